@@ -1,0 +1,2 @@
+//! Runs scenarios inside the lab's guest.
+fn main() {}

@@ -1,0 +1,260 @@
+//! What happened in the guest.
+//!
+//! There is one event type. Snapshots, diagnosis, command line, JSON and pictures are views of it.
+//! Every event can be found by hand: [`Event::source`] says where.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened, with the instant at which it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// `CLOCK_MONOTONIC` in the guest, in microseconds. Time 0 is the guest's boot, long before the
+    /// scenario: subtract the stamp of [`EventKind::ScenarioBegan`].
+    pub at_us: u64,
+    /// The unit that it is about, with its suffix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Where it was read, and so where to find it by hand.
+    pub source: Source,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// Where an event was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// The journal: `journalctl -o json`. systemd itself logs at debug level in the lab
+    /// (`systemctl log-level debug`), so that every state change and notification is there.
+    /// Holds the entry's own fields, without those that only say where it was logged from.
+    Journal(BTreeMap<String, String>),
+    /// Properties on D-Bus: `systemctl show`.
+    Properties,
+    /// The kernel's trace of TCP sockets (`sock:inet_sock_set_state`); by hand, `ss -ltn`.
+    SocketTrace,
+    /// The agent: what the scenario itself did or received.
+    Agent,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum EventKind {
+    /// The agent speaks; always the first event.
+    Hello {
+        /// [`crate::PROTOCOL_VERSION`] of the agent.
+        protocol: u32,
+        /// `uname -r`.
+        kernel: String,
+        /// systemd's version as its manager reports it, e.g. `257.13-1~deb13u1`.
+        systemd: String,
+    },
+    /// The job's files are in place and the first step comes next. Time 0 of the timeline.
+    ScenarioBegan,
+    /// A step begins.
+    StepBegan {
+        /// Its index in [`crate::Scenario::steps`].
+        index: usize,
+    },
+    /// A step has ended.
+    StepEnded {
+        /// Its index in [`crate::Scenario::steps`].
+        index: usize,
+        /// How.
+        outcome: StepOutcome,
+    },
+    /// All steps have ended, or one of them ended the scenario early. Always the last event.
+    ScenarioEnded,
+
+    /// systemd changed the unit's state, e.g. from `start` to `running`
+    /// (the `SubState` names of `systemctl list-units --state=help`).
+    StateChanged {
+        /// The sub-state before.
+        from: String,
+        /// The sub-state after.
+        to: String,
+    },
+    /// A job was queued, e.g. `start`.
+    JobQueued {
+        /// `start`, `stop`, `restart`, `reload`, …
+        job: String,
+    },
+    /// A job has ended. `result` is `done`, `failed`, `timeout`, `canceled`, `dependency`, …:
+    /// `JobRemoved` in org.freedesktop.systemd1(5).
+    JobEnded {
+        /// `start`, `stop`, `restart`, `reload`, …
+        job: String,
+        /// How it ended.
+        result: String,
+    },
+    /// systemd received a notification: sd_notify(3).
+    Notified {
+        /// Who sent it.
+        pid: u32,
+        /// The assignments, in order, e.g. `READY=1`.
+        assignments: Vec<String>,
+    },
+    /// systemd dropped a notification because of `NotifyAccess=`: systemd.service(5).
+    NotificationRefused {
+        /// systemd's own words.
+        message: String,
+    },
+    /// A process of the unit has ended.
+    ProcessExited {
+        /// `main` for the main process, else what it was run for, e.g. `start-pre`, `control`.
+        role: String,
+        /// `exited`, `killed` or `dumped`.
+        code: String,
+        /// Exit code or signal number.
+        status: i32,
+    },
+    /// systemd sends a signal to a process of the unit.
+    Killing {
+        /// e.g. `SIGKILL`.
+        signal: String,
+        /// The process's name.
+        process: String,
+    },
+    /// No `WATCHDOG=1` came within `WatchdogSec=`, or `WATCHDOG=trigger` was sent.
+    WatchdogTimeout {
+        /// systemd's own words, e.g. `Watchdog timeout (limit 10s)!`.
+        message: String,
+    },
+    /// Some other deadline passed: `TimeoutStartSec=`, `TimeoutStopSec=`, `RuntimeMaxSec=`, ….
+    Timeout {
+        /// systemd's own words, e.g. `start operation timed out. Terminating.`
+        message: String,
+    },
+    /// The unit went to `failed`, or to its restart, with this result (`Result` in `systemctl show`).
+    Failed {
+        /// e.g. `exit-code`, `watchdog`, `timeout`.
+        result: String,
+    },
+    /// The unit ended well: `Deactivated successfully.`
+    Deactivated,
+    /// An automatic restart is due now.
+    RestartScheduled {
+        /// Which restart this is, counted from 1 (`NRestarts`).
+        counter: u32,
+    },
+    /// `Start request repeated too quickly.`: `StartLimitBurst=` within `StartLimitIntervalSec=`.
+    StartLimitHit,
+    /// systemd has something to say of the unit file, e.g. an unknown setting, or why it refuses it.
+    UnitFile {
+        /// syslog priority: 3 error, 4 warning, ….
+        priority: u8,
+        /// The file.
+        file: String,
+        /// The line in it, counted from 1; 0 where systemd names none.
+        line: u32,
+        /// systemd's own words, without file and line.
+        message: String,
+    },
+    /// Anything else that systemd logged about the unit.
+    Manager {
+        /// syslog priority: 3 error, 4 warning, 5 notice, 6 info, 7 debug.
+        priority: u8,
+        /// systemd's own words, without the unit's name.
+        message: String,
+    },
+    /// A line that the service logged: standard output, standard error, syslog or the journal's own protocol.
+    Log {
+        /// syslog priority.
+        priority: u8,
+        /// The line.
+        message: String,
+    },
+
+    /// A TCP socket began to listen.
+    ListenerOpened {
+        /// e.g. `127.0.0.1:7878`.
+        address: String,
+    },
+    /// A TCP socket no longer listens.
+    ListenerClosed {
+        /// e.g. `127.0.0.1:7878`.
+        address: String,
+    },
+
+    /// The outcome of a [`crate::Step::Request`].
+    Response {
+        /// The request's name.
+        name: String,
+        /// What came back.
+        outcome: ResponseOutcome,
+    },
+    /// The outcome of a [`crate::Step::Run`].
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Exit code; 128 and the signal's number when a signal ended it.
+        status: i32,
+        /// Standard output and standard error, in this order, at the most 64 KiB.
+        output: String,
+    },
+    /// A unit's effective properties when the scenario ended: `systemctl show UNIT`.
+    /// Times are in microseconds, as on D-Bus.
+    Properties {
+        /// All readable properties of the unit and its type, as on D-Bus.
+        values: BTreeMap<String, serde_json::Value>,
+    },
+    /// More was logged than a timeline keeps; later log lines of the unit are left out.
+    LogTruncated {
+        /// How many lines were left out.
+        lines: u64,
+    },
+    /// The agent itself met an error that is no fault of the service: the lab is broken.
+    AgentError {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// As it should.
+    Done,
+    /// Its deadline passed. The scenario ends here.
+    DeadlinePassed,
+    /// systemd refused it, e.g. a unit with a bad setting. The scenario ends here.
+    Refused {
+        /// D-Bus error name, e.g. `org.freedesktop.systemd1.BadUnitSetting`, or a Unix error.
+        error: String,
+        /// systemd's own words.
+        message: String,
+    },
+}
+
+/// What came back for a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum ResponseOutcome {
+    /// A whole response.
+    Answered {
+        /// HTTP status code.
+        status: u16,
+        /// The body, at the most 64 KiB.
+        body: String,
+    },
+    /// Nothing listened (ECONNREFUSED).
+    Refused,
+    /// The deadline passed.
+    TimedOut,
+    /// The connection ended before the whole response had arrived.
+    Broken {
+        /// How, e.g. `connection reset by peer`.
+        error: String,
+    },
+}
+
+impl Event {
+    /// Whether the event is about this unit.
+    pub fn is_about(&self, unit: &str) -> bool {
+        self.unit.as_deref() == Some(unit)
+    }
+}

@@ -1,0 +1,376 @@
+//! From a journal entry's fields to an event.
+//!
+//! systemd's messages are told apart by their message id where they have one
+//! (`systemd/sd-messages.h`; systemd.journal-fields(7)), else by their text, as `src/core/{service,unit,job,kill}.c`
+//! of v252 to v257 have it. What is not recognised stays as [`EventKind::Manager`].
+
+use std::collections::BTreeMap;
+
+use crate::EventKind;
+
+/// `SD_MESSAGE_UNIT_PROCESS_EXIT`
+const UNIT_PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";
+/// `SD_MESSAGE_UNIT_RESTART_SCHEDULED`
+const UNIT_RESTART_SCHEDULED: &str = "5eb03494b6584870a536b337290809b2";
+/// `SD_MESSAGE_UNIT_FAILURE_RESULT`
+const UNIT_FAILURE_RESULT: &str = "d9b373ed55a64feb8242e02dbe79a49c";
+/// `SD_MESSAGE_UNIT_SUCCESS`
+const UNIT_SUCCESS: &str = "7ad2d189f7e94e70a38c781354912448";
+/// `SD_MESSAGE_INVALID_CONFIGURATION`
+const INVALID_CONFIGURATION: &str = "c772d24e9a884cbeb9ea12625c306c01";
+
+/// The syslog priority of an entry without one: `info`, systemd.exec(5), `SyslogLevel=`.
+const DEFAULT_PRIORITY: u8 = 6;
+
+/// The fields of one journal entry, by name.
+pub type Fields = BTreeMap<String, String>;
+
+/// What an entry says of which unit. `None` when it is about no unit.
+pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
+    let get = |name: &str| fields.get(name).map(String::as_str);
+    let message = get("MESSAGE").unwrap_or_default();
+    let priority = get("PRIORITY")
+        .and_then(|p| p.parse().ok())
+        .unwrap_or(DEFAULT_PRIORITY);
+
+    // The child between fork and exec logs as "(name)" and on systemd's behalf: exec failures come from there.
+    let from_manager = get("_PID") == Some("1")
+        || get("SYSLOG_IDENTIFIER").is_some_and(|name| name.starts_with('('));
+    match get("UNIT") {
+        Some(unit) if from_manager => {
+            let text = message
+                .strip_prefix(unit)
+                .map_or(message, |rest| rest.trim_start_matches(": "));
+            Some((
+                unit.to_owned(),
+                classify_manager(fields, unit, priority, text),
+            ))
+        }
+        _ => {
+            let unit = get("_SYSTEMD_UNIT")?;
+            let message = message.to_owned();
+            Some((unit.to_owned(), EventKind::Log { priority, message }))
+        }
+    }
+}
+
+fn classify_manager(fields: &Fields, unit: &str, priority: u8, text: &str) -> EventKind {
+    by_message_id(fields, priority, text)
+        .or_else(|| by_text(unit, text))
+        .unwrap_or_else(|| EventKind::Manager {
+            priority,
+            message: text.to_owned(),
+        })
+}
+
+fn by_message_id(fields: &Fields, priority: u8, text: &str) -> Option<EventKind> {
+    let get = |name: &str| fields.get(name).cloned();
+    Some(match fields.get("MESSAGE_ID")?.as_str() {
+        UNIT_PROCESS_EXIT => EventKind::ProcessExited {
+            role: process_role(text),
+            code: get("EXIT_CODE")?,
+            status: get("EXIT_STATUS")?.parse().ok()?,
+        },
+        UNIT_RESTART_SCHEDULED => EventKind::RestartScheduled {
+            counter: get("N_RESTARTS")?.parse().ok()?,
+        },
+        UNIT_FAILURE_RESULT => EventKind::Failed {
+            result: get("UNIT_RESULT")?,
+        },
+        UNIT_SUCCESS => EventKind::Deactivated,
+        INVALID_CONFIGURATION => {
+            let file = get("CONFIG_FILE").unwrap_or_default();
+            let line = get("CONFIG_LINE").and_then(|l| l.parse().ok()).unwrap_or(0);
+            let place = format!("{file}:{line}: ");
+            EventKind::UnitFile {
+                priority,
+                message: text.strip_prefix(&place).unwrap_or(text).to_owned(),
+                file,
+                line,
+            }
+        }
+        _ => return None,
+    })
+}
+
+/// `Main process exited, …` gives `main`; `Control process exited, …` gives `control`.
+fn process_role(text: &str) -> String {
+    let kind = text.split(" exited,").next().unwrap_or_default();
+    kind.strip_suffix(" process").unwrap_or(kind).to_lowercase()
+}
+
+fn by_text(unit: &str, text: &str) -> Option<EventKind> {
+    if let Some((from, to)) = text
+        .strip_prefix("Changed ")
+        .and_then(|rest| rest.split_once(" -> "))
+    {
+        return Some(EventKind::StateChanged {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
+    }
+    if let Some(rest) = text.strip_prefix("Installed new job ") {
+        // "Installed new job hello.service/start as 9"
+        let (name, _) = rest.rsplit_once(" as ")?;
+        let job = name.strip_prefix(unit)?.strip_prefix('/')?.to_owned();
+        return Some(EventKind::JobQueued { job });
+    }
+    if let Some(rest) = text.strip_prefix("Job ")
+        && let Some((name, result)) = rest.split_once(" finished, result=")
+    {
+        // "Job 9 hello.service/start finished, result=done"
+        let job = name.rsplit_once('/')?.1.to_owned();
+        let result = result.to_owned();
+        return Some(EventKind::JobEnded { job, result });
+    }
+    if let Some(rest) = text.strip_prefix("Got notification message from PID ") {
+        return notification(rest, text);
+    }
+    if let Some(rest) = text.strip_prefix("Killing process ") {
+        // "Killing process 130 (svc) with signal SIGABRT."
+        let (process, signal) = rest.rsplit_once(" with signal ")?;
+        let process = process.split_once(" (")?.1.trim_end_matches(')').to_owned();
+        let signal = signal.split([' ', '.']).next()?.to_owned();
+        return Some(EventKind::Killing { signal, process });
+    }
+    let message = || text.to_owned();
+    if text.starts_with("Watchdog timeout") || text.starts_with("Watchdog request") {
+        return Some(EventKind::WatchdogTimeout { message: message() });
+    }
+    if text.contains(" timed out. ") || text.starts_with("Service reached runtime time limit") {
+        return Some(EventKind::Timeout { message: message() });
+    }
+    if text.starts_with("Start request repeated too quickly") {
+        return Some(EventKind::StartLimitHit);
+    }
+    // service_verify() in service.c: these end a unit file's load and name no line.
+    if text.ends_with("Refusing.") {
+        return Some(EventKind::UnitFile {
+            priority: 3,
+            file: String::new(),
+            line: 0,
+            message: message(),
+        });
+    }
+    None
+}
+
+/// "130: READY=1, STATUS=ok" (since v254), "130 (READY=1, STATUS=ok)" (before),
+/// "130, but reception only permitted for main PID 129".
+fn notification(rest: &str, text: &str) -> Option<EventKind> {
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (pid, rest) = rest.split_at(digits);
+    if rest.starts_with(", but") {
+        return Some(EventKind::NotificationRefused {
+            message: text.to_owned(),
+        });
+    }
+    let list = rest
+        .strip_prefix(": ")
+        .or_else(|| rest.strip_prefix(" (")?.strip_suffix(')'))?;
+    let mut assignments: Vec<String> = Vec::new();
+    for piece in list.split(", ") {
+        // A status text may contain ", ": only NAME= begins an assignment.
+        match assignments.last_mut() {
+            Some(last) if !begins_assignment(piece) => {
+                last.push_str(", ");
+                last.push_str(piece);
+            }
+            _ => assignments.push(piece.to_owned()),
+        }
+    }
+    Some(EventKind::Notified {
+        pid: pid.parse().ok()?,
+        assignments,
+    })
+}
+
+fn begins_assignment(piece: &str) -> bool {
+    piece.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manager(message: &str, more: &[(&str, &str)]) -> EventKind {
+        let mut fields: Fields = [
+            ("_PID", "1"),
+            ("UNIT", "t.service"),
+            ("PRIORITY", "7"),
+            ("MESSAGE", message),
+        ]
+        .iter()
+        .chain(more)
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+        fields.insert("_TRANSPORT".into(), "journal".into());
+        let (unit, kind) = classify(&fields).expect("it has a unit");
+        assert_eq!(unit, "t.service");
+        kind
+    }
+
+    #[test]
+    fn state_changes() {
+        assert_eq!(
+            manager("t.service: Changed start -> running", &[]),
+            EventKind::StateChanged {
+                from: "start".into(),
+                to: "running".into()
+            }
+        );
+    }
+
+    #[test]
+    fn jobs() {
+        assert_eq!(
+            manager("t.service: Installed new job t.service/start as 9", &[]),
+            EventKind::JobQueued {
+                job: "start".into()
+            }
+        );
+        assert_eq!(
+            manager(
+                "t.service: Job 9 t.service/start finished, result=done",
+                &[]
+            ),
+            EventKind::JobEnded {
+                job: "start".into(),
+                result: "done".into()
+            }
+        );
+    }
+
+    #[test]
+    fn notifications_of_both_spellings() {
+        let expected = EventKind::Notified {
+            pid: 130,
+            assignments: vec!["READY=1".into(), "STATUS=half a, b=c, done".into()],
+        };
+        let new =
+            "t.service: Got notification message from PID 130: READY=1, STATUS=half a, b=c, done";
+        let old =
+            "t.service: Got notification message from PID 130 (READY=1, STATUS=half a, b=c, done)";
+        assert_eq!(manager(new, &[]), expected);
+        assert_eq!(manager(old, &[]), expected);
+    }
+
+    #[test]
+    fn a_notification_from_elsewhere_is_refused() {
+        let text =
+            "Got notification message from PID 131, but reception only permitted for main PID 130";
+        assert_eq!(
+            manager(&format!("t.service: {text}"), &[]),
+            EventKind::NotificationRefused {
+                message: text.into()
+            }
+        );
+    }
+
+    #[test]
+    fn exits_and_results() {
+        assert_eq!(
+            manager(
+                "t.service: Main process exited, code=dumped, status=6/ABRT",
+                &[
+                    ("MESSAGE_ID", UNIT_PROCESS_EXIT),
+                    ("EXIT_CODE", "dumped"),
+                    ("EXIT_STATUS", "6")
+                ]
+            ),
+            EventKind::ProcessExited {
+                role: "main".into(),
+                code: "dumped".into(),
+                status: 6
+            }
+        );
+        assert_eq!(
+            manager(
+                "t.service: Failed with result 'watchdog'.",
+                &[
+                    ("MESSAGE_ID", UNIT_FAILURE_RESULT),
+                    ("UNIT_RESULT", "watchdog")
+                ]
+            ),
+            EventKind::Failed {
+                result: "watchdog".into()
+            }
+        );
+    }
+
+    #[test]
+    fn signals_and_deadlines() {
+        assert_eq!(
+            manager(
+                "t.service: Killing process 130 (svc) with signal SIGABRT.",
+                &[]
+            ),
+            EventKind::Killing {
+                signal: "SIGABRT".into(),
+                process: "svc".into()
+            }
+        );
+        assert!(matches!(
+            manager("t.service: Watchdog timeout (limit 10s)!", &[]),
+            EventKind::WatchdogTimeout { .. }
+        ));
+        assert!(matches!(
+            manager("t.service: State 'stop-sigterm' timed out. Killing.", &[]),
+            EventKind::Timeout { .. }
+        ));
+        assert_eq!(
+            manager("t.service: Start request repeated too quickly.", &[]),
+            EventKind::StartLimitHit
+        );
+        assert!(matches!(
+            manager(
+                "t.service: Service restart interval 5s expired, scheduling restart.",
+                &[]
+            ),
+            EventKind::Manager { .. }
+        ));
+    }
+
+    #[test]
+    fn unit_file_warnings_name_the_line() {
+        assert_eq!(
+            manager(
+                "/etc/systemd/system/t.service:7: Unknown key 'RestartSecs' in section [Service], ignoring.",
+                &[
+                    ("MESSAGE_ID", INVALID_CONFIGURATION),
+                    ("CONFIG_FILE", "/etc/systemd/system/t.service"),
+                    ("CONFIG_LINE", "7")
+                ]
+            ),
+            EventKind::UnitFile {
+                priority: 7,
+                file: "/etc/systemd/system/t.service".into(),
+                line: 7,
+                message: "Unknown key 'RestartSecs' in section [Service], ignoring.".into()
+            }
+        );
+    }
+
+    #[test]
+    fn a_service_cannot_pose_as_the_manager() {
+        let fields: Fields = [
+            ("_PID", "130"),
+            ("_SYSTEMD_UNIT", "t.service"),
+            ("UNIT", "other.service"),
+            ("MESSAGE", "Changed start -> running"),
+        ]
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
+        let (unit, kind) = classify(&fields).expect("it has a unit");
+        assert_eq!(unit, "t.service");
+        assert!(matches!(kind, EventKind::Log { .. }));
+    }
+}

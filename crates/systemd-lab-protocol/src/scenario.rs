@@ -1,0 +1,219 @@
+//! What shall happen in the guest, as data.
+//!
+//! A scenario is run by the agent alone: nothing is asked of the host until it has ended, because any
+//! wait on the host would let virtual time jump by an arbitrary amount.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What shall happen to one or more services, in order.
+///
+/// All durations are in the guest's virtual time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Says in a few words what this scenario tries, e.g. `stop during a slow request`.
+    pub name: String,
+    /// The steps, carried out one after the other. A step that misses its deadline ends the scenario;
+    /// see [`crate::EventKind::StepEnded`].
+    pub steps: Vec<Step>,
+    /// Units whose effective properties are recorded when the scenario ends
+    /// (as `systemctl show UNIT` prints them; see [`crate::EventKind::Properties`]).
+    pub observe: Vec<String>,
+}
+
+/// One thing that the agent does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// `systemctl start --no-block UNIT`: queues the start job and goes on at once.
+    Start {
+        /// The unit's name with its suffix, e.g. `hello.service`.
+        unit: String,
+    },
+    /// `systemctl stop --no-block UNIT`.
+    Stop {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl restart --no-block UNIT`.
+    Restart {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl reload --no-block UNIT`.
+    Reload {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl reset-failed UNIT`: also clears the start limit's counter.
+    ResetFailed {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl enable UNIT`: makes the links that `[Install]` asks for.
+    Enable {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl disable UNIT`.
+    Disable {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl daemon-reload`. Not needed for a unit that systemd has not loaded yet.
+    DaemonReload,
+    /// `systemctl kill --kill-whom=WHOM --signal=SIGNAL UNIT`.
+    Signal {
+        /// The unit's name.
+        unit: String,
+        /// The signal's number, as in signal(7) for x86-64.
+        signal: i32,
+        /// The main process alone, or every process of the unit.
+        whom: Whom,
+    },
+    /// `systemctl freeze UNIT`: all processes of the unit stop running (cgroup freezer).
+    Freeze {
+        /// The unit's name.
+        unit: String,
+    },
+    /// `systemctl thaw UNIT`.
+    Thaw {
+        /// The unit's name.
+        unit: String,
+    },
+    /// Waits until `condition` has come true since the scenario began, at the most for `deadline`.
+    WaitFor {
+        /// What to wait for.
+        condition: Condition,
+        /// How long at the most. Passing it ends the scenario.
+        deadline: Duration,
+    },
+    /// Lets virtual time pass.
+    Sleep {
+        /// For how long.
+        duration: Duration,
+    },
+    /// Sends an HTTP/1.1 request on the guest's loopback, on a connection of its own.
+    /// Its outcome comes as [`crate::EventKind::Response`].
+    Request {
+        /// A name to tell requests apart, e.g. `first`.
+        name: String,
+        /// `GET`, `POST`, …
+        method: String,
+        /// e.g. `http://127.0.0.1:7878/`. Only loopback addresses, given as numbers, are taken.
+        url: String,
+        /// The body to send, if any.
+        body: Option<String>,
+        /// How long to wait for the whole response.
+        deadline: Duration,
+        /// Go on with the next step at once; [`Step::AwaitResponse`] waits later.
+        background: bool,
+    },
+    /// Waits for the outcome of a request that was sent with `background`. The request's own deadline bounds it.
+    AwaitResponse {
+        /// The request's name.
+        name: String,
+    },
+    /// Connects and sends the beginning of a request only, then keeps the connection open until
+    /// the scenario ends, [`Step::FinishRequest`] or [`Step::CloseConnection`].
+    HalfOpen {
+        /// A name to tell connections apart.
+        name: String,
+        /// e.g. `127.0.0.1:7878`.
+        address: String,
+        /// The bytes to send.
+        bytes: String,
+    },
+    /// Sends the rest of a request that [`Step::HalfOpen`] began and waits for the response.
+    /// Its outcome comes as [`crate::EventKind::Response`].
+    FinishRequest {
+        /// The connection's name.
+        name: String,
+        /// The bytes to send.
+        bytes: String,
+        /// How long to wait for the whole response.
+        deadline: Duration,
+    },
+    /// Closes a connection that [`Step::HalfOpen`] opened.
+    CloseConnection {
+        /// The connection's name.
+        name: String,
+    },
+    /// Writes a file in the guest, with its parent directories; e.g. a changed configuration before a reload.
+    WriteFile {
+        /// Absolute path.
+        path: String,
+        /// The content.
+        content: String,
+        /// Permission bits, e.g. `0o644`.
+        mode: u32,
+    },
+    /// Runs a command as root and waits for it; its outcome comes as [`crate::EventKind::Command`].
+    /// Passing the deadline kills it and ends the scenario.
+    Run {
+        /// Program (absolute path) and arguments.
+        argv: Vec<String>,
+        /// How long it may take.
+        deadline: Duration,
+    },
+    /// Stops the VM at this very instant and tells the host so: for a shell at a chosen moment.
+    Pause,
+}
+
+/// Whom a signal goes to: systemd.kill(5), `systemctl kill --kill-whom=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Whom {
+    /// The main process.
+    Main,
+    /// Every process in the unit's control group.
+    All,
+}
+
+/// What a [`Step::WaitFor`] waits for. All of them look at the events since the scenario began
+/// (those of `Next*` at the events since the step began).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "condition", rename_all = "kebab-case")]
+pub enum Condition {
+    /// The unit is now in this state of its type, e.g. `running`, `dead`, `failed`, `auto-restart`
+    /// (`SubState` in org.freedesktop.systemd1(5)).
+    SubState {
+        /// The unit's name.
+        unit: String,
+        /// Any of these sub-states will do.
+        any_of: Vec<String>,
+    },
+    /// The unit has entered this state since the step began, even if it left it again.
+    NextSubState {
+        /// The unit's name.
+        unit: String,
+        /// Any of these sub-states will do.
+        any_of: Vec<String>,
+    },
+    /// The last job that was queued for the unit has ended, however it ended.
+    JobEnded {
+        /// The unit's name.
+        unit: String,
+    },
+    /// The service has sent a notification that contains this assignment, e.g. `READY=1` or `STATUS=`
+    /// (compared with the beginning of each assignment), since the step began.
+    NextNotification {
+        /// The unit's name.
+        unit: String,
+        /// The beginning of an assignment.
+        assignment: String,
+    },
+    /// The service has logged a line that contains this text since the scenario began.
+    LogContains {
+        /// The unit's name.
+        unit: String,
+        /// The text.
+        text: String,
+    },
+    /// Something listens on this TCP address, e.g. `127.0.0.1:7878`.
+    Listening {
+        /// The address.
+        address: String,
+    },
+}
