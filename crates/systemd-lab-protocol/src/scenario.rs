@@ -3,6 +3,8 @@
 //! A scenario is run by the agent alone: nothing is asked of the host until it has ended, because any
 //! wait on the host would let virtual time jump by an arbitrary amount.
 
+mod builder;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,266 @@
+//! Where the image and the snapshots lie, and how many processes share that place.
+//!
+//! ```text
+//! CACHE/lock                  held while something is built
+//! CACHE/image-KEY/            kernel, initrd, manifest.json
+//! CACHE/snapshot-KEY/         ram, state, hello.json, manifest.json
+//! CACHE/tmp-*/                being built; renamed when whole
+//! ```
+//!
+//! A directory gets its final name only when everything in it has been written, so that what has that name is
+//! whole unless something outside the lab changed it. [`Manifest`] finds that out.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use crate::error::LabError;
+
+/// Room for one image and two snapshots (an old one and a new one), with some to spare, in bytes. Snapshots are
+/// sparse files: half a gibibyte each at the most.
+pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
+
+/// Snapshots that nobody used for this long are removed when a new one is made: other checkouts
+/// may still use theirs.
+const SNAPSHOT_KEPT_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A directory that was left half-built is removed after this time. Builds take less than a minute.
+const LEFTOVER_KEPT_FOR: Duration = Duration::from_secs(3600);
+
+const MANIFEST: &str = "manifest.json";
+
+/// The cache directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// `SYSTEMD_LAB_CACHE`, or `systemd-lab` in the user's cache directory.
+    pub(crate) fn locate() -> Result<Cache, LabError> {
+        let variable = |name| {
+            std::env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let root = variable("SYSTEMD_LAB_CACHE")
+            .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("systemd-lab")))
+            .or_else(|| variable("HOME").map(|dir| dir.join(".cache/systemd-lab")))
+            .ok_or(LabError::NoCacheDirectory)?;
+        // QEMU runs in directories below it, so the path must not depend on ours.
+        let root = std::path::absolute(&root).map_err(LabError::cache(&root))?;
+        Ok(Cache { root })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn entry(&self, kind: &str, key: &str) -> PathBuf {
+        self.root.join(format!("{kind}-{key}"))
+    }
+
+    /// Waits until no other process builds, then keeps others waiting until the result is dropped.
+    /// `on_wait` is called when there is something to wait for.
+    pub(crate) fn lock(&self, on_wait: impl FnOnce()) -> Result<File, LabError> {
+        fs::create_dir_all(&self.root).map_err(LabError::cache(&self.root))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.root.join("lock"))
+            .map_err(LabError::cache(&self.root))?;
+        if lock.try_lock().is_err() {
+            on_wait();
+            lock.lock().map_err(LabError::cache(&self.root))?;
+        }
+        Ok(lock)
+    }
+
+    /// Refuses to begin what would fill the disk: QEMU would die of SIGBUS half-way.
+    pub(crate) fn ensure_space(&self, needed: u64) -> Result<(), LabError> {
+        let free = free_space(&self.root).map_err(LabError::cache(&self.root))?;
+        if free < needed {
+            return Err(LabError::DiskFull {
+                path: self.root.clone(),
+                needed,
+                free,
+            });
+        }
+        Ok(())
+    }
+
+    /// A directory to build in. Dropped before [`Self::publish`], it disappears.
+    pub(crate) fn build_dir(&self) -> Result<TempDir, LabError> {
+        self.remove_leftovers();
+        tempfile::Builder::new()
+            .prefix("tmp-")
+            .tempdir_in(&self.root)
+            .map_err(LabError::cache(&self.root))
+    }
+
+    /// Writes the manifest of a finished build directory and gives it its final name, replacing what had it.
+    pub(crate) fn publish(
+        &self,
+        built: TempDir,
+        kind: &str,
+        key: &str,
+    ) -> Result<PathBuf, LabError> {
+        let entry = self.entry(kind, key);
+        let on_error = || LabError::cache(&self.root);
+        Manifest::of(built.path())
+            .map_err(on_error())?
+            .write(built.path())
+            .map_err(on_error())?;
+        if entry.exists() {
+            // A rename cannot replace a directory that is not empty; whoever uses the old one keeps its open files.
+            let old = self.root.join(format!("tmp-old-{key}"));
+            let _ = fs::remove_dir_all(&old);
+            fs::rename(&entry, &old).map_err(on_error())?;
+            let _ = fs::remove_dir_all(&old);
+        }
+        fs::rename(built.path(), &entry).map_err(on_error())?;
+        // The directory has moved: nothing is left for the guard to remove.
+        let _ = built.keep();
+        if kind == "snapshot" {
+            self.remove_unused("snapshot-", SNAPSHOT_KEPT_FOR, &entry);
+        }
+        Ok(entry)
+    }
+
+    fn remove_leftovers(&self) {
+        self.remove_unused("tmp-", LEFTOVER_KEPT_FOR, Path::new(""));
+    }
+
+    /// Best effort: what cannot be removed now will be removed another time.
+    fn remove_unused(&self, prefix: &str, kept_for: Duration, except: &Path) {
+        let Ok(entries) = fs::read_dir(&self.root) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let old = entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|time| {
+                    SystemTime::now()
+                        .duration_since(time)
+                        .is_ok_and(|age| age > kept_for)
+                });
+            if old
+                && entry.path() != except
+                && entry.file_name().to_string_lossy().starts_with(prefix)
+            {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+/// Bytes that an ordinary user may still write on the disk of `path`.
+pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
+    let fs = rustix::fs::statvfs(path)?;
+    Ok(fs.f_bavail * fs.f_frsize)
+}
+
+/// What a whole directory holds.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    files: BTreeMap<String, FileRecord>,
+}
+
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+struct FileRecord {
+    bytes: u64,
+    /// Modification time in nanoseconds. An untouched file need not be read again.
+    modified_ns: u128,
+    sha256: String,
+}
+
+impl Manifest {
+    fn of(dir: &Path) -> io::Result<Manifest> {
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(dir)? {
+            let entry = entry?;
+            let (bytes, modified_ns) = stat(&entry.path())?;
+            let sha256 = sha256_of(&entry.path())?;
+            files.insert(
+                entry.file_name().to_string_lossy().into_owned(),
+                FileRecord {
+                    bytes,
+                    modified_ns,
+                    sha256,
+                },
+            );
+        }
+        Ok(Manifest { files })
+    }
+
+    fn write(&self, dir: &Path) -> io::Result<()> {
+        fs::write(dir.join(MANIFEST), serde_json::to_vec_pretty(self)?)
+    }
+
+    fn read(dir: &Path) -> Option<Manifest> {
+        serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()
+    }
+
+    /// Whether every file is as long and as old as it was when the directory was made. Takes microseconds.
+    pub(crate) fn looks_whole(dir: &Path) -> bool {
+        Manifest::read(dir).is_some_and(|manifest| {
+            manifest.files.iter().all(|(name, record)| {
+                stat(&dir.join(name)).is_ok_and(|now| now == (record.bytes, record.modified_ns))
+            })
+        })
+    }
+
+    /// Whether every byte is what it was when the directory was made.
+    pub(crate) fn is_whole(dir: &Path) -> bool {
+        Manifest::read(dir).is_some_and(|manifest| {
+            manifest.files.iter().all(|(name, record)| {
+                sha256_of(&dir.join(name)).is_ok_and(|now| now == record.sha256)
+            })
+        })
+    }
+}
+
+fn stat(path: &Path) -> io::Result<(u64, u128)> {
+    let meta = fs::metadata(path)?;
+    let modified = meta
+        .modified()?
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok((meta.len(), modified.as_nanos()))
+}
+
+fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(&hash.finalize())),
+            n => hash.update(&buffer[..n]),
+        }
+    }
+}
+
+/// A short key for what something was made of.
+pub(crate) fn key_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    /// 64 bits tell a handful of images apart and keep paths readable.
+    const KEY_BYTES: usize = 8;
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hex(&hash.finalize()[..KEY_BYTES])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,94 @@
+//! One sentence that says which setting or line of the attendee's decides what the timeline shows.
+//!
+//! A rule looks at a [`Case`] and either recognises it or not. Rules know systemd and its timelines; they know nothing
+//! of exercises. A check names the rules that may apply to it, the surest first; the first that recognises its case
+//! speaks. When none does, there is no diagnosis, and the check says so.
+
+pub mod readiness;
+pub mod stopping;
+pub mod unit_file;
+
+use std::time::Duration;
+
+use systemd_lab_protocol::{Event, EventKind};
+
+use crate::timeline::Timeline;
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What happened.
+    pub timeline: &'a Timeline,
+    /// The attendee's unit.
+    pub unit: &'a str,
+    /// Where its service should listen, e.g. `127.0.0.1:7878`.
+    pub address: &'a str,
+}
+
+/// Recognises one cause. Returns a sentence, without a full stop.
+pub type Rule = fn(&Case) -> Option<String>;
+
+/// What the first rule that recognises the case says.
+pub fn diagnose(case: &Case, rules: &[Rule]) -> Option<String> {
+    rules.iter().find_map(|rule| rule(case))
+}
+
+impl<'a> Case<'a> {
+    fn first(&self, wanted: impl Fn(&EventKind) -> bool) -> Option<&'a Event> {
+        self.timeline.first(self.unit, wanted)
+    }
+
+    fn notification(&self, assignment: &str) -> Option<(&'a Event, &'a str)> {
+        self.timeline.first_notification(self.unit, assignment)
+    }
+
+    /// When the unit entered this sub-state for the first time.
+    fn entered(&self, state: &str) -> Option<&'a Event> {
+        self.first(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state))
+    }
+
+    /// The first process of the unit that ended as its main process.
+    fn main_exit(&self) -> Option<(&'a Event, &'a str, i32)> {
+        let event = self.first(
+            |kind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main"),
+        )?;
+        match &event.kind {
+            EventKind::ProcessExited { code, status, .. } => Some((event, code, *status)),
+            _ => None,
+        }
+    }
+
+    fn failed_with(&self, result: &str) -> bool {
+        self.first(|kind| matches!(kind, EventKind::Failed { result: found } if found == result))
+            .is_some()
+    }
+
+    /// The service's own last words: the last line that it logged.
+    fn last_log(&self) -> Option<&'a str> {
+        self.timeline
+            .events()
+            .iter()
+            .rev()
+            .find_map(|event| match &event.kind {
+                EventKind::Log { message, .. } if event.is_about(self.unit) => {
+                    Some(message.as_str())
+                }
+                _ => None,
+            })
+    }
+}
+
+/// A duration as people say it: `2 s`, `500 ms`, `5 min`.
+fn spoken(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
+        _ => format!("{} s", ms / 1000),
+    }
+}
+
+/// `1 s later`; `at once` for what is too short to speak of.
+fn between(earlier: &Event, later: &Event) -> Duration {
+    Duration::from_micros(later.at_us.saturating_sub(earlier.at_us))
+}

@@ -1,0 +1,273 @@
+//! When systemd takes a service for started, and whether it was: `Type=`, `READY=1`, `TimeoutStartSec=`,
+//! `EXTEND_TIMEOUT_USEC=`, `STATUS=` (systemd.service(5), sd_notify(3)).
+
+use std::time::Duration;
+
+use systemd_lab_protocol::EventKind;
+use systemd_lab_protocol::event::ResponseOutcome;
+
+use super::{Case, Rule, between, spoken};
+
+/// Rules for a start that ended in another way than it should, or too early.
+pub const START: &[Rule] = &[
+    type_without_readiness,
+    refused_notification,
+    ready_never_sent,
+    ready_before_listening,
+    ready_before_answering,
+];
+
+/// Rules for a start that should have been kept alive.
+pub const KEPT_ALIVE: &[Rule] = &[extension_too_short, extension_missing];
+
+/// Rules for a start that should have been given up.
+pub const GIVEN_UP: &[Rule] = &[
+    start_never_bounded,
+    extended_without_progress,
+    start_bound_by_default,
+];
+
+/// With these types systemd does not wait for the service to say that it is ready.
+const TYPES_WITHOUT_READINESS: [&str; 3] = ["simple", "exec", "idle"];
+
+/// systemd's default for `TimeoutStartSec=`: `DefaultTimeoutStartSec=` in systemd-system.conf(5).
+const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// An extension shorter than this was meant in another unit than microseconds.
+const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);
+
+/// `Type=simple` or `exec`: started as soon as the program runs.
+pub fn type_without_readiness(case: &Case) -> Option<String> {
+    let kind = case.timeline.text_property(case.unit, "Type")?;
+    if !TYPES_WITHOUT_READINESS.contains(&kind) {
+        return None;
+    }
+    let gap = match (
+        case.entered("running"),
+        case.timeline.listening_at(case.address),
+    ) {
+        (Some(running), Some(listening)) if listening.at_us > running.at_us => {
+            format!(
+                ", {} before anything listened on {}",
+                spoken(between(running, listening)),
+                case.address
+            )
+        }
+        (Some(_), None) => format!(", and nothing ever listened on {}", case.address),
+        _ => String::new(),
+    };
+    Some(format!(
+        "{} has Type={kind}: systemd took it for started as soon as its program ran{gap}",
+        case.unit
+    ))
+}
+
+/// A notification from a process that `NotifyAccess=` does not allow.
+pub fn refused_notification(case: &Case) -> Option<String> {
+    case.first(|kind| matches!(kind, EventKind::NotificationRefused { .. }))?;
+    let access = case
+        .timeline
+        .text_property(case.unit, "NotifyAccess")
+        .unwrap_or("main");
+    Some(format!(
+        "a notification came from a process other than the main one, and systemd dropped it (NotifyAccess={access}): send it from the service itself"
+    ))
+}
+
+/// `Type=notify`, and the service never said `READY=1`.
+pub fn ready_never_sent(case: &Case) -> Option<String> {
+    if case.timeline.text_property(case.unit, "Type")? != "notify"
+        || case.notification("READY=1").is_some()
+    {
+        return None;
+    }
+    // Without a deadline passed, it may only have been too early to tell.
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec");
+    case.first(|kind| matches!(kind, EventKind::Timeout { .. }))?;
+    let listening = match case.timeline.listening_at(case.address) {
+        Some(_) => format!("although it listened on {}", case.address),
+        None => format!("and it never listened on {}", case.address),
+    };
+    let after = bound.map_or(String::new(), |bound| {
+        format!(" (TimeoutStartSec={})", spoken(bound).replace(' ', ""))
+    });
+    Some(format!("READY=1 never arrived{after}, {listening}"))
+}
+
+/// `READY=1` came before the socket was bound.
+pub fn ready_before_listening(case: &Case) -> Option<String> {
+    let (ready, _) = case.notification("READY=1")?;
+    match case.timeline.listening_at(case.address) {
+        Some(listening) if listening.at_us <= ready.at_us => None,
+        Some(listening) => Some(format!(
+            "READY=1 arrived before anything listened on {}: {} too early",
+            case.address,
+            spoken(between(ready, listening))
+        )),
+        None => {
+            let elsewhere = case
+                .timeline
+                .any_listener()
+                .map_or(String::new(), |other| format!("; it listened on {other}"));
+            Some(format!(
+                "READY=1 arrived, and nothing ever listened on {}{elsewhere}",
+                case.address
+            ))
+        }
+    }
+}
+
+/// `READY=1` came while requests were not answered yet.
+pub fn ready_before_answering(case: &Case) -> Option<String> {
+    let (ready, _) = case.notification("READY=1")?;
+    let bad = case
+        .timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::Response { name, outcome } if event.at_us > ready.at_us => {
+                (!matches!(outcome, ResponseOutcome::Answered { status: 200, .. }))
+                    .then_some((name, outcome))
+            }
+            EventKind::Response { .. } => None,
+            _ => None,
+        })?;
+    let how = match bad.1 {
+        ResponseOutcome::Answered { status, .. } => format!("was answered with status {status}"),
+        ResponseOutcome::Refused => "was refused".to_owned(),
+        ResponseOutcome::TimedOut => "was not answered in time".to_owned(),
+        ResponseOutcome::Broken { .. } => "was cut off".to_owned(),
+    };
+    Some(format!(
+        "READY=1 had arrived, and yet the request \"{}\" {how}: the service was not warm",
+        bad.0
+    ))
+}
+
+/// `EXTEND_TIMEOUT_USEC=` is in microseconds.
+pub fn extension_too_short(case: &Case) -> Option<String> {
+    let (_, assignment) = case.notification("EXTEND_TIMEOUT_USEC=")?;
+    let value = assignment.split_once('=')?.1;
+    let extension = Duration::from_micros(value.parse().ok()?);
+    (extension < SHORTEST_SENSIBLE_EXTENSION && case.failed_with("timeout")).then(|| {
+        format!(
+            "{assignment} extends the start by {} ms only: the value counts microseconds",
+            extension.as_secs_f64() * 1000.0
+        )
+    })
+}
+
+/// The start timed out and nothing had asked for more time.
+pub fn extension_missing(case: &Case) -> Option<String> {
+    if !case.failed_with("timeout") {
+        return None;
+    }
+    let timeout = case.first(|kind| matches!(kind, EventKind::Timeout { .. }))?;
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    match last_extension(case) {
+        None => Some(format!(
+            "the start was ended after {} (TimeoutStartSec=), and no EXTEND_TIMEOUT_USEC= had arrived while the service was still loading",
+            spoken(bound)
+        )),
+        Some(last) => Some(format!(
+            "the start was ended {} after the last EXTEND_TIMEOUT_USEC=: send it after every part, for longer than a part takes",
+            spoken(between(last, timeout))
+        )),
+    }
+}
+
+fn last_extension<'a>(case: &Case<'a>) -> Option<&'a systemd_lab_protocol::Event> {
+    case.timeline.events().iter().rev().find(|event| {
+        event.is_about(case.unit)
+            && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                if assignments.iter().any(|one| one.starts_with("EXTEND_TIMEOUT_USEC=")))
+    })
+}
+
+/// Whether the start was still under way, with no deadline passed, when the scenario ended.
+fn still_starting(case: &Case) -> bool {
+    case.entered("running").is_none()
+        && case
+            .first(|kind| matches!(kind, EventKind::Timeout { .. }))
+            .is_none()
+}
+
+/// `TimeoutStartSec=infinity`, or 0.
+pub fn start_never_bounded(case: &Case) -> Option<String> {
+    let unbounded = case
+        .timeline
+        .property(case.unit, "TimeoutStartUSec")?
+        .as_u64()?
+        == u64::MAX;
+    (unbounded && still_starting(case))
+        .then(|| "the start hangs and nothing ends it: TimeoutStartSec= is infinity".to_owned())
+}
+
+/// Extensions that kept coming although nothing moved.
+pub fn extended_without_progress(case: &Case) -> Option<String> {
+    let last = last_extension(case)?;
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    let start = case.entered("start")?;
+    (between(start, last) > bound).then(|| {
+        format!(
+            "the start hangs, and EXTEND_TIMEOUT_USEC= kept arriving for {}: it must follow progress, not a timer",
+            spoken(between(start, last))
+        )
+    })
+}
+
+/// The unit sets no `TimeoutStartSec=`, so that systemd's default holds.
+pub fn start_bound_by_default(case: &Case) -> Option<String> {
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    (bound >= DEFAULT_START_TIMEOUT).then(|| {
+        format!(
+            "a start that hangs is ended only after {}: TimeoutStartSec= of {} decides that",
+            spoken(bound),
+            case.unit
+        )
+    })
+}
+
+/// No `STATUS=` while the service warmed up, when it was ready, or when it stopped.
+pub fn status_missing(case: &Case) -> Option<String> {
+    let statuses: Vec<u64> = case
+        .timeline
+        .of(case.unit)
+        .filter(|event| {
+            matches!(&event.kind, EventKind::Notified { assignments, .. }
+                if assignments.iter().any(|one| one.len() > "STATUS=".len() && one.starts_with("STATUS=")))
+        })
+        .map(|event| event.at_us)
+        .collect();
+    if statuses.is_empty() {
+        return Some(
+            "no STATUS= ever arrived: systemctl status has nothing to show but the state"
+                .to_owned(),
+        );
+    }
+    let (ready, _) = case.notification("READY=1")?;
+    if statuses.iter().all(|at| *at >= ready.at_us) {
+        return Some("no STATUS= arrived while the service was warming up".to_owned());
+    }
+    let stopping = case
+        .entered("stop-sigterm")
+        .map_or(u64::MAX, |event| event.at_us);
+    if !statuses
+        .iter()
+        .any(|at| (ready.at_us..stopping).contains(at))
+    {
+        return Some("no new STATUS= came with READY=1 or after it: systemctl status still shows the warm-up".to_owned());
+    }
+    if !statuses.iter().any(|at| *at >= stopping) {
+        return Some("no STATUS= arrived while the service was stopping".to_owned());
+    }
+    None
+}

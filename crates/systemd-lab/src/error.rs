@@ -1,0 +1,219 @@
+//! What can go wrong in the lab itself, and what to do about each.
+//!
+//! None of these is the fault of the service under test: what a service does wrong is no error but
+//! part of the [`Timeline`](crate::Timeline).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use systemd_lab_protocol::JobError;
+
+/// Why the lab could not do what it was asked. Every text names the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabError {
+    /// The guest is x86-64, and the host's binaries must run in it.
+    #[error(
+        "the lab runs binaries of x86-64 Linux only, and this machine is {arch}; use an x86-64 machine"
+    )]
+    UnsupportedHost {
+        /// The host's architecture.
+        arch: &'static str,
+    },
+
+    /// Programs are missing and could not be installed.
+    #[error("the lab needs {} and cannot install packages without a password; type:\n\n    {command}\n", programs.join(" and "))]
+    MissingPrograms {
+        /// What is missing.
+        programs: Vec<String>,
+        /// The command that installs them.
+        command: String,
+    },
+
+    /// `apt-get` was run and failed.
+    #[error(
+        "installing the lab's packages failed; run this and read what it says:\n\n    {command}\n\n{output}"
+    )]
+    PackageInstall {
+        /// The command that installs them.
+        command: String,
+        /// The end of what `apt-get` printed.
+        output: String,
+    },
+
+    /// No place for the cache.
+    #[error(
+        "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory of yours"
+    )]
+    NoCacheDirectory,
+
+    /// The cache cannot be written.
+    #[error("cannot write to the cache directory {}: {source}; make it yours, or set SYSTEMD_LAB_CACHE to a directory of yours", path.display())]
+    CacheNotWritable {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// The disk is full, or would be.
+    #[error("the disk of {} has {} MiB left and the lab needs {} MiB; free some, or set SYSTEMD_LAB_CACHE to a directory on another disk", path.display(), free >> 20, needed >> 20)]
+    DiskFull {
+        /// The cache directory.
+        path: PathBuf,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+    },
+
+    /// mmdebstrap failed.
+    #[error(
+        "building the guest image failed; is the network up? (once the image is built none is needed)\nmmdebstrap said:\n{output}"
+    )]
+    ImageBuild {
+        /// The end of what mmdebstrap printed.
+        output: String,
+    },
+
+    /// The image that mmdebstrap built, or that was imported, lacks something.
+    #[error("the guest image has no {what}; remove {} and run again", path.display())]
+    ImageIncomplete {
+        /// What it lacks.
+        what: &'static str,
+        /// Where it lies.
+        path: PathBuf,
+    },
+
+    /// QEMU is there and does not run as it should.
+    #[error(
+        "QEMU failed: {what}\n{stderr}\nrun `qemu-system-x86_64 --version`; the lab needs 7.2 or later"
+    )]
+    Qemu {
+        /// What it was doing.
+        what: String,
+        /// What QEMU printed.
+        stderr: String,
+    },
+
+    /// The guest booted badly.
+    #[error("the guest did not come up within {} s; the end of its console:\n{console}\nremove {} and run again, so that the image is built anew", deadline.as_secs(), cache.display())]
+    BootFailed {
+        /// How long the lab waited, in wall time.
+        deadline: Duration,
+        /// The end of the guest's console.
+        console: String,
+        /// The cache directory.
+        cache: PathBuf,
+    },
+
+    /// The restored guest said nothing.
+    #[error("the guest is silent: restored from {}, it sent no event within {} s; remove that directory and run again", snapshot.display(), deadline.as_secs())]
+    GuestSilent {
+        /// The snapshot.
+        snapshot: PathBuf,
+        /// How long the lab waited, in wall time.
+        deadline: Duration,
+    },
+
+    /// The host's deadline for a run passed while the guest was still busy.
+    #[error("out of time: the run took more than {} s of wall time and was ended after {virtual_ms} ms of virtual time; is this machine very busy? a service that computes all the time also does this", deadline.as_secs())]
+    OutOfTime {
+        /// The deadline, in wall time.
+        deadline: Duration,
+        /// How far the guest had come, in virtual time since the scenario began.
+        virtual_ms: u64,
+    },
+
+    /// The agent met an error of its own.
+    #[error(
+        "the lab's agent failed in the guest: {message}; this is a fault of the lab, please report it"
+    )]
+    Agent {
+        /// What it said.
+        message: String,
+    },
+
+    /// What came out of the guest is not what an agent sends.
+    #[error("the guest sent something that is no event ({message}); remove {} and run again", snapshot.display())]
+    BadEvent {
+        /// What was wrong with it.
+        message: String,
+        /// The snapshot.
+        snapshot: PathBuf,
+    },
+
+    /// A binary would not start in the guest, for lack of its libraries.
+    #[error("{} is linked dynamically (it wants {interpreter}), and the guest has no libraries for it; build it with the workspace's flags: {}", path.display(), static_remedy())]
+    NotStatic {
+        /// The binary.
+        path: PathBuf,
+        /// Its program interpreter.
+        interpreter: String,
+    },
+
+    /// A binary that the guest's kernel would refuse.
+    #[error("{} cannot run in the guest: {why}", path.display())]
+    NotExecutable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+
+    /// A file that a scenario wants does not exist, or cannot be read.
+    #[error("cannot read {}: {source}; build it first, or mend the path", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// The scenario's files do not fit.
+    #[error(transparent)]
+    Job(#[from] JobError),
+
+    /// Anything else that the operating system refused.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+/// What to do when the workspace's flags did not reach the compiler. Cargo takes flags from one place only,
+/// and the environment wins over `.cargo/config.toml`.
+fn static_remedy() -> String {
+    match std::env::var("RUSTFLAGS").or_else(|_| std::env::var("CARGO_ENCODED_RUSTFLAGS")) {
+        Ok(flags) => format!(
+            "RUSTFLAGS is set in your environment ({flags:?}) and replaces them; unset it, or add -Ctarget-feature=+crt-static to it"
+        ),
+        Err(_) => {
+            "run cargo inside the workshop's folder, so that it finds .cargo/config.toml".to_owned()
+        }
+    }
+}
+
+impl LabError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> LabError {
+        let what = what.into();
+        move |source| LabError::Io { what, source }
+    }
+
+    /// An error of writing below the cache directory, told apart by what can be done about it.
+    pub(crate) fn cache(path: &Path) -> impl FnOnce(io::Error) -> LabError {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LabError::DiskFull {
+                needed: crate::cache::SPACE_NEEDED,
+                free: crate::cache::free_space(&path).unwrap_or(0),
+                path,
+            },
+            _ => LabError::CacheNotWritable { path, source },
+        }
+    }
+}

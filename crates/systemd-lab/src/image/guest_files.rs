@@ -1,0 +1,239 @@
+//! What the lab lays over the Debian packages: the few files that their maintainer scripts would have made, and
+//! the settings that make the guest small, quiet and the same every time.
+
+use std::io::{self, Write};
+
+use super::cpio::Archive;
+
+/// The agent, as built by `build.rs`.
+pub(crate) const AGENT: &[u8] = include_bytes!(env!("SYSTEMD_LAB_AGENT"));
+
+/// Directories that the packages do not bring.
+const DIRECTORIES: &[(&str, u32)] = &[
+    ("proc", 0o755),
+    ("sys", 0o755),
+    ("dev", 0o755),
+    ("run", 0o755),
+    ("tmp", 0o1777),
+    ("root", 0o700),
+    ("var/log", 0o755),
+    ("etc/systemd/journald.conf.d", 0o755),
+    ("etc/systemd/system/lab.target.wants", 0o755),
+    ("usr/lib/systemd-lab", 0o755),
+    ("usr/local/bin", 0o755),
+];
+
+const SYMLINKS: &[(&str, &str)] = &[
+    ("init", "usr/lib/systemd/systemd"),
+    ("var/run", "/run"),
+    ("var/lock", "/run/lock"),
+    ("etc/systemd/system/default.target", "lab.target"),
+    (
+        "etc/systemd/system/lab.target.wants/lab-agent.service",
+        "../lab-agent.service",
+    ),
+];
+
+/// Debian's base-passwd, as far as services want it.
+const PASSWD: &str = "\
+root:x:0:0:root:/root:/bin/bash
+daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
+www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
+";
+
+const GROUP: &str = "\
+root:x:0:
+daemon:x:1:
+adm:x:4:
+tty:x:5:
+disk:x:6:
+kmem:x:15:
+utmp:x:43:
+www-data:x:33:
+systemd-journal:x:101:
+nogroup:x:65534:
+";
+
+/// No compression: the agent reads journal files itself. No rate limit: what a service
+/// logs must not depend on how much of it fits into 30 s of a time that jumps.
+const JOURNALD_CONF: &str = "\
+[Journal]
+Storage=volatile
+Compress=no
+Seal=no
+RateLimitIntervalSec=0
+RuntimeMaxUse=48M
+";
+
+/// Boot ends here: everything that a unit with default dependencies needs is up, nothing else is.
+const LAB_TARGET: &str = "\
+[Unit]
+Description=Service lab
+Requires=multi-user.target
+After=multi-user.target
+AllowIsolate=yes
+";
+
+/// Without its agent the guest is of no use: powering off ends QEMU, and the host need not wait. The OOM killer must take the service under test, never the agent.
+const LAB_AGENT_SERVICE: &str = "\
+[Unit]
+Description=Service lab agent
+DefaultDependencies=no
+After=multi-user.target systemd-journald.service
+Requires=systemd-journald.service
+SuccessAction=poweroff-immediate
+FailureAction=poweroff-immediate
+
+[Service]
+Type=exec
+ExecStart=/usr/lib/systemd-lab/agent
+OOMScoreAdjust=-1000
+StandardOutput=tty
+StandardError=tty
+TTYPath=/dev/ttyS0
+";
+
+/// A PATH and a prompt for the interactive shell.
+const PROFILE: &str = "\
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
+export SYSTEMD_PAGER=
+PS1='root@lab:\\w# '
+";
+
+const FILES: &[(&str, u32, &str)] = &[
+    ("etc/passwd", 0o644, PASSWD),
+    ("etc/group", 0o644, GROUP),
+    // Fixed, so that nothing derived from it differs between two builds of the image.
+    (
+        "etc/machine-id",
+        0o444,
+        "5d1ab000000000000000000000001ab0\n",
+    ),
+    ("etc/hostname", 0o644, "lab\n"),
+    (
+        "etc/hosts",
+        0o644,
+        "127.0.0.1 localhost lab\n::1 localhost\n",
+    ),
+    (
+        "etc/nsswitch.conf",
+        0o644,
+        "passwd: files\ngroup: files\nhosts: files\n",
+    ),
+    ("etc/profile", 0o644, PROFILE),
+    ("etc/systemd/journald.conf.d/lab.conf", 0o644, JOURNALD_CONF),
+    ("etc/systemd/system/lab.target", 0o644, LAB_TARGET),
+    (
+        "etc/systemd/system/lab-agent.service",
+        0o644,
+        LAB_AGENT_SERVICE,
+    ),
+];
+
+/// The units that may be pulled in while the guest boots. Every other `*.wants/` link of the packages is left
+/// out: devices, time, logins and periodic jobs have no part in a scenario and cost boot time or determinism.
+const WANTED_AT_BOOT: &[&str] = &[
+    "systemd-journald.service",
+    "systemd-journald.socket",
+    "systemd-journald-dev-log.socket",
+    "systemd-tmpfiles-setup.service",
+];
+
+/// Left out of the guest: none of it is used there. The less there is, the sooner the guest is up.
+const LEFT_OUT: &[&str] = &[
+    "boot/",
+    "dev/",
+    "etc/apt/",
+    "etc/initramfs-tools/",
+    "etc/kernel/",
+    "etc/udev/",
+    "usr/lib/dracut/",
+    "usr/lib/klibc",
+    "usr/lib/modules/",
+    "usr/lib/systemd/boot/",
+    "usr/lib/systemd/catalog/",
+    "usr/lib/systemd/network/",
+    "usr/lib/systemd/system-generators/",
+    "usr/lib/systemd/systemd-networkd",
+    "usr/lib/systemd/user-generators/",
+    "usr/lib/udev/",
+    "usr/lib/x86_64-linux-gnu/gconv/",
+    "usr/lib/x86_64-linux-gnu/perl",
+    "usr/share/",
+    "usr/src/",
+    "var/cache/",
+    "var/lib/apt/",
+    "var/lib/dpkg/",
+    "var/lock",
+    "var/run",
+];
+
+/// Exceptions to [`LEFT_OUT`]: `less` and `top` in the shell want to know the terminal.
+const KEPT: &[&str] = &["usr/share/terminfo/"];
+
+/// Whether a file of the packages goes into the guest. `path` has no leading slash.
+pub(crate) fn keep(path: &str) -> bool {
+    let under = |prefix: &&str| path.starts_with(*prefix) || path == prefix.trim_end_matches('/');
+    if LEFT_OUT.iter().any(under) && !KEPT.iter().any(under) && path != "usr/share" {
+        return false;
+    }
+    match path
+        .strip_prefix("usr/lib/systemd/system/")
+        .and_then(|unit| unit.split_once(".wants/"))
+    {
+        Some((_, wanted)) => WANTED_AT_BOOT.contains(&wanted),
+        None => !path.starts_with("etc/systemd/system/"),
+    }
+}
+
+/// What decides how [`keep`] and [`write_overlay`] come out, for the keys of image and snapshot.
+pub(crate) fn base_recipe() -> Vec<u8> {
+    format!("{LEFT_OUT:?}{KEPT:?}{WANTED_AT_BOOT:?}").into_bytes()
+}
+
+/// Writes the archive that lies over the packages.
+pub(crate) fn write_overlay<W: Write>(out: W) -> io::Result<W> {
+    let mut archive = Archive::new(out);
+    for (path, mode) in DIRECTORIES {
+        archive.directory(path, *mode)?;
+    }
+    for (path, mode, content) in FILES {
+        archive.file(path, *mode, content.as_bytes())?;
+    }
+    for (path, target) in SYMLINKS {
+        archive.symlink(path, target)?;
+    }
+    archive.file("usr/lib/systemd-lab/agent", 0o755, AGENT)?;
+    archive.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_guest_needs_is_kept_and_the_rest_is_not() {
+        for path in [
+            "usr/bin/bash",
+            "usr/lib/systemd/systemd",
+            "usr/lib/systemd/system/basic.target",
+            "usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
+            "usr/share",
+            "usr/share/terminfo/l/linux",
+            "var/lib",
+        ] {
+            assert!(keep(path), "{path} is needed");
+        }
+        for path in [
+            "boot/vmlinuz-6.12",
+            "usr/lib/systemd/system/sysinit.target.wants/systemd-udevd.service",
+            "usr/lib/systemd/system/timers.target.wants/systemd-tmpfiles-clean.timer",
+            "etc/systemd/system/getty.target.wants/getty@tty1.service",
+            "usr/share/doc/bash/copyright",
+            "var/run",
+        ] {
+            assert!(!keep(path), "{path} is not needed");
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Runs a service under real systemd, in virtual time, and returns a timeline.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use systemd_lab::{GuestFile, Lab, Timeline, View};
+//! use systemd_lab::protocol::Scenario;
+//!
+//! # fn main() -> Result<(), systemd_lab::LabError> {
+//! let lab = Lab::open()?; // the first time, this builds the guest
+//! let scenario = Scenario::new("killed once")
+//!     .start("hello.service")
+//!     .wait_for_job("hello.service", Duration::from_secs(30))
+//!     .signal("hello.service", 9)
+//!     .sleep(Duration::from_secs(300));
+//! let files = [
+//!     GuestFile::program("/usr/local/bin/hello", "target/x86_64-unknown-linux-gnu/debug/hello"),
+//!     GuestFile::copy("/etc/systemd/system/hello.service", "hello.service"),
+//! ];
+//! let timeline: Timeline = lab.run(&scenario, &files)?;
+//! println!("{}", View::everything(&["hello.service"]).render(&timeline));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The guest has no network and no disk of the host's; it starts from the same snapshot every time, so that the same
+//! scenario and files give the same bytes. See `ARCHITECTURE.md` for how.
+
+mod cache;
+pub mod check;
+pub mod diagnosis;
+mod elf;
+mod error;
+mod image;
+mod lab;
+mod packages;
+mod process;
+mod progress;
+mod qmp;
+mod snapshot;
+mod timeline;
+mod view;
+mod vm;
+
+pub use error::LabError;
+pub use lab::{GuestFile, Lab};
+pub use systemd_lab_protocol as protocol;
+pub use timeline::Timeline;
+pub use view::{View, describe};

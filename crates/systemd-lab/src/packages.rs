@@ -1,0 +1,147 @@
+//! The host's programs that the lab needs, and how to get them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::LabError;
+use crate::progress::Step;
+
+/// A program or file on the host, and the Debian package that has it.
+struct Needed {
+    file: &'static str,
+    package: &'static str,
+}
+
+const QEMU: Needed = Needed {
+    file: "qemu-system-x86_64",
+    package: "qemu-system-x86",
+};
+
+/// Needed to build the image only.
+const FOR_IMAGE: [Needed; 2] = [
+    Needed {
+        file: "mmdebstrap",
+        package: "mmdebstrap",
+    },
+    // Ubuntu has mmdebstrap without the keys that Debian's archive is signed with.
+    Needed {
+        file: "/usr/share/keyrings/debian-archive-keyring.gpg",
+        package: "debian-archive-keyring",
+    },
+];
+
+/// How much of apt's output an error shows.
+const OUTPUT_LINES: usize = 15;
+
+/// The host's QEMU, installed if need be.
+pub(crate) fn qemu() -> Result<PathBuf, LabError> {
+    provide(&[QEMU])?;
+    find(QEMU.file).ok_or_else(|| missing(&[&QEMU]))
+}
+
+/// Everything that building an image takes, installed if need be.
+pub(crate) fn for_image() -> Result<(), LabError> {
+    let [a, b] = FOR_IMAGE;
+    // One call for all of them: a person without passwordless sudo is asked to type once.
+    provide(&[QEMU, a, b])
+}
+
+fn provide(needed: &[Needed]) -> Result<(), LabError> {
+    let missing_now: Vec<&Needed> = needed
+        .iter()
+        .filter(|needed| find(needed.file).is_none())
+        .collect();
+    if missing_now.is_empty() {
+        return Ok(());
+    }
+    let root = rustix::process::geteuid().is_root();
+    if find("apt-get").is_none() || !(root || can_sudo()) {
+        return Err(missing(&missing_now));
+    }
+    let step = Step::begin(format!("Installing {}", packages(&missing_now).join(", ")));
+    install(&missing_now, root)?;
+    step.finish();
+    Ok(())
+}
+
+/// Looks a program up in `PATH` (and where Debian puts it), or tells whether a file is there.
+pub(crate) fn find(file: &str) -> Option<PathBuf> {
+    if Path::new(file).is_absolute() {
+        return Some(PathBuf::from(file)).filter(|path| path.exists());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/bin"), PathBuf::from("/usr/sbin")])
+        .map(|dir| dir.join(file))
+        .find(|path| path.is_file())
+}
+
+fn can_sudo() -> bool {
+    Command::new("sudo")
+        .args(["-n", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn install(missing: &[&Needed], root: bool) -> Result<(), LabError> {
+    let packages = packages(missing);
+    let apt = |args: &[&str]| {
+        let mut command = if root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
+        if !root {
+            command.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        }
+        command
+            .args(args)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .output()
+    };
+    // A fresh machine has no package lists yet; an old one has lists that name vanished files. Should this fail,
+    // the install below may still succeed from what is there.
+    let _ = apt(&["update", "-q"]);
+    let mut args = vec!["install", "-q", "-y", "--no-install-recommends"];
+    args.extend(&packages);
+    let output = apt(&args).map_err(LabError::io("running apt-get"))?;
+    if output.status.success() && missing.iter().all(|needed| find(needed.file).is_some()) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    Err(LabError::PackageInstall {
+        command: command_line(&packages),
+        output: last_lines(&text, OUTPUT_LINES),
+    })
+}
+
+fn packages(needed: &[&Needed]) -> Vec<&'static str> {
+    needed.iter().map(|needed| needed.package).collect()
+}
+
+fn command_line(packages: &[&str]) -> String {
+    format!(
+        "sudo apt-get update && sudo apt-get install --no-install-recommends {}",
+        packages.join(" ")
+    )
+}
+
+fn missing(needed: &[&Needed]) -> LabError {
+    LabError::MissingPrograms {
+        programs: needed.iter().map(|needed| needed.file.to_owned()).collect(),
+        command: command_line(&packages(needed)),
+    }
+}
+
+/// The last `count` lines of a program's output.
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}

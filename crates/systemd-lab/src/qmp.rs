@@ -1,0 +1,115 @@
+//! Talks to QEMU's monitor: QMP, one JSON object a line, on QEMU's standard input and output
+//! (QEMU documentation, interop/qmp-spec).
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// The monitor answers at once, except on a machine that hardly gets to run QEMU at all.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long to wait between two questions after a migration. Saving and loading the device state take some ten
+/// milliseconds.
+const MIGRATION_POLL: Duration = Duration::from_micros(500);
+
+pub(crate) struct Qmp {
+    to_qemu: ChildStdin,
+    from_qemu: Receiver<Value>,
+    events: Vec<String>,
+}
+
+/// Why the monitor gave no answer.
+#[derive(Debug)]
+pub(crate) enum QmpError {
+    /// The deadline passed.
+    TimedOut,
+    /// QEMU has gone.
+    Gone,
+    /// QEMU refused the command.
+    Refused(String),
+}
+
+impl Qmp {
+    pub(crate) fn connect(to_qemu: ChildStdin, from_qemu: ChildStdout) -> Result<Qmp, QmpError> {
+        let (sender, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(from_qemu).lines().map_while(Result::ok) {
+                let Ok(message) = serde_json::from_str(&line) else {
+                    continue;
+                };
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut qmp = Qmp {
+            to_qemu,
+            from_qemu: receiver,
+            events: Vec::new(),
+        };
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// Runs a command and returns what it returned.
+    pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
+        let message = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.to_qemu, "{message}").map_err(|_| QmpError::Gone)?;
+        let deadline = Instant::now() + ANSWER_DEADLINE;
+        loop {
+            let answer = self.receive(deadline)?;
+            if let Some(result) = answer.get("return") {
+                return Ok(result.clone());
+            }
+            if let Some(error) = answer.get("error") {
+                return Err(QmpError::Refused(format!("{command}: {error}")));
+            }
+            self.note_event(&answer);
+        }
+    }
+
+    /// Waits until an event of this name has come, also one that came before this call.
+    pub(crate) fn wait_for(&mut self, event: &str, deadline: Instant) -> Result<(), QmpError> {
+        loop {
+            if let Some(index) = self.events.iter().position(|name| name == event) {
+                self.events.remove(index);
+                return Ok(());
+            }
+            let message = self.receive(deadline)?;
+            self.note_event(&message);
+        }
+    }
+
+    /// Waits until a migration, in or out, has ended well.
+    pub(crate) fn finish_migration(&mut self) -> Result<(), QmpError> {
+        let deadline = Instant::now() + ANSWER_DEADLINE;
+        while Instant::now() < deadline {
+            let answer = self.execute("query-migrate", json!({}))?;
+            match answer.get("status").and_then(Value::as_str) {
+                Some("completed") => return Ok(()),
+                Some("failed") => return Err(QmpError::Refused(answer.to_string())),
+                _ => std::thread::sleep(MIGRATION_POLL),
+            }
+        }
+        Err(QmpError::TimedOut)
+    }
+
+    fn receive(&mut self, deadline: Instant) -> Result<Value, QmpError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.from_qemu
+            .recv_timeout(left)
+            .map_err(|error| match error {
+                RecvTimeoutError::Timeout => QmpError::TimedOut,
+                RecvTimeoutError::Disconnected => QmpError::Gone,
+            })
+    }
+
+    fn note_event(&mut self, message: &Value) {
+        if let Some(name) = message.get("event").and_then(Value::as_str) {
+            self.events.push(name.to_owned());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The booted guest, frozen: made once for an image, an agent and a QEMU version, restored for every run.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cache::{Cache, Manifest, SPACE_NEEDED, key_of};
+use crate::error::LabError;
+use crate::image::{Image, write_boot_initrd, write_overlay};
+use crate::packages;
+use crate::progress::Step;
+use crate::vm::{Origin, Pace, Vm, Wait};
+
+/// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
+/// take very much longer.
+const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// How much of the guest's console an error shows.
+const CONSOLE_LINES: usize = 20;
+
+/// A snapshot in the cache, and the QEMU that can restore it.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    pub(crate) dir: PathBuf,
+    pub(crate) qemu: PathBuf,
+}
+
+impl Snapshot {
+    /// The snapshot in the cache, made if it is absent, damaged or of another QEMU version.
+    pub(crate) fn provide(cache: &Cache) -> Result<Snapshot, LabError> {
+        // The lock is only taken to build; `provide_locked` looks again, since another process may have built it.
+        if let Some(qemu) = packages::find("qemu-system-x86_64")
+            && let Some(image) = Image::look_up(cache)
+            && let Some(snapshot) = Snapshot::look_up(cache, &image, qemu)?
+        {
+            return Ok(snapshot);
+        }
+        Snapshot::provide_locked(cache, |dir| {
+            Manifest::looks_whole(dir) || Manifest::is_whole(dir)
+        })
+    }
+
+    /// Makes the snapshot anew unless every byte of it is as it was made.
+    pub(crate) fn repair(cache: &Cache) -> Result<Snapshot, LabError> {
+        Snapshot::provide_locked(cache, Manifest::is_whole)
+    }
+
+    fn look_up(cache: &Cache, image: &Image, qemu: PathBuf) -> Result<Option<Snapshot>, LabError> {
+        let dir = cache.entry("snapshot", &key(image, &qemu)?);
+        Ok(Manifest::looks_whole(&dir).then_some(Snapshot { dir, qemu }))
+    }
+
+    fn provide_locked(
+        cache: &Cache,
+        is_good: impl Fn(&Path) -> bool,
+    ) -> Result<Snapshot, LabError> {
+        let mut waiting = None;
+        let _lock = cache.lock(|| {
+            waiting = Some(Step::begin(
+                "Waiting: another process is setting up the lab",
+            ))
+        })?;
+        drop(waiting);
+        let qemu = packages::qemu()?;
+        let image = Image::provide(cache)?;
+        let key = key(&image, &qemu)?;
+        let dir = cache.entry("snapshot", &key);
+        if !is_good(&dir) {
+            make(cache, &image, &qemu, &key)?;
+        }
+        Ok(Snapshot { dir, qemu })
+    }
+}
+
+/// A snapshot belongs to the QEMU that wrote it, and to all that was booted.
+fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
+    let overlay =
+        write_overlay(Vec::new()).map_err(LabError::io("laying out the guest's files"))?;
+    Ok(key_of([
+        &image.identity()?,
+        &overlay,
+        identity(qemu)?.as_bytes(),
+        &crate::vm::machine_identity(),
+    ]))
+}
+
+/// Tells one installed QEMU from another without running it: that would take as long as a restore.
+fn identity(qemu: &Path) -> Result<String, LabError> {
+    let meta =
+        std::fs::metadata(qemu).map_err(LabError::io(format!("looking at {}", qemu.display())))?;
+    Ok(format!(
+        "{} {} {:?}",
+        qemu.display(),
+        meta.len(),
+        meta.modified().ok()
+    ))
+}
+
+fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabError> {
+    cache.ensure_space(SPACE_NEEDED)?;
+    let step = Step::begin("Booting the guest, once");
+    let build = cache.build_dir()?;
+    let initrd = build.path().join("initrd");
+    write_boot_initrd(image, &initrd).map_err(LabError::cache(cache.root()))?;
+    let origin = Origin::Boot {
+        kernel: &image.kernel(),
+        initrd: &initrd,
+    };
+    let mut vm = Vm::start(qemu, build.path(), &origin, Pace::Virtual, &[])?;
+    vm.resume()?;
+    if let Wait::TimedOut = vm.wait_for_doorbell(BOOT_DEADLINE)? {
+        return Err(LabError::BootFailed {
+            deadline: BOOT_DEADLINE,
+            console: packages::last_lines(&vm.console(), CONSOLE_LINES),
+            cache: cache.root().to_owned(),
+        });
+    }
+    vm.save()?;
+    drop(vm);
+    std::fs::remove_file(&initrd).map_err(LabError::cache(cache.root()))?;
+    cache.publish(build, "snapshot", key)?;
+    step.finish();
+    Ok(())
+}

@@ -1,0 +1,424 @@
+//! A timeline as people read it: the events that matter, with coarse distances between them.
+//!
+//! What a view shows must be the same for every service that behaves the same, on every image:
+//! no PIDs, no raw stamps. systemd's timers may fire up to 250 ms late, starting a process takes some 0.1 s of virtual
+//! time, and both depend on boot ID and binary. Distances are therefore cut down to whole steps of a second.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use crate::timeline::Timeline;
+
+/// What a distance is cut down to. Everything that makes distances longer than they ought to be (see above) adds up
+/// to less than this.
+const STEP: Duration = Duration::from_secs(1);
+
+/// Added before cutting: a distance of a hair less than 2 s (a stamp is taken when a message is sent, a deadline
+/// counts from when it is handled) is 2 s for people.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// Width of the column of distances: `+300 s`.
+const TIME_WIDTH: usize = 6;
+
+/// Chooses events and renders them. Without any of its methods it shows nothing.
+#[derive(Debug, Clone, Default)]
+pub struct View {
+    units: Vec<String>,
+    assignments: Vec<String>,
+    jobs: bool,
+    states: bool,
+    exits: bool,
+    results: bool,
+    deadlines: bool,
+    listeners: bool,
+    responses: bool,
+    logs_of: Vec<String>,
+    since: Option<String>,
+    distances: Distances,
+}
+
+/// Whether a view tells how long things took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Distances {
+    #[default]
+    Shown,
+    Hidden,
+}
+
+impl View {
+    /// A view of these units. Events that are about no unit (responses, listeners) are shown where asked for.
+    pub fn of(units: &[&str]) -> View {
+        View {
+            units: units.iter().map(|unit| unit.to_string()).collect(),
+            ..View::default()
+        }
+    }
+
+    /// Everything, for people who look for a cause.
+    pub fn everything(units: &[&str]) -> View {
+        let view = View::of(units)
+            .jobs()
+            .states()
+            .exits()
+            .results()
+            .deadlines()
+            .listeners()
+            .responses();
+        units
+            .iter()
+            .fold(view.notifications(&[""]), |view, unit| view.logs_of(unit))
+    }
+
+    /// Shows how jobs end.
+    #[must_use]
+    pub fn jobs(self) -> View {
+        View { jobs: true, ..self }
+    }
+
+    /// Shows state changes.
+    #[must_use]
+    pub fn states(self) -> View {
+        View {
+            states: true,
+            ..self
+        }
+    }
+
+    /// Shows the assignments that begin like one of these. One that ends in `=` stands for any value.
+    #[must_use]
+    pub fn notifications(self, assignments: &[&str]) -> View {
+        View {
+            assignments: assignments.iter().map(|one| one.to_string()).collect(),
+            ..self
+        }
+    }
+
+    /// Shows how processes end.
+    #[must_use]
+    pub fn exits(self) -> View {
+        View {
+            exits: true,
+            ..self
+        }
+    }
+
+    /// Shows units' results, restarts and the start limit.
+    #[must_use]
+    pub fn results(self) -> View {
+        View {
+            results: true,
+            ..self
+        }
+    }
+
+    /// Shows deadlines that pass, and the signals that follow.
+    #[must_use]
+    pub fn deadlines(self) -> View {
+        View {
+            deadlines: true,
+            ..self
+        }
+    }
+
+    /// Shows when sockets begin and cease to listen.
+    #[must_use]
+    pub fn listeners(self) -> View {
+        View {
+            listeners: true,
+            ..self
+        }
+    }
+
+    /// Shows responses to the scenario's requests.
+    #[must_use]
+    pub fn responses(self) -> View {
+        View {
+            responses: true,
+            ..self
+        }
+    }
+
+    /// Shows the lines that this unit logged.
+    #[must_use]
+    pub fn logs_of(mut self, unit: &str) -> View {
+        self.logs_of.push(unit.to_owned());
+        self
+    }
+
+    /// Begins when one of the units first enters this state.
+    #[must_use]
+    pub fn since(self, state: &str) -> View {
+        View {
+            since: Some(state.to_owned()),
+            ..self
+        }
+    }
+
+    /// Leaves the distances out: for what may take any time up to a deadline.
+    #[must_use]
+    pub fn without_distances(self) -> View {
+        View {
+            distances: Distances::Hidden,
+            ..self
+        }
+    }
+
+    /// The timeline as text, a line for each event that this view shows.
+    ///
+    /// The first column is the distance from the event before, in whole seconds; the second the unit. Lines that repeat
+    /// the one before are shown once.
+    pub fn render(&self, timeline: &Timeline) -> String {
+        let width = self.units.iter().map(String::len).max().unwrap_or(0);
+        let mut text = String::new();
+        let mut before: Option<(&Event, String)> = None;
+        let begin = self
+            .since
+            .as_ref()
+            .map_or(Some(0), |state| self.begin(timeline, state));
+        for event in timeline.events().iter().skip(begin.unwrap_or(usize::MAX)) {
+            for line in self.lines(event) {
+                let unit = event.unit.as_deref().unwrap_or("");
+                let line = format!("{unit:width$}  {line}");
+                if before.as_ref().is_some_and(|(_, last)| *last == line) {
+                    continue;
+                }
+                let distance = before
+                    .as_ref()
+                    .map_or(Duration::ZERO, |(last, _)| distance(last, event));
+                let _ = match self.distances {
+                    Distances::Shown => writeln!(
+                        text,
+                        "{:>TIME_WIDTH$}  {}",
+                        coarse(distance),
+                        line.trim_end()
+                    ),
+                    Distances::Hidden => writeln!(text, "{}", line.trim_end()),
+                };
+                before = Some((event, line));
+            }
+        }
+        text
+    }
+
+    /// Where the unit first enters `state`.
+    fn begin(&self, timeline: &Timeline, state: &str) -> Option<usize> {
+        timeline.events().iter().position(|event| {
+            event
+                .unit
+                .as_ref()
+                .is_some_and(|unit| self.units.contains(unit))
+                && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == state)
+        })
+    }
+
+    fn lines(&self, event: &Event) -> Vec<String> {
+        if event
+            .unit
+            .as_ref()
+            .is_some_and(|unit| !self.units.contains(unit))
+        {
+            return Vec::new();
+        }
+        match &event.kind {
+            EventKind::Notified { assignments, .. } => assignments
+                .iter()
+                .filter_map(|assignment| self.assignment(assignment))
+                .collect(),
+            EventKind::Log { .. }
+                if event
+                    .unit
+                    .as_ref()
+                    .is_some_and(|unit| self.logs_of.contains(unit)) =>
+            {
+                describe(&event.kind).into_iter().collect()
+            }
+            kind if self.shows(kind) => describe(kind).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn assignment(&self, assignment: &str) -> Option<String> {
+        let wanted = self
+            .assignments
+            .iter()
+            .find(|wanted| assignment.starts_with(*wanted))?;
+        Some(if wanted.ends_with('=') {
+            format!("{wanted}…")
+        } else {
+            assignment.to_owned()
+        })
+    }
+
+    fn shows(&self, kind: &EventKind) -> bool {
+        match kind {
+            EventKind::JobEnded { .. } => self.jobs,
+            EventKind::StateChanged { .. } => self.states,
+            EventKind::ProcessExited { .. } => self.exits,
+            EventKind::Failed { .. } | EventKind::Deactivated => self.results,
+            EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
+            EventKind::UnitFile { .. } | EventKind::NotificationRefused { .. } => true,
+            EventKind::WatchdogTimeout { .. }
+            | EventKind::Timeout { .. }
+            | EventKind::Killing { .. } => self.deadlines,
+            EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => self.listeners,
+            EventKind::Response { .. } => self.responses,
+            _ => false,
+        }
+    }
+}
+
+/// One event in a line, in systemd's own words where it has some. `None` for what people need not see.
+pub fn describe(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::JobQueued { job } => format!("{job} job queued"),
+        EventKind::JobEnded { job, result } => format!("{job} job: {result}"),
+        EventKind::StateChanged { from, to } => format!("{from} -> {to}"),
+        EventKind::Notified { assignments, .. } => assignments.join(" "),
+        EventKind::NotificationRefused { .. } => {
+            "a notification from another process was dropped".to_owned()
+        }
+        EventKind::ProcessExited { role, code, status } => {
+            format!("{role} process {code}, {}", status_text(code, *status))
+        }
+        EventKind::Killing { signal, .. } => format!("{signal} sent"),
+        EventKind::WatchdogTimeout { message } | EventKind::Timeout { message } => message.clone(),
+        EventKind::Failed { result } => format!("failed: {result}"),
+        EventKind::Deactivated => "deactivated successfully".to_owned(),
+        EventKind::RestartScheduled { counter } => format!("restart {counter}"),
+        EventKind::StartLimitHit => "start limit hit".to_owned(),
+        EventKind::UnitFile { message, .. } => format!("unit file: {message}"),
+        EventKind::Log { message, .. } => format!("log: {message}"),
+        EventKind::ListenerOpened { address } => format!("listening on {address}"),
+        EventKind::ListenerClosed { address } => format!("no longer listening on {address}"),
+        EventKind::Response { name, outcome } => {
+            format!("request \"{name}\": {}", response_text(outcome))
+        }
+        _ => return None,
+    })
+}
+
+fn status_text(code: &str, status: i32) -> String {
+    if code == "exited" {
+        format!("status {status}")
+    } else {
+        format!("by {}", signal_name(status))
+    }
+}
+
+/// Names of the signals that services meet: signal(7), x86-64.
+pub(crate) fn signal_name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        6 => "SIGABRT",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        other => return format!("signal {other}"),
+    }
+    .to_owned()
+}
+
+fn response_text(outcome: &ResponseOutcome) -> String {
+    match outcome {
+        ResponseOutcome::Answered { status, body } => format!("{status} {:?}", body.trim_end()),
+        ResponseOutcome::Refused => "connection refused".to_owned(),
+        ResponseOutcome::TimedOut => "no response in time".to_owned(),
+        ResponseOutcome::Broken { .. } => "connection closed without a whole response".to_owned(),
+    }
+}
+
+fn distance(from: &Event, to: &Event) -> Duration {
+    Duration::from_micros(to.at_us.saturating_sub(from.at_us))
+}
+
+/// `+10 s`, or nothing for less than a step.
+fn coarse(distance: Duration) -> String {
+    let steps = (distance + TOLERANCE).as_micros() / STEP.as_micros();
+    if steps == 0 {
+        String::new()
+    } else {
+        format!("+{} s", u128::from(STEP.as_secs()) * steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systemd_lab_protocol::event::Source;
+
+    fn event(at_ms: u64, kind: EventKind) -> Event {
+        Event {
+            at_us: at_ms * 1000,
+            unit: Some("t.service".into()),
+            source: Source::Agent,
+            kind,
+        }
+    }
+
+    fn changed(from: &str, to: &str) -> EventKind {
+        EventKind::StateChanged {
+            from: from.into(),
+            to: to.into(),
+        }
+    }
+
+    #[test]
+    fn slack_does_not_show_and_seconds_do() {
+        let timeline = |restart_at: u64| {
+            Timeline::new(vec![
+                event(0, changed("dead", "start")),
+                event(110, changed("start", "running")),
+                event(restart_at, changed("running", "failed")),
+            ])
+        };
+        let view = View::of(&["t.service"]).states();
+        let on_time = view.render(&timeline(110 + 9_990));
+        let late = view.render(&timeline(110 + 10_249));
+        assert_eq!(on_time, late);
+        assert_eq!(
+            late,
+            "        t.service  dead -> start\n        t.service  start -> running\n +10 s  t.service  running -> failed\n"
+        );
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_shown() {
+        let notified = EventKind::Notified {
+            pid: 7,
+            assignments: vec!["READY=1".into(), "STATUS=hi".into()],
+        };
+        let timeline = Timeline::new(vec![event(0, notified), event(1, changed("a", "b"))]);
+        let view = View::of(&["t.service"]).notifications(&["STATUS="]);
+        assert_eq!(view.render(&timeline), "        t.service  STATUS=…\n");
+        assert_eq!(View::of(&["other.service"]).states().render(&timeline), "");
+    }
+
+    #[test]
+    fn repeated_lines_are_shown_once() {
+        let status = |text: &str| EventKind::Notified {
+            pid: 7,
+            assignments: vec![format!("STATUS={text}")],
+        };
+        let timeline = Timeline::new(vec![
+            event(0, status("one")),
+            event(500, status("two")),
+            event(3000, changed("start", "running")),
+        ]);
+        let view = View::of(&["t.service"])
+            .states()
+            .notifications(&["STATUS="]);
+        assert_eq!(
+            view.render(&timeline),
+            "        t.service  STATUS=…\n  +3 s  t.service  start -> running\n"
+        );
+    }
+}

@@ -1,0 +1,361 @@
+//! One QEMU process: the machine's devices, and what can be done with it.
+//!
+//! Every device is the same when the snapshot is saved and when it is restored, or QEMU refuses. Nothing here waits
+//! inside the guest's time: the guest is either stopped, or runs without asking anything of the host.
+//!
+//! A run leaves no file behind: job and output are anonymous memory, which QEMU opens through `/proc`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{MemfdFlags, memfd_create};
+use serde_json::json;
+use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+
+use crate::error::LabError;
+use crate::process::dies_with_us;
+use crate::qmp::{Qmp, QmpError};
+
+/// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
+const RAM_MIB: u32 = 512;
+
+/// The kernel's command line: nothing random, nothing periodic, one clock source, and a panic ends QEMU.
+const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 \
+    tsc=reliable nowatchdog nohpet no_timer_check mitigations=off random.trust_cpu=off \
+    audit=0 selinux=0 apparmor=0 psi=0 cryptomgr.notests noautogroup \
+    workqueue.power_efficient=1 transparent_hugepage=never \
+    systemd.show_status=0 systemd.default_timeout_start_sec=90s";
+
+/// Newer instructions that are slower under emulation (five-level page tables, `rep movsb`), and the ones
+/// whose results differ from run to run.
+const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
+
+/// QEMU stops the guest when it writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state schema. The
+/// lab uses that as a doorbell, because it acts at the very instruction.
+const DOORBELL: &str = "GUEST_PANICKED";
+
+/// How time goes in the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// An idle guest jumps to its next timer.
+    Virtual,
+    /// An idle guest waits as long as a real one.
+    Real,
+}
+
+/// Where the guest comes from.
+pub(crate) enum Origin<'a> {
+    /// A kernel and an initramfs; RAM goes to the file `ram` in the working directory.
+    Boot { kernel: &'a Path, initrd: &'a Path },
+    /// The files `ram` and `state` in the working directory.
+    Snapshot,
+}
+
+pub(crate) struct Vm {
+    child: Child,
+    qmp: Option<Qmp>,
+    output: File,
+    console: File,
+}
+
+/// How waiting for the guest ended.
+pub(crate) enum Wait {
+    Rang,
+    TimedOut,
+}
+
+impl Vm {
+    /// Starts QEMU with the guest stopped. `directory` holds `ram` and `state`; `job` becomes the shared memory.
+    pub(crate) fn start(
+        qemu: &Path,
+        directory: &Path,
+        origin: &Origin,
+        pace: Pace,
+        job: &[u8],
+    ) -> Result<Vm, LabError> {
+        let job = job_memory(job).map_err(LabError::io("making the job's memory"))?;
+        let anonymous =
+            |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
+        let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
+        let restoring = matches!(origin, Origin::Snapshot);
+
+        let mut command = dies_with_us("KILL", qemu);
+        command
+            .args([
+                "-nodefaults",
+                "-no-user-config",
+                "-display",
+                "none",
+                "-no-reboot",
+                "-S",
+            ])
+            .args(machine(restoring))
+            .args(clock(pace))
+            .args(job_device(&job, restoring))
+            .args(event_port(&output))
+            .args(serial_console(&console))
+            .args(doorbell())
+            .args(monitor());
+        match origin {
+            Origin::Boot { kernel, initrd } => {
+                command
+                    .arg("-kernel")
+                    .arg(kernel)
+                    .arg("-initrd")
+                    .arg(initrd);
+                command.args(["-append", KERNEL_COMMAND_LINE]);
+            }
+            Origin::Snapshot => {
+                command.args(["-incoming", "defer"]);
+            }
+        }
+        let mut child = command
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(LabError::io("starting setpriv (util-linux) and QEMU"))?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let mut vm = Vm {
+            child,
+            qmp: None,
+            output,
+            console,
+        };
+        let connected = pipes.map_or(Err(QmpError::Gone), |(to, from)| Qmp::connect(to, from));
+        vm.qmp = Some(connected.map_err(|error| vm.failed("connecting to its monitor", error))?);
+        // `job` may close now: QEMU has mapped it.
+        Ok(vm)
+    }
+
+    /// Loads the saved state. The guest stays stopped.
+    pub(crate) fn load(&mut self) -> Result<(), LabError> {
+        self.qmp("loading the snapshot", |qmp| {
+            ignore_shared_memory(qmp)?;
+            qmp.execute("migrate-incoming", json!({ "uri": "exec:cat state" }))?;
+            qmp.finish_migration()
+        })
+    }
+
+    /// Saves the state of all devices into the file `state` in the working directory; RAM is in `ram` already.
+    pub(crate) fn save(&mut self) -> Result<(), LabError> {
+        self.qmp("saving the snapshot", |qmp| {
+            ignore_shared_memory(qmp)?;
+            qmp.execute("migrate", json!({ "uri": "exec:cat > state" }))?;
+            qmp.finish_migration()
+        })
+    }
+
+    pub(crate) fn resume(&mut self) -> Result<(), LabError> {
+        self.qmp("resuming the guest", |qmp| {
+            qmp.execute("cont", json!({})).map(drop)
+        })
+    }
+
+    /// Waits, in wall time, until the guest rings and thereby stops.
+    pub(crate) fn wait_for_doorbell(&mut self, deadline: Duration) -> Result<Wait, LabError> {
+        let until = Instant::now() + deadline;
+        let Some(qmp) = &mut self.qmp else {
+            return Ok(Wait::TimedOut);
+        };
+        match qmp.wait_for(DOORBELL, until) {
+            Ok(()) => Ok(Wait::Rang),
+            Err(QmpError::TimedOut) => Ok(Wait::TimedOut),
+            Err(error) => Err(self.failed("running the guest", error)),
+        }
+    }
+
+    /// What the guest has sent so far.
+    pub(crate) fn output(&self) -> Vec<u8> {
+        contents(&self.output)
+    }
+
+    /// What the guest has printed on its console so far.
+    pub(crate) fn console(&self) -> String {
+        String::from_utf8_lossy(&contents(&self.console)).into_owned()
+    }
+
+    fn qmp<T>(
+        &mut self,
+        what: &str,
+        run: impl FnOnce(&mut Qmp) -> Result<T, QmpError>,
+    ) -> Result<T, LabError> {
+        let result = self.qmp.as_mut().map_or(Err(QmpError::Gone), run);
+        result.map_err(|error| self.failed(what, error))
+    }
+
+    fn failed(&mut self, what: &str, error: QmpError) -> LabError {
+        // Its standard error ends only when it does.
+        self.end();
+        let mut stderr = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            let _ = pipe.read_to_string(&mut stderr);
+        }
+        let what = match error {
+            QmpError::TimedOut => format!("{what} took too long"),
+            QmpError::Gone => format!("it ended while {what}"),
+            QmpError::Refused(why) => format!("{what}: {why}"),
+        };
+        LabError::Qemu {
+            what,
+            stderr: stderr.trim().to_owned(),
+        }
+    }
+
+    fn end(&mut self) {
+        // Nothing of it is wanted any more, so it need not end gracefully.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What of this module decides whether a snapshot can be restored, for its key.
+pub(crate) fn machine_identity() -> Vec<u8> {
+    format!(
+        "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
+        (machine(false), clock(Pace::Virtual), doorbell())
+    )
+    .into_bytes()
+}
+
+/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
+/// that every run begins with the same bytes and only pays for the pages it touches.
+fn machine(restoring: bool) -> Vec<String> {
+    let share = if restoring { "off" } else { "on" };
+    [
+        "-machine",
+        "pc,accel=tcg,hpet=off,memory-backend=ram",
+        "-cpu",
+        CPU,
+        "-smp",
+        "1",
+        "-m",
+        &format!("{RAM_MIB}M"),
+        "-object",
+        &format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path=ram,share={share}"),
+        // Whatever QEMU hands to the guest as random is the same every time.
+        "-seed",
+        "1",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// Two nanoseconds for each instruction executed (`shift=1`).
+fn clock(pace: Pace) -> Vec<String> {
+    let sleep = match pace {
+        Pace::Virtual => "off",
+        Pace::Real => "on",
+    };
+    [
+        "-icount",
+        &format!("shift=1,sleep={sleep}"),
+        "-rtc",
+        "base=2026-01-01T00:00:00,clock=vm",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The job's memory is a PCI device's: reading it never waits for the host. `master=on` lets QEMU
+/// save a machine that has it; like RAM, it is private when restored.
+fn job_device(job: &File, restoring: bool) -> Vec<String> {
+    let share = if restoring { "off" } else { "on" };
+    vec![
+        "-object".into(),
+        format!(
+            "memory-backend-file,id=job,size={JOB_MEMORY_SIZE},mem-path={},share={share}",
+            path_for_qemu(job)
+        ),
+        "-device".into(),
+        "ivshmem-plain,memdev=job,master=on,addr=5".into(),
+    ]
+}
+
+/// Events come out through a serial port that is served by the CPU's own thread (`ioeventfd=off`) and
+/// written to memory: the guest never waits for a reader.
+fn event_port(output: &File) -> Vec<String> {
+    vec![
+        "-device".into(),
+        "virtio-serial-pci,id=serial,ioeventfd=off,max_ports=2,addr=6".into(),
+        "-chardev".into(),
+        format!("file,id=events,path={}", path_for_qemu(output)),
+        "-device".into(),
+        "virtserialport,bus=serial.0,nr=1,chardev=events,name=lab.events".into(),
+    ]
+}
+
+fn serial_console(console: &File) -> Vec<String> {
+    vec![
+        "-chardev".into(),
+        format!("file,id=console,path={}", path_for_qemu(console)),
+        "-serial".into(),
+        "chardev:console".into(),
+    ]
+}
+
+fn doorbell() -> [&'static str; 4] {
+    ["-device", "pvpanic-pci,addr=7", "-action", "panic=pause"]
+}
+
+fn monitor() -> [&'static str; 4] {
+    [
+        "-chardev",
+        "stdio,id=monitor,signal=off",
+        "-mon",
+        "chardev=monitor,mode=control",
+    ]
+}
+
+/// RAM and job are files already, and need not go through the saved state.
+fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
+    let capability = json!({ "capability": "x-ignore-shared", "state": true });
+    qmp.execute(
+        "migrate-set-capabilities",
+        json!({ "capabilities": [capability] }),
+    )?;
+    Ok(())
+}
+
+fn memory(name: &str) -> io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
+fn job_memory(bytes: &[u8]) -> io::Result<File> {
+    let file = memory("lab-job")?;
+    file.set_len(JOB_MEMORY_SIZE as u64)?;
+    file.write_all_at(bytes, 0)?;
+    Ok(file)
+}
+
+/// QEMU runs as the same user, so it may open this process's files by their number.
+fn path_for_qemu(file: &File) -> String {
+    let path = PathBuf::from(format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        file.as_raw_fd()
+    ));
+    path.display().to_string()
+}
+
+fn contents(file: &File) -> Vec<u8> {
+    let length = file.metadata().map_or(0, |meta| meta.len());
+    let mut bytes = vec![0; length as usize];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => bytes,
+        // It only ever grows; what cannot be read was not written.
+        Err(_) => Vec::new(),
+    }
+}
