@@ -171,6 +171,13 @@ pub enum LabError {
         source: io::Error,
     },
 
+    /// A check on the host, beside the guest, could not be carried out. The message names the remedy.
+    #[error("{message}")]
+    Host {
+        /// Why, and what to do.
+        message: String,
+    },
+
     /// The scenario's files do not fit.
     #[error(transparent)]
     Job(#[from] JobError),

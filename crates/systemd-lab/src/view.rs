@@ -37,6 +37,7 @@ pub struct View {
     responses: bool,
     logs_of: Vec<String>,
     since: Option<String>,
+    until: Option<String>,
     distances: Distances,
 }
 
@@ -157,6 +158,15 @@ impl View {
         }
     }
 
+    /// Ends just before one of the units first enters this state.
+    #[must_use]
+    pub fn until(self, state: &str) -> View {
+        View {
+            until: Some(state.to_owned()),
+            ..self
+        }
+    }
+
     /// Leaves the distances out: for what may take any time up to a deadline.
     #[must_use]
     pub fn without_distances(self) -> View {
@@ -174,11 +184,15 @@ impl View {
         let width = self.units.iter().map(String::len).max().unwrap_or(0);
         let mut text = String::new();
         let mut before: Option<(&Event, String)> = None;
-        let begin = self
-            .since
-            .as_ref()
-            .map_or(Some(0), |state| self.begin(timeline, state));
-        for event in timeline.events().iter().skip(begin.unwrap_or(usize::MAX)) {
+        let entered = |state: &Option<String>| {
+            state
+                .as_ref()
+                .map(|state| self.first_entry(timeline, state))
+        };
+        // A state that is never entered: nothing is since it, everything until it.
+        let begin = entered(&self.since).map_or(0, |found| found.unwrap_or(usize::MAX));
+        let end = entered(&self.until).flatten().unwrap_or(usize::MAX);
+        for event in timeline.events().iter().take(end).skip(begin) {
             for line in self.lines(event) {
                 let unit = event.unit.as_deref().unwrap_or("");
                 let line = format!("{unit:width$}  {line}");
@@ -204,7 +218,7 @@ impl View {
     }
 
     /// Where the unit first enters `state`.
-    fn begin(&self, timeline: &Timeline, state: &str) -> Option<usize> {
+    fn first_entry(&self, timeline: &Timeline, state: &str) -> Option<usize> {
         timeline.events().iter().position(|event| {
             event
                 .unit

@@ -1,0 +1,142 @@
+//! What is tried: three runs in the lab.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use systemd_lab::protocol::{Condition, EventKind, Scenario};
+use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+
+use super::{ADDRESS, Seen, Subject};
+
+/// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): whoever
+/// forgets a deadline sees systemd's own.
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Longer than `TimeoutStopSec=10s` and the default of 90 s.
+const STOP_DEADLINE: Duration = Duration::from_secs(120);
+
+/// After this a start that should have been ended at 10 s is taken to hang for ever.
+const HANGING_START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A service that binds late gets this much before the stop is tried: a few times the warm-up of 2 s.
+const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
+const READING: Duration = Duration::from_millis(500);
+
+/// The client is in the middle of its request for this long after the stop began: less than the drain's 5 s.
+const SLOW_CLIENT: Duration = Duration::from_secs(1);
+
+/// Once the request is complete, the answer should come at once.
+const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
+
+static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| Lab::open().map_err(Arc::new));
+
+fn run(subject: &Subject, scenario: &Scenario, more: Option<GuestFile>) -> Seen {
+    let mut files = subject.files();
+    files.extend(more);
+    LAB.as_ref()
+        .map_err(Arc::clone)?
+        .run(scenario, &files)
+        .map(Arc::new)
+        .map_err(Arc::new)
+}
+
+/// Starts a dependent unit, which pulls the service in; then stops the service while one client is in the middle of
+/// its request and another never finishes its own.
+pub(super) fn start_and_stop(subject: &Subject) -> Seen {
+    let (service, client) = (subject.service(), subject.client());
+    let scenario = Scenario::new("start a dependent unit, then stop with requests in flight")
+        .start(&client)
+        .wait_for_job(&client, START_DEADLINE)
+        .wait_for(
+            Condition::Listening {
+                address: ADDRESS.to_owned(),
+            },
+            LISTENING_DEADLINE,
+        )
+        .half_open(
+            "in flight",
+            ADDRESS,
+            "GET / HTTP/1.1\r\nHost: localhost\r\n",
+        )
+        .half_open("never finished", ADDRESS, "GET / HT")
+        .sleep(READING)
+        .stop(&service)
+        .sleep(SLOW_CLIENT)
+        .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .wait_for_state(&service, &["dead", "failed"], STOP_DEADLINE)
+        .observe(&service);
+    run(subject, &scenario, None)
+}
+
+/// The third part of the data never arrives.
+pub(super) fn hanging_start(subject: &Subject) -> Seen {
+    let service = subject.service();
+    let scenario = Scenario::new("start with data that stalls")
+        .start(&service)
+        .wait_for_state(&service, &["failed"], HANGING_START_DEADLINE)
+        .observe(&service);
+    run(
+        subject,
+        &scenario,
+        Some(subject.environment("DATA_STALL_AT=3")),
+    )
+}
+
+/// Sixty parts of half a second each.
+pub(super) fn long_warm_up(subject: &Subject) -> Seen {
+    let service = subject.service();
+    let scenario = Scenario::new("start with a warm-up of 30 s")
+        .start(&service)
+        .wait_for_job(&service, START_DEADLINE)
+        .observe(&service);
+    run(
+        subject,
+        &scenario,
+        Some(subject.environment("DATA_PARTS=60")),
+    )
+}
+
+/// In which phases the service set a `STATUS=` text. Where exactly in a phase, and how often, is its own affair.
+pub(super) fn statuses(subject: &Subject, timeline: &Timeline) -> String {
+    let service = subject.service();
+    let entered = |state: &str| {
+        let event = timeline.first(
+            &service,
+            |kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state),
+        );
+        event.map_or(u64::MAX, |event| event.at_us)
+    };
+    let ready = timeline
+        .first_notification(&service, "READY=1")
+        .map_or(u64::MAX, |(event, _)| event.at_us);
+    let stopping = entered("stop-sigterm");
+    let set_between = |from: u64, to: u64| {
+        let mut statuses = timeline
+            .of(&service)
+            .filter(|event| (from..to).contains(&event.at_us));
+        statuses.any(|event| match &event.kind {
+            EventKind::Notified { assignments, .. } => assignments.iter().any(|one| {
+                one.strip_prefix("STATUS=")
+                    .is_some_and(|text| !text.trim().is_empty())
+            }),
+            _ => false,
+        })
+    };
+    let phases = [
+        ("warming up", 0, ready),
+        ("ready", ready, stopping),
+        ("stopping", stopping, u64::MAX),
+    ];
+    let mut shown = String::new();
+    for (phase, from, to) in phases {
+        let status = if set_between(from, to) {
+            "a new STATUS="
+        } else {
+            "no new STATUS="
+        };
+        shown.push_str(&format!("{phase:<10}  {status}\n"));
+    }
+    shown
+}
