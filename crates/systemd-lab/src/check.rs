@@ -72,6 +72,8 @@ pub struct Observed {
     pub shown: String,
     /// Why it may differ.
     pub diagnosis: Option<String>,
+    /// Who saw it, e.g. `systemd`.
+    pub witness: &'static str,
 }
 
 /// The result of a check.
@@ -95,7 +97,7 @@ impl Requirement {
     /// Compares, without insta and without panicking.
     pub fn compare(&self, observed: Result<&Observed, &LabError>) -> Verdict {
         let passed = observed.is_ok_and(|observed| {
-            self.expected().as_deref() == Some(self.canonical(observed).trim())
+            self.expected().as_deref() == Some(self.canonical(observed).trim_matches('\n'))
         });
         self.verdict(observed, passed)
     }
@@ -111,7 +113,7 @@ impl Requirement {
         let verdict = self.verdict(observed, passed);
         append_report(&verdict);
         if !passed {
-            print!("\n{}\n", verdict.report);
+            println!("\n{}", verdict.report);
             panic::resume_unwind(Box::new("requirement not met"));
         }
     }
@@ -146,8 +148,8 @@ impl Requirement {
             None => "No rule of the lab recognises this one: the difference below is all there is to go by.".to_owned(),
         };
         format!(
-            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n\nExpected (-) and what systemd saw (+):\n\n{diff}\n{}\n",
-            self.number, self.of, self.title, self.next
+            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n\nExpected (-) and what {} saw (+):\n\n{diff}\n{}",
+            self.number, self.of, self.title, observed.witness, self.next
         )
     }
 
@@ -177,7 +179,7 @@ impl Requirement {
         let (directory, name) = &self.snapshot;
         let file = fs::read_to_string(directory.join(format!("{name}.snap"))).ok()?;
         let (_, content) = file.strip_prefix("---\n")?.split_once("\n---\n")?;
-        Some(content.trim().to_owned())
+        Some(content.trim_matches('\n').to_owned())
     }
 
     fn canonical(&self, observed: &Observed) -> String {

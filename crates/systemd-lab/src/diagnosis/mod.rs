@@ -80,15 +80,17 @@ impl<'a> Case<'a> {
 
 /// A duration as people say it: `2 s`, `500 ms`, `5 min`.
 fn spoken(duration: Duration) -> String {
+    /// Stamps are taken a little after the fact: 1.99 s is 2 s.
+    const TOLERANCE: Duration = Duration::from_millis(50);
     let ms = duration.as_millis();
-    match ms {
-        0..1000 => format!("{ms} ms"),
-        _ if ms.is_multiple_of(60_000) => format!("{} min", ms / 60_000),
-        _ => format!("{} s", ms / 1000),
+    let seconds = (duration + TOLERANCE).as_secs();
+    match seconds {
+        0 => format!("{ms} ms"),
+        _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
     }
 }
 
-/// `1 s later`; `at once` for what is too short to speak of.
 fn between(earlier: &Event, later: &Event) -> Duration {
     Duration::from_micros(later.at_us.saturating_sub(earlier.at_us))
 }

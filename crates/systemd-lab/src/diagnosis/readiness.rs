@@ -15,6 +15,7 @@ pub const START: &[Rule] = &[
     ready_never_sent,
     ready_before_listening,
     ready_before_answering,
+    ready_before_warm,
 ];
 
 /// Rules for a start that should have been kept alive.
@@ -29,6 +30,9 @@ pub const GIVEN_UP: &[Rule] = &[
 
 /// With these types systemd does not wait for the service to say that it is ready.
 const TYPES_WITHOUT_READINESS: [&str; 3] = ["simple", "exec", "idle"];
+
+/// An answer that takes longer was waited for: starting a small client costs some 0.3 s of virtual time.
+const SLOW_ANSWER: Duration = Duration::from_secs(1);
 
 /// systemd's default for `TimeoutStartSec=`: `DefaultTimeoutStartSec=` in systemd-system.conf(5).
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
@@ -53,7 +57,7 @@ pub fn type_without_readiness(case: &Case) -> Option<String> {
                 case.address
             )
         }
-        (Some(_), None) => format!(", and nothing ever listened on {}", case.address),
+        (Some(_), None) => format!(", while nothing listened on {} yet", case.address),
         _ => String::new(),
     };
     Some(format!(
@@ -122,28 +126,50 @@ pub fn ready_before_listening(case: &Case) -> Option<String> {
 /// `READY=1` came while requests were not answered yet.
 pub fn ready_before_answering(case: &Case) -> Option<String> {
     let (ready, _) = case.notification("READY=1")?;
-    let bad = case
-        .timeline
-        .events()
-        .iter()
+    // What happens to requests during a stop is another matter.
+    let stop = case
+        .entered("stop-sigterm")
+        .map_or(u64::MAX, |event| event.at_us);
+    let while_ready = ready.at_us..stop;
+    let events = case.timeline.events().iter();
+    let (name, outcome) = events
+        .filter(|event| while_ready.contains(&event.at_us))
         .find_map(|event| match &event.kind {
-            EventKind::Response { name, outcome } if event.at_us > ready.at_us => {
-                (!matches!(outcome, ResponseOutcome::Answered { status: 200, .. }))
-                    .then_some((name, outcome))
-            }
-            EventKind::Response { .. } => None,
+            EventKind::Response { name, outcome } => Some((name, outcome)),
             _ => None,
         })?;
-    let how = match bad.1 {
+    let how = match outcome {
+        ResponseOutcome::Answered { status: 200, .. } => return None,
         ResponseOutcome::Answered { status, .. } => format!("was answered with status {status}"),
         ResponseOutcome::Refused => "was refused".to_owned(),
         ResponseOutcome::TimedOut => "was not answered in time".to_owned(),
         ResponseOutcome::Broken { .. } => "was cut off".to_owned(),
     };
     Some(format!(
-        "READY=1 had arrived, and yet the request \"{}\" {how}: the service was not warm",
-        bad.0
+        "READY=1 had arrived, and yet the request \"{name}\" {how}: the service was not ready"
     ))
+}
+
+/// A unit that was started after `READY=1` had to wait for its answer.
+pub fn ready_before_warm(case: &Case) -> Option<String> {
+    let (ready, _) = case.notification("READY=1")?;
+    let events = case.timeline.events();
+    let began = events.iter().find(|event| {
+        event.at_us > ready.at_us
+            && !event.is_about(case.unit)
+            && matches!(&event.kind, EventKind::StateChanged { from, to } if from == "dead" && to == "start")
+    })?;
+    let dependent = began.unit.as_deref()?;
+    let ended = case.timeline.first(dependent, |kind| {
+        matches!(kind, EventKind::ProcessExited { .. })
+    })?;
+    let waited = between(began, ended);
+    (waited >= SLOW_ANSWER).then(|| {
+        format!(
+            "READY=1 had arrived, and yet {dependent} had to wait {} for its answer: the service was not ready",
+            spoken(waited)
+        )
+    })
 }
 
 /// `EXTEND_TIMEOUT_USEC=` is in microseconds.
@@ -216,8 +242,8 @@ pub fn extended_without_progress(case: &Case) -> Option<String> {
     let start = case.entered("start")?;
     (between(start, last) > bound).then(|| {
         format!(
-            "the start hangs, and EXTEND_TIMEOUT_USEC= kept arriving for {}: it must follow progress, not a timer",
-            spoken(between(start, last))
+            "the start hangs, and EXTEND_TIMEOUT_USEC= keeps arriving past the {} of TimeoutStartSec=: it must follow progress, not a timer",
+            spoken(bound)
         )
     })
 }

@@ -1,6 +1,7 @@
 //! The requirements of stage 04: what each tries, what it looks at, and which causes it knows.
 
 mod scenarios;
+mod transcript;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -147,7 +148,7 @@ pub(crate) const STATUS: Stage04 = Stage04 {
             &[
                 unit_file::RULES,
                 readiness::START,
-                &[readiness::status_missing],
+                &[stopping::no_signal_handler, readiness::status_missing],
             ],
         ))
     },
@@ -249,10 +250,10 @@ fn observed_on_host(
     let transcript = transcript.map_err(|error| LabError::Host {
         message: error.to_string(),
     })?;
-    let shown = transcript.lines.join("\n");
     Ok(Observed {
-        shown,
-        diagnosis: None,
+        shown: transcript.lines.join("\n"),
+        diagnosis: transcript::diagnose(&transcript.lines),
+        witness: "the other end of the notify socket",
     })
 }
 
@@ -265,6 +266,7 @@ fn observed(subject: &Subject, timeline: &Timeline, shown: String, rules: &[&[Ru
     Observed {
         shown,
         diagnosis: rules.iter().find_map(|rules| diagnose(&case, rules)),
+        witness: "systemd",
     }
 }
 
