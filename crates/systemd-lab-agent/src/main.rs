@@ -1,2 +1,99 @@
-//! Runs scenarios inside the lab's guest.
-fn main() {}
+//! Prepares the guest, stops for the snapshot, and runs the job that a restored guest finds in memory.
+
+use std::any::Any;
+use std::fs::OpenOptions;
+use std::panic::{self, AssertUnwindSafe};
+use std::process::ExitCode;
+use std::thread;
+
+use anyhow::{Context, anyhow};
+use systemd_lab_agent::files::write_file;
+use systemd_lab_agent::guest::Doorbell;
+use systemd_lab_agent::outbox::{EVENTS_PORT, Outbox};
+use systemd_lab_agent::prepare::{Prepared, prepare};
+use systemd_lab_agent::recorder::{Events, Recorder, own_event};
+use systemd_lab_agent::runner;
+use systemd_lab_protocol::{EventKind, Job};
+
+/// The agent's own rehearsal runs it as a service that ends at once: see `prepare`.
+const REHEARSE: &str = "--rehearse";
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(REHEARSE) {
+        return ExitCode::SUCCESS;
+    }
+    let (doorbell, mut outbox) = match connect() {
+        Ok(connected) => connected,
+        Err(error) => {
+            // Without a way to the host, the guest's journal is all that is left.
+            eprintln!("{error:#}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let prepared = guarded(prepare);
+    if let Err(error) = &prepared {
+        report(&mut outbox, error);
+    }
+    doorbell.ring();
+
+    // The snapshot is taken here; each restored guest goes on here.
+    if let Ok(prepared) = prepared
+        && let Err(error) = guarded(|| run_job(prepared, &mut outbox, &doorbell))
+    {
+        report(&mut outbox, &error);
+    }
+    doorbell.ring();
+    loop {
+        // Somebody resumed the guest to look around in it.
+        thread::park();
+    }
+}
+
+/// Opens both ways to the host: to stop the VM, and for events.
+fn connect() -> anyhow::Result<(Doorbell, Events)> {
+    let doorbell = Doorbell::map()?;
+    let port = OpenOptions::new()
+        .write(true)
+        .open(EVENTS_PORT)
+        .with_context(|| format!("cannot open {EVENTS_PORT}; QEMU must have a virtserialport"))?;
+    Ok((doorbell, Outbox::new(Box::new(port))))
+}
+
+fn run_job(mut prepared: Prepared, outbox: &mut Events, doorbell: &Doorbell) -> anyhow::Result<()> {
+    outbox.push(&own_event(None, prepared.hello))?;
+    let memory = prepared.memory.bytes();
+    let job = Job::decode(memory)?;
+    for file in &job.files {
+        let content = &memory[file.offset..file.offset + file.length];
+        write_file(&file.path, content, file.mode)
+            .with_context(|| format!("cannot write {}", file.path))?;
+    }
+    let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
+    runner::run(&job.scenario, &mut recorder, doorbell).inspect_err(|_| {
+        // What happened before may explain the error, which is the one that counts.
+        let _ = recorder.collect();
+    })
+}
+
+/// Tells the host that the lab is broken.
+fn report(outbox: &mut Events, error: &anyhow::Error) {
+    let message = format!("{error:#}");
+    eprintln!("{message}");
+    let event = own_event(None, EventKind::AgentError { message });
+    // If the port is what failed, the host sees that the last event is missing.
+    let _ = outbox.push(&event).and_then(|()| outbox.flush());
+}
+
+/// Makes an error of a panic: the host must hear of it instead of waiting.
+fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    panic::catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(anyhow!("the agent panicked: {}", panic_message(&*panic))))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a message")
+}

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! CACHE/lock                  held while something is built
+//! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
 //! CACHE/snapshot-KEY/         ram, state, hello.json, manifest.json
 //! CACHE/tmp-*/                being built; renamed when whole
@@ -29,9 +30,6 @@ pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
 /// Snapshots that nobody used for this long are removed when a new one is made: other checkouts
 /// may still use theirs.
 const SNAPSHOT_KEPT_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
-
-/// A directory that was left half-built is removed after this time. Builds take less than a minute.
-const LEFTOVER_KEPT_FOR: Duration = Duration::from_secs(3600);
 
 const MANIFEST: &str = "manifest.json";
 
@@ -70,17 +68,21 @@ impl Cache {
     /// `on_wait` is called when there is something to wait for.
     pub(crate) fn lock(&self, on_wait: impl FnOnce()) -> Result<File, LabError> {
         fs::create_dir_all(&self.root).map_err(LabError::cache(&self.root))?;
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.root.join("lock"))
-            .map_err(LabError::cache(&self.root))?;
+        let lock = self.lock_file("lock")?;
         if lock.try_lock().is_err() {
             on_wait();
             lock.lock().map_err(LabError::cache(&self.root))?;
         }
         Ok(lock)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, LabError> {
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(self.root.join(name))
+            .map_err(LabError::cache(&self.root))
     }
 
     /// Refuses to begin what would fill the disk: QEMU would die of SIGBUS half-way.
@@ -97,18 +99,30 @@ impl Cache {
     }
 
     /// A directory to build in. Dropped before [`Self::publish`], it disappears.
-    pub(crate) fn build_dir(&self) -> Result<TempDir, LabError> {
+    pub(crate) fn build_dir(&self) -> Result<BuildDir, LabError> {
+        let on_error = || LabError::cache(&self.root);
+        // Between its making and its locking, a directory looks like a leftover.
+        let _guard = self.lock_file("lock-tmp").and_then(|file| {
+            file.lock().map_err(on_error())?;
+            Ok(file)
+        })?;
         self.remove_leftovers();
-        tempfile::Builder::new()
+        let dir = tempfile::Builder::new()
             .prefix("tmp-")
             .tempdir_in(&self.root)
-            .map_err(LabError::cache(&self.root))
+            .map_err(on_error())?;
+        let in_use = File::open(dir.path()).map_err(on_error())?;
+        in_use.lock().map_err(on_error())?;
+        Ok(BuildDir {
+            dir,
+            _in_use: in_use,
+        })
     }
 
     /// Writes the manifest of a finished build directory and gives it its final name, replacing what had it.
     pub(crate) fn publish(
         &self,
-        built: TempDir,
+        built: BuildDir,
         kind: &str,
         key: &str,
     ) -> Result<PathBuf, LabError> {
@@ -127,18 +141,24 @@ impl Cache {
         }
         fs::rename(built.path(), &entry).map_err(on_error())?;
         // The directory has moved: nothing is left for the guard to remove.
-        let _ = built.keep();
+        let _ = built.dir.keep();
         if kind == "snapshot" {
             self.remove_unused("snapshot-", SNAPSHOT_KEPT_FOR, &entry);
         }
         Ok(entry)
     }
 
+    /// Removes what processes left that were killed. Best effort, like all removing here: what cannot be removed now
+    /// will be removed another time.
     fn remove_leftovers(&self) {
-        self.remove_unused("tmp-", LEFTOVER_KEPT_FOR, Path::new(""));
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let is_temporary = entry.file_name().to_string_lossy().starts_with("tmp-");
+            if is_temporary && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok()) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
-    /// Best effort: what cannot be removed now will be removed another time.
     fn remove_unused(&self, prefix: &str, kept_for: Duration, except: &Path) {
         let Ok(entries) = fs::read_dir(&self.root) else {
             return;
@@ -159,6 +179,19 @@ impl Cache {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
+    }
+}
+
+/// A directory that is being built. It is locked, so that others know it from what a killed process left behind.
+#[derive(Debug)]
+pub(crate) struct BuildDir {
+    dir: TempDir,
+    _in_use: File,
+}
+
+impl BuildDir {
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 }
 
@@ -205,6 +238,13 @@ impl Manifest {
         fs::write(dir.join(MANIFEST), serde_json::to_vec_pretty(self)?)
     }
 
+    /// Stands for the content of all files, and for nothing else: neither for their age nor for where they lie.
+    pub(crate) fn identity(dir: &Path) -> Option<Vec<u8>> {
+        let checksum = |(name, record): (&String, &FileRecord)| format!("{name} {}\n", record.sha256);
+        let manifest = Manifest::read(dir)?;
+        Some(manifest.files.iter().map(checksum).collect::<String>().into_bytes())
+    }
+
     fn read(dir: &Path) -> Option<Manifest> {
         serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()
     }
@@ -218,13 +258,26 @@ impl Manifest {
         })
     }
 
-    /// Whether every byte is what it was when the directory was made.
+    /// Whether every byte is what it was when the directory was made. If only times differ, e.g. because it was
+    /// copied, the manifest takes those of now, so that the next look is quick.
     pub(crate) fn is_whole(dir: &Path) -> bool {
-        Manifest::read(dir).is_some_and(|manifest| {
-            manifest.files.iter().all(|(name, record)| {
-                sha256_of(&dir.join(name)).is_ok_and(|now| now == record.sha256)
-            })
-        })
+        let Some(mut manifest) = Manifest::read(dir) else {
+            return false;
+        };
+        for (name, record) in &mut manifest.files {
+            let path = dir.join(name);
+            let (Ok(sha256), Ok(now)) = (sha256_of(&path), stat(&path)) else {
+                return false;
+            };
+            if sha256 != record.sha256 {
+                return false;
+            }
+            (record.bytes, record.modified_ns) = now;
+        }
+        if !Manifest::looks_whole(dir) {
+            let _ = manifest.write(dir);
+        }
+        true
     }
 }
 

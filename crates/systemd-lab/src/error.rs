@@ -23,10 +23,12 @@ pub enum LabError {
     },
 
     /// Programs are missing and could not be installed.
-    #[error("the lab needs {} and cannot install packages without a password; type:\n\n    {command}\n", programs.join(" and "))]
+    #[error("the lab needs {} and cannot install packages by itself: {why}; on Debian and Ubuntu, type:\n\n    {command}\n", programs.join(" and "))]
     MissingPrograms {
         /// What is missing.
         programs: Vec<String>,
+        /// Why it was not installed.
+        why: &'static str,
         /// The command that installs them.
         command: String,
     },
@@ -86,6 +88,15 @@ pub enum LabError {
         path: PathBuf,
     },
 
+    /// A file that is no image of this lab.
+    #[error("cannot import {}: {why}", path.display())]
+    BadArchive {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+
     /// QEMU is there and does not run as it should.
     #[error(
         "QEMU failed: {what}\n{stderr}\nrun `qemu-system-x86_64 --version`; the lab needs 7.2 or later"
@@ -98,14 +109,23 @@ pub enum LabError {
     },
 
     /// The guest booted badly.
-    #[error("the guest did not come up within {} s; the end of its console:\n{console}\nremove {} and run again, so that the image is built anew", deadline.as_secs(), cache.display())]
+    #[error("the guest did not come up: {why}; the end of its console:\n{console}\nremove {} and run again, so that the image is built anew", cache.display())]
     BootFailed {
-        /// How long the lab waited, in wall time.
-        deadline: Duration,
+        /// What happened instead.
+        why: String,
         /// The end of the guest's console.
         console: String,
         /// The cache directory.
         cache: PathBuf,
+    },
+
+    /// The guest was there and went down.
+    #[error(
+        "the guest ended before the scenario did: it was powered off or rebooted, or its kernel panicked (does a service do that, or take so much memory that nothing is left to kill?); the end of its console:\n{console}"
+    )]
+    GuestEnded {
+        /// The end of the guest's console.
+        console: String,
     },
 
     /// The restored guest said nothing.

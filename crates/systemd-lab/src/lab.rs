@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::{Blob, Event, EventKind, Job, Scenario};
 
 use crate::cache::Cache;
 use crate::elf;
 use crate::error::LabError;
-use crate::snapshot::Snapshot;
+use crate::image;
+use crate::snapshot::{self, Snapshot};
 use crate::timeline::Timeline;
-use crate::vm::{Origin, Pace, Vm, Wait};
+use crate::vm::{Origin, Pace, Vm};
 
 /// A scenario takes a second or two of wall time; a service that computes all the time makes virtual time as slow
 /// as emulation, and a busy machine slower still.
@@ -19,6 +20,9 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A restored guest speaks within a tenth of a second; a busy machine may take its time.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How soon a live event is seen. The guest does not notice being watched.
+const LIVE_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Permission bits of a unit or data file, and of a program.
 const PLAIN: u32 = 0o644;
@@ -114,6 +118,25 @@ impl Lab {
         })
     }
 
+    /// Writes the guest image to one file, for machines without a network. Builds it first if need be.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the image from being built, or the file from being written.
+    pub fn export_image(to: &Path) -> Result<(), LabError> {
+        image::archive::export(&Cache::locate()?, to)
+    }
+
+    /// Takes the guest image from a file that [`Self::export_image`] wrote, after checking it.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::BadArchive`] for a damaged file or one of another version; otherwise what keeps the cache from
+    /// being written.
+    pub fn import_image(from: &Path) -> Result<(), LabError> {
+        image::archive::import(&Cache::locate()?, from)
+    }
+
     /// Bounds every run by this much wall time instead of two minutes.
     pub fn with_deadline(mut self, deadline: Duration) -> Lab {
         self.deadline = deadline;
@@ -126,80 +149,149 @@ impl Lab {
     ///
     /// [`LabError::OutOfTime`] when the deadline passes; otherwise the lab is broken. A service that fails is no error.
     pub fn run(&self, scenario: &Scenario, files: &[GuestFile]) -> Result<Timeline, LabError> {
-        let blobs = files
-            .iter()
-            .map(GuestFile::load)
-            .collect::<Result<Vec<_>, _>>()?;
-        let job = Job::encode(scenario, &blobs)?;
-        let restored = restore(&self.snapshot, &job, Pace::Virtual);
-        let result = restored.and_then(|vm| self.finish(vm));
+        self.run_live(scenario, files, |_| {})
+    }
+
+    /// Like [`Self::run`], and hands each event over as soon as the guest has sent it. Within a batch, events may come
+    /// out of order; the timeline is sorted.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_live(
+        &self,
+        scenario: &Scenario,
+        files: &[GuestFile],
+        mut on_event: impl FnMut(&Event),
+    ) -> Result<Timeline, LabError> {
+        let job = job(scenario, files)?;
+        let result = restore(&self.snapshot, &job).and_then(|vm| self.finish(vm, &mut on_event));
         match result {
             Err(
-                LabError::Qemu { .. } | LabError::GuestSilent { .. } | LabError::BadEvent { .. },
+                LabError::Qemu { .. }
+                | LabError::GuestEnded { .. }
+                | LabError::GuestSilent { .. }
+                | LabError::BadEvent { .. }
+                | LabError::Agent { .. },
             ) => {
                 // Perhaps the snapshot is damaged where a look at sizes and times does not show it.
                 let snapshot = Snapshot::repair(&self.cache)?;
-                restore(&snapshot, &job, Pace::Virtual).and_then(|vm| self.finish(vm))
+                restore(&snapshot, &job).and_then(|vm| self.finish(vm, &mut on_event))
             }
             result => result,
         }
     }
 
-    fn finish(&self, mut vm: Vm) -> Result<Timeline, LabError> {
-        let first = SILENCE_DEADLINE.min(self.deadline);
-        let mut wait = vm.wait_for_doorbell(first)?;
-        if matches!(wait, Wait::TimedOut) {
-            if vm.output().is_empty() {
+    /// Runs a scenario the slow way: boots the image anew and lets time pass as it does. What [`Self::run`] saves is
+    /// measured against this.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_in_real_time(
+        &self,
+        scenario: &Scenario,
+        files: &[GuestFile],
+    ) -> Result<Timeline, LabError> {
+        let job = job(scenario, files)?;
+        let (_directory, mut vm) =
+            snapshot::boot(&self.cache, &self.snapshot.qemu, Pace::Real, &job)?;
+        vm.resume()?;
+        self.finish(vm, &mut |_| {})
+    }
+
+    fn finish(&self, mut vm: Vm, on_event: &mut dyn FnMut(&Event)) -> Result<Timeline, LabError> {
+        let began = Instant::now();
+        let mut reader = EventReader::default();
+        loop {
+            let rang = vm.wait_for_doorbell(LIVE_INTERVAL)?;
+            reader.read(&vm.output(), &self.snapshot.dir, on_event)?;
+            if rang {
+                break;
+            }
+            if reader.events.is_empty() && began.elapsed() > SILENCE_DEADLINE.min(self.deadline) {
+                let deadline = SILENCE_DEADLINE.min(self.deadline);
                 return Err(LabError::GuestSilent {
                     snapshot: self.snapshot.dir.clone(),
-                    deadline: first,
+                    deadline,
                 });
             }
-            wait = vm.wait_for_doorbell(self.deadline.saturating_sub(first))?;
+            if began.elapsed() > self.deadline {
+                let virtual_ms = virtual_ms(&reader.events);
+                return Err(LabError::OutOfTime {
+                    deadline: self.deadline,
+                    virtual_ms,
+                });
+            }
         }
-        let timed_out = matches!(wait, Wait::TimedOut);
-        let output = vm.output();
-        drop(vm);
-        let events = parse(&output, &self.snapshot.dir, timed_out)?;
-        if timed_out {
-            return Err(LabError::OutOfTime {
-                deadline: self.deadline,
-                virtual_ms: virtual_ms(&events),
-            });
-        }
-        for event in &events {
+        for event in &reader.events {
             if let EventKind::AgentError { message } = &event.kind {
                 return Err(LabError::Agent {
                     message: message.clone(),
                 });
             }
         }
-        Ok(Timeline::new(events))
+        if !matches!(reader.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded) {
+            return Err(LabError::BadEvent {
+                message: "it stopped before its last event".to_owned(),
+                snapshot: self.snapshot.dir.clone(),
+            });
+        }
+        Ok(Timeline::new(reader.events))
     }
 }
 
-fn restore(snapshot: &Snapshot, job: &[u8], pace: Pace) -> Result<Vm, LabError> {
-    let mut vm = Vm::start(&snapshot.qemu, &snapshot.dir, &Origin::Snapshot, pace, job)?;
+/// All bytes that the guest is given.
+fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
+    let blobs = files
+        .iter()
+        .map(GuestFile::load)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Job::encode(scenario, &blobs)?)
+}
+
+fn restore(snapshot: &Snapshot, job: &[u8]) -> Result<Vm, LabError> {
+    let mut vm = Vm::start(
+        &snapshot.qemu,
+        &snapshot.dir,
+        &Origin::Snapshot,
+        Pace::Virtual,
+        job,
+    )?;
     vm.load()?;
     vm.resume()?;
     Ok(vm)
 }
 
-/// One event a line. The last line of a run that was cut off may be incomplete.
-fn parse(output: &[u8], snapshot: &Path, cut_off: bool) -> Result<Vec<Event>, LabError> {
-    let bad = |message: String| LabError::BadEvent {
-        message,
-        snapshot: snapshot.to_owned(),
-    };
-    let mut events = Vec::new();
-    for line in output.split_inclusive(|byte| *byte == b'\n') {
-        match serde_json::from_slice::<Event>(line) {
-            Ok(event) => events.push(event),
-            Err(_) if cut_off && !line.ends_with(b"\n") => {}
-            Err(error) => return Err(bad(error.to_string())),
+/// Turns the guest's output, of which there is more each time, into events: one a line.
+#[derive(Default)]
+struct EventReader {
+    consumed: usize,
+    events: Vec<Event>,
+}
+
+impl EventReader {
+    /// An incomplete last line is left for the next time.
+    fn read(
+        &mut self,
+        output: &[u8],
+        snapshot: &Path,
+        on_event: &mut dyn FnMut(&Event),
+    ) -> Result<(), LabError> {
+        for line in output[self.consumed..].split_inclusive(|byte| *byte == b'\n') {
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            let event = serde_json::from_slice(line).map_err(|error| LabError::BadEvent {
+                message: error.to_string(),
+                snapshot: snapshot.to_owned(),
+            })?;
+            on_event(&event);
+            self.events.push(event);
+            self.consumed += line.len();
         }
+        Ok(())
     }
-    Ok(events)
 }
 
 fn virtual_ms(events: &[Event]) -> u64 {

@@ -36,7 +36,7 @@ const OUTPUT_LINES: usize = 15;
 /// The host's QEMU, installed if need be.
 pub(crate) fn qemu() -> Result<PathBuf, LabError> {
     provide(&[QEMU])?;
-    find(QEMU.file).ok_or_else(|| missing(&[&QEMU]))
+    find(QEMU.file).ok_or_else(|| missing(&[&QEMU], "it is not where apt-get put it"))
 }
 
 /// Everything that building an image takes, installed if need be.
@@ -55,8 +55,11 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
         return Ok(());
     }
     let root = rustix::process::geteuid().is_root();
-    if find("apt-get").is_none() || !(root || can_sudo()) {
-        return Err(missing(&missing_now));
+    if find("apt-get").is_none() {
+        return Err(missing(&missing_now, "this machine has no apt-get"));
+    }
+    if !(root || can_sudo()) {
+        return Err(missing(&missing_now, "sudo wants a password"));
     }
     let step = Step::begin(format!("Installing {}", packages(&missing_now).join(", ")));
     install(&missing_now, root)?;
@@ -64,14 +67,13 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
     Ok(())
 }
 
-/// Looks a program up in `PATH` (and where Debian puts it), or tells whether a file is there.
+/// Looks a program up in `PATH`, or tells whether a file is there.
 pub(crate) fn find(file: &str) -> Option<PathBuf> {
     if Path::new(file).is_absolute() {
         return Some(PathBuf::from(file)).filter(|path| path.exists());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
-        .chain([PathBuf::from("/usr/bin"), PathBuf::from("/usr/sbin")])
         .map(|dir| dir.join(file))
         .find(|path| path.is_file())
 }
@@ -130,8 +132,9 @@ fn command_line(packages: &[&str]) -> String {
     )
 }
 
-fn missing(needed: &[&Needed]) -> LabError {
+fn missing(needed: &[&Needed], why: &'static str) -> LabError {
     LabError::MissingPrograms {
+        why,
         programs: needed.iter().map(|needed| needed.file.to_owned()).collect(),
         command: command_line(&packages(needed)),
     }

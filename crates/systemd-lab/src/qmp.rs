@@ -19,6 +19,7 @@ pub(crate) struct Qmp {
     to_qemu: ChildStdin,
     from_qemu: Receiver<Value>,
     events: Vec<String>,
+    guest_ended: bool,
 }
 
 /// Why the monitor gave no answer.
@@ -28,6 +29,8 @@ pub(crate) enum QmpError {
     TimedOut,
     /// QEMU has gone.
     Gone,
+    /// QEMU has gone because the guest powered itself off, rebooted or panicked.
+    GuestEnded,
     /// QEMU refused the command.
     Refused(String),
 }
@@ -49,6 +52,7 @@ impl Qmp {
             to_qemu,
             from_qemu: receiver,
             events: Vec::new(),
+            guest_ended: false,
         };
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
@@ -103,12 +107,14 @@ impl Qmp {
             .recv_timeout(left)
             .map_err(|error| match error {
                 RecvTimeoutError::Timeout => QmpError::TimedOut,
+                RecvTimeoutError::Disconnected if self.guest_ended => QmpError::GuestEnded,
                 RecvTimeoutError::Disconnected => QmpError::Gone,
             })
     }
 
     fn note_event(&mut self, message: &Value) {
         if let Some(name) = message.get("event").and_then(Value::as_str) {
+            self.guest_ended |= name == "SHUTDOWN" && message["data"]["guest"] == true;
             self.events.push(name.to_owned());
         }
     }

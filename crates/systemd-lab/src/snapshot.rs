@@ -1,21 +1,22 @@
 //! The booted guest, frozen: made once for an image, an agent and a QEMU version, restored for every run.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cache::{Cache, Manifest, SPACE_NEEDED, key_of};
+use crate::cache::{BuildDir, Cache, Manifest, SPACE_NEEDED, key_of};
 use crate::error::LabError;
 use crate::image::{Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
-use crate::vm::{Origin, Pace, Vm, Wait};
+use crate::vm::{CONSOLE_LINES, Origin, Pace, Vm};
 
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
-/// How much of the guest's console an error shows.
-const CONSOLE_LINES: usize = 20;
+/// What is booted: the image and the lab's overlay. Of no use once the guest is up.
+const INITRD: &str = "initrd";
 
 /// A snapshot in the cache, and the QEMU that can restore it.
 #[derive(Debug, Clone)]
@@ -60,8 +61,9 @@ impl Snapshot {
             ))
         })?;
         drop(waiting);
-        let qemu = packages::qemu()?;
+        // First the image: what it has to be built with comes in one call of apt-get with QEMU.
         let image = Image::provide(cache)?;
+        let qemu = packages::qemu()?;
         let key = key(&image, &qemu)?;
         let dir = cache.entry("snapshot", &key);
         if !is_good(&dir) {
@@ -86,7 +88,7 @@ fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
 /// Tells one installed QEMU from another without running it: that would take as long as a restore.
 fn identity(qemu: &Path) -> Result<String, LabError> {
     let meta =
-        std::fs::metadata(qemu).map_err(LabError::io(format!("looking at {}", qemu.display())))?;
+        fs::metadata(qemu).map_err(LabError::io(format!("looking at {}", qemu.display())))?;
     Ok(format!(
         "{} {} {:?}",
         qemu.display(),
@@ -98,26 +100,54 @@ fn identity(qemu: &Path) -> Result<String, LabError> {
 fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabError> {
     cache.ensure_space(SPACE_NEEDED)?;
     let step = Step::begin("Booting the guest, once");
-    let build = cache.build_dir()?;
-    let initrd = build.path().join("initrd");
+    let (directory, mut vm) = boot_image(cache, image, qemu, Pace::Virtual, &[])?;
+    vm.save()?;
+    drop(vm);
+    fs::remove_file(directory.path().join(INITRD)).map_err(LabError::cache(cache.root()))?;
+    cache.publish(directory, "snapshot", key)?;
+    step.finish();
+    Ok(())
+}
+
+/// Boots the cache's image until the agent waits for its job. The guest is stopped at that instant; its RAM lies in the
+/// returned directory.
+pub(crate) fn boot(
+    cache: &Cache,
+    qemu: &Path,
+    pace: Pace,
+    job: &[u8],
+) -> Result<(BuildDir, Vm), LabError> {
+    let image = Image::provide(cache)?;
+    boot_image(cache, &image, qemu, pace, job)
+}
+
+fn boot_image(
+    cache: &Cache,
+    image: &Image,
+    qemu: &Path,
+    pace: Pace,
+    job: &[u8],
+) -> Result<(BuildDir, Vm), LabError> {
+    let directory = cache.build_dir()?;
+    let initrd = directory.path().join(INITRD);
     write_boot_initrd(image, &initrd).map_err(LabError::cache(cache.root()))?;
     let origin = Origin::Boot {
         kernel: &image.kernel(),
         initrd: &initrd,
     };
-    let mut vm = Vm::start(qemu, build.path(), &origin, Pace::Virtual, &[])?;
+    let mut vm = Vm::start(qemu, directory.path(), &origin, pace, job)?;
     vm.resume()?;
-    if let Wait::TimedOut = vm.wait_for_doorbell(BOOT_DEADLINE)? {
-        return Err(LabError::BootFailed {
-            deadline: BOOT_DEADLINE,
-            console: packages::last_lines(&vm.console(), CONSOLE_LINES),
-            cache: cache.root().to_owned(),
-        });
-    }
-    vm.save()?;
-    drop(vm);
-    std::fs::remove_file(&initrd).map_err(LabError::cache(cache.root()))?;
-    cache.publish(build, "snapshot", key)?;
-    step.finish();
-    Ok(())
+    let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
+        // The agent has nothing to say yet, unless it could not prepare the guest.
+        Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
+        Ok(true) => format!("its agent said {}", String::from_utf8_lossy(&vm.output()).trim()),
+        Ok(false) => format!("it took more than {} s", BOOT_DEADLINE.as_secs()),
+        Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
+        Err(error) => return Err(error),
+    };
+    Err(LabError::BootFailed {
+        why,
+        console: packages::last_lines(&vm.console(), CONSOLE_LINES),
+        cache: cache.root().to_owned(),
+    })
 }

@@ -18,6 +18,7 @@ use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
 use crate::error::LabError;
+use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
 
@@ -38,6 +39,9 @@ const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 /// QEMU stops the guest when it writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state schema. The
 /// lab uses that as a doorbell, because it acts at the very instruction.
 const DOORBELL: &str = "GUEST_PANICKED";
+
+/// How much of the guest's console an error shows.
+pub(crate) const CONSOLE_LINES: usize = 20;
 
 /// How time goes in the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +65,6 @@ pub(crate) struct Vm {
     qmp: Option<Qmp>,
     output: File,
     console: File,
-}
-
-/// How waiting for the guest ended.
-pub(crate) enum Wait {
-    Rang,
-    TimedOut,
 }
 
 impl Vm {
@@ -158,15 +156,16 @@ impl Vm {
         })
     }
 
-    /// Waits, in wall time, until the guest rings and thereby stops.
-    pub(crate) fn wait_for_doorbell(&mut self, deadline: Duration) -> Result<Wait, LabError> {
+    /// Waits, in wall time, until the guest rings and thereby stops. False when the deadline passed.
+    pub(crate) fn wait_for_doorbell(&mut self, deadline: Duration) -> Result<bool, LabError> {
         let until = Instant::now() + deadline;
-        let Some(qmp) = &mut self.qmp else {
-            return Ok(Wait::TimedOut);
-        };
-        match qmp.wait_for(DOORBELL, until) {
-            Ok(()) => Ok(Wait::Rang),
-            Err(QmpError::TimedOut) => Ok(Wait::TimedOut),
+        match self
+            .qmp
+            .as_mut()
+            .map_or(Err(QmpError::Gone), |qmp| qmp.wait_for(DOORBELL, until))
+        {
+            Ok(()) => Ok(true),
+            Err(QmpError::TimedOut) => Ok(false),
             Err(error) => Err(self.failed("running the guest", error)),
         }
     }
@@ -200,6 +199,11 @@ impl Vm {
         let what = match error {
             QmpError::TimedOut => format!("{what} took too long"),
             QmpError::Gone => format!("it ended while {what}"),
+            QmpError::GuestEnded => {
+                return LabError::GuestEnded {
+                    console: packages::last_lines(&self.console(), CONSOLE_LINES),
+                };
+            }
             QmpError::Refused(why) => format!("{what}: {why}"),
         };
         LabError::Qemu {

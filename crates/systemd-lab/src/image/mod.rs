@@ -3,6 +3,7 @@
 //! The image depends on Debian's archive and on this module only. It is what a room without a network is given:
 //! agent and settings are laid over it when the snapshot is made, and need no download.
 
+pub(crate) mod archive;
 mod cpio;
 mod guest_files;
 
@@ -87,8 +88,10 @@ impl Image {
 
     /// Tells one image from another by content: the same recipe gives other bytes when Debian has newer packages.
     pub(crate) fn identity(&self) -> Result<Vec<u8>, LabError> {
-        let path = self.dir.join("manifest.json");
-        fs::read(&path).map_err(LabError::io(format!("reading {}", path.display())))
+        Manifest::identity(&self.dir).ok_or_else(|| LabError::ImageIncomplete {
+            what: "manifest",
+            path: self.dir.clone(),
+        })
     }
 }
 

@@ -1,0 +1,237 @@
+//! Runs a command for [`systemd_lab_protocol::Step::Run`] and collects what it prints.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// The most output that is kept, of standard output and standard error together.
+const KEPT_OUTPUT: usize = 64 << 10;
+
+/// What the command finds in its environment; nothing of the agent's.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"),
+    ("HOME", "/root"),
+    ("LANG", "C.UTF-8"),
+];
+
+/// How a command ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Exit code; 128 and the signal's number when a signal ended it.
+    pub status: i32,
+    /// Standard output, then standard error.
+    pub output: String,
+    /// Whether the deadline passed, so that the command was killed.
+    pub timed_out: bool,
+}
+
+/// Runs a command and waits for it, at the most for `deadline`.
+///
+/// # Errors
+///
+/// Those of starting it, e.g. that there is no such program.
+pub fn run(argv: &[String], deadline: Duration) -> io::Result<Finished> {
+    let end = Instant::now() + deadline;
+    let (program, arguments) = argv
+        .split_first()
+        .ok_or_else(|| io::Error::new(ErrorKind::InvalidInput, "the command is empty"))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own, so that what it starts is killed with it.
+        .process_group(0)
+        .spawn()?;
+    // The agent is spared when memory runs out; its commands need not be. (Fails where the agent was
+    // not spared, and then there is nothing to undo.)
+    let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
+
+    let outcome = wait(&mut child, end);
+    if !matches!(outcome, Ok((_, _, Some(_)))) {
+        kill_group(&child);
+    }
+    let (stdout, stderr, status) = outcome?;
+    let timed_out = status.is_none();
+    let status = match status {
+        Some(status) => status,
+        None => child.wait()?,
+    };
+    let mut output = stdout.kept;
+    output.extend_from_slice(&stderr.kept);
+    output.truncate(KEPT_OUTPUT);
+    Ok(Finished {
+        status: exit_code(status),
+        output: String::from_utf8_lossy(&output).into_owned(),
+        timed_out,
+    })
+}
+
+/// Waits for the child and reads what it prints meanwhile. `None` for its status: the deadline passed.
+fn wait(child: &mut Child, end: Instant) -> io::Result<(Output, Output, Option<ExitStatus>)> {
+    let exited = pidfd_open(pid(child)?, PidfdFlags::empty())?;
+    let mut stdout = Output::new(child.stdout.take().map(OwnedFd::from))?;
+    let mut stderr = Output::new(child.stderr.take().map(OwnedFd::from))?;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(|_| ErrorKind::InvalidInput)?;
+        let mut fds = vec![PollFd::new(&exited, PollFlags::IN)];
+        for output in [&stdout, &stderr] {
+            if let Some(pipe) = &output.pipe {
+                fds.push(PollFd::new(pipe, PollFlags::IN));
+            }
+        }
+        let ready = match poll(&mut fds, Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => continue,
+            ready => ready?,
+        };
+        // What it started may hold the pipes open for ever: its own end decides, not theirs.
+        let status = child.try_wait()?;
+        stdout.read_available()?;
+        stderr.read_available()?;
+        if status.is_some() || ready == 0 {
+            return Ok((stdout, stderr, status));
+        }
+    }
+}
+
+fn pid(child: &Child) -> io::Result<Pid> {
+    i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| ErrorKind::InvalidData.into())
+}
+
+fn kill_group(child: &Child) {
+    if let Ok(group) = pid(child) {
+        // It fails only when there is nobody left to kill.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// As in a shell.
+fn exit_code(status: ExitStatus) -> i32 {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code,
+        (None, Some(signal)) => 128 + signal,
+        (None, None) => -1,
+    }
+}
+
+/// One of the command's outputs, until it is closed.
+struct Output {
+    pipe: Option<OwnedFd>,
+    kept: Vec<u8>,
+}
+
+impl Output {
+    fn new(pipe: Option<OwnedFd>) -> io::Result<Output> {
+        if let Some(pipe) = &pipe {
+            fcntl_setfl(pipe.as_fd(), OFlags::NONBLOCK)?;
+        }
+        Ok(Output {
+            pipe,
+            kept: Vec::new(),
+        })
+    }
+
+    /// Reads what is there now, and keeps as much of it as is kept.
+    fn read_available(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        // Bounded: a command that prints without end must not keep the agent from its deadline.
+        for _ in 0..KEPT_OUTPUT / buffer.len() {
+            let Some(pipe) = self.pipe.take() else {
+                break;
+            };
+            let mut file = fs::File::from(pipe);
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => {
+                    let kept = read.min(KEPT_OUTPUT - self.kept.len());
+                    self.kept.extend_from_slice(&buffer[..kept]);
+                    self.pipe = Some(file.into());
+                }
+                Err(error) => {
+                    self.pipe = Some(file.into());
+                    match error.kind() {
+                        ErrorKind::WouldBlock => break,
+                        ErrorKind::Interrupted => continue,
+                        _ => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, deadline: Duration) -> io::Result<Finished> {
+        run(&["/bin/sh".into(), "-c".into(), script.into()], deadline)
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn output_and_status() {
+        let finished = shell("echo err >&2; echo out; exit 3", LONG).expect("it starts");
+        assert_eq!(
+            finished,
+            Finished {
+                status: 3,
+                output: "out\nerr\n".into(),
+                timed_out: false
+            }
+        );
+    }
+
+    #[test]
+    fn a_signal_counts_from_128() {
+        let finished = shell("kill -9 $$", LONG).expect("it starts");
+        assert_eq!(finished.status, 137);
+    }
+
+    #[test]
+    fn much_output_is_cut() {
+        let finished = shell("yes | head -c 1000000", LONG).expect("it starts");
+        assert_eq!((finished.status, finished.output.len()), (0, KEPT_OUTPUT));
+    }
+
+    #[test]
+    fn the_deadline_kills() {
+        let finished =
+            shell("echo begun; sleep 60", Duration::from_millis(200)).expect("it starts");
+        assert!(finished.timed_out);
+        assert_eq!(
+            (finished.status, finished.output.as_str()),
+            (137, "begun\n")
+        );
+    }
+
+    #[test]
+    fn a_child_in_the_background_is_not_waited_for() {
+        let began = Instant::now();
+        let finished = shell("sleep 15 & echo done", LONG).expect("it starts");
+        assert_eq!(finished.output, "done\n");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error() {
+        let kind = run(&["/no/such".into()], LONG).map_err(|error| error.kind());
+        assert_eq!(kind, Err(ErrorKind::NotFound));
+    }
+}

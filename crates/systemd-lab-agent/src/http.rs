@@ -1,0 +1,303 @@
+//! A small HTTP/1.1 client for the guest's loopback: one request per connection, one deadline for the
+//! whole response.
+//!
+//! It does what a check needs and no more: no TLS, no redirects, no names to resolve.
+
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use systemd_lab_protocol::event::ResponseOutcome;
+
+/// The most of a body that is kept; the rest is read and left out.
+const KEPT_BODY: usize = 64 << 10;
+
+/// The longest line of a response's head. hyper takes 100 headers in some 400 KiB; a service of the
+/// workshop has no reason for more than this.
+const LONGEST_LINE: u64 = 16 << 10;
+
+/// How long to wait for the end of a connection before another attempt: the kernel treats a timeout
+/// of 0 as "none".
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// A request to send.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where to.
+    pub address: SocketAddr,
+    /// The bytes to send.
+    pub bytes: Vec<u8>,
+    /// Whether a response has no body whatever its headers say.
+    is_head: bool,
+}
+
+impl Request {
+    /// Makes a request of its parts.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the URL.
+    pub fn new(method: &str, url: &str, body: Option<&str>) -> Result<Request, String> {
+        let rest = url
+            .strip_prefix("http://")
+            .ok_or_else(|| format!("{url}: the URL must begin with http://"))?;
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let with_port = match authority.parse::<SocketAddr>() {
+            Ok(address) => Ok(address),
+            Err(_) => format!("{authority}:80").parse(),
+        };
+        let address = with_port
+            .map_err(|_| format!("{url}: the host must be a numeric address, e.g. 127.0.0.1:7878"))
+            .and_then(loopback)?;
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\n");
+        head.push_str("Connection: close\r\n");
+        if let Some(body) = body {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        head.push_str(body.unwrap_or_default());
+        Ok(Request {
+            address,
+            bytes: head.into_bytes(),
+            is_head: method == "HEAD",
+        })
+    }
+
+    /// Sends the request and waits for the whole response.
+    pub fn send(&self, deadline: Duration) -> ResponseOutcome {
+        let end = Instant::now() + deadline;
+        let outcome = connect(self.address, deadline)
+            .and_then(|stream| exchange(stream, &self.bytes, end, self.is_head));
+        outcome_of(outcome)
+    }
+}
+
+/// Connects to a loopback address.
+///
+/// # Errors
+///
+/// Those of connecting.
+pub fn connect(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, deadline.max(SHORTEST_WAIT))?;
+    // What the scenario sends in one piece arrives at once.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Sends the rest of a request on an open connection and waits for the whole response.
+pub fn finish(stream: TcpStream, bytes: &[u8], deadline: Duration) -> ResponseOutcome {
+    outcome_of(exchange(stream, bytes, Instant::now() + deadline, false))
+}
+
+/// Takes an address if it is on the loopback.
+///
+/// # Errors
+///
+/// Says that it is not.
+pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(format!("{address}: only loopback addresses are taken")),
+    }
+}
+
+/// A response's status and body.
+type Answer = (u16, Vec<u8>);
+
+fn outcome_of(result: io::Result<Answer>) -> ResponseOutcome {
+    match result {
+        Ok((status, body)) => ResponseOutcome::Answered {
+            status,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        },
+        Err(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => ResponseOutcome::Refused,
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => ResponseOutcome::TimedOut,
+            ErrorKind::ConnectionReset => broken("connection reset by peer"),
+            ErrorKind::BrokenPipe => broken("connection closed by peer"),
+            _ => broken(&error.to_string()),
+        },
+    }
+}
+
+fn broken(error: &str) -> ResponseOutcome {
+    ResponseOutcome::Broken {
+        error: error.to_owned(),
+    }
+}
+
+fn exchange(stream: TcpStream, bytes: &[u8], end: Instant, is_head: bool) -> io::Result<Answer> {
+    let mut stream = Bounded { stream, end };
+    // A service may answer (e.g. 408) and close before it has read everything: its answer counts.
+    let sent = stream.write_all(bytes);
+    match read_response(&mut BufReader::new(stream), is_head) {
+        Err(_) if sent.is_err() => Err(sent.err().unwrap_or(ErrorKind::BrokenPipe.into())),
+        answer => answer,
+    }
+}
+
+/// A connection whose every operation ends at the same instant.
+struct Bounded {
+    stream: TcpStream,
+    end: Instant,
+}
+
+impl Bounded {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => Ok(Some(left.max(SHORTEST_WAIT))),
+        }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How a response's body ends: RFC 9112, section 6.3.
+enum BodyEnd {
+    Length(u64),
+    LastChunk,
+    ConnectionClosed,
+}
+
+fn read_response(reader: &mut impl BufRead, is_head: bool) -> io::Result<Answer> {
+    loop {
+        let status = read_status(reader)?;
+        let end = read_headers(reader)?;
+        match status {
+            // Interim responses, e.g. 100 Continue: the final one follows.
+            100..=199 => continue,
+            204 | 304 => return Ok((status, Vec::new())),
+            _ if is_head => return Ok((status, Vec::new())),
+            _ => return Ok((status, read_body(reader, end)?)),
+        }
+    }
+}
+
+fn read_status(reader: &mut impl BufRead) -> io::Result<u16> {
+    let line = read_line(reader).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => cut("connection closed without a response"),
+        _ => error,
+    })?;
+    line.strip_prefix("HTTP/1.")
+        .and_then(|rest| rest.split(' ').nth(1)?.parse().ok())
+        .filter(|status| (100..=999).contains(status))
+        .ok_or_else(|| malformed("it does not begin with an HTTP/1 status line"))
+}
+
+fn read_headers(reader: &mut impl BufRead) -> io::Result<BodyEnd> {
+    let mut end = BodyEnd::ConnectionClosed;
+    loop {
+        let line = read_line(reader)?;
+        if line.is_empty() {
+            return Ok(end);
+        }
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| malformed("a header has no colon"))?;
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            if value.trim().eq_ignore_ascii_case("chunked") {
+                end = BodyEnd::LastChunk;
+            }
+        } else if name.eq_ignore_ascii_case("content-length") && !matches!(end, BodyEnd::LastChunk)
+        {
+            let length = value.trim().parse();
+            end = BodyEnd::Length(length.map_err(|_| malformed("its length is no number"))?);
+        }
+    }
+}
+
+fn read_body(reader: &mut impl BufRead, end: BodyEnd) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    match end {
+        BodyEnd::Length(length) => read_piece(reader, length, &mut body)?,
+        BodyEnd::ConnectionClosed => {
+            read_piece(reader, u64::MAX, &mut body).or_else(|error| match error.kind() {
+                ErrorKind::UnexpectedEof => Ok(()),
+                _ => Err(error),
+            })?;
+        }
+        BodyEnd::LastChunk => loop {
+            let line = read_line(reader)?;
+            let digits = line.split(';').next().unwrap_or_default().trim();
+            let size = u64::from_str_radix(digits, 16)
+                .map_err(|_| malformed("a chunk's size is no number"))?;
+            if size == 0 {
+                // Trailers, then an empty line.
+                while !read_line(reader)?.is_empty() {}
+                break;
+            }
+            read_piece(reader, size, &mut body)?;
+            if !read_line(reader)?.is_empty() {
+                return Err(malformed("a chunk is longer than it says"));
+            }
+        },
+    }
+    Ok(body)
+}
+
+/// Reads `length` bytes and appends as many of them as are kept.
+fn read_piece(reader: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> io::Result<()> {
+    let mut left = length;
+    while left > 0 {
+        let available = reader.fill_buf()?;
+        if available.is_empty() {
+            return Err(cut(
+                "connection closed before the whole response had arrived",
+            ));
+        }
+        let taken = available
+            .len()
+            .min(usize::try_from(left).unwrap_or(usize::MAX));
+        let kept = taken.min(KEPT_BODY - body.len());
+        body.extend_from_slice(&available[..kept]);
+        reader.consume(taken);
+        left -= taken as u64;
+    }
+    Ok(())
+}
+
+/// Reads a line and takes its end off.
+fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
+    let mut line = Vec::new();
+    reader.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+    if line.last() != Some(&b'\n') {
+        return Err(match line.len() as u64 == LONGEST_LINE {
+            true => malformed("a line is too long"),
+            false => cut("connection closed before the whole response had arrived"),
+        });
+    }
+    let line = String::from_utf8_lossy(&line);
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn cut(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, what)
+}
+
+fn malformed(what: &str) -> io::Error {
+    io::Error::new(
+        ErrorKind::InvalidData,
+        format!("the response is no HTTP: {what}"),
+    )
+}

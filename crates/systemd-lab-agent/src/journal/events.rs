@@ -1,0 +1,173 @@
+//! From journal entries to events: when it was, what it means, and what to leave out.
+
+use systemd_lab_protocol::journal::{Fields, classify};
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::file::Entry;
+use systemd_lab_protocol::event::Source;
+
+/// When the sender sent the entry, as journald received it with the message (`SCM_TIMESTAMP`).
+const SENT_AT: &str = "_SOURCE_REALTIME_TIMESTAMP";
+
+/// Fields that only say where an entry was logged from, or repeat another. Left out of events.
+const LEFT_OUT: &[&str] = &[
+    "CODE_FILE",
+    "CODE_FUNC",
+    "CODE_LINE",
+    "INVOCATION_ID",
+    "JOB_ID",
+    "SYSLOG_FACILITY",
+    "SYSLOG_PID",
+    "SYSLOG_RAW",
+    "SYSLOG_TIMESTAMP",
+    "TID",
+    "USER_INVOCATION_ID",
+    "_AUDIT_LOGINUID",
+    "_AUDIT_SESSION",
+    "_BOOT_ID",
+    "_CAP_EFFECTIVE",
+    "_CMDLINE",
+    "_EXE",
+    "_GID",
+    "_HOSTNAME",
+    "_LINE_BREAK",
+    "_MACHINE_ID",
+    "_RUNTIME_SCOPE",
+    "_SELINUX_CONTEXT",
+    "_SOURCE_BOOTTIME_TIMESTAMP",
+    "_STREAM_ID",
+    "_UID",
+];
+
+/// Units of the lab itself, which no scenario is about.
+const OWN_UNITS: &[&str] = &["lab-agent.service", "lab.target"];
+
+/// The unit of systemd itself. What it logs about no other unit is noise (mostly D-Bus), unless it warns.
+const MANAGER_UNIT: &str = "init.scope";
+
+/// syslog's `warning`.
+const WARNING: u8 = 4;
+
+/// Which fields the journal's reader shall keep.
+pub fn is_kept(name: &str) -> bool {
+    let elsewhere = name.starts_with("_SYSTEMD_") && name != "_SYSTEMD_UNIT";
+    !elsewhere && LEFT_OUT.binary_search(&name).is_err()
+}
+
+/// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
+pub fn event(entry: Entry) -> Option<Event> {
+    let mut at_us = entry.monotonic;
+    let mut fields = Fields::new();
+    for field in entry.fields {
+        if field.name == SENT_AT {
+            at_us = sent_at(&field.value, entry.realtime, entry.monotonic);
+        } else {
+            fields.insert(field.name.clone(), field.value.clone());
+        }
+    }
+    let (unit, kind) = classify(&fields)?;
+    if is_left_out(&unit, &kind) {
+        return None;
+    }
+    Some(Event {
+        at_us,
+        unit: Some(unit),
+        source: Source::Journal(fields),
+        kind,
+    })
+}
+
+/// When the entry was sent, on the monotonic clock. journald reads both clocks when it takes the
+/// entry; the sender's time is known on the other clock only.
+fn sent_at(realtime: &str, taken_realtime: u64, taken_monotonic: u64) -> u64 {
+    let delay = realtime
+        .parse()
+        .ok()
+        .and_then(|sent| taken_realtime.checked_sub(sent))
+        .unwrap_or(0);
+    taken_monotonic.saturating_sub(delay)
+}
+
+fn is_left_out(unit: &str, kind: &EventKind) -> bool {
+    if OWN_UNITS.contains(&unit) || unit.starts_with("systemd-journald") {
+        return true;
+    }
+    unit == MANAGER_UNIT && !matches!(kind, EventKind::Log { priority, .. } if *priority <= WARNING)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::super::file::Field;
+    use super::*;
+
+    fn entry(fields: &[(&str, &str)]) -> Entry {
+        Entry {
+            seqnum: 1,
+            realtime: 1_000_500,
+            monotonic: 2_500,
+            fields: fields
+                .iter()
+                .map(|(name, value)| {
+                    Rc::new(Field {
+                        name: name.to_string(),
+                        value: value.to_string(),
+                    })
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_list_of_fields_is_sorted() {
+        assert!(LEFT_OUT.is_sorted());
+    }
+
+    #[test]
+    fn only_what_says_where_is_left_out() {
+        assert!(is_kept("MESSAGE"));
+        assert!(is_kept("_SYSTEMD_UNIT"));
+        assert!(is_kept("_PID"));
+        assert!(!is_kept("_SYSTEMD_CGROUP"));
+        assert!(!is_kept("CODE_LINE"));
+    }
+
+    #[test]
+    fn the_stamp_is_when_it_was_sent() {
+        let fields = [
+            ("_SYSTEMD_UNIT", "t.service"),
+            ("MESSAGE", "hello"),
+            ("_SOURCE_REALTIME_TIMESTAMP", "1000200"),
+        ];
+        let event = event(entry(&fields)).expect("it has a unit");
+        assert_eq!(event.at_us, 2_200);
+        let Source::Journal(fields) = &event.source else {
+            panic!("it comes from the journal");
+        };
+        assert!(!fields.contains_key("_SOURCE_REALTIME_TIMESTAMP"));
+    }
+
+    #[test]
+    fn without_a_sending_time_it_is_when_journald_took_it() {
+        let event = event(entry(&[("_SYSTEMD_UNIT", "t.service"), ("MESSAGE", "x")]));
+        assert_eq!(event.expect("it has a unit").at_us, 2_500);
+    }
+
+    #[test]
+    fn the_lab_itself_is_left_out() {
+        let of = |unit, priority| {
+            event(entry(&[
+                ("_PID", "1"),
+                ("_SYSTEMD_UNIT", unit),
+                ("PRIORITY", priority),
+                ("MESSAGE", "x"),
+            ]))
+        };
+        assert!(of("lab-agent.service", "3").is_none());
+        assert!(of("systemd-journald.service", "3").is_none());
+        assert!(of("init.scope", "7").is_none());
+        assert!(of("init.scope", "3").is_some());
+        assert!(of("hello.service", "7").is_some());
+    }
+}

@@ -1,0 +1,143 @@
+//! Follows journald from one file to the next.
+//!
+//! journald writes to `system.journal`. When that is full it renames it and begins a new one; when it
+//! died and was started again, likewise. Entries are numbered through, so none is taken twice.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use super::file::{Entry, Header, JournalError, JournalFile};
+
+/// The file that journald writes to.
+const ACTIVE: &str = "system.journal";
+
+/// Reads entries as they come. As a file descriptor, it can be read when there may be new ones.
+pub struct Follower {
+    /// e.g. `/run/log/journal/5ad0…`.
+    directory: PathBuf,
+    keep: fn(&str) -> bool,
+    /// The file that is being read, and its inode.
+    current: JournalFile<File>,
+    inode: u64,
+    /// Can be read when journald has announced new entries: it touches its file at the most 250 ms
+    /// after it has written to it (`POST_CHANGE_TIMER_INTERVAL_USEC`).
+    announcements: OwnedFd,
+    /// Number of the last entry that was handed out.
+    last_seqnum: u64,
+}
+
+impl Follower {
+    /// Opens the journal below `root` (e.g. `/run/log/journal`), which holds a directory per machine.
+    ///
+    /// # Errors
+    ///
+    /// When there is no journal or it cannot be read.
+    pub fn open(root: &Path, keep: fn(&str) -> bool) -> Result<Follower, JournalError> {
+        let mut directories = fs::read_dir(root)?;
+        let directory = directories
+            .find_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.join(ACTIVE).exists())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no system.journal"))?;
+        let announcements = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
+            .map_err(io::Error::from)?;
+        let changes = WatchFlags::MODIFY | WatchFlags::CREATE;
+        inotify::add_watch(&announcements, &directory, changes).map_err(io::Error::from)?;
+        let file = File::open(directory.join(ACTIVE))?;
+        let inode = file.metadata()?.ino();
+        let current = JournalFile::new(file, keep)?;
+        Ok(Follower {
+            directory,
+            keep,
+            current,
+            inode,
+            announcements,
+            last_seqnum: 0,
+        })
+    }
+
+    /// Hands all entries that are new to `take`.
+    ///
+    /// # Errors
+    ///
+    /// When a file is damaged or cannot be read.
+    pub fn read_new(&mut self, mut take: impl FnMut(Entry)) -> Result<(), JournalError> {
+        self.drain_announcements();
+        // Asked first: a file that was complete by now is read to its end below.
+        let rotated = self.active_inode() != Some(self.inode);
+        self.read_current(&mut take)?;
+        if rotated {
+            for (file, inode) in self.newer_files()? {
+                self.current = file;
+                self.inode = inode;
+                self.read_current(&mut take)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drain_announcements(&self) {
+        // What they say does not matter. An error means that there are no more.
+        let mut buffer = [0; 1024];
+        while rustix::io::read(&self.announcements, &mut buffer).is_ok_and(|read| read > 0) {}
+    }
+
+    fn active_inode(&self) -> Option<u64> {
+        let metadata = fs::metadata(self.directory.join(ACTIVE)).ok()?;
+        Some(metadata.ino())
+    }
+
+    fn read_current(&mut self, take: &mut impl FnMut(Entry)) -> Result<(), JournalError> {
+        if !self.current.refresh()? {
+            return Ok(());
+        }
+        while let Some(entry) = self.current.next_entry()? {
+            if entry.seqnum > self.last_seqnum {
+                self.last_seqnum = entry.seqnum;
+                take(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// The files with entries after the last one read, oldest first; the active one last.
+    fn newer_files(&self) -> Result<Vec<(JournalFile<File>, u64)>, JournalError> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.directory)? {
+            let path = entry?.path();
+            // Between listing and opening, journald may remove an old file or rename the active one.
+            let Ok(file) = File::open(&path) else {
+                continue;
+            };
+            let inode = file.metadata()?.ino();
+            // A file that journald is just beginning has no header yet.
+            let Ok(header) = Header::read(&file) else {
+                continue;
+            };
+            let is_active = path.file_name().is_some_and(|name| name == ACTIVE);
+            if inode != self.inode && (is_active || header.tail_seqnum > self.last_seqnum) {
+                let order = if is_active {
+                    u64::MAX
+                } else {
+                    header.head_seqnum
+                };
+                found.push((order, inode, file));
+            }
+        }
+        found.sort_by_key(|&(order, ..)| order);
+        found
+            .into_iter()
+            .map(|(_, inode, file)| Ok((JournalFile::new(file, self.keep)?, inode)))
+            .collect()
+    }
+}
+
+impl AsFd for Follower {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.announcements.as_fd()
+    }
+}

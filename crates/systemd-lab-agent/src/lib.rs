@@ -1,0 +1,27 @@
+//! The program inside the lab's guest: it runs one scenario and says what happened.
+//!
+//! ```text
+//! prepare ── snapshot ── read the job ── runner: step by step ── end
+//!                                          │ asks: systemd, http, command, files
+//!                                          │ sees: journal, sockets ─► recorder ─► outbox ─► host
+//!                                          └ waits: conditions, pace
+//! ```
+//!
+//! It is a library so that its parts can be tested on any host; `main.rs` joins them. It asks nothing
+//! of the host while a scenario runs, and decides nothing about what the events mean.
+
+pub mod command;
+pub mod conditions;
+pub mod dbus;
+pub mod files;
+pub mod guest;
+pub mod http;
+pub mod journal;
+pub mod outbox;
+pub mod pace;
+pub mod prepare;
+pub mod recorder;
+pub mod requests;
+pub mod runner;
+pub mod sockets;
+pub mod systemd;

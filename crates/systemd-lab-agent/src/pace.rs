@@ -1,0 +1,137 @@
+//! When to look for what has happened.
+//!
+//! Virtual time that passes idly costs no wall time, but every wake-up does: some 0.5 ms each, with
+//! the timers that the kernel starts in its wake. So a wait looks often only while it is young, and
+//! then only when something announces itself: journald touches its file, at the most 250 ms after it
+//! has written to it; a traced socket, a finished request and the deadline wake at once.
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::{
+    ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+    timerfd_create, timerfd_settime,
+};
+
+/// The shortest interval. Steps that are over at once (a job that ends within 0.1 s) end some
+/// milliseconds late at the most, well below the lab's coarsest step.
+const SHORTEST: Duration = Duration::from_millis(5);
+
+/// The interval is this part of the time waited so far, so that a young step ends at the most 10 % late.
+const PART_OF_ELAPSED: u32 = 10;
+
+/// A wait that is older than this looks only when something announces itself. What is this late
+/// anyway may as well be the 250 ms late by which journald announces: so may systemd's own timers
+/// (`AccuracySec=` of its event loop).
+const YOUNG: Duration = Duration::from_secs(1);
+
+/// How long to wait before looking again, after waiting for `elapsed` in vain. `None`: until something
+/// announces itself.
+pub fn interval(elapsed: Duration) -> Option<Duration> {
+    (elapsed < YOUNG).then(|| (elapsed / PART_OF_ELAPSED).max(SHORTEST))
+}
+
+/// Waits for the first of several things.
+pub struct Waiter {
+    /// A timer of its own: the timeout of poll(2) may be a thousandth late, which is 0.1 s of 100 s.
+    timer: OwnedFd,
+}
+
+impl Waiter {
+    /// Makes the timer.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives none.
+    pub fn new() -> io::Result<Waiter> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+        Ok(Waiter { timer })
+    }
+
+    /// Waits until one of `sources` can be read, or the time has passed.
+    ///
+    /// # Errors
+    ///
+    /// When the duration is longer than the kernel can count.
+    pub fn wait(&self, sources: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<()> {
+        // A timer that is set to zero would never end.
+        let timeout = timeout.max(Duration::from_nanos(1));
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?,
+        };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        let mut fds = vec![PollFd::new(&self.timer, PollFlags::IN)];
+        fds.extend(
+            sources
+                .iter()
+                .map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)),
+        );
+        match poll(&mut fds, None) {
+            // The caller looks and waits again.
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// `CLOCK_MONOTONIC` in microseconds: the clock of every event's stamp.
+pub fn now_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    // The clock counts from boot: it is never negative.
+    now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn young_waits_look_often() {
+        let millis = |millis| interval(Duration::from_millis(millis));
+        assert_eq!(millis(0), Some(Duration::from_millis(5)));
+        assert_eq!(millis(49), Some(Duration::from_millis(5)));
+        assert_eq!(millis(500), Some(Duration::from_millis(50)));
+        assert_eq!(millis(999), Some(Duration::from_micros(99_900)));
+    }
+
+    #[test]
+    fn old_waits_look_when_something_announces_itself() {
+        assert_eq!(interval(Duration::from_secs(1)), None);
+        assert_eq!(interval(Duration::from_secs(3600)), None);
+    }
+
+    #[test]
+    fn a_wait_ends_when_its_time_has_passed() {
+        let waiter = Waiter::new().expect("there is a timer");
+        for timeout in [Duration::ZERO, Duration::from_millis(20)] {
+            let began = Instant::now();
+            waiter.wait(&[], timeout).expect("it waits");
+            assert!(began.elapsed() >= timeout);
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_when_there_is_something_to_read() {
+        let waiter = Waiter::new().expect("there is a timer");
+        let (reader, mut writer) = io::pipe().expect("there is a pipe");
+        writer.write_all(b"x").expect("the pipe is empty");
+        let began = Instant::now();
+        waiter
+            .wait(&[reader.as_fd()], Duration::from_secs(60))
+            .expect("it waits");
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn the_clock_does_not_go_back() {
+        let first = now_us();
+        assert!(now_us() >= first);
+    }
+}

@@ -1,0 +1,203 @@
+//! What is done once, before the snapshot: everything that a scenario need not do itself.
+//!
+//! The guest is made quiet, systemd talkative, what a scenario needs is opened, and a rehearsal
+//! touches the code and memory that the first service would otherwise be the first to touch.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustix::mount::{MountFlags, mount};
+use systemd_lab_protocol::{Condition, EventKind, Scenario};
+
+use crate::files::write_file;
+use crate::guest::JobMemory;
+use crate::http::Request;
+use crate::journal::events;
+use crate::journal::follower::Follower;
+use crate::journal::{self};
+use crate::outbox::Outbox;
+use crate::pace::{self, Waiter};
+use crate::recorder::{Events, Recorder, Sources};
+use crate::sockets::SocketTrace;
+use crate::systemd::{self, JobType};
+
+/// The guest's journal lives in memory (`Storage=volatile`).
+const JOURNAL: &str = "/run/log/journal";
+
+const TRACEFS: &str = "/sys/kernel/tracing";
+const DEBUGFS: &str = "/sys/kernel/debug";
+
+/// Work that the kernel does at regular intervals, which no scenario needs. Without it, an idle guest
+/// jumps ten times as far per second of wall time.
+const QUIET_SYSCTLS: &[(&str, &str)] = &[
+    ("vm/stat_interval", "86400"),
+    ("vm/dirty_writeback_centisecs", "0"),
+    ("vm/compaction_proactiveness", "0"),
+    ("net/ipv4/neigh/default/interval_probe_time_ms", "3600000"),
+    ("net/ipv6/neigh/default/interval_probe_time_ms", "3600000"),
+];
+
+/// A timer that kernels since 6.12 run for a scheduling class that nobody uses here.
+const FAIR_SERVER: &str = "/sys/kernel/debug/sched/fair_server/cpu0/runtime";
+
+/// The unit of the rehearsal.
+const REHEARSAL: &str = "lab-rehearsal.service";
+const REHEARSAL_FILE: &str = "/run/systemd/system/lab-rehearsal.service";
+const REHEARSAL_UNIT: &str = "[Unit]
+Description=The lab's rehearsal
+[Service]
+ExecStart=/usr/lib/lab/agent --rehearse
+";
+
+/// How long the rehearsal may take; it takes some 0.1 s.
+const LONGEST_REHEARSAL: Duration = Duration::from_secs(30);
+
+/// How long to let the guest come to rest afterwards: longer than any timer of systemd-journald's or
+/// the kernel's that the rehearsal may have started. It is virtual time, and costs nothing.
+const REST: Duration = Duration::from_secs(10);
+
+/// What a scenario finds ready.
+pub struct Prepared {
+    /// Where the job will be.
+    pub memory: JobMemory,
+    /// Where events are read.
+    pub sources: Sources,
+    /// The first event.
+    pub hello: EventKind,
+}
+
+/// Prepares the guest for a scenario.
+///
+/// # Errors
+///
+/// When the guest or QEMU lacks something.
+pub fn prepare() -> anyhow::Result<Prepared> {
+    let memory = JobMemory::map()?;
+    quieten()?;
+    check_loopback()?;
+    mount_once("tracefs", TRACEFS)?;
+    systemd::set_log_level("debug")?;
+    let systemd_version = systemd::version()?;
+    let journal = Follower::open(Path::new(JOURNAL), events::is_kept)
+        .with_context(|| format!("cannot open the journal in {JOURNAL}"))?;
+    let sockets = SocketTrace::start(Path::new(TRACEFS))?;
+    let waiter = Waiter::new()?;
+    let mut sources = Sources {
+        journal,
+        sockets,
+        waiter,
+    };
+    rehearse(&mut sources).context("the rehearsal failed")?;
+    come_to_rest(&mut sources)?;
+    Ok(Prepared {
+        memory,
+        sources,
+        hello: EventKind::Hello {
+            protocol: systemd_lab_protocol::PROTOCOL_VERSION,
+            kernel: rustix::system::uname()
+                .release()
+                .to_string_lossy()
+                .into_owned(),
+            systemd: systemd_version,
+        },
+    })
+}
+
+fn quieten() -> anyhow::Result<()> {
+    for (name, value) in QUIET_SYSCTLS {
+        let path = Path::new("/proc/sys").join(name);
+        // A kernel without the setting has no such work either.
+        if path.exists() {
+            fs::write(&path, value).with_context(|| format!("cannot set the sysctl {name}"))?;
+        }
+    }
+    mount_once("debugfs", DEBUGFS)?;
+    if Path::new(FAIR_SERVER).exists() {
+        fs::write(FAIR_SERVER, "0").context("cannot turn the fair server off")?;
+    }
+    Ok(())
+}
+
+fn mount_once(kind: &str, target: &str) -> anyhow::Result<()> {
+    match mount(kind, target, kind, MountFlags::empty(), None) {
+        // systemd may have mounted it already.
+        Ok(()) | Err(rustix::io::Errno::BUSY) => Ok(()),
+        Err(error) => Err(io::Error::from(error)).with_context(|| format!("cannot mount {kind}")),
+    }
+}
+
+/// systemd brings the loopback up as one of its first doings.
+fn check_loopback() -> anyhow::Result<()> {
+    let flags = fs::read_to_string("/sys/class/net/lo/flags").context("there is no loopback")?;
+    let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
+    match flags {
+        Ok(flags) if flags & 1 == 1 => Ok(()),
+        _ => bail!("the loopback interface is down"),
+    }
+}
+
+/// Runs a small scenario whose outcome nobody sees, and checks that all sources work.
+fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
+    let mut nowhere: Events = Outbox::new(Box::new(io::sink()));
+    let mut recorder = Recorder::new(&Scenario::default(), sources, &mut nowhere);
+    recorder.begin_step(0);
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?.to_string();
+    recorder.collect()?;
+    let condition = Condition::Listening {
+        address: address.clone(),
+    };
+    if !recorder.holds(&condition) {
+        bail!("the kernel does not trace sockets");
+    }
+    let server = thread::spawn(move || -> io::Result<()> {
+        let (mut connection, _) = listener.accept()?;
+        connection.read(&mut [0; 512])?;
+        connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+    });
+    let request = Request::new("GET", &format!("http://{address}/"), None);
+    let outcome = request.map_err(anyhow::Error::msg)?.send(LONGEST_REHEARSAL);
+    let served = server.join();
+    if !matches!(served, Ok(Ok(()))) {
+        bail!("the loopback carries no requests: {outcome:?}");
+    }
+
+    write_file(REHEARSAL_FILE, REHEARSAL_UNIT.as_bytes(), 0o644)?;
+    systemd::queue_job(JobType::Start, REHEARSAL)?;
+    let condition = Condition::NextSubState {
+        unit: REHEARSAL.into(),
+        any_of: vec!["dead".into(), "failed".into()],
+    };
+    let mut waited = Duration::ZERO;
+    loop {
+        recorder.collect()?;
+        if recorder.holds(&condition) {
+            break;
+        }
+        if waited > LONGEST_REHEARSAL {
+            bail!("systemd did not log that {REHEARSAL} ended");
+        }
+        let interval = pace::interval(waited).unwrap_or(LONGEST_REHEARSAL);
+        thread::sleep(interval);
+        waited += interval;
+    }
+    systemd::unit_properties(REHEARSAL)?;
+    fs::remove_file(REHEARSAL_FILE)?;
+    Ok(())
+}
+
+/// Waits until nothing is pending, and reads the journal to its end.
+fn come_to_rest(sources: &mut Sources) -> anyhow::Result<()> {
+    thread::sleep(REST);
+    journal::synchronize()?;
+    thread::sleep(REST);
+    sources.journal.read_new(drop)?;
+    sources.sockets.read_new()?;
+    Ok(())
+}

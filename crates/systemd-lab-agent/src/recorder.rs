@@ -1,0 +1,137 @@
+//! Brings together what is seen: journal, socket trace and the agent's own doings become one stream
+//! of events, which conditions look at and the outbox writes out.
+
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use systemd_lab_protocol::event::Source;
+use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
+
+use crate::conditions::Observed;
+use crate::journal::events;
+use crate::journal::follower::Follower;
+use crate::outbox::Outbox;
+use crate::pace::{Waiter, now_us};
+use crate::sockets::SocketTrace;
+
+/// The outbox that events go to, whatever is behind it.
+pub type Events = Outbox<Box<dyn Write>>;
+
+/// Where events are read.
+pub struct Sources {
+    /// What systemd and the services log.
+    pub journal: Follower,
+    /// Which sockets listen.
+    pub sockets: SocketTrace,
+    /// Waits for more of both.
+    pub waiter: Waiter,
+}
+
+/// Sees what happens and passes it on.
+pub struct Recorder<'a> {
+    sources: &'a mut Sources,
+    observed: Observed,
+    outbox: &'a mut Events,
+    /// Events that were not passed on yet.
+    batch: Vec<Event>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins to record a scenario.
+    pub fn new(
+        scenario: &Scenario,
+        sources: &'a mut Sources,
+        outbox: &'a mut Events,
+    ) -> Recorder<'a> {
+        Recorder {
+            sources,
+            observed: Observed::new(scenario),
+            outbox,
+            batch: Vec::new(),
+        }
+    }
+
+    /// A step begins: see [`Observed::begin_step`].
+    pub fn begin_step(&mut self, index: usize) {
+        self.observed.begin_step(now_us());
+        self.add(EventKind::StepBegan { index });
+    }
+
+    /// Something that the agent did or received just now.
+    pub fn add(&mut self, kind: EventKind) {
+        self.add_event(own_event(None, kind));
+    }
+
+    /// An event from elsewhere. It is written out with the next batch.
+    pub fn add_event(&mut self, event: Event) {
+        self.batch.push(event);
+    }
+
+    /// Reads what has happened since, and writes out everything so far.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be read or written.
+    pub fn collect(&mut self) -> anyhow::Result<()> {
+        let batch = &mut self.batch;
+        self.sources
+            .journal
+            .read_new(|entry| batch.extend(events::event(entry)))?;
+        batch.extend(self.sources.sockets.read_new()?);
+        self.write_out()
+    }
+
+    /// Writes out everything so far, and reads nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write_out(&mut self) -> anyhow::Result<()> {
+        let batch = &mut self.batch;
+        // Stable: of equal stamps, the order in which they were read stays.
+        batch.sort_by_key(|event| event.at_us);
+        for event in batch.drain(..) {
+            self.observed.observe(&event);
+            self.outbox.push(&event)?;
+        }
+        self.outbox.flush()?;
+        Ok(())
+    }
+
+    /// Waits until there may be something to collect, `other` can be read, or the time has passed.
+    ///
+    /// # Errors
+    ///
+    /// When the duration is longer than the kernel can count.
+    pub fn wait(&self, other: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+        let Sources {
+            journal,
+            sockets,
+            waiter,
+        } = &*self.sources;
+        waiter.wait(&[journal.as_fd(), sockets.as_fd(), other], timeout)
+    }
+
+    /// Whether the condition was true at the last [`Recorder::collect`].
+    pub fn holds(&self, condition: &Condition) -> bool {
+        self.observed.holds(condition)
+    }
+
+    /// Adds what tells of events that were left out.
+    pub fn add_truncations(&mut self) {
+        for (unit, kind) in self.outbox.truncations() {
+            self.add_event(own_event(unit, kind));
+        }
+    }
+}
+
+/// An event of the agent's own, which happens now.
+pub fn own_event(unit: Option<String>, kind: EventKind) -> Event {
+    Event {
+        at_us: now_us(),
+        unit,
+        source: Source::Agent,
+        kind,
+    }
+}

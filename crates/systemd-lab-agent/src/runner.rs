@@ -1,0 +1,317 @@
+//! Carries out a scenario, step by step.
+//!
+//! What systemd or the service refuses is an outcome ([`StepOutcome`]); an error here means that the
+//! lab itself is broken.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use systemd_lab_protocol::event::{Source, StepOutcome};
+use systemd_lab_protocol::{Condition, Event, EventKind, Scenario, Step};
+
+use crate::command;
+use crate::dbus::CallError;
+use crate::files::write_file;
+use crate::guest::Doorbell;
+use crate::http::Request;
+use crate::journal;
+use crate::pace::{self, now_us};
+use crate::recorder::Recorder;
+use crate::requests::{Requests, response};
+use crate::systemd::{self, JobType};
+
+/// How long to wait in one go for something that has a deadline of its own.
+const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
+
+/// Runs the scenario to its end, and records it.
+///
+/// # Errors
+///
+/// When the lab is broken. What was recorded so far is written out as far as possible.
+pub fn run(
+    scenario: &Scenario,
+    recorder: &mut Recorder<'_>,
+    doorbell: &Doorbell,
+) -> anyhow::Result<()> {
+    let mut runner = Runner {
+        recorder,
+        requests: Requests::new()?,
+        doorbell,
+    };
+    runner.recorder.add(EventKind::ScenarioBegan);
+    for (index, step) in scenario.steps.iter().enumerate() {
+        runner.recorder.begin_step(index);
+        let outcome = runner
+            .step(step)
+            .with_context(|| format!("in step {index}"))?;
+        let ends_here = outcome != StepOutcome::Done;
+        runner.recorder.add(EventKind::StepEnded { index, outcome });
+        if ends_here {
+            break;
+        }
+    }
+    runner.end(&scenario.observe)
+}
+
+struct Runner<'a, 'b> {
+    recorder: &'a mut Recorder<'b>,
+    requests: Requests,
+    doorbell: &'a Doorbell,
+}
+
+impl Runner<'_, '_> {
+    fn step(&mut self, step: &Step) -> anyhow::Result<StepOutcome> {
+        match step {
+            Step::Start { unit } => called(systemd::queue_job(JobType::Start, unit)),
+            Step::Stop { unit } => called(systemd::queue_job(JobType::Stop, unit)),
+            Step::Restart { unit } => called(systemd::queue_job(JobType::Restart, unit)),
+            Step::Reload { unit } => called(systemd::queue_job(JobType::Reload, unit)),
+            Step::ResetFailed { unit } => called(systemd::reset_failed(unit)),
+            Step::Enable { unit } => called(systemd::enable(unit)),
+            Step::Disable { unit } => called(systemd::disable(unit)),
+            Step::DaemonReload => called(systemd::reload()),
+            Step::Signal { unit, signal, whom } => called(systemd::kill(unit, *whom, *signal)),
+            Step::Freeze { unit } => called(systemd::freeze(unit)),
+            Step::Thaw { unit } => called(systemd::thaw(unit)),
+            Step::WaitFor {
+                condition,
+                deadline,
+            } => self.wait_for(condition, *deadline),
+            Step::Sleep { duration } => self.sleep(*duration),
+            Step::Request {
+                name,
+                method,
+                url,
+                body,
+                deadline,
+                background,
+            } => match Request::new(method, url, body.as_deref()) {
+                Err(message) => Ok(refused("EINVAL", message)),
+                Ok(request) => self.request(name, request, *deadline, *background),
+            },
+            Step::AwaitResponse { name } => self.await_response(name),
+            Step::HalfOpen {
+                name,
+                address,
+                bytes,
+            } => Ok(done_or_refused(
+                self.requests.open_half(name, address, bytes),
+            )),
+            Step::FinishRequest {
+                name,
+                bytes,
+                deadline,
+            } => Ok(match self.requests.finish_half(name, bytes, *deadline) {
+                Some(event) => {
+                    self.recorder.add_event(event);
+                    StepOutcome::Done
+                }
+                None => no_such_connection(name),
+            }),
+            Step::CloseConnection { name } => Ok(match self.requests.close_half(name) {
+                true => StepOutcome::Done,
+                false => no_such_connection(name),
+            }),
+            Step::WriteFile {
+                path,
+                content,
+                mode,
+            } => Ok(done_or_refused(write_file(path, content.as_bytes(), *mode))),
+            Step::Run { argv, deadline } => Ok(self.run_command(argv, *deadline)),
+            Step::Pause => self.pause(),
+        }
+    }
+
+    /// Reads and writes out everything so far.
+    fn collect(&mut self) -> anyhow::Result<()> {
+        for event in self.requests.take_finished() {
+            self.recorder.add_event(event);
+        }
+        self.recorder.collect()
+    }
+
+    /// Waits for something to collect, after waiting for `elapsed` in vain.
+    fn wait(&self, elapsed: Duration, left: Duration) -> io::Result<()> {
+        let timeout = pace::interval(elapsed).map_or(left, |interval| interval.min(left));
+        self.recorder.wait(self.requests.as_fd(), timeout)
+    }
+
+    fn wait_for(
+        &mut self,
+        condition: &Condition,
+        deadline: Duration,
+    ) -> anyhow::Result<StepOutcome> {
+        let began = Instant::now();
+        loop {
+            self.collect()?;
+            if self.recorder.holds(condition) {
+                return Ok(StepOutcome::Done);
+            }
+            let elapsed = began.elapsed();
+            if elapsed >= deadline {
+                return Ok(StepOutcome::DeadlinePassed);
+            }
+            self.wait(elapsed, deadline - elapsed)?;
+        }
+    }
+
+    fn sleep(&mut self, duration: Duration) -> anyhow::Result<StepOutcome> {
+        let began = Instant::now();
+        loop {
+            let left = duration.saturating_sub(began.elapsed());
+            if left.is_zero() {
+                return Ok(StepOutcome::Done);
+            }
+            self.recorder.wait(self.requests.as_fd(), left)?;
+            self.collect()?;
+        }
+    }
+
+    fn request(
+        &mut self,
+        name: &str,
+        request: Request,
+        deadline: Duration,
+        background: bool,
+    ) -> anyhow::Result<StepOutcome> {
+        if background {
+            self.requests
+                .send_in_background(name, request, deadline)
+                .context("cannot send a request in the background")?;
+        } else {
+            let outcome = request.send(deadline);
+            self.recorder.add_event(response(name, outcome));
+        }
+        Ok(StepOutcome::Done)
+    }
+
+    fn await_response(&mut self, name: &str) -> anyhow::Result<StepOutcome> {
+        loop {
+            self.collect()?;
+            if !self.requests.is_pending(name) {
+                return Ok(StepOutcome::Done);
+            }
+            self.recorder
+                .wait(self.requests.as_fd(), LONGEST_SILENCE)?;
+        }
+    }
+
+    fn run_command(&mut self, argv: &[String], deadline: Duration) -> StepOutcome {
+        match command::run(argv, deadline) {
+            Err(error) => refused_by(&error),
+            Ok(finished) => {
+                self.recorder.add(EventKind::Command {
+                    argv: argv.to_vec(),
+                    status: finished.status,
+                    output: finished.output,
+                });
+                match finished.timed_out {
+                    true => StepOutcome::DeadlinePassed,
+                    false => StepOutcome::Done,
+                }
+            }
+        }
+    }
+
+    fn pause(&mut self) -> anyhow::Result<StepOutcome> {
+        self.collect()?;
+        self.doorbell.ring();
+        Ok(StepOutcome::Done)
+    }
+
+    /// Writes out all that is known at the end.
+    fn end(mut self, observe: &[String]) -> anyhow::Result<()> {
+        journal::synchronize()?;
+        self.collect()?;
+        for unit in observe {
+            let values = systemd::unit_properties(unit)
+                .with_context(|| format!("cannot read the properties of {unit}"))?;
+            self.recorder.add_event(Event {
+                at_us: now_us(),
+                unit: Some(unit.clone()),
+                source: Source::Properties,
+                kind: EventKind::Properties { values },
+            });
+        }
+        self.recorder.add_truncations();
+        self.recorder.add(EventKind::ScenarioEnded);
+        self.recorder.write_out()
+    }
+}
+
+fn called(result: Result<(), CallError>) -> anyhow::Result<StepOutcome> {
+    match result {
+        Ok(()) => Ok(StepOutcome::Done),
+        Err(CallError::Refused { name, message }) => Ok(refused(&name, message)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn done_or_refused(result: io::Result<()>) -> StepOutcome {
+    match result {
+        Ok(()) => StepOutcome::Done,
+        Err(error) => refused_by(&error),
+    }
+}
+
+fn no_such_connection(name: &str) -> StepOutcome {
+    refused("ENOTCONN", format!("no connection named {name} is open"))
+}
+
+fn refused_by(error: &io::Error) -> StepOutcome {
+    refused(unix_error(error), error.to_string())
+}
+
+fn refused(error: &str, message: String) -> StepOutcome {
+    StepOutcome::Refused {
+        error: error.to_owned(),
+        message,
+    }
+}
+
+/// The name in errno(3) of the errors that steps meet.
+fn unix_error(error: &io::Error) -> &'static str {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::NotFound => "ENOENT",
+        Kind::PermissionDenied => "EACCES",
+        Kind::ConnectionRefused => "ECONNREFUSED",
+        Kind::ConnectionReset => "ECONNRESET",
+        Kind::BrokenPipe => "EPIPE",
+        Kind::TimedOut | Kind::WouldBlock => "ETIMEDOUT",
+        Kind::InvalidInput => "EINVAL",
+        Kind::StorageFull => "ENOSPC",
+        Kind::OutOfMemory => "ENOMEM",
+        Kind::NotADirectory => "ENOTDIR",
+        Kind::IsADirectory => "EISDIR",
+        _ => "EIO",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_systemd_refuses_is_an_outcome() {
+        let outcome = called(Err(CallError::Refused {
+            name: "org.freedesktop.systemd1.NoSuchUnit".into(),
+            message: "Unit x.service not found.".into(),
+        }));
+        assert!(matches!(
+            outcome,
+            Ok(StepOutcome::Refused { error, .. }) if error == "org.freedesktop.systemd1.NoSuchUnit"
+        ));
+        assert!(called(Err(CallError::Malformed("x"))).is_err());
+    }
+
+    #[test]
+    fn unix_errors_have_their_usual_names() {
+        let of = |number| refused_by(&io::Error::from_raw_os_error(number));
+        for (number, name) in [(111, "ECONNREFUSED"), (2, "ENOENT"), (28, "ENOSPC")] {
+            assert!(matches!(of(number), StepOutcome::Refused { error, .. } if error == name));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! When TCP sockets begin and cease to listen, from the kernel's own trace
+//! (`sock:inet_sock_set_state`): exact, where looking now and then would miss the instant.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::OFlags;
+use systemd_lab_protocol::event::Source;
+use systemd_lab_protocol::{Event, EventKind};
+
+/// Only these changes are traced: to TCP_LISTEN (10), and from there to TCP_CLOSE (7). A connection
+/// that a listener accepts goes from TCP_LISTEN to TCP_SYN_RECV: its socket is a copy.
+const FILTER: &str = "newstate==10 || (oldstate==10 && newstate==7)";
+
+/// Bytes per read; a line takes some 250.
+const READ_SIZE: usize = 8 << 10;
+
+/// Reads the trace as it grows. As a file descriptor, it can be read when there is more.
+pub struct SocketTrace {
+    pipe: File,
+    /// The last line, as long as it is not complete.
+    rest: Vec<u8>,
+}
+
+impl SocketTrace {
+    /// Turns the trace on; `tracefs` is where it is mounted.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such trace point.
+    pub fn start(tracefs: &Path) -> anyhow::Result<SocketTrace> {
+        let set = |name: &str, value: &str| {
+            fs::write(tracefs.join(name), value).with_context(|| {
+                format!("cannot write {value:?} to {name} of the kernel's tracing")
+            })
+        };
+        set("trace_clock", "mono")?;
+        // The first line already wakes who waits for it, not only half a buffer of them.
+        set("buffer_percent", "0")?;
+        set("events/sock/inet_sock_set_state/filter", FILTER)?;
+        set("events/sock/inet_sock_set_state/enable", "1")?;
+        let pipe = OpenOptions::new()
+            .read(true)
+            // There is no end of file: without more to read it would wait.
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(tracefs.join("trace_pipe"))
+            .context("cannot open trace_pipe")?;
+        Ok(SocketTrace {
+            pipe,
+            rest: Vec::new(),
+        })
+    }
+
+    /// The events since the last call.
+    ///
+    /// # Errors
+    ///
+    /// When the trace cannot be read.
+    pub fn read_new(&mut self) -> anyhow::Result<Vec<Event>> {
+        let mut events = Vec::new();
+        loop {
+            let filled = self.rest.len();
+            self.rest.resize(filled + READ_SIZE, 0);
+            let read = match self.pipe.read(&mut self.rest[filled..]) {
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error).context("cannot read the socket trace"),
+            };
+            self.rest.truncate(filled + read);
+            if read == 0 {
+                return Ok(events);
+            }
+            let complete = match self.rest.iter().rposition(|&byte| byte == b'\n') {
+                Some(at) => at + 1,
+                None => 0,
+            };
+            let lines = String::from_utf8_lossy(&self.rest[..complete]);
+            events.extend(lines.lines().filter_map(parse_line).map(event));
+            self.rest.drain(..complete);
+        }
+    }
+}
+
+impl AsFd for SocketTrace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}
+
+/// A line of the trace.
+#[derive(Debug, PartialEq, Eq)]
+struct Change {
+    at_us: u64,
+    /// The thread that opened or closed the socket.
+    thread: u32,
+    address: SocketAddr,
+    listens: bool,
+}
+
+/// Parses e.g. `hello-131 [000] ..... 12.345678: inet_sock_set_state: family=AF_INET
+/// protocol=IPPROTO_TCP sport=7878 dport=0 saddr=127.0.0.1 daddr=0.0.0.0 saddrv6=::ffff:127.0.0.1
+/// daddrv6=:: oldstate=TCP_CLOSE newstate=TCP_LISTEN`.
+fn parse_line(line: &str) -> Option<Change> {
+    let (before, fields) = line.split_once(": inet_sock_set_state: ")?;
+    let (before, stamp) = before.rsplit_once(' ')?;
+    let (seconds, micros) = stamp.split_once('.')?;
+    // A thread's name may hold anything, even " [000]": its number ends before the last of them.
+    let (task, _) = before.rsplit_once(" [")?;
+    let (_, thread) = task.trim_end().rsplit_once('-')?;
+    let field = |name: &str| {
+        fields
+            .split(' ')
+            .find_map(|field| field.strip_prefix(name)?.strip_prefix('='))
+    };
+    if field("protocol")? != "IPPROTO_TCP" {
+        return None;
+    }
+    let ip: IpAddr = match field("family")? {
+        "AF_INET6" => field("saddrv6")?.parse().ok()?,
+        _ => field("saddr")?.parse().ok()?,
+    };
+    Some(Change {
+        at_us: seconds.parse::<u64>().ok()? * 1_000_000 + micros.parse::<u64>().ok()?,
+        thread: thread.parse().ok()?,
+        address: SocketAddr::new(ip, field("sport")?.parse().ok()?),
+        listens: field("newstate")? == "TCP_LISTEN",
+    })
+}
+
+fn event(change: Change) -> Event {
+    let address = change.address.to_string();
+    Event {
+        at_us: change.at_us,
+        unit: unit_of(change.thread),
+        source: Source::SocketTrace,
+        kind: match change.listens {
+            true => EventKind::ListenerOpened { address },
+            false => EventKind::ListenerClosed { address },
+        },
+    }
+}
+
+/// The unit that a thread belongs to, while it lives.
+fn unit_of(thread: u32) -> Option<String> {
+    let cgroups = fs::read_to_string(format!("/proc/{thread}/cgroup")).ok()?;
+    unit_of_cgroup(&cgroups)
+}
+
+/// The service in a line like `0::/system.slice/hello.service`.
+fn unit_of_cgroup(cgroups: &str) -> Option<String> {
+    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    path.split('/')
+        .find(|name| name.ends_with(".service"))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENED: &str = "           hello-131     [000] .....    12.345678: inet_sock_set_state: family=AF_INET protocol=IPPROTO_TCP sport=7878 dport=0 saddr=127.0.0.1 daddr=0.0.0.0 saddrv6=::ffff:127.0.0.1 daddrv6=::ffff:0.0.0.0 oldstate=TCP_CLOSE newstate=TCP_LISTEN";
+    const CLOSED: &str = " tokio-rt-worker-9 [000] .....   105.000007: inet_sock_set_state: family=AF_INET6 protocol=IPPROTO_TCP sport=80 dport=0 saddr=0.0.0.0 daddr=0.0.0.0 saddrv6=::1 daddrv6=:: oldstate=TCP_LISTEN newstate=TCP_CLOSE";
+
+    #[test]
+    fn an_opened_listener() {
+        assert_eq!(
+            parse_line(OPENED),
+            Some(Change {
+                at_us: 12_345_678,
+                thread: 131,
+                address: "127.0.0.1:7878".parse().expect("an address"),
+                listens: true,
+            })
+        );
+    }
+
+    #[test]
+    fn a_closed_listener_of_a_thread_with_dashes() {
+        assert_eq!(
+            parse_line(CLOSED),
+            Some(Change {
+                at_us: 105_000_007,
+                thread: 9,
+                address: "[::1]:80".parse().expect("an address"),
+                listens: false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_trace() {
+        let line = OPENED.replace("hello-131", "x-1 [000] y-131");
+        assert_eq!(parse_line(&line).map(|change| change.thread), Some(131));
+    }
+
+    #[test]
+    fn other_lines_are_no_changes() {
+        assert_eq!(parse_line("CPU:0 [LOST 3 EVENTS]"), None);
+        assert_eq!(parse_line(""), None);
+        assert_eq!(parse_line(&OPENED.replace("7878", "many")), None);
+    }
+
+    #[test]
+    fn the_unit_is_the_service_in_the_path() {
+        let unit = |line| unit_of_cgroup(line);
+        assert_eq!(
+            unit("0::/system.slice/hello.service\n"),
+            Some("hello.service".into())
+        );
+        assert_eq!(
+            unit("0::/system.slice/system-x.slice/x@1.service/sub\n"),
+            Some("x@1.service".into())
+        );
+        assert_eq!(unit("0::/init.scope\n"), None);
+    }
+}

@@ -1,0 +1,235 @@
+//! What the agent asks of systemd: the methods behind `systemctl`, org.freedesktop.systemd1(5).
+//!
+//! Each call has a connection of its own. systemd sends its signals to every open private connection,
+//! and logs each of them at debug level: one that stayed open would fill the journal.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use systemd_lab_protocol::scenario::Whom;
+
+use crate::dbus::{self, Argument, CallError, Method};
+
+/// systemd's own socket, for root alone; there is no bus in the guest.
+const PRIVATE_SOCKET: &str = "/run/systemd/private";
+
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How long systemd may take to answer. Its own default for a client is 90 s (`DefaultTimeoutSec=` of
+/// sd-bus is 25 s); a freeze waits for the kernel and a reload for generators.
+const LONGEST_CALL: Duration = Duration::from_secs(90);
+
+/// systemd's mode for a job that replaces a conflicting one: the default of `systemctl`.
+const JOB_MODE: &str = "replace";
+
+/// What to do with a unit, by queueing a job.
+#[derive(Debug, Clone, Copy)]
+pub enum JobType {
+    /// `systemctl start`
+    Start,
+    /// `systemctl stop`
+    Stop,
+    /// `systemctl restart`
+    Restart,
+    /// `systemctl reload`
+    Reload,
+}
+
+/// Queues a job for a unit, and does not wait for it.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] e.g. when there is no such unit or its file is bad.
+pub fn queue_job(job: JobType, unit: &str) -> Result<(), CallError> {
+    let member = match job {
+        JobType::Start => "StartUnit",
+        JobType::Stop => "StopUnit",
+        JobType::Restart => "RestartUnit",
+        JobType::Reload => "ReloadUnit",
+    };
+    manager(member, &[Argument::Text(unit), Argument::Text(JOB_MODE)])
+}
+
+/// `systemctl reset-failed UNIT`.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the unit is not loaded.
+pub fn reset_failed(unit: &str) -> Result<(), CallError> {
+    manager("ResetFailedUnit", &[Argument::Text(unit)])
+}
+
+/// `systemctl enable UNIT`, with the reload that follows it there.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when there is no such unit or it has no `[Install]` section.
+pub fn enable(unit: &str) -> Result<(), CallError> {
+    let arguments = [
+        Argument::Texts(&[unit]),
+        Argument::Bool(false), // not only until the next boot
+        Argument::Bool(false), // do not replace other links
+    ];
+    manager("EnableUnitFiles", &arguments)?;
+    reload()
+}
+
+/// `systemctl disable UNIT`, with the reload that follows it there.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when systemd cannot remove the links.
+pub fn disable(unit: &str) -> Result<(), CallError> {
+    let arguments = [Argument::Texts(&[unit]), Argument::Bool(false)];
+    manager("DisableUnitFiles", &arguments)?;
+    reload()
+}
+
+/// `systemctl daemon-reload`. Returns when systemd has read all unit files anew.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when systemd is reloading already.
+pub fn reload() -> Result<(), CallError> {
+    manager("Reload", &[])
+}
+
+/// `systemctl kill --kill-whom=WHOM --signal=SIGNAL UNIT`.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the unit has no such process.
+pub fn kill(unit: &str, whom: Whom, signal: i32) -> Result<(), CallError> {
+    let whom = match whom {
+        Whom::Main => "main",
+        Whom::All => "all",
+    };
+    let arguments = [
+        Argument::Text(unit),
+        Argument::Text(whom),
+        Argument::Int(signal),
+    ];
+    manager("KillUnit", &arguments)
+}
+
+/// `systemctl freeze UNIT`. Returns when all its processes stand still.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the unit is not active.
+pub fn freeze(unit: &str) -> Result<(), CallError> {
+    manager("FreezeUnit", &[Argument::Text(unit)])
+}
+
+/// `systemctl thaw UNIT`.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the unit is not active.
+pub fn thaw(unit: &str) -> Result<(), CallError> {
+    manager("ThawUnit", &[Argument::Text(unit)])
+}
+
+/// All properties of a unit: `systemctl show UNIT`.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the name is not that of a unit.
+pub fn unit_properties(unit: &str) -> Result<BTreeMap<String, Value>, CallError> {
+    let path = unit_path(unit);
+    let method = Method {
+        path: &path,
+        interface: PROPERTIES,
+        member: "GetAll",
+    };
+    // An empty name stands for all interfaces: those of a unit and of its type at once.
+    let answer = call(method, &[Argument::Text("")])?;
+    match answer.into_iter().next() {
+        Some(Value::Object(values)) => Ok(values.into_iter().collect()),
+        _ => Err(CallError::Malformed("GetAll did not return properties")),
+    }
+}
+
+/// systemd's version as it reports it, e.g. `257.13-1~deb13u1`.
+///
+/// # Errors
+///
+/// When systemd does not answer.
+pub fn version() -> Result<String, CallError> {
+    let arguments = [Argument::Text(MANAGER), Argument::Text("Version")];
+    match manager_property("Get", &arguments)?.into_iter().next() {
+        Some(Value::String(version)) => Ok(version),
+        _ => Err(CallError::Malformed("the version is no text")),
+    }
+}
+
+/// `systemctl log-level LEVEL`.
+///
+/// # Errors
+///
+/// When systemd does not answer.
+pub fn set_log_level(level: &str) -> Result<(), CallError> {
+    let arguments = [
+        Argument::Text(MANAGER),
+        Argument::Text("LogLevel"),
+        Argument::TextVariant(level),
+    ];
+    manager_property("Set", &arguments).map(drop)
+}
+
+fn manager(member: &str, arguments: &[Argument<'_>]) -> Result<(), CallError> {
+    let method = Method {
+        path: MANAGER_PATH,
+        interface: MANAGER,
+        member,
+    };
+    call(method, arguments).map(drop)
+}
+
+fn manager_property(member: &str, arguments: &[Argument<'_>]) -> Result<Vec<Value>, CallError> {
+    let method = Method {
+        path: MANAGER_PATH,
+        interface: PROPERTIES,
+        member,
+    };
+    call(method, arguments)
+}
+
+fn call(method: Method<'_>, arguments: &[Argument<'_>]) -> Result<Vec<Value>, CallError> {
+    dbus::call(Path::new(PRIVATE_SOCKET), method, arguments, LONGEST_CALL)
+}
+
+/// A unit's object path: each byte that is no letter, and no digit behind the first place, becomes
+/// `_` and two hexadecimal digits (`bus_label_escape` in systemd).
+fn unit_path(unit: &str) -> String {
+    let mut path = format!("{MANAGER_PATH}/unit/");
+    for (at, byte) in unit.bytes().enumerate() {
+        if byte.is_ascii_alphabetic() || (at > 0 && byte.is_ascii_digit()) {
+            path.push(byte.into());
+        } else {
+            path.push_str(&format!("_{byte:02x}"));
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_name_is_escaped() {
+        assert_eq!(
+            unit_path("exercise-01.service"),
+            "/org/freedesktop/systemd1/unit/exercise_2d01_2eservice"
+        );
+        assert_eq!(
+            unit_path("9p@a.service"),
+            "/org/freedesktop/systemd1/unit/_39p_40a_2eservice"
+        );
+    }
+}
