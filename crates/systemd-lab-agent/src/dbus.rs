@@ -5,7 +5,6 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -82,25 +81,31 @@ pub enum CallError {
     Malformed(&'static str),
 }
 
-/// Connects to the peer, calls a method and waits for what it returns: one value for each complete
-/// type of the answer's signature.
+/// Says to the peer who is calling, on a connection that is new.
 ///
 /// # Errors
 ///
-/// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
-pub fn call(
-    socket: &Path,
-    method: Method<'_>,
-    arguments: &[Argument<'_>],
-    deadline: Duration,
-) -> Result<Vec<Value>, CallError> {
-    let mut stream = UnixStream::connect(socket)?;
+/// When the peer does not answer, or has closed the connection.
+pub fn authenticate(stream: &mut UnixStream, deadline: Duration) -> Result<(), CallError> {
     stream.set_read_timeout(Some(deadline))?;
     stream.set_write_timeout(Some(deadline))?;
     // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
     // does not look at what arrives in one piece with BEGIN until more arrives.
     stream.write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
-    read_authentication(&mut stream)?;
+    read_authentication(stream)
+}
+
+/// Calls a method and waits for what it returns: one value for each complete type of the answer's
+/// signature. One call per connection.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
+pub fn call(
+    mut stream: UnixStream,
+    method: Method<'_>,
+    arguments: &[Argument<'_>],
+) -> Result<Vec<Value>, CallError> {
     stream.write_all(&encode_call(method, arguments))?;
     loop {
         let message = read_message(&mut stream)?;

@@ -195,8 +195,10 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
 /// Waits until nothing is pending, and reads the journal to its end.
 fn come_to_rest(sources: &mut Sources) -> anyhow::Result<()> {
     thread::sleep(REST);
+    systemd::open_spares(4)?;
+    thread::sleep(Duration::from_secs(1));
     journal::synchronize()?;
-    thread::sleep(REST);
+    thread::sleep(Duration::from_secs(2));
     sources.journal.read_new(drop)?;
     sources.sockets.read_new()?;
     Ok(())

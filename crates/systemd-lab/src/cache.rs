@@ -240,9 +240,17 @@ impl Manifest {
 
     /// Stands for the content of all files, and for nothing else: neither for their age nor for where they lie.
     pub(crate) fn identity(dir: &Path) -> Option<Vec<u8>> {
-        let checksum = |(name, record): (&String, &FileRecord)| format!("{name} {}\n", record.sha256);
+        let checksum =
+            |(name, record): (&String, &FileRecord)| format!("{name} {}\n", record.sha256);
         let manifest = Manifest::read(dir)?;
-        Some(manifest.files.iter().map(checksum).collect::<String>().into_bytes())
+        Some(
+            manifest
+                .files
+                .iter()
+                .map(checksum)
+                .collect::<String>()
+                .into_bytes(),
+        )
     }
 
     fn read(dir: &Path) -> Option<Manifest> {

@@ -140,7 +140,10 @@ fn boot_image(
     let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
         // The agent has nothing to say yet, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
-        Ok(true) => format!("its agent said {}", String::from_utf8_lossy(&vm.output()).trim()),
+        Ok(true) => format!(
+            "its agent said {}",
+            String::from_utf8_lossy(&vm.output()).trim()
+        ),
         Ok(false) => format!("it took more than {} s", BOOT_DEADLINE.as_secs()),
         Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
         Err(error) => return Err(error),
