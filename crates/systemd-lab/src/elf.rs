@@ -25,23 +25,9 @@ pub(crate) fn prepare(path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>, LabE
         why: why.to_owned(),
     };
     let bytes = content.as_slice();
-    let u16_at = |at: usize| {
-        bytes
-            .get(at..at + 2)
-            .map(|b| u16::from_le_bytes([b[0], b[1]]))
-    };
-    let u32_at = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .and_then(|b| b.try_into().ok())
-            .map(u32::from_le_bytes)
-    };
-    let u64_at = |at: usize| {
-        bytes
-            .get(at..at + 8)
-            .and_then(|b| b.try_into().ok())
-            .map(u64::from_le_bytes)
-    };
+    let u16_at = |at| array_at(bytes, at).map(u16::from_le_bytes);
+    let u32_at = |at| array_at(bytes, at).map(u32::from_le_bytes);
+    let u64_at = |at| array_at(bytes, at).map(u64::from_le_bytes);
 
     let (class, endianness) = (bytes.get(4), bytes.get(5));
     if class != Some(&2) || endianness != Some(&1) || u16_at(18) != Some(EM_X86_64) {
@@ -54,10 +40,10 @@ pub(crate) fn prepare(path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>, LabE
     let count = usize::from(u16_at(56).ok_or_else(damaged)?);
     let mut end = HEADER_SIZE.max(table.saturating_add(count * PROGRAM_HEADER_SIZE));
     for index in 0..count {
-        let entry = table + index * PROGRAM_HEADER_SIZE;
+        let entry = table.saturating_add(index * PROGRAM_HEADER_SIZE);
         let kind = u32_at(entry).ok_or_else(damaged)?;
-        let offset = u64_at(entry + 8).ok_or_else(damaged)? as usize;
-        let size = u64_at(entry + 32).ok_or_else(damaged)? as usize;
+        let offset = u64_at(entry.saturating_add(8)).ok_or_else(damaged)? as usize;
+        let size = u64_at(entry.saturating_add(32)).ok_or_else(damaged)? as usize;
         let segment = bytes
             .get(offset..offset.saturating_add(size))
             .ok_or_else(damaged)?;
@@ -77,4 +63,9 @@ pub(crate) fn prepare(path: &Path, mut content: Vec<u8>) -> Result<Vec<u8>, LabE
     content[40..48].fill(0);
     content[58..64].fill(0);
     Ok(content)
+}
+
+/// The bytes at an offset, which may be any number: the file names it.
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }

@@ -36,6 +36,7 @@ mod packages;
 mod process;
 mod progress;
 mod qmp;
+mod saved_state;
 mod snapshot;
 mod timeline;
 mod view;

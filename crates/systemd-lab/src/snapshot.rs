@@ -9,11 +9,15 @@ use crate::error::LabError;
 use crate::image::{Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
+use crate::saved_state;
 use crate::vm::{CONSOLE_LINES, Origin, Pace, Vm};
 
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// The state of all devices but RAM, as [`Vm::save`] calls it.
+const STATE: &str = "state";
 
 /// What is booted: the image and the lab's overlay. Of no use once the guest is up.
 const INITRD: &str = "initrd";
@@ -82,6 +86,7 @@ fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
         &overlay,
         identity(qemu)?.as_bytes(),
         &crate::vm::machine_identity(),
+        saved_state::IDENTITY,
     ]))
 }
 
@@ -103,6 +108,8 @@ fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabE
     let (directory, mut vm) = boot_image(cache, image, qemu, Pace::Virtual, &[])?;
     vm.save()?;
     drop(vm);
+    saved_state::settle_clock(&directory.path().join(STATE))
+        .map_err(LabError::cache(cache.root()))?;
     fs::remove_file(directory.path().join(INITRD)).map_err(LabError::cache(cache.root()))?;
     cache.publish(directory, "snapshot", key)?;
     step.finish();

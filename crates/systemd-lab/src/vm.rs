@@ -25,10 +25,11 @@ use crate::qmp::{Qmp, QmpError};
 /// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
 const RAM_MIB: u32 = 512;
 
-/// The kernel's command line: nothing random, nothing periodic, one clock source, and a panic ends QEMU.
+/// The kernel's command line: nothing random, nothing periodic, one clock source, no hardening that costs instructions,
+/// and a panic ends QEMU.
 const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 \
     tsc=reliable nowatchdog nohpet no_timer_check mitigations=off random.trust_cpu=off \
-    audit=0 selinux=0 apparmor=0 psi=0 cryptomgr.notests noautogroup \
+    init_on_alloc=0 audit=0 selinux=0 apparmor=0 psi=0 cryptomgr.notests noautogroup \
     workqueue.power_efficient=1 transparent_hugepage=never \
     systemd.show_status=0 systemd.default_timeout_start_sec=90s";
 

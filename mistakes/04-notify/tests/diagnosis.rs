@@ -1,5 +1,7 @@
 //! Every known mistake fails at the requirement it should, with the diagnosis it must get.
 
+#[path = "../../../exercises/04-notify/tests/requirements/finding.rs"]
+mod finding;
 #[path = "../../../exercises/04-notify/tests/protocol/mod.rs"]
 mod protocol;
 #[path = "../../../exercises/04-notify/tests/requirements/mod.rs"]
@@ -7,23 +9,11 @@ mod requirements;
 
 use std::path::{Path, PathBuf};
 
+use finding::first_finding;
 use requirements::Subject;
 
 /// The mistakes take the place of the solution's binary or unit.
 const PACKAGE: &str = "solution-04";
-
-/// The first requirement that is not met, and what an attendee is told.
-fn first_finding(subject: &Subject) -> String {
-    for stage in requirements::ALL {
-        let (requirement, observed) = stage.observe(subject);
-        let verdict = requirement.compare(observed.as_ref().map_err(|error| error.as_ref()));
-        if !verdict.report.is_empty() {
-            let diagnosis = verdict.diagnosis.unwrap_or(verdict.report);
-            return format!("requirement {}: {diagnosis}", verdict.number);
-        }
-    }
-    "every requirement is met".to_owned()
-}
 
 fn in_code(binary: &str) -> Subject {
     let unit = requirements::root().join(format!("units/{PACKAGE}.service"));
@@ -33,6 +23,15 @@ fn in_code(binary: &str) -> Subject {
 fn in_unit(name: &str) -> Subject {
     let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("units/{name}.service"));
     Subject::new(PACKAGE, PathBuf::from(env!("CARGO_BIN_EXE_right")), unit)
+}
+
+/// A check that finds fault with everything would find all mistakes too.
+#[test]
+fn what_is_right_is_no_mistake() {
+    assert_eq!(
+        first_finding(&in_code(env!("CARGO_BIN_EXE_right"))),
+        finding::NOTHING
+    );
 }
 
 /// One test for each mistake: its name, where it is, and what it must be told.

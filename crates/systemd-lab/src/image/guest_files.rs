@@ -140,6 +140,13 @@ const WANTED_AT_BOOT: &[&str] = &[
     "systemd-tmpfiles-setup.service",
 ];
 
+/// What stays of the units that packages bring, by the beginning of their names. Each time a unit is loaded that was not
+/// there before, systemd reads the names of all units: two hundred that nobody starts would cost more than the start.
+const KEPT_UNITS: &[&str] = &["systemd-journald", "systemd-tmpfiles-setup.service", "user"];
+
+/// Kinds of units that other units name in `After=`, `WantedBy=` or `Slice=`: all of them stay.
+const KEPT_KINDS: &[&str] = &[".target", ".slice"];
+
 /// Left out of the guest: none of it is used there. The less there is, the sooner the guest is up.
 const LEFT_OUT: &[&str] = &[
     "boot/",
@@ -178,18 +185,24 @@ pub(crate) fn keep(path: &str) -> bool {
     if LEFT_OUT.iter().any(under) && !KEPT.iter().any(under) && path != "usr/share" {
         return false;
     }
-    match path
-        .strip_prefix("usr/lib/systemd/system/")
-        .and_then(|unit| unit.split_once(".wants/"))
-    {
-        Some((_, wanted)) => WANTED_AT_BOOT.contains(&wanted),
+    match path.strip_prefix("usr/lib/systemd/system/") {
+        Some(unit) => keep_unit(unit),
         None => !path.starts_with("etc/systemd/system/"),
     }
 }
 
+/// `path` lies in `/usr/lib/systemd/system`.
+fn keep_unit(path: &str) -> bool {
+    if let Some((_, wanted)) = path.split_once(".wants/") {
+        return WANTED_AT_BOOT.contains(&wanted);
+    }
+    KEPT_UNITS.iter().any(|start| path.starts_with(start))
+        || KEPT_KINDS.iter().any(|kind| path.contains(kind))
+}
+
 /// What decides how [`keep`] and [`write_overlay`] come out, for the keys of image and snapshot.
 pub(crate) fn base_recipe() -> Vec<u8> {
-    format!("{LEFT_OUT:?}{KEPT:?}{WANTED_AT_BOOT:?}").into_bytes()
+    format!("{LEFT_OUT:?}{KEPT:?}{WANTED_AT_BOOT:?}{KEPT_UNITS:?}{KEPT_KINDS:?}").into_bytes()
 }
 
 /// Writes the archive that lies over the packages.
@@ -218,6 +231,7 @@ mod tests {
             "usr/bin/bash",
             "usr/lib/systemd/systemd",
             "usr/lib/systemd/system/basic.target",
+            "usr/lib/systemd/system/systemd-journald-dev-log.socket",
             "usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
             "usr/share",
             "usr/share/terminfo/l/linux",
@@ -227,6 +241,7 @@ mod tests {
         }
         for path in [
             "boot/vmlinuz-6.12",
+            "usr/lib/systemd/system/systemd-udevd.service",
             "usr/lib/systemd/system/sysinit.target.wants/systemd-udevd.service",
             "usr/lib/systemd/system/timers.target.wants/systemd-tmpfiles-clean.timer",
             "etc/systemd/system/getty.target.wants/getty@tty1.service",
