@@ -90,8 +90,10 @@ impl Observed {
             (EventKind::JobQueued { .. }, Some(unit)) => {
                 self.last_job_ended.insert(unit.clone(), false);
             }
-            (EventKind::JobEnded { .. }, Some(unit)) => {
-                self.last_job_ended.insert(unit.clone(), true);
+            (EventKind::JobEnded { job, result }, Some(unit)) => {
+                // A restart that has stopped the unit is "finished", and goes on as a start job.
+                let goes_on = job == "restart" && result == "done";
+                self.last_job_ended.insert(unit.clone(), !goes_on);
             }
             (EventKind::Notified { assignments, .. }, Some(unit)) if in_step => {
                 let own = assignments.iter().map(|text| (unit.clone(), text.clone()));
@@ -224,6 +226,20 @@ mod tests {
         assert!(observed.holds(&ended));
         observed.observe(&at(3, EventKind::JobQueued { job: job() }));
         assert!(!observed.holds(&ended));
+    }
+
+    #[test]
+    fn a_restart_ends_with_its_start() {
+        let ended = Condition::JobEnded { unit: UNIT.into() };
+        let done = |at_us, job: &str| {
+            let (job, result) = (job.into(), "done".into());
+            at(at_us, EventKind::JobEnded { job, result })
+        };
+        let job = "restart".into();
+        let mut observed = observed(&[at(1, EventKind::JobQueued { job }), done(2, "restart")]);
+        assert!(!observed.holds(&ended));
+        observed.observe(&done(3, "start"));
+        assert!(observed.holds(&ended));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -81,31 +82,25 @@ pub enum CallError {
     Malformed(&'static str),
 }
 
-/// Says to the peer who is calling, on a connection that is new.
-///
-/// # Errors
-///
-/// When the peer does not answer, or has closed the connection.
-pub fn authenticate(stream: &mut UnixStream, deadline: Duration) -> Result<(), CallError> {
-    stream.set_read_timeout(Some(deadline))?;
-    stream.set_write_timeout(Some(deadline))?;
-    // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
-    // does not look at what arrives in one piece with BEGIN until more arrives.
-    stream.write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
-    read_authentication(stream)
-}
-
-/// Calls a method and waits for what it returns: one value for each complete type of the answer's
-/// signature. One call per connection.
+/// Connects to the peer, calls a method and waits for what it returns: one value for each complete
+/// type of the answer's signature.
 ///
 /// # Errors
 ///
 /// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
 pub fn call(
-    mut stream: UnixStream,
+    socket: &Path,
     method: Method<'_>,
     arguments: &[Argument<'_>],
+    deadline: Duration,
 ) -> Result<Vec<Value>, CallError> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(deadline))?;
+    stream.set_write_timeout(Some(deadline))?;
+    // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
+    // does not look at what arrives in one piece with BEGIN until more arrives.
+    stream.write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
+    read_authentication(&mut stream)?;
     stream.write_all(&encode_call(method, arguments))?;
     loop {
         let message = read_message(&mut stream)?;
@@ -184,8 +179,9 @@ fn encode_call(method: Method<'_>, arguments: &[Argument<'_>]) -> Vec<u8> {
         }
     }
 
-    let mut message = Writer::default();
-    message.bytes = vec![b'l', METHOD_CALL, 0, 1];
+    let mut message = Writer {
+        bytes: vec![b'l', METHOD_CALL, 0, 1],
+    };
     message.u32(body.bytes.len() as u32);
     message.u32(SERIAL);
     message.array(8, |fields| {
@@ -441,5 +437,193 @@ impl<'a> Reader<'a> {
             values.push(self.value(item, depth)?);
         }
         Ok(Value::Array(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const METHOD: Method<'_> = Method {
+        path: "/org/freedesktop/systemd1",
+        interface: "org.freedesktop.systemd1.Manager",
+        member: "StartUnit",
+    };
+
+    /// A message as the specification lays it out: header fields are given as bytes.
+    fn message(kind: u8, fields: &[u8], body: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![b'l', kind, 0, 1];
+        bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&7_u32.to_le_bytes());
+        bytes.extend_from_slice(&(fields.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(fields);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.extend_from_slice(body);
+        bytes
+    }
+
+    /// Reply serial 1, and a signature of three letters at the most.
+    fn reply_fields(signature: &str) -> Vec<u8> {
+        let mut fields = vec![REPLY_SERIAL, 1, b'u', 0, 1, 0, 0, 0];
+        fields.extend_from_slice(&[SIGNATURE, 1, b'g', 0, signature.len() as u8]);
+        fields.extend_from_slice(signature.as_bytes());
+        fields.push(0);
+        fields
+    }
+
+    fn body(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut writer = Writer::default();
+        write(&mut writer);
+        writer.bytes
+    }
+
+    fn decoded(signature: &str, body: &[u8]) -> Result<Vec<Value>, CallError> {
+        decode_answer(&message(METHOD_RETURN, &reply_fields(signature), body))?
+            .expect("it answers the call")
+    }
+
+    #[test]
+    fn a_call_is_laid_out() {
+        let bytes = encode_call(METHOD, &[Argument::Text("a.service"), Argument::Int(-2)]);
+        let mut fields = vec![1, 1, b'o', 0, 25, 0, 0, 0];
+        fields.extend_from_slice(b"/org/freedesktop/systemd1\0\0\0\0\0\0\0");
+        fields.extend_from_slice(&[2, 1, b's', 0, 32, 0, 0, 0]);
+        fields.extend_from_slice(b"org.freedesktop.systemd1.Manager\0\0\0\0\0\0\0\0");
+        fields.extend_from_slice(&[3, 1, b's', 0, 9, 0, 0, 0]);
+        fields.extend_from_slice(b"StartUnit\0\0\0\0\0\0\0");
+        fields.extend_from_slice(&[8, 1, b'g', 0, 2, b's', b'i', 0]);
+        let body = b"\x09\0\0\0a.service\0\0\0\xfe\xff\xff\xff";
+        let mut expected = message(METHOD_CALL, &fields, body);
+        expected[8] = 1;
+        assert_eq!(bytes, expected);
+        assert_eq!(read_message(&mut &bytes[..]).expect("it is whole"), bytes);
+    }
+
+    #[test]
+    fn other_arguments_are_laid_out() {
+        let bytes = encode_call(
+            METHOD,
+            &[Argument::Texts(&["ab", "c"]), Argument::Bool(true)],
+        );
+        let body = b"\x0e\0\0\0\x02\0\0\0ab\0\0\x01\0\0\0c\0\0\0\x01\0\0\0";
+        assert!(bytes.ends_with(body));
+        let bytes = encode_call(METHOD, &[Argument::TextVariant("debug")]);
+        assert!(bytes.ends_with(b"\x01s\0\0\x05\0\0\0debug\0"));
+    }
+
+    #[test]
+    fn numbers_texts_and_nesting_are_decoded() {
+        let numbers = body(|body| {
+            body.bytes.push(200);
+            body.u32(u32::MAX);
+            body.align(8);
+            body.bytes.extend_from_slice(&u64::MAX.to_le_bytes());
+        });
+        let values = decoded("yit", &numbers).expect("it is valid");
+        assert_eq!(values, [json!(200), json!(-1), json!(u64::MAX)]);
+
+        let nested = body(|body| {
+            body.array(8, |body| {
+                for (key, number) in [("One", 1), ("Two", 2)] {
+                    body.align(8);
+                    body.text(key);
+                    body.signature("(su)");
+                    body.align(8);
+                    body.text("n");
+                    body.u32(number);
+                }
+            });
+        });
+        let mut fields = reply_fields("");
+        fields.truncate(8);
+        fields.extend_from_slice(b"\x08\x01g\0\x05a{sv}\0");
+        let answer = decode_answer(&message(METHOD_RETURN, &fields, &nested));
+        let values = answer.expect("it is valid").expect("it answers the call");
+        assert_eq!(
+            values.expect("it is no error"),
+            [json!({"One": ["n", 1], "Two": ["n", 2]})]
+        );
+    }
+
+    #[test]
+    fn an_empty_array_has_its_padding() {
+        let bytes = body(|body| {
+            body.array(8, |_| {});
+            body.text("behind");
+        });
+        let values = decoded("ats", &bytes).expect("it is valid");
+        assert_eq!(values, [json!([]), json!("behind")]);
+    }
+
+    #[test]
+    fn an_error_has_its_name_and_message() {
+        let mut fields = reply_fields("s");
+        fields.resize(fields.len().next_multiple_of(8), 0);
+        let name = "org.freedesktop.systemd1.NoSuchUnit";
+        fields.extend_from_slice(&[ERROR_NAME, 1, b's', 0, name.len() as u8, 0, 0, 0]);
+        fields.extend_from_slice(name.as_bytes());
+        fields.push(0);
+        let text = body(|body| body.text("Unit x.service not found."));
+        let answer = decode_answer(&message(ERROR, &fields, &text)).expect("it is valid");
+        let Some(Err(CallError::Refused {
+            name: found,
+            message,
+        })) = answer
+        else {
+            panic!("it is an error");
+        };
+        assert_eq!(
+            (found.as_str(), message.as_str()),
+            (name, "Unit x.service not found.")
+        );
+    }
+
+    #[test]
+    fn signals_are_no_answers() {
+        const SIGNAL: u8 = 4;
+        let bytes = message(SIGNAL, &reply_fields("s"), &body(|body| body.text("x")));
+        assert!(decode_answer(&bytes).expect("it is valid").is_none());
+    }
+
+    #[test]
+    fn cut_and_senseless_messages_are_errors() {
+        let whole = message(
+            METHOD_RETURN,
+            &reply_fields("s"),
+            &body(|body| body.text("text")),
+        );
+        for length in FIXED_HEADER..whole.len() {
+            assert!(decode_answer(&whole[..length]).is_err(), "{length}");
+        }
+        assert!(decoded("(", &[0; 8]).is_err());
+        assert!(decoded("?", &[0; 8]).is_err());
+        assert!(decoded("a", &[0; 8]).is_err());
+    }
+
+    #[test]
+    fn a_call_and_its_answer_over_a_socket() {
+        let path = std::env::temp_dir().join(format!("lab-agent-dbus-{}", std::process::id()));
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("it is free");
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody connects");
+            let mut line = [0; b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n".len()];
+            stream.read_exact(&mut line).expect("it says who it is");
+            stream.write_all(b"OK 0123\r\n").expect("it is open");
+            read_message(&mut stream).expect("a call comes");
+            let signal = message(4, &reply_fields("s"), &body(|body| body.text("noise")));
+            let answer = body(|body| body.text("/job/1"));
+            let answer = message(METHOD_RETURN, &reply_fields("o"), &answer);
+            stream
+                .write_all(&[signal, answer].concat())
+                .expect("it is open");
+        });
+        let values = call(&path, METHOD, &[], Duration::from_secs(20));
+        assert_eq!(values.expect("it is answered"), [json!("/job/1")]);
+        server.join().expect("it ended well");
+        std::fs::remove_file(path).expect("it was bound");
     }
 }

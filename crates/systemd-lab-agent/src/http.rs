@@ -301,3 +301,187 @@ fn malformed(what: &str) -> io::Error {
         format!("the response is no HTTP: {what}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Shutdown, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// Serves one connection: reads the request's head, writes the pieces and closes.
+    fn serve(pieces: &'static [&'static str]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody connects");
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a head comes");
+                head.push(byte[0]);
+            }
+            for piece in pieces {
+                stream.write_all(piece.as_bytes()).expect("it is read");
+                thread::sleep(Duration::from_millis(5));
+            }
+            stream.shutdown(Shutdown::Write).expect("it is open");
+            // Until the client closes: what it sent is not to be answered with a reset.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        address
+    }
+
+    fn get(address: SocketAddr, deadline: Duration) -> ResponseOutcome {
+        Request::new("GET", &format!("http://{address}/x"), None)
+            .expect("the URL is fine")
+            .send(deadline)
+    }
+
+    fn answered(status: u16, body: &str) -> ResponseOutcome {
+        let body = body.to_owned();
+        ResponseOutcome::Answered { status, body }
+    }
+
+    #[test]
+    fn a_request_is_laid_out() {
+        let request = Request::new("POST", "http://127.0.0.1:7878/a?b", Some("c=d"));
+        let request = request.expect("the URL is fine");
+        assert_eq!(
+            String::from_utf8_lossy(&request.bytes),
+            "POST /a?b HTTP/1.1\r\nHost: 127.0.0.1:7878\r\nConnection: close\r\nContent-Length: 3\r\n\r\nc=d"
+        );
+        let request = Request::new("GET", "http://127.0.0.1", None).expect("the URL is fine");
+        assert_eq!(request.address.port(), 80);
+        let request = Request::new("GET", "http://[::1]:81/", None).expect("the URL is fine");
+        assert_eq!(request.address.port(), 81);
+    }
+
+    #[test]
+    fn only_numeric_loopback_addresses() {
+        for url in [
+            "http://localhost:80/",
+            "http://192.0.2.1/",
+            "https://127.0.0.1/",
+            "127.0.0.1:80",
+        ] {
+            assert!(Request::new("GET", url, None).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_body_with_a_length() {
+        let address = serve(&["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe", "llo"]);
+        assert_eq!(get(address, LONG), answered(200, "hello"));
+    }
+
+    #[test]
+    fn a_chunked_body_in_small_pieces() {
+        let address = serve(&[
+            "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chun",
+            "ked\r\n\r\n5;x=y\r\nhel",
+            "lo\r\n1\r\n!\r\n0\r\nTrailer: x\r\n\r\n",
+        ]);
+        assert_eq!(get(address, LONG), answered(503, "hello!"));
+    }
+
+    #[test]
+    fn a_body_that_ends_with_the_connection() {
+        let address = serve(&["HTTP/1.0 200 OK\r\n\r\nto the ", "end"]);
+        assert_eq!(get(address, LONG), answered(200, "to the end"));
+    }
+
+    #[test]
+    fn responses_without_a_body() {
+        let address = serve(&["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"]);
+        assert_eq!(get(address, LONG), answered(204, ""));
+        let address = serve(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]);
+        let request = Request::new("HEAD", &format!("http://{address}/"), None);
+        let outcome = request.expect("the URL is fine").send(LONG);
+        assert_eq!(outcome, answered(200, ""));
+    }
+
+    #[test]
+    fn much_of_a_body_is_left_out() {
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n{}",
+            "x".repeat(100_000)
+        );
+        let address = serve(Box::leak(Box::new([&*response.leak()])));
+        let ResponseOutcome::Answered { body, .. } = get(address, LONG) else {
+            panic!("it is answered");
+        };
+        assert_eq!(body.len(), KEPT_BODY);
+    }
+
+    #[test]
+    fn nobody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        drop(listener);
+        assert_eq!(get(address, LONG), ResponseOutcome::Refused);
+    }
+
+    #[test]
+    fn nobody_answers() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let deadline = Duration::from_millis(50);
+        assert_eq!(get(address, deadline), ResponseOutcome::TimedOut);
+    }
+
+    #[test]
+    fn a_slow_response_has_one_deadline_for_all_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("somebody connects");
+            // Each piece comes in time; the whole does not.
+            let mut piece = "HTTP/1.1 200 OK\r\n";
+            while stream.write_all(piece.as_bytes()).is_ok() {
+                piece = "a: b\r\n";
+                thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let deadline = Duration::from_millis(100);
+        assert_eq!(get(address, deadline), ResponseOutcome::TimedOut);
+    }
+
+    #[test]
+    fn responses_that_are_cut() {
+        let cut = |pieces| match get(serve(pieces), LONG) {
+            ResponseOutcome::Broken { error } => error,
+            other => panic!("it was cut: {other:?}"),
+        };
+        assert_eq!(cut(&[]), "connection closed without a response");
+        let rest = "connection closed before the whole response had arrived";
+        assert_eq!(cut(&["HTTP/1.1 200 OK\r\nConte"]), rest);
+        let half = &["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"];
+        assert_eq!(cut(half), rest);
+        let half = &["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"];
+        assert_eq!(cut(half), rest);
+        assert!(cut(&["nonsense\r\n\r\n"]).contains("no HTTP"));
+    }
+
+    #[test]
+    fn a_half_sent_request_is_finished() {
+        let address = serve(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]);
+        let mut stream = connect(address, LONG).expect("somebody listens");
+        stream.write_all(b"GET / HTTP/1.1\r\n").expect("it is open");
+        let outcome = finish(stream, b"Host: x\r\n\r\n", LONG);
+        assert_eq!(outcome, answered(200, "ok"));
+    }
+
+    #[test]
+    fn a_half_sent_request_whose_server_went_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let mut stream = connect(address, LONG).expect("somebody listens");
+        stream.write_all(b"GET / HTTP/1.1\r\n").expect("it is open");
+        drop(listener);
+        let outcome = finish(stream, b"Host: x\r\n\r\n", LONG);
+        assert!(matches!(outcome, ResponseOutcome::Broken { .. }));
+    }
+}

@@ -60,7 +60,9 @@ fn connect() -> anyhow::Result<(Doorbell, Events)> {
 }
 
 fn run_job(mut prepared: Prepared, outbox: &mut Events, doorbell: &Doorbell) -> anyhow::Result<()> {
+    // At once: the host may be waiting for a first sign of life.
     outbox.push(&own_event(None, prepared.hello))?;
+    outbox.flush()?;
     let memory = prepared.memory.bytes();
     let job = Job::decode(memory)?;
     for file in &job.files {

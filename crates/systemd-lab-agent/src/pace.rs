@@ -2,8 +2,8 @@
 //!
 //! Virtual time that passes idly costs no wall time, but every wake-up does: some 0.5 ms each, with
 //! the timers that the kernel starts in its wake. So a wait looks often only while it is young, and
-//! then only when something announces itself: journald touches its file, at the most 250 ms after it
-//! has written to it; a traced socket, a finished request and the deadline wake at once.
+//! then only when something announces itself: journald touches its file 250 to 500 ms after it has
+//! written to it; a traced socket, a finished request and the deadline wake at once.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -17,14 +17,14 @@ use rustix::time::{
 
 /// The shortest interval. Steps that are over at once (a job that ends within 0.1 s) end some
 /// milliseconds late at the most, well below the lab's coarsest step.
-const SHORTEST: Duration = Duration::from_millis(5);
+pub const SHORTEST: Duration = Duration::from_millis(5);
 
 /// The interval is this part of the time waited so far, so that a young step ends at the most 10 % late.
 const PART_OF_ELAPSED: u32 = 10;
 
-/// A wait that is older than this looks only when something announces itself. What is this late
-/// anyway may as well be the 250 ms late by which journald announces: so may systemd's own timers
-/// (`AccuracySec=` of its event loop).
+/// A wait that is older than this looks only when something announces itself, and so may end half a
+/// second late: no more than systemd's own timers, which may be 250 ms late themselves
+/// (`AccuracySec=` of its event loop), let anybody rely on.
 const YOUNG: Duration = Duration::from_secs(1);
 
 /// How long to wait before looking again, after waiting for `elapsed` in vain. `None`: until something

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::mount::{MountFlags, mount};
@@ -17,9 +17,9 @@ use systemd_lab_protocol::{Condition, EventKind, Scenario};
 use crate::files::write_file;
 use crate::guest::JobMemory;
 use crate::http::Request;
+use crate::journal;
 use crate::journal::events;
 use crate::journal::follower::Follower;
-use crate::journal::{self};
 use crate::outbox::Outbox;
 use crate::pace::{self, Waiter};
 use crate::recorder::{Events, Recorder, Sources};
@@ -32,9 +32,11 @@ const JOURNAL: &str = "/run/log/journal";
 const TRACEFS: &str = "/sys/kernel/tracing";
 const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// Work that the kernel does at regular intervals, which no scenario needs. Without it, an idle guest
-/// jumps ten times as far per second of wall time.
+/// Work that the kernel does at regular intervals, which no scenario needs: without it, an idle guest
+/// jumps ten times as far per second of wall time. And without random addresses, QEMU need not
+/// translate the code of a library anew for each process that loads it.
 const QUIET_SYSCTLS: &[(&str, &str)] = &[
+    ("kernel/randomize_va_space", "0"),
     ("vm/stat_interval", "86400"),
     ("vm/dirty_writeback_centisecs", "0"),
     ("vm/compaction_proactiveness", "0"),
@@ -51,7 +53,7 @@ const REHEARSAL_FILE: &str = "/run/systemd/system/lab-rehearsal.service";
 const REHEARSAL_UNIT: &str = "[Unit]
 Description=The lab's rehearsal
 [Service]
-ExecStart=/usr/lib/lab/agent --rehearse
+ExecStart=/usr/lib/systemd-lab/agent --rehearse
 ";
 
 /// How long the rehearsal may take; it takes some 0.1 s.
@@ -158,7 +160,8 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     }
     let server = thread::spawn(move || -> io::Result<()> {
         let (mut connection, _) = listener.accept()?;
-        connection.read(&mut [0; 512])?;
+        // The request is shorter, and comes in one piece.
+        let _ = connection.read(&mut [0; 512])?;
         connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
     });
     let request = Request::new("GET", &format!("http://{address}/"), None);
@@ -174,18 +177,13 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
         unit: REHEARSAL.into(),
         any_of: vec!["dead".into(), "failed".into()],
     };
-    let mut waited = Duration::ZERO;
-    loop {
-        recorder.collect()?;
-        if recorder.holds(&condition) {
-            break;
-        }
-        if waited > LONGEST_REHEARSAL {
+    let began = Instant::now();
+    while !recorder.holds(&condition) {
+        if began.elapsed() > LONGEST_REHEARSAL {
             bail!("systemd did not log that {REHEARSAL} ended");
         }
-        let interval = pace::interval(waited).unwrap_or(LONGEST_REHEARSAL);
-        thread::sleep(interval);
-        waited += interval;
+        thread::sleep(pace::SHORTEST);
+        recorder.collect()?;
     }
     systemd::unit_properties(REHEARSAL)?;
     fs::remove_file(REHEARSAL_FILE)?;
@@ -195,10 +193,8 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
 /// Waits until nothing is pending, and reads the journal to its end.
 fn come_to_rest(sources: &mut Sources) -> anyhow::Result<()> {
     thread::sleep(REST);
-    systemd::open_spares(4)?;
-    thread::sleep(Duration::from_secs(1));
     journal::synchronize()?;
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(REST);
     sources.journal.read_new(drop)?;
     sources.sockets.read_new()?;
     Ok(())

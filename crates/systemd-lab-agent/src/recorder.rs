@@ -9,7 +9,7 @@ use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
 
 use crate::conditions::Observed;
-use crate::journal::events;
+use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
@@ -31,6 +31,7 @@ pub struct Sources {
 /// Sees what happens and passes it on.
 pub struct Recorder<'a> {
     sources: &'a mut Sources,
+    interpreter: Interpreter,
     observed: Observed,
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
@@ -46,6 +47,7 @@ impl<'a> Recorder<'a> {
     ) -> Recorder<'a> {
         Recorder {
             sources,
+            interpreter: Interpreter::default(),
             observed: Observed::new(scenario),
             outbox,
             batch: Vec::new(),
@@ -74,10 +76,10 @@ impl<'a> Recorder<'a> {
     ///
     /// When something cannot be read or written.
     pub fn collect(&mut self) -> anyhow::Result<()> {
-        let batch = &mut self.batch;
+        let (batch, interpreter) = (&mut self.batch, &mut self.interpreter);
         self.sources
             .journal
-            .read_new(|entry| batch.extend(events::event(entry)))?;
+            .read_new(|entry| batch.extend(interpreter.event(entry)))?;
         batch.extend(self.sources.sockets.read_new()?);
         self.write_out()
     }
@@ -122,6 +124,10 @@ impl<'a> Recorder<'a> {
     pub fn add_truncations(&mut self) {
         for (unit, kind) in self.outbox.truncations() {
             self.add_event(own_event(unit, kind));
+        }
+        let lines = self.sources.journal.lost();
+        if lines > 0 {
+            self.add(EventKind::LogTruncated { lines });
         }
     }
 }

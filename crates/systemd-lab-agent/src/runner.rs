@@ -193,8 +193,7 @@ impl Runner<'_, '_> {
             if !self.requests.is_pending(name) {
                 return Ok(StepOutcome::Done);
             }
-            self.recorder
-                .wait(self.requests.as_fd(), LONGEST_SILENCE)?;
+            self.recorder.wait(self.requests.as_fd(), LONGEST_SILENCE)?;
         }
     }
 

@@ -1,10 +1,11 @@
 //! When TCP sockets begin and cease to listen, from the kernel's own trace
 //! (`sock:inet_sock_set_state`): exact, where looking now and then would miss the instant.
 
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::os::fd::{AsFd, BorrowedFd};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -23,6 +24,8 @@ const READ_SIZE: usize = 8 << 10;
 /// Reads the trace as it grows. As a file descriptor, it can be read when there is more.
 pub struct SocketTrace {
     pipe: File,
+    /// Whose listeners they are: when one is closed, its process may be gone.
+    owners: HashMap<SocketAddr, Option<String>>,
     /// The last line, as long as it is not complete.
     rest: Vec<u8>,
 }
@@ -52,6 +55,7 @@ impl SocketTrace {
             .context("cannot open trace_pipe")?;
         Ok(SocketTrace {
             pipe,
+            owners: HashMap::new(),
             rest: Vec::new(),
         })
     }
@@ -80,9 +84,30 @@ impl SocketTrace {
                 Some(at) => at + 1,
                 None => 0,
             };
-            let lines = String::from_utf8_lossy(&self.rest[..complete]);
-            events.extend(lines.lines().filter_map(parse_line).map(event));
-            self.rest.drain(..complete);
+            let text: Vec<u8> = self.rest.drain(..complete).collect();
+            let changes = String::from_utf8_lossy(&text);
+            let changes = changes.lines().filter_map(parse_line);
+            events.extend(changes.map(|change| self.event(change)));
+        }
+    }
+}
+
+impl SocketTrace {
+    fn event(&mut self, change: Change) -> Event {
+        let address = change.address.to_string();
+        let (unit, kind) = if change.listens {
+            let unit = unit_of(change.thread);
+            self.owners.insert(change.address, unit.clone());
+            (unit, EventKind::ListenerOpened { address })
+        } else {
+            let unit = self.owners.get(&change.address).cloned().flatten();
+            (unit, EventKind::ListenerClosed { address })
+        };
+        Event {
+            at_us: change.at_us,
+            unit,
+            source: Source::SocketTrace,
+            kind,
         }
     }
 }
@@ -131,19 +156,6 @@ fn parse_line(line: &str) -> Option<Change> {
         address: SocketAddr::new(ip, field("sport")?.parse().ok()?),
         listens: field("newstate")? == "TCP_LISTEN",
     })
-}
-
-fn event(change: Change) -> Event {
-    let address = change.address.to_string();
-    Event {
-        at_us: change.at_us,
-        unit: unit_of(change.thread),
-        source: Source::SocketTrace,
-        kind: match change.listens {
-            true => EventKind::ListenerOpened { address },
-            false => EventKind::ListenerClosed { address },
-        },
-    }
 }
 
 /// The unit that a thread belongs to, while it lives.

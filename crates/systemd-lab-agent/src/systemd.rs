@@ -4,8 +4,7 @@
 //! and logs each of them at debug level: one that stayed open would fill the journal.
 
 use std::collections::BTreeMap;
-use std::os::unix::net::UnixStream;
-use std::sync::{Mutex,PoisonError};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -201,22 +200,7 @@ fn manager_property(member: &str, arguments: &[Argument<'_>]) -> Result<Vec<Valu
 }
 
 fn call(method: Method<'_>, arguments: &[Argument<'_>]) -> Result<Vec<Value>, CallError> {
-    let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
-    while let Some(mut spare) = spares.pop() {
-        // systemd closes a connection that says nothing for 90 s.
-        if dbus::authenticate(&mut spare, LONGEST_CALL).is_ok() {
-            return dbus::call(spare, method, arguments);
-        }
-    }
-    let mut stream = UnixStream::connect(PRIVATE_SOCKET)?;
-    dbus::authenticate(&mut stream, LONGEST_CALL)?;
-    dbus::call(stream, method, arguments)
-}
-static SPARES: Mutex<Vec<UnixStream>> = Mutex::new(Vec::new());
-pub fn open_spares(n: usize) -> Result<(), CallError> {
-    let mut spares = SPARES.lock().unwrap_or_else(PoisonError::into_inner);
-    for _ in 0..n { spares.push(UnixStream::connect(PRIVATE_SOCKET)?); }
-    Ok(())
+    dbus::call(Path::new(PRIVATE_SOCKET), method, arguments, LONGEST_CALL)
 }
 
 /// A unit's object path: each byte that is no letter, and no digit behind the first place, becomes

@@ -1,10 +1,10 @@
 //! From journal entries to events: when it was, what it means, and what to leave out.
 
+use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::journal::{Fields, classify};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::file::Entry;
-use systemd_lab_protocol::event::Source;
 
 /// When the sender sent the entry, as journald received it with the message (`SCM_TIMESTAMP`).
 const SENT_AT: &str = "_SOURCE_REALTIME_TIMESTAMP";
@@ -48,33 +48,75 @@ const MANAGER_UNIT: &str = "init.scope";
 /// syslog's `warning`.
 const WARNING: u8 = 4;
 
+/// systemd's own words around a reload of its own; the first is the whole message.
+const RELOAD_BEGINS: &str = "Reloading...";
+const RELOAD_ENDS: &str = "Reloading finished";
+
+/// syslog's `debug`.
+const DEBUG: u8 = 7;
+
 /// Which fields the journal's reader shall keep.
 pub fn is_kept(name: &str) -> bool {
     let elsewhere = name.starts_with("_SYSTEMD_") && name != "_SYSTEMD_UNIT";
     !elsewhere && LEFT_OUT.binary_search(&name).is_err()
 }
 
-/// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
-pub fn event(entry: Entry) -> Option<Event> {
-    let mut at_us = entry.monotonic;
-    let mut fields = Fields::new();
-    for field in entry.fields {
-        if field.name == SENT_AT {
-            at_us = sent_at(&field.value, entry.realtime, entry.monotonic);
-        } else {
-            fields.insert(field.name.clone(), field.value.clone());
+/// Makes events of entries, one after the other.
+#[derive(Default)]
+pub struct Interpreter {
+    /// systemd is reading its unit files anew. It then logs for each unit that it "changed" from
+    /// `dead` to the state that it is in and was in before: no change of state.
+    reloading: bool,
+}
+
+impl Interpreter {
+    /// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
+    pub fn event(&mut self, entry: Entry) -> Option<Event> {
+        let mut at_us = entry.monotonic;
+        let mut fields = Fields::new();
+        for field in entry.fields {
+            if field.name == SENT_AT {
+                at_us = sent_at(&field.value, entry.realtime, entry.monotonic);
+            } else {
+                fields.insert(field.name.clone(), field.value.clone());
+            }
+        }
+        let (unit, mut kind) = classify(&fields)?;
+        if unit == MANAGER_UNIT {
+            self.note_reload(&fields);
+        }
+        if is_left_out(&unit, &kind) {
+            return None;
+        }
+        if self.reloading && matches!(kind, EventKind::StateChanged { .. }) {
+            kind = as_logged(&fields, &unit);
+        }
+        Some(Event {
+            at_us,
+            unit: Some(unit),
+            source: Source::Journal(fields),
+            kind,
+        })
+    }
+
+    fn note_reload(&mut self, fields: &Fields) {
+        let message = fields.get("MESSAGE").map_or("", String::as_str);
+        if message == RELOAD_BEGINS {
+            self.reloading = true;
+        } else if message.starts_with(RELOAD_ENDS) {
+            self.reloading = false;
         }
     }
-    let (unit, kind) = classify(&fields)?;
-    if is_left_out(&unit, &kind) {
-        return None;
+}
+
+/// systemd's own words about the unit, and nothing read into them.
+fn as_logged(fields: &Fields, unit: &str) -> EventKind {
+    let message = fields.get("MESSAGE").map_or("", String::as_str);
+    let message = message.strip_prefix(unit).unwrap_or(message);
+    EventKind::Manager {
+        priority: DEBUG,
+        message: message.trim_start_matches(": ").to_owned(),
     }
-    Some(Event {
-        at_us,
-        unit: Some(unit),
-        source: Source::Journal(fields),
-        kind,
-    })
 }
 
 /// When the entry was sent, on the monotonic clock. journald reads both clocks when it takes the
@@ -117,6 +159,44 @@ mod tests {
                 })
                 .collect(),
         }
+    }
+
+    fn event(entry: Entry) -> Option<Event> {
+        Interpreter::default().event(entry)
+    }
+
+    #[test]
+    fn a_reload_changes_no_state() {
+        let mut interpreter = Interpreter::default();
+        let changed = [
+            ("_PID", "1"),
+            ("UNIT", "t.service"),
+            ("MESSAGE", "t.service: Changed dead -> running"),
+        ];
+        let manager = |message| {
+            entry(&[
+                ("_PID", "1"),
+                ("_SYSTEMD_UNIT", "init.scope"),
+                ("MESSAGE", message),
+            ])
+        };
+        let kind = |interpreter: &mut Interpreter| {
+            let event = interpreter.event(entry(&changed));
+            event.expect("it has a unit").kind
+        };
+        assert!(interpreter.event(manager("Reloading...")).is_none());
+        assert_eq!(
+            kind(&mut interpreter),
+            EventKind::Manager {
+                priority: 7,
+                message: "Changed dead -> running".into()
+            }
+        );
+        interpreter.event(manager("Reloading finished in 88 ms."));
+        assert!(matches!(
+            kind(&mut interpreter),
+            EventKind::StateChanged { .. }
+        ));
     }
 
     #[test]

@@ -219,11 +219,6 @@ impl<R: ReadAt> JournalFile<R> {
         Ok(self.taken < header.n_entries)
     }
 
-    /// What the header said when it was last looked at.
-    pub fn header(&self) -> Header {
-        self.header
-    }
-
     /// The next entry that was complete at the last [`JournalFile::refresh`].
     ///
     /// # Errors
@@ -237,22 +232,6 @@ impl<R: ReadAt> JournalFile<R> {
         self.item += 1;
         self.taken += 1;
         self.entry(offset).map(Some)
-    }
-
-    /// Goes to the end without reading the entries.
-    ///
-    /// # Errors
-    ///
-    /// When the file is damaged or cannot be read.
-    pub fn skip_to_end(&mut self) -> Result<(), JournalError> {
-        while self.taken < self.header.n_entries {
-            self.next_offset()?;
-            let left_in_array = self.array_capacity()? - self.item;
-            let step = left_in_array.min(self.header.n_entries - self.taken);
-            self.item += step;
-            self.taken += step;
-        }
-        Ok(())
     }
 
     /// The place of the next entry; moves on to the next array where one is used up.

@@ -24,11 +24,13 @@ pub struct Follower {
     /// The file that is being read, and its inode.
     current: JournalFile<File>,
     inode: u64,
-    /// Can be read when journald has announced new entries: it touches its file at the most 250 ms
-    /// after it has written to it (`POST_CHANGE_TIMER_INTERVAL_USEC`).
+    /// Can be read when journald has announced new entries: it touches its file 250 ms after it has
+    /// written to it (`POST_CHANGE_TIMER_INTERVAL_USEC`), or as much as 250 ms later.
     announcements: OwnedFd,
     /// Number of the last entry that was handed out.
     last_seqnum: u64,
+    /// Entries that were never seen.
+    lost: u64,
 }
 
 impl Follower {
@@ -43,8 +45,8 @@ impl Follower {
             .find_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| path.join(ACTIVE).exists())
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no system.journal"))?;
-        let announcements = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
-            .map_err(io::Error::from)?;
+        let announcements =
+            inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from)?;
         let changes = WatchFlags::MODIFY | WatchFlags::CREATE;
         inotify::add_watch(&announcements, &directory, changes).map_err(io::Error::from)?;
         let file = File::open(directory.join(ACTIVE))?;
@@ -57,6 +59,7 @@ impl Follower {
             inode,
             announcements,
             last_seqnum: 0,
+            lost: 0,
         })
     }
 
@@ -69,7 +72,11 @@ impl Follower {
         self.drain_announcements();
         // Asked first: a file that was complete by now is read to its end below.
         let rotated = self.active_inode() != Some(self.inode);
-        self.read_current(&mut take)?;
+        match self.read_current(&mut take) {
+            // When journald makes room, it empties the old files that it removes.
+            Err(JournalError::NoJournal | JournalError::Damaged { .. }) if rotated => {}
+            result => result?,
+        }
         if rotated {
             for (file, inode) in self.newer_files()? {
                 self.current = file;
@@ -78,6 +85,11 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// How many entries journald removed before they were read, to make room.
+    pub fn lost(&self) -> u64 {
+        self.lost
     }
 
     fn drain_announcements(&self) {
@@ -97,6 +109,9 @@ impl Follower {
         }
         while let Some(entry) = self.current.next_entry()? {
             if entry.seqnum > self.last_seqnum {
+                if self.last_seqnum > 0 {
+                    self.lost += entry.seqnum - self.last_seqnum - 1;
+                }
                 self.last_seqnum = entry.seqnum;
                 take(entry);
             }
