@@ -3,7 +3,7 @@
 //!
 //! It listens from the beginning and lets early clients wait for the data.
 
-#[path = "../src/data.rs"]
+#[path = "../../../04-notify/src/data.rs"]
 mod data;
 
 use std::convert::Infallible;

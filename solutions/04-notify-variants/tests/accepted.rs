@@ -7,25 +7,20 @@ mod protocol;
 #[path = "../../../exercises/04-notify/tests/requirements/mod.rs"]
 mod requirements;
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use requirements::Subject;
 
-/// A variant takes the place of the solution's binary. Cargo builds examples before tests, beside the binaries.
-fn variant(name: &str) -> Subject {
-    let binaries = Path::new(env!("CARGO_BIN_EXE_solution-04")).parent();
-    let binary = binaries
-        .expect("a binary lies in a folder")
-        .join("examples")
-        .join(name);
+/// A variant takes the place of the solution's binary.
+fn variant(binary: &str) -> Subject {
     let unit = requirements::root().join("units/solution-04.service");
-    Subject::new("solution-04", binary, unit)
+    Subject::new("solution-04", PathBuf::from(binary), unit)
 }
 
 #[test]
 fn threads_and_a_plain_socket() {
     assert_eq!(
-        finding::first_finding(&variant("solution-04-threads")),
+        finding::first_finding(&variant(env!("CARGO_BIN_EXE_threads-04"))),
         finding::NOTHING
     );
 }
@@ -33,7 +28,7 @@ fn threads_and_a_plain_socket() {
 #[test]
 fn tasks_on_many_threads() {
     assert_eq!(
-        finding::first_finding(&variant("solution-04-tasks")),
+        finding::first_finding(&variant(env!("CARGO_BIN_EXE_tasks-04"))),
         finding::NOTHING
     );
 }

@@ -4,9 +4,9 @@
 //! Three threads talk to `main` through one channel: one waits for signals, one loads the data, one
 //! accepts connections. Only loading and signals use tokio, each on a runtime of its own.
 
-#[path = "../src/data.rs"]
+#[path = "../../../04-notify/src/data.rs"]
 mod data;
-#[path = "../src/signals.rs"]
+#[path = "../../../04-notify/src/signals.rs"]
 mod signals;
 
 use std::env;
