@@ -165,7 +165,7 @@ pub enum LabError {
     },
 
     /// A binary would not start in the guest, for lack of its libraries.
-    #[error("{} is linked dynamically (it wants {interpreter}), and the guest has no libraries for it; build it with the workspace's flags: {}", path.display(), static_remedy())]
+    #[error("{} is linked dynamically (it wants {interpreter}), and the guest has no libraries for it: {}", path.display(), static_remedy())]
     NotStatic {
         /// The binary.
         path: PathBuf,
@@ -217,10 +217,10 @@ pub enum LabError {
 fn static_remedy() -> String {
     match std::env::var("RUSTFLAGS").or_else(|_| std::env::var("CARGO_ENCODED_RUSTFLAGS")) {
         Ok(flags) => format!(
-            "RUSTFLAGS is set in your environment ({flags:?}) and replaces them; unset it, or add -Ctarget-feature=+crt-static to it"
+            "RUSTFLAGS is set in your environment ({flags:?}) and replaces the workspace's flags; unset it, or add -Ctarget-feature=+crt-static to it"
         ),
         Err(_) => {
-            "run cargo inside the workshop's folder, so that it finds .cargo/config.toml".to_owned()
+            "build it with -Ctarget-feature=+crt-static (inside the workshop's folder, .cargo/config.toml sees to that)".to_owned()
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use systemd_lab_protocol::{Event, EventKind};
+
 use crate::cache::{BuildDir, Cache, Manifest, SPACE_NEEDED, key_of};
 use crate::error::LabError;
 use crate::image::{Image, write_boot_initrd, write_overlay};
@@ -147,10 +149,7 @@ fn boot_image(
     let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
         // The agent has nothing to say yet, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
-        Ok(true) => format!(
-            "its agent said {}",
-            String::from_utf8_lossy(&vm.output()).trim()
-        ),
+        Ok(true) => format!("its agent {}", complaint(&vm.output())),
         Ok(false) => format!("it took more than {} s", BOOT_DEADLINE.as_secs()),
         Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
         Err(error) => return Err(error),
@@ -160,4 +159,15 @@ fn boot_image(
         console: packages::last_lines(&vm.console(), CONSOLE_LINES),
         cache: cache.root().to_owned(),
     })
+}
+
+/// What an agent said that could not prepare the guest.
+fn complaint(output: &[u8]) -> String {
+    match serde_json::from_slice(output) {
+        Ok(Event {
+            kind: EventKind::AgentError { message },
+            ..
+        }) => message,
+        _ => format!("said {}", String::from_utf8_lossy(output).trim()),
+    }
 }

@@ -1,0 +1,129 @@
+//! A QEMU that does not do as it should: a script earlier in `PATH` that starts the real one, or does otherwise.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+use crate::support::{answer, cache_with_image, child_process, copied_cache, entries, find};
+use crate::{assert_text, assert_text_but_for_numbers};
+
+/// What the script does is read from a file beside it when it starts, so that one and the same "QEMU" can change its
+/// mind: a snapshot belongs to the QEMU that made it.
+///
+/// What the script starts in the background would outlive it, were it not for setpriv.
+const SCRIPT: &str = r#"#!/bin/sh
+without() {
+    # $1: which argument to leave out, with the one before it; the rest: all arguments
+    pattern=$1; shift; left=$#
+    while [ "$left" -gt 0 ]; do
+        case $2 in
+            $pattern) shift 2; left=$((left - 2));;
+            *) set -- "$@" "$1"; shift; left=$((left - 1));;
+        esac
+    done
+    exec "$REAL" "$@"
+}
+case $(cat "$0.mode") in
+    good) exec "$REAL" "$@";;
+    dies) echo "qemu-system-x86_64: no luck today" >&2; exit 1;;
+    never-resumes) sed -u '/"cont"/s/cont/query-status/' | setpriv --pdeathsig KILL "$REAL" "$@";;
+    no-init) 
+        for argument; do
+            shift
+            case $argument in console=*) argument="$argument rdinit=/none";; esac
+            set -- "$@" "$argument"
+        done
+        exec "$REAL" "$@";;
+    no-job-memory) without 'ivshmem*' "$@";;
+esac
+"#;
+
+struct WrappedQemu {
+    directory: TempDir,
+}
+
+impl WrappedQemu {
+    fn new() -> WrappedQemu {
+        let directory = tempfile::tempdir().expect("it can be made");
+        let real = find("qemu-system-x86_64").expect("the lab has installed it");
+        let script = SCRIPT.replace("$REAL", &real.display().to_string());
+        let path = directory.path().join("qemu-system-x86_64");
+        fs::write(&path, script).expect("it can be written");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it is ours");
+        WrappedQemu { directory }
+    }
+
+    fn path(&self) -> String {
+        let rest = env::var("PATH").unwrap_or_default();
+        format!("{}:{rest}", self.directory.path().display())
+    }
+
+    /// What a process says that opens the lab with this QEMU and does what is ordered.
+    fn answer(&self, mode: &str, order: &str, cache: &TempDir) -> String {
+        let mode_file = self.directory.path().join("qemu-system-x86_64.mode");
+        fs::write(mode_file, mode).expect("it can be written");
+        let mut command: Command = child_process(order, cache.path());
+        answer(command.env("PATH", self.path()))
+    }
+}
+
+/// A snapshot that the lab cannot use for this QEMU stays: its own QEMU may come back, or belong to another checkout.
+#[test]
+fn another_qemu_gets_a_snapshot_of_its_own_and_then_breaks() {
+    let (qemu, cache) = (WrappedQemu::new(), copied_cache());
+    let shown = [(cache.path(), "[CACHE]")];
+    let before = entries(cache.path(), "snapshot-");
+
+    assert_eq!(qemu.answer("good", "open", &cache), "opened");
+    let after = entries(cache.path(), "snapshot-");
+    assert_eq!(after.len(), before.len() + 1);
+    assert!(before.iter().all(|old| after.contains(old)));
+
+    let text = qemu.answer("dies", "run", &cache);
+    assert_text("qemu_dies", &text, &shown);
+    let text = qemu.answer("never-resumes", "run-briefly", &cache);
+    let snapshot = after.iter().find(|new| !before.contains(new));
+    let snapshot = cache.path().join(snapshot.expect("there is a new one"));
+    assert_text("guest_is_silent", &text, &[(&snapshot, "[SNAPSHOT]")]);
+
+    assert!(
+        qemu.answer("good", "run", &cache)
+            .contains("scenario-ended")
+    );
+}
+
+#[test]
+fn a_guest_that_does_not_come_up() {
+    let (qemu, cache) = (WrappedQemu::new(), cache_with_image());
+    let shown = [(cache.path(), "[CACHE]")];
+    let text = qemu.answer("dies", "open", &cache);
+    assert_text("qemu_dies", &text, &shown);
+
+    let (text, console) = parts(&qemu.answer("no-init", "open", &cache));
+    assert!(console.contains("Kernel panic"), "{console}");
+    assert_text("boot_fails", &text, &shown);
+
+    let (text, _) = parts(&qemu.answer("no-job-memory", "open", &cache));
+    assert_text_but_for_numbers("agent_cannot_prepare", &text, &shown);
+    assert_eq!(
+        entries(cache.path(), "snapshot-"),
+        [""; 0],
+        "none of them is kept"
+    );
+}
+
+/// The error without the guest's console, and that.
+fn parts(text: &str) -> (String, String) {
+    let (error, rest) = text
+        .split_once("its console:\n")
+        .expect("the console is shown");
+    let (console, remedy) = rest
+        .rsplit_once("\nremove ")
+        .unwrap_or_else(|| panic!("no remedy: {rest}"));
+    (
+        format!("{error}its console:\n[CONSOLE]\nremove {remedy}"),
+        console.to_owned(),
+    )
+}

@@ -1,0 +1,70 @@
+//! Programs that the host lacks, where the lab cannot install them: no package manager, or no way to become root.
+
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+use crate::assert_text;
+use crate::support::{answer, as_child, cache_with_image, child_process, find};
+
+/// An ordinary user who owns nothing here.
+const NOBODY: &str = "65534";
+
+/// A directory to be the only one in `PATH`, with these programs of the host.
+fn path_with(programs: &[&str]) -> TempDir {
+    let directory = tempfile::tempdir().expect("it can be made");
+    for program in programs {
+        // A host without apt-get is one where nothing can be installed: a program that fails does as well.
+        let found = find(program).unwrap_or_else(|| Path::new("/bin/false").to_owned());
+        symlink(found, directory.path().join(program)).expect("it can be linked");
+    }
+    directory
+}
+
+#[test]
+fn no_qemu_and_no_apt_get() {
+    let (path, cache) = (path_with(&[]), cache_with_image());
+    let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
+    assert_text("no_qemu_and_no_apt_get", &text, &[]);
+}
+
+#[test]
+fn no_mmdebstrap_and_no_apt_get() {
+    let (path, cache) = (path_with(&["qemu-system-x86_64"]), tempfile::tempdir());
+    let cache = cache.expect("it can be made");
+    let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
+    assert_text("no_mmdebstrap_and_no_apt_get", &text, &[]);
+}
+
+/// Whoever has to type something is told all of it at once, and that it is sudo that wants to be asked.
+#[test]
+fn nothing_is_installed_and_sudo_wants_a_password() {
+    let path = path_with(&["apt-get"]);
+    // A place that an ordinary user can reach, whoever runs this test: the binary may lie in root's home.
+    let place = tempfile::tempdir().expect("it can be made");
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("it is ours")
+    };
+    let cache = place.path().join("cache");
+    let binary = place.path().join("test");
+    fs::create_dir(&cache).expect("it can be made");
+    fs::copy(env::current_exe().expect("it runs"), &binary).expect("it can be copied");
+    for path in [place.path(), path.path(), &binary] {
+        mode(path, 0o755);
+    }
+    mode(&cache, 0o777);
+    let mut command = if rustix::process::geteuid().is_root() {
+        let mut command = Command::new(find("setpriv").expect("util-linux is everywhere"));
+        command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
+        command.arg(&binary);
+        command
+    } else {
+        Command::new(&binary)
+    };
+    as_child(&mut command, "open", &cache);
+    let text = answer(command.env("PATH", path.path()));
+    assert_text("sudo_wants_a_password", &text, &[]);
+}

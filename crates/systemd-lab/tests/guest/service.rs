@@ -1,0 +1,157 @@
+//! A service for the lab's own tests to run in the guest. It is no model for a service: it misbehaves on demand, as its
+//! first argument says.
+
+use std::collections::hash_map::RandomState;
+use std::env;
+use std::hash::BuildHasher;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixDatagram;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often the watchdog is fed, while it is.
+const FEEDING: Duration = Duration::from_secs(2);
+
+/// How often, before the service hangs.
+const MEALS: u32 = 3;
+
+/// How long the answer to `/slow` takes.
+const SLOW: Duration = Duration::from_secs(3);
+
+/// Longer than any scenario.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000);
+
+/// What memory is taken in.
+const CHUNK: usize = 1 << 20;
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let result = match arguments.next().as_deref() {
+        Some("hang") => hang(),
+        Some("serve") => serve(&arguments.next().unwrap_or_default()),
+        Some("take-memory") => take_memory(),
+        Some("compute") => compute(),
+        other => Err(io::Error::other(format!("what is {other:?}?"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says that it is ready, feeds the watchdog for a while, then hangs. Logs everything that could differ from one run to
+/// the next: clock, addresses, random numbers, and in which order threads come to their turn.
+fn hang() -> io::Result<()> {
+    let began = Instant::now();
+    notify("READY=1")?;
+    let on_the_stack = 0;
+    let random = RandomState::new().hash_one(0);
+    let now = SystemTime::now();
+    println!("{now:?} {:p} {random:x}", &raw const on_the_stack);
+    let threads: Vec<_> = (0..4_u64)
+        .map(|number| {
+            thread::spawn(move || {
+                let sum = (0..20_000_u64).fold(number, |sum, n| sum.rotate_left(5) ^ n);
+                println!("thread {number}: {sum:x} after {:?}", began.elapsed());
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread
+            .join()
+            .map_err(|_| io::Error::other("a thread panicked"))?;
+    }
+    for _ in 0..MEALS {
+        notify("WATCHDOG=1")?;
+        thread::sleep(FEEDING);
+    }
+    println!("hangs after {:?}", began.elapsed());
+    thread::sleep(FOR_EVER);
+    Ok(())
+}
+
+/// sd_notify(3): one datagram to the socket that systemd names.
+fn notify(assignment: &str) -> io::Result<()> {
+    let path = env::var_os("NOTIFY_SOCKET").ok_or_else(|| io::Error::other("no NOTIFY_SOCKET"))?;
+    UnixDatagram::unbound()?.send_to(assignment.as_bytes(), path)?;
+    Ok(())
+}
+
+/// Answers HTTP requests at this address, each in a thread of its own.
+fn serve(address: &str) -> io::Result<()> {
+    for connection in TcpListener::bind(address)?.incoming() {
+        let connection = connection?;
+        thread::spawn(move || {
+            if let Err(error) = answer(connection) {
+                println!("no answer: {error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn answer(connection: TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(&connection);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let header = header.trim().to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let mut words = request.split(' ');
+    let (method, path) = (words.next(), words.next());
+    let (status, text) = match (method, path) {
+        (Some("POST"), Some("/")) => (200, format!("got {}", String::from_utf8_lossy(&body))),
+        (Some("GET"), Some("/")) => (200, "hello".to_owned()),
+        (_, Some("/slow")) => {
+            thread::sleep(SLOW);
+            (200, "at last".to_owned())
+        }
+        (_, Some("/never")) => {
+            thread::sleep(FOR_EVER);
+            (500, String::new())
+        }
+        (_, Some("/half")) => {
+            (&connection).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")?;
+            return Ok(());
+        }
+        _ => (404, "no such page".to_owned()),
+    };
+    println!("{} {status}", request.trim());
+    write!(
+        &connection,
+        "HTTP/1.1 {status} -\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        text.len()
+    )
+}
+
+/// Takes memory, and uses it, until there is none.
+fn take_memory() -> io::Result<()> {
+    let mut taken = Vec::new();
+    loop {
+        taken.push(vec![1_u8; CHUNK]);
+    }
+}
+
+/// Computes for ever.
+fn compute() -> io::Result<()> {
+    let mut sum = 0_u64;
+    loop {
+        sum = std::hint::black_box(sum.wrapping_mul(3).wrapping_add(1));
+    }
+}

@@ -1,0 +1,168 @@
+//! Processes that are killed, that come all at once, or that have odd names for things: nothing is left behind, nothing
+//! is built twice, and the next one works.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use support::{
+    answer, assert_same, cache_with_image, child_process, damage, empty_cache, entries, lab, only,
+    short_run, wait_until,
+};
+
+#[test]
+fn child() {
+    support::be_a_child();
+}
+
+/// A process that is given an order and will not live to answer.
+struct Doomed {
+    child: Child,
+}
+
+impl Doomed {
+    /// Waits until it has started a QEMU.
+    fn start(order: &str, cache: &Path) -> Doomed {
+        // A group of its own, as the shell gives each command: Ctrl-C is a signal to the group.
+        let child = child_process(order, cache)
+            .process_group(0)
+            .spawn()
+            .expect("it starts");
+        let doomed = Doomed { child };
+        wait_until("QEMU starts", || !qemus_in(cache).is_empty());
+        doomed
+    }
+
+    fn kill(mut self, how: impl Fn(Pid) -> rustix::io::Result<()>) {
+        how(Pid::from_child(&self.child)).expect("it is still there");
+        let status = self.child.wait().expect("it is ours");
+        assert!(!status.success(), "it has not ended by itself");
+    }
+}
+
+/// The QEMUs that work in a cache: their working directory lies there.
+fn qemus_in(cache: &Path) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").expect("there is a /proc").flatten();
+    processes
+        .map(|process| process.path())
+        .filter(|process| {
+            let cwd = fs::read_link(process.join("cwd")).unwrap_or_default();
+            let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            cwd.starts_with(cache) && name.starts_with("qemu")
+        })
+        .collect()
+}
+
+fn killed(process: Pid) -> rustix::io::Result<()> {
+    kill_process(process, Signal::KILL)
+}
+
+/// As a terminal does it.
+fn interrupted(process: Pid) -> rustix::io::Result<()> {
+    kill_process_group(process, Signal::INT)
+}
+
+/// Whoever is killed cannot clean up: the kernel ends its QEMU, and the next process removes what it was building.
+#[test]
+fn killed_while_the_snapshot_is_made() {
+    let cache = cache_with_image();
+    for how in [killed, interrupted] {
+        Doomed::start("open", cache.path()).kill(how);
+        wait_until("QEMU ends", || qemus_in(cache.path()).is_empty());
+        assert_eq!(
+            entries(cache.path(), "snapshot-"),
+            [""; 0],
+            "half a snapshot has no name"
+        );
+        assert_eq!(
+            entries(cache.path(), "tmp-").len(),
+            1,
+            "the one before has been removed"
+        );
+    }
+    let expected = short_run(lab()).expect("the lab works").to_json_lines();
+    assert_same(&expected, &answer(&mut child_process("run", cache.path())));
+    assert_eq!(entries(cache.path(), "tmp-"), [""; 0]);
+}
+
+#[test]
+fn killed_in_the_midst_of_a_run() {
+    let cache = support::copied_cache();
+    for how in [killed, interrupted] {
+        let before = entries(cache.path(), "");
+        Doomed::start("compute", cache.path()).kill(how);
+        wait_until("QEMU ends", || qemus_in(cache.path()).is_empty());
+        assert_eq!(
+            entries(cache.path(), ""),
+            before,
+            "a run leaves nothing behind"
+        );
+    }
+    let expected = short_run(lab()).expect("the lab works").to_json_lines();
+    assert_same(&expected, &answer(&mut child_process("run", cache.path())));
+}
+
+/// How many processes open a cache at once.
+const AT_ONCE: usize = 3;
+
+/// What they say, and the inodes of image and snapshot after that: who builds one gives it a new inode.
+fn open_at_once(cache: &Path) -> (Vec<String>, Vec<u64>) {
+    let answers = thread::scope(|scope| {
+        let start = |_| scope.spawn(|| answer(&mut child_process("run", cache)));
+        let threads: Vec<_> = (0..AT_ONCE).map(start).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it answers"))
+            .collect()
+    });
+    let inode = |kind| only(cache, kind).metadata().expect("it is there").ino();
+    (answers, vec![inode("image-"), inode("snapshot-")])
+}
+
+/// From nothing but the remains of somebody's attempt, at a path that a careless program would get wrong.
+#[test]
+fn several_processes_share_one_build() {
+    let parent = empty_cache();
+    let cache = parent.path().join("Müllers Zwischenspeicher, 2 %s α");
+    let key = only(&support::ordinary_cache(), "image-");
+    let half_written = cache.join(key.file_name().expect("it has a name"));
+    fs::create_dir_all(&half_written).expect("it can be made");
+    fs::write(half_written.join("kernel"), "half a").expect("it can be written");
+    fs::create_dir(cache.join("tmp-dead")).expect("it can be made");
+
+    let (answers, built) = open_at_once(&cache);
+    assert!(answers[0].contains("scenario-ended"), "{}", answers[0]);
+    for other in &answers[1..] {
+        assert_same(&answers[0], other);
+    }
+    assert_eq!(
+        entries(&cache, "image-").len() + entries(&cache, "snapshot-").len(),
+        2
+    );
+    assert_eq!(entries(&cache, "tmp-"), [""; 0]);
+
+    // Nothing is left to build.
+    let (again, same) = open_at_once(&cache);
+    assert_same(&answers[0], &again[0]);
+    assert_eq!(built, same);
+
+    // The snapshot does not need the image any more, but a damaged one is not kept. What is built anew is the same, so
+    // that the snapshot fits it.
+    let initrd = only(&cache, "image-").join("initrd");
+    damage(&initrd, b"damaged");
+    fs::File::options()
+        .write(true)
+        .open(&initrd)
+        .and_then(|file| file.set_len(4096))
+        .expect("it is ours");
+    let (mended, now) = open_at_once(&cache);
+    assert_same(&answers[0], &mended[0]);
+    assert_ne!(now[0], built[0], "the image is another one");
+    assert_eq!(now[1], built[1], "the snapshot is the same");
+}

@@ -1,0 +1,248 @@
+//! What the tests of this directory share: a lab, services, and the tests' own binary as a process that can be given
+//! another environment, or be killed.
+
+#![allow(dead_code, reason = "each test crate uses some of it")]
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use systemd_lab::protocol::Scenario;
+use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use tempfile::TempDir;
+
+/// In virtual time: longer than anything takes that is waited for.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// How often something on the host is looked at that cannot be waited for.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// In wall time, on a machine that is busy with much else.
+const HOST_DEADLINE: Duration = Duration::from_secs(180);
+
+/// Says what a child process shall do.
+const ORDER: &str = "SYSTEMD_LAB_TEST_ORDER";
+
+/// Stand around what a child process answers.
+const ANSWER_BEGINS: &str = "<answer>";
+const ANSWER_ENDS: &str = "</answer>";
+
+pub(crate) const UNIT: &str = "t.service";
+
+static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::open().expect("the lab opens"));
+
+/// The ordinary lab.
+pub(crate) fn lab() -> &'static Lab {
+    &LAB
+}
+
+/// Runs it in the ordinary lab.
+pub(crate) fn run(scenario: &Scenario, files: &[GuestFile]) -> Timeline {
+    lab().run(scenario, files).expect("the lab works")
+}
+
+/// The unit [`UNIT`], with these lines in its `[Service]` section.
+pub(crate) fn unit(service: &str) -> GuestFile {
+    other_unit(UNIT, service)
+}
+
+pub(crate) fn other_unit(name: &str, service: &str) -> GuestFile {
+    GuestFile::text(
+        format!("/etc/systemd/system/{name}"),
+        format!("[Service]\n{service}\n"),
+    )
+}
+
+/// The program of `tests/guest`.
+pub(crate) const PROGRAM: &str = "/usr/local/bin/test-service";
+
+pub(crate) fn program() -> GuestFile {
+    GuestFile::program(PROGRAM, env!("CARGO_BIN_EXE_systemd-lab-test-service"))
+}
+
+/// Something short that shows that the lab works.
+pub(crate) fn short_run(lab: &Lab) -> Result<Timeline, LabError> {
+    let scenario = Scenario::new("short")
+        .start(UNIT)
+        .wait_for_state(UNIT, &["running"], LONG);
+    lab.run(&scenario, &[unit("ExecStart=/usr/bin/sleep infinity")])
+}
+
+/// A cache of its own, with what the ordinary one holds.
+pub(crate) fn copied_cache() -> TempDir {
+    copy_of(&["image-", "snapshot-"])
+}
+
+/// A cache of its own, with the ordinary one's image alone.
+pub(crate) fn cache_with_image() -> TempDir {
+    copy_of(&["image-"])
+}
+
+fn copy_of(kinds: &[&str]) -> TempDir {
+    lab();
+    let (ordinary, copy) = (ordinary_cache(), empty_cache());
+    let names = kinds.iter().flat_map(|kind| entries(&ordinary, kind));
+    let status = Command::new("cp")
+        .args(["-a", "--reflink=auto", "--sparse=always"])
+        .args(names.map(|name| ordinary.join(name)))
+        .arg(copy.path())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "cp works");
+    copy
+}
+
+/// A cache of its own, below the directory of the ordinary one: on the same disk, which has room.
+pub(crate) fn empty_cache() -> TempDir {
+    let parent = ordinary_cache();
+    let parent = parent.parent().expect("a cache has a parent");
+    fs::create_dir_all(parent).expect("it can be made");
+    tempfile::Builder::new()
+        .prefix("systemd-lab-test-")
+        .tempdir_in(parent)
+        .expect("it can be made")
+}
+
+pub(crate) fn ordinary_cache() -> PathBuf {
+    let variable = |name| env::var_os(name).map(PathBuf::from);
+    variable("SYSTEMD_LAB_CACHE")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("systemd-lab")))
+        .or_else(|| variable("HOME").map(|dir| dir.join(".cache/systemd-lab")))
+        .expect("the lab has opened, so there is one")
+}
+
+/// The names in a cache that begin like this, sorted.
+pub(crate) fn entries(cache: &Path, prefix: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(cache)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(prefix))
+        .collect();
+    names.sort();
+    names
+}
+
+/// The newest entry of a cache that begins like this: the ordinary cache may hold old ones too.
+pub(crate) fn only(cache: &Path, prefix: &str) -> PathBuf {
+    let modified = |path: &PathBuf| path.metadata().and_then(|meta| meta.modified()).ok();
+    entries(cache, prefix)
+        .into_iter()
+        .map(|name| cache.join(name))
+        .max_by_key(modified)
+        .unwrap_or_else(|| panic!("the cache has no {prefix}*"))
+}
+
+/// Writes this into the middle of a file, whose times stay as they were.
+pub(crate) fn damage(file: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    let meta = file.metadata().expect("it is there");
+    let open = fs::File::options()
+        .write(true)
+        .open(file)
+        .expect("it can be written");
+    open.write_all_at(bytes, meta.len() / 2)
+        .expect("it can be written");
+    open.set_modified(meta.modified().expect("files have times"))
+        .expect("it is ours");
+}
+
+/// The test binary as a process of its own, which shall open the lab of this cache and do what `order` says.
+pub(crate) fn child_process(order: &str, cache: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(env::current_exe().expect("it runs"));
+    as_child(&mut command, order, cache);
+    command
+}
+
+pub(crate) fn as_child(command: &mut Command, order: &str, cache: impl AsRef<OsStr>) {
+    command
+        .args(["child", "--exact", "--nocapture"])
+        .env(ORDER, order)
+        .env("SYSTEMD_LAB_CACHE", cache)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+}
+
+/// What a child process answers.
+pub(crate) fn answer(command: &mut Command) -> String {
+    let output = command.output().expect("it starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let answer = text
+        .split_once(ANSWER_BEGINS)
+        .and_then(|(_, rest)| rest.split_once(ANSWER_ENDS));
+    match answer {
+        Some((answer, _)) => answer.to_owned(),
+        None => panic!("the child process said:\n{text}"),
+    }
+}
+
+/// The body of the test `child` in each test crate.
+pub(crate) fn be_a_child() {
+    let Ok(order) = env::var(ORDER) else {
+        // Nobody's child: a test like any other.
+        Lab::open().expect("the lab opens");
+        return;
+    };
+    let answer = match obey(&order) {
+        Ok(answer) => answer,
+        Err(error) => error.to_string(),
+    };
+    println!("{ANSWER_BEGINS}{answer}{ANSWER_ENDS}");
+}
+
+fn obey(order: &str) -> Result<String, LabError> {
+    let lab = Lab::open()?;
+    match order {
+        "open" => Ok("opened".to_owned()),
+        "run" => Ok(short_run(&lab)?.to_json_lines()),
+        "run-briefly" => {
+            let lab = lab.with_deadline(Duration::from_secs(2));
+            short_run(&lab).map(|_| "ran".to_owned())
+        }
+        "run-dynamic" => {
+            let files = [GuestFile::program("/usr/local/bin/true", "/usr/bin/true")];
+            lab.run(&Scenario::new("none"), &files)
+                .map(|_| "ran".to_owned())
+        }
+        "compute" => {
+            let scenario = Scenario::new("busy")
+                .start(UNIT)
+                .sleep(Duration::from_secs(3600));
+            let files = [unit(&format!("ExecStart={PROGRAM} compute")), program()];
+            lab.run(&scenario, &files).map(|_| "ran".to_owned())
+        }
+        other => panic!("no such order: {other}"),
+    }
+}
+
+/// Fails with the first line that differs: timelines are long.
+pub(crate) fn assert_same(left: &str, right: &str) {
+    let lines = left.lines().zip(right.lines());
+    if let Some((number, (left, right))) =
+        lines.enumerate().find(|(_, (left, right))| left != right)
+    {
+        panic!("line {number} differs:\n{left}\n{right}");
+    }
+    assert_eq!(left.len(), right.len(), "one is longer than the other");
+}
+
+/// A program of the host.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH").unwrap_or_default())
+        .map(|dir| dir.join(program))
+        .find(|path| path.exists())
+}
+
+/// Waits until `holds`, or panics.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + HOST_DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "in vain: {what}");
+        std::thread::sleep(GLANCE);
+    }
+}
