@@ -29,6 +29,10 @@ pub(crate) struct Subject {
     unit: PathBuf,
     client_unit: PathBuf,
     start_and_stop: OnceLock<Seen>,
+    hanging_start: OnceLock<Seen>,
+    long_warm_up: OnceLock<Seen>,
+    protocol: OnceLock<Heard>,
+    by_hand: OnceLock<Heard>,
 }
 
 impl Subject {
@@ -50,6 +54,10 @@ impl Subject {
             unit,
             client_unit: root().join(format!("units/{package}-client.service")),
             start_and_stop: OnceLock::new(),
+            hanging_start: OnceLock::new(),
+            long_warm_up: OnceLock::new(),
+            protocol: OnceLock::new(),
+            by_hand: OnceLock::new(),
         }
     }
 
@@ -82,11 +90,41 @@ impl Subject {
     }
 
     /// Three requirements look at the same run, from a dependent's start to the end of the stop.
-    fn start_and_stop(&self) -> Seen {
-        self.start_and_stop
-            .get_or_init(|| scenarios::start_and_stop(self))
-            .clone()
+    pub(crate) fn start_and_stop(&self) -> Seen {
+        let run = || scenarios::start_and_stop(self);
+        self.start_and_stop.get_or_init(run).clone()
     }
+
+    pub(crate) fn hanging_start(&self) -> Seen {
+        let run = || scenarios::hanging_start(self);
+        self.hanging_start.get_or_init(run).clone()
+    }
+
+    pub(crate) fn long_warm_up(&self) -> Seen {
+        let run = || scenarios::long_warm_up(self);
+        self.long_warm_up.get_or_init(run).clone()
+    }
+
+    pub(crate) fn protocol(&self) -> Heard {
+        let run = || heard(protocol::with_notify_socket(&self.binary));
+        self.protocol.get_or_init(run).clone()
+    }
+
+    pub(crate) fn by_hand(&self) -> Heard {
+        let run = || heard(protocol::by_hand(&self.binary));
+        self.by_hand.get_or_init(run).clone()
+    }
+}
+
+/// A transcript, or why there is none.
+type Heard = Result<Arc<Transcript>, Arc<LabError>>;
+
+fn heard(transcript: Result<Transcript, ProtocolError>) -> Heard {
+    transcript.map(Arc::new).map_err(|error| {
+        Arc::new(LabError::Host {
+            message: error.to_string(),
+        })
+    })
 }
 
 /// A run, or why there is none. Shared, since several requirements may look at it.
@@ -186,7 +224,7 @@ pub(crate) const HANGING_START: Stage04 = Stage04 {
     title: "a start that hangs is ended after 10 s",
     snapshot: "hanging-start",
     observe: |subject| {
-        let timeline = scenarios::hanging_start(subject)?;
+        let timeline = subject.hanging_start()?;
         let view = View::of(&[&subject.service()])
             .states()
             .exits()
@@ -208,7 +246,7 @@ pub(crate) const LONG_WARM_UP: Stage04 = Stage04 {
     title: "a warm-up of 30 s is kept alive",
     snapshot: "long-warm-up",
     observe: |subject| {
-        let timeline = scenarios::long_warm_up(subject)?;
+        let timeline = subject.long_warm_up()?;
         let view = View::of(&[&subject.service()])
             .states()
             .exits()
@@ -234,27 +272,22 @@ pub(crate) const PROTOCOL: Stage04 = Stage04 {
     number: 6,
     title: "it speaks the notification protocol, in order",
     snapshot: "protocol",
-    observe: |subject| observed_on_host(protocol::with_notify_socket(&subject.binary)),
+    observe: |subject| Ok(observed_on_host(&*subject.protocol()?)),
 };
 
 pub(crate) const BY_HAND: Stage04 = Stage04 {
     number: 7,
     title: "it runs by hand, without systemd",
     snapshot: "by-hand",
-    observe: |subject| observed_on_host(protocol::by_hand(&subject.binary)),
+    observe: |subject| Ok(observed_on_host(&*subject.by_hand()?)),
 };
 
-fn observed_on_host(
-    transcript: Result<Transcript, ProtocolError>,
-) -> Result<Observed, Arc<LabError>> {
-    let transcript = transcript.map_err(|error| LabError::Host {
-        message: error.to_string(),
-    })?;
-    Ok(Observed {
+fn observed_on_host(transcript: &Transcript) -> Observed {
+    Observed {
         shown: transcript.lines.join("\n"),
         diagnosis: transcript::diagnose(&transcript.lines),
         witness: "the other end of the notify socket",
-    })
+    }
 }
 
 fn observed(subject: &Subject, timeline: &Timeline, shown: String, rules: &[&[Rule]]) -> Observed {
