@@ -221,7 +221,8 @@ fn obey(order: &str) -> Result<String, LabError> {
     }
 }
 
-/// QEMU itself may shift a stamp by this much, in one run of a hundred or so: ARCHITECTURE.md, "Known limit". For tests
+/// QEMU itself may shift a stamp by a little, in one run of a hundred or so: ARCHITECTURE.md, "Known limit". Some times are
+/// counted in nanoseconds, so this is 50 us for them, and 50 ms, far more than needed, for those in microseconds. For tests
 /// that ask another question than whether it did.
 const SHIFT: u64 = 50_000;
 
