@@ -4,7 +4,7 @@
 //! CACHE/lock                  held while something is built
 //! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
-//! CACHE/snapshot-KEY/         ram, state, hello.json, manifest.json
+//! CACHE/snapshot-KEY/         ram, state, manifest.json
 //! CACHE/tmp-*/                being built; renamed when whole
 //! ```
 //!
