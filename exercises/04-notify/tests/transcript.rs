@@ -106,7 +106,7 @@ const MISSING: &[(&str, &str, &str)] = &[
 ];
 
 /// The first cause that is recognised, as a sentence without a full stop.
-pub(super) fn diagnose(lines: &[String]) -> Option<String> {
+pub(crate) fn diagnose(lines: &[String]) -> Option<String> {
     let has =
         |section: &str, wanted: &str| within(lines, section).any(|line| line.contains(wanted));
     let symptom = SYMPTOMS

@@ -1,12 +1,14 @@
-//! What is tried: three runs in the lab.
+//! What is tried: three runs in the lab, and two of the bare process.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use exercise_check::{ADDRESS, Seen, host_error};
 use systemd_lab::protocol::{Condition, EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{LabError, Timeline};
 
-use super::{ADDRESS, Seen, Subject};
+use crate::SUBJECT;
+use crate::protocol::{self, ProtocolError, Transcript};
 
 /// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): whoever
 /// forgets a deadline sees systemd's own.
@@ -30,22 +32,10 @@ const SLOW_CLIENT: Duration = Duration::from_secs(1);
 /// Once the request is complete, the answer should come at once.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 
-static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| Lab::open().map_err(Arc::new));
-
-fn run(subject: &Subject, scenario: &Scenario, more: Option<GuestFile>) -> Seen {
-    let mut files = subject.files();
-    files.extend(more);
-    LAB.as_ref()
-        .map_err(Arc::clone)?
-        .run(scenario, &files)
-        .map(Arc::new)
-        .map_err(Arc::new)
-}
-
 /// Starts a dependent unit, which pulls the service in; then stops the service while one client is in the middle of
 /// its request and another never finishes its own.
-pub(super) fn start_and_stop(subject: &Subject) -> Seen {
-    let (service, client) = (subject.service(), subject.client());
+pub(crate) static START_AND_STOP: LazyLock<Seen> = LazyLock::new(|| {
+    let (service, client) = (SUBJECT.service(), SUBJECT.unit("-client"));
     let scenario = Scenario::new("start a dependent unit, then stop with requests in flight")
         .start(&client)
         .wait_for_job(&client, START_DEADLINE)
@@ -62,59 +52,73 @@ pub(super) fn start_and_stop(subject: &Subject) -> Seen {
         )
         .half_open("never finished", ADDRESS, "GET / HT")
         .sleep(READING)
-        .stop(&service)
+        .stop(service)
         .sleep(SLOW_CLIENT)
         .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
-        .wait_for_state(&service, &["dead", "failed"], STOP_DEADLINE)
-        .observe(&service);
-    run(subject, &scenario, None)
-}
+        .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
+        .observe(service);
+    SUBJECT.run(&scenario, vec![])
+});
 
 /// The third part of the data never arrives.
-pub(super) fn hanging_start(subject: &Subject) -> Seen {
-    let service = subject.service();
+pub(crate) static HANGING_START: LazyLock<Seen> = LazyLock::new(|| {
+    let service = SUBJECT.service();
     let scenario = Scenario::new("start with data that stalls")
-        .start(&service)
-        .wait_for_state(&service, &["failed"], HANGING_START_DEADLINE)
-        .observe(&service);
-    run(
-        subject,
+        .start(service)
+        .wait_for_state(service, &["failed"], HANGING_START_DEADLINE)
+        .observe(service);
+    SUBJECT.run(
         &scenario,
-        Some(subject.environment("DATA_STALL_AT=3")),
+        vec![SUBJECT.environment(service, &["DATA_STALL_AT=3"])],
     )
-}
+});
 
 /// Sixty parts of half a second each.
-pub(super) fn long_warm_up(subject: &Subject) -> Seen {
-    let service = subject.service();
+pub(crate) static LONG_WARM_UP: LazyLock<Seen> = LazyLock::new(|| {
+    let service = SUBJECT.service();
     let scenario = Scenario::new("start with a warm-up of 30 s")
-        .start(&service)
-        .wait_for_job(&service, START_DEADLINE)
-        .observe(&service);
-    run(
-        subject,
+        .start(service)
+        .wait_for_job(service, START_DEADLINE)
+        .observe(service);
+    SUBJECT.run(
         &scenario,
-        Some(subject.environment("DATA_PARTS=60")),
+        vec![SUBJECT.environment(service, &["DATA_PARTS=60"])],
     )
+});
+
+/// What is heard of the bare process, or why nothing is.
+type Heard = Result<Transcript, Arc<LabError>>;
+
+fn heard(transcript: Result<Transcript, ProtocolError>) -> Heard {
+    transcript.map_err(host_error)
 }
 
+pub(crate) static PROTOCOL: LazyLock<Heard> =
+    LazyLock::new(|| heard(protocol::with_notify_socket(SUBJECT.binary())));
+
+pub(crate) static BY_HAND: LazyLock<Heard> = LazyLock::new(|| {
+    // One after the other: both need the service's port on this machine.
+    LazyLock::force(&PROTOCOL);
+    heard(protocol::by_hand(SUBJECT.binary()))
+});
+
 /// In which phases the service set a `STATUS=` text. Where exactly in a phase, and how often, is its own affair.
-pub(super) fn statuses(subject: &Subject, timeline: &Timeline) -> String {
-    let service = subject.service();
+pub(crate) fn statuses(timeline: &Timeline) -> String {
+    let service = SUBJECT.service();
     let entered = |state: &str| {
         let event = timeline.first(
-            &service,
+            service,
             |kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state),
         );
         event.map_or(u64::MAX, |event| event.at_us)
     };
     let ready = timeline
-        .first_notification(&service, "READY=1")
+        .first_notification(service, "READY=1")
         .map_or(u64::MAX, |(event, _)| event.at_us);
     let stopping = entered("stop-sigterm");
     let set_between = |from: u64, to: u64| {
         let mut statuses = timeline
-            .of(&service)
+            .of(service)
             .filter(|event| (from..to).contains(&event.at_us));
         statuses.any(|event| match &event.kind {
             EventKind::Notified { assignments, .. } => assignments.iter().any(|one| {

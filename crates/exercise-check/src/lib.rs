@@ -1,0 +1,74 @@
+//! What the checks of all stages share: whose service is checked, how it is run, and one test for each requirement.
+//!
+//! A stage's check is a list of [`Requirement`]s and a list of runs in the lab. [`check!`] turns it into tests. The
+//! same executable checks the exercise or the solution that it was built with, and, when two variables say so, a
+//! variant or a known mistake in the solution's place ([`BINARY_VARIABLE`], [`FILES_VARIABLE`]).
+//!
+//! Knows how the workshop is laid out; knows nothing of what a single stage asks.
+
+#![forbid(unsafe_code)]
+
+mod requirement;
+mod subject;
+
+use std::sync::Arc;
+
+use systemd_lab::LabError;
+
+pub use requirement::{Look, Requirement, judge};
+pub use subject::{BINARY_VARIABLE, FILES_VARIABLE, Seen, Subject, lab};
+
+/// Where every stage's service listens.
+pub const ADDRESS: &str = "127.0.0.1:7878";
+
+/// Wraps a failure of the check itself, which says nothing about the service.
+pub fn host_error(error: impl std::fmt::Display) -> Arc<LabError> {
+    Arc::new(LabError::Host {
+        message: error.to_string(),
+    })
+}
+
+/// Defines a stage's tests: one for each requirement, in the order in which a person meets them.
+///
+/// `runs` are [`LazyLock`](std::sync::LazyLock)s. When all requirements are checked, all runs begin at once, because
+/// most of their time is spent waiting. The macro also defines `SUBJECT`, the service that is checked.
+#[macro_export]
+macro_rules! check {
+    (
+        stage: $number:literal, $folder:literal;
+        runs: [$($run:path),* $(,)?];
+        requirements: [$($test:ident => $requirement:path),* $(,)?];
+    ) => {
+        /// The package whose tests these are: the exercise, or the solution, which is held to the very same.
+        pub(crate) static SUBJECT: std::sync::LazyLock<$crate::Subject> =
+            std::sync::LazyLock::new(|| {
+                let binary = option_env!(concat!("CARGO_BIN_EXE_exercise-", $number))
+                    .or(option_env!(concat!("CARGO_BIN_EXE_solution-", $number)))
+                    .expect("cargo builds the package's binary before its tests");
+                $crate::Subject::new($folder, env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"), binary)
+            });
+
+        const HOW_MANY: usize = [$(stringify!($test)),*].len();
+
+        static HEAD_START: std::sync::LazyLock<()> = std::sync::LazyLock::new(|| {
+            let is_filtered = std::env::args()
+                .skip(1)
+                .any(|argument| !argument.starts_with("--"));
+            if !is_filtered {
+                $(
+                    std::thread::spawn(|| {
+                        std::sync::LazyLock::force(&$run);
+                    });
+                )*
+            }
+        });
+
+        $(
+            #[test]
+            fn $test() {
+                std::sync::LazyLock::force(&HEAD_START);
+                $crate::judge(&SUBJECT, stringify!($test), HOW_MANY, &$requirement);
+            }
+        )*
+    };
+}

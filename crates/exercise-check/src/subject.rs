@@ -1,0 +1,206 @@
+//! The service that is checked: its binary, its units, and how it gets into the guest.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use systemd_lab::check::Observed;
+use systemd_lab::diagnosis::{Case, Rule, diagnose};
+use systemd_lab::protocol::Scenario;
+use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+
+use crate::{ADDRESS, host_error};
+
+/// Names a binary that is checked in place of the package's own.
+pub const BINARY_VARIABLE: &str = "EXERCISE_CHECK_BINARY";
+
+/// Names a folder, laid out like the workspace, whose `units/` and package files are checked in place of its own.
+pub const FILES_VARIABLE: &str = "EXERCISE_CHECK_FILES";
+
+/// Where the guest's systemd looks for units of the administrator: systemd.unit(5), "Unit File Load Path".
+const UNIT_PATH: &str = "/etc/systemd/system";
+
+/// A run, or why there is none. Shared, since several requirements may look at it.
+pub type Seen = Result<Arc<Timeline>, Arc<LabError>>;
+
+/// A service under test.
+#[derive(Debug)]
+pub struct Subject {
+    /// `04-notify`.
+    folder: &'static str,
+    /// The package that is checked, and how its units' names begin: `exercise-04` or `solution-04`.
+    package: &'static str,
+    /// In the snapshots every service is called this: `exercise-04`.
+    canonical: String,
+    /// The main unit's name.
+    service: String,
+    workspace: PathBuf,
+    binary: PathBuf,
+    /// Where `units/` and the package's folder are looked for.
+    files: PathBuf,
+}
+
+static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| Lab::open().map_err(Arc::new));
+
+impl Subject {
+    /// The package in `manifest_dir` and its binary, or what the variables name in their place.
+    pub fn new(
+        folder: &'static str,
+        package: &'static str,
+        manifest_dir: &'static str,
+        binary: &'static str,
+    ) -> Subject {
+        let workspace = Path::new(manifest_dir)
+            .ancestors()
+            .nth(2)
+            .expect("packages of a stage lie two folders below the workspace");
+        let instead = |variable: &str, usual: &Path| {
+            std::env::var_os(variable).map_or(usual.to_owned(), PathBuf::from)
+        };
+        let (_, number) = package
+            .split_once('-')
+            .expect("packages of a stage are called exercise-NN and solution-NN");
+        Subject {
+            folder,
+            package,
+            canonical: format!("exercise-{number}"),
+            service: format!("{package}.service"),
+            workspace: workspace.to_owned(),
+            binary: instead(BINARY_VARIABLE, Path::new(binary)),
+            files: instead(FILES_VARIABLE, workspace),
+        }
+    }
+
+    /// The package's name, which is also the main unit's without its suffix.
+    pub fn package(&self) -> &'static str {
+        self.package
+    }
+
+    /// The main unit's name, e.g. `exercise-04.service`.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The name of one of its other units: `-client` stands for `exercise-04-client.service`.
+    pub fn unit(&self, suffix: &str) -> String {
+        format!("{}{suffix}.service", self.package)
+    }
+
+    /// The binary on the host.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// The binary's path in the guest.
+    pub fn guest_binary(&self) -> String {
+        format!("/usr/local/bin/{}", self.package)
+    }
+
+    /// A file of the package, e.g. `prediction.md`.
+    pub fn package_file(&self, name: &str) -> PathBuf {
+        self.files.join(self.package_folder()).join(name)
+    }
+
+    /// `exercises/04-notify` or `solutions/04-notify`.
+    fn package_folder(&self) -> String {
+        let kind = if self.package == self.canonical {
+            "exercises"
+        } else {
+            "solutions"
+        };
+        format!("{kind}/{}", self.folder)
+    }
+
+    pub(crate) fn canonical_name(&self) -> &str {
+        &self.canonical
+    }
+
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        let tests = format!("exercises/{}/tests/snapshots", self.folder);
+        self.workspace.join(tests)
+    }
+
+    /// What to type after a requirement was not met.
+    pub(crate) fn next(&self, number: u32) -> String {
+        let folder = self.package_folder();
+        let package = self.package;
+        format!(
+            "Edit {folder} or units/{package}*.service, then type:\n\n    cargo test -p {package} r{number}\n"
+        )
+    }
+
+    /// A drop-in that sets variables in the environment of one of its units, e.g. `DATA_PARTS=60`.
+    pub fn environment(&self, unit: &str, assignments: &[&str]) -> GuestFile {
+        let assignments = assignments.join(" ");
+        GuestFile::text(
+            format!("{UNIT_PATH}/{unit}.d/environment.conf"),
+            format!("[Service]\nEnvironment={assignments}\n"),
+        )
+    }
+
+    /// Runs a scenario with the binary, all units of the package, and more files.
+    pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
+        let mut files = self.guest_files().map_err(host_error)?;
+        files.extend(more);
+        let timeline = lab()?.run(scenario, &files).map_err(Arc::new)?;
+        Ok(Arc::new(timeline))
+    }
+
+    /// What rules look at: the main unit in this run.
+    pub fn case<'a>(&'a self, timeline: &'a Timeline) -> Case<'a> {
+        Case {
+            timeline,
+            unit: &self.service,
+            address: ADDRESS,
+        }
+    }
+
+    /// What systemd showed of a run, and the first rule that explains it.
+    pub fn observed(&self, timeline: &Timeline, shown: String, rules: &[&[Rule]]) -> Observed {
+        let case = self.case(timeline);
+        Observed {
+            shown,
+            diagnosis: rules.iter().find_map(|rules| diagnose(&case, rules)),
+            witness: "systemd",
+        }
+    }
+
+    /// The binary and every file of `units/` whose name begins with the package's; drop-in folders as well.
+    fn guest_files(&self) -> std::io::Result<Vec<GuestFile>> {
+        let mut files = vec![GuestFile::program(self.guest_binary(), &self.binary)];
+        for (name, path) in entries(&self.files.join("units"))? {
+            let rest = name.strip_prefix(self.package).unwrap_or_default();
+            if !rest.starts_with(['.', '-', '@']) {
+                continue;
+            }
+            if path.is_dir() {
+                for (drop_in, path) in entries(&path)? {
+                    files.push(GuestFile::copy(
+                        format!("{UNIT_PATH}/{name}/{drop_in}"),
+                        path,
+                    ));
+                }
+            } else {
+                files.push(GuestFile::copy(format!("{UNIT_PATH}/{name}"), path));
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// The lab, opened once.
+pub fn lab() -> Result<&'static Lab, Arc<LabError>> {
+    LAB.as_ref().map_err(Arc::clone)
+}
+
+/// Names and paths in a folder, sorted, so that the guest gets the same bytes each time.
+fn entries(folder: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        entries.push((name, entry.path()));
+    }
+    entries.sort();
+    Ok(entries)
+}
