@@ -7,103 +7,50 @@
 //! |---|---|---|
 //! | a part has arrived | `STATUS=`, `EXTEND_TIMEOUT_USEC=` | slow is no failure, stalled is |
 //! | data loaded, and bound | `READY=1`, `STATUS=` | units ordered after this one may start |
+//! | SIGHUP | `RELOADING=1`, `MONOTONIC_USEC=`, then `READY=1`, `STATUS=` | `systemctl reload` waits, and knows |
 //! | SIGTERM or Ctrl-C | `STOPPING=1`, `STATUS=` | shows why the service still runs |
 //!
-//! Its unit is `units/solution-04.service`.
+//! All of it is in `web.rs`; its unit is `units/solution-04.service`.
 
+mod config;
 mod data;
+mod database;
+mod ending;
+mod log;
+mod notify;
 mod server;
 mod signals;
+mod web;
 
+use std::env;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
-use sd_notify::NotifyState;
-use tokio::net::TcpListener;
-use tokio::time::timeout;
+use anyhow::{Context, anyhow};
 
-use crate::data::{Data, Part};
-use crate::server::Server;
+use crate::config::Config;
+use crate::ending::Failure;
 use crate::signals::StopSignals;
-
-/// Where the service listens.
-const ADDRESS: &str = "127.0.0.1:7878";
-
-/// How long the next part may take to arrive: 5 s, in the microseconds of `EXTEND_TIMEOUT_USEC=`.
-/// Ten times what a part takes, so that only one that stalls is given up.
-const NEXT_PART_DEADLINE_USEC: u32 = 5_000_000;
-
-/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that
-/// it is the service that ends them and not SIGKILL.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            log::error(format_args!("{:#}", failure.error()));
+            ExitCode::from(failure.code())
         }
     }
 }
 
-/// Loads, serves, drains.
-async fn run() -> anyhow::Result<()> {
+/// Plays the role that the first argument names.
+async fn run() -> Result<(), Failure> {
     // First of all, so that there is no moment in which SIGTERM kills the service.
-    let mut stop = StopSignals::register().context("cannot listen for signals")?;
+    let stop = StopSignals::register().context("cannot listen for signals")?;
 
-    let data = tokio::select! {
-        data = Data::load(report_part) => data,
-        () = stop.received() => {
-            report_stopping("Stopping before all data was loaded");
-            return Ok(());
-        }
-    };
-
-    // Only now that there is an answer: until here, clients are refused and may come again.
-    let listener = TcpListener::bind(ADDRESS)
-        .await
-        .with_context(|| format!("cannot listen on {ADDRESS}"))?;
-    let server = Server::new(listener, data);
-    println!("serving http://{ADDRESS}/");
-
-    // Bound, and all data loaded: what systemd starts after this unit will be answered.
-    tell_systemd(&[
-        NotifyState::Ready,
-        NotifyState::Status("Answering requests"),
-    ]);
-    server.serve_until(stop.received()).await;
-
-    report_stopping("Finishing requests in flight");
-    if timeout(DRAIN_DEADLINE, server.drain()).await.is_err() {
-        eprintln!("gave up on requests unfinished after {DRAIN_DEADLINE:?}");
-    }
-    Ok(())
-}
-
-/// A part has arrived: this, and nothing else, earns the start more time. A timer could ask for it
-/// as well, but it would go on asking when the data stalls.
-fn report_part(part: Part) {
-    let status = format!("Loading data: {part}");
-    println!("{status}");
-    tell_systemd(&[
-        NotifyState::Status(&status),
-        NotifyState::ExtendTimeoutUsec(NEXT_PART_DEADLINE_USEC),
-    ]);
-}
-
-/// Says at once that the service stops, not when it has stopped.
-fn report_stopping(status: &str) {
-    println!("{status}");
-    tell_systemd(&[NotifyState::Stopping, NotifyState::Status(status)]);
-}
-
-/// Sends a notification; does nothing when no service manager listens, as in a terminal.
-fn tell_systemd(state: &[NotifyState]) {
-    // The service can do its work without being heard: no reason to end it.
-    if let Err(error) = sd_notify::notify(state) {
-        eprintln!("cannot notify systemd: {error}");
+    let config = Config::load().map_err(Failure::Configuration)?;
+    match env::args().nth(1).as_deref() {
+        None | Some("web") => web::run(config, stop).await,
+        Some("database") => database::run(config, stop).await,
+        Some(other) => Err(Failure::Configuration(anyhow!("no such role: {other}"))),
     }
 }

@@ -1,0 +1,57 @@
+//! What may go wrong, on demand. Given: nothing here needs a change.
+//!
+//! With `FAULTS=1` in its environment, the service takes two requests that no service should:
+//!
+//! - `GET /fault/deadlock`: a handler takes the same lock twice. It waits for ever, and every later `GET /` as well.
+//! - `GET /fault/block`: a handler blocks the thread on which all others run.
+//!
+//! `FAULT_AT_START=deadlock` (or `block`) has the same effect as soon as the service serves, at every start.
+
+use std::env;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+/// Longer than anybody waits.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// A way to hang without ending.
+pub(crate) enum Fault {
+    /// The executor goes on, the answers do not come.
+    Deadlock,
+    /// The executor itself no longer runs.
+    Block,
+}
+
+impl Fault {
+    /// The fault that a request asks for.
+    pub(crate) fn asked_by(path: &str) -> Option<Fault> {
+        env::var_os("FAULTS")?;
+        Fault::named(path.strip_prefix("/fault/")?)
+    }
+
+    /// The fault that the environment asks for.
+    pub(crate) fn at_start() -> Option<Fault> {
+        Fault::named(&env::var("FAULT_AT_START").ok()?)
+    }
+
+    fn named(name: &str) -> Option<Fault> {
+        match name {
+            "deadlock" => Some(Fault::Deadlock),
+            "block" => Some(Fault::Block),
+            _ => None,
+        }
+    }
+
+    /// Lets it happen.
+    pub(crate) async fn strike(self, visits: &Mutex<u64>) {
+        match self {
+            Fault::Deadlock => {
+                let _once = visits.lock().await;
+                let _twice = visits.lock().await;
+            }
+            Fault::Block => thread::sleep(FOR_EVER),
+        }
+    }
+}

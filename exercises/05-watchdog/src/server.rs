@@ -1,0 +1,156 @@
+//! The HTTP side of the service: answers requests, and finishes them before the service ends.
+//!
+//! Given: nothing here needs a change. It knows nothing of systemd, of signals or of deadlines: `main` says when to
+//! serve and when to drain, and how long that may take.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use crate::data::Data;
+use crate::faults::Fault;
+use crate::log;
+
+/// How long a client may take to send a request's header. Plenty for a slow network; but clients that
+/// never finish must not pile up until no connection is left for others.
+const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait after `accept` has failed. Most likely no file descriptor is free; one comes
+/// free when a connection ends, and trying again at once would only burn CPU until then.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
+
+/// How long a report takes.
+const REPORT_TIME: Duration = Duration::from_secs(3);
+
+/// What all requests have in common.
+struct Shared {
+    data: Arc<Data>,
+    /// How often `/` was asked for.
+    visits: Mutex<u64>,
+}
+
+/// Answers requests with the data.
+pub(crate) struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    /// Knows every open connection, so that [`Server::drain`] can wait for them.
+    connections: GracefulShutdown,
+}
+
+impl Server {
+    /// A server needs its data: without, there is no right answer.
+    pub(crate) fn new(listener: TcpListener, data: Arc<Data>) -> Self {
+        Self {
+            listener,
+            shared: Arc::new(Shared {
+                data,
+                visits: Mutex::new(0),
+            }),
+            connections: GracefulShutdown::new(),
+        }
+    }
+
+    /// Accepts connections and answers their requests, until `stop` completes.
+    pub(crate) async fn serve_until(&self, stop: impl Future<Output = ()>) {
+        if let Some(fault) = Fault::at_start() {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { fault.strike(&shared.visits).await });
+        }
+        let mut stop = pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut stop => return,
+            };
+            match accepted {
+                Ok((stream, _client)) => self.spawn_connection(stream),
+                Err(error) => {
+                    log::warning(format_args!("cannot accept a connection: {error}"));
+                    sleep(ACCEPT_RETRY_DELAY).await;
+                }
+            }
+        }
+    }
+
+    /// Refuses new connections, and completes when the requests in flight are answered.
+    ///
+    /// A client that never finishes its request holds this up for as long as it likes: give it a
+    /// deadline.
+    pub(crate) async fn drain(self) {
+        drop(self.listener);
+        self.connections.shutdown().await;
+    }
+
+    fn spawn_connection(&self, stream: TcpStream) {
+        let shared = Arc::clone(&self.shared);
+        let connection = http1::Builder::new()
+            // Without a timer, hyper silently leaves out every timeout.
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_READ_TIMEOUT)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(move |request| {
+                    let shared = Arc::clone(&shared);
+                    async move { Ok::<_, Infallible>(respond(&request, &shared).await) }
+                }),
+            );
+
+        // Before `spawn`: a connection whose task has not run yet must be waited for as well.
+        let connection = self.connections.watch(connection);
+        tokio::spawn(async move {
+            // The client went away or does not speak HTTP: its loss, and no reason to stop.
+            if let Err(error) = connection.await {
+                log::info(format_args!("connection ended early: {error}"));
+            }
+        });
+    }
+}
+
+async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+    let path = request.uri().path();
+    if let Some(fault) = Fault::asked_by(path) {
+        fault.strike(&shared.visits).await;
+    }
+    match (path, request.method()) {
+        ("/", &Method::GET) => greet(shared).await,
+        ("/report", &Method::GET) => Response::new(Full::from(report(shared).await)),
+        ("/" | "/report", _) => empty_response(StatusCode::METHOD_NOT_ALLOWED),
+        _ => empty_response(StatusCode::NOT_FOUND),
+    }
+}
+
+async fn greet(shared: &Shared) -> Response<Full<Bytes>> {
+    *shared.visits.lock().await += 1;
+    match shared.data.greeting().await {
+        Ok(greeting) => Response::new(Full::from(greeting)),
+        Err(error) => {
+            log::warning(format_args!("{error:#}"));
+            empty_response(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
+}
+
+/// Slow, and with good reason: stands for three seconds of computing, in which the thread does nothing else.
+async fn report(shared: &Shared) -> String {
+    thread::sleep(REPORT_TIME);
+    format!("{} visits\n", shared.visits.lock().await)
+}
+
+fn empty_response(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}

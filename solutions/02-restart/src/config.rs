@@ -1,0 +1,82 @@
+//! The configuration, a small text file. Given: nothing here needs a change.
+//!
+//! ```text
+//! # what GET / answers
+//! greeting = Hello World!
+//! # how many items the worker has to do, and which of them is broken, if any
+//! items = 3
+//! broken = 2
+//! ```
+//!
+//! Without a file, or where it says nothing, the values above apply (and no item is broken). A file that cannot be
+//! understood is an error: it names the line.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use anyhow::{Context, bail};
+
+/// Where the file is.
+pub(crate) const PATH: &str = "/etc/hello-world.conf";
+
+/// What can be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// What `GET /` answers.
+    pub(crate) greeting: String,
+    /// How many items the worker has to do.
+    pub(crate) items: u32,
+    /// The number of an item that cannot be done.
+    pub(crate) broken: Option<u32>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            greeting: "Hello World!".to_owned(),
+            items: 3,
+            broken: None,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file.
+    pub(crate) fn load() -> anyhow::Result<Config> {
+        match fs::read_to_string(PATH) {
+            Ok(text) => Config::parse(&text).with_context(|| format!("cannot use {PATH}")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Config::default()),
+            Err(error) => Err(error).with_context(|| format!("cannot read {PATH}")),
+        }
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        let mut config = Config::default();
+        for (index, line) in text.lines().enumerate() {
+            config
+                .set(line.trim())
+                .with_context(|| format!("line {}", index + 1))?;
+        }
+        Ok(config)
+    }
+
+    fn set(&mut self, line: &str) -> anyhow::Result<()> {
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(());
+        }
+        let (key, value) = line.split_once('=').context("no `=` in it")?;
+        let value = value.trim();
+        match key.trim() {
+            "greeting" => self.greeting = value.to_owned(),
+            "items" => self.items = number(value)?,
+            "broken" => self.broken = Some(number(value)?),
+            other => bail!("no such setting: {other}"),
+        }
+        Ok(())
+    }
+}
+
+fn number(text: &str) -> anyhow::Result<u32> {
+    text.parse()
+        .with_context(|| format!("not a number: {text}"))
+}
