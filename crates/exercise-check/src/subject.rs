@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use systemd_lab::check::Observed;
 use systemd_lab::diagnosis::{Case, Rule, diagnose};
@@ -16,6 +17,12 @@ pub const BINARY_VARIABLE: &str = "EXERCISE_CHECK_BINARY";
 
 /// Names a folder, laid out like the workspace, whose `units/` and package files are checked in place of its own.
 pub const FILES_VARIABLE: &str = "EXERCISE_CHECK_FILES";
+
+/// Asks a check for its long form, if it has one: `cargo workshop verify --soak` sets it.
+pub const SOAK_VARIABLE: &str = "EXERCISE_CHECK_SOAK";
+
+/// Ten virtual hours under load take a minute or two of wall time; a slow machine may take its time.
+const SOAK_DEADLINE: Duration = Duration::from_secs(900);
 
 /// Where the guest's systemd looks for units of the administrator: systemd.unit(5), "Unit File Load Path".
 const UNIT_PATH: &str = "/etc/systemd/system";
@@ -40,7 +47,19 @@ pub struct Subject {
     files: PathBuf,
 }
 
-static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| Lab::open().map_err(Arc::new));
+static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| {
+    let lab = Lab::open().map_err(Arc::new)?;
+    Ok(if is_soak() {
+        lab.with_deadline(SOAK_DEADLINE)
+    } else {
+        lab
+    })
+});
+
+/// Whether the long form of a check is asked for.
+pub fn is_soak() -> bool {
+    std::env::var_os(SOAK_VARIABLE).is_some()
+}
 
 impl Subject {
     /// The package in `manifest_dir` and its binary, or what the variables name in their place.
@@ -143,6 +162,7 @@ impl Subject {
         let mut files = self.guest_files().map_err(host_error)?;
         files.extend(more);
         let timeline = lab()?.run(scenario, &files).map_err(Arc::new)?;
+        if let Some(d) = std::env::var_os("DUMP") { let units: Vec<String> = timeline.events().iter().filter_map(|e| e.unit.clone()).filter(|u| u.starts_with(self.package)).collect::<std::collections::BTreeSet<_>>().into_iter().collect(); let u: Vec<&str> = units.iter().map(|s| s.as_str()).collect(); let _ = std::fs::write(std::path::Path::new(&d).join(scenario.name.replace(' ', "-")), systemd_lab::View::everything(&u).render(&timeline)); let _ = std::fs::write(std::path::Path::new(&d).join(scenario.name.replace(' ', "-")+".json"), timeline.to_json_lines()); }
         Ok(Arc::new(timeline))
     }
 

@@ -55,6 +55,11 @@ impl Observed {
         }
     }
 
+    /// systemd has taken a job for this unit.
+    pub fn begin_job(&mut self, unit: &str) {
+        self.last_job_ended.insert(unit.to_owned(), false);
+    }
+
     /// A step begins: the `Next…` conditions look at events from here on.
     pub fn begin_step(&mut self, at_us: u64) {
         self.step_began_us = at_us;

@@ -54,6 +54,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
+    /// A job begins: see [`Observed::begin_job`].
+    pub fn begin_job(&mut self, unit: &str) {
+        self.observed.begin_job(unit);
+    }
+
     /// A step begins: see [`Observed::begin_step`].
     pub fn begin_step(&mut self, index: usize) {
         self.observed.begin_step(now_us());

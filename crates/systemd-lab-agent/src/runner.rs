@@ -64,10 +64,10 @@ struct Runner<'a, 'b> {
 impl Runner<'_, '_> {
     fn step(&mut self, step: &Step) -> anyhow::Result<StepOutcome> {
         match step {
-            Step::Start { unit } => called(systemd::queue_job(JobType::Start, unit)),
-            Step::Stop { unit } => called(systemd::queue_job(JobType::Stop, unit)),
-            Step::Restart { unit } => called(systemd::queue_job(JobType::Restart, unit)),
-            Step::Reload { unit } => called(systemd::queue_job(JobType::Reload, unit)),
+            Step::Start { unit } => self.queue_job(JobType::Start, unit),
+            Step::Stop { unit } => self.queue_job(JobType::Stop, unit),
+            Step::Restart { unit } => self.queue_job(JobType::Restart, unit),
+            Step::Reload { unit } => self.queue_job(JobType::Reload, unit),
             Step::ResetFailed { unit } => called(systemd::reset_failed(unit)),
             Step::Enable { unit } => called(systemd::enable(unit)),
             Step::Disable { unit } => called(systemd::disable(unit)),
@@ -122,6 +122,16 @@ impl Runner<'_, '_> {
             Step::Run { argv, deadline } => Ok(self.run_command(argv, *deadline)),
             Step::Pause => self.pause(),
         }
+    }
+
+    /// The journal may tell of the job only later: a step that waits for its end must not take that of the job before
+    /// for it.
+    fn queue_job(&mut self, job: JobType, unit: &str) -> anyhow::Result<StepOutcome> {
+        let result = systemd::queue_job(job, unit);
+        if result.is_ok() {
+            self.recorder.begin_job(unit);
+        }
+        called(result)
     }
 
     /// Reads and writes out everything so far.

@@ -4,7 +4,7 @@
 //! CACHE/lock                  held while something is built
 //! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
-//! CACHE/snapshot-KEY/         ram, state, manifest.json
+//! CACHE/snapshot-KEY/         ram, state, manifest.json; remembered/ (see lab/remembered.rs)
 //! CACHE/tmp-*/                being built; renamed when whole
 //! ```
 //!

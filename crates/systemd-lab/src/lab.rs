@@ -1,5 +1,7 @@
 //! The lab: takes a scenario and files, returns what happened.
 
+mod remembered;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -152,6 +154,29 @@ impl Lab {
         self.run_live(scenario, files, |_| {})
     }
 
+    /// Like [`Self::run`], but the same scenario and files are run once only: their timeline is kept beside the snapshot
+    /// and read back the next time. For what depends on nothing that anybody edits, and takes long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`]. What cannot be kept or read back is run again.
+    pub fn run_remembered(
+        &self,
+        scenario: &Scenario,
+        files: &[GuestFile],
+    ) -> Result<Timeline, LabError> {
+        let job = job(scenario, files)?;
+        let place = remembered::Place::of(&self.snapshot.dir, &job);
+        if let Some(timeline) = place.as_ref().and_then(remembered::Place::read) {
+            return Ok(timeline);
+        }
+        let timeline = self.run_job(&job, |_| {})?;
+        if let Some(place) = place {
+            place.write(&timeline);
+        }
+        Ok(timeline)
+    }
+
     /// Like [`Self::run`], and hands each event over as soon as the guest has sent it. Within a batch, events may come
     /// out of order; the timeline is sorted.
     ///
@@ -162,10 +187,13 @@ impl Lab {
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
-        mut on_event: impl FnMut(&Event),
+        on_event: impl FnMut(&Event),
     ) -> Result<Timeline, LabError> {
-        let job = job(scenario, files)?;
-        let result = restore(&self.snapshot, &job).and_then(|vm| self.finish(vm, &mut on_event));
+        self.run_job(&job(scenario, files)?, on_event)
+    }
+
+    fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
+        let result = restore(&self.snapshot, job).and_then(|vm| self.finish(vm, &mut on_event));
         match result {
             Err(
                 LabError::Qemu { .. }
@@ -176,7 +204,7 @@ impl Lab {
             ) => {
                 // Perhaps the snapshot is damaged where a look at sizes and times does not show it.
                 let snapshot = Snapshot::repair(&self.cache)?;
-                restore(&snapshot, &job).and_then(|vm| self.finish(vm, &mut on_event))
+                restore(&snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
             }
             result => result,
         }

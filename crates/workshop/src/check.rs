@@ -70,7 +70,7 @@ fn cargo(
 }
 
 /// The verdicts in the order of their requirements.
-fn read(report: &Path) -> anyhow::Result<Vec<Verdict>> {
+pub(crate) fn read(report: &Path) -> anyhow::Result<Vec<Verdict>> {
     let text = std::fs::read_to_string(report).context("cannot read the check's report")?;
     let mut verdicts = Vec::new();
     for line in text.lines() {
@@ -121,13 +121,13 @@ fn mark(outcome: Outcome) -> &'static str {
     }
 }
 
-fn last_lines(output: &[u8]) -> String {
+pub(crate) fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
 }
 
-fn spinner(text: &'static str) -> ProgressBar {
+pub(crate) fn spinner(text: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(text);
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed:.dim}") {
         spinner.set_style(style);

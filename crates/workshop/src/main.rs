@@ -7,6 +7,7 @@
 
 mod check;
 mod exercises;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum Command {
         /// Its number, e.g. 04. Without it: the first that is not solved yet.
         exercise: Option<String>,
     },
+    /// For maintainers: verify starters, solutions, variants and known mistakes.
+    Verify(verify::Arguments),
 }
 
 const EXIT_STATUS: &str = "\
@@ -64,6 +67,9 @@ fn exit_status(outcome: Outcome) -> u8 {
 /// `None` when the arguments name something that does not exist.
 fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let workshop = Workshop::find()?;
+    if let Some(Command::Verify(arguments)) = &arguments.command {
+        return verify::run(&workshop, arguments);
+    }
     let chosen = match &arguments.command {
         Some(Command::Check {
             exercise: Some(number),

@@ -1,34 +1,24 @@
-//! Lines for the journal, each with a priority: `journalctl -p err` finds the bad ones.
+//! Lines for people.
 //!
-//! What a service writes to its standard error becomes a line of the journal. `<3>` at its beginning sets the priority:
-//! sd-daemon(3). In a terminal the prefix would only disturb, so it is left out there.
+//! What a service writes to its standard error becomes a line of the journal. Who looks there for what went wrong
+//! types `journalctl -p err`, and so every line needs a priority.
 
-use std::env;
 use std::fmt::Display;
 
-/// Set by systemd when standard error goes to the journal: systemd.exec(5), "Environment Variables Set or Propagated".
-const JOURNAL_VARIABLE: &str = "JOURNAL_STREAM";
-
-/// The service cannot do its work.
-pub(crate) fn error(message: impl Display) {
-    line(3, message);
-}
+// TODO: an `error` is missing, for when the service cannot do its work.
 
 /// Something is not as it should be; the service goes on.
 pub(crate) fn warning(message: impl Display) {
-    line(4, message);
+    line(message);
 }
 
 /// What happens when all is well.
 pub(crate) fn info(message: impl Display) {
-    line(6, message);
+    line(message);
 }
 
-/// Priorities are those of syslog(3): 3 error, 4 warning, 6 info.
-fn line(priority: u8, message: impl Display) {
-    if env::var_os(JOURNAL_VARIABLE).is_some() {
-        eprintln!("<{priority}>{message}");
-    } else {
-        eprintln!("{message}");
-    }
+// TODO: begin each line with its priority: 3 error, 4 warning, 6 info. In a terminal the prefix would disturb: systemd
+// sets JOURNAL_STREAM when standard error goes to the journal (systemd.exec(5)).
+fn line(message: impl Display) {
+    eprintln!("{message}");
 }

@@ -68,6 +68,7 @@ impl Server {
     ///
     /// A client that never finishes its request holds this up for as long as it likes: give it a
     /// deadline.
+    #[allow(dead_code, reason = "main does not use it yet")]
     pub(crate) async fn drain(self) {
         drop(self.listener);
         self.connections.shutdown().await;

@@ -77,5 +77,6 @@ impl Config {
 }
 
 fn number(text: &str) -> anyhow::Result<u32> {
-    text.parse().with_context(|| format!("not a number: {text}"))
+    text.parse()
+        .with_context(|| format!("not a number: {text}"))
 }

@@ -1,15 +1,26 @@
-//! Stage 03, solved: an outage is survived, a crash loop is given up.
+//! Stage 03: delays between restarts, and when to give up.
 //!
-//! The start is expensive (two seconds in which the data is loaded) and fails while the database is down. All that
-//! decides what happens then is in the units:
+//! A start of the web front end is expensive: two seconds in which it loads its data. Then it asks the database (its
+//! address is in the environment variable `DATABASE`), and while that is down the start fails with exit code 1. As the
+//! unit is now, systemd tries again after 100 ms, for ever, and nobody hears of it. Nothing is wrong with the program:
+//! all that decides what happens is in the units, and nothing here needs a change.
 //!
-//! | Setting | Why |
-//! |---|---|
-//! | `RestartSec=`, `RestartSteps=`, `RestartMaxDelaySec=` | 20, 40, 80 s: soon after a hiccup, patient in an outage |
-//! | `StartLimitBurst=`, `StartLimitIntervalSec=` | four starts in five minutes, then a person is needed |
-//! | `OnFailure=`, `RestartMode=direct` | and called, once |
+//! What to reach, in `units/exercise-03.service` and `units/exercise-03-alert@.service`:
 //!
-//! `units/solution-03.service`, `units/solution-03-alert@.service`.
+//! 1. An outage is survived without a person: the database comes two minutes after the first start, and three minutes
+//!    after the first start `GET /` on 127.0.0.1:7878 is answered with `Hello World!`.
+//! 2. Soon after a hiccup, patient in an outage: 20 s before the first restart, 40 s before the second, 80 s before all
+//!    others.
+//! 3. Four starts in five minutes and no more: when the database never comes, the service is given up (`start limit
+//!    hit`) instead of a fifth start.
+//! 4. Then, and not before, there is exactly one alert: systemd starts an instance of the template
+//!    `exercise-03-alert@.service`, which logs a line with the name of the unit that failed.
+//! 5. `systemctl stop` during the wait for a restart is no failure: no alert, no further start.
+//! 6. A start by hand is refused while the five minutes last. After `systemctl reset-failed`, and with the database
+//!    up, it works.
+//!
+//! By hand, while nothing listens on that port: `DATABASE=127.0.0.1:7879 cargo run -p exercise-03`. The database is
+//! `exercise-03 database`; its unit is given.
 
 mod config;
 mod data;

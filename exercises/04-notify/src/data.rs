@@ -3,17 +3,24 @@
 //! Loading stands for what a real service does when it starts: it reads an index, fills a cache,
 //! asks another service. It knows nothing of systemd; it only says which part has arrived.
 //!
-//! Two environment variables change it, for the check and for trying things out by hand:
+//! Three environment variables change it, for the check and for trying things out by hand:
 //!
 //! - `DATA_PARTS`: how many parts there are (4)
 //! - `DATA_STALL_AT`: the number of a part that never arrives (none)
+//! - `DATABASE`: the address of the database that has the greeting; without, the configuration has it
 
 use std::env;
 use std::fmt;
 use std::future;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
+use anyhow::Context;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
+
+use crate::config::Config;
 
 /// How many parts there are. Four of them make a warm-up of two seconds: long enough to see.
 const DEFAULT_PARTS: u32 = 4;
@@ -23,7 +30,9 @@ const PART_TIME: Duration = Duration::from_millis(500);
 
 /// All data, complete. There is no other way to get one than to [load](Data::load) it.
 pub(crate) struct Data {
-    greeting: String,
+    /// What [`Data::reconfigure`] may replace while requests are answered.
+    config: RwLock<Config>,
+    database: Option<String>,
 }
 
 /// One part of the data; prints as `part 2 of 4`.
@@ -35,10 +44,14 @@ pub(crate) struct Part {
 }
 
 impl Data {
-    /// Loads all parts, one after the other, and calls `on_part` for each that has arrived.
+    /// Loads all parts, one after the other, and calls `on_part` for each that has arrived. Then asks the database
+    /// whether it is there.
     ///
     /// Dropping the future ends the loading.
-    pub(crate) async fn load(mut on_part: impl FnMut(Part)) -> Data {
+    pub(crate) async fn load(
+        config: Config,
+        mut on_part: impl FnMut(Part),
+    ) -> anyhow::Result<Data> {
         let of = number_from_env("DATA_PARTS").unwrap_or(DEFAULT_PARTS);
         let stall_at = number_from_env("DATA_STALL_AT");
 
@@ -50,14 +63,32 @@ impl Data {
             on_part(Part { number, of });
         }
 
-        Data {
-            greeting: "Hello World!".to_owned(),
+        let data = Data {
+            config: RwLock::new(config),
+            database: env::var("DATABASE").ok(),
+        };
+        data.greeting().await?;
+        Ok(data)
+    }
+
+    /// What the service answers: what the database says, or else the configuration.
+    pub(crate) async fn greeting(&self) -> anyhow::Result<String> {
+        match &self.database {
+            Some(address) => ask(address)
+                .await
+                .with_context(|| format!("cannot ask the database at {address}")),
+            None => Ok(self
+                .config
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .greeting
+                .clone()),
         }
     }
 
-    /// What the service answers.
-    pub(crate) fn greeting(&self) -> &str {
-        &self.greeting
+    /// From the next request on, this configuration holds.
+    pub(crate) fn reconfigure(&self, config: Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 }
 
@@ -65,6 +96,14 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "part {} of {}", self.number, self.of)
     }
+}
+
+/// The database says its greeting to whoever connects, then hangs up.
+async fn ask(address: &str) -> anyhow::Result<String> {
+    let mut greeting = String::new();
+    let mut database = TcpStream::connect(address).await?;
+    database.read_to_string(&mut greeting).await?;
+    Ok(greeting)
 }
 
 fn number_from_env(name: &str) -> Option<u32> {

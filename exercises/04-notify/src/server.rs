@@ -1,7 +1,7 @@
 //! The HTTP side of the service: answers requests, and finishes them before the service ends.
 //!
-//! It knows nothing of systemd, of signals or of deadlines: `main` says when to serve and when to
-//! drain, and how long that may take.
+//! Given: nothing here needs a change. It knows nothing of systemd, of signals or of deadlines: `main` says when to
+//! serve and when to drain, and how long that may take.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
 use crate::data::Data;
+use crate::log;
 
 /// How long a client may take to send a request's header. Plenty for a slow network; but clients that
 /// never finish must not pile up until no connection is left for others.
@@ -38,10 +39,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// A server needs its data: without, there is no right answer.
-    pub(crate) fn new(listener: TcpListener, data: Data) -> Self {
+    pub(crate) fn new(listener: TcpListener, data: Arc<Data>) -> Self {
         Self {
             listener,
-            data: Arc::new(data),
+            data,
             connections: GracefulShutdown::new(),
         }
     }
@@ -57,7 +58,7 @@ impl Server {
             match accepted {
                 Ok((stream, _client)) => self.spawn_connection(stream),
                 Err(error) => {
-                    eprintln!("cannot accept a connection: {error}");
+                    log::warning(format_args!("cannot accept a connection: {error}"));
                     sleep(ACCEPT_RETRY_DELAY).await;
                 }
             }
@@ -82,8 +83,8 @@ impl Server {
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| {
-                    let response = respond(&request, &data);
-                    async { Ok::<_, Infallible>(response) }
+                    let data = Arc::clone(&data);
+                    async move { Ok::<_, Infallible>(respond(&request, &data).await) }
                 }),
             );
 
@@ -92,20 +93,26 @@ impl Server {
         tokio::spawn(async move {
             // The client went away or does not speak HTTP: its loss, and no reason to stop.
             if let Err(error) = connection.await {
-                eprintln!("connection ended early: {error}");
+                log::info(format_args!("connection ended early: {error}"));
             }
         });
     }
 }
 
-fn respond(request: &Request<Incoming>, data: &Data) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, data: &Data) -> Response<Full<Bytes>> {
     if request.uri().path() != "/" {
         return empty_response(StatusCode::NOT_FOUND);
     }
     if request.method() != Method::GET {
         return empty_response(StatusCode::METHOD_NOT_ALLOWED);
     }
-    Response::new(Full::from(data.greeting().to_owned()))
+    match data.greeting().await {
+        Ok(greeting) => Response::new(Full::from(greeting)),
+        Err(error) => {
+            log::warning(format_args!("{error:#}"));
+            empty_response(StatusCode::SERVICE_UNAVAILABLE)
+        }
+    }
 }
 
 fn empty_response(status: StatusCode) -> Response<Full<Bytes>> {

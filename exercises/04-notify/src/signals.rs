@@ -1,4 +1,4 @@
-//! The two signals that ask the service to stop.
+//! The signals that ask the service to stop, and the one that asks it to read its configuration again.
 
 use std::io;
 
@@ -29,5 +29,20 @@ impl StopSignals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Listens for SIGHUP: a request to reload, from the moment it is [registered](ReloadSignal::register).
+pub(crate) struct ReloadSignal(Signal);
+
+impl ReloadSignal {
+    /// From here on the signal no longer kills the process.
+    pub(crate) fn register() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Completes when the signal has come.
+    pub(crate) async fn received(&mut self) {
+        self.0.recv().await;
     }
 }

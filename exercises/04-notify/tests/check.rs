@@ -14,6 +14,7 @@ exercise_check::check! {
         scenarios::START_AND_STOP,
         scenarios::HANGING_START,
         scenarios::LONG_WARM_UP,
+        scenarios::RELOAD,
         scenarios::BY_HAND,
     ];
     requirements: [
@@ -22,7 +23,8 @@ exercise_check::check! {
         r3_stop_is_announced_and_bounded => requirements::STOP,
         r4_a_hanging_start_is_ended => requirements::HANGING_START,
         r5_a_long_warm_up_is_kept_alive => requirements::LONG_WARM_UP,
-        r6_it_speaks_the_protocol_in_order => requirements::PROTOCOL,
-        r7_it_runs_by_hand => requirements::BY_HAND,
+        r6_a_reload_drops_nothing => requirements::RELOAD,
+        r7_it_speaks_the_protocol_in_order => requirements::PROTOCOL,
+        r8_it_runs_by_hand => requirements::BY_HAND,
     ];
 }

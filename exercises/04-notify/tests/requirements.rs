@@ -5,7 +5,8 @@ use std::sync::Arc;
 use exercise_check::Requirement;
 use systemd_lab::View;
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{readiness, stopping, unit_file};
+use systemd_lab::diagnosis::{Case, readiness, reloading, stopping, unit_file};
+use systemd_lab::protocol::event::ResponseOutcome;
 
 use crate::protocol::Transcript;
 use crate::{SUBJECT, scenarios, transcript};
@@ -87,7 +88,12 @@ pub(crate) const HANGING_START: Requirement = Requirement {
             readiness::GIVEN_UP,
             readiness::START,
         ];
-        Ok(SUBJECT.observed(&timeline, view.render(&timeline), &rules))
+        // What comes after that is Restart='s affair, and stage 03's.
+        let shown = view.render(&timeline);
+        let end = shown
+            .find("failed: timeout\n")
+            .map_or(shown.len(), |at| at + "failed: timeout\n".len());
+        Ok(SUBJECT.observed(&timeline, shown[..end].to_owned(), &rules))
     },
 };
 
@@ -115,6 +121,50 @@ pub(crate) const LONG_WARM_UP: Requirement = Requirement {
         ))
     },
 };
+
+pub(crate) const RELOAD: Requirement = Requirement {
+    title: "a reload is announced, and drops nothing",
+    snapshot: "reload",
+    look: || {
+        let timeline = scenarios::RELOAD.clone()?;
+        let view = View::of(&[SUBJECT.service()])
+            .states()
+            .exits()
+            .notifications(&["RELOADING=1", "READY=1"])
+            .deadlines()
+            .responses()
+            .jobs()
+            .since("running")
+            .without_distances();
+        let rules = [
+            reloading::RULES,
+            unit_file::RULES,
+            &[readiness::type_without_readiness],
+            readiness::START,
+            &[configuration_not_read],
+        ];
+        let shown = view.render(&timeline);
+        // A request that began before the reload may be answered with the configuration from before.
+        let shown = shown.replace(
+            "\"in flight\": 200 \"Hello World!\"",
+            "\"in flight\": 200 \"Hello again!\"",
+        );
+        Ok(SUBJECT.observed(&timeline, shown, &rules))
+    },
+};
+
+/// The reload was announced and ended, and the answers are as they were.
+fn configuration_not_read(case: &Case) -> Option<String> {
+    match case.timeline.response("after a bad configuration")? {
+        ResponseOutcome::Answered { body, .. } if body.trim_end() != "Hello again!" => {
+            Some(format!(
+                "the reload was reported as done, and the answer is still {:?}: the configuration of before holds",
+                body.trim_end()
+            ))
+        }
+        _ => None,
+    }
+}
 
 pub(crate) const PROTOCOL: Requirement = Requirement {
     title: "it speaks the notification protocol, in order",

@@ -1,10 +1,10 @@
-//! What is tried: three runs in the lab, and two of the bare process.
+//! What is tried: four runs in the lab, and two of the bare process.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use exercise_check::{ADDRESS, Seen, host_error};
-use systemd_lab::protocol::{Condition, EventKind, Scenario};
+use systemd_lab::protocol::{Condition, EventKind, Scenario, Step};
 use systemd_lab::{LabError, Timeline};
 
 use crate::SUBJECT;
@@ -19,6 +19,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(120);
 
 /// After this a start that should have been ended at 10 s is taken to hang for ever.
 const HANGING_START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Longer than `TimeoutStartSec=10s`, which bounds a reload as well, and shorter than the default of 90 s.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A service that binds late gets this much before the stop is tried: a few times the warm-up of 2 s.
 const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
@@ -65,7 +68,7 @@ pub(crate) static HANGING_START: LazyLock<Seen> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("start with data that stalls")
         .start(service)
-        .wait_for_state(service, &["failed"], HANGING_START_DEADLINE)
+        .wait_for_state(service, &["failed", "auto-restart"], HANGING_START_DEADLINE)
         .observe(service);
     SUBJECT.run(
         &scenario,
@@ -85,6 +88,45 @@ pub(crate) static LONG_WARM_UP: LazyLock<Seen> = LazyLock::new(|| {
         vec![SUBJECT.environment(service, &["DATA_PARTS=60"])],
     )
 });
+
+/// Reloads while a request is in flight: once with a good configuration, once with one that nobody can read.
+pub(crate) static RELOAD: LazyLock<Seen> = LazyLock::new(|| {
+    let service = SUBJECT.service();
+    let url = format!("http://{ADDRESS}/");
+    let scenario = Scenario::new("reload with a good and with a bad configuration")
+        .start(service)
+        .wait_for_job(service, START_DEADLINE)
+        .wait_for(
+            Condition::Listening {
+                address: ADDRESS.to_owned(),
+            },
+            LISTENING_DEADLINE,
+        )
+        .half_open(
+            "in flight",
+            ADDRESS,
+            "GET / HTTP/1.1\r\nHost: localhost\r\n",
+        )
+        .sleep(READING)
+        .step(configuration("greeting = Hello again!\n"))
+        .reload(service)
+        .wait_for_job(service, RELOAD_DEADLINE)
+        .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .step(configuration("greeting: Hello colon!\n"))
+        .reload(service)
+        .wait_for_job(service, RELOAD_DEADLINE)
+        .get("after a bad configuration", &url, RESPONSE_DEADLINE)
+        .observe(service);
+    SUBJECT.run(&scenario, vec![])
+});
+
+fn configuration(content: &str) -> Step {
+    Step::WriteFile {
+        path: "/etc/hello-world.conf".to_owned(),
+        content: content.to_owned(),
+        mode: 0o644,
+    }
+}
 
 /// What is heard of the bare process, or why nothing is.
 type Heard = Result<Transcript, Arc<LabError>>;

@@ -1,4 +1,4 @@
-//! The web front end: loads its data, says that it is ready, answers and tests itself, reloads, stops.
+//! The web front end: loads its data, says that it is ready, answers, reloads, stops.
 //!
 //! It keeps nothing between requests, so it may be started again whatever has happened.
 
@@ -18,10 +18,9 @@ use crate::log;
 use crate::notify::tell_systemd;
 use crate::server::Server;
 use crate::signals::{ReloadSignal, StopSignals};
-use crate::watchdog;
 
 /// Where the service listens.
-pub(crate) const ADDRESS: &str = "127.0.0.1:7878";
+const ADDRESS: &str = "127.0.0.1:7878";
 
 /// How long the next part may take to arrive: 5 s, in the microseconds of `EXTEND_TIMEOUT_USEC=`.
 /// Ten times what a part takes, so that only one that stalls is given up.
@@ -58,8 +57,8 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
     tokio::select! {
         () = server.serve_until(stop.received()) => {}
         never = reload_on_demand(reload, &data) => match never {},
-        // Ends with the serving: a service that stops fails its self-test, and rightly so.
-        never = watchdog::run() => match never {},
+        // TODO: a third one, for as long as the service serves: twice in each `WatchdogSec=` (`sd_notify::watchdog_enabled`
+        // says how long that is) it asks the service's own address as a client would. Answered: `WATCHDOG=1`. If not?
     }
 
     report_stopping("finishing requests in flight");

@@ -1,1 +1,27 @@
-//! x
+//! What stage 05 asks of a service, checked under real systemd. Nothing here needs to be edited.
+//!
+//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, and `snapshots`
+//! holds what should be seen.
+
+mod recovery;
+mod requirements;
+mod scenarios;
+
+exercise_check::check! {
+    stage: "05", "05-watchdog";
+    runs: [
+        scenarios::HEALTHY,
+        scenarios::KEEPS_HANGING,
+        scenarios::DEADLOCK,
+        scenarios::FROZEN,
+        scenarios::WEDGE,
+    ];
+    requirements: [
+        r1_a_service_that_works_is_left_alone => requirements::HEALTHY,
+        r2_a_deadlock_is_noticed => requirements::DEADLOCK,
+        r3_a_blocked_executor_is_noticed => requirements::BLOCKED,
+        r4_a_stopped_process_is_noticed => requirements::STOPPED,
+        r5_a_wedged_dependency_is_noticed => requirements::WEDGE,
+        r6_a_service_that_keeps_hanging_is_given_up => requirements::KEEPS_HANGING,
+    ];
+}

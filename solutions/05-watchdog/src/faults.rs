@@ -2,12 +2,13 @@
 //!
 //! With `FAULTS=1` in its environment, the service takes two requests that no service should:
 //!
-//! - `GET /fault/deadlock`: a handler takes the same lock twice. It waits for ever, and every later `GET /` as well.
+//! - `GET /fault/deadlock`: a task takes the same lock twice. It waits for ever, and every later `GET /` as well.
 //! - `GET /fault/block`: a handler blocks the thread on which all others run.
 //!
 //! `FAULT_AT_START=deadlock` (or `block`) has the same effect as soon as the service serves, at every start.
 
 use std::env;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -45,11 +46,15 @@ impl Fault {
     }
 
     /// Lets it happen.
-    pub(crate) async fn strike(self, visits: &Mutex<u64>) {
+    pub(crate) fn strike(self, visits: &Arc<Mutex<u64>>) {
         match self {
             Fault::Deadlock => {
-                let _once = visits.lock().await;
-                let _twice = visits.lock().await;
+                let visits = Arc::clone(visits);
+                // In a task of its own: hyper drops a handler when its client hangs up, and its locks with it.
+                tokio::spawn(async move {
+                    let _once = visits.lock().await;
+                    let _twice = visits.lock().await;
+                });
             }
             Fault::Block => thread::sleep(FOR_EVER),
         }

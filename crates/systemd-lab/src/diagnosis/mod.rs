@@ -4,9 +4,14 @@
 //! of exercises. A check names the rules that may apply to it, the surest first; the first that recognises its case
 //! speaks. When none does, there is no diagnosis, and the check says so.
 
+pub mod policy;
 pub mod readiness;
+pub mod reloading;
+pub mod restart;
+pub mod serving;
 pub mod stopping;
 pub mod unit_file;
+pub mod watchdog;
 
 use std::time::Duration;
 

@@ -80,7 +80,10 @@ pub fn refused_notification(case: &Case) -> Option<String> {
 
 /// `Type=notify`, and the service never said `READY=1`.
 pub fn ready_never_sent(case: &Case) -> Option<String> {
-    if case.timeline.text_property(case.unit, "Type")? != "notify"
+    if !case
+        .timeline
+        .text_property(case.unit, "Type")?
+        .starts_with("notify")
         || case.notification("READY=1").is_some()
     {
         return None;

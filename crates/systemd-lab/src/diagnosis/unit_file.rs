@@ -9,7 +9,11 @@ pub const RULES: &[Rule] = &[refused, unknown_setting, not_executable, died_at_s
 
 /// systemd refused the unit file.
 pub fn refused(case: &Case) -> Option<String> {
-    let (_, message) = case.timeline.refusal()?;
+    let (error, message) = case.timeline.refusal()?;
+    // Errors of D-Bus have names with dots. Others, e.g. ECONNREFUSED, come from steps that do not ask systemd.
+    if !error.contains('.') {
+        return None;
+    }
     // systemd's log says why; the D-Bus error only says that it did.
     let reasons: Vec<String> = case
         .timeline

@@ -1,8 +1,14 @@
-//! The table of stage 02: which setting of `Restart=` restarts a service after which end.
+//! The table of stage 02: which setting of `Restart=` has systemd restart a service, and after which end.
 //!
-//! [`measure`] asks systemd, [`prediction`] reads what the attendee thinks, [`reasons`] says why it is as it is.
+//! [`measure`] asks systemd, [`prediction`] reads what the attendee thinks and compares, [`reasons`] says why systemd
+//! does what it does.
 
 pub(crate) mod measure;
+pub(crate) mod prediction;
+mod reasons;
+
+pub(crate) use measure::measure;
+pub(crate) use prediction::{compare, parse};
 
 /// The settings of `Restart=`, one column each.
 pub(crate) const SETTINGS: [&str; 7] = [
@@ -15,31 +21,34 @@ pub(crate) const SETTINGS: [&str; 7] = [
     "on-watchdog",
 ];
 
-/// How a service may end, one row each.
+/// How a service ends, one row each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// The main process exits with 0.
     ExitZero,
-    /// The main process ends by one of the four signals that systemd takes for a clean end.
+    /// SIGHUP ends the main process.
     Sighup,
+    /// SIGINT ends the main process.
     Sigint,
+    /// SIGTERM ends the main process.
     Sigterm,
+    /// SIGPIPE ends the main process.
     Sigpipe,
     /// The main process exits with 1.
     ExitOne,
-    /// The main process ends by a signal that is not clean.
+    /// SIGKILL ends the main process.
     Sigkill,
-    /// The main process ends by a signal and the kernel writes its core.
+    /// SIGSEGV ends the main process, and the kernel dumps its core.
     CoreDump,
     /// `READY=1` does not come within `TimeoutStartSec=`.
     StartTimeout,
     /// `WATCHDOG=1` does not come within `WatchdogSec=`.
     Watchdog,
-    /// The kernel kills it for want of memory.
+    /// The kernel kills the main process since it takes more memory than `MemoryMax=`.
     OutOfMemory,
 }
 
-/// All causes, in the table's order: `CAUSES[i] as usize == i`.
+/// All causes, in the order of their declaration: `CAUSES[cause as usize]` is `cause`.
 pub(crate) const CAUSES: [Cause; 11] = [
     Cause::ExitZero,
     Cause::Sighup,
@@ -54,8 +63,11 @@ pub(crate) const CAUSES: [Cause; 11] = [
     Cause::OutOfMemory,
 ];
 
+/// How many cells the table has.
+pub(crate) const CELLS: usize = CAUSES.len() * SETTINGS.len();
+
 impl Cause {
-    /// The name of the row.
+    /// The row's name, as `prediction.md` has it in its first column.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Cause::ExitZero => "exit code 0",
@@ -73,9 +85,20 @@ impl Cause {
     }
 }
 
-/// One value for each cell: row by row, as [`CAUSES`] and [`SETTINGS`] order them.
+/// One value for each cell: rows as in [`CAUSES`], columns as in [`SETTINGS`].
 pub(crate) type Cells<T> = [[T; SETTINGS.len()]; CAUSES.len()];
 
-/// Whether systemd restarts the service.
+/// Whether systemd restarts the service, cell by cell, as it was measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Table(pub(crate) Cells<bool>);
+
+/// Each cell's row and column, row by row.
+fn cells() -> impl Iterator<Item = (Cause, usize)> {
+    let row = |cause| (0..SETTINGS.len()).map(move |column| (cause, column));
+    CAUSES.into_iter().flat_map(row)
+}
+
+/// How a cell is written: `X` where systemd restarts the service, `-` where it does not.
+fn mark(restarts: bool) -> char {
+    if restarts { 'X' } else { '-' }
+}

@@ -20,9 +20,11 @@ use tempfile::TempDir;
 use super::ProtocolError;
 
 /// Variables that the service must not inherit from whatever runs the check.
-const NOT_INHERITED: [&str; 7] = [
+const NOT_INHERITED: [&str; 9] = [
+    "DATABASE",
     "DATA_PARTS",
     "DATA_STALL_AT",
+    "JOURNAL_STREAM",
     "LISTEN_FDS",
     "LISTEN_PID",
     "NOTIFY_SOCKET",

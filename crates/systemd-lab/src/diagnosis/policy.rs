@@ -1,0 +1,186 @@
+//! Whether a service comes back: `Restart=`, `RestartPreventExitStatus=`, `RestartForceExitStatus=`,
+//! `SuccessExitStatus=` (systemd.service(5)).
+
+use serde_json::Value;
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::Case;
+use crate::view::signal_name;
+
+/// How a main process ends, and what systemd should make of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// How it ends.
+    pub ending: Ending,
+    /// Whether that is a success, i.e. `Result=success`.
+    pub succeeds: bool,
+    /// Whether systemd starts it again.
+    pub restarts: bool,
+}
+
+/// How a process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal, with or without a core dump.
+    Signal(i32),
+}
+
+/// One end of the main process, as systemd logged it.
+struct End {
+    ending: Ending,
+    /// `None` when systemd said nothing more of it.
+    result: Option<Verdict>,
+    restarted: bool,
+}
+
+/// What systemd took an end for.
+#[derive(Clone, PartialEq, Eq)]
+enum Verdict {
+    Success,
+    Failure(String),
+}
+
+/// The first end that systemd took otherwise than expected, and the setting that decides it.
+///
+/// `expected` are all ends that the scenario brings about, in order. `None` when all is as expected, or when there were
+/// fewer ends and nothing explains why.
+pub fn explain(case: &Case, expected: &[Expected]) -> Option<String> {
+    let ends = ends(case);
+    for (end, expected) in ends.iter().zip(expected) {
+        if let Some(sentence) = differs(case, end, expected) {
+            return Some(sentence);
+        }
+    }
+    None
+}
+
+fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
+    let unit = case.unit;
+    if end.ending != expected.ending {
+        return Some(wrong_ending(case, end, expected));
+    }
+    let ending = described(end.ending);
+    match (&end.result, expected.succeeds) {
+        (Some(Verdict::Failure(result)), true) => {
+            return Some(format!(
+                "{unit} ended {ending}, and systemd takes that for a failure ({result}): SuccessExitStatus= does not contain it"
+            ));
+        }
+        (Some(Verdict::Success), false) => {
+            return Some(format!(
+                "{unit} ended {ending}, and systemd takes that for a success: SuccessExitStatus= contains it"
+            ));
+        }
+        _ => {}
+    }
+    let policy = case.timeline.text_property(unit, "Restart")?;
+    match (expected.restarts, end.restarted) {
+        (true, false) if contains(case, "RestartPreventExitStatus", end.ending) => Some(format!(
+            "{unit} ended {ending} and did not come back: RestartPreventExitStatus= contains that, whatever Restart={policy} says"
+        )),
+        (true, false) => Some(format!(
+            "{unit} ended {ending} and did not come back: Restart={policy} leaves it there{}",
+            match &end.result {
+                Some(Verdict::Failure(result)) => format!(" after the result {result}"),
+                Some(Verdict::Success) => " after a success".to_owned(),
+                None => String::new(),
+            }
+        )),
+        (false, true) if contains(case, "RestartForceExitStatus", end.ending) => Some(format!(
+            "{unit} ended {ending} and was started again: RestartForceExitStatus= contains that, whatever Restart={policy} says"
+        )),
+        (false, true) => Some(format!(
+            "{unit} ended {ending} and was started again: Restart={policy} does that, and RestartPreventExitStatus= does not contain it"
+        )),
+        _ => None,
+    }
+}
+
+fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
+    let words = last_error(case).map_or(String::new(), |line| format!("; it had logged {line:?}"));
+    format!(
+        "{} ended {} where it should end {}: systemd has nothing else to go by{words}",
+        case.unit,
+        described(end.ending),
+        described(expected.ending)
+    )
+}
+
+/// The first line of priority err or worse.
+fn last_error<'a>(case: &Case<'a>) -> Option<&'a str> {
+    const ERROR: u8 = 3;
+    case.timeline
+        .first(
+            case.unit,
+            |kind| matches!(kind, EventKind::Log { priority, .. } if *priority <= ERROR),
+        )
+        .and_then(|event| match &event.kind {
+            EventKind::Log { message, .. } => Some(message.as_str()),
+            _ => None,
+        })
+}
+
+fn described(ending: Ending) -> String {
+    match ending {
+        Ending::Code(code) => format!("with exit code {code}"),
+        Ending::Signal(signal) => format!("by {}", signal_name(signal)),
+    }
+}
+
+/// Every end of the main process.
+fn ends(case: &Case) -> Vec<End> {
+    let mut ends: Vec<End> = Vec::new();
+    for event in case.timeline.of(case.unit) {
+        if let Some(ending) = ending(event) {
+            ends.push(End {
+                ending,
+                result: None,
+                restarted: false,
+            });
+        }
+        let Some(end) = ends.last_mut() else {
+            continue;
+        };
+        match &event.kind {
+            EventKind::Failed { result } if end.result.is_none() => {
+                end.result = Some(Verdict::Failure(result.clone()));
+            }
+            EventKind::Deactivated if end.result.is_none() => end.result = Some(Verdict::Success),
+            EventKind::RestartScheduled { .. } => end.restarted = true,
+            _ => {}
+        }
+    }
+    ends
+}
+
+fn ending(event: &Event) -> Option<Ending> {
+    match &event.kind {
+        EventKind::ProcessExited { role, code, status } if role == "main" => {
+            Some(if code == "exited" {
+                Ending::Code(*status)
+            } else {
+                Ending::Signal(*status)
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a setting of exit codes and signals, an `(aiai)` on D-Bus, contains this one.
+fn contains(case: &Case, setting: &str, ending: Ending) -> bool {
+    let (index, number) = match ending {
+        Ending::Code(code) => (0, code),
+        Ending::Signal(signal) => (1, signal),
+    };
+    let list = case
+        .timeline
+        .property(case.unit, setting)
+        .and_then(|value| value.get(index))
+        .and_then(Value::as_array);
+    list.is_some_and(|list| {
+        list.iter()
+            .any(|one| one.as_i64() == Some(i64::from(number)))
+    })
+}

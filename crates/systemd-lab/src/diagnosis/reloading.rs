@@ -1,0 +1,137 @@
+//! `systemctl reload`: `Type=notify-reload`, `RELOADING=1`, `MONOTONIC_USEC=` (systemd.service(5), sd_notify(3)).
+
+use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::{Case, Rule, between, spoken};
+
+/// All rules of this module, for a unit that was told to reload and had to go on running. They come before those on
+/// unit files: a unit that cannot be reloaded is no unit that systemd refuses.
+pub const RULES: &[Rule] = &[
+    not_reloadable,
+    hangup_unhandled,
+    ended_by_reload,
+    reloading_never_sent,
+    stamp_missing,
+    stamp_too_early,
+    ready_never_sent,
+    request_cut_off,
+];
+
+/// The signal that `Type=notify-reload` sends, unless `ReloadSignal=` says otherwise: systemd.service(5).
+const SIGHUP: i32 = 1;
+
+/// systemd does not know how to reload this unit.
+pub fn not_reloadable(case: &Case) -> Option<String> {
+    let (_, message) = case.timeline.refusal()?;
+    if !message.contains("not applicable") {
+        return None;
+    }
+    let kind = case.timeline.text_property(case.unit, "Type")?;
+    Some(format!(
+        "{} has Type={kind}, and systemd does not know how to reload it: Type=notify-reload does, with SIGHUP",
+        case.unit
+    ))
+}
+
+/// The signal that asks for a reload ended the process.
+pub fn hangup_unhandled(case: &Case) -> Option<String> {
+    reload(case)?;
+    let (_, code, status) = case.main_exit()?;
+    (code == "killed" && status == SIGHUP).then(|| {
+        "SIGHUP, with which systemctl reload asks, ended the process: nothing in the service handles that signal".to_owned()
+    })
+}
+
+/// The service ended by itself when it was told to reload.
+pub fn ended_by_reload(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let (event, code, status) = case.main_exit()?;
+    (event.at_us >= reload.at_us && code == "exited").then(|| {
+        let words = case
+            .last_log()
+            .map_or(String::new(), |line| format!("; the last line it logged: {line:?}"));
+        format!("the service was told to reload and ended with exit code {status}: what worked before must go on working{words}")
+    })
+}
+
+/// systemd waited for `RELOADING=1`.
+pub fn reloading_never_sent(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let waited = given_up_after(case, reload)?;
+    case.notification("RELOADING=1").is_none().then(|| {
+        format!("systemctl reload sent SIGHUP, and RELOADING=1 never arrived: systemd waited {waited} for it (TimeoutStartSec=)")
+    })
+}
+
+/// `RELOADING=1` without `MONOTONIC_USEC=`.
+pub fn stamp_missing(case: &Case) -> Option<String> {
+    let waited = given_up_after(case, reload(case)?)?;
+    case.notification("RELOADING=1")?;
+    case.notification("MONOTONIC_USEC=").is_none().then(|| {
+        format!("RELOADING=1 arrived without MONOTONIC_USEC=, so that systemd could not tell which reload it answers: it waited {waited}")
+    })
+}
+
+/// `MONOTONIC_USEC=` says a time before the reload was asked for, or one of another clock or unit.
+pub fn stamp_too_early(case: &Case) -> Option<String> {
+    given_up_after(case, reload(case)?)?;
+    // systemd compares with a time of its own, and goes on to this state when the stamp will do.
+    if case.entered("reload-notify").is_some() {
+        return None;
+    }
+    let (_, assignment) = case.notification("MONOTONIC_USEC=")?;
+    Some(format!(
+        "{assignment} lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent"
+    ))
+}
+
+/// The reload began and was never said to have ended.
+pub fn ready_never_sent(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let waited = given_up_after(case, reload)?;
+    let reloading = case.notification("RELOADING=1")?.0;
+    let ready = case.timeline.of(case.unit).any(|event| {
+        event.at_us >= reloading.at_us
+            && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                if assignments.iter().any(|one| one == "READY=1"))
+    });
+    (!ready).then(|| {
+        format!("RELOADING=1 was sent and READY=1 did not follow: systemd waited {waited} for the reload to end (TimeoutStartSec=)")
+    })
+}
+
+/// A request that was in flight during the reload got no answer.
+pub fn request_cut_off(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let after = case
+        .timeline
+        .events()
+        .iter()
+        .filter(|event| event.at_us >= reload.at_us);
+    after.into_iter().find_map(|event| match &event.kind {
+        EventKind::Response { name, outcome }
+            if !matches!(outcome, ResponseOutcome::Answered { .. }) =>
+        {
+            Some(format!(
+                "the request \"{name}\" was cut off by the reload: connections must outlive it"
+            ))
+        }
+        _ => None,
+    })
+}
+
+/// When systemd asked for a reload.
+fn reload<'a>(case: &Case<'a>) -> Option<&'a Event> {
+    ["reload", "reload-signal"]
+        .iter()
+        .find_map(|state| case.entered(state))
+}
+
+/// How long systemd waited until it gave the reload up.
+fn given_up_after(case: &Case, reload: &Event) -> Option<String> {
+    let timeout = case.timeline.of(case.unit).find(|event| {
+        event.at_us > reload.at_us && matches!(event.kind, EventKind::Timeout { .. })
+    })?;
+    Some(spoken(between(reload, timeout)))
+}

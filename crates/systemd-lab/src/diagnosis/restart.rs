@@ -1,0 +1,363 @@
+//! When systemd starts a service again, when it gives up, and whom it calls then: `Restart=`, `RestartSec=`,
+//! `RestartSteps=`, `RestartMaxDelaySec=`, `RestartMode=` (systemd.service(5)), `StartLimitIntervalSec=`,
+//! `StartLimitBurst=`, `OnFailure=` (systemd.unit(5)).
+//!
+//! Delays in sentences are those that the settings ask for: what is measured adds the timers' slack to them.
+
+mod delays;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use systemd_lab_protocol::{Event, EventKind};
+
+use self::delays::{Delays, exactly, setting, spoken_list};
+use super::{Case, Rule, between, spoken};
+
+/// Rules for a service that should have come back and did not.
+pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
+
+/// Rules for a service that should have been given up and was not.
+pub const NOT_GIVEN_UP: &[Rule] = &[limit_off, limit_out_of_reach, starts_too_slow_for_limit];
+
+/// Rules for an alert that did not come, or not as it should.
+pub const ALERT: &[Rule] = &[
+    nobody_is_called,
+    call_fails,
+    called_between_starts,
+    alert_ends_badly,
+];
+
+/// How systemd begins when it cannot do what `OnFailure=` says; the unit's name follows.
+const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
+
+/// The service ended, and `Restart=` does not bring it back from that.
+pub fn not_restarted(case: &Case) -> Option<String> {
+    let was_stopped = case.entered("stop-sigterm").is_some();
+    if was_stopped || restarts(case).next().is_some() || given_up(case) {
+        return None;
+    }
+    let (_, code, status) = case.main_exit()?;
+    let restart = case.timeline.text_property(case.unit, "Restart")?;
+    let how = match code {
+        "exited" => format!("exit code {status}"),
+        _ => crate::view::signal_name(status),
+    };
+    let prevented = code == "exited" && prevented_codes(case).contains(&i64::from(status));
+    let why = match restart {
+        _ if prevented => format!("RestartPreventExitStatus={status} forbids a restart"),
+        "no" => "Restart=no never starts it again".to_owned(),
+        "on-failure" => format!("{how} is no failure, so Restart=on-failure leaves it alone"),
+        other => format!("Restart={other} does not start it again after that"),
+    };
+    Some(format!("{} ended with {how}, and {why}", case.unit))
+}
+
+/// Only one of the two settings by which delays grow.
+pub fn growth_ignored(case: &Case) -> Option<String> {
+    let settings = Delays::of(case)?;
+    let (there, missing) = match (settings.steps, settings.longest) {
+        (1.., None) => (
+            format!("RestartSteps={}", settings.steps),
+            "RestartMaxDelaySec=",
+        ),
+        (0, Some(longest)) => (
+            format!("RestartMaxDelaySec={}", setting(longest)),
+            "RestartSteps=",
+        ),
+        _ => return None,
+    };
+    Some(format!(
+        "{there} has no effect without {missing}: systemd says so in its log, and every delay is {} (RestartSec=)",
+        spoken(settings.first)
+    ))
+}
+
+/// When the scenario ended, the next start was still to come.
+pub fn still_waiting(case: &Case) -> Option<String> {
+    if !is_waiting(case) {
+        return None;
+    }
+    let settings = Delays::of(case)?;
+    let next = restarts(case).count() as u64 + 1;
+    Some(format!(
+        "the next start was still to come: {} makes the delay before restart {next} {}",
+        settings.spelt(),
+        exactly(settings.before(next))
+    ))
+}
+
+/// All starts that the limit allows failed before an outage of this length was over.
+pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
+    let (burst, interval) = start_limit(case)?;
+    // The restart that will be refused may still be to come.
+    let none_is_left = is_waiting(case)
+        && restarts(case).count() as u64 + 1 == burst
+        && interval.is_none_or(|interval| interval > outage);
+    if !given_up(case) && !none_is_left {
+        return None;
+    }
+    let settings = Delays::of(case)?;
+    let between_starts = settings.between(burst);
+    if between_starts.is_empty() {
+        return Some(format!(
+            "StartLimitBurst={burst} counts the first start as well: the first restart was refused, and systemd gave up"
+        ));
+    }
+    let sum: Duration = between_starts.iter().sum();
+    Some(format!(
+        "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({})",
+        spoken_list(&between_starts, ", "),
+        exactly(sum),
+        spoken(outage),
+        settings.spelt()
+    ))
+}
+
+/// The settings ask for other delays than these.
+pub fn other_delays(case: &Case, wanted: &[Duration]) -> Option<String> {
+    let settings = Delays::of(case)?;
+    let delays = settings.between(wanted.len() as u64 + 1);
+    (delays != wanted).then(|| {
+        format!(
+            "{} makes the delays {}, and not {}",
+            settings.spelt(),
+            spoken_list(&delays, ", "),
+            spoken_list(wanted, ", ")
+        )
+    })
+}
+
+/// `StartLimitIntervalSec=0`, or `StartLimitBurst=0`.
+pub fn limit_off(case: &Case) -> Option<String> {
+    let (burst, interval) = start_limit(case)?;
+    let zero = match (burst, interval) {
+        (_, Some(Duration::ZERO)) => "StartLimitIntervalSec=0",
+        (0, _) => "StartLimitBurst=0",
+        _ => return None,
+    };
+    Some(format!(
+        "{zero} switches the start limit off: {} is started again for ever",
+        case.unit
+    ))
+}
+
+/// The delays alone are longer than the interval in which starts are counted.
+pub fn limit_out_of_reach(case: &Case) -> Option<String> {
+    if given_up(case) {
+        return None;
+    }
+    let (burst, interval) = start_limit(case)?;
+    let interval = interval.filter(|interval| !interval.is_zero())?;
+    let settings = Delays::of(case)?;
+    let delays = settings.between(burst.checked_add(1)?);
+    let sum: Duration = delays.iter().sum();
+    if sum <= interval {
+        return None;
+    }
+    let all_the_same = delays.iter().all(|delay| *delay == settings.first);
+    let sum_spelt = if all_the_same {
+        format!(
+            "StartLimitBurst={burst} × RestartSec={}",
+            setting(settings.first)
+        )
+    } else {
+        format!("the {burst} delays {}", spoken_list(&delays, " + "))
+    };
+    Some(format!(
+        "{sum_spelt} = {} is longer than StartLimitIntervalSec={}: the count begins anew before it is used up, and systemd never gives up",
+        exactly(sum),
+        setting(interval)
+    ))
+}
+
+/// The delays fit into the interval, but together with the starts themselves they do not.
+pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
+    if given_up(case) {
+        return None;
+    }
+    let (burst, interval) = start_limit(case)?;
+    let interval = interval.filter(|interval| !interval.is_zero())?;
+    let first = case.entered("start")?;
+    let one_too_many = restarts(case).nth(usize::try_from(burst).ok()?.checked_sub(1)?)?;
+    (between(first, one_too_many) > interval).then(|| {
+        format!(
+            "{burst} starts (StartLimitBurst=) and the delays between them take longer than StartLimitIntervalSec={}: the count begins anew before it is used up, and systemd never gives up",
+            setting(interval)
+        )
+    })
+}
+
+/// `StartLimitBurst=` lets systemd give up after another number of starts than this.
+pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
+    let (burst, _) = start_limit(case)?;
+    (given_up(case) && burst != wanted)
+        .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
+}
+
+/// No `OnFailure=`.
+pub fn nobody_is_called(case: &Case) -> Option<String> {
+    called_units(case)?.is_empty().then(|| {
+        format!(
+            "{} has no OnFailure= in [Unit]: systemd gives up and tells nobody",
+            case.unit
+        )
+    })
+}
+
+/// systemd cannot start what `OnFailure=` names.
+pub fn call_fails(case: &Case) -> Option<String> {
+    let messages = case
+        .timeline
+        .of(case.unit)
+        .filter_map(|event| match &event.kind {
+            EventKind::Manager { message, .. } => Some(message.as_str()),
+            _ => None,
+        });
+    let rest = messages
+        .filter_map(|message| message.strip_prefix(CALL_FAILS))
+        .next()?;
+    let (called, reason) = rest.split_once(" job, ignoring: ")?;
+    let complaint = case
+        .timeline
+        .of(called)
+        .find_map(|event| match &event.kind {
+            EventKind::UnitFile { line, message, .. } => {
+                Some((line, message.trim_end_matches('.')))
+            }
+            _ => None,
+        });
+    let more = match (complaint, called.split_once('@')) {
+        (Some((0, message)), _) => format!(" ({message})"),
+        (Some((line, message)), _) => format!(" (line {line}: {message})"),
+        (None, Some((template, _))) if reason.contains("not found") => {
+            format!(" (its file would be {template}@.service)")
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "systemd cannot start what OnFailure= of {} names: {}{more}",
+        case.unit,
+        reason.trim_end_matches('.')
+    ))
+}
+
+/// Any `RestartMode=` but `direct`: failed between any two starts.
+pub fn called_between_starts(case: &Case) -> Option<String> {
+    let mode = case.timeline.text_property(case.unit, "RestartMode")?;
+    let failures = case
+        .timeline
+        .of(case.unit)
+        .filter(|event| {
+            matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "failed-before-auto-restart")
+        })
+        .count();
+    (mode != "direct" && failures > 0 && !called_units(case)?.is_empty()).then(|| {
+        format!(
+            "RestartMode={mode} lets {} be `failed` for a moment before each restart, and OnFailure= calls each time",
+            case.unit
+        )
+    })
+}
+
+/// The unit that is called was started and ended with an error.
+pub fn alert_ends_badly(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    called.iter().find_map(|unit| {
+        let alert = Case { unit, ..*case };
+        let (_, code, status) = alert.main_exit()?;
+        (code != "exited" || status != 0).then(|| {
+            let how = match code {
+                "exited" => format!("with exit code {status}"),
+                _ => format!("by {}", crate::view::signal_name(status)),
+            };
+            format!("{unit}, which OnFailure= names, was started and ended {how}")
+        })
+    })
+}
+
+/// `OnFailure=` names units, and none is an instance of this template, e.g. `alert@.service`.
+pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
+    let called = called_units(case)?;
+    let stem = template.split_inclusive('@').next()?;
+    (!called.is_empty() && !called.iter().any(|unit| unit.starts_with(stem))).then(|| {
+        format!(
+            "OnFailure= of {} names {}, which is no instance of {template}",
+            case.unit,
+            called.join(", ")
+        )
+    })
+}
+
+/// An instance of the template logged something, and nothing of it says what has failed.
+pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<String> {
+    let called = called_units(case)?;
+    let stem = template.split_inclusive('@').next()?;
+    let unit = called.iter().find(|unit| unit.starts_with(stem))?;
+    let logged = Case { unit, ..*case }.last_log();
+    let what = match logged {
+        Some(line) if !line.contains(name) => format!("logs {line:?}"),
+        None => "logs nothing".to_owned(),
+        Some(_) => return None,
+    };
+    let instance = unit.strip_prefix(stem)?.strip_suffix(".service")?;
+    let remedy = if instance.contains(name) {
+        format!("%i in {template} stands for {instance}")
+    } else {
+        format!("its instance is {instance:?}, %n in OnFailure= would be the failed unit's name")
+    };
+    Some(format!(
+        "{unit} {what} and so does not say what has failed: {remedy}"
+    ))
+}
+
+/// `StartLimitBurst=` and `StartLimitIntervalSec=`; no interval for `infinity`.
+fn start_limit(case: &Case) -> Option<(u64, Option<Duration>)> {
+    let burst = case
+        .timeline
+        .property(case.unit, "StartLimitBurst")?
+        .as_u64()?;
+    let interval = case
+        .timeline
+        .duration_property(case.unit, "StartLimitIntervalUSec");
+    Some((burst, interval))
+}
+
+fn given_up(case: &Case) -> bool {
+    case.first(|kind| matches!(kind, EventKind::StartLimitHit))
+        .is_some()
+}
+
+/// Whether the scenario ended during the wait for a restart.
+fn is_waiting(case: &Case) -> bool {
+    let states = case
+        .timeline
+        .of(case.unit)
+        .filter_map(|event| match &event.kind {
+            EventKind::StateChanged { to, .. } => Some(to.as_str()),
+            _ => None,
+        });
+    states.last() == Some("auto-restart")
+}
+
+fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
+    let restart = |event: &&Event| matches!(event.kind, EventKind::RestartScheduled { .. });
+    case.timeline.of(case.unit).filter(restart)
+}
+
+/// What `OnFailure=` names; empty when it is not set, `None` when the unit's properties are not known.
+fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
+    let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
+    Some(called.iter().filter_map(Value::as_str).collect())
+}
+
+/// Exit codes of `RestartPreventExitStatus=`: on D-Bus, a list of codes and a list of signals.
+fn prevented_codes(case: &Case) -> Vec<i64> {
+    let property = case
+        .timeline
+        .property(case.unit, "RestartPreventExitStatus");
+    let codes = property.and_then(|lists| lists.get(0)?.as_array());
+    codes.map_or(Vec::new(), |codes| {
+        codes.iter().filter_map(Value::as_i64).collect()
+    })
+}

@@ -1,0 +1,313 @@
+//! A service that does not serve, says nothing useful about it, or ends badly: `Type=`, `[Install]`, priorities of log
+//! lines (sd-daemon(3)), exit codes, `TimeoutStopSec=` (systemd.service(5), systemd.unit(5)).
+//!
+//! What has to do with the service's notifications is in `readiness` and `stopping`.
+
+mod port_taken;
+
+use std::time::Duration;
+
+use systemd_lab_protocol::EventKind;
+use systemd_lab_protocol::event::ResponseOutcome;
+
+use super::{Case, Rule, between, spoken, stopping};
+use crate::timeline::Timeline;
+
+pub use port_taken::PORT_TAKEN;
+
+/// Rules for a service that was started and cannot be reached.
+pub const NOT_SERVING: &[Rule] = &[ended_by_itself, listens_elsewhere, listens_nowhere];
+
+/// Rules for a stop of a service that sends no notifications. What it does until SIGKILL comes is the business of
+/// [`killed_before_it_ended`].
+pub const STOP: &[Rule] = &[
+    stopping::no_signal_handler,
+    stopping::request_cut_off,
+    stopping::ended_with_failure,
+];
+
+/// Settings that are shown to people: `systemctl status` prints both.
+pub const TEXTS_FOR_PEOPLE: [&str; 2] = ["Description", "Documentation"];
+
+/// syslog's `err`: syslog(3).
+const ERROR: u8 = 3;
+
+/// A drain that is measured ends up to this late: timer slack, and the time that ending a process takes.
+const MEASURING: Duration = Duration::from_millis(900);
+
+/// What `systemd-analyze verify` printed, if the scenario ran it.
+pub fn verify_output(timeline: &Timeline) -> Option<&str> {
+    timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::Command { argv, output, .. } if argv.iter().any(|word| word == "verify") => {
+                Some(output.as_str())
+            }
+            _ => None,
+        })
+}
+
+/// `systemd-analyze verify` had something to say.
+pub fn verify_complaint(case: &Case) -> Option<String> {
+    let line = verify_output(case.timeline)?.lines().next()?;
+    Some(format!(
+        "systemd-analyze verify says: {}",
+        line.trim_end_matches('.')
+    ))
+}
+
+/// Whether the unit sets one of [`TEXTS_FOR_PEOPLE`].
+pub fn is_set(case: &Case, setting: &str) -> bool {
+    match case.timeline.property(case.unit, setting) {
+        // Without a Description=, systemd takes the unit's name.
+        Some(serde_json::Value::String(text)) => !text.is_empty() && text != case.unit,
+        Some(serde_json::Value::Array(texts)) => !texts.is_empty(),
+        _ => false,
+    }
+}
+
+/// No `Description=`, or no `Documentation=`.
+pub fn text_for_people_missing(case: &Case) -> Option<String> {
+    let setting = TEXTS_FOR_PEOPLE
+        .iter()
+        .find(|setting| !is_set(case, setting))?;
+    Some(format!(
+        "{} sets no {setting}= in its [Unit] section: systemctl status has nothing to tell people",
+        case.unit
+    ))
+}
+
+/// The service ended before anybody had stopped it.
+pub fn ended_by_itself(case: &Case) -> Option<String> {
+    case.entered("running")?;
+    let (exit, code, status) = case.main_exit()?;
+    if exit.at_us >= stop_began(case) {
+        return None;
+    }
+    let how = match code {
+        "exited" => format!("with exit code {status}"),
+        _ => format!("by {}", crate::view::signal_name(status)),
+    };
+    let words = case.last_log().map_or(String::new(), |line| {
+        format!("; the last line it logged: {line:?}")
+    });
+    Some(format!(
+        "the service ended {how} before anybody stopped it{words}"
+    ))
+}
+
+/// Something listens, but at another address.
+pub fn listens_elsewhere(case: &Case) -> Option<String> {
+    if case.timeline.listening_at(case.address).is_some() {
+        return None;
+    }
+    let other = case.timeline.any_listener()?;
+    Some(format!(
+        "the service listens on {other}, and not on {}",
+        case.address
+    ))
+}
+
+/// The program runs and nothing listens.
+pub fn listens_nowhere(case: &Case) -> Option<String> {
+    case.entered("running")?;
+    case.timeline.any_listener().is_none().then(|| {
+        format!(
+            "the service runs, but nothing ever listened on {}",
+            case.address
+        )
+    })
+}
+
+/// The named request got another answer than it should.
+pub fn other_answer(case: &Case, request: &str, body: &str) -> Option<String> {
+    let how = match case.timeline.response(request)? {
+        ResponseOutcome::Answered {
+            status: 200,
+            body: found,
+        } if found.trim_end() == body => return None,
+        ResponseOutcome::Answered {
+            status,
+            body: found,
+        } => format!("was answered with status {status} and {found:?}"),
+        ResponseOutcome::Refused => "was refused".to_owned(),
+        ResponseOutcome::TimedOut => "was not answered in time".to_owned(),
+        ResponseOutcome::Broken { .. } => "was cut off".to_owned(),
+    };
+    Some(format!("the request \"{request}\" {how}"))
+}
+
+/// Another `Type=` than the wanted one.
+pub fn other_type(case: &Case, wanted: &str) -> Option<String> {
+    let kind = case.timeline.text_property(case.unit, "Type")?;
+    if kind == wanted {
+        return None;
+    }
+    let means = match kind {
+        "simple" | "idle" => {
+            "its start job is done before the program runs, so that even the start of a missing one succeeds"
+        }
+        "oneshot" => "systemd waits until the program has ended before it takes it for started",
+        "forking" => "systemd waits until the program has forked and its first process has ended",
+        _ => "systemd waits for the service to say that it is ready",
+    };
+    Some(format!(
+        "{} has Type={kind}, not Type={wanted}: {means}",
+        case.unit
+    ))
+}
+
+/// `systemctl enable` found nothing to do.
+pub fn not_enabled(case: &Case) -> Option<String> {
+    let state = case.timeline.text_property(case.unit, "UnitFileState")?;
+    (state == "static").then(|| {
+        format!(
+            "{} has no WantedBy= in an [Install] section: systemctl enable has nothing to link, and no boot starts it",
+            case.unit
+        )
+    })
+}
+
+/// It is enabled, and `multi-user.target` does not pull it in.
+pub fn not_wanted_at_boot(case: &Case) -> Option<String> {
+    let state = case.timeline.text_property(case.unit, "UnitFileState")?;
+    let is_pulled_in = case
+        .first(|kind| {
+            matches!(
+                kind,
+                EventKind::JobQueued { .. } | EventKind::JobEnded { .. }
+            )
+        })
+        .is_some();
+    // A unit that cannot be loaded is not started either, whatever wants it.
+    let is_loaded = case.timeline.text_property(case.unit, "LoadState") == Some("loaded");
+    (state == "enabled" && is_loaded && !is_pulled_in).then(|| {
+        format!(
+            "{} is enabled, but multi-user.target does not start it: WantedBy= in its [Install] section decides that",
+            case.unit
+        )
+    })
+}
+
+/// When the stop began; the end of time when none did.
+pub fn stop_began(case: &Case) -> u64 {
+    case.entered("stop-sigterm")
+        .map_or(u64::MAX, |event| event.at_us)
+}
+
+/// How long a stopped service took to end by itself. `None` when it did not.
+pub fn time_to_end(case: &Case) -> Option<Duration> {
+    let stop = case.entered("stop-sigterm")?;
+    let (exit, code, _) = case.main_exit()?;
+    (code == "exited" && exit.at_us >= stop.at_us).then(|| between(stop, exit))
+}
+
+/// After how long systemd gave up a stopped service, and sent SIGKILL.
+fn given_up_after(case: &Case) -> Option<Duration> {
+    let stop = case.entered("stop-sigterm")?;
+    let timeout = case.first(
+        |kind| matches!(kind, EventKind::Timeout { message } if message.contains("stop-sigterm")),
+    )?;
+    Some(between(stop, timeout))
+}
+
+/// `TimeoutStopSec=` passed before the service had ended. In the run of `patient` the service was stopped as well, and
+/// systemd waited much longer. `longest` is how long the service should take at the most.
+pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) -> Option<String> {
+    let stop = case.entered("stop-sigterm")?;
+    let given = given_up_after(case)?;
+    let allowed = spoken(given);
+    let end_us = stop.at_us + given.as_micros() as u64;
+    let stopped_listening = case.timeline.events().iter().any(|event| {
+        (stop.at_us..end_us).contains(&event.at_us)
+            && matches!(&event.kind, EventKind::ListenerClosed { address } if address == case.address)
+    });
+    let killed = format!(
+        "the service still ran {allowed} after SIGTERM and was ended by SIGKILL (TimeoutStopSec=)"
+    );
+    Some(match time_to_end(patient) {
+        Some(needed) if needed <= longest + MEASURING => format!(
+            "TimeoutStopSec= of {} is {allowed}, and the service takes up to {} to end: SIGKILL came first",
+            case.unit,
+            spoken(needed)
+        ),
+        Some(needed) => format!(
+            "the service takes {} to give up a request that never ends, and TimeoutStopSec= of {} allows {allowed}: SIGKILL came first",
+            spoken(needed),
+            case.unit
+        ),
+        None if !stopped_listening => format!(
+            "{killed}, and all the while it listened on {}: it does nothing about SIGTERM",
+            case.address
+        ),
+        None => match given_up_after(patient) {
+            Some(more) => format!(
+                "{killed}, and {} were not enough either: the wait for a request that never ends needs a deadline",
+                spoken(more)
+            ),
+            None => format!("{killed}: it waits for a request that never ends, and for too long"),
+        },
+    })
+}
+
+/// Another `TimeoutStopSec=` than the wanted one.
+pub fn other_stop_timeout(case: &Case, wanted: Duration) -> Option<String> {
+    let property = case.timeline.property(case.unit, "TimeoutStopUSec")?;
+    let found = Duration::from_micros(property.as_u64()?);
+    if found == wanted {
+        return None;
+    }
+    let found = match found.as_micros() as u64 {
+        u64::MAX => "infinity".to_owned(),
+        _ => spoken(found),
+    };
+    Some(format!(
+        "TimeoutStopSec= of {} is {found}, not {}: for that long a stop waits for a service that hangs",
+        case.unit,
+        spoken(wanted)
+    ))
+}
+
+/// The lines that the service logged as errors or worse before this instant, with their priorities.
+pub fn error_lines<'a>(case: &Case<'a>, before_us: u64) -> Vec<(u8, &'a str)> {
+    let lines = lines(case).into_iter();
+    lines
+        .filter(|(at_us, priority, _)| *at_us < before_us && *priority <= ERROR)
+        .map(|(_, priority, message)| (priority, message))
+        .collect()
+}
+
+/// Everything the service logged: when, at which priority, what.
+fn lines<'a>(case: &Case<'a>) -> Vec<(u64, u8, &'a str)> {
+    let events = case.timeline.events().iter();
+    events
+        .filter(|event| event.is_about(case.unit))
+        .filter_map(|event| match &event.kind {
+            EventKind::Log { priority, message } => {
+                Some((event.at_us, *priority, message.as_str()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A priority with its name in syslog(3): `3 (err)`.
+pub fn priority_text(priority: u8) -> String {
+    const NAMES: [&str; 8] = [
+        "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+    ];
+    match NAMES.get(usize::from(priority)) {
+        Some(name) => format!("{priority} ({name})"),
+        None => priority.to_string(),
+    }
+}
+
+/// An error was logged although nothing was wrong.
+pub fn error_while_well(case: &Case) -> Option<String> {
+    let (priority, message) = *error_lines(case, stop_began(case)).first()?;
+    Some(format!(
+        "nothing was wrong, and yet a line came at priority {}: {message:?}",
+        priority_text(priority)
+    ))
+}

@@ -1,0 +1,139 @@
+//! A service that cannot bind its address: how it ends, and what it says.
+
+use systemd_lab_protocol::EventKind;
+
+use super::{ERROR, error_lines, lines, priority_text};
+use crate::diagnosis::{Case, Rule, between, spoken};
+
+/// Rules for a service whose address something else has bound first.
+pub const PORT_TAKEN: &[Rule] = &[
+    goes_on_without_port,
+    started_again,
+    panicked,
+    failure_hidden,
+    failure_not_logged,
+    failure_at_lower_priority,
+    failure_without_address,
+    failure_logged_twice,
+];
+
+/// What a Rust program ends with when its main thread panics.
+const PANIC_STATUS: i32 = 101;
+
+/// The port is taken, and the service runs all the same.
+fn goes_on_without_port(case: &Case) -> Option<String> {
+    let running = case.entered("running")?;
+    if case.main_exit().is_some() {
+        return None;
+    }
+    let others = case.timeline.events().iter();
+    let elsewhere = others
+        .filter(|event| event.at_us >= running.at_us)
+        .find_map(|event| match &event.kind {
+            EventKind::ListenerOpened { address } => Some(address),
+            _ => None,
+        });
+    if let Some(other) = elsewhere {
+        return Some(format!(
+            "the service listens on {other}, and not on {}",
+            case.address
+        ));
+    }
+    let last = case.timeline.events().last()?;
+    Some(format!(
+        "{} is taken, and after {} the service still ran: without its port it cannot work and must end with an error",
+        case.address,
+        spoken(between(running, last))
+    ))
+}
+
+/// `Restart=` starts it again, and the port is still taken.
+fn started_again(case: &Case) -> Option<String> {
+    case.first(|kind| matches!(kind, EventKind::RestartScheduled { .. }))?;
+    let restart = case.timeline.text_property(case.unit, "Restart")?;
+    Some(format!(
+        "Restart={restart} of {} starts the service again, although {} is still taken",
+        case.unit, case.address
+    ))
+}
+
+/// A panic where an error was due.
+fn panicked(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    let lines = lines(case);
+    // Whoever panics with an error of its own logged has at least said why.
+    if code != "exited" || status != PANIC_STATUS || !error_lines(case, u64::MAX).is_empty() {
+        return None;
+    }
+    let priority = lines.first().map_or(String::new(), |(_, priority, _)| {
+        format!(
+            ", with a message of several lines at priority {}",
+            priority_text(*priority)
+        )
+    });
+    Some(format!(
+        "{} is taken, and the service panics (exit code {PANIC_STATUS}){priority}: look for the unwrap or expect",
+        case.address
+    ))
+}
+
+/// Exit code 0 after a failure.
+fn failure_hidden(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code == "exited" && status == 0).then(|| {
+        format!(
+            "{} is taken, and the service ends with exit code 0: for systemd all went well",
+            case.address
+        )
+    })
+}
+
+/// Not a word about it.
+fn failure_not_logged(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code == "exited" && lines(case).is_empty()).then(|| {
+        format!(
+            "{} is taken, and the service ends with exit code {status} without a line that says why",
+            case.address
+        )
+    })
+}
+
+/// It is said, but not as an error.
+fn failure_at_lower_priority(case: &Case) -> Option<String> {
+    case.main_exit()?;
+    if !error_lines(case, u64::MAX).is_empty() {
+        return None;
+    }
+    let lines = lines(case);
+    let (_, priority, message) = lines.last()?;
+    Some(format!(
+        "the line {message:?} came at priority {}: an error has priority 3 (err), which a line gets by beginning with <3>",
+        priority_text(*priority)
+    ))
+}
+
+/// The line does not say which address.
+fn failure_without_address(case: &Case) -> Option<String> {
+    match error_lines(case, u64::MAX).as_slice() {
+        [(ERROR, message)] if !message.contains(case.address) => Some(format!(
+            "the line {message:?} does not name {}: whoever reads it cannot tell which address is taken",
+            case.address
+        )),
+        [(priority, message)] if *priority < ERROR => Some(format!(
+            "the line {message:?} came at priority {}: an error of one service has priority 3 (err)",
+            priority_text(*priority)
+        )),
+        _ => None,
+    }
+}
+
+/// More than one line for one failure.
+fn failure_logged_twice(case: &Case) -> Option<String> {
+    let count = error_lines(case, u64::MAX).len();
+    (count > 1).then(|| {
+        format!(
+            "{count} lines came at priority 3 (err) or worse for one failure: say it once, where the service gives up"
+        )
+    })
+}

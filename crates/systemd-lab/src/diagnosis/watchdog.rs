@@ -1,0 +1,251 @@
+//! `WatchdogSec=`, `WATCHDOG=1` and `WATCHDOG=trigger`: who notices a service that hangs (systemd.service(5),
+//! sd_notify(3)).
+
+use std::ops::Range;
+use std::time::Duration;
+
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::{Case, Rule, between, spoken};
+
+/// For a service that works, and should have been left alone.
+pub const WHILE_HEALTHY: &[Rule] = &[
+    not_set,
+    triggered_while_stopping,
+    triggered_while_healthy,
+    never_pinged,
+    pinged_too_seldom,
+];
+
+/// For a service that hangs each time it is started, and should have been given up.
+pub const GIVEN_UP: &[Rule] = &[not_set, never_noticed, not_restarted, never_given_up];
+
+/// No `WatchdogSec=`.
+pub fn not_set(case: &Case) -> Option<String> {
+    let limit = case
+        .timeline
+        .property(case.unit, "WatchdogUSec")?
+        .as_u64()?;
+    (limit == 0 || limit == u64::MAX).then(|| {
+        format!(
+            "WatchdogSec= of {} is not set: systemd does not notice a service that hangs without ending",
+            case.unit
+        )
+    })
+}
+
+/// `WATCHDOG=trigger` while the service was being stopped: its self-test met the closed door.
+pub fn triggered_while_stopping(case: &Case) -> Option<String> {
+    let stop = case.entered("stop-sigterm")?;
+    let trigger = notified(case, "WATCHDOG=trigger")?;
+    (trigger.at_us >= stop.at_us).then(|| {
+        "WATCHDOG=trigger was sent while the service was being stopped: the self-test has to end with the serving".to_owned()
+    })
+}
+
+/// `WATCHDOG=trigger` although nothing was wrong.
+pub fn triggered_while_healthy(case: &Case) -> Option<String> {
+    let trigger = notified(case, "WATCHDOG=trigger")?;
+    let status = status_before(case, trigger)
+        .map_or(String::new(), |text| format!("; STATUS= said {text:?}"));
+    Some(format!(
+        "WATCHDOG=trigger was sent although the service was only busy: the self-test is less patient than honest work is slow{status}"
+    ))
+}
+
+/// `WatchdogSec=` in the unit, and nothing in the service that knows.
+pub fn never_pinged(case: &Case) -> Option<String> {
+    let timeout = timeout(case)?;
+    notified(case, "WATCHDOG=1").is_none().then(|| {
+        format!("WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout})")
+    })
+}
+
+/// `WATCHDOG=1`, but too late.
+pub fn pinged_too_seldom(case: &Case) -> Option<String> {
+    let timeout = timeout(case)?;
+    let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1").collect();
+    let longest = pings.windows(2).map(|pair| between(pair[0], pair[1])).max();
+    let how_often = longest.map_or("arrived only once".to_owned(), |gap| {
+        format!("arrived up to {} apart", spoken(gap))
+    });
+    Some(format!(
+        "WATCHDOG=1 {how_often}, and systemd ended a service that worked ({timeout}): ping at half the time of WatchdogSec="
+    ))
+}
+
+/// What kept a service that hung since the beginning of `span` from being noticed, reported and started again.
+///
+/// `span` is in the guest's time, in microseconds: from the fault to the next one.
+pub fn after_fault(case: &Case, span: Range<u64>) -> Option<String> {
+    let within = |event: &&Event| span.contains(&event.at_us) && event.is_about(case.unit);
+    let events = || case.timeline.events().iter().filter(within);
+    let noticed = events().find(|event| matches!(event.kind, EventKind::WatchdogTimeout { .. }));
+    let Some(noticed) = noticed else {
+        return ping_without_test(case, span);
+    };
+    let limit = case.timeline.duration_property(case.unit, "WatchdogUSec")?;
+    let elapsed = Duration::from_micros(noticed.at_us - span.start);
+    let back = events().any(|event| {
+        event.at_us > noticed.at_us
+            && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "running")
+    });
+    if !back {
+        return not_restarted(case).or_else(|| Some(
+            "the watchdog ended the service, and it was not running again in time: RestartSec=, RestartSteps= and TimeoutStartSec= decide how long that takes".to_owned(),
+        ));
+    }
+    let triggered = all_notified(case, "WATCHDOG=trigger").any(|event| span.contains(&event.at_us));
+    if elapsed > limit.max(LONGEST_SENSIBLE_LIMIT) + SLACK {
+        return Some(if triggered {
+            format!(
+                "the self-test noticed only after {}: it has to be done, with its deadline, within WatchdogSec=",
+                spoken(elapsed)
+            )
+        } else {
+            format!(
+                "the watchdog ended the service only {} after it hung: WATCHDOG=1 still arrived, so something other than a self-test through the front door sends it",
+                spoken(elapsed)
+            )
+        });
+    }
+    if elapsed > LONGEST_SENSIBLE_LIMIT + SLACK {
+        return Some(format!(
+            "the watchdog noticed only after {}: WatchdogSec= is {}",
+            spoken(elapsed),
+            spoken(limit)
+        ));
+    }
+    let status = status_before(case, noticed).filter(|_| {
+        all_notified(case, "STATUS=")
+            .any(|event| span.contains(&event.at_us) && event.at_us <= noticed.at_us)
+    });
+    match (status, triggered) {
+        (None, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted".to_owned()),
+        (None, false) => Some("the self-test failed in silence: WATCHDOG=1 ceased, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
+        (Some(text), false) => Some(format!(
+            "STATUS= said {text:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec="
+        )),
+        (Some(text), true) => Some(format!(
+            "STATUS= said {text:?}, but the journal has no line of priority err that says so"
+        )),
+    }
+}
+
+/// A watchdog of more than this is not what was asked for.
+const LONGEST_SENSIBLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// Nobody noticed: pings went on, or nothing waits for them.
+fn ping_without_test(case: &Case, span: Range<u64>) -> Option<String> {
+    let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
+        .filter(|event| span.contains(&event.at_us))
+        .collect();
+    let (first, last) = (pings.first()?, pings.last()?);
+    let lasted = spoken(between(first, last));
+    let failed = status_before(case, last).filter(|text| mentions_failure(text));
+    Some(match failed {
+        Some(text) => format!(
+            "STATUS= said {text:?}, and WATCHDOG=1 went on arriving for {lasted} all the same: a self-test that fails must keep it back"
+        ),
+        None => format!(
+            "the service hung, and WATCHDOG=1 went on arriving for {lasted}: whatever is tested before it is sent, it is not whether the service answers"
+        ),
+    })
+}
+
+/// Whether a person who reads this knows that something is wrong.
+fn mentions_failure(status: &str) -> bool {
+    let status = status.to_lowercase();
+    [
+        "fail",
+        "no answer",
+        "not answer",
+        "timeout",
+        "timed out",
+        "hang",
+        "error",
+    ]
+    .iter()
+    .any(|word| status.contains(word))
+}
+
+/// A service that hangs at each start, and no watchdog that acted.
+pub fn never_noticed(case: &Case) -> Option<String> {
+    if timeout(case).is_some() {
+        return None;
+    }
+    ping_without_test(case, 0..u64::MAX)
+}
+
+/// The watchdog acted, and `Restart=` left it at that.
+pub fn not_restarted(case: &Case) -> Option<String> {
+    timeout(case)?;
+    let restarted = case
+        .first(|kind| matches!(kind, EventKind::RestartScheduled { .. }))
+        .is_some();
+    let policy = case.timeline.text_property(case.unit, "Restart")?;
+    (!restarted).then(|| {
+        format!("the watchdog ended the service, and Restart={policy} does not start it again after the result watchdog")
+    })
+}
+
+/// It hangs, is ended, is started, for ever.
+pub fn never_given_up(case: &Case) -> Option<String> {
+    timeout(case)?;
+    if case
+        .first(|kind| matches!(kind, EventKind::StartLimitHit))
+        .is_some()
+    {
+        return None;
+    }
+    let interval = case
+        .timeline
+        .duration_property(case.unit, "StartLimitIntervalUSec")?;
+    let burst = case
+        .timeline
+        .property(case.unit, "StartLimitBurst")?
+        .as_u64()?;
+    Some(format!(
+        "the service hung at each start and was never given up: {burst} starts within {} (StartLimitBurst=, StartLimitIntervalSec=) never come together",
+        spoken(interval)
+    ))
+}
+
+/// systemd's own words about the watchdog that acted first, e.g. `Watchdog timeout (limit 10s)!`.
+fn timeout<'a>(case: &Case<'a>) -> Option<&'a str> {
+    let event = case.first(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))?;
+    match &event.kind {
+        EventKind::WatchdogTimeout { message } => Some(message.trim_end_matches('!')),
+        _ => None,
+    }
+}
+
+fn notified<'a>(case: &Case<'a>, assignment: &str) -> Option<&'a Event> {
+    all_notified(case, assignment).next()
+}
+
+/// Every notification with an assignment that begins like this.
+fn all_notified<'a>(case: &Case<'a>, assignment: &str) -> impl Iterator<Item = &'a Event> {
+    let (unit, assignment) = (case.unit.to_owned(), assignment.to_owned());
+    case.timeline.events().iter().filter(move |event| {
+        event.is_about(&unit)
+            && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                if assignments.iter().any(|one| one.starts_with(&assignment)))
+    })
+}
+
+/// The text of the last `STATUS=` up to this event.
+fn status_before<'a>(case: &Case<'a>, until: &Event) -> Option<&'a str> {
+    let events = case.timeline.events().iter().rev();
+    events
+        .filter(|event| event.at_us <= until.at_us && event.is_about(case.unit))
+        .find_map(|event| match &event.kind {
+            EventKind::Notified { assignments, .. } => assignments
+                .iter()
+                .find_map(|one| one.strip_prefix("STATUS=")),
+            _ => None,
+        })
+}

@@ -1,0 +1,60 @@
+//! What was run once need not be run again: [`Lab::run_remembered`](systemd_lab::Lab::run_remembered).
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process;
+
+use support::{LONG, assert_same, damage, entries, lab, ordinary_cache, other_unit};
+use systemd_lab::Timeline;
+use systemd_lab::protocol::Scenario;
+
+/// Tells one file from another that took its name.
+fn inode(file: &Path) -> u64 {
+    fs::metadata(file).expect("it is there").ino()
+}
+
+/// The file in which a timeline is kept: the one that speaks of this unit.
+fn remembered(unit: &str) -> PathBuf {
+    let cache = ordinary_cache();
+    let files = entries(&cache, "snapshot-").into_iter().flat_map(|name| {
+        let directory = cache.join(name).join("remembered");
+        let names = entries(&directory, "").into_iter();
+        names.map(move |name| directory.join(name))
+    });
+    let speaks_of_it =
+        |file: &PathBuf| fs::read_to_string(file).is_ok_and(|text| text.contains(unit));
+    files
+        .into_iter()
+        .find(speaks_of_it)
+        .expect("its timeline was kept")
+}
+
+#[test]
+fn the_second_time_it_is_read_back_unless_it_is_damaged() {
+    // No earlier test process had this one.
+    let unit = format!("remembered-{}.service", process::id());
+    let run = || -> Timeline {
+        let scenario =
+            Scenario::new("remembered")
+                .start(&unit)
+                .wait_for_state(&unit, &["running"], LONG);
+        let files = [other_unit(&unit, "ExecStart=/usr/bin/sleep infinity")];
+        let timeline = lab().run_remembered(&scenario, &files);
+        timeline.expect("the lab works")
+    };
+    let first = run();
+    let file = remembered(&unit);
+    let written = inode(&file);
+    assert_eq!(run(), first);
+    assert_eq!(inode(&file), written, "it was read, not run");
+
+    damage(&file, b"0000");
+    let anew = run();
+    assert_same(&anew.to_json_lines(), &first.to_json_lines());
+    assert_ne!(inode(&file), written, "it was run anew");
+    assert_eq!(run(), anew);
+    fs::remove_file(file).expect("it is there");
+}

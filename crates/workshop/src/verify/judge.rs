@@ -1,0 +1,144 @@
+//! Runs a check's executable and says what it found first.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use anyhow::Context;
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE};
+use systemd_lab::check::{Outcome, REPORT_VARIABLE, Verdict};
+
+use crate::check::{last_lines, read};
+
+/// Tells a check to take the time that its longest run needs.
+const SOAK_VARIABLE: &str = "EXERCISE_CHECK_SOAK";
+
+/// A requirement that is not met, and what the attendee is told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) number: u32,
+    pub(super) text: String,
+}
+
+/// A check, and what to judge with it.
+pub(super) struct Check {
+    pub(super) executable: PathBuf,
+    /// The folder of the check's package.
+    pub(super) folder: PathBuf,
+    pub(super) root: PathBuf,
+    /// In place of the package's own.
+    pub(super) binary: Option<PathBuf>,
+    /// A folder in place of the workshop.
+    pub(super) files: Option<PathBuf>,
+    /// Runs this test only, and with all the time that it needs.
+    pub(super) soak: Option<String>,
+}
+
+/// What a check found first.
+#[derive(Debug)]
+pub(super) enum Found {
+    Nothing,
+    NotYet(Finding),
+    /// Nothing is known of the service: what is shown instead.
+    NoResult(Outcome, String),
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "requirement {}: {}", self.number, self.text)
+    }
+}
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Found::Nothing => f.write_str("every requirement is met"),
+            Found::NotYet(finding) => finding.fmt(f),
+            Found::NoResult(_, report) => f.write_str(report),
+        }
+    }
+}
+
+impl Check {
+    /// Runs the check to its end.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
+    pub(super) fn run(&self) -> anyhow::Result<Found> {
+        let report = tempfile::NamedTempFile::new()
+            .context("cannot make a temporary file; is the disk full?")?;
+        let mut command = Command::new(&self.executable);
+        command
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .env("CARGO_MANIFEST_DIR", &self.folder)
+            // Nothing is written beside the snapshots, and cargo is not asked where they are.
+            .env("INSTA_UPDATE", "no")
+            .env("INSTA_WORKSPACE_ROOT", &self.root)
+            .env_remove("INSTA_FORCE_PASS")
+            .env_remove(BINARY_VARIABLE)
+            .env_remove(FILES_VARIABLE)
+            .env_remove(SOAK_VARIABLE)
+            .env(REPORT_VARIABLE, report.path());
+        if let Some(binary) = &self.binary {
+            command.env(BINARY_VARIABLE, binary);
+        }
+        if let Some(files) = &self.files {
+            command.env(FILES_VARIABLE, files);
+        }
+        if let Some(test) = &self.soak {
+            command.arg(test).env(SOAK_VARIABLE, "1");
+        }
+        let output = command
+            .output()
+            .with_context(|| format!("cannot run {}", self.executable.display()))?;
+        let verdicts = read(report.path())?;
+        let found = found(verdicts, self.soak.is_some());
+        if matches!(found, Found::Nothing) && !output.status.success() {
+            return Ok(incomplete(&last_lines(&output.stdout)));
+        }
+        Ok(match found {
+            Found::NoResult(outcome, report) if report.is_empty() => {
+                Found::NoResult(outcome, incomplete(&last_lines(&output.stdout)).to_string())
+            }
+            found => found,
+        })
+    }
+}
+
+/// The first that is not met; a lab that broke at any of them leaves no certainty about the others. An empty report
+/// means that verdicts are missing.
+fn found(mut verdicts: Vec<Verdict>, is_soak: bool) -> Found {
+    let is_complete = match verdicts.first() {
+        Some(first) => is_soak || verdicts.len() == first.of as usize,
+        None => false,
+    };
+    let broken = verdicts
+        .iter()
+        .position(|verdict| verdict.outcome == Outcome::LabBroken);
+    if broken.is_none() && !is_complete {
+        return Found::NoResult(Outcome::LabBroken, String::new());
+    }
+    let first = verdicts
+        .iter()
+        .position(|verdict| verdict.outcome != Outcome::Passed);
+    let Some(index) = broken.or(first) else {
+        return Found::Nothing;
+    };
+    let verdict = verdicts.swap_remove(index);
+    match verdict.outcome {
+        Outcome::NotYet => Found::NotYet(Finding {
+            number: verdict.number,
+            text: verdict.diagnosis.unwrap_or(verdict.report),
+        }),
+        outcome => Found::NoResult(outcome, verdict.report),
+    }
+}
+
+fn incomplete(output: &str) -> Found {
+    let report = format!(
+        "the check ended without all its verdicts; run it by hand. Its last words:\n{output}"
+    );
+    Found::NoResult(Outcome::LabBroken, report)
+}

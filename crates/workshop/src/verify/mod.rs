@@ -1,0 +1,164 @@
+//! `cargo workshop verify`, for maintainers: that starters fail and solutions pass, and that every known mistake gets
+//! the diagnosis that it must get.
+
+mod cargo;
+mod item;
+mod judge;
+mod mistake;
+mod overlay;
+mod pool;
+mod stage;
+mod tree;
+mod verifier;
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use systemd_lab::check::Outcome;
+
+use crate::check::spinner;
+use crate::exercises::Workshop;
+use cargo::Workspace;
+use item::{Item, Verified, duration};
+use stage::Stage;
+use tree::Tree;
+use verifier::Verifier;
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Verify only items whose line contains all these words, e.g. `04 no-ready`.
+    words: Vec<String>,
+    /// How many items to verify at a time. Without it: as many as there are cores.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Also run the checks that take minutes.
+    #[arg(long)]
+    soak: bool,
+}
+
+/// `None` when no item has the words.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
+    let begin = Instant::now();
+    let workspace = Workspace::read(&workshop.root)?;
+    let stages: Vec<Stage> = workshop
+        .exercises
+        .iter()
+        .map(|exercise| Stage::read(workshop, exercise, &workspace))
+        .collect();
+    let mut items = items(&stages, arguments.soak);
+    items.retain(|item| {
+        let line = item.to_string();
+        arguments.words.iter().all(|word| line.contains(word))
+    });
+    if items.is_empty() {
+        eprintln!(
+            "nothing to verify contains `{}`; leave words out, or all of them",
+            arguments.words.join(" ")
+        );
+        return Ok(None);
+    }
+    let tree = items
+        .iter()
+        .any(|item| matches!(item, Item::StrayFiles))
+        .then(|| Tree::before(&workshop.root, &workspace.target))
+        .transpose()?;
+    if items.iter().any(Item::is_checked) {
+        // Once, so that items that run at the same time do not all set it up.
+        systemd_lab::Lab::open()?;
+    }
+    let building = spinner("Building");
+    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items);
+    building.finish_and_clear();
+    let verifier = verifier?;
+
+    let jobs = arguments
+        .jobs
+        .or_else(|| std::thread::available_parallelism().ok());
+    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let mut tally = Tally::default();
+    items.retain(|item| !matches!(item, Item::StrayFiles));
+    pool::run(
+        &items,
+        jobs,
+        |item| verifier.verify(item),
+        |item, verified| {
+            tally.add(item, &verified);
+        },
+    );
+    // Last of all: what the others leave behind is what it looks for.
+    if let Some(tree) = tree {
+        let verified = tree
+            .after()
+            .unwrap_or_else(|error| Verified::Broken(format!("{error:#}")));
+        tally.add(&Item::StrayFiles, &verified);
+    }
+    println!("{}, {}", tally.summary(), duration(begin.elapsed()));
+    Ok(Some(tally.outcome()))
+}
+
+/// All there is to verify. What takes longest and uses one core comes first.
+fn items(stages: &[Stage], soak: bool) -> Vec<Item<'_>> {
+    let mut items = vec![Item::Format, Item::Clippy];
+    for stage in stages {
+        let test = stage.settings.as_ref().ok();
+        if let Some(test) = test.and_then(|settings| settings.soak.as_deref())
+            && soak
+        {
+            items.push(Item::Soak(stage, test));
+        }
+    }
+    for stage in stages {
+        items.extend([
+            Item::Exercise(stage),
+            Item::Starter(stage),
+            Item::Solution(stage),
+        ]);
+        let variants = stage.variants.iter();
+        items.extend(variants.map(|name| Item::Variant(stage, name)));
+        let mistakes = stage.mistakes.iter();
+        items.extend(mistakes.map(|mistake| Item::Mistake(stage, mistake)));
+    }
+    items.push(Item::StrayFiles);
+    items
+}
+
+/// How many items held.
+#[derive(Default)]
+struct Tally {
+    ok: usize,
+    failed: usize,
+    broken: usize,
+}
+
+impl Tally {
+    fn add(&mut self, item: &Item<'_>, verified: &Verified) {
+        println!("{}", verified.shown(item));
+        match verified {
+            Verified::Ok | Verified::OkIn(_) => self.ok += 1,
+            Verified::Failed(_) => self.failed += 1,
+            Verified::Broken(_) => self.broken += 1,
+        }
+    }
+
+    fn summary(&self) -> String {
+        let all = self.ok + self.failed + self.broken;
+        let items = if all == 1 { "item" } else { "items" };
+        let mut summary = format!("{all} {items}: {} ok", self.ok);
+        if self.failed > 0 {
+            summary.push_str(&format!(", {} failed", self.failed));
+        }
+        if self.broken > 0 {
+            summary.push_str(&format!(", {} broken", self.broken));
+        }
+        summary
+    }
+
+    fn outcome(&self) -> Outcome {
+        match (self.broken, self.failed) {
+            (0, 0) => Outcome::Passed,
+            (0, _) => Outcome::NotYet,
+            _ => Outcome::LabBroken,
+        }
+    }
+}

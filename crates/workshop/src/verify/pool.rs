@@ -1,0 +1,31 @@
+//! Works on several things at a time.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+/// Calls `work` for every item, `jobs` at a time and begun in their order, and `done` on this thread as each ends.
+pub(super) fn run<I: Sync, R: Send>(
+    items: &[I],
+    jobs: usize,
+    work: impl Fn(&I) -> R + Sync,
+    mut done: impl FnMut(&I, R),
+) {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..jobs.min(items.len()) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
+            scope.spawn(move || {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Whoever listens does so until the last sender is gone.
+                    let _ = sender.send((item, work(item)));
+                }
+            });
+        }
+        drop(sender);
+        for (item, result) in receiver {
+            done(item, result);
+        }
+    });
+}

@@ -1,0 +1,215 @@
+//! A stage as its maintainer sees it: the exercise, its solution, variants of it and known mistakes, and what each of
+//! these folders must contain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::cargo::Workspace;
+use crate::exercises::{Exercise, Workshop};
+
+/// Fewer mistakes would leave requirements without one.
+const FEWEST_MISTAKES: usize = 8;
+
+/// One variant may be right by accident; two show that the check asks for behaviour, not for code.
+const FEWEST_VARIANTS: usize = 2;
+
+/// What, where, and nearly how.
+const FEWEST_HINTS: usize = 3;
+
+/// `exercise.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    /// How long the exercise takes.
+    minutes: u32,
+    /// What the check finds first in the starter: `requirement 1: ...`.
+    pub(super) starter: String,
+    /// Each says more than the one before.
+    hints: Vec<String>,
+    /// The test that `--soak` runs.
+    pub(super) soak: Option<String>,
+}
+
+/// One stage.
+pub(super) struct Stage {
+    /// e.g. `04`
+    pub(super) number: String,
+    /// e.g. `04-notify`: how its folders are called.
+    pub(super) folder: String,
+    /// Or what is wrong with `exercise.toml`.
+    pub(super) settings: Result<Settings, String>,
+    /// The names of the binaries of package `variants-NN`.
+    pub(super) variants: Vec<String>,
+    pub(super) mistakes: Vec<MistakeFile>,
+}
+
+/// `mistakes/NN-topic/<name>.patch`.
+pub(super) struct MistakeFile {
+    pub(super) name: String,
+    pub(super) path: PathBuf,
+}
+
+impl Stage {
+    pub(super) fn read(workshop: &Workshop, exercise: &Exercise, workspace: &Workspace) -> Stage {
+        let number = exercise.number.clone();
+        let folder = format!("{number}-{}", exercise.topic);
+        let variants = workspace
+            .package(&format!("variants-{number}"))
+            .map(|package| package.binaries.clone())
+            .unwrap_or_default();
+        Stage {
+            settings: settings(&workshop.root.join("exercises").join(&folder)),
+            mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
+            variants,
+            number,
+            folder,
+        }
+    }
+
+    pub(super) fn exercise(&self) -> String {
+        format!("exercise-{}", self.number)
+    }
+
+    pub(super) fn solution(&self) -> String {
+        format!("solution-{}", self.number)
+    }
+
+    pub(super) fn variants_package(&self) -> String {
+        format!("variants-{}", self.number)
+    }
+
+    /// `solutions/NN-topic`, relative to the workshop.
+    pub(super) fn solution_folder(&self) -> String {
+        format!("solutions/{}", self.folder)
+    }
+
+    /// `solutions/NN-topic-variants`, relative to the workshop.
+    pub(super) fn variants_folder(&self) -> String {
+        format!("solutions/{}-variants", self.folder)
+    }
+
+    /// What its folders lack, with the remedy.
+    pub(super) fn complaints(&self, root: &Path) -> Vec<String> {
+        let mut complaints = Vec::new();
+        match &self.settings {
+            Ok(settings) => complaints.extend(settings.complaints(&self.folder)),
+            Err(complaint) => complaints.push(complaint.clone()),
+        }
+        complaints.extend(self.header_complaints(root));
+        complaints.extend(self.unit_complaints(root));
+        if self.mistakes.len() < FEWEST_MISTAKES {
+            complaints.push(format!(
+                "mistakes/{} has {} of at least {FEWEST_MISTAKES} patches; mistakes/README.md says how to write one",
+                self.folder,
+                self.mistakes.len()
+            ));
+        }
+        if self.variants.len() < FEWEST_VARIANTS {
+            complaints.push(format!(
+                "the package {} has {} of at least {FEWEST_VARIANTS} binaries; add one under {}/src/bin",
+                self.variants_package(),
+                self.variants.len(),
+                self.variants_folder()
+            ));
+        }
+        complaints
+    }
+
+    fn header_complaints(&self, root: &Path) -> Vec<String> {
+        let path = format!("exercises/{}/src/main.rs", self.folder);
+        let Ok(text) = fs::read_to_string(root.join(&path)) else {
+            return vec![format!("{path} cannot be read; write the starter")];
+        };
+        let header: Vec<&str> = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        let header = header.join("\n");
+        [format!("Stage {}", self.number), "What to reach".to_owned()]
+            .iter()
+            .filter(|wanted| !header.contains(wanted.as_str()))
+            .map(|wanted| {
+                format!("{path} does not begin with a header (`//!`) that says `{wanted}`")
+            })
+            .collect()
+    }
+
+    fn unit_complaints(&self, root: &Path) -> Vec<String> {
+        let exercise = self.exercise();
+        let mut wanted = vec![format!("{exercise}.service")];
+        wanted.extend(names(&root.join("units")).into_iter().filter(|name| {
+            name.strip_prefix(&exercise)
+                .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
+        }));
+        wanted.sort();
+        wanted.dedup();
+        let mut complaints = Vec::new();
+        for unit in wanted {
+            let solved = unit.replacen(&exercise, &self.solution(), 1);
+            for name in [unit, solved] {
+                if !root.join("units").join(&name).exists() {
+                    complaints.push(format!("units/{name} is missing; write it"));
+                }
+            }
+        }
+        complaints
+    }
+}
+
+impl Settings {
+    fn complaints(&self, folder: &str) -> Vec<String> {
+        let mut complaints = Vec::new();
+        if self.minutes == 0 {
+            complaints.push(format!(
+                "exercises/{folder}/exercise.toml: `minutes` is 0; say how long the exercise takes"
+            ));
+        }
+        let rungs = self
+            .hints
+            .iter()
+            .filter(|hint| !hint.trim().is_empty())
+            .count();
+        if rungs < FEWEST_HINTS || rungs < self.hints.len() {
+            complaints.push(format!(
+                "exercises/{folder}/exercise.toml: {rungs} of {} hints say something; write at least {FEWEST_HINTS}, none empty",
+                self.hints.len()
+            ));
+        }
+        complaints
+    }
+}
+
+fn settings(exercise: &Path) -> Result<Settings, String> {
+    let path = exercise.join("exercise.toml");
+    let name = format!(
+        "exercises/{}/exercise.toml",
+        exercise.file_name().unwrap_or_default().to_string_lossy()
+    );
+    let text = fs::read_to_string(path).map_err(|error| {
+        format!("{name} cannot be read ({error}); write it with `minutes`, `starter` and `hints`")
+    })?;
+    toml::from_str(&text).map_err(|error| format!("{name}: {}", error.to_string().trim_end()))
+}
+
+fn mistakes(folder: &Path) -> Vec<MistakeFile> {
+    let patches = names(folder).into_iter().filter_map(|name| {
+        let path = folder.join(&name);
+        let name = name.strip_suffix(".patch")?.to_owned();
+        Some(MistakeFile { name, path })
+    });
+    patches.collect()
+}
+
+/// The names in a folder, sorted; none if there is no such folder.
+pub(super) fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,250 @@
+//! Builds what the items need, all of it before the first is verified, and then verifies them.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+
+use super::cargo::{Built, Package, Workspace, build};
+use super::item::{Item, Verified};
+use super::judge::{Check, Found};
+use super::mistake::{Files, Mistake};
+use super::overlay::Overlay;
+use super::stage::Stage;
+use super::tree;
+use crate::exercises::Workshop;
+
+/// The test target that every exercise and every solution has.
+const CHECK: &str = "check";
+
+/// Everything that is built.
+pub(super) struct Verifier<'a> {
+    root: &'a Path,
+    workspace: &'a Workspace,
+    built: Built,
+    /// By the names of their packages in the overlay; or why there is none.
+    mistakes: BTreeMap<String, Result<Mistake, String>>,
+    overlay: Overlay,
+    built_mistakes: Built,
+    /// Where folders that take the workshop's place are written.
+    files: PathBuf,
+    /// Held as long as this lives.
+    _lock: File,
+}
+
+impl<'a> Verifier<'a> {
+    pub(super) fn prepare(
+        workshop: &'a Workshop,
+        workspace: &'a Workspace,
+        stages: &[Stage],
+        items: &[Item<'_>],
+    ) -> anyhow::Result<Verifier<'a>> {
+        let root = &workshop.root;
+        let own = workspace.target.join("verify");
+        let lock = lock(&own)?;
+        let mut mistakes = BTreeMap::new();
+        let mut overlay = Overlay::new(own.join("overlay"));
+        for item in items {
+            let Item::Mistake(stage, file) = item else {
+                continue;
+            };
+            let name = package(stage, &file.name);
+            let mistake = Mistake::read(root, stage, file);
+            if let Ok(mistake) = &mistake
+                && mistake.is_in_code
+            {
+                overlay.add(root, &name, &stage.solution_folder(), &mistake.files)?;
+            }
+            mistakes.insert(name, mistake);
+        }
+        overlay.keep_only(&all_packages(stages))?;
+        let built = build_packages(root, workspace, items)?;
+        Ok(Verifier {
+            root,
+            workspace,
+            built,
+            mistakes,
+            built_mistakes: overlay.build(root, &workspace.target)?,
+            overlay,
+            files: own.join("files"),
+            _lock: lock,
+        })
+    }
+
+    /// Verifies one item.
+    pub(super) fn verify(&self, item: &Item<'_>) -> Verified {
+        let verified = match item {
+            Item::Format => tree::format(self.root),
+            Item::Clippy => tree::clippy(self.root),
+            Item::Exercise(stage) => Ok(Verified::without(&stage.complaints(self.root))),
+            Item::Starter(stage) => self.starter(stage),
+            Item::Solution(stage) => self.passes(self.check(&stage.solution())),
+            Item::Variant(stage, name) => self.variant(stage, name),
+            Item::Mistake(stage, file) => self.mistake(stage, &file.name),
+            Item::Soak(stage, test) => self.soak(stage, test),
+            Item::StrayFiles => Ok(Verified::Ok),
+        };
+        verified.unwrap_or_else(|error| Verified::Broken(format!("{error:#}")))
+    }
+
+    fn starter(&self, stage: &Stage) -> anyhow::Result<Verified> {
+        let check = match self.check(&stage.exercise()) {
+            Ok(check) => check,
+            Err(complaint) => return Ok(Verified::Failed(complaint)),
+        };
+        let found = check.run()?;
+        let settings = match &stage.settings {
+            Ok(settings) => settings,
+            Err(complaint) => return Ok(Verified::Failed(complaint.clone())),
+        };
+        Ok(Verified::compare(&settings.starter, &found))
+    }
+
+    fn passes(&self, check: Result<Check, String>) -> anyhow::Result<Verified> {
+        match check {
+            Ok(check) => Ok(Verified::compare(
+                &Found::Nothing.to_string(),
+                &check.run()?,
+            )),
+            Err(complaint) => Ok(Verified::Failed(complaint)),
+        }
+    }
+
+    fn variant(&self, stage: &Stage, name: &str) -> anyhow::Result<Verified> {
+        let units = format!("{}/units/{name}", stage.variants_folder());
+        let own_units = self.root.join(&units);
+        let files = if own_units.is_dir() {
+            let files = Files::of_solution(self.root, stage)?;
+            let files = files.with_units(&own_units, &stage.solution())?;
+            let folder = self.files.join(format!("variant-{}-{name}", stage.number));
+            files.write("", &folder)?;
+            Some(folder)
+        } else {
+            None
+        };
+        let check = self.check(&stage.solution()).and_then(|check| {
+            let binary = self.executable(&stage.variants_package(), name)?;
+            Ok(Check {
+                binary: Some(binary.to_owned()),
+                files,
+                ..check
+            })
+        });
+        self.passes(check)
+    }
+
+    fn mistake(&self, stage: &Stage, name: &str) -> anyhow::Result<Verified> {
+        let package = package(stage, name);
+        let mistake = match self.mistakes.get(&package) {
+            Some(Ok(mistake)) => mistake,
+            Some(Err(complaint)) => {
+                let patch = format!("mistakes/{}/{name}.patch", stage.folder);
+                return Ok(Verified::Failed(format!("{patch} {complaint}")));
+            }
+            None => anyhow::bail!("the mistake was not prepared"),
+        };
+        let mut check = match self.check(&stage.solution()) {
+            Ok(check) => check,
+            Err(complaint) => return Ok(Verified::Failed(complaint)),
+        };
+        if mistake.is_in_code {
+            match self.overlay.binary(&self.built_mistakes, &package) {
+                Ok(binary) => check.binary = Some(binary.to_owned()),
+                Err(complaint) => return Ok(Verified::Failed(complaint)),
+            }
+        }
+        let folder = self.files.join(&package);
+        mistake.files.write("", &folder)?;
+        check.files = Some(folder);
+        Ok(Verified::compare(
+            &mistake.expected.to_string(),
+            &check.run()?,
+        ))
+    }
+
+    fn soak(&self, stage: &Stage, test: &str) -> anyhow::Result<Verified> {
+        let begin = Instant::now();
+        let check = self.check(&stage.solution()).map(|check| Check {
+            soak: Some(test.to_owned()),
+            ..check
+        });
+        Ok(match self.passes(check)? {
+            Verified::Ok => Verified::OkIn(begin.elapsed()),
+            other => other,
+        })
+    }
+
+    fn check(&self, package: &str) -> Result<Check, String> {
+        let executable = self.executable(package, CHECK)?.to_owned();
+        let manifest = self.workspace.package(package);
+        let folder = manifest.and_then(|package| package.manifest.parent());
+        Ok(Check {
+            executable,
+            folder: folder.unwrap_or(self.root).to_owned(),
+            root: self.root.to_owned(),
+            binary: None,
+            files: None,
+            soak: None,
+        })
+    }
+
+    fn executable(&self, package: &str, target: &str) -> Result<&Path, String> {
+        let known = self.workspace.package(package).ok_or_else(|| {
+            format!(
+                "there is no package {package}; write it, and add it to `members` in Cargo.toml"
+            )
+        })?;
+        self.built
+            .executable(&known.manifest, target)
+            .map_err(|why| format!("{package} {why}"))
+    }
+}
+
+/// Another run with the same target directory would write the same folders: this one waits for it.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let context = || format!("cannot lock {}; is the disk full?", path.display());
+    fs::create_dir_all(folder).with_context(context)?;
+    let lock = File::create(&path).with_context(context)?;
+    lock.lock().with_context(context)?;
+    Ok(lock)
+}
+
+fn package(stage: &Stage, mistake: &str) -> String {
+    format!("mistake-{}-{mistake}", stage.number)
+}
+
+fn all_packages(stages: &[Stage]) -> Vec<String> {
+    let of_stage = |stage: &Stage| {
+        let mistakes = stage.mistakes.iter();
+        let packages = mistakes.map(|mistake| package(stage, &mistake.name));
+        packages.collect::<Vec<String>>()
+    };
+    stages.iter().flat_map(of_stage).collect()
+}
+
+/// All checks, binaries and variants in one go: what they share is built once.
+fn build_packages(root: &Path, workspace: &Workspace, items: &[Item<'_>]) -> anyhow::Result<Built> {
+    let names = items.iter().flat_map(Item::packages);
+    let packages: BTreeMap<String, &Package> = names
+        .filter_map(|name| Some((name.clone(), workspace.package(&name)?)))
+        .collect();
+    if packages.is_empty() {
+        return Ok(Built::default());
+    }
+    let mut arguments: Vec<OsString> = vec!["--bins".into()];
+    // cargo refuses to look for a test that no package has.
+    if packages
+        .values()
+        .any(|package| package.tests.iter().any(|test| test == CHECK))
+    {
+        arguments.extend(["--test".into(), CHECK.into()]);
+    }
+    for name in packages.into_keys() {
+        arguments.extend(["--package".into(), name.into()]);
+    }
+    build(root, &arguments)
+}

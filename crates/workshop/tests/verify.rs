@@ -1,0 +1,245 @@
+//! `cargo workshop verify` over a small workshop whose check is a few lines: what it demands, its words and its exit
+//! status.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use insta::assert_snapshot;
+use tempfile::TempDir;
+
+/// Asks two things: requirement 1, that the binary says hello; requirement 2, that the unit is good.
+const CHECK: &str = r#"//! The check.
+
+use std::env;
+use std::fs;
+use std::process::Command;
+
+#[test]
+fn check() {
+    let own = option_env!("CARGO_BIN_EXE_exercise-01").or(option_env!("CARGO_BIN_EXE_solution-01"));
+    let own = own.expect("a binary").to_owned();
+    let binary = env::var("EXERCISE_CHECK_BINARY").unwrap_or(own);
+    let said = Command::new(binary).output().expect("it runs").stdout;
+    let said = String::from_utf8(said).expect("text");
+
+    let files = env::var("EXERCISE_CHECK_FILES").unwrap_or("../..".to_owned());
+    let unit = format!("{files}/units/{}.service", env!("CARGO_PKG_NAME"));
+    let unit = fs::read_to_string(unit).expect("a unit");
+
+    let report = env::var("SYSTEMD_LAB_REPORT").expect("the command sets it");
+    let first = verdict(1, said.trim(), "hello");
+    let second = verdict(2, unit.trim(), "good");
+    let verdicts = match env::var("EXERCISE_CHECK_SOAK") {
+        Ok(_) => second,
+        Err(_) => first + &second,
+    };
+    fs::write(report, verdicts).expect("it can be written");
+}
+
+fn verdict(number: u32, actual: &str, expected: &str) -> String {
+    let outcome = match actual {
+        actual if actual == expected => "passed",
+        "broken" => "lab-broken",
+        _ => "not-yet",
+    };
+    format!(
+        r"{{'number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'the report'}}"
+    )
+    .replace('\'', "\"")
+        + "\n"
+}
+"#;
+
+const STARTER: &str = r#"//! # Stage 01
+//!
+//! # What to reach
+
+fn main() {
+    println!("nothing");
+}
+"#;
+
+const SOLVED: &str = r#"//! Solved.
+
+fn main() {
+    println!("hello");
+}
+"#;
+
+const SETTINGS: &str = r#"minutes = 5
+starter = "requirement 1: it is nothing"
+hints = ["what", "where", "how"]
+soak = "check"
+"#;
+
+/// A workshop with one stage, about which there is nothing to complain.
+fn workshop() -> TempDir {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    let put = |path: &str, content: &str| write(root.path(), path, content);
+    put(
+        "Cargo.toml",
+        "[workspace]\nresolver = \"3\"\nmembers = [\"exercises/*\", \"solutions/*\"]\n",
+    );
+    put(".gitignore", "target\nCargo.lock\n");
+    put("exercises/01-alpha/Cargo.toml", &manifest("exercise-01"));
+    put("exercises/01-alpha/exercise.toml", SETTINGS);
+    put("exercises/01-alpha/src/main.rs", STARTER);
+    put("exercises/01-alpha/tests/check.rs", CHECK);
+    let shared =
+        "\n[[test]]\nname = \"check\"\npath = \"../../exercises/01-alpha/tests/check.rs\"\n";
+    put(
+        "solutions/01-alpha/Cargo.toml",
+        &(manifest("solution-01") + shared),
+    );
+    put("solutions/01-alpha/src/main.rs", SOLVED);
+    put(
+        "solutions/01-alpha-variants/Cargo.toml",
+        &manifest("variants-01"),
+    );
+    put("solutions/01-alpha-variants/src/bin/one.rs", SOLVED);
+    put("solutions/01-alpha-variants/src/bin/two.rs", SOLVED);
+    put(
+        "solutions/01-alpha-variants/units/two/solution-01.service",
+        "good\n",
+    );
+    put("units/exercise-01.service", "good\n");
+    put("units/solution-01.service", "good\n");
+    for number in 1..=7 {
+        put(
+            &format!("mistakes/01-alpha/unit-{number}.patch"),
+            &unit_mistake(&format!("bad-{number}"), &format!("it is bad-{number}")),
+        );
+    }
+    put(
+        "mistakes/01-alpha/silent.patch",
+        &code_mistake("\"silence\""),
+    );
+    // Found by looking two folders up from the command's own package, as cargo tells it.
+    put("crates/workshop/README", "");
+    let git = std::process::Command::new("git")
+        .args(["init", "--quiet"])
+        .current_dir(root.path())
+        .status();
+    assert!(git.expect("git runs").success());
+    root
+}
+
+fn manifest(package: &str) -> String {
+    format!("[package]\nname = \"{package}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n")
+}
+
+fn unit_mistake(unit: &str, diagnosis: &str) -> String {
+    format!(
+        "It happens.\n\nRequirement: 2\nDiagnosis: {diagnosis}\n\n\
+         --- a/units/solution-01.service\n+++ b/units/solution-01.service\n@@ -1 +1 @@\n-good\n+{unit}\n"
+    )
+}
+
+fn code_mistake(words: &str) -> String {
+    format!(
+        "It happens.\n\nRequirement: 1\nDiagnosis: it is silence\n\n\
+         --- a/solutions/01-alpha/src/main.rs\n+++ b/solutions/01-alpha/src/main.rs\n@@ -3,3 +3,3 @@\n fn main() {{\n\
+         -    println!(\"hello\");\n+    println!({words});\n }}\n"
+    )
+}
+
+fn write(root: &Path, path: &str, content: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(path, content).expect("a file");
+}
+
+fn verify(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+        .arg("verify")
+        .args(arguments)
+        .env("CARGO_MANIFEST_DIR", root.join("crates/workshop"))
+        .env("CARGO_TARGET_DIR", root.join("target"))
+        .env("CARGO_NET_OFFLINE", "true")
+        .output()
+        .expect("the command runs")
+}
+
+/// Items in the order of their lines, each with what is said about it; without the times that they took.
+fn shown(root: &Path, output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stdout = stdout.replace(&root.display().to_string(), "ROOT");
+    let mut items: Vec<String> = Vec::new();
+    for line in stdout.lines() {
+        match items.last_mut() {
+            Some(item) if line.is_empty() || line.starts_with("      ") => {
+                item.push('\n');
+                item.push_str(line);
+            }
+            _ => items.push(line.split(" (").next().unwrap_or_default().to_owned()),
+        }
+    }
+    let summary = items.pop().unwrap_or_default();
+    let summary = summary.rsplit_once(", ").map_or("", |(tally, _)| tally);
+    items.sort();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    format!(
+        "{}\n{summary}\n{stderr}exit status {}",
+        items.join("\n"),
+        output.status.code().expect("it ends by itself")
+    )
+}
+
+#[test]
+fn all_holds() {
+    let root = workshop();
+    let output = verify(root.path(), &["--soak", "--jobs", "3"]);
+    assert_snapshot!("all_holds", shown(root.path(), &output));
+}
+
+#[test]
+fn each_fault_fails_its_own_item() {
+    let root = workshop();
+    let put = |path: &str, content: &str| write(root.path(), path, content);
+    put(
+        "exercises/01-alpha/exercise.toml",
+        &SETTINGS.replace("\"how\"", "\"\""),
+    );
+    put(
+        "exercises/01-alpha/src/main.rs",
+        &STARTER.replace("nothing", "hello"),
+    );
+    put("units/exercise-01-client.service", "");
+    let mistake = |name: &str, patch: &str| {
+        put(&format!("mistakes/01-alpha/{name}.patch"), patch);
+    };
+    mistake("unit-1", &unit_mistake("bad-1", "it is something else"));
+    mistake("unit-2", &unit_mistake("good", "it is right"));
+    let stale = unit_mistake("bad-3", "it is bad-3");
+    mistake("unit-3", &stale.replace("-good", "-better"));
+    let unsaid = unit_mistake("bad-4", "it is bad-4");
+    mistake("unit-4", &unsaid.replace("Diagnosis", "Because"));
+    mistake("silent-2", &code_mistake("missing!()"));
+    let output = verify(root.path(), &["01"]);
+    assert_snapshot!("each_fault", shown(root.path(), &output));
+}
+
+#[test]
+fn a_broken_lab_says_nothing_about_a_mistake() {
+    let root = workshop();
+    write(
+        root.path(),
+        "mistakes/01-alpha/unit-1.patch",
+        &unit_mistake("broken", "it is broken"),
+    );
+    let output = verify(root.path(), &["01", "unit-1"]);
+    assert_snapshot!("broken_lab", shown(root.path(), &output));
+}
+
+#[test]
+fn no_item_has_the_words() {
+    let root = workshop();
+    let output = verify(root.path(), &["01", "unknown"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_snapshot!(
+        "no_item_has_the_words",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

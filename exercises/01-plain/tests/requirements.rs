@@ -1,0 +1,144 @@
+//! The requirements of stage 01: what each looks at, and which causes it knows.
+
+use std::time::Duration;
+
+use exercise_check::Requirement;
+use systemd_lab::View;
+use systemd_lab::diagnosis::{diagnose, readiness, serving, unit_file};
+
+use crate::{SUBJECT, scenarios, shown};
+
+/// What the exercise asks for as `Type=`.
+const TYPE: &str = "exec";
+
+/// The longest drain that the exercise allows; `TimeoutStopSec=` is twice that.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+
+pub(crate) const UNIT_FILE: Requirement = Requirement {
+    title: "systemd understands the unit, and people do",
+    snapshot: "unit-file",
+    look: || {
+        // Why a unit is refused is best said by the run that starts it.
+        let (started, verified) = (scenarios::START_AND_STOP.clone()?, scenarios::BOOT.clone()?);
+        let shown = shown::verified(&verified) + &shown::for_people(&started);
+        let mut observed = SUBJECT.observed(&started, shown, &[unit_file::RULES]);
+        observed.diagnosis = observed.diagnosis.or_else(|| {
+            let complaint = serving::verify_complaint(&SUBJECT.case(&verified));
+            complaint.or_else(|| serving::text_for_people_missing(&SUBJECT.case(&started)))
+        });
+        Ok(observed)
+    },
+};
+
+pub(crate) const SERVE: Requirement = Requirement {
+    title: "it starts, and it serves",
+    snapshot: "serve",
+    look: || {
+        let timeline = scenarios::START_AND_STOP.clone()?;
+        let view = View::of(&[SUBJECT.service()])
+            .jobs()
+            .exits()
+            .deadlines()
+            .without_distances();
+        let shown = shown::start_type(&timeline)
+            + &view.until("stop-sigterm").render(&timeline)
+            + &shown::listeners(&timeline)
+            + &shown::response(&timeline, scenarios::FIRST);
+        let rules: &[&[_]] = &[
+            unit_file::RULES,
+            &[readiness::ready_never_sent],
+            serving::NOT_SERVING,
+        ];
+        let mut observed = SUBJECT.observed(&timeline, shown, rules);
+        let case = SUBJECT.case(&timeline);
+        observed.diagnosis = observed.diagnosis.or_else(|| {
+            serving::other_answer(&case, scenarios::FIRST, shown::GREETING)
+                .or_else(|| serving::other_type(&case, TYPE))
+        });
+        Ok(observed)
+    },
+};
+
+pub(crate) const BOOT: Requirement = Requirement {
+    title: "once enabled, it starts at boot",
+    snapshot: "boot",
+    look: || {
+        let timeline = scenarios::BOOT.clone()?;
+        let view = View::of(&[SUBJECT.service()]).jobs().without_distances();
+        let shown = shown::enablement(&timeline) + &view.until("stop-sigterm").render(&timeline);
+        let rules: &[&[_]] = &[
+            unit_file::RULES,
+            &[serving::not_enabled, serving::not_wanted_at_boot],
+            &[readiness::ready_never_sent],
+        ];
+        let mut observed = SUBJECT.observed(&timeline, shown, rules);
+        if observed.diagnosis.is_none() {
+            // A boot passes over a unit that it cannot load; why it cannot, a start says.
+            let started = scenarios::START_AND_STOP.clone()?;
+            observed.diagnosis = diagnose(&SUBJECT.case(&started), unit_file::RULES);
+        }
+        Ok(observed)
+    },
+};
+
+pub(crate) const STOP: Requirement = Requirement {
+    title: "a stop answers what is in flight, and is bounded",
+    snapshot: "stop",
+    look: || {
+        let timeline = scenarios::START_AND_STOP.clone()?;
+        let patient = scenarios::BOOT.clone()?;
+        // Any time below TimeoutStopSec= will do: whether it was kept shows in how the process ended.
+        let view = View::of(&[SUBJECT.service()])
+            .states()
+            .exits()
+            .results()
+            .deadlines()
+            .jobs()
+            .since("stop-sigterm")
+            .without_distances();
+        let shown = shown::stop_timeout(&timeline)
+            + &shown::response(&timeline, scenarios::IN_FLIGHT)
+            + &view.render(&timeline);
+        let mut observed =
+            SUBJECT.observed(&timeline, shown, &[unit_file::RULES, serving::NOT_SERVING]);
+        let case = SUBJECT.case(&timeline);
+        observed.diagnosis = observed.diagnosis.or_else(|| {
+            serving::killed_before_it_ended(&case, &SUBJECT.case(&patient), LONGEST_DRAIN)
+                .or_else(|| diagnose(&case, serving::STOP))
+                .or_else(|| serving::other_stop_timeout(&case, 2 * LONGEST_DRAIN))
+        });
+        Ok(observed)
+    },
+};
+
+pub(crate) const PORT_TAKEN: Requirement = Requirement {
+    title: "a port that is taken is an error, and one line says so",
+    snapshot: "port-taken",
+    look: || {
+        let timeline = scenarios::PORT_TAKEN.clone()?;
+        let shown = shown::port_taken(&timeline);
+        let rules: &[&[_]] = &[
+            unit_file::RULES,
+            &[readiness::ready_never_sent],
+            serving::PORT_TAKEN,
+        ];
+        Ok(SUBJECT.observed(&timeline, shown, rules))
+    },
+};
+
+pub(crate) const NO_ERRORS: Requirement = Requirement {
+    title: "while all is well, no line is an error",
+    snapshot: "no-errors",
+    look: || {
+        let timeline = scenarios::START_AND_STOP.clone()?;
+        // A service that does not even serve logs no errors either.
+        let shown =
+            shown::response(&timeline, scenarios::FIRST) + &shown::errors_until_stop(&timeline);
+        let rules: &[&[_]] = &[
+            unit_file::RULES,
+            &[serving::error_while_well],
+            serving::NOT_SERVING,
+        ];
+        Ok(SUBJECT.observed(&timeline, shown, rules))
+    },
+};

@@ -1,0 +1,132 @@
+//! What the check sees, in lines: only what every right solution shows.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use exercise_check::ADDRESS;
+use systemd_lab::diagnosis::serving;
+use systemd_lab::protocol::EventKind;
+use systemd_lab::{Timeline, describe};
+
+use crate::SUBJECT;
+
+/// What `GET /` is answered.
+pub(crate) const GREETING: &str = "Hello World!";
+
+/// What `systemd-analyze verify` printed.
+pub(crate) fn verified(timeline: &Timeline) -> String {
+    let output = serving::verify_output(timeline);
+    let lines: Vec<&str> = output.unwrap_or("(did not run)").lines().collect();
+    if lines.is_empty() {
+        return "systemd-analyze verify: nothing to say\n".to_owned();
+    }
+    let lines = lines.iter();
+    lines
+        .map(|line| format!("systemd-analyze verify: {line}\n"))
+        .collect()
+}
+
+/// Whether the unit has what `systemctl status` shows to people. What it says is its author's affair.
+pub(crate) fn for_people(timeline: &Timeline) -> String {
+    let settings = serving::TEXTS_FOR_PEOPLE.iter();
+    settings
+        .map(|setting| {
+            let is_set = serving::is_set(&SUBJECT.case(timeline), setting);
+            let how = if is_set { "is set" } else { "is not set" };
+            format!("{setting}= {how}\n")
+        })
+        .collect()
+}
+
+/// The type of its start job.
+pub(crate) fn start_type(timeline: &Timeline) -> String {
+    text_property(timeline, "Type", "Type=")
+}
+
+/// What `systemctl is-enabled` says.
+pub(crate) fn enablement(timeline: &Timeline) -> String {
+    text_property(timeline, "UnitFileState", "systemctl is-enabled: ")
+}
+
+fn text_property(timeline: &Timeline, name: &str, label: &str) -> String {
+    let value = timeline.text_property(SUBJECT.service(), name);
+    format!("{label}{}\n", value.unwrap_or_default())
+}
+
+/// Where something began to listen. Apart from the rest: whether it is before or after the start job's end does not
+/// matter.
+pub(crate) fn listeners(timeline: &Timeline) -> String {
+    let opened = timeline.events().iter().filter_map(|event| {
+        let is_opened = matches!(event.kind, EventKind::ListenerOpened { .. });
+        is_opened.then(|| describe(&event.kind)).flatten()
+    });
+    let lines: BTreeSet<String> = opened.collect();
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// How long systemd waits for a stop.
+pub(crate) fn stop_timeout(timeline: &Timeline) -> String {
+    let timeout = timeline.duration_property(SUBJECT.service(), "TimeoutStopUSec");
+    match timeout {
+        Some(timeout) => format!("TimeoutStopSec={timeout:?}\n"),
+        None => "TimeoutStopSec=infinity\n".to_owned(),
+    }
+}
+
+/// The answer to a request. Apart from the rest: a service may end in the very moment in which its answer arrives.
+pub(crate) fn response(timeline: &Timeline, wanted: &str) -> String {
+    let response = timeline
+        .events()
+        .iter()
+        .find(|event| matches!(&event.kind, EventKind::Response { name, .. } if name == wanted));
+    let line = response.and_then(|event| describe(&event.kind));
+    line.map_or(format!("request \"{wanted}\": not sent"), |line| line) + "\n"
+}
+
+/// How the service ends when its port is taken. Which code other than 0, and which words, is its own affair.
+pub(crate) fn port_taken(timeline: &Timeline) -> String {
+    let case = SUBJECT.case(timeline);
+    let mut shown = String::new();
+    for event in timeline.of(SUBJECT.service()) {
+        let line = match &event.kind {
+            EventKind::ProcessExited { code, status, .. } if code == "exited" && *status != 0 => {
+                Some("main process exited, status other than 0".to_owned())
+            }
+            EventKind::ProcessExited { .. }
+            | EventKind::Failed { .. }
+            | EventKind::Deactivated
+            | EventKind::RestartScheduled { .. } => describe(&event.kind),
+            _ => None,
+        };
+        if let Some(line) = line {
+            let _ = writeln!(shown, "{line}");
+        }
+    }
+    if shown.is_empty() {
+        shown.push_str("the main process has not ended\n");
+    }
+    shown + &errors(&serving::error_lines(&case, u64::MAX))
+}
+
+/// What was logged as an error before the stop.
+pub(crate) fn errors_until_stop(timeline: &Timeline) -> String {
+    let case = SUBJECT.case(timeline);
+    errors(&serving::error_lines(&case, serving::stop_began(&case)))
+}
+
+fn errors(lines: &[(u8, &str)]) -> String {
+    if lines.is_empty() {
+        return "no line at priority 3 (err) or worse\n".to_owned();
+    }
+    let lines = lines.iter();
+    lines
+        .map(|(priority, message)| {
+            let priority = serving::priority_text(*priority);
+            if message.contains(ADDRESS) {
+                format!("line at priority {priority} that names {ADDRESS}\n")
+            } else {
+                format!("line at priority {priority}: {message}\n")
+            }
+        })
+        .collect()
+}

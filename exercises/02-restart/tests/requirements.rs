@@ -1,0 +1,146 @@
+//! The requirements of stage 02: what each looks at, and which settings may decide it.
+
+use std::fs;
+use std::sync::Arc;
+
+use exercise_check::{Look, Requirement};
+use systemd_lab::check::Observed;
+use systemd_lab::diagnosis::policy::{self, Ending, Expected};
+use systemd_lab::diagnosis::{Case, diagnose, unit_file};
+use systemd_lab::{Timeline, View};
+
+use crate::SUBJECT;
+use crate::scenarios::{self, database, worker};
+use crate::table;
+
+/// signal(7), x86-64.
+const SIGKILL: Ending = Ending::Signal(9);
+const SIGABRT: Ending = Ending::Signal(6);
+
+/// sysexits(3): a configuration error, and a temporary failure.
+const EX_CONFIG: i32 = 78;
+const EX_TEMPFAIL: i32 = 75;
+
+/// The worker's own: done, with broken items skipped.
+const WITH_SKIPS: i32 = 10;
+
+pub(crate) const PREDICTION: Requirement = Requirement {
+    title: "prediction.md says what systemd does",
+    snapshot: "prediction",
+    look: || {
+        let measured = scenarios::TABLE.as_ref().map_err(Arc::clone)?;
+        let text = fs::read_to_string(SUBJECT.package_file("prediction.md"))
+            .map_err(|error| format!("prediction.md cannot be read: {error}"));
+        let (shown, diagnosis) = match text.and_then(|text| table::parse(&text)) {
+            Ok(prediction) => {
+                let comparison = table::compare(&prediction, measured);
+                (comparison.shown, comparison.diagnosis)
+            }
+            Err(message) => (
+                "prediction.md cannot be understood".to_owned(),
+                Some(message),
+            ),
+        };
+        Ok(Observed {
+            shown,
+            diagnosis,
+            witness: "systemd",
+        })
+    },
+};
+
+pub(crate) const WEB: Requirement = Requirement {
+    title: "the web front end comes back however it ended",
+    snapshot: "web",
+    look: || {
+        const ENDS: [Expected; 3] = [
+            fails(SIGKILL, Then::ComesBack),
+            fails(SIGABRT, Then::ComesBack),
+            succeeds(0, Then::ComesBack),
+        ];
+        ends(&*scenarios::ENDS.clone()?, SUBJECT.service(), &ENDS)
+    },
+};
+
+pub(crate) const WORKER: Requirement = Requirement {
+    title: "the worker comes back until its work is done",
+    snapshot: "worker",
+    look: || {
+        const ENDS: [Expected; 3] = [
+            fails(SIGKILL, Then::ComesBack),
+            succeeds(WITH_SKIPS, Then::StaysDown),
+            succeeds(0, Then::StaysDown),
+        ];
+        ends(&*scenarios::ENDS.clone()?, &worker(), &ENDS)
+    },
+};
+
+pub(crate) const DATABASE: Requirement = Requirement {
+    title: "the database stays down after a crash",
+    snapshot: "database",
+    look: || {
+        const ENDS: [Expected; 3] = [
+            fails(SIGABRT, Then::StaysDown),
+            fails(SIGKILL, Then::StaysDown),
+            fails(Ending::Code(EX_TEMPFAIL), Then::ComesBack),
+        ];
+        ends(&*scenarios::ENDS.clone()?, &database(), &ENDS)
+    },
+};
+
+pub(crate) const BAD_CONFIGURATION: Requirement = Requirement {
+    title: "a configuration error is not tried again",
+    snapshot: "bad-configuration",
+    look: || {
+        const ENDS: [Expected; 1] = [fails(Ending::Code(EX_CONFIG), Then::StaysDown)];
+        let timeline = scenarios::BAD_CONFIGURATION.clone()?;
+        let units = [SUBJECT.service().to_owned(), worker(), database()];
+        let mut all = Observed {
+            shown: String::new(),
+            diagnosis: None,
+            witness: "systemd",
+        };
+        for unit in &units {
+            let one = ends(&timeline, unit, &ENDS)?;
+            all.shown.push_str(&one.shown);
+            all.diagnosis = all.diagnosis.or(one.diagnosis);
+        }
+        Ok(all)
+    },
+};
+
+/// What should follow.
+enum Then {
+    ComesBack,
+    StaysDown,
+}
+
+const fn fails(ending: Ending, then: Then) -> Expected {
+    Expected {
+        ending,
+        succeeds: false,
+        restarts: matches!(then, Then::ComesBack),
+    }
+}
+
+const fn succeeds(code: i32, then: Then) -> Expected {
+    Expected {
+        ending: Ending::Code(code),
+        succeeds: true,
+        restarts: matches!(then, Then::ComesBack),
+    }
+}
+
+/// How one of the units ended, each time, and what systemd made of it.
+fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
+    let view = View::of(&[unit]).exits().results().without_distances();
+    let case = Case {
+        unit,
+        ..SUBJECT.case(timeline)
+    };
+    Ok(Observed {
+        shown: view.render(timeline),
+        diagnosis: diagnose(&case, unit_file::RULES).or_else(|| policy::explain(&case, expected)),
+        witness: "systemd",
+    })
+}

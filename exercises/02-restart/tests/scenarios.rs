@@ -1,0 +1,130 @@
+//! What is tried: two runs in the lab, and the table.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use exercise_check::{Seen, lab};
+use systemd_lab::protocol::{Condition, Scenario, Step};
+use systemd_lab::{GuestFile, LabError};
+
+use crate::SUBJECT;
+use crate::table::{self, Table};
+
+/// Longer than any start that systemd bounds by itself (90 s).
+const START_DEADLINE: Duration = Duration::from_secs(120);
+
+/// For a restart that comes at once, or after the 5 s that the database's unit waits.
+const RESTART_DEADLINE: Duration = Duration::from_secs(20);
+
+/// The worker has three items, of one second each; and it has time to come back although it should not.
+const WORK: Duration = Duration::from_secs(8);
+
+/// Longer than the 5 s of `RestartSec=`: whatever is going to come back has done so.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// The worker is in the middle of its work.
+const HALF_AN_ITEM: Duration = Duration::from_millis(500);
+
+/// signal(7), x86-64. SIGABRT dumps core; so does SIGSEGV, but Rust's runtime takes the first one that is sent from outside.
+const SIGKILL: i32 = 9;
+const SIGABRT: i32 = 6;
+const SIGTERM: i32 = 15;
+
+/// Where the services look for their configuration.
+const CONFIGURATION: &str = "/etc/hello-world.conf";
+
+/// Each of the three ends in every way that the text names.
+pub(crate) static ENDS: LazyLock<Seen> = LazyLock::new(|| {
+    let (web, worker, database) = (SUBJECT.service(), worker(), database());
+    let rival = SUBJECT.unit("-rival");
+    let mut scenario = Scenario::new("three services and how they end")
+        .start(web)
+        .wait_for_job(web, START_DEADLINE);
+    for signal in [SIGKILL, SIGABRT, SIGTERM] {
+        scenario = scenario.signal(web, signal).step(comes_back(web));
+    }
+    let scenario = scenario
+        .start(&worker)
+        .wait_for_job(&worker, START_DEADLINE)
+        .sleep(HALF_AN_ITEM)
+        .signal(&worker, SIGKILL)
+        .sleep(WORK)
+        .step(configuration("items = 1\n"))
+        .start(&worker)
+        .sleep(WORK)
+        .start(&database)
+        .wait_for_job(&database, START_DEADLINE)
+        .signal(&database, SIGABRT)
+        .sleep(PATIENCE)
+        .start(&database)
+        .wait_for_job(&database, START_DEADLINE)
+        .signal(&database, SIGKILL)
+        .sleep(PATIENCE)
+        .start(&rival)
+        .wait_for_job(&rival, START_DEADLINE)
+        .start(&database)
+        .step(enters(&database, &["auto-restart", "failed"]))
+        .stop(&rival)
+        .step(comes_back(&database))
+        .observe(web)
+        .observe(&worker)
+        .observe(&database);
+    let rival_unit = format!(
+        "[Service]\nType=exec\nExecStart={} database\n",
+        SUBJECT.guest_binary()
+    );
+    SUBJECT.run(
+        &scenario,
+        vec![
+            GuestFile::text(CONFIGURATION, "items = 3\nbroken = 2\n"),
+            GuestFile::text(format!("/etc/systemd/system/{rival}"), rival_unit),
+        ],
+    )
+});
+
+/// All three are started with a configuration that nobody can understand.
+pub(crate) static BAD_CONFIGURATION: LazyLock<Seen> = LazyLock::new(|| {
+    let units = [SUBJECT.service().to_owned(), worker(), database()];
+    let mut scenario = Scenario::new("a configuration error");
+    for unit in &units {
+        scenario = scenario.start(unit).observe(unit);
+    }
+    let scenario = scenario.sleep(PATIENCE);
+    let file = GuestFile::text(CONFIGURATION, "greeting: Hello World!\n");
+    SUBJECT.run(&scenario, vec![file])
+});
+
+/// What systemd does in each cell of the table. No attendee's file has a part in it.
+pub(crate) static TABLE: LazyLock<Result<Table, Arc<LabError>>> =
+    LazyLock::new(|| table::measure(lab()?).map_err(Arc::new));
+
+pub(crate) fn worker() -> String {
+    SUBJECT.unit("-worker")
+}
+
+pub(crate) fn database() -> String {
+    SUBJECT.unit("-database")
+}
+
+/// Waits for a restart, not for ever: a service that stays down has been seen to do so by then.
+fn comes_back(unit: &str) -> Step {
+    enters(unit, &["running"])
+}
+
+fn enters(unit: &str, states: &[&str]) -> Step {
+    Step::WaitFor {
+        condition: Condition::NextSubState {
+            unit: unit.to_owned(),
+            any_of: states.iter().map(|state| state.to_string()).collect(),
+        },
+        deadline: RESTART_DEADLINE,
+    }
+}
+
+fn configuration(content: &str) -> Step {
+    Step::WriteFile {
+        path: CONFIGURATION.to_owned(),
+        content: content.to_owned(),
+        mode: 0o644,
+    }
+}

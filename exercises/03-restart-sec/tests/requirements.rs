@@ -1,0 +1,198 @@
+//! The requirements of stage 03: what each looks at, and which causes it knows.
+
+use std::time::Duration;
+
+use exercise_check::{ADDRESS, Requirement};
+use systemd_lab::check::Observed;
+use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, unit_file};
+use systemd_lab::protocol::EventKind;
+use systemd_lab::{Timeline, View};
+
+use crate::scenarios::{self, Mark};
+use crate::{SUBJECT, shown};
+
+/// What the exercise asks for: `RestartSec=`, and twice as long each time.
+const DELAYS: [Duration; 3] = [
+    Duration::from_secs(20),
+    Duration::from_secs(40),
+    Duration::from_secs(80),
+];
+
+/// What the exercise asks for as `StartLimitBurst=`.
+const BURST: u64 = 4;
+
+/// What the exercise asks for as `StartLimitIntervalSec=`, and its name on D-Bus.
+const INTERVAL: Duration = Duration::from_secs(5 * 60);
+const INTERVAL_PROPERTY: &str = "StartLimitIntervalUSec";
+
+pub(crate) const SURVIVES: Requirement = Requirement {
+    title: "an outage of two minutes is survived",
+    snapshot: "survives",
+    look: || {
+        let timeline = scenarios::OUTAGE_ENDS.clone()?;
+        // Of the service itself only what systemd says of its unit file: how often it was started is its own affair.
+        let view = View::of(&[SUBJECT.service()])
+            .responses()
+            .without_distances();
+        let mut observed = SUBJECT.observed(
+            &timeline,
+            view.render(&timeline),
+            &[unit_file::RULES, restart::NOT_BACK],
+        );
+        let case = SUBJECT.case(&timeline);
+        explain(&mut observed, || {
+            restart::given_up_within(&case, scenarios::OUTAGE)
+                .or_else(|| restart::still_waiting(&case))
+                .or_else(|| not_started(&timeline))
+                .or_else(|| listens_elsewhere(&timeline))
+        });
+        Ok(observed)
+    },
+};
+
+pub(crate) const DELAY: Requirement = Requirement {
+    title: "the delays are 20 s, 40 s and 80 s",
+    snapshot: "delays",
+    look: || {
+        let timeline = scenarios::OUTAGE_ENDS.clone()?;
+        let rules: &[&[Rule]] = &[unit_file::RULES, restart::NOT_BACK];
+        let mut observed = SUBJECT.observed(&timeline, shown::delays(&timeline), rules);
+        let case = SUBJECT.case(&timeline);
+        explain(&mut observed, || {
+            let Some(delays) = restart::other_delays(&case, &DELAYS) else {
+                return restart::other_burst(&case, BURST);
+            };
+            // Whoever has set the interval already should hear at once that these delays do not fit into it.
+            let is_set = timeline.duration_property(case.unit, INTERVAL_PROPERTY) == Some(INTERVAL);
+            let limit = restart::limit_out_of_reach(&case).filter(|_| is_set);
+            Some(limit.map_or(delays.clone(), |limit| format!("{delays}; and {limit}")))
+        });
+        Ok(observed)
+    },
+};
+
+pub(crate) const GIVES_UP: Requirement = Requirement {
+    title: "after four starts in five minutes it is given up",
+    snapshot: "gives-up",
+    look: || {
+        let timeline = scenarios::CRASH_LOOP.clone()?;
+        let view = View::of(&[SUBJECT.service()]).exits().results();
+        let mut observed = SUBJECT.observed(
+            &timeline,
+            view.render(&shown::until(&timeline, Mark::StartByHand)),
+            &LIMIT_RULES,
+        );
+        explain(&mut observed, || why_limit(&timeline));
+        Ok(observed)
+    },
+};
+
+pub(crate) const ALERT: Requirement = Requirement {
+    title: "then one alert says what has failed",
+    snapshot: "alert",
+    look: || {
+        let timeline = scenarios::CRASH_LOOP.clone()?;
+        let shown = shown::alerts(&shown::until(&timeline, Mark::StartByHand));
+        let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
+        explain(&mut observed, || why_no_alert(&timeline));
+        Ok(observed)
+    },
+};
+
+pub(crate) const STOP: Requirement = Requirement {
+    title: "a stop during the wait is no failure",
+    snapshot: "stop",
+    look: || {
+        let timeline = scenarios::CRASH_LOOP.clone()?;
+        let stopped = shown::between(&timeline, Mark::Stop, Mark::DatabaseStarts);
+        let view = View::of(&[SUBJECT.service()])
+            .jobs()
+            .states()
+            .exits()
+            .results();
+        let shown = view.without_distances().render(&stopped) + &shown::alerts(&stopped);
+        let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
+        explain(&mut observed, || why_limit(&timeline));
+        Ok(observed)
+    },
+};
+
+pub(crate) const BY_HAND: Requirement = Requirement {
+    title: "after reset-failed it can be started again",
+    snapshot: "by-hand",
+    look: || {
+        let timeline = scenarios::CRASH_LOOP.clone()?;
+        let view = View::of(&[SUBJECT.service()])
+            .without_distances()
+            .responses();
+        let refused = view.clone().jobs().states().results();
+        let refused = refused.render(&shown::between(&timeline, Mark::StartByHand, Mark::Reset));
+        let started = view
+            .jobs()
+            .render(&shown::since(&timeline, Mark::DatabaseStarts));
+        let shown = format!("within the five minutes\n{refused}after reset-failed\n{started}");
+        let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
+        explain(&mut observed, || why_limit(&timeline));
+        Ok(observed)
+    },
+};
+
+/// For everything that comes after giving up.
+const LIMIT_RULES: [&[Rule]; 3] = [
+    unit_file::RULES,
+    &[restart::not_restarted],
+    restart::NOT_GIVEN_UP,
+];
+
+/// Adds what `why` finds, where no rule has spoken.
+fn explain(observed: &mut Observed, why: impl FnOnce() -> Option<String>) {
+    observed.diagnosis = observed.diagnosis.take().or_else(why);
+}
+
+fn why_limit(timeline: &Timeline) -> Option<String> {
+    let case = SUBJECT.case(timeline);
+    restart::other_burst(&case, BURST)
+        .or_else(|| restart::growth_ignored(&case))
+        .or_else(|| restart::other_delays(&case, &DELAYS))
+}
+
+fn why_no_alert(timeline: &Timeline) -> Option<String> {
+    let case = SUBJECT.case(timeline);
+    let template = shown::alert_template();
+    // Its own unit file may be wrong as well.
+    let of_alert = |unit: &&str| {
+        let alert = Case { unit, ..case };
+        diagnose(
+            &alert,
+            &[unit_file::unknown_setting, unit_file::not_executable],
+        )
+    };
+    shown::alert_units(timeline)
+        .iter()
+        .find_map(of_alert)
+        .or_else(|| diagnose(&case, restart::ALERT))
+        .or_else(|| restart::other_unit_called(&case, &template))
+        .or_else(|| restart::name_not_passed_on(&case, &template, SUBJECT.package()))
+}
+
+/// The database is given. Where it does not start all the same, the service is not to blame.
+fn not_started(timeline: &Timeline) -> Option<String> {
+    let database = SUBJECT.unit("-database");
+    let case = Case {
+        unit: &database,
+        ..SUBJECT.case(timeline)
+    };
+    diagnose(&case, unit_file::RULES)
+}
+
+fn listens_elsewhere(timeline: &Timeline) -> Option<String> {
+    timeline.listening_at(ADDRESS).is_none().then_some(())?;
+    timeline
+        .of(SUBJECT.service())
+        .find_map(|event| match &event.kind {
+            EventKind::ListenerOpened { address } => Some(format!(
+                "the service came back and listens on {address}, and not on {ADDRESS}"
+            )),
+            _ => None,
+        })
+}

@@ -1,0 +1,131 @@
+//! What is tried: an outage that ends, and one that does not.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use exercise_check::{ADDRESS, Seen};
+use systemd_lab::protocol::{Condition, Scenario, Step};
+
+use crate::SUBJECT;
+
+/// Where the service finds its database, as it is told by its environment.
+const DATABASE: &str = "DATABASE=127.0.0.1:7879";
+
+/// How long the database is down: longer than any single delay, so that several starts fail.
+pub(crate) const OUTAGE: Duration = Duration::from_secs(120);
+
+/// From the database's start to the request: 3 min after its first start the service must answer.
+const BACK_TO_WORK: Duration = Duration::from_secs(60);
+
+/// So many runs fail, or are refused: the four starts that are asked for, and the one that is too many.
+const FAILURES: usize = 5;
+
+/// From one failure to the next: longer than the longest delay of 80 s and the two seconds that a start takes.
+const FAILURE_DEADLINE: Duration = Duration::from_secs(100);
+
+/// Whoever has not given up after the last of these failures goes on for ever.
+const GIVING_UP_DEADLINE: Duration = Duration::from_secs(1);
+
+/// Enough for an alert, and short enough that a start by hand still falls into the five minutes.
+const AFTER_GIVING_UP: Duration = Duration::from_secs(30);
+
+/// For a start by hand that is refused. Its job cannot be waited for: the unit has had one that ended already.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// Longer than the longest delay: a restart that the stop has not called off would show.
+const AFTER_STOP: Duration = Duration::from_secs(120);
+
+/// For a database that begins to listen, and for a service that is ready two seconds after its start.
+const START_TIME: Duration = Duration::from_secs(5);
+
+/// For a response on loopback.
+const RESPONSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The database comes two minutes after the service.
+pub(crate) static OUTAGE_ENDS: LazyLock<Seen> = LazyLock::new(|| {
+    let service = SUBJECT.service();
+    let scenario = Scenario::new("start two minutes before the database")
+        .start(service)
+        .sleep(OUTAGE)
+        .start(&SUBJECT.unit("-database"))
+        .sleep(BACK_TO_WORK)
+        .get(
+            "3 minutes after the first start",
+            &format!("http://{ADDRESS}/"),
+            RESPONSE_DEADLINE,
+        )
+        .observe(service);
+    SUBJECT.run(&scenario, vec![SUBJECT.environment(service, &[DATABASE])])
+});
+
+/// The database never comes. Then a person does, and tries all there is.
+pub(crate) static CRASH_LOOP: LazyLock<Seen> = LazyLock::new(|| {
+    SUBJECT.run(
+        &CRASH_LOOP_STEPS,
+        vec![SUBJECT.environment(SUBJECT.service(), &[DATABASE])],
+    )
+});
+
+/// A crash loop; then a start by hand, `reset-failed`, and again a start, which a stop ends during the wait for a
+/// restart; then the database and the service are started.
+pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
+    let service = SUBJECT.service();
+    let failed = || Condition::NextSubState {
+        unit: service.to_owned(),
+        any_of: vec!["auto-restart".to_owned(), "failed".to_owned()],
+    };
+    let crash_loop = (0..FAILURES).fold(
+        Scenario::new("the database never comes").start(service),
+        |scenario, _| scenario.wait_for(failed(), FAILURE_DEADLINE),
+    );
+    crash_loop
+        .wait_for_state(service, &["failed"], GIVING_UP_DEADLINE)
+        .sleep(AFTER_GIVING_UP)
+        .start(service)
+        .sleep(REFUSAL)
+        .step(Step::ResetFailed {
+            unit: service.to_owned(),
+        })
+        .start(service)
+        .wait_for(failed(), FAILURE_DEADLINE)
+        .stop(service)
+        .sleep(AFTER_STOP)
+        .start(&SUBJECT.unit("-database"))
+        .sleep(START_TIME)
+        .start(service)
+        .sleep(START_TIME)
+        .get(
+            "after reset-failed, with the database up",
+            &format!("http://{ADDRESS}/"),
+            RESPONSE_DEADLINE,
+        )
+        .observe(service)
+});
+
+/// Where the person's steps begin in [`CRASH_LOOP_STEPS`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// A start while the start limit holds.
+    StartByHand,
+    /// `reset-failed`.
+    Reset,
+    /// A stop during the wait for a restart.
+    Stop,
+    /// The database is started.
+    DatabaseStarts,
+}
+
+/// The index of the step.
+pub(crate) fn step(mark: Mark) -> usize {
+    let database = SUBJECT.unit("-database");
+    let mut steps = CRASH_LOOP_STEPS.steps.iter().enumerate().skip(1);
+    let found = steps.find(|(_, step)| match (mark, step) {
+        (Mark::StartByHand, Step::Start { unit }) => unit == SUBJECT.service(),
+        (Mark::DatabaseStarts, Step::Start { unit }) => *unit == database,
+        (Mark::Reset, Step::ResetFailed { .. }) | (Mark::Stop, Step::Stop { .. }) => true,
+        _ => false,
+    });
+    found
+        .map(|(index, _)| index)
+        .expect("the scenario has each of these steps")
+}

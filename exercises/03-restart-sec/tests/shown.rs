@@ -1,0 +1,152 @@
+//! What people are shown where a [`View`](systemd_lab::View) would show too much: parts of a run, delays, alerts.
+//!
+//! An alert may be written in any way, as long as it is an instance of the template and says what has failed.
+
+use std::time::Duration;
+
+use systemd_lab::Timeline;
+use systemd_lab::protocol::{Event, EventKind};
+
+use crate::SUBJECT;
+use crate::scenarios::{self, Mark};
+
+/// Timers are late by less than this, and so delays are cut down to it.
+const STEP: Duration = Duration::from_secs(1);
+
+/// Stamps are taken when systemd logs, some time after its timer was set: a hair less than 20 s is 20 s.
+const TOLERANCE: Duration = Duration::from_millis(50);
+
+/// More restarts than are asked for are not shown one by one.
+const MOST_RESTARTS: usize = 4;
+
+/// The template of the alert.
+pub(crate) fn alert_template() -> String {
+    SUBJECT.unit("-alert@")
+}
+
+/// Whether the event is about an instance of the template.
+fn is_about_alert(event: &Event) -> bool {
+    let stem = format!("{}-alert@", SUBJECT.package());
+    event
+        .unit
+        .as_ref()
+        .is_some_and(|unit| unit.starts_with(&stem))
+}
+
+/// The instances of the template that something was heard of.
+pub(crate) fn alert_units(timeline: &Timeline) -> Vec<&str> {
+    let about_alerts = timeline
+        .events()
+        .iter()
+        .filter(|event| is_about_alert(event));
+    let mut units: Vec<&str> = about_alerts
+        .filter_map(|event| event.unit.as_deref())
+        .collect();
+    units.sort_unstable();
+    units.dedup();
+    units
+}
+
+/// The run of the crash loop up to one of its steps.
+pub(crate) fn until(timeline: &Timeline, end: Mark) -> Timeline {
+    part(timeline, None, Some(end))
+}
+
+/// The run of the crash loop between two of its steps.
+pub(crate) fn between(timeline: &Timeline, begin: Mark, end: Mark) -> Timeline {
+    part(timeline, Some(begin), Some(end))
+}
+
+/// The run of the crash loop from one of its steps on.
+pub(crate) fn since(timeline: &Timeline, begin: Mark) -> Timeline {
+    part(timeline, Some(begin), None)
+}
+
+fn part(timeline: &Timeline, begin: Option<Mark>, end: Option<Mark>) -> Timeline {
+    let events = timeline.events();
+    // A step that was never reached: nothing is since it, all is before it.
+    let place = |mark: Option<Mark>| {
+        let began = EventKind::StepBegan {
+            index: scenarios::step(mark?),
+        };
+        let found = events.iter().position(|event| event.kind == began);
+        Some(found.unwrap_or(events.len()))
+    };
+    let (begin, end) = (
+        place(begin).unwrap_or(0),
+        place(end).unwrap_or(events.len()),
+    );
+    Timeline::new(events.get(begin..end).unwrap_or_default().to_vec())
+}
+
+/// Each restart, and how long after the failure before it: `restart 1  after 20 s`.
+pub(crate) fn delays(timeline: &Timeline) -> String {
+    let mut shown = String::new();
+    let mut failed_at = None;
+    for event in timeline.of(SUBJECT.service()) {
+        match (&event.kind, failed_at) {
+            (EventKind::ProcessExited { .. } | EventKind::Failed { .. }, _) => {
+                failed_at = Some(event.at_us);
+            }
+            (EventKind::RestartScheduled { .. }, Some(failed_at)) => {
+                let restart = shown.lines().count() + 1;
+                if restart > MOST_RESTARTS {
+                    shown.push_str("and more\n");
+                    break;
+                }
+                let waited = Duration::from_micros(event.at_us.saturating_sub(failed_at));
+                let steps = (waited + TOLERANCE).as_secs() / STEP.as_secs();
+                let after = match steps {
+                    0 => "less than 1 s".to_owned(),
+                    seconds => format!("{seconds} s"),
+                };
+                shown.push_str(&format!("restart {restart}  after {after}\n"));
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
+/// When systemd gave up, and which alerts there were before and after, each with what it says.
+pub(crate) fn alerts(timeline: &Timeline) -> String {
+    let mut shown = String::new();
+    for (index, event) in timeline.events().iter().enumerate() {
+        match &event.kind {
+            EventKind::StartLimitHit if event.is_about(SUBJECT.service()) => {
+                shown.push_str("given up: start limit hit\n");
+            }
+            EventKind::StateChanged { from, .. }
+                if is_about_alert(event) && ["dead", "failed"].contains(&from.as_str()) =>
+            {
+                let says = match names_failed_unit(timeline, index, event) {
+                    true => "says what has failed",
+                    false => "does not say what has failed",
+                };
+                shown.push_str(&format!("alert by {}, which {says}\n", alert_template()));
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
+/// Whether the alert that starts here logs the name of the unit that failed, before it starts again.
+fn names_failed_unit(timeline: &Timeline, begin: usize, start: &Event) -> bool {
+    let later = timeline.events().iter().skip(begin + 1);
+    later
+        .filter(|event| event.unit == start.unit)
+        .take_while(|event| {
+            !matches!(&event.kind, EventKind::StateChanged { from, .. } if from == "dead" || from == "failed")
+        })
+        .any(|event| match &event.kind {
+            EventKind::Log { message, .. } => is_name_in(message),
+            _ => false,
+        })
+}
+
+/// The alert's own name begins like the service's, and says nothing.
+fn is_name_in(line: &str) -> bool {
+    let own = format!("{}-alert", SUBJECT.package());
+    line.replace(&own, "").contains(SUBJECT.package())
+}

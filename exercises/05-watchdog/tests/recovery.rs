@@ -1,0 +1,176 @@
+//! What became of a service after a fault: when the watchdog noticed, when the service ran again, whether it answers.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use systemd_lab::Timeline;
+use systemd_lab::protocol::event::ResponseOutcome;
+use systemd_lab::protocol::{Event, EventKind};
+
+use crate::SUBJECT;
+use crate::scenarios::AFTER_FAULT;
+
+/// The text promises this: one watchdog period.
+const NOTICED_WITHIN: Duration = Duration::from_secs(10);
+
+/// And this: 10 s until it is noticed, 20 s of `RestartSec=`, 2 s of warm-up, and some to spare.
+const BACK_WITHIN: Duration = Duration::from_secs(40);
+
+/// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// From one fault to the next, or to the end.
+pub(crate) struct Recovery<'a> {
+    timeline: &'a Timeline,
+    fault_us: u64,
+    until_us: u64,
+}
+
+impl<'a> Recovery<'a> {
+    /// From the fault to the next one, if there is one: both in the guest's time.
+    pub(crate) fn between(
+        timeline: &'a Timeline,
+        fault_us: u64,
+        next_us: Option<u64>,
+    ) -> Recovery<'a> {
+        Recovery {
+            timeline,
+            fault_us,
+            until_us: next_us.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// When the watchdog acted.
+    fn noticed(&self) -> Option<&'a Event> {
+        self.first(|event| {
+            event.is_about(SUBJECT.service())
+                && matches!(event.kind, EventKind::WatchdogTimeout { .. })
+        })
+    }
+
+    /// The text of `STATUS=` that came with `WATCHDOG=trigger` or before it.
+    fn reason(&self) -> Option<&'a str> {
+        let noticed = self.noticed()?.at_us;
+        let assignments = self
+            .events()
+            .filter(|event| event.at_us <= noticed && event.is_about(SUBJECT.service()))
+            .filter_map(|event| match &event.kind {
+                EventKind::Notified { assignments, .. } => Some(assignments),
+                _ => None,
+            });
+        let texts = assignments
+            .flatten()
+            .filter_map(|one| one.strip_prefix("STATUS="));
+        texts.filter(|text| !text.trim().is_empty()).last()
+    }
+
+    /// Whether the service asked for its own end.
+    fn is_triggered(&self) -> bool {
+        self.first(|event| {
+            event.is_about(SUBJECT.service())
+                && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                    if assignments.iter().any(|one| one == "WATCHDOG=trigger"))
+        })
+        .is_some()
+    }
+
+    /// Whether it said why in the journal, as an error.
+    fn is_logged(&self) -> bool {
+        /// syslog(3): error.
+        const ERROR: u8 = 3;
+        let noticed = self.noticed().map_or(u64::MAX, |event| event.at_us);
+        self.events().any(|event| {
+            event.at_us <= noticed
+                && event.is_about(SUBJECT.service())
+                && matches!(event.kind, EventKind::Log { priority, .. } if priority <= ERROR)
+        })
+    }
+
+    /// A line for each thing that should be so, in words that do not depend on when exactly it was.
+    pub(crate) fn lines(&self) -> String {
+        let mut lines = vec![match self.noticed() {
+            Some(event) => within("noticed", self.since_fault(event), NOTICED_WITHIN),
+            None => "never noticed".to_owned(),
+        }];
+        let result = self.noticed().and_then(|noticed| {
+            self.events().find_map(|event| match &event.kind {
+                EventKind::Failed { result }
+                    if event.at_us >= noticed.at_us && event.is_about(SUBJECT.service()) =>
+                {
+                    Some(format!("result: {result}"))
+                }
+                _ => None,
+            })
+        });
+        lines.extend(result);
+        let back = self.noticed().and_then(|noticed| {
+            self.events().find(|event| {
+                event.at_us > noticed.at_us
+                    && event.is_about(SUBJECT.service())
+                    && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "running")
+            })
+        });
+        lines.push(match back {
+            Some(event) => within("running again", self.since_fault(event), BACK_WITHIN),
+            None => "never running again".to_owned(),
+        });
+        let answer = self.events().find_map(|event| match &event.kind {
+            EventKind::Response { name, outcome } if name == AFTER_FAULT => Some(outcome),
+            _ => None,
+        });
+        lines.push(match answer {
+            Some(ResponseOutcome::Answered { status, body }) => {
+                format!("GET / is answered: {status} {:?}", body.trim_end())
+            }
+            _ => "GET / is not answered".to_owned(),
+        });
+        lines.join("\n")
+    }
+
+    /// The same, and whether the service said what it had found.
+    pub(crate) fn lines_with_reason(&self) -> String {
+        let said = |yes: bool, what: &str| {
+            if yes {
+                what.to_owned()
+            } else {
+                format!("no {what}")
+            }
+        };
+        let lines = [
+            said(self.reason().is_some(), "STATUS= with a reason"),
+            said(self.is_logged(), "line of priority err"),
+            said(self.is_triggered(), "WATCHDOG=trigger"),
+            self.lines(),
+        ];
+        lines.join("\n")
+    }
+
+    /// When the fault was.
+    pub(crate) fn span(&self) -> Range<u64> {
+        self.fault_us..self.until_us
+    }
+
+    fn since_fault(&self, event: &Event) -> Duration {
+        Duration::from_micros(event.at_us - self.fault_us)
+    }
+
+    fn first(&self, wanted: impl Fn(&Event) -> bool) -> Option<&'a Event> {
+        self.events().find(|event| wanted(event))
+    }
+
+    fn events(&self) -> impl Iterator<Item = &'a Event> {
+        let span = self.span();
+        self.timeline
+            .events()
+            .iter()
+            .filter(move |event| span.contains(&event.at_us))
+    }
+}
+
+fn within(what: &str, time: Duration, promised: Duration) -> String {
+    if time <= promised + SLACK {
+        format!("{what} within {} s", promised.as_secs())
+    } else {
+        format!("{what} only after {} s", time.as_secs())
+    }
+}
