@@ -162,7 +162,6 @@ impl Subject {
         let mut files = self.guest_files().map_err(host_error)?;
         files.extend(more);
         let timeline = lab()?.run(scenario, &files).map_err(Arc::new)?;
-        if let Some(d) = std::env::var_os("DUMP") { let units: Vec<String> = timeline.events().iter().filter_map(|e| e.unit.clone()).filter(|u| u.starts_with(self.package)).collect::<std::collections::BTreeSet<_>>().into_iter().collect(); let u: Vec<&str> = units.iter().map(|s| s.as_str()).collect(); let _ = std::fs::write(std::path::Path::new(&d).join(scenario.name.replace(' ', "-")), systemd_lab::View::everything(&u).render(&timeline)); let _ = std::fs::write(std::path::Path::new(&d).join(scenario.name.replace(' ', "-")+".json"), timeline.to_json_lines()); }
         Ok(Arc::new(timeline))
     }
 

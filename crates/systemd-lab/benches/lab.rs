@@ -3,11 +3,11 @@
 //! `cargo bench -p systemd-lab` takes some ten minutes, half of them for one run in real time.
 //! `cargo bench -p systemd-lab -- --quick` leaves out that run and the set-up from nothing.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
@@ -87,13 +87,6 @@ fn main() -> Result<(), LabError> {
         "idle: virtual seconds per wall second",
         format!("{speed:.0}"),
         ">= 1500",
-    );
-
-    let edit = median(RUNS, || Ok(test_after_edit()))?;
-    row(
-        "cargo test -p solution-04 after an edit",
-        seconds(edit),
-        "<= 5.00 s",
     );
 
     let exported = exported_size()?;
@@ -176,29 +169,6 @@ fn first_event(lab: &Lab) -> Result<Duration, LabError> {
     Ok(first.unwrap_or_default())
 }
 
-/// As cargo sees it, a file that was touched is a file that was edited.
-fn test_after_edit() -> Duration {
-    let root = root();
-    let source = root.join("solutions/04-notify/src/main.rs");
-    let touched = File::options()
-        .append(true)
-        .open(&source)
-        .and_then(|file| file.set_modified(SystemTime::now()));
-    touched.unwrap_or_else(|error| panic!("cannot touch {}: {error}", source.display()));
-    let began = Instant::now();
-    let status = Command::new(env!("CARGO"))
-        .args(["test", "--quiet", "-p", "solution-04"])
-        .current_dir(root)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    assert!(
-        status.is_ok_and(|status| status.success()),
-        "cargo test -p solution-04 fails"
-    );
-    began.elapsed()
-}
-
 fn exported_size() -> Result<u64, LabError> {
     let directory = temporary_directory();
     let file = directory.path().join("image");
@@ -224,14 +194,6 @@ fn set_up_from_nothing() -> Result<Duration, LabError> {
 
 fn temporary_directory() -> tempfile::TempDir {
     tempfile::tempdir().unwrap_or_else(|error| panic!("no temporary directory: {error}"))
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap_or(Path::new("."))
-        .to_owned()
 }
 
 fn timed(run: impl FnOnce() -> Result<(), LabError>) -> Result<Duration, LabError> {

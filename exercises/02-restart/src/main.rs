@@ -1,12 +1,22 @@
-//! Stage 02, solved: one binary, three roles, three ways to come back.
+//! Stage 02: one binary, three roles, three ways to come back.
 //!
-//! | Role | Unit | Comes back |
-//! |---|---|---|
-//! | `web` (also without an argument) | `units/solution-02.service` | always |
-//! | `worker` | `units/solution-02-worker.service` | when it failed, not when its work is done |
-//! | `database` | `units/solution-02-database.service` | only when something was in the way, never after a crash |
+//! `exercise-02 web` (also without an argument) is the service of stage 01, `exercise-02 worker` does a few items and ends,
+//! `exercise-02 database` stands for a database. A wrong `/etc/hello-world.conf` ends any of them.
 //!
-//! A configuration error is never worth another try. What systemd cannot see it is told by exit codes: `ending.rs`.
+//! What to reach, here, in `prediction.md` and in the three units `units/exercise-02*.service`:
+//!
+//! 1. First predict: `prediction.md` is a table of what each setting of `Restart=` does after each kind of end. Fill it
+//!    in; the check runs all 77 cells and shows where systemd does otherwise.
+//! 2. The web front end keeps nothing: it comes back after SIGKILL, after a core dump (SIGABRT), and also when it ended
+//!    cleanly without systemd having stopped it.
+//! 3. The worker comes back after SIGKILL, but not when its work is done: with exit code 0, or with exit code 10 when it
+//!    has skipped broken items. Both are successes.
+//! 4. The database does not come back after SIGKILL or a core dump: its data may be damaged, and a person looks first.
+//!    When another one still uses its address, nothing has been touched: it ends with exit code 75 (EX_TEMPFAIL), which is a
+//!    failure, and is started again until the address is free. (`RestartSec=5s` is there for that; stage 03 says more.)
+//! 5. A configuration error ends all three with exit code 78 (EX_CONFIG): a failure, and never worth another try.
+//!
+//! Exit codes are in `ending.rs`; no other source file needs a change.
 
 mod config;
 mod database;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exercise_check::{ADDRESS, Requirement};
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, unit_file};
+use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, serving, unit_file};
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{Timeline, View};
 
@@ -42,9 +42,10 @@ pub(crate) const SURVIVES: Requirement = Requirement {
         let case = SUBJECT.case(&timeline);
         explain(&mut observed, || {
             restart::given_up_within(&case, scenarios::OUTAGE)
+                .or_else(|| ended_all_the_same(&timeline))
                 .or_else(|| restart::still_waiting(&case))
                 .or_else(|| not_started(&timeline))
-                .or_else(|| listens_elsewhere(&timeline))
+                .or_else(|| not_listening(&timeline))
         });
         Ok(observed)
     },
@@ -60,7 +61,7 @@ pub(crate) const DELAY: Requirement = Requirement {
         let case = SUBJECT.case(&timeline);
         explain(&mut observed, || {
             let Some(delays) = restart::other_delays(&case, &DELAYS) else {
-                return restart::other_burst(&case, BURST);
+                return why_limit(&timeline);
             };
             // Whoever has set the interval already should hear at once that these delays do not fit into it.
             let is_set = timeline.duration_property(case.unit, INTERVAL_PROPERTY) == Some(INTERVAL);
@@ -132,7 +133,9 @@ pub(crate) const BY_HAND: Requirement = Requirement {
             .render(&shown::since(&timeline, Mark::DatabaseStarts));
         let shown = format!("within the five minutes\n{refused}after reset-failed\n{started}");
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
-        explain(&mut observed, || why_limit(&timeline));
+        explain(&mut observed, || {
+            why_limit(&timeline).or_else(|| not_listening(&timeline))
+        });
         Ok(observed)
     },
 };
@@ -154,6 +157,8 @@ fn why_limit(timeline: &Timeline) -> Option<String> {
     restart::other_burst(&case, BURST)
         .or_else(|| restart::growth_ignored(&case))
         .or_else(|| restart::other_delays(&case, &DELAYS))
+        .or_else(|| never_ended(timeline))
+        .or_else(|| serving::ended_by_itself(&case))
 }
 
 fn why_no_alert(timeline: &Timeline) -> Option<String> {
@@ -185,14 +190,48 @@ fn not_started(timeline: &Timeline) -> Option<String> {
     diagnose(&case, unit_file::RULES)
 }
 
-fn listens_elsewhere(timeline: &Timeline) -> Option<String> {
+/// What can be said of a service that should listen and does not, although no setting of its unit is the cause.
+fn not_listening(timeline: &Timeline) -> Option<String> {
     timeline.listening_at(ADDRESS).is_none().then_some(())?;
-    timeline
+    let elsewhere = timeline
         .of(SUBJECT.service())
         .find_map(|event| match &event.kind {
             EventKind::ListenerOpened { address } => Some(format!(
                 "the service came back and listens on {address}, and not on {ADDRESS}"
             )),
             _ => None,
-        })
+        });
+    elsewhere.or_else(|| never_ended(timeline)).or_else(|| {
+        Some(format!(
+            "the service came back, and nothing listens on {ADDRESS}: its start must succeed now"
+        ))
+    })
+}
+
+/// A start while the database listened, and an end after that.
+fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
+    let service = SUBJECT.service();
+    let database = timeline.first(&SUBJECT.unit("-database"), |kind| {
+        matches!(kind, EventKind::ListenerOpened { .. })
+    })?;
+    let mut later = timeline
+        .of(service)
+        .filter(|event| event.at_us > database.at_us)
+        .skip_while(
+            |event| !matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "start"),
+        );
+    later.find_map(|event| match &event.kind {
+        EventKind::ProcessExited { code, status, .. } if code == "exited" => Some(format!(
+            "the service was started while its database was up, and ended with exit code {status} all the same"
+        )),
+        _ => None,
+    })
+}
+
+/// The program is given. Where it was changed, there may be nothing to restart.
+fn never_ended(timeline: &Timeline) -> Option<String> {
+    let is_exit = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { .. });
+    timeline.first(SUBJECT.service(), is_exit).is_none().then(|| {
+        "the service did not end although its database was down: for systemd there is nothing to restart".to_owned()
+    })
 }

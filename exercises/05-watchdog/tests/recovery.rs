@@ -19,6 +19,10 @@ const BACK_WITHIN: Duration = Duration::from_secs(40);
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// What a service writes to its standard error gets its stamp when journald reads it: that may be after systemd has
+/// acted on a notification that was sent later.
+const READ_LATER: Duration = Duration::from_secs(1);
+
 /// From one fault to the next, or to the end.
 pub(crate) struct Recovery<'a> {
     timeline: &'a Timeline,
@@ -79,8 +83,9 @@ impl<'a> Recovery<'a> {
         /// syslog(3): error.
         const ERROR: u8 = 3;
         let noticed = self.noticed().map_or(u64::MAX, |event| event.at_us);
+        let read_until = noticed.saturating_add(READ_LATER.as_micros() as u64);
         self.events().any(|event| {
-            event.at_us <= noticed
+            event.at_us <= read_until
                 && event.is_about(SUBJECT.service())
                 && matches!(event.kind, EventKind::Log { priority, .. } if priority <= ERROR)
         })

@@ -14,7 +14,16 @@ use crate::recovery::Recovery;
 use crate::scenarios::{self, REPORT, Run, SIGSTOP};
 
 /// Rules that come first everywhere: without a start there is no watchdog.
-const START: &[&[Rule]] = &[unit_file::RULES, readiness::START, &[watchdog::not_set]];
+const START: &[&[Rule]] = &[
+    unit_file::RULES,
+    &[
+        readiness::type_without_readiness,
+        readiness::refused_notification,
+        readiness::ready_never_sent,
+        readiness::ready_before_listening,
+        watchdog::not_set,
+    ],
+];
 
 pub(crate) const HEALTHY: Requirement = Requirement {
     title: "a service that works is left alone",
@@ -44,9 +53,14 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
     snapshot: "deadlock",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault deadlock");
-        hang(&scenarios::DEADLOCK, is_fault, is_nothing, |recovery| {
+        let mut observed = hang(&scenarios::DEADLOCK, is_fault, is_nothing, |recovery| {
             recovery.lines_with_reason()
-        })
+        })?;
+        if observed.shown.contains("never noticed") {
+            // The other run tells who sends the pings.
+            observed.diagnosis = pinged_by_a_thread().or(observed.diagnosis);
+        }
+        Ok(observed)
     },
 };
 
@@ -91,6 +105,13 @@ pub(crate) const KEEPS_HANGING: Requirement = Requirement {
         Ok(observed(&timeline, shown, &[watchdog::GIVEN_UP]))
     },
 };
+
+fn pinged_by_a_thread() -> Option<String> {
+    let timeline = scenarios::FROZEN.seen.clone().ok()?;
+    let is_block = |step: &Step| is_request(step, "fault block");
+    let blocked_us = scenarios::FROZEN.began_us(&timeline, is_block)?;
+    watchdog::pinged_by_a_thread(&SUBJECT.case(&timeline), blocked_us..u64::MAX)
+}
 
 /// What became of the service after a fault.
 fn hang(

@@ -31,19 +31,20 @@ const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the database takes to answer now and then, which is honest as well.
 const SLOW_DATABASE: Duration = Duration::from_secs(3);
 
-/// Between two slow things: a self-test that met the first is over before the second.
-const BREATHER: Duration = Duration::from_millis(1500);
+/// Between the two slow things, so that a self-test meets one of them only. A report holds up tests that are due, and
+/// so they come at fixed times after it: the pause between grows from round to round, up to so much, to meet them all.
+const BREATHER: Duration = Duration::from_millis(3500);
+const BREATHERS: u32 = 5;
 
-/// A round takes 31 s in all: no multiple of any sensible interval between self-tests, so that these meet every moment
-/// of a round sooner or later.
-const PAUSE: Duration = Duration::from_millis(23_500);
+/// What is left of a round of 31 s.
+const PAUSE: Duration = Duration::from_millis(21_500);
 
 /// Rounds in ten minutes.
-const ROUNDS: usize = 20;
+const ROUNDS: u32 = 20;
 
-/// In the soak there are ten hours of it, with a round every 61 s.
-const SOAK_PAUSE: Duration = Duration::from_millis(53_500);
-const SOAK_ROUNDS: usize = 590;
+/// In the soak there are ten hours of it, with a round every minute.
+const SOAK_PAUSE: Duration = Duration::from_millis(50_500);
+const SOAK_ROUNDS: u32 = 600;
 
 /// The service reads what a client has sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
@@ -113,10 +114,11 @@ pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
     };
     let report = format!("http://{ADDRESS}/report");
     let mut scenario = begin_with_database("slow but honest work");
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let breather = BREATHER + Duration::from_secs(u64::from(round % BREATHERS));
         scenario = scenario
             .get(REPORT, &report, REPORT_DEADLINE)
-            .sleep(BREATHER)
+            .sleep(breather)
             .signal(&database, SIGSTOP)
             .sleep(SLOW_DATABASE)
             .signal(&database, SIGCONT)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -18,9 +18,10 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\
 
 /// Asks for `/`. An error says what was wrong with the answer.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    timeout(DEADLINE, ask())
-        .await
-        .with_context(|| format!("no answer within {DEADLINE:?}"))?
+    match timeout(DEADLINE, ask()).await {
+        Ok(answer) => answer,
+        Err(_) => bail!("no answer within {DEADLINE:?}"),
+    }
 }
 
 async fn ask() -> anyhow::Result<()> {

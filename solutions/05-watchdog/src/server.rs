@@ -122,7 +122,7 @@ async fn respond(request: &Request<Incoming>, shared: &Shared) -> Response<Full<
     let path = request.uri().path();
     if let Some(fault) = Fault::asked_by(path) {
         fault.strike(&shared.visits);
-        return empty_response(StatusCode::ACCEPTED);
+        return empty_response(StatusCode::OK);
     }
     match (path, request.method()) {
         ("/", &Method::GET) => greet(shared).await,

@@ -34,7 +34,8 @@ const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 /// The service ended, and `Restart=` does not bring it back from that.
 pub fn not_restarted(case: &Case) -> Option<String> {
     let was_stopped = case.entered("stop-sigterm").is_some();
-    if was_stopped || restarts(case).next().is_some() || given_up(case) {
+    let is_restarted = case.entered("auto-restart").is_some();
+    if was_stopped || is_restarted || given_up(case) {
         return None;
     }
     let (_, code, status) = case.main_exit()?;
@@ -45,12 +46,18 @@ pub fn not_restarted(case: &Case) -> Option<String> {
     };
     let prevented = code == "exited" && prevented_codes(case).contains(&i64::from(status));
     let why = match restart {
-        _ if prevented => format!("RestartPreventExitStatus={status} forbids a restart"),
-        "no" => "Restart=no never starts it again".to_owned(),
-        "on-failure" => format!("{how} is no failure, so Restart=on-failure leaves it alone"),
-        other => format!("Restart={other} does not start it again after that"),
+        _ if prevented => format!("and RestartPreventExitStatus={status} forbids a restart"),
+        "no" => "and Restart=no never starts it again".to_owned(),
+        "on-failure"
+            if case
+                .first(|kind| matches!(kind, EventKind::Failed { .. }))
+                .is_none() =>
+        {
+            "which is no failure, so that Restart=on-failure leaves it alone".to_owned()
+        }
+        other => format!("and Restart={other} does not start it again after that"),
     };
-    Some(format!("{} ended with {how}, and {why}", case.unit))
+    Some(format!("{} ended with {how}, {why}", case.unit))
 }
 
 /// Only one of the two settings by which delays grow.
@@ -105,6 +112,9 @@ pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
         ));
     }
     let sum: Duration = between_starts.iter().sum();
+    if sum >= outage {
+        return None;
+    }
     Some(format!(
         "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({})",
         spoken_list(&between_starts, ", "),
@@ -151,22 +161,31 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
     let interval = interval.filter(|interval| !interval.is_zero())?;
     let settings = Delays::of(case)?;
     let delays = settings.between(burst.checked_add(1)?);
-    let sum: Duration = delays.iter().sum();
-    if sum <= interval {
-        return None;
-    }
+    let mut sum = Duration::ZERO;
+    let until_over = delays.iter().position(|delay| {
+        sum = sum.saturating_add(*delay);
+        sum > interval
+    })?;
     let all_the_same = delays.iter().all(|delay| *delay == settings.first);
-    let sum_spelt = if all_the_same {
+    let which = if all_the_same {
+        let product = settings
+            .first
+            .saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX));
         format!(
-            "StartLimitBurst={burst} × RestartSec={}",
-            setting(settings.first)
+            "StartLimitBurst={burst} × RestartSec={} = {} is",
+            setting(settings.first),
+            exactly(product)
         )
     } else {
-        format!("the {burst} delays {}", spoken_list(&delays, " + "))
+        let long = delays.get(..=until_over)?;
+        format!(
+            "the delays {} = {} are",
+            spoken_list(long, " + "),
+            exactly(sum)
+        )
     };
     Some(format!(
-        "{sum_spelt} = {} is longer than StartLimitIntervalSec={}: the count begins anew before it is used up, and systemd never gives up",
-        exactly(sum),
+        "{which} longer than StartLimitIntervalSec={}: the count begins anew before StartLimitBurst={burst} is used up, and systemd never gives up",
         setting(interval)
     ))
 }

@@ -191,9 +191,15 @@ pub fn not_wanted_at_boot(case: &Case) -> Option<String> {
 }
 
 /// When the stop began; the end of time when none did.
+///
+/// That is when its job was queued: the service may act on SIGTERM before systemd logs that it has sent it.
 pub fn stop_began(case: &Case) -> u64 {
-    case.entered("stop-sigterm")
-        .map_or(u64::MAX, |event| event.at_us)
+    let stop = case.first(|kind| match kind {
+        EventKind::JobQueued { job } => job == "stop",
+        EventKind::StateChanged { to, .. } => to == "stop-sigterm",
+        _ => false,
+    });
+    stop.map_or(u64::MAX, |event| event.at_us)
 }
 
 /// How long a stopped service took to end by itself. `None` when it did not.
@@ -215,12 +221,12 @@ fn given_up_after(case: &Case) -> Option<Duration> {
 /// `TimeoutStopSec=` passed before the service had ended. In the run of `patient` the service was stopped as well, and
 /// systemd waited much longer. `longest` is how long the service should take at the most.
 pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) -> Option<String> {
-    let stop = case.entered("stop-sigterm")?;
     let given = given_up_after(case)?;
     let allowed = spoken(given);
-    let end_us = stop.at_us + given.as_micros() as u64;
+    let stop = stop_began(case);
+    let end = stop + given.as_micros() as u64;
     let stopped_listening = case.timeline.events().iter().any(|event| {
-        (stop.at_us..end_us).contains(&event.at_us)
+        (stop..end).contains(&event.at_us)
             && matches!(&event.kind, EventKind::ListenerClosed { address } if address == case.address)
     });
     let killed = format!(

@@ -64,9 +64,12 @@ pub fn never_pinged(case: &Case) -> Option<String> {
 /// `WATCHDOG=1`, but too late.
 pub fn pinged_too_seldom(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
-    let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1").collect();
+    let killed = case.first(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))?;
+    let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
+        .filter(|event| event.at_us < killed.at_us)
+        .collect();
     let longest = pings.windows(2).map(|pair| between(pair[0], pair[1])).max();
-    let how_often = longest.map_or("arrived only once".to_owned(), |gap| {
+    let how_often = longest.map_or("arrived once and not again in time".to_owned(), |gap| {
         format!("arrived up to {} apart", spoken(gap))
     });
     Some(format!(
@@ -170,6 +173,23 @@ fn mentions_failure(status: &str) -> bool {
     ]
     .iter()
     .any(|word| status.contains(word))
+}
+
+/// A service whose executor hung since the beginning of `span`, and which was pinged for longer than the watchdog
+/// waits: only a thread of its own does that.
+pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
+    let limit = case.timeline.duration_property(case.unit, "WatchdogUSec")?;
+    let began = span.start;
+    let last = all_notified(case, "WATCHDOG=1")
+        .filter(|event| span.contains(&event.at_us))
+        .last()?;
+    let lasted = Duration::from_micros(last.at_us - began);
+    (lasted > limit).then(|| {
+        format!(
+            "WATCHDOG=1 went on arriving for {} while the executor was blocked: a thread of its own sends it, and proves only that this thread runs",
+            spoken(lasted)
+        )
+    })
 }
 
 /// A service that hangs at each start, and no watchdog that acted.

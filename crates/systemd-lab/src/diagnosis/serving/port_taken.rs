@@ -26,13 +26,11 @@ fn goes_on_without_port(case: &Case) -> Option<String> {
     if case.main_exit().is_some() {
         return None;
     }
-    let others = case.timeline.events().iter();
-    let elsewhere = others
-        .filter(|event| event.at_us >= running.at_us)
-        .find_map(|event| match &event.kind {
-            EventKind::ListenerOpened { address } => Some(address),
-            _ => None,
-        });
+    let mut events = case.timeline.events().iter();
+    let elsewhere = events.find_map(|event| match &event.kind {
+        EventKind::ListenerOpened { address } if address != case.address => Some(address),
+        _ => None,
+    });
     if let Some(other) = elsewhere {
         return Some(format!(
             "the service listens on {other}, and not on {}",

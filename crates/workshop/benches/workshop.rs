@@ -1,0 +1,125 @@
+//! How long an attendee waits for a check, and a maintainer for all of them, on the machine that this runs on.
+//!
+//! `cargo bench -p workshop` takes some twenty minutes. `cargo bench -p workshop -- --quick` leaves out what takes
+//! minutes each: the soak, all tests and `cargo workshop verify`.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, ensure};
+
+/// Enough for a median that one busy moment does not move.
+const RUNS: usize = 5;
+
+/// What each stage's check may take, compiled, in seconds.
+const STAGES: [(&str, u64); 5] = [("01", 5), ("02", 5), ("03", 5), ("04", 5), ("05", 8)];
+
+fn main() -> anyhow::Result<()> {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    println!(
+        "{:<58}{:>12}{:>14}",
+        "median of the runs", "measured", "to reach"
+    );
+    // Everything is compiled before anything is measured.
+    cargo(&["test", "--no-run"])?;
+
+    for (stage, limit) in STAGES {
+        let package = format!("solution-{stage}");
+        let test = ["test", "--package", &package];
+        cargo(&test)?;
+        let time = median(|| cargo(&test))?;
+        row(&format!("cargo test -p {package}"), time, limit);
+    }
+
+    let edited = median(|| {
+        touch(&root().join("solutions/04-notify/src/main.rs"))?;
+        cargo(&["test", "--package", "solution-04"])
+    })?;
+    row("cargo test -p solution-04 after an edit", edited, 5);
+
+    let table = median(|| {
+        forget_table()?;
+        cargo(&["test", "--package", "solution-02", "r1"])
+    })?;
+    row("the table of stage 02: 77 cells", table, 20);
+
+    if !quick {
+        // The arguments of the alias would be the same; cargo itself is not what is measured.
+        cargo(&["build", "--package", "workshop"])?;
+        let soak = cargo(&["workshop", "verify", "soak 05", "--soak"])?;
+        row("ten virtual hours of stage 05", soak, 120);
+        let all = cargo(&["test"])?;
+        row("cargo test", all, 120);
+        let verify = cargo(&["workshop", "verify"])?;
+        row("cargo workshop verify", verify, 600);
+    }
+    Ok(())
+}
+
+/// How long cargo takes; it must succeed.
+fn cargo(arguments: &[&str]) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let status = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(
+        status.success(),
+        "cargo {} fails; run it by hand to see why",
+        arguments.join(" ")
+    );
+    Ok(began.elapsed())
+}
+
+/// As cargo sees it, a file that was touched is a file that was edited.
+fn touch(file: &Path) -> anyhow::Result<()> {
+    File::options()
+        .append(true)
+        .open(file)
+        .and_then(|file| file.set_modified(SystemTime::now()))
+        .with_context(|| format!("cannot touch {}", file.display()))
+}
+
+/// The table depends on nothing that an attendee edits, so its runs are remembered in the cache. Without those files
+/// it is measured anew.
+fn forget_table() -> anyhow::Result<()> {
+    let cache = match std::env::var_os("SYSTEMD_LAB_CACHE") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::home_dir()
+            .context("no home directory; set SYSTEMD_LAB_CACHE")?
+            .join(".cache/systemd-lab"),
+    };
+    for entry in fs::read_dir(&cache).with_context(|| format!("cannot read {}", cache.display()))? {
+        let remembered = entry?.path().join("remembered");
+        if remembered.is_dir() {
+            fs::remove_dir_all(&remembered)
+                .with_context(|| format!("cannot remove {}", remembered.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .unwrap_or(Path::new("."))
+        .to_owned()
+}
+
+fn median(mut run: impl FnMut() -> anyhow::Result<Duration>) -> anyhow::Result<Duration> {
+    let mut times = (0..RUNS).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+fn row(what: &str, measured: Duration, to_reach: u64) {
+    let measured = format!("{:.2} s", measured.as_secs_f64());
+    let to_reach = format!("<= {to_reach}.00 s");
+    println!("{what:<58}{measured:>12}{to_reach:>14}");
+}
