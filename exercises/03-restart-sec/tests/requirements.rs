@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exercise_check::{ADDRESS, Requirement};
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, serving, unit_file};
+use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, unit_file};
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{Timeline, View};
 
@@ -39,12 +39,14 @@ pub(crate) const SURVIVES: Requirement = Requirement {
             view.render(&timeline),
             &[unit_file::RULES, restart::NOT_BACK],
         );
+        if let Some(why) = database_not_started(&timeline) {
+            observed.diagnosis = Some(why);
+        }
         let case = SUBJECT.case(&timeline);
         explain(&mut observed, || {
             restart::given_up_within(&case, scenarios::OUTAGE)
                 .or_else(|| ended_all_the_same(&timeline))
                 .or_else(|| restart::still_waiting(&case))
-                .or_else(|| not_started(&timeline))
                 .or_else(|| not_listening(&timeline))
         });
         Ok(observed)
@@ -155,10 +157,11 @@ fn explain(observed: &mut Observed, why: impl FnOnce() -> Option<String>) {
 fn why_limit(timeline: &Timeline) -> Option<String> {
     let case = SUBJECT.case(timeline);
     restart::other_burst(&case, BURST)
+        .or_else(|| restart::shorter_interval(&case, INTERVAL))
         .or_else(|| restart::growth_ignored(&case))
         .or_else(|| restart::other_delays(&case, &DELAYS))
         .or_else(|| never_ended(timeline))
-        .or_else(|| serving::ended_by_itself(&case))
+        .or_else(|| ended_well(timeline))
 }
 
 fn why_no_alert(timeline: &Timeline) -> Option<String> {
@@ -181,13 +184,19 @@ fn why_no_alert(timeline: &Timeline) -> Option<String> {
 }
 
 /// The database is given. Where it does not start all the same, the service is not to blame.
-fn not_started(timeline: &Timeline) -> Option<String> {
+fn database_not_started(timeline: &Timeline) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let case = Case {
         unit: &database,
         ..SUBJECT.case(timeline)
     };
-    diagnose(&case, unit_file::RULES)
+    let refused = timeline
+        .refusal()
+        .filter(|(_, message)| message.contains(&database));
+    match refused {
+        Some(_) => unit_file::refused(&case),
+        None => diagnose(&case, &[unit_file::not_executable]),
+    }
 }
 
 /// What can be said of a service that should listen and does not, although no setting of its unit is the cause.
@@ -233,5 +242,13 @@ fn never_ended(timeline: &Timeline) -> Option<String> {
     let is_exit = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { .. });
     timeline.first(SUBJECT.service(), is_exit).is_none().then(|| {
         "the service did not end although its database was down: for systemd there is nothing to restart".to_owned()
+    })
+}
+
+/// Likewise, it may have ended as if all were well.
+fn ended_well(timeline: &Timeline) -> Option<String> {
+    let is_well = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { status: 0, .. });
+    timeline.first(SUBJECT.service(), is_well).map(|_| {
+        "the service ended with exit code 0 although its database was down: for systemd that is no failure".to_owned()
     })
 }

@@ -214,6 +214,17 @@ pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
         .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
 }
 
+/// Starts are counted for a shorter time than this.
+pub fn shorter_interval(case: &Case, wanted: Duration) -> Option<String> {
+    let (_, interval) = start_limit(case)?;
+    let interval = interval.filter(|interval| *interval < wanted)?;
+    Some(format!(
+        "StartLimitIntervalSec={} decides how long starts are counted, and {} is asked for",
+        setting(interval),
+        setting(wanted)
+    ))
+}
+
 /// No `OnFailure=`.
 pub fn nobody_is_called(case: &Case) -> Option<String> {
     called_units(case)?.is_empty().then(|| {

@@ -179,6 +179,12 @@ fn mentions_failure(status: &str) -> bool {
 /// waits: only a thread of its own does that.
 pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
     let limit = case.timeline.duration_property(case.unit, "WatchdogUSec")?;
+    let noticed = case.timeline.of(case.unit).any(|event| {
+        span.contains(&event.at_us) && matches!(event.kind, EventKind::WatchdogTimeout { .. })
+    });
+    if noticed {
+        return None;
+    }
     let began = span.start;
     let last = all_notified(case, "WATCHDOG=1")
         .filter(|event| span.contains(&event.at_us))

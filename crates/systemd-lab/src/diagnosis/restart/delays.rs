@@ -87,15 +87,20 @@ pub(super) fn spoken_list(durations: &[Duration], separator: &str) -> String {
 
 /// Sums and delays are compared with each other: `220 s`, never `3 min`.
 pub(super) fn exactly(duration: Duration) -> String {
-    match duration.as_secs() {
-        0 => format!("{} ms", duration.as_millis()),
-        seconds => format!("{seconds} s"),
+    match (duration.as_secs(), duration.subsec_millis()) {
+        (0, ms) => format!("{ms} ms"),
+        (seconds, 0) => format!("{seconds} s"),
+        _ => format!("{:.1} s", duration.as_secs_f64()),
     }
 }
 
-/// As in a unit file: `20s`, `5min`.
+/// As in a unit file: `20s`, `1500ms`, `5min`.
 pub(super) fn setting(duration: Duration) -> String {
-    spoken(duration).replace(' ', "")
+    match duration.subsec_millis() {
+        0 if !duration.is_zero() => spoken(duration).replace(' ', ""),
+        0 => "0".to_owned(),
+        _ => format!("{}ms", duration.as_millis()),
+    }
 }
 
 #[cfg(test)]
@@ -140,5 +145,18 @@ mod tests {
         assert!(delays.between(1).is_empty());
         assert!(delays.between(0).is_empty());
         assert_eq!(delays.between(u64::MAX).len(), MOST_DELAYS);
+    }
+
+    #[test]
+    fn durations_are_said_without_loss() {
+        let durations = [0, 100, 1500, 20_000, 300_000].map(Duration::from_millis);
+        assert_eq!(
+            durations.map(exactly),
+            ["0 ms", "100 ms", "1.5 s", "20 s", "300 s"]
+        );
+        assert_eq!(
+            durations.map(setting),
+            ["0", "100ms", "1500ms", "20s", "5min"]
+        );
     }
 }

@@ -27,11 +27,14 @@ use crate::exit_code::{CONFIGURATION, Code};
 /// A role that runs, until it ends with an exit code that is no failure.
 type Running = Pin<Box<dyn Future<Output = anyhow::Result<Code>>>>;
 
-/// Closed when the service is to stop.
+/// Starts a role.
+type Start = fn(Config, Stop) -> Running;
+
+/// Changes when the service is to stop.
 type Stop = watch::Receiver<()>;
 
 /// The first is the one without an argument.
-const ROLES: [(&str, fn(Config, Stop) -> Running); 3] = [
+const ROLES: [(&str, Start); 3] = [
     ("web", |config, stop| Box::pin(web::run(config, stop))),
     ("worker", |config, stop| Box::pin(worker::run(config, stop))),
     ("database", |config, stop| {
@@ -59,7 +62,7 @@ async fn run() -> anyhow::Result<Code> {
     let (_, role) = ROLES
         .iter()
         .find(|(name, _)| wanted.as_deref().is_none_or(|wanted| wanted == *name))
-        .context("unknown role")
+        .with_context(|| format!("unknown role {wanted:?}"))
         .context(CONFIGURATION)?;
     role(config, stop).await
 }
@@ -71,11 +74,8 @@ fn stop_on_signals() -> io::Result<Stop> {
         let mut signals = signal(kind)?;
         let running = running.clone();
         tokio::spawn(async move {
-            tokio::select! {
-                _ = signals.recv() => running.send_replace(()),
-                // The other signal has come.
-                () = running.closed() => {}
-            }
+            signals.recv().await;
+            running.send_replace(());
         });
     }
     Ok(stop)
