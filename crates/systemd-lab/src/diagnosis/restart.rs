@@ -360,14 +360,14 @@ fn given_up(case: &Case) -> bool {
 
 /// Whether the scenario ended during the wait for a restart.
 fn is_waiting(case: &Case) -> bool {
-    let states = case
+    let mut states = case
         .timeline
         .of(case.unit)
         .filter_map(|event| match &event.kind {
             EventKind::StateChanged { to, .. } => Some(to.as_str()),
             _ => None,
         });
-    states.last() == Some("auto-restart")
+    states.next_back() == Some("auto-restart")
 }
 
 fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {

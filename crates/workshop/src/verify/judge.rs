@@ -5,13 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE};
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
 use systemd_lab::check::{Outcome, REPORT_VARIABLE, Verdict};
 
 use crate::check::{last_lines, read};
-
-/// Tells a check to take the time that its longest run needs.
-const SOAK_VARIABLE: &str = "EXERCISE_CHECK_SOAK";
 
 /// A requirement that is not met, and what the attendee is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,8 +27,37 @@ pub(super) struct Check {
     pub(super) binary: Option<PathBuf>,
     /// A folder in place of the workshop.
     pub(super) files: Option<PathBuf>,
-    /// Runs this test only, and with all the time that it needs.
-    pub(super) soak: Option<String>,
+    pub(super) tests: Tests,
+}
+
+/// Which of its tests a check runs.
+pub(super) enum Tests {
+    All,
+    /// Those of the first requirements, so many. What comes after the first that is not met does not matter to a
+    /// mistake, and takes time.
+    UpTo(u32),
+    /// This one, and with all the time that it needs.
+    Soak(String),
+}
+
+impl Tests {
+    /// Tests of a check are called `r1_...`, `r2_...`.
+    fn filters(&self) -> Vec<String> {
+        match self {
+            Tests::All => Vec::new(),
+            Tests::UpTo(last) => (1..=*last).map(|number| format!("r{number}_")).collect(),
+            Tests::Soak(test) => vec![test.clone()],
+        }
+    }
+
+    /// How many verdicts must come, of so many.
+    fn expected(&self, of: usize) -> usize {
+        match self {
+            Tests::All => of,
+            Tests::UpTo(last) => of.min(*last as usize),
+            Tests::Soak(_) => 1,
+        }
+    }
 }
 
 /// What a check found first.
@@ -87,14 +113,15 @@ impl Check {
         if let Some(files) = &self.files {
             command.env(FILES_VARIABLE, files);
         }
-        if let Some(test) = &self.soak {
-            command.arg(test).env(SOAK_VARIABLE, "1");
+        command.args(self.tests.filters());
+        if matches!(self.tests, Tests::Soak(_)) {
+            command.env(SOAK_VARIABLE, "1");
         }
         let output = command
             .output()
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
         let verdicts = read(report.path())?;
-        let found = found(verdicts, self.soak.is_some());
+        let found = found(verdicts, &self.tests);
         if matches!(found, Found::Nothing) && !output.status.success() {
             return Ok(incomplete(&last_lines(&output.stdout)));
         }
@@ -109,9 +136,9 @@ impl Check {
 
 /// The first that is not met; a lab that broke at any of them leaves no certainty about the others. An empty report
 /// means that verdicts are missing.
-fn found(mut verdicts: Vec<Verdict>, is_soak: bool) -> Found {
+fn found(mut verdicts: Vec<Verdict>, tests: &Tests) -> Found {
     let is_complete = match verdicts.first() {
-        Some(first) => is_soak || verdicts.len() == first.of as usize,
+        Some(first) => verdicts.len() >= tests.expected(first.of as usize),
         None => false,
     };
     let broken = verdicts

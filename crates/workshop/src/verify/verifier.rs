@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::cargo::{Built, Package, Workspace, build};
 use super::item::{Item, Verified};
-use super::judge::{Check, Found};
+use super::judge::{Check, Found, Tests};
 use super::mistake::{Files, Mistake};
 use super::overlay::Overlay;
 use super::stage::Stage;
@@ -159,6 +159,7 @@ impl<'a> Verifier<'a> {
         let folder = self.files.join(&package);
         mistake.files.write("", &folder)?;
         check.files = Some(folder);
+        check.tests = Tests::UpTo(mistake.expected.number);
         Ok(Verified::compare(
             &mistake.expected.to_string(),
             &check.run()?,
@@ -168,7 +169,7 @@ impl<'a> Verifier<'a> {
     fn soak(&self, stage: &Stage, test: &str) -> anyhow::Result<Verified> {
         let begin = Instant::now();
         let check = self.check(&stage.solution()).map(|check| Check {
-            soak: Some(test.to_owned()),
+            tests: Tests::Soak(test.to_owned()),
             ..check
         });
         Ok(match self.passes(check)? {
@@ -187,7 +188,7 @@ impl<'a> Verifier<'a> {
             root: self.root.to_owned(),
             binary: None,
             files: None,
-            soak: None,
+            tests: Tests::All,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -28,8 +28,11 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
 }
 
+/// What to answer; nothing when there is no answer at the moment.
+type Greeting = dyn Fn() -> Option<String> + Send + Sync;
+
 struct Shared {
-    greeting: Box<str>,
+    greeting: Box<Greeting>,
     stopping: AtomicBool,
     open: Mutex<usize>,
     one_closed: Condvar,
@@ -37,10 +40,13 @@ struct Shared {
 
 impl Server {
     /// Begins to accept connections.
-    pub(crate) fn start(listener: TcpListener, greeting: Box<str>) -> io::Result<Server> {
+    pub(crate) fn start(
+        listener: TcpListener,
+        greeting: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> io::Result<Server> {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            greeting,
+            greeting: Box::new(greeting),
             stopping: AtomicBool::new(false),
             open: Mutex::default(),
             one_closed: Condvar::new(),
@@ -75,7 +81,7 @@ impl Server {
 }
 
 impl Shared {
-    fn open(&self) -> std::sync::MutexGuard<'_, usize> {
+    fn open(&self) -> MutexGuard<'_, usize> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -147,10 +153,13 @@ fn answer(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
     };
     let mut words = request.split(' ');
     let (status, body) = match (complete, words.next(), words.next()) {
-        (false, ..) => ("400 Bad Request", ""),
-        (true, Some("GET"), Some("/")) => ("200 OK", &*shared.greeting),
-        (true, _, Some("/")) => ("405 Method Not Allowed", ""),
-        (true, ..) => ("404 Not Found", ""),
+        (false, ..) => ("400 Bad Request", String::new()),
+        (true, Some("GET"), Some("/")) => match (shared.greeting)() {
+            Some(greeting) => ("200 OK", greeting),
+            None => ("503 Service Unavailable", String::new()),
+        },
+        (true, _, Some("/")) => ("405 Method Not Allowed", String::new()),
+        (true, ..) => ("404 Not Found", String::new()),
     };
     let mut to = stream;
     write!(

@@ -64,8 +64,9 @@ fn play() -> Result<End, Unfinished> {
 }
 
 fn web(config: &Config, stop: &Stop) -> Result<End, Unfinished> {
+    let greeting = config.greeting.clone();
     let server = TcpListener::bind(WEB_ADDRESS)
-        .and_then(|listener| Server::start(listener, config.greeting.as_str().into()))
+        .and_then(|listener| Server::start(listener, move || Some(greeting.clone())))
         .with_context(|| format!("cannot serve on {WEB_ADDRESS}"))
         .or_end(End::Failed)?;
     journal::info(format_args!("web front end is up: {WEB_ADDRESS}"));
