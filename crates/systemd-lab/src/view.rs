@@ -20,6 +20,9 @@ const STEP: Duration = Duration::from_secs(1);
 /// counts from when it is handled) is 2 s for people.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
+/// syslog(3).
+pub(crate) const WARNING: u8 = 4;
+
 /// Width of the column of distances: `+300 s`.
 const TIME_WIDTH: usize = 6;
 
@@ -273,7 +276,9 @@ impl View {
             EventKind::ProcessExited { .. } => self.exits,
             EventKind::Failed { .. } | EventKind::Deactivated => self.results,
             EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
-            EventKind::UnitFile { .. } | EventKind::NotificationRefused { .. } => true,
+            // Below a warning, systemd speaks of what does not matter to the unit, at debug level above all.
+            EventKind::UnitFile { priority, .. } => *priority <= WARNING,
+            EventKind::NotificationRefused { .. } => true,
             EventKind::WatchdogTimeout { .. }
             | EventKind::Timeout { .. }
             | EventKind::Killing { .. } => self.deadlines,

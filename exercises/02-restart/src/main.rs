@@ -16,6 +16,8 @@
 //!    failure, and is started again until the address is free. (`RestartSec=5s` is there for that; stage 03 says more.)
 //! 5. A configuration error ends all three with exit code 78 (EX_CONFIG): a failure, and never worth another try.
 //!
+//! What comes back does so within 20 s.
+//!
 //! Exit codes are in `ending.rs`; no other source file needs a change.
 
 mod config;

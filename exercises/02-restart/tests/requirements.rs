@@ -140,7 +140,15 @@ fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
     };
     Ok(Observed {
         shown: view.render(timeline),
-        diagnosis: diagnose(&case, unit_file::RULES).or_else(|| policy::explain(&case, expected)),
+        diagnosis: diagnose(&case, unit_file::RULES)
+            .or_else(|| policy::explain(&case, expected))
+            .or_else(|| not_reached(timeline)),
         witness: "systemd",
     })
+}
+
+/// The run ended where a service had to come back and did not.
+fn not_reached(timeline: &Timeline) -> Option<String> {
+    timeline.step_that_timed_out()?;
+    Some("the run ended before it came to this: a requirement before says what did not come back within 20 s".to_owned())
 }

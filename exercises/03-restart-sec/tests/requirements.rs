@@ -11,10 +11,11 @@ use systemd_lab::{Timeline, View};
 use crate::scenarios::{self, Mark};
 use crate::{SUBJECT, shown};
 
-/// What the exercise asks for: `RestartSec=`, and twice as long each time.
-const DELAYS: [Duration; 3] = [
+/// What the exercise asks for: `RestartSec=`, twice as long each time, and then no longer.
+const DELAYS: [Duration; 4] = [
     Duration::from_secs(20),
     Duration::from_secs(40),
+    Duration::from_secs(80),
     Duration::from_secs(80),
 ];
 

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::Case;
+use super::{Case, spoken};
 use crate::view::signal_name;
 
 /// How a main process ends, and what systemd should make of it.
@@ -80,6 +80,12 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
         (true, false) if contains(case, "RestartPreventExitStatus", end.ending) => Some(format!(
             "{unit} ended {ending} and did not come back: RestartPreventExitStatus= contains that, whatever Restart={policy} says"
         )),
+        (true, false) if is_waiting(case) => Some(format!(
+            "{unit} ended {ending} and had not come back when the run ended: RestartSec= lets it wait for {}",
+            case.timeline
+                .duration_property(unit, "RestartUSec")
+                .map_or("ever".to_owned(), spoken)
+        )),
         (true, false) => Some(format!(
             "{unit} ended {ending} and did not come back: Restart={policy} leaves it there{}",
             match &end.result {
@@ -106,6 +112,16 @@ fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
         described(end.ending),
         described(expected.ending)
     )
+}
+
+/// Whether systemd is going to start the unit again, but has not done so yet.
+fn is_waiting(case: &Case) -> bool {
+    let states = case.timeline.of(case.unit).rev();
+    let last = states.into_iter().find_map(|event| match &event.kind {
+        EventKind::StateChanged { to, .. } => Some(to.as_str()),
+        _ => None,
+    });
+    last == Some("auto-restart")
 }
 
 /// The first line of priority err or worse.

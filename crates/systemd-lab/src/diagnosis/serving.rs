@@ -87,6 +87,9 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     }
     let how = match code {
         "exited" => format!("with exit code {status}"),
+        _ if case.failed_with("oom-kill") => {
+            "by the kernel, for want of memory (result oom-kill)".to_owned()
+        }
         _ => format!("by {}", crate::view::signal_name(status)),
     };
     let words = case.last_log().map_or(String::new(), |line| {

@@ -3,6 +3,7 @@
 use systemd_lab_protocol::EventKind;
 
 use super::{Case, Rule};
+use crate::view::WARNING;
 
 /// All rules of this module.
 pub const RULES: &[Rule] = &[refused, unknown_setting, not_executable, died_at_start];
@@ -33,7 +34,12 @@ pub fn unknown_setting(case: &Case) -> Option<String> {
     case.timeline
         .of(case.unit)
         .find_map(|event| match &event.kind {
-            EventKind::UnitFile { message, line, .. } if message.contains("ignoring") => {
+            EventKind::UnitFile {
+                message,
+                line,
+                priority,
+                ..
+            } if *priority <= WARNING && message.contains("ignoring") => {
                 let message = message.trim_end_matches('.');
                 Some(format!(
                     "line {line} of {} has no effect, systemd says: {message}",
