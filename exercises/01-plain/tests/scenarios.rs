@@ -37,6 +37,9 @@ const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
 /// An answer of a few bytes comes at once.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// A service that ends by itself has ended by then, also one that is killed for want of memory, and systemd has said so.
+const SETTLING: Duration = Duration::from_secs(3);
+
 /// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
@@ -62,8 +65,7 @@ pub(crate) static START_AND_STOP: LazyLock<Seen> = LazyLock::new(|| {
         .wait_for_job(service, START_DEADLINE)
         .wait_for(listening(), LISTENING_DEADLINE)
         .get(FIRST, &format!("http://{ADDRESS}/"), RESPONSE_DEADLINE)
-        // One that ends at once has ended by then, and systemd has said so.
-        .sleep(READING)
+        .sleep(SETTLING)
         .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
         .half_open("never finished", ADDRESS, "GET / HT")
         .sleep(READING)

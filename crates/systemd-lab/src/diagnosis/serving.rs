@@ -82,7 +82,8 @@ pub fn text_for_people_missing(case: &Case) -> Option<String> {
 pub fn ended_by_itself(case: &Case) -> Option<String> {
     case.entered("running")?;
     let (exit, code, status) = case.main_exit()?;
-    if exit.at_us >= stop_began(case) {
+    // Short of memory, systemd itself stops what the kernel has left of the unit: OOMPolicy= in systemd.service(5).
+    if exit.at_us >= stop_began(case) && !case.failed_with("oom-kill") {
         return None;
     }
     let how = match code {

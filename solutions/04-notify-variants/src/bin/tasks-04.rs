@@ -1,7 +1,8 @@
 //! Stage 04, solved on several threads of tokio, with one task for each concern and watch channels
 //! between them.
 //!
-//! It listens from the beginning and lets early clients wait for the data.
+//! It listens from the beginning and lets early clients wait for the data. Its unit bounds start and
+//! stop with one `TimeoutSec=`.
 
 #[path = "../../../04-notify/src/config.rs"]
 mod config;

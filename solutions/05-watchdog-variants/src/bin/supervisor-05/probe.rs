@@ -12,8 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// More than the slowest that counts as working, 3 s; and little enough that two fit in no
-/// `WatchdogSec=`.
+/// More than the slowest that counts as working, 3 s. Together with the time between two probes it
+/// is less than `WatchdogSec=`, so a hang is told before systemd finds out by itself.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// Asks for `/`, and wants it within the deadline.

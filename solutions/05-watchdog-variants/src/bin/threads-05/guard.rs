@@ -1,7 +1,7 @@
 //! A thread that asks as a client would, and tells systemd what became of it.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -14,7 +14,7 @@ use crate::log;
 use crate::notify::tell_systemd;
 
 /// The service's front door.
-const FRONT_DOOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
+const FRONT_DOOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7878);
 
 /// The whole of a test, from the first packet to the status line. A report or the database may take
 /// 3 s of it.

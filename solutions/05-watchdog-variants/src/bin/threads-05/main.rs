@@ -1,7 +1,8 @@
 //! Stage 05, solved with a self-test in a thread of its own: blocking sockets, its own deadline, its
 //! own pings. The service runs on tokio's other kind of runtime.
 //!
-//! Whatever hangs in tokio, this thread does not, so it is the one that triggers.
+//! Whatever hangs in tokio, this thread does not, so it is the one that triggers. The unit gets its
+//! watchdog from a drop-in.
 
 #[path = "../../../../05-watchdog/src/config.rs"]
 mod config;
@@ -58,7 +59,7 @@ const LEFTOVERS_DEADLINE: Duration = Duration::ZERO;
 
 fn main() -> ExitCode {
     let runtime = Builder::new_multi_thread()
-        // One is enough. With more, one that is blocked would be noticed only by some of the clients.
+        // With two, one that is blocked would be no hang: the other answers in its place.
         .worker_threads(1)
         .enable_all()
         .build();
