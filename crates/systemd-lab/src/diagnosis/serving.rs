@@ -87,17 +87,17 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
         return None;
     }
     let how = match code {
-        "exited" => format!("with exit code {status}"),
+        "exited" => format!("ended with exit code {status}"),
         _ if case.failed_with("oom-kill") => {
-            "by the kernel, for want of memory (result oom-kill)".to_owned()
+            "was killed by the kernel for want of memory (result oom-kill)".to_owned()
         }
-        _ => format!("by {}", crate::view::signal_name(status)),
+        _ => format!("ended by {}", crate::view::signal_name(status)),
     };
     let words = case.last_log().map_or(String::new(), |line| {
         format!("; the last line it logged: {line:?}")
     });
     Some(format!(
-        "the service ended {how} before anybody stopped it{words}"
+        "the service {how} before anybody stopped it{words}"
     ))
 }
 
