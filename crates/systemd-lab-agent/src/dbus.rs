@@ -3,7 +3,7 @@
 //! Only what calling systemd takes: <https://dbus.freedesktop.org/doc/dbus-specification.html>.
 //! Values that come back are decoded by their signature into JSON; variants are unwrapped.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -94,66 +94,40 @@ pub fn call(
     arguments: &[Argument<'_>],
     deadline: Duration,
 ) -> Result<Vec<Value>, CallError> {
-    let mut stream = connect(socket, deadline)?;
-    stream.write_all(&encode_call(method, arguments))?;
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(deadline))?;
+    stream.set_write_timeout(Some(deadline))?;
+    // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
+    // does not look at what arrives in one piece with BEGIN until more arrives.
+    (&stream).write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
+    let rest = read_authentication(&mut &stream)?;
+    (&stream).write_all(&encode_call(method, arguments))?;
+    let mut messages = rest.as_slice().chain(&stream);
     loop {
-        let message = read_message(&mut stream)?;
+        let message = read_message(&mut messages)?;
         if let Some(answer) = decode_answer(&message)? {
             return answer;
         }
     }
 }
 
-/// How often a connection is tried that the peer ends before it has been authenticated: nothing has been asked by
-/// then, so that asking again does nothing twice. systemd does so at times when it sends signals just then.
-const CONNECTS: u32 = 5;
-
-/// Connects and authenticates.
-fn connect(socket: &Path, deadline: Duration) -> Result<UnixStream, CallError> {
-    let mut tries = 0;
-    loop {
-        let mut stream = UnixStream::connect(socket)?;
-        stream.set_read_timeout(Some(deadline))?;
-        stream.set_write_timeout(Some(deadline))?;
-        tries += 1;
-        match authenticate(&mut stream) {
-            Ok(()) => return Ok(stream),
-            Err(CallError::Io(error)) if tries < CONNECTS && is_hang_up(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn is_hang_up(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
-    )
-}
-
-fn authenticate(stream: &mut (impl Read + Write)) -> Result<(), CallError> {
-    // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
-    // does not look at what arrives in one piece with BEGIN until more arrives.
-    stream.write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
-    read_authentication(stream)
-}
-
-/// Reads `OK <id>`. Nothing can follow it before the call is sent.
-fn read_authentication(stream: &mut impl Read) -> Result<(), CallError> {
-    let mut line = Vec::new();
+/// Reads `OK <id>` and returns what came after it: since BEGIN has been sent, the peer takes the connection for
+/// complete, and signals that it sends just then come with the same bytes.
+fn read_authentication(stream: &mut impl Read) -> Result<Vec<u8>, CallError> {
+    let mut bytes = Vec::new();
     let mut buffer = [0; 128];
-    while !line.ends_with(b"\r\n") {
-        let read = stream.read(&mut buffer)?;
-        if read == 0 {
-            return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+    let end = loop {
+        if let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+            break end;
         }
-        if line.len() > LONGEST_LINE {
+        let read = stream.read(&mut buffer)?;
+        if read == 0 || bytes.len() > LONGEST_LINE {
             return Err(CallError::Malformed("the authentication does not end"));
         }
-        line.extend_from_slice(&buffer[..read]);
-    }
-    match line.starts_with(b"OK ") {
-        true => Ok(()),
+        bytes.extend_from_slice(&buffer[..read]);
+    };
+    match bytes.starts_with(b"OK ") {
+        true => Ok(bytes.split_off(end + 2)),
         false => Err(CallError::Malformed("the authentication was refused")),
     }
 }
@@ -510,6 +484,19 @@ mod tests {
         let mut writer = Writer::default();
         write(&mut writer);
         writer.bytes
+    }
+
+    #[test]
+    fn what_comes_with_the_authentication_is_not_lost() {
+        let signal = message(4, &[], &[1; 600]);
+        let mut bytes = b"OK 0123456789abcdef\r\n".to_vec();
+        bytes.extend_from_slice(&signal);
+        let mut stream = bytes.as_slice();
+        let mut rest = read_authentication(&mut stream).expect("it is complete");
+        rest.extend_from_slice(stream);
+        assert_eq!(rest, signal);
+        assert!(read_authentication(&mut b"OK 0123".as_slice()).is_err());
+        assert!(read_authentication(&mut b"REJECTED EXTERNAL\r\n".as_slice()).is_err());
     }
 
     fn decoded(signature: &str, body: &[u8]) -> Result<Vec<Value>, CallError> {

@@ -21,7 +21,8 @@
 //!    configuration is read again, then `READY=1` and a new `STATUS=`. No request is dropped. A
 //!    configuration that cannot be read changes nothing: the old one stays, the service goes on, and
 //!    `STATUS=` says so. (Reading it again works already.)
-//! 7. In a terminal, without `NOTIFY_SOCKET`, all is as before: no error.
+//! 7. All of this in this order, whoever listens at `NOTIFY_SOCKET`. When the port is taken: no `READY=1`, and a failure.
+//! 8. In a terminal, without `NOTIFY_SOCKET`, all is as before: no error.
 //!
 //! The places are in `web.rs`; no other file here needs a change.
 

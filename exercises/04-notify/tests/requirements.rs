@@ -141,7 +141,7 @@ pub(crate) const RELOAD: Requirement = Requirement {
             unit_file::RULES,
             &[readiness::type_without_readiness],
             readiness::START,
-            &[configuration_not_read],
+            &[configuration_not_read, reloading::status_missing],
         ];
         let shown = view.render(&timeline);
         // A request that began before the reload may be answered with the configuration from before.
@@ -149,6 +149,7 @@ pub(crate) const RELOAD: Requirement = Requirement {
             "\"in flight\": 200 \"Hello World!\"",
             "\"in flight\": 200 \"Hello again!\"",
         );
+        let shown = shown + &scenarios::reload_statuses(&timeline);
         Ok(SUBJECT.observed(&timeline, shown, &rules))
     },
 };

@@ -111,14 +111,37 @@ pub(crate) static RELOAD: LazyLock<Seen> = LazyLock::new(|| {
         .step(configuration("greeting = Hello again!\n"))
         .reload(service)
         .wait_for_job(service, RELOAD_DEADLINE)
+        .sleep(READING)
         .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
         .step(configuration("greeting: Hello colon!\n"))
         .reload(service)
         .wait_for_job(service, RELOAD_DEADLINE)
+        .sleep(READING)
         .get("after a bad configuration", &url, RESPONSE_DEADLINE)
         .observe(service);
     SUBJECT.run(&scenario, vec![])
 });
+
+/// Whether each reload brought a `STATUS=` with a text, whatever it says.
+pub(crate) fn reload_statuses(timeline: &Timeline) -> String {
+    let service = SUBJECT.service();
+    let began: Vec<u64> = timeline
+        .of(service)
+        .filter(|event| {
+            matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "reload-signal")
+        })
+        .map(|event| event.at_us)
+        .collect();
+    let names = ["a good configuration", "a bad configuration"];
+    let mut shown = String::new();
+    for (index, name) in names.iter().enumerate() {
+        let from = began.get(index).copied().unwrap_or(u64::MAX);
+        let to = began.get(index + 1).copied().unwrap_or(u64::MAX);
+        let status = new_status(timeline, from, to);
+        shown.push_str(&format!("{name:<20}  {status}\n"));
+    }
+    shown
+}
 
 fn configuration(content: &str) -> Step {
     Step::WriteFile {
@@ -158,18 +181,6 @@ pub(crate) fn statuses(timeline: &Timeline) -> String {
         .first_notification(service, "READY=1")
         .map_or(u64::MAX, |(event, _)| event.at_us);
     let stopping = entered("stop-sigterm");
-    let set_between = |from: u64, to: u64| {
-        let mut statuses = timeline
-            .of(service)
-            .filter(|event| (from..to).contains(&event.at_us));
-        statuses.any(|event| match &event.kind {
-            EventKind::Notified { assignments, .. } => assignments.iter().any(|one| {
-                one.strip_prefix("STATUS=")
-                    .is_some_and(|text| !text.trim().is_empty())
-            }),
-            _ => false,
-        })
-    };
     let phases = [
         ("warming up", 0, ready),
         ("ready", ready, stopping),
@@ -177,12 +188,27 @@ pub(crate) fn statuses(timeline: &Timeline) -> String {
     ];
     let mut shown = String::new();
     for (phase, from, to) in phases {
-        let status = if set_between(from, to) {
-            "a new STATUS="
-        } else {
-            "no new STATUS="
-        };
+        let status = new_status(timeline, from, to);
         shown.push_str(&format!("{phase:<10}  {status}\n"));
     }
     shown
+}
+
+/// Whether the service sent a `STATUS=` with a text at such a time.
+fn new_status(timeline: &Timeline, from_us: u64, to_us: u64) -> &'static str {
+    let mut statuses = timeline
+        .of(SUBJECT.service())
+        .filter(|event| (from_us..to_us).contains(&event.at_us));
+    let is_set = statuses.any(|event| match &event.kind {
+        EventKind::Notified { assignments, .. } => assignments.iter().any(|one| {
+            one.strip_prefix("STATUS=")
+                .is_some_and(|text| !text.trim().is_empty())
+        }),
+        _ => false,
+    });
+    if is_set {
+        "a new STATUS="
+    } else {
+        "no new STATUS="
+    }
 }

@@ -127,7 +127,8 @@ impl<'a> Recovery<'a> {
             Some(ResponseOutcome::Answered { status, body }) => {
                 format!("GET / is answered: {status} {:?}", body.trim_end())
             }
-            _ => "GET / is not answered".to_owned(),
+            Some(_) => "GET / is not answered".to_owned(),
+            None => "GET / was not asked any more".to_owned(),
         });
         lines.join("\n")
     }

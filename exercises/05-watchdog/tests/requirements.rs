@@ -11,7 +11,7 @@ use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
 use crate::recovery::Recovery;
-use crate::scenarios::{self, REPORT, Run, SIGSTOP};
+use crate::scenarios::{self, DURING_FAULT, REPORT, Run, SIGSTOP};
 
 /// Rules that come first everywhere: without a start there is no watchdog.
 const START: &[&[Rule]] = &[
@@ -65,18 +65,25 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
 };
 
 pub(crate) const BLOCKED: Requirement = Requirement {
-    title: "a blocked executor is noticed by systemd",
+    title: "a blocked executor is noticed",
     snapshot: "blocked",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault block");
-        hang(&scenarios::FROZEN, is_fault, is_sigstop, |recovery| {
+        let mut observed = hang(&scenarios::FROZEN, is_fault, is_sigstop, |recovery| {
             recovery.lines()
-        })
+        })?;
+        let timeline = scenarios::FROZEN.seen.clone()?;
+        if let Some(ResponseOutcome::Answered { status, .. }) = timeline.response(DURING_FAULT) {
+            observed.diagnosis = Some(format!(
+                "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is no hang"
+            ));
+        }
+        Ok(observed)
     },
 };
 
 pub(crate) const STOPPED: Requirement = Requirement {
-    title: "a stopped process is noticed by systemd",
+    title: "a stopped process is noticed",
     snapshot: "stopped",
     look: || {
         hang(&scenarios::FROZEN, is_sigstop, is_nothing, |recovery| {
@@ -124,7 +131,11 @@ fn hang(
     let Some(fault_us) = run.began_us(&timeline, is_fault) else {
         // What came before it went wrong, and is another requirement's affair.
         let shown = "the run did not get as far as this fault\n".to_owned();
-        return Ok(observed(&timeline, shown, &[watchdog::WHILE_HEALTHY]));
+        let mut observed = observed(&timeline, shown, &[]);
+        observed.diagnosis = observed.diagnosis.or(Some(
+            "the service did not recover from what came before: see the requirement before this one".to_owned(),
+        ));
+        return Ok(observed);
     };
     let next_us = run.began_us(&timeline, is_next);
     let recovery = Recovery::between(&timeline, fault_us, next_us);

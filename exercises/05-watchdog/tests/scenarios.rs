@@ -76,6 +76,7 @@ const ENDED: [&str; 5] = [
 /// The names of requests, and of what they ask for after a fault.
 pub(crate) const REPORT: &str = "report";
 pub(crate) const AFTER_FAULT: &str = "after the fault";
+pub(crate) const DURING_FAULT: &str = "during the fault";
 
 /// What was tried, and what came of it.
 pub(crate) struct Run {
@@ -149,7 +150,11 @@ pub(crate) static DEADLOCK: LazyLock<Run> = LazyLock::new(|| {
 /// The executor is blocked; after it has recovered, the whole process is stopped.
 pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
-    let scenario = back_again(begin("a blocked executor, a stopped process").step(fault("block")));
+    let scenario = begin("a blocked executor, a stopped process")
+        .step(fault("block"))
+        .sleep(FAULT_DEADLINE)
+        .get(DURING_FAULT, &format!("http://{ADDRESS}/"), FAULT_DEADLINE);
+    let scenario = back_again(scenario);
     let scenario = scenario
         // So that the second delay is the first one again.
         .step(Step::ResetFailed {

@@ -80,9 +80,9 @@ pub fn stamp_too_early(case: &Case) -> Option<String> {
     if case.entered("reload-notify").is_some() {
         return None;
     }
-    let (_, assignment) = case.notification("MONOTONIC_USEC=")?;
+    case.notification("MONOTONIC_USEC=")?;
     Some(format!(
-        "{assignment} lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent"
+        "MONOTONIC_USEC= lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent"
     ))
 }
 
@@ -118,6 +118,35 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
             ))
         }
         _ => None,
+    })
+}
+
+/// A reload that was announced and ended, and nothing for people to read.
+pub fn status_missing(case: &Case) -> Option<String> {
+    let reloads: Vec<&Event> = case
+        .timeline
+        .of(case.unit)
+        .filter(|event| matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "reload-signal"))
+        .collect();
+    let (last, first) = (reloads.last()?, reloads.first()?);
+    let statuses: Vec<u64> = case
+        .timeline
+        .of(case.unit)
+        .filter(|event| {
+            event.at_us >= first.at_us
+                && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                    if assignments.iter().any(|one| one.starts_with("STATUS=")))
+        })
+        .map(|event| event.at_us)
+        .collect();
+    if statuses.is_empty() {
+        return Some(
+            "no STATUS= came with a reload or after it: systemctl status does not say how it went"
+                .to_owned(),
+        );
+    }
+    statuses.iter().all(|at| *at < last.at_us).then(|| {
+        "no new STATUS= came with the last reload: systemctl status still says how the one before went".to_owned()
     })
 }
 

@@ -56,15 +56,20 @@ pub(super) fn get(deadline: Instant) -> Answer {
 }
 
 /// The same, as soon as `service` listens; stops trying when it has ended.
-pub(super) fn get_once_it_listens(
+pub(super) fn get_once_it_is_up(
     service: &mut Service,
     deadline: Instant,
 ) -> Result<Answer, ProtocolError> {
     loop {
         let ended = service.has_ended()?.is_some();
         let answer = get(deadline);
-        let may_listen_later = matches!(answer, Answer::Refused) && !ended;
-        if !may_listen_later || Instant::now() >= deadline {
+        // Until the data is loaded, a service may refuse connections, or say that it is not available yet.
+        let may_answer_later = match &answer {
+            Answer::Refused => !ended,
+            Answer::Other(status) => status.contains(" 503 "),
+            Answer::Greeting | Answer::Missing => false,
+        };
+        if !may_answer_later || Instant::now() >= deadline {
             return Ok(answer);
         }
         sleep(BETWEEN_LOOKS);

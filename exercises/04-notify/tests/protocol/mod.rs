@@ -106,7 +106,7 @@ pub(crate) fn by_hand(binary: &Path) -> Result<Transcript, ProtocolError> {
     transcript.section("by hand, without NOTIFY_SOCKET");
     let mut service = Service::start_without_socket(binary, &[("DATA_PARTS", "1")])?;
 
-    let answer = client::get_once_it_listens(&mut service, Instant::now() + WARM_UP)?;
+    let answer = client::get_once_it_is_up(&mut service, Instant::now() + WARM_UP)?;
     transcript.line(format!("GET / is {answer}"));
 
     transcript.section("SIGTERM");
