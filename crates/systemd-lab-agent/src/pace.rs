@@ -27,6 +27,10 @@ const PART_OF_ELAPSED: u32 = 10;
 /// (`AccuracySec=` of its event loop), let anybody rely on.
 const YOUNG: Duration = Duration::from_secs(1);
 
+/// A sleep that has lasted for this long, and waits for nothing, looks no more often than this: a service that is alive
+/// for ten hours says so thousands of times. Little enough that nothing is lost to a full journal.
+pub const DOZE: Duration = Duration::from_secs(10);
+
 /// How long to wait before looking again, after waiting for `elapsed` in vain. `None`: until something
 /// announces itself.
 pub fn interval(elapsed: Duration) -> Option<Duration> {

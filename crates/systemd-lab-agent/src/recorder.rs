@@ -120,6 +120,15 @@ impl<'a> Recorder<'a> {
         waiter.wait(&[journal.as_fd(), sockets.as_fd(), other], timeout)
     }
 
+    /// Waits until the time has passed, whatever happens.
+    ///
+    /// # Errors
+    ///
+    /// When the duration is longer than the kernel can count.
+    pub fn doze(&self, duration: Duration) -> io::Result<()> {
+        self.sources.waiter.wait(&[], duration)
+    }
+
     /// Whether the condition was true at the last [`Recorder::collect`].
     pub fn holds(&self, condition: &Condition) -> bool {
         self.observed.holds(condition)

@@ -174,7 +174,11 @@ impl Runner<'_, '_> {
             if left.is_zero() {
                 return Ok(StepOutcome::Done);
             }
-            self.recorder.wait(self.requests.as_fd(), left)?;
+            if began.elapsed() < pace::DOZE {
+                self.recorder.wait(self.requests.as_fd(), left)?;
+            } else {
+                self.recorder.doze(left.min(pace::DOZE))?;
+            }
             self.collect()?;
         }
     }

@@ -36,15 +36,15 @@ const SLOW_DATABASE: Duration = Duration::from_secs(3);
 const BREATHER: Duration = Duration::from_millis(3500);
 const BREATHERS: u32 = 5;
 
-/// What is left of a round of 31 s.
-const PAUSE: Duration = Duration::from_millis(21_500);
+/// What is left of a round of one minute.
+const PAUSE: Duration = Duration::from_millis(50_500);
 
-/// Rounds in ten minutes.
-const ROUNDS: u32 = 20;
+/// Ten minutes.
+const ROUNDS: u32 = 10;
 
-/// In the soak there are ten hours of it, with a round every minute.
-const SOAK_PAUSE: Duration = Duration::from_millis(50_500);
-const SOAK_ROUNDS: u32 = 600;
+/// In the soak there are ten hours of it, with a round every ten minutes.
+const SOAK_PAUSE: Duration = Duration::from_millis(590_500);
+const SOAK_ROUNDS: u32 = 60;
 
 /// The service reads what a client has sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
