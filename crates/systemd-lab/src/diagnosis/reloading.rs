@@ -81,9 +81,9 @@ pub fn stamp_too_early(case: &Case) -> Option<String> {
         return None;
     }
     case.notification("MONOTONIC_USEC=")?;
-    Some(format!(
-        "MONOTONIC_USEC= lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent"
-    ))
+    Some(
+        "MONOTONIC_USEC= lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent".to_owned(),
+    )
 }
 
 /// The reload began and was never said to have ended.

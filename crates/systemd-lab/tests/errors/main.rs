@@ -1,4 +1,5 @@
-//! Every error of the lab, provoked for real, and the text that a person reads then.
+//! Every error of the lab, provoked for real, and the text that a person reads then. Processes that are killed are among
+//! it: their tests take as long, and this way all of them share the cores.
 //!
 //! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
 
@@ -11,6 +12,7 @@ mod broken_qemu;
 mod cache_directory;
 mod damage;
 mod files;
+mod processes;
 mod programs;
 mod runs;
 

@@ -1,8 +1,6 @@
 //! Processes that are killed, that come all at once, or that have odd names for things: nothing is left behind, nothing
 //! is built twice, and the next one works.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
@@ -10,16 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use support::{
+use crate::support::{
     answer, assert_same, cache_with_image, child_process, damage, empty_cache, entries, lab, only,
     short_run, wait_until,
 };
-
-#[test]
-fn child() {
-    support::be_a_child();
-}
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 /// A process that is given an order and will not live to answer.
 struct Doomed {
@@ -93,7 +86,7 @@ fn killed_while_the_snapshot_is_made() {
 
 #[test]
 fn killed_in_the_midst_of_a_run() {
-    let cache = support::copied_cache();
+    let cache = crate::support::copied_cache();
     for how in [killed, interrupted] {
         let before = entries(cache.path(), "");
         Doomed::start("compute", cache.path()).kill(how);
@@ -130,7 +123,7 @@ fn open_at_once(cache: &Path) -> (Vec<String>, Vec<u64>) {
 fn several_processes_share_one_build() {
     let parent = empty_cache();
     let cache = parent.path().join("Müllers Zwischenspeicher, 2 %s α");
-    let key = only(&support::ordinary_cache(), "image-");
+    let key = only(&crate::support::ordinary_cache(), "image-");
     let half_written = cache.join(key.file_name().expect("it has a name"));
     fs::create_dir_all(&half_written).expect("it can be made");
     fs::write(half_written.join("kernel"), "half a").expect("it can be written");
