@@ -97,8 +97,10 @@ fn check_in_order(workshop: &Workshop, exercises: &[&Exercise]) -> anyhow::Resul
             return Ok(outcome);
         }
     }
-    println!(
-        "Nothing is left to do here. Compare yours with solutions/, or break it and see what systemd does."
-    );
+    if exercises.len() == workshop.exercises.len() {
+        println!(
+            "Nothing is left to do here. Compare yours with solutions/, or break it and see what systemd does."
+        );
+    }
     Ok(Outcome::Passed)
 }

@@ -36,11 +36,11 @@ const SLOW_DATABASE: Duration = Duration::from_secs(3);
 const BREATHER: Duration = Duration::from_millis(3500);
 const BREATHERS: u32 = 5;
 
-/// What is left of a round of one minute.
-const PAUSE: Duration = Duration::from_millis(50_500);
+/// What is left of a round of two minutes.
+const PAUSE: Duration = Duration::from_millis(110_500);
 
-/// Ten minutes.
-const ROUNDS: u32 = 10;
+/// Ten minutes: each breather has its turn.
+const ROUNDS: u32 = BREATHERS;
 
 /// In the soak there are ten hours of it, with a round every ten minutes.
 const SOAK_PAUSE: Duration = Duration::from_millis(590_500);

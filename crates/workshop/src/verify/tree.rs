@@ -32,6 +32,7 @@ pub(super) fn clippy(root: &Path) -> anyhow::Result<Verified> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--all-features",
         "--quiet",
         "--",
         "--deny",
