@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_the_journal_does_not_tell_of_yet_has_not_ended() {
+        let ended = Condition::JobEnded { unit: UNIT.into() };
+        let (job, result) = ("start".into(), "done".into());
+        let mut observed = observed(&[at(1, EventKind::JobEnded { job, result })]);
+        assert!(observed.holds(&ended));
+        observed.begin_job(UNIT);
+        assert!(!observed.holds(&ended));
+    }
+
+    #[test]
     fn a_restart_ends_with_its_start() {
         let ended = Condition::JobEnded { unit: UNIT.into() };
         let done = |at_us, job: &str| {

@@ -117,8 +117,8 @@ pub fn after_fault(case: &Case, span: Range<u64>) -> Option<String> {
     }
     if elapsed > LONGEST_SENSIBLE_LIMIT + SLACK {
         return Some(format!(
-            "the watchdog noticed only after {}: WatchdogSec= is {}",
-            spoken(elapsed),
+            "WatchdogSec= of {} is {}: it takes up to so long until anybody notices that the service hangs",
+            case.unit,
             spoken(limit)
         ));
     }
@@ -195,8 +195,8 @@ pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
     let lasted = Duration::from_micros(last.at_us - began);
     (lasted > limit).then(|| {
         format!(
-            "WATCHDOG=1 went on arriving for {} while the executor was blocked: a thread of its own sends it, and proves only that this thread runs",
-            spoken(lasted)
+            "WATCHDOG=1 went on arriving while the executor was blocked, for longer than the {} of WatchdogSec=: a thread of its own sends it, and proves only that this thread runs",
+            spoken(limit)
         )
     })
 }
