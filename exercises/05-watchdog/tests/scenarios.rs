@@ -34,10 +34,10 @@ const SLOW_DATABASE: Duration = Duration::from_secs(3);
 /// Between the two slow things, so that a self-test meets one of them only. A report holds up tests that are due, and
 /// so they come at fixed times after it: the pause between grows from round to round, up to so much, to meet them all.
 const BREATHER: Duration = Duration::from_millis(3500);
-const BREATHERS: u32 = 5;
+const BREATHERS: u32 = 3;
 
-/// What is left of a round of two minutes.
-const PAUSE: Duration = Duration::from_millis(110_500);
+/// What is left of a round of 200 s.
+const PAUSE: Duration = Duration::from_millis(190_500);
 
 /// Ten minutes: each breather has its turn.
 const ROUNDS: u32 = BREATHERS;
