@@ -42,9 +42,9 @@ const PAUSE: Duration = Duration::from_millis(190_500);
 /// Ten minutes: each breather has its turn.
 const ROUNDS: u32 = BREATHERS;
 
-/// In the soak there are ten hours of it, with a round every ten minutes.
-const SOAK_PAUSE: Duration = Duration::from_millis(590_500);
-const SOAK_ROUNDS: u32 = 60;
+/// In the soak there are ten hours of it, with a round every twenty minutes.
+const SOAK_PAUSE: Duration = Duration::from_millis(1_190_500);
+const SOAK_ROUNDS: u32 = 30;
 
 /// The service reads what a client has sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
