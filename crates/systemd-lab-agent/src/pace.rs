@@ -27,8 +27,9 @@ const PART_OF_ELAPSED: u32 = 10;
 /// (`AccuracySec=` of its event loop), let anybody rely on.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// A sleep that has lasted for this long, and waits for nothing, looks no more often than this: a service that is alive
-/// for ten hours says so thousands of times. Little enough that nothing is lost to a full journal.
+/// In a sleep that has lasted for this long, what announces itself is looked at no more often than this, all of it at
+/// once: a service that is alive for ten hours says so thousands of times. Nobody waits for it, and when nothing
+/// announces itself, nothing wakes. Short enough that a full journal loses nothing.
 pub const DOZE: Duration = Duration::from_secs(10);
 
 /// How long to wait before looking again, after waiting for `elapsed` in vain. `None`: until something

@@ -174,9 +174,9 @@ impl Runner<'_, '_> {
             if left.is_zero() {
                 return Ok(StepOutcome::Done);
             }
-            if began.elapsed() < pace::DOZE {
-                self.recorder.wait(self.requests.as_fd(), left)?;
-            } else {
+            self.recorder.wait(self.requests.as_fd(), left)?;
+            if began.elapsed() >= pace::DOZE {
+                let left = duration.saturating_sub(began.elapsed());
                 self.recorder.doze(left.min(pace::DOZE))?;
             }
             self.collect()?;

@@ -46,4 +46,4 @@ pub use error::LabError;
 pub use lab::{GuestFile, Lab};
 pub use systemd_lab_protocol as protocol;
 pub use timeline::Timeline;
-pub use view::{View, describe};
+pub use view::{ERROR, View, describe};

@@ -20,7 +20,8 @@ const STEP: Duration = Duration::from_secs(1);
 /// counts from when it is handled) is 2 s for people.
 const TOLERANCE: Duration = Duration::from_millis(50);
 
-/// syslog(3).
+/// Priorities of syslog(3); the smaller, the worse.
+pub const ERROR: u8 = 3;
 pub(crate) const WARNING: u8 = 4;
 
 /// Width of the column of distances: `+300 s`.

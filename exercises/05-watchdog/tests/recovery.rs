@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use systemd_lab::Timeline;
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{Event, EventKind};
+use systemd_lab::{ERROR, Timeline};
 
 use crate::SUBJECT;
 use crate::scenarios::AFTER_FAULT;
@@ -80,8 +80,6 @@ impl<'a> Recovery<'a> {
 
     /// Whether it said why in the journal, as an error.
     fn is_logged(&self) -> bool {
-        /// syslog(3): error.
-        const ERROR: u8 = 3;
         let noticed = self.noticed().map_or(u64::MAX, |event| event.at_us);
         let read_until = noticed.saturating_add(READ_LATER.as_micros() as u64);
         self.events().any(|event| {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use exercise_check::{Look, Requirement};
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Rule, diagnose, readiness, stopping, unit_file, watchdog};
+use systemd_lab::diagnosis::{Rule, readiness, stopping, unit_file, watchdog};
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{EventKind, Step};
 use systemd_lab::{Timeline, View};
@@ -148,13 +148,7 @@ fn hang(
 }
 
 fn observed(timeline: &Timeline, shown: String, rules: &[&[Rule]]) -> Observed {
-    let case = SUBJECT.case(timeline);
-    let mut rules = START.iter().chain(rules);
-    Observed {
-        shown,
-        diagnosis: rules.find_map(|rules| diagnose(&case, rules)),
-        witness: "systemd",
-    }
+    SUBJECT.observed(timeline, shown, &[START, rules].concat())
 }
 
 /// Whether the watchdog is alive at all. How often it is pinged is the service's own affair, as long as it is often

@@ -18,6 +18,7 @@ use std::time::Duration;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
+use crate::view::signal_name;
 
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
@@ -68,6 +69,38 @@ impl<'a> Case<'a> {
             .is_some()
     }
 
+    /// Whether `StartLimitBurst=` was used up.
+    fn is_given_up(&self) -> bool {
+        self.first(|kind| matches!(kind, EventKind::StartLimitHit))
+            .is_some()
+    }
+
+    /// Whether systemd was about to start the unit again when the scenario ended.
+    fn is_waiting_for_restart(&self) -> bool {
+        let mut states = self
+            .timeline
+            .of(self.unit)
+            .filter_map(|event| match &event.kind {
+                EventKind::StateChanged { to, .. } => Some(to.as_str()),
+                _ => None,
+            });
+        states.next_back() == Some("auto-restart")
+    }
+
+    /// Whether a setting such as `RestartPreventExitStatus=` contains this end. On D-Bus it is a list of exit codes and
+    /// a list of signals.
+    fn has_exit_status(&self, setting: &str, code: &str, status: i32) -> bool {
+        let index = if code == "exited" { 0 } else { 1 };
+        let list = self
+            .timeline
+            .property(self.unit, setting)
+            .and_then(|lists| lists.get(index)?.as_array());
+        list.is_some_and(|list| {
+            list.iter()
+                .any(|one| one.as_i64() == Some(i64::from(status)))
+        })
+    }
+
     /// The service's own last words: the last line that it logged.
     fn last_log(&self) -> Option<&'a str> {
         self.timeline
@@ -80,6 +113,22 @@ impl<'a> Case<'a> {
                 }
                 _ => None,
             })
+    }
+
+    /// The same, to be added to a sentence; empty when it logged nothing.
+    fn last_words(&self) -> String {
+        self.last_log().map_or(String::new(), |line| {
+            format!("; the last line it logged: {line:?}")
+        })
+    }
+}
+
+/// How a process ended, to follow `ended`: `with exit code 1`, `by SIGKILL`. `code` is that of
+/// [`EventKind::ProcessExited`].
+fn how_ended(code: &str, status: i32) -> String {
+    match code {
+        "exited" => format!("with exit code {status}"),
+        _ => format!("by {}", signal_name(status)),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Whether a service comes back: `Restart=`, `RestartPreventExitStatus=`, `RestartForceExitStatus=`,
 //! `SuccessExitStatus=` (systemd.service(5)).
 
-use serde_json::Value;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Case, spoken};
-use crate::view::signal_name;
+use super::{Case, how_ended, spoken};
+use crate::view::ERROR;
 
 /// How a main process ends, and what systemd should make of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +24,26 @@ pub enum Ending {
     Code(i32),
     /// By this signal, with or without a core dump.
     Signal(i32),
+}
+
+impl Ending {
+    /// As [`EventKind::ProcessExited`] has it, but for the difference between `killed` and `dumped`.
+    fn code_and_status(self) -> (&'static str, i32) {
+        match self {
+            Ending::Code(code) => ("exited", code),
+            Ending::Signal(signal) => ("killed", signal),
+        }
+    }
+
+    fn described(self) -> String {
+        let (code, status) = self.code_and_status();
+        how_ended(code, status)
+    }
+
+    fn is_in(self, case: &Case, setting: &str) -> bool {
+        let (code, status) = self.code_and_status();
+        case.has_exit_status(setting, code, status)
+    }
 }
 
 /// One end of the main process, as systemd logged it.
@@ -61,7 +80,7 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
     if end.ending != expected.ending {
         return Some(wrong_ending(case, end, expected));
     }
-    let ending = described(end.ending);
+    let ending = end.ending.described();
     match (&end.result, expected.succeeds) {
         (Some(Verdict::Failure(result)), true) => {
             return Some(format!(
@@ -77,10 +96,10 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
     }
     let policy = case.timeline.text_property(unit, "Restart")?;
     match (expected.restarts, end.restarted) {
-        (true, false) if contains(case, "RestartPreventExitStatus", end.ending) => Some(format!(
+        (true, false) if end.ending.is_in(case, "RestartPreventExitStatus") => Some(format!(
             "{unit} ended {ending} and did not come back: RestartPreventExitStatus= contains that, whatever Restart={policy} says"
         )),
-        (true, false) if is_waiting(case) => Some(format!(
+        (true, false) if case.is_waiting_for_restart() => Some(format!(
             "{unit} ended {ending} and had not come back when the run ended: RestartSec= lets it wait for {}",
             case.timeline
                 .duration_property(unit, "RestartUSec")
@@ -94,7 +113,7 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
                 None => String::new(),
             }
         )),
-        (false, true) if contains(case, "RestartForceExitStatus", end.ending) => Some(format!(
+        (false, true) if end.ending.is_in(case, "RestartForceExitStatus") => Some(format!(
             "{unit} ended {ending} and was started again: RestartForceExitStatus= contains that, whatever Restart={policy} says"
         )),
         (false, true) => Some(format!(
@@ -109,24 +128,13 @@ fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
     format!(
         "{} ended {} where it should end {}: systemd has nothing else to go by{words}",
         case.unit,
-        described(end.ending),
-        described(expected.ending)
+        end.ending.described(),
+        expected.ending.described()
     )
-}
-
-/// Whether systemd is going to start the unit again, but has not done so yet.
-fn is_waiting(case: &Case) -> bool {
-    let states = case.timeline.of(case.unit).rev();
-    let last = states.into_iter().find_map(|event| match &event.kind {
-        EventKind::StateChanged { to, .. } => Some(to.as_str()),
-        _ => None,
-    });
-    last == Some("auto-restart")
 }
 
 /// The first line of priority err or worse.
 fn last_error<'a>(case: &Case<'a>) -> Option<&'a str> {
-    const ERROR: u8 = 3;
     case.timeline
         .first(
             case.unit,
@@ -136,13 +144,6 @@ fn last_error<'a>(case: &Case<'a>) -> Option<&'a str> {
             EventKind::Log { message, .. } => Some(message.as_str()),
             _ => None,
         })
-}
-
-fn described(ending: Ending) -> String {
-    match ending {
-        Ending::Code(code) => format!("with exit code {code}"),
-        Ending::Signal(signal) => format!("by {}", signal_name(signal)),
-    }
 }
 
 /// Every end of the main process.
@@ -182,21 +183,4 @@ fn ending(event: &Event) -> Option<Ending> {
         }
         _ => None,
     }
-}
-
-/// Whether a setting of exit codes and signals, an `(aiai)` on D-Bus, contains this one.
-fn contains(case: &Case, setting: &str, ending: Ending) -> bool {
-    let (index, number) = match ending {
-        Ending::Code(code) => (0, code),
-        Ending::Signal(signal) => (1, signal),
-    };
-    let list = case
-        .timeline
-        .property(case.unit, setting)
-        .and_then(|value| value.get(index))
-        .and_then(Value::as_array);
-    list.is_some_and(|list| {
-        list.iter()
-            .any(|one| one.as_i64() == Some(i64::from(number)))
-    })
 }

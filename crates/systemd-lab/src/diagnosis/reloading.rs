@@ -48,10 +48,10 @@ pub fn ended_by_reload(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let (event, code, status) = case.main_exit()?;
     (event.at_us >= reload.at_us && code == "exited").then(|| {
-        let words = case
-            .last_log()
-            .map_or(String::new(), |line| format!("; the last line it logged: {line:?}"));
-        format!("the service was told to reload and ended with exit code {status}: what worked before must go on working{words}")
+        format!(
+            "the service was told to reload and ended with exit code {status}: what worked before must go on working{}",
+            case.last_words()
+        )
     })
 }
 

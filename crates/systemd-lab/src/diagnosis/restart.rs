@@ -12,7 +12,7 @@ use serde_json::Value;
 use systemd_lab_protocol::{Event, EventKind};
 
 use self::delays::{Delays, exactly, setting, spoken_list};
-use super::{Case, Rule, between, spoken};
+use super::{Case, Rule, between, how_ended, spoken};
 
 /// Rules for a service that should have come back and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
@@ -35,7 +35,7 @@ const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 pub fn not_restarted(case: &Case) -> Option<String> {
     let was_stopped = case.entered("stop-sigterm").is_some();
     let is_restarted = case.entered("auto-restart").is_some();
-    if was_stopped || is_restarted || given_up(case) {
+    if was_stopped || is_restarted || case.is_given_up() {
         return None;
     }
     let (_, code, status) = case.main_exit()?;
@@ -44,7 +44,8 @@ pub fn not_restarted(case: &Case) -> Option<String> {
         "exited" => format!("exit code {status}"),
         _ => crate::view::signal_name(status),
     };
-    let prevented = code == "exited" && prevented_codes(case).contains(&i64::from(status));
+    let prevented =
+        code == "exited" && case.has_exit_status("RestartPreventExitStatus", code, status);
     let why = match restart {
         _ if prevented => format!("and RestartPreventExitStatus={status} forbids a restart"),
         "no" => "and Restart=no never starts it again".to_owned(),
@@ -82,7 +83,7 @@ pub fn growth_ignored(case: &Case) -> Option<String> {
 
 /// When the scenario ended, the next start was still to come.
 pub fn still_waiting(case: &Case) -> Option<String> {
-    if !is_waiting(case) {
+    if !case.is_waiting_for_restart() {
         return None;
     }
     let settings = Delays::of(case)?;
@@ -98,10 +99,10 @@ pub fn still_waiting(case: &Case) -> Option<String> {
 pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
     let (burst, interval) = start_limit(case)?;
     // The restart that will be refused may still be to come.
-    let none_is_left = is_waiting(case)
+    let none_is_left = case.is_waiting_for_restart()
         && restarts(case).count() as u64 + 1 == burst
         && interval.is_none_or(|interval| interval > outage);
-    if !given_up(case) && !none_is_left {
+    if !case.is_given_up() && !none_is_left {
         return None;
     }
     let settings = Delays::of(case)?;
@@ -154,7 +155,7 @@ pub fn limit_off(case: &Case) -> Option<String> {
 
 /// The delays alone are longer than the interval in which starts are counted.
 pub fn limit_out_of_reach(case: &Case) -> Option<String> {
-    if given_up(case) {
+    if case.is_given_up() {
         return None;
     }
     let (burst, interval) = start_limit(case)?;
@@ -192,7 +193,7 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
 
 /// The delays fit into the interval, but together with the starts themselves they do not.
 pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
-    if given_up(case) {
+    if case.is_given_up() {
         return None;
     }
     let (burst, interval) = start_limit(case)?;
@@ -210,7 +211,7 @@ pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
 /// `StartLimitBurst=` lets systemd give up after another number of starts than this.
 pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
     let (burst, _) = start_limit(case)?;
-    (given_up(case) && burst != wanted)
+    (case.is_given_up() && burst != wanted)
         .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
 }
 
@@ -297,11 +298,10 @@ pub fn alert_ends_badly(case: &Case) -> Option<String> {
         let alert = Case { unit, ..*case };
         let (_, code, status) = alert.main_exit()?;
         (code != "exited" || status != 0).then(|| {
-            let how = match code {
-                "exited" => format!("with exit code {status}"),
-                _ => format!("by {}", crate::view::signal_name(status)),
-            };
-            format!("{unit}, which OnFailure= names, was started and ended {how}")
+            format!(
+                "{unit}, which OnFailure= names, was started and ended {}",
+                how_ended(code, status)
+            )
         })
     })
 }
@@ -353,23 +353,6 @@ fn start_limit(case: &Case) -> Option<(u64, Option<Duration>)> {
     Some((burst, interval))
 }
 
-fn given_up(case: &Case) -> bool {
-    case.first(|kind| matches!(kind, EventKind::StartLimitHit))
-        .is_some()
-}
-
-/// Whether the scenario ended during the wait for a restart.
-fn is_waiting(case: &Case) -> bool {
-    let mut states = case
-        .timeline
-        .of(case.unit)
-        .filter_map(|event| match &event.kind {
-            EventKind::StateChanged { to, .. } => Some(to.as_str()),
-            _ => None,
-        });
-    states.next_back() == Some("auto-restart")
-}
-
 fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
     let restart = |event: &&Event| matches!(event.kind, EventKind::RestartScheduled { .. });
     case.timeline.of(case.unit).filter(restart)
@@ -379,15 +362,4 @@ fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
 fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
     let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
     Some(called.iter().filter_map(Value::as_str).collect())
-}
-
-/// Exit codes of `RestartPreventExitStatus=`: on D-Bus, a list of codes and a list of signals.
-fn prevented_codes(case: &Case) -> Vec<i64> {
-    let property = case
-        .timeline
-        .property(case.unit, "RestartPreventExitStatus");
-    let codes = property.and_then(|lists| lists.get(0)?.as_array());
-    codes.map_or(Vec::new(), |codes| {
-        codes.iter().filter_map(Value::as_i64).collect()
-    })
 }

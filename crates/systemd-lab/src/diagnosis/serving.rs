@@ -10,8 +10,9 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use super::{Case, Rule, between, spoken, stopping};
+use super::{Case, Rule, between, how_ended, spoken, stopping};
 use crate::timeline::Timeline;
+use crate::view::ERROR;
 
 pub use port_taken::PORT_TAKEN;
 
@@ -28,9 +29,6 @@ pub const STOP: &[Rule] = &[
 
 /// Settings that are shown to people: `systemctl status` prints both.
 pub const TEXTS_FOR_PEOPLE: [&str; 2] = ["Description", "Documentation"];
-
-/// syslog's `err`: syslog(3).
-const ERROR: u8 = 3;
 
 /// A drain that is measured ends up to this late: timer slack, and the time that ending a process takes.
 const MEASURING: Duration = Duration::from_millis(900);
@@ -86,18 +84,14 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     if exit.at_us >= stop_began(case) && !case.failed_with("oom-kill") {
         return None;
     }
-    let how = match code {
-        "exited" => format!("ended with exit code {status}"),
-        _ if case.failed_with("oom-kill") => {
-            "was killed by the kernel for want of memory (result oom-kill)".to_owned()
-        }
-        _ => format!("ended by {}", crate::view::signal_name(status)),
+    let how = if code != "exited" && case.failed_with("oom-kill") {
+        "was killed by the kernel for want of memory (result oom-kill)".to_owned()
+    } else {
+        format!("ended {}", how_ended(code, status))
     };
-    let words = case.last_log().map_or(String::new(), |line| {
-        format!("; the last line it logged: {line:?}")
-    });
     Some(format!(
-        "the service {how} before anybody stopped it{words}"
+        "the service {how} before anybody stopped it{}",
+        case.last_words()
     ))
 }
 

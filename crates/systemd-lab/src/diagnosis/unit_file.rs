@@ -2,7 +2,7 @@
 
 use systemd_lab_protocol::EventKind;
 
-use super::{Case, Rule};
+use super::{Case, Rule, how_ended};
 use crate::view::WARNING;
 
 /// All rules of this module.
@@ -81,14 +81,9 @@ pub fn died_at_start(case: &Case) -> Option<String> {
         return None;
     }
     let (_, code, status) = case.main_exit()?;
-    let how = match code {
-        "exited" => format!("with exit code {status}"),
-        _ => format!("by {}", crate::view::signal_name(status)),
-    };
-    let words = case.last_log().map_or(String::new(), |line| {
-        format!("; the last line it logged: {line:?}")
-    });
     Some(format!(
-        "the service ended {how} before it was ready{words}"
+        "the service ended {} before it was ready{}",
+        how_ended(code, status),
+        case.last_words()
     ))
 }

@@ -224,10 +224,7 @@ pub fn not_restarted(case: &Case) -> Option<String> {
 /// It hangs, is ended, is started, for ever.
 pub fn never_given_up(case: &Case) -> Option<String> {
     timeout(case)?;
-    if case
-        .first(|kind| matches!(kind, EventKind::StartLimitHit))
-        .is_some()
-    {
+    if case.is_given_up() {
         return None;
     }
     let interval = case

@@ -2,8 +2,9 @@
 
 use systemd_lab_protocol::EventKind;
 
-use super::{ERROR, error_lines, lines, priority_text};
+use super::{error_lines, lines, priority_text};
 use crate::diagnosis::{Case, Rule, between, spoken};
+use crate::view::ERROR;
 
 /// Rules for a service whose address something else has bound first.
 pub const PORT_TAKEN: &[Rule] = &[
