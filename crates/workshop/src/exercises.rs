@@ -1,9 +1,10 @@
-//! Which exercises there are: the folders `exercises/NN-topic`.
+//! Which exercises there are: the folders `exercises/NN-topic`, each with its `exercise.toml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::Deserialize;
 
 /// The workshop's clone.
 pub(crate) struct Workshop {
@@ -18,6 +19,30 @@ pub(crate) struct Exercise {
     pub(crate) number: String,
     /// e.g. `notify`
     pub(crate) topic: String,
+}
+
+/// `exercise.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// How long the exercise takes.
+    pub(crate) minutes: u32,
+    /// What is to do, in two lines.
+    pub(crate) task: String,
+    /// What the check finds first in the starter: `requirement 1: ...`.
+    pub(crate) starter: String,
+    /// Each says more than the one before.
+    pub(crate) hints: Vec<String>,
+    /// The test that `verify --soak` runs.
+    pub(crate) soak: Option<String>,
+}
+
+/// A number that no exercise has. Wrong usage, not a broken lab.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no exercise {number}; there are: {there_are}")]
+pub(crate) struct UnknownExercise {
+    number: String,
+    there_are: String,
 }
 
 impl Workshop {
@@ -46,15 +71,34 @@ impl Workshop {
     }
 
     /// The exercise with this number, with or without its leading zero.
-    pub(crate) fn exercise(&self, number: &str) -> Option<&Exercise> {
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownExercise`] when there is none.
+    pub(crate) fn exercise(&self, number: &str) -> Result<&Exercise, UnknownExercise> {
         let wanted = number.trim_start_matches('0');
-        self.exercises
+        let found = self
+            .exercises
             .iter()
-            .find(|exercise| exercise.number.trim_start_matches('0') == wanted)
+            .find(|exercise| exercise.number.trim_start_matches('0') == wanted);
+        found.ok_or_else(|| UnknownExercise {
+            number: number.to_owned(),
+            there_are: self.numbers(),
+        })
+    }
+
+    /// What the workshop keeps for itself: nothing that anybody would miss.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.root.join(".workshop")
+    }
+
+    /// What the last check of an exercise reported, if it was checked: see [`systemd_lab::check::report`].
+    pub(crate) fn report(&self, exercise: &Exercise) -> PathBuf {
+        self.private().join(format!("{}.report", exercise.number))
     }
 
     /// All numbers, for a person: `03, 04`.
-    pub(crate) fn numbers(&self) -> String {
+    fn numbers(&self) -> String {
         let numbers: Vec<&str> = self
             .exercises
             .iter()
@@ -77,5 +121,40 @@ impl Exercise {
     /// The package's name.
     pub(crate) fn package(&self) -> String {
         format!("exercise-{}", self.number)
+    }
+
+    /// How its folders are called: `04-notify`.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}-{}", self.number, self.topic)
+    }
+
+    /// Where it is edited, for a person.
+    pub(crate) fn places(&self) -> String {
+        format!(
+            "exercises/{} or units/exercise-{}*.service",
+            self.folder(),
+            self.number
+        )
+    }
+
+    /// Its page in the guide.
+    pub(crate) fn page(&self) -> String {
+        format!("book/src/{}.md", self.folder())
+    }
+
+    /// Reads its `exercise.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, or something in it is.
+    pub(crate) fn settings(&self, root: &Path) -> anyhow::Result<Settings> {
+        let name = format!("exercises/{}/exercise.toml", self.folder());
+        let remedy = || {
+            format!(
+                "{name} cannot be read; it has `minutes`, `task`, `starter` and `hints` (if you edited it: git checkout {name})"
+            )
+        };
+        let text = fs::read_to_string(root.join(&name)).with_context(remedy)?;
+        toml::from_str(&text).with_context(remedy)
     }
 }

@@ -8,9 +8,9 @@ use anyhow::Context;
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 use diffy::{Line, Patch};
 
-use super::cargo::write_if_changed;
 use super::judge::Finding;
 use super::stage::{MistakeFile, Stage, names};
+use crate::cargo::write_if_changed;
 
 /// How a patch's first line that is no text begins.
 const PATCH: &str = "--- ";

@@ -10,22 +10,22 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 /// What `cargo metadata` says of the workshop.
-pub(super) struct Workspace {
-    pub(super) target: PathBuf,
+pub(crate) struct Workspace {
+    pub(crate) target: PathBuf,
     packages: BTreeMap<String, Package>,
 }
 
 /// One of its packages.
-pub(super) struct Package {
-    pub(super) manifest: PathBuf,
-    pub(super) binaries: Vec<String>,
+pub(crate) struct Package {
+    pub(crate) manifest: PathBuf,
+    pub(crate) binaries: Vec<String>,
     /// The names of its integration tests.
-    pub(super) tests: Vec<String>,
+    pub(crate) tests: Vec<String>,
 }
 
 /// What a build left behind.
 #[derive(Default)]
-pub(super) struct Built {
+pub(crate) struct Built {
     /// Executables by the package's manifest and the target's name.
     executables: BTreeMap<(PathBuf, String), PathBuf>,
     /// The first error of each target that has one, likewise.
@@ -68,7 +68,7 @@ struct Diagnostic {
 }
 
 /// cargo, as found by cargo itself when it started this program, run in the workshop's root: its settings are there.
-pub(super) fn cargo(root: &Path) -> Command {
+pub(crate) fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root).stdin(Stdio::null());
@@ -76,7 +76,7 @@ pub(super) fn cargo(root: &Path) -> Command {
 }
 
 impl Workspace {
-    pub(super) fn read(root: &Path) -> anyhow::Result<Workspace> {
+    pub(crate) fn read(root: &Path) -> anyhow::Result<Workspace> {
         let output = cargo(root)
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .output()
@@ -100,7 +100,7 @@ impl Workspace {
         })
     }
 
-    pub(super) fn package(&self, name: &str) -> Option<&Package> {
+    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
         self.packages.get(name)
     }
 }
@@ -118,7 +118,7 @@ impl MetadataPackage {
 /// # Errors
 ///
 /// When cargo itself fails: not when a package does not compile.
-pub(super) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
+pub(crate) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
     let output = cargo(root)
         .arg("build")
         .args(arguments)
@@ -135,11 +135,7 @@ pub(super) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built
 impl Built {
     fn of(output: &Output) -> anyhow::Result<Built> {
         let mut built = Built::default();
-        for line in text(&output.stdout).lines() {
-            // A build script's own words may be between the messages.
-            if !line.starts_with('{') {
-                continue;
-            }
+        for line in text(&output.stdout).lines().filter(is_message) {
             let message: Message = serde_json::from_str(line)
                 .context("cargo build says something unknown; use the toolchain of the workshop")?;
             built.add(message);
@@ -170,7 +166,7 @@ impl Built {
 
     /// An executable, or why there is none: its own first error, else one of its package, else any other: of what it
     /// depends on, most likely.
-    pub(super) fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
+    pub(crate) fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
         let key = (manifest.to_owned(), target.to_owned());
         if let Some(executable) = self.executables.get(&key) {
             return Ok(executable);
@@ -188,8 +184,71 @@ impl Built {
     }
 }
 
+/// Why a target could not be built: what the compiler says, or cargo.
+pub(crate) struct BuildFailed(pub(crate) String);
+
+/// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
+/// `build --package exercise-04`.
+///
+/// # Errors
+///
+/// When cargo cannot be run. What does not compile is [`BuildFailed`].
+pub(crate) fn executable(
+    root: &Path,
+    arguments: &[&str],
+    target: &str,
+    colours: bool,
+) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
+    let format = match colours {
+        true => "--message-format=json-diagnostic-rendered-ansi",
+        false => "--message-format=json",
+    };
+    let output = cargo(root)
+        .args(arguments)
+        .arg(format)
+        .output()
+        .context("cannot run cargo")?;
+    let mut executable = None;
+    let mut errors = String::new();
+    for line in text(&output.stdout).lines().filter(is_message) {
+        let Ok(message) = serde_json::from_str::<Message>(line) else {
+            continue;
+        };
+        if let Some(Diagnostic {
+            level,
+            rendered: Some(rendered),
+        }) = message.message
+            && level == "error"
+        {
+            errors.push_str(&rendered);
+        }
+        if message.target.is_some_and(|built| built.name == target) {
+            executable = message.executable.or(executable);
+        }
+    }
+    let failed = |why: String| Ok(Err(BuildFailed(why)));
+    if !output.status.success() {
+        // Without a word from the compiler, it was cargo that failed: over Cargo.toml, most likely.
+        return failed(match errors.is_empty() {
+            true => text(&output.stderr),
+            false => errors.trim_end().to_owned(),
+        });
+    }
+    match executable {
+        Some(executable) => Ok(Ok(executable)),
+        None => failed(format!(
+            "cargo built no `{target}`; is it still in the package's Cargo.toml?"
+        )),
+    }
+}
+
+/// A build script's own words may be between the messages.
+fn is_message(line: &&str) -> bool {
+    line.starts_with('{')
+}
+
 /// Writes a file unless it has this content already: cargo builds anew what is younger than its build.
-pub(super) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
@@ -202,6 +261,6 @@ pub(super) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()
 }
 
 /// What a program printed.
-pub(super) fn text(output: &[u8]) -> String {
+pub(crate) fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).trim_end().to_owned()
 }
