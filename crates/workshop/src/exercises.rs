@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::WrongUsage;
+
 /// The workshop's clone.
 pub(crate) struct Workshop {
     pub(crate) root: PathBuf,
@@ -37,14 +39,6 @@ pub(crate) struct Settings {
     pub(crate) soak: Option<String>,
 }
 
-/// A number that no exercise has. Wrong usage, not a broken lab.
-#[derive(Debug, thiserror::Error)]
-#[error("there is no exercise {number}; there are: {there_are}")]
-pub(crate) struct UnknownExercise {
-    number: String,
-    there_are: String,
-}
-
 impl Workshop {
     /// The clone that this program was started from by cargo, else the one that it was built from.
     pub(crate) fn find() -> anyhow::Result<Workshop> {
@@ -53,8 +47,12 @@ impl Workshop {
         let root = Path::new(&package)
             .ancestors()
             .nth(2)
-            .unwrap_or(Path::new("."))
-            .to_owned();
+            .unwrap_or(Path::new("."));
+        Workshop::in_folder(root)
+    }
+
+    /// The clone in this folder.
+    pub(crate) fn in_folder(root: &Path) -> anyhow::Result<Workshop> {
         let folder = root.join("exercises");
         let entries = fs::read_dir(&folder).with_context(|| {
             format!(
@@ -67,23 +65,28 @@ impl Workshop {
             .filter_map(|entry| Exercise::of_folder(&entry.file_name().to_string_lossy()))
             .collect();
         exercises.sort_by(|a, b| a.number.cmp(&b.number));
-        Ok(Workshop { root, exercises })
+        Ok(Workshop {
+            root: root.to_owned(),
+            exercises,
+        })
     }
 
     /// The exercise with this number, with or without its leading zero.
     ///
     /// # Errors
     ///
-    /// [`UnknownExercise`] when there is none.
-    pub(crate) fn exercise(&self, number: &str) -> Result<&Exercise, UnknownExercise> {
+    /// [`WrongUsage`] when there is none.
+    pub(crate) fn exercise(&self, number: &str) -> Result<&Exercise, WrongUsage> {
         let wanted = number.trim_start_matches('0');
         let found = self
             .exercises
             .iter()
             .find(|exercise| exercise.number.trim_start_matches('0') == wanted);
-        found.ok_or_else(|| UnknownExercise {
-            number: number.to_owned(),
-            there_are: self.numbers(),
+        found.ok_or_else(|| {
+            WrongUsage(format!(
+                "there is no exercise {number}; there are: {}",
+                self.numbers()
+            ))
         })
     }
 

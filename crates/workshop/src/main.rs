@@ -13,13 +13,14 @@ mod progress;
 mod status;
 mod style;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use systemd_lab::check::Outcome;
 
-use exercises::{UnknownExercise, Workshop};
+use exercises::Workshop;
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -35,6 +36,11 @@ struct Arguments {
 enum Command {
     /// Check an exercise: run your service under systemd, and compare.
     Check(check::Arguments),
+    /// Check at each save; single keys do the rest.
+    Watch {
+        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        exercise: Option<String>,
+    },
     /// All exercises, and how far you are.
     List,
     /// The task of the first exercise that has not passed.
@@ -56,13 +62,18 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             anstream::eprintln!("{error:#}");
-            ExitCode::from(match error.is::<UnknownExercise>() {
+            ExitCode::from(match error.is::<WrongUsage>() {
                 true => WRONG_USAGE,
                 false => exit_status(Outcome::LabBroken),
             })
         }
     }
 }
+
+/// What was asked for cannot be had, whatever the lab's state: the text says what can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
 
 /// clap's own exit status for arguments that it does not know.
 const WRONG_USAGE: u8 = 2;
@@ -88,6 +99,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         Some(Command::Check(arguments)) => {
             return Ok(exit_status(check::run(&workshop, arguments)?));
+        }
+        Some(Command::Watch { exercise }) => {
+            return Ok(exit_status(watch::run(&workshop, exercise.as_deref())?));
         }
         Some(Command::List) => status::list(&workshop, &progress()?)?,
         Some(Command::Next) => status::next(&workshop, &progress()?)?,
