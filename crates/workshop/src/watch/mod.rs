@@ -40,7 +40,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
     let mut exercise = check::open_progress(workshop, false)?.chosen(workshop, number)?;
     let mut wish = Wish::Check;
     let mut outcome = Outcome::NotYet;
-    loop {
+    while !matches!(wish, Wish::Quit) {
         // Before the check begins: what is saved while it runs is checked again.
         let checked = Files::of(workshop, exercise);
         clear();
@@ -53,7 +53,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
                 status::next(workshop, &progress)?;
                 exercise = progress.current(workshop).unwrap_or(exercise);
             }
-            Wish::Quit => return Ok(outcome),
+            Wish::Quit => {}
         }
         footer(exercise);
         let before = match wish {
@@ -62,6 +62,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
         };
         wish = wait(workshop, exercise, before)?;
     }
+    Ok(outcome)
 }
 
 fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
