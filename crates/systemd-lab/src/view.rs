@@ -14,11 +14,11 @@ use crate::timeline::Timeline;
 
 /// What a distance is cut down to. Everything that makes distances longer than they ought to be (see above) adds up
 /// to less than this.
-const STEP: Duration = Duration::from_secs(1);
+pub(crate) const STEP: Duration = Duration::from_secs(1);
 
 /// Added before cutting: a distance of a hair less than 2 s (a stamp is taken when a message is sent, a deadline
 /// counts from when it is handled) is 2 s for people.
-const TOLERANCE: Duration = Duration::from_millis(50);
+pub(crate) const TOLERANCE: Duration = Duration::from_millis(50);
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
