@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
@@ -316,6 +316,12 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::Response { name, outcome } => {
             format!("request \"{name}\": {}", response_text(outcome))
         }
+        EventKind::StepEnded { outcome, .. } => match outcome {
+            StepOutcome::Done => return None,
+            StepOutcome::DeadlinePassed => "the scenario gave up waiting".to_owned(),
+            StepOutcome::Refused { message, .. } => format!("refused: {message}"),
+        },
+        EventKind::ScenarioEnded => "end of the scenario".to_owned(),
         _ => return None,
     })
 }

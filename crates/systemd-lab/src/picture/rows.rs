@@ -1,12 +1,12 @@
 //! What a picture tells: a row of words for each event that matters, and the states between them.
 
-use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
+use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
 use crate::view::{ERROR, WARNING, describe};
 
-/// Name of the lane of what is about no unit: responses and the scenario's own steps.
+/// Name of the lane of what is about no unit.
 const REQUESTS: &str = "requests";
 
 /// States that systemd passes through. Where they take no time, the rows beside them say all that there is to say.
@@ -37,7 +37,7 @@ pub(super) struct Rows {
 pub(super) struct Row {
     /// Coarse seconds since the scenario began.
     pub(super) at: u64,
-    /// `None` for the end of the scenario, which is about every lane.
+    /// `None` for the scenario's own: its end, and why it ended early.
     pub(super) lane: Option<usize>,
     pub(super) mark: Mark,
     pub(super) text: String,
@@ -149,7 +149,6 @@ impl Rows {
                     builder.ping(event, at);
                     builder.event(event, at);
                 }
-                EventKind::ScenarioEnded => builder.end(at),
                 _ => builder.event(event, at),
             }
         }
@@ -207,6 +206,14 @@ impl Builder {
         let Some((mark, text)) = row_of(&event.kind, self.logs) else {
             return;
         };
+        let is_the_scenarios_own = matches!(
+            event.kind,
+            EventKind::StepEnded { .. } | EventKind::ScenarioEnded
+        );
+        if is_the_scenarios_own {
+            self.push(at, None, mark, text);
+            return;
+        }
         let Some(lane) = self.lane(event) else { return };
         if !self.repeats(lane, &event.kind, &text) {
             self.push(at, Some(lane), mark, text);
@@ -223,10 +230,6 @@ impl Builder {
         }
         let before = self.rows.rows.last();
         before.is_some_and(|row| row.lane == Some(lane) && row.text == text)
-    }
-
-    fn end(&mut self, at: u64) {
-        self.push(at, None, Mark::End, "end of the scenario".to_owned());
     }
 
     fn push(&mut self, at: u64, lane: Option<usize>, mark: Mark, text: String) {
@@ -274,7 +277,8 @@ impl Builder {
 fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
     let mark = match kind {
         EventKind::Notified { assignments, .. } => return notification(assignments),
-        EventKind::StepEnded { outcome, .. } => return step(outcome),
+        EventKind::StepEnded { .. } => Mark::Bad,
+        EventKind::ScenarioEnded => Mark::End,
         EventKind::Response { name, outcome } => {
             let mark = match outcome {
                 ResponseOutcome::Answered { status, .. } if *status < 500 => Mark::Answer,
@@ -331,13 +335,4 @@ fn notification(assignments: &[String]) -> Option<(Mark, String)> {
         Mark::Good
     };
     Some((mark, shown.join(" ")))
-}
-
-fn step(outcome: &StepOutcome) -> Option<(Mark, String)> {
-    let text = match outcome {
-        StepOutcome::Done => return None,
-        StepOutcome::DeadlinePassed => "the scenario waited in vain".to_owned(),
-        StepOutcome::Refused { message, .. } => format!("refused: {message}"),
-    };
-    Some((Mark::Bad, text))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use roxmltree::Document;
-use systemd_lab_protocol::event::{ResponseOutcome, Source};
+use systemd_lab_protocol::event::{ResponseOutcome, Source, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::*;
@@ -274,6 +274,27 @@ fn identifiers_are_unique_and_the_bytes_always_the_same() {
 fn markdown_takes_it_for_one_piece() {
     let svg = Picture::of(&[UNIT]).title("one\n\ntwo").render(&short(0));
     assert!(svg.lines().all(|line| !line.trim().is_empty()));
+}
+
+#[test]
+fn a_scenario_that_gave_up_says_so_in_no_lane() {
+    let gave_up = EventKind::StepEnded {
+        index: 3,
+        outcome: StepOutcome::DeadlinePassed,
+    };
+    let mut gave_up = event(30_000, gave_up);
+    gave_up.unit = None;
+    let (rows, _) = pictured(&Timeline::new(vec![
+        began(),
+        changed(0, "dead", "start"),
+        gave_up,
+    ]));
+    assert_eq!(rows.lanes, [UNIT]);
+    let last = rows.rows.last().expect("there are two");
+    assert_eq!(
+        (last.lane, last.text.as_str()),
+        (None, "the scenario gave up waiting")
+    );
 }
 
 #[test]
