@@ -12,6 +12,7 @@ mod hint;
 mod progress;
 mod status;
 mod style;
+mod timeline;
 mod verify;
 mod watch;
 
@@ -50,6 +51,8 @@ enum Command {
         /// The exercise's number, e.g. 04. Without it: the first that has not passed.
         exercise: Option<String>,
     },
+    /// All that happened in the last check of an exercise, as text or as a picture.
+    Timeline(timeline::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -109,6 +112,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let progress = progress()?;
             hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
         }
+        Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Verify(arguments)) => {
             return Ok(verify::run(&workshop, arguments)?.map_or(WRONG_USAGE, exit_status));
         }
