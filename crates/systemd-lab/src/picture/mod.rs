@@ -8,6 +8,7 @@
 //! [`Timeline::coarse_seconds`], and nothing that a PID or a raw stamp could change is shown. The same timeline gives the
 //! same bytes.
 
+mod fold;
 mod layout;
 mod rows;
 mod svg;
@@ -89,7 +90,7 @@ impl Picture {
     }
 
     fn drawn(&self, timeline: &Timeline) -> Drawn {
-        let rows = Rows::of(timeline, &self.units, self.logs);
+        let rows = fold::folded(Rows::of(timeline, &self.units, self.logs));
         let title = match &self.title {
             Some(title) => title.clone(),
             None => format!("Timeline of {}", self.units.join(", ")),

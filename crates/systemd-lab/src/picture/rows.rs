@@ -54,6 +54,7 @@ pub(super) enum Mark {
     Signal,
     Restart,
     Answer,
+    /// Of the scenario as a whole.
     End,
 }
 

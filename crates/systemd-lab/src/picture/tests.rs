@@ -297,6 +297,55 @@ fn a_scenario_that_gave_up_says_so_in_no_lane() {
     );
 }
 
+/// A service that is restarted so often, each time after a second, and then given up.
+fn restless(times: u32) -> Rows {
+    let mut events = vec![began()];
+    for counter in 1..=times {
+        let at_ms = u64::from(counter) * 1_000;
+        events.push(event(at_ms, EventKind::RestartScheduled { counter }));
+        events.push(changed(at_ms, "auto-restart", "start"));
+        events.push(changed(at_ms, "start", "auto-restart"));
+    }
+    let given_up = u64::from(times) * 1_000 + 1_000;
+    events.push(event(given_up, EventKind::StartLimitHit));
+    events.push(changed(given_up, "auto-restart", "failed"));
+    fold::folded(pictured(&Timeline::new(events)).0)
+}
+
+#[test]
+fn what_happens_over_and_over_is_counted() {
+    let rows = restless(600);
+    let told: Vec<String> = rows
+        .rows
+        .iter()
+        .map(|row| format!("{} {}", row.at, row.text))
+        .collect();
+    let expected = [
+        "1 restart 1",
+        "1 start",
+        "1 auto-restart",
+        "2 restart 2",
+        "2 start",
+        "2 auto-restart",
+        "3 … the same 597 times more …",
+        "600 restart 600",
+        "600 start",
+        "600 auto-restart",
+        "601 start limit hit",
+        "601 failed",
+    ];
+    assert_eq!(told, expected);
+    let lane: Vec<(usize, usize)> = rows.spans.iter().map(|span| span.rows).collect();
+    // Without a gap: each state begins where the one before ended.
+    assert!(lane.windows(2).all(|two| two[0].1 == two[1].0), "{lane:?}");
+    assert_eq!(lane.last(), Some(&(9, 11)));
+}
+
+#[test]
+fn what_happens_a_few_times_is_drawn_each_time() {
+    assert_eq!(restless(5).rows.len(), 5 * 3 + 2);
+}
+
 #[test]
 fn nothing_is_a_picture_too() {
     let svg = Picture::of(&[]).render(&Timeline::new(Vec::new()));
