@@ -28,6 +28,7 @@
 mod cache;
 pub mod check;
 pub mod diagnosis;
+pub mod doctor;
 mod elf;
 mod error;
 mod image;

@@ -5,8 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod check;
+mod completions;
+mod doctor;
 mod exercises;
+mod image;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +37,15 @@ enum Command {
         /// Its number, e.g. 04. Without it: the first that is not solved yet.
         exercise: Option<String>,
     },
+    /// Look at all that the lab needs, and say what to do about what is missing.
+    Doctor(doctor::Arguments),
+    /// Export or import the guest image, for a room without a network.
+    #[command(subcommand)]
+    Image(image::Action),
+    /// Serve the guide and open it in a browser.
+    Book(book::Arguments),
+    /// Print completions for a shell: bash, zsh or fish.
+    Completions(completions::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -67,8 +80,15 @@ fn exit_status(outcome: Outcome) -> u8 {
 /// `None` when the arguments name something that does not exist.
 fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let workshop = Workshop::find()?;
-    if let Some(Command::Verify(arguments)) = &arguments.command {
-        return verify::run(&workshop, arguments);
+    match &arguments.command {
+        Some(Command::Doctor(arguments)) => return doctor::run(&workshop, arguments).map(Some),
+        Some(Command::Image(action)) => return image::run(action),
+        Some(Command::Book(arguments)) => return book::run(&workshop, arguments).map(Some),
+        Some(Command::Completions(arguments)) => {
+            return completions::run(&workshop, arguments).map(Some);
+        }
+        Some(Command::Verify(arguments)) => return verify::run(&workshop, arguments),
+        Some(Command::Check { .. }) | None => {}
     }
     let chosen = match &arguments.command {
         Some(Command::Check {
