@@ -1,0 +1,98 @@
+//! Serving the guide. mdBook itself is fetched by no test: where it is absent, a program of ours plays it.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::{assert_text, command, shown, workshop};
+
+/// Says how it was called.
+const MDBOOK: &str = "#!/bin/sh
+if [ \"$1\" = --version ]; then echo 'mdbook vVERSION'; else echo \"mdbook $*\"; fi
+";
+
+/// A program `mdbook` that says to have this version, alone in a directory.
+fn mdbook(version: &str) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    program(
+        &directory.path().join("mdbook"),
+        &MDBOOK.replace("VERSION", version),
+    );
+    directory
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).expect("a file");
+    fs::set_permissions(path, PermissionsExt::from_mode(0o755)).expect("it is ours");
+}
+
+fn with_book() -> TempDir {
+    let root = workshop();
+    fs::create_dir(root.path().join("book")).expect("a folder");
+    fs::write(root.path().join("book/book.toml"), "").expect("a file");
+    root
+}
+
+/// A port that nobody has.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    address.port().to_string()
+}
+
+#[test]
+fn there_is_no_guide() {
+    let root = workshop();
+    let output = command(root.path(), &["book"]).output().expect("it runs");
+    assert_text("no_guide", &shown(&output, &[(root.path(), "[CLONE]")]));
+}
+
+#[test]
+fn the_port_is_taken() {
+    let root = with_book();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener
+        .local_addr()
+        .expect("it is bound")
+        .port()
+        .to_string();
+    let output = command(root.path(), &["book", "--port", &port])
+        .output()
+        .expect("it runs");
+    let text = shown(&output, &[]).replace(&port, "[PORT]");
+    assert_text("port_is_taken", &text);
+}
+
+#[test]
+fn it_is_served_on_loopback_and_opened_where_there_is_a_display() {
+    let (root, mdbook, port) = (with_book(), mdbook("0.5.4"), free_port());
+    let served = |more: &[&str], display: &str| {
+        let output = command(root.path(), &["book", "--port", &port])
+            .args(more)
+            .env("PATH", mdbook.path())
+            .env("DISPLAY", display)
+            .output()
+            .expect("it runs");
+        shown(&output, &[(root.path(), "[CLONE]")]).replace(&port, "[PORT]")
+    };
+    assert_text("served_with_display", &served(&[], ":0"));
+    assert_text("served_without_opening", &served(&["--no-open"], ":0"));
+    assert_eq!(served(&[], ""), served(&["--no-open"], ":0"));
+}
+
+/// Another version of mdBook will not do; that cargo fails stands for a room without a network.
+#[test]
+fn mdbook_cannot_be_fetched() {
+    let (root, path) = (with_book(), mdbook("0.4.40"));
+    let cargo = path.path().join("cargo");
+    program(&cargo, "#!/bin/sh\necho \"cargo $*\"; exit 101\n");
+    let output = command(root.path(), &["book", "--port", &free_port()])
+        .env("PATH", path.path())
+        .env("CARGO", &cargo)
+        .output()
+        .expect("it runs");
+    assert_text("no_mdbook", &shown(&output, &[(root.path(), "[CLONE]")]));
+}
