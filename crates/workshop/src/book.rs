@@ -1,6 +1,7 @@
 //! `cargo workshop book`: serves the guide, with one version of mdBook for everybody.
 
 use std::env;
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -117,6 +118,12 @@ fn is_pinned_version(mdbook: &Path) -> bool {
     })
 }
 
+fn path_with(directory: &Path) -> anyhow::Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories = env::split_paths(&path).chain([directory.to_owned()]);
+    env::join_paths(directories).context("the clone's path has a colon in it; move the clone")
+}
+
 /// Below `target`, which is no part of the clone.
 fn tools(workshop: &Workshop) -> PathBuf {
     workshop.root.join("target/tools")
@@ -138,6 +145,8 @@ fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
         .arg(&tools)
         .arg("--target-dir")
         .arg(&build)
+        // Else cargo advises to put the directory there, which nobody need do.
+        .env("PATH", path_with(&tools.join("bin"))?)
         // Outside the clone, whose settings are for the guest: target and static linking.
         .current_dir(env::temp_dir())
         .stdin(Stdio::null())

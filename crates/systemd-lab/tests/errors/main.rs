@@ -11,6 +11,7 @@ mod support;
 mod broken_qemu;
 mod cache_directory;
 mod damage;
+mod doctor;
 mod files;
 mod processes;
 mod programs;

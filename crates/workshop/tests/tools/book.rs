@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{assert_text, command, shown, workshop};
+use super::{assert_text, command, repository, shown, workshop};
 
 /// Says how it was called.
 const MDBOOK: &str = "#!/bin/sh
@@ -95,4 +95,65 @@ fn mdbook_cannot_be_fetched() {
         .output()
         .expect("it runs");
     assert_text("no_mdbook", &shown(&output, &[(root.path(), "[CLONE]")]));
+}
+
+/// mdBook makes an empty page of a link that leads nowhere, and says nothing.
+#[test]
+fn every_page_of_the_summary_is_there() {
+    let source = repository().join("book/src");
+    let summary = fs::read_to_string(source.join("SUMMARY.md")).expect("it is part of the clone");
+    let pages: Vec<&str> = summary
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .collect();
+    for page in &pages {
+        assert!(source.join(page).is_file(), "there is no {page}");
+    }
+    for stage in stages() {
+        assert!(pages.contains(&format!("{stage}.md").as_str()), "{stage}");
+    }
+}
+
+/// What a stage asks for is stated in the header of its `main.rs`. Its page says the same in other words, but with each
+/// number and each name.
+#[test]
+fn pages_state_what_the_stages_ask_for() {
+    for stage in stages() {
+        let header = repository().join(format!("exercises/{stage}/src/main.rs"));
+        let header = fs::read_to_string(header).expect("every stage has one");
+        let task = header
+            .lines()
+            .filter_map(|line| line.strip_prefix("//!"))
+            .skip_while(|line| !line.contains("What to reach"))
+            .skip(1)
+            .collect::<Vec<_>>()
+            .join("\n");
+        let page = repository().join(format!("book/src/{stage}.md"));
+        let page = fs::read_to_string(page).expect("every stage has one");
+        let words = words(&page);
+        for word in self::words(&task) {
+            let is_exact = word.contains(|c: char| c.is_ascii_digit() || c == '=' || c == '/');
+            assert!(
+                !is_exact || words.contains(&word),
+                "{stage}: the page lacks {word:?}"
+            );
+        }
+    }
+}
+
+fn words(text: &str) -> Vec<&str> {
+    let is_frame = |c: char| "`().,:;*".contains(c);
+    text.split_whitespace()
+        .map(|word| word.trim_matches(is_frame))
+        .collect()
+}
+
+/// The folders of the stages, e.g. `04-notify`.
+fn stages() -> Vec<String> {
+    let folders = fs::read_dir(repository().join("exercises")).expect("it is part of the clone");
+    let names = folders.flatten().map(|entry| entry.file_name());
+    names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
 }
