@@ -83,6 +83,25 @@ fn it_is_served_on_loopback_and_opened_where_there_is_a_display() {
     assert_eq!(served(&[], ""), served(&["--no-open"], ":0"));
 }
 
+/// Ctrl-C then reaches the server alone, and there is nothing else to end.
+#[test]
+fn the_server_takes_the_place_of_the_command() {
+    let (root, path) = (with_book(), mdbook("0.5.4"));
+    let text = MDBOOK
+        .replace("VERSION", "0.5.4")
+        .replace("mdbook $*", "I am $$.");
+    program(&path.path().join("mdbook"), &text);
+    let child = command(root.path(), &["book", "--port", &free_port()])
+        .env("PATH", path.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let own = format!("I am {}.", child.id());
+    let output = child.wait_with_output().expect("it ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(&own), "{own} is not in:\n{text}");
+}
+
 /// Another version of mdBook will not do; that cargo fails stands for a room without a network.
 #[test]
 fn mdbook_cannot_be_fetched() {
