@@ -106,11 +106,7 @@ impl Lab {
     ///
     /// Whatever keeps the lab from being set up; see [`LabError`].
     pub fn open() -> Result<Lab, LabError> {
-        if std::env::consts::ARCH != "x86_64" {
-            return Err(LabError::UnsupportedHost {
-                arch: std::env::consts::ARCH,
-            });
-        }
+        ensure_supported_host()?;
         let cache = Cache::locate()?;
         let snapshot = Snapshot::provide(&cache)?;
         Ok(Lab::of(cache, snapshot))
@@ -123,9 +119,10 @@ impl Lab {
     ///
     /// As [`Self::open`].
     pub fn open_repaired() -> Result<Lab, LabError> {
+        ensure_supported_host()?;
         let cache = Cache::locate()?;
-        Snapshot::repair_with_image(&cache)?;
-        Lab::open()
+        let snapshot = Snapshot::repair_with_image(&cache)?;
+        Ok(Lab::of(cache, snapshot))
     }
 
     /// The lab, if it is set up and looks whole. Makes nothing.
@@ -316,6 +313,13 @@ impl Lab {
             });
         }
         Ok(Timeline::new(reader.events))
+    }
+}
+
+fn ensure_supported_host() -> Result<(), LabError> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(()),
+        arch => Err(LabError::UnsupportedHost { arch }),
     }
 }
 

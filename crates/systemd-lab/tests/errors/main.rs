@@ -10,6 +10,7 @@ mod support;
 
 mod broken_qemu;
 mod cache_directory;
+mod carried;
 mod damage;
 mod doctor;
 mod files;

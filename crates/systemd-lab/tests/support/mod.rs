@@ -201,6 +201,9 @@ fn obey(order: &str) -> Result<String, LabError> {
         // Without opening the lab, which would repair it.
         return Ok(bad_findings());
     }
+    if let Some(file) = order.strip_prefix("import ") {
+        return Lab::import_image(Path::new(file)).map(|()| "imported".to_owned());
+    }
     if order == "repair" {
         return Lab::open_repaired().map(|_| "opened".to_owned());
     }
