@@ -33,13 +33,20 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     // The guide can be read without it, so that its absence is no fault.
     show(&book::finding(workshop));
     let bad = findings.iter().filter(|finding| finding.state.is_bad());
-    Ok(conclude(&bad.collect::<Vec<_>>(), arguments.fix))
+    let unknown = findings
+        .iter()
+        .any(|finding| finding.state == State::Unknown);
+    Ok(conclude(&bad.collect::<Vec<_>>(), unknown, arguments.fix))
 }
 
-fn conclude(bad: &[&Finding], fixed: bool) -> Outcome {
+fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
     anstream::println!();
     let can_be_fixed = |finding: &&&Finding| finding.remedy == Some(Remedy::SetUp);
     match bad.iter().find(|finding| !can_be_fixed(finding)) {
+        None if bad.is_empty() && unknown => {
+            anstream::println!("Nothing is wrong, as far as a quick look can tell.");
+            return Outcome::Passed;
+        }
         None if bad.is_empty() => {
             anstream::println!("The lab is ready.");
             return Outcome::Passed;

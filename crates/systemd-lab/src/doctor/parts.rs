@@ -27,7 +27,8 @@ impl Parts {
         let (mut image, mut snapshot) = (Condition::Absent, Condition::Absent);
         if let Ok(cache) = &cache {
             image = Manifest::condition(&Image::place(cache));
-            if let Some(place) = place_of_snapshot(cache) {
+            let usable = matches!(image, Condition::Whole | Condition::Touched);
+            if usable && let Some(place) = place_of_snapshot(cache) {
                 snapshot = Manifest::condition(&place);
             }
         }
@@ -63,11 +64,10 @@ impl Parts {
     }
 }
 
-/// `None` as long as there is no image or no QEMU: the snapshot depends on both.
+/// `None` as long as there is no QEMU: the snapshot depends on it, and on the image.
 fn place_of_snapshot(cache: &Cache) -> Option<PathBuf> {
     let qemu = packages::find(packages::QEMU.file)?;
-    let image = Image::look_up(cache)?;
-    Snapshot::place(cache, &image, &qemu).ok()
+    Snapshot::place(cache, &Image::as_it_is(cache), &qemu).ok()
 }
 
 fn directory(cache: &Cache) -> Finding {

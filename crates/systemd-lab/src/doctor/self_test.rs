@@ -209,3 +209,52 @@ fn seconds_since_1970() -> u64 {
         .unwrap_or_default()
         .as_secs()
 }
+
+#[cfg(test)]
+mod tests {
+    use systemd_lab_protocol::{Event, event::Source};
+
+    use super::*;
+
+    fn event(seconds: u64, kind: EventKind) -> Event {
+        Event {
+            at_us: seconds * 1_000_000,
+            unit: Some(UNIT.to_owned()),
+            source: Source::Agent,
+            kind,
+        }
+    }
+
+    fn running(seconds: u64) -> Event {
+        let (from, to) = ("start".to_owned(), "running".to_owned());
+        event(seconds, EventKind::StateChanged { from, to })
+    }
+
+    fn killed(seconds: u64) -> Event {
+        let exited = EventKind::ProcessExited {
+            role: "main".to_owned(),
+            code: "killed".to_owned(),
+            status: SIGKILL,
+        };
+        event(seconds, exited)
+    }
+
+    #[test]
+    fn only_what_systemd_must_do_will_do() {
+        let verdict = |events: Vec<Event>| judge(&Timeline::new(events));
+        assert_eq!(verdict(vec![]), Err("the service did not start"));
+        assert_eq!(
+            verdict(vec![running(1), running(32)]),
+            Err("the service was not killed")
+        );
+        assert_eq!(
+            verdict(vec![running(1), killed(2)]),
+            Err("the service did not come back")
+        );
+        for too_soon_or_late in [3, 600] {
+            let events = vec![running(1), killed(2), running(too_soon_or_late)];
+            assert_eq!(verdict(events), Err("virtual time is off"));
+        }
+        assert_eq!(verdict(vec![running(1), killed(2), running(32)]), Ok(()));
+    }
+}

@@ -71,9 +71,7 @@ impl Image {
         is_good: impl Fn(&Path) -> bool,
     ) -> Result<Image, LabError> {
         let key = key();
-        let image = Image {
-            dir: Image::place(cache),
-        };
+        let image = Image::as_it_is(cache);
         if is_good(&image.dir) {
             return Ok(image);
         }
@@ -86,6 +84,13 @@ impl Image {
         cache.publish(build, "image", &key)?;
         step.finish();
         Ok(image)
+    }
+
+    /// The image in the cache, in whatever condition.
+    pub(crate) fn as_it_is(cache: &Cache) -> Image {
+        Image {
+            dir: Image::place(cache),
+        }
     }
 
     /// Where it lies, or would lie.

@@ -54,3 +54,22 @@ fn an_image_and_a_snapshot_of_another_size() {
     // The snapshot belongs to an image that is no longer there.
     assert_eq!(bad(cache.path()), "guest image: Damaged, snapshot: Missing");
 }
+
+/// As after a copy that did not keep times. The next look is quick again.
+#[test]
+fn files_that_were_only_touched() {
+    let cache = copied_cache();
+    for kind in ["image-", "snapshot-"] {
+        for name in entries(cache.path(), kind) {
+            let manifest = cache.path().join(name).join("manifest.json");
+            let text = fs::read_to_string(&manifest).expect("it has one");
+            let touched = text.replace("\"modified_ns\": 1", "\"modified_ns\": 2");
+            assert_ne!(touched, text, "another time");
+            fs::write(manifest, touched).expect("it is ours");
+        }
+    }
+    let states = |order| answer(&mut child_process(order, cache.path()));
+    assert_eq!(states("unknown"), "guest image, snapshot");
+    assert_eq!(states("repair"), "opened");
+    assert_eq!(states("unknown"), "");
+}

@@ -201,6 +201,14 @@ fn obey(order: &str) -> Result<String, LabError> {
         // Without opening the lab, which would repair it.
         return Ok(bad_findings());
     }
+    if order == "unknown" {
+        let findings = systemd_lab::doctor::look();
+        let unknown = findings
+            .iter()
+            .filter(|finding| finding.state == systemd_lab::doctor::State::Unknown);
+        let names: Vec<&str> = unknown.map(|finding| finding.name).collect();
+        return Ok(names.join(", "));
+    }
     if let Some(file) = order.strip_prefix("import ") {
         return Lab::import_image(Path::new(file)).map(|()| "imported".to_owned());
     }
