@@ -5,6 +5,7 @@
 //! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
 //! CACHE/snapshot-KEY/         ram, state, manifest.json; remembered/ (see lab/remembered.rs)
+//! CACHE/self-test.json        the last self-test that came out well (see doctor/self_test.rs)
 //! CACHE/tmp-*/                being built; renamed when whole
 //! ```
 //!
@@ -201,6 +202,16 @@ pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
     Ok(fs.f_bavail * fs.f_frsize)
 }
 
+/// What [`Manifest::condition`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Absent,
+    Whole,
+    /// As long as it was, but of another time: a copy, perhaps, or damaged.
+    Touched,
+    Damaged,
+}
+
 /// What a whole directory holds.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Manifest {
@@ -255,6 +266,26 @@ impl Manifest {
 
     fn read(dir: &Path) -> Option<Manifest> {
         serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()
+    }
+
+    /// What a look at sizes and times shows, without reading or changing anything.
+    pub(crate) fn condition(dir: &Path) -> Condition {
+        if !dir.exists() {
+            return Condition::Absent;
+        }
+        let Some(manifest) = Manifest::read(dir) else {
+            return Condition::Damaged;
+        };
+        let as_long = |(name, record): (&String, &FileRecord)| {
+            stat(&dir.join(name)).is_ok_and(|(bytes, _)| bytes == record.bytes)
+        };
+        if !manifest.files.iter().all(as_long) {
+            Condition::Damaged
+        } else if Manifest::looks_whole(dir) {
+            Condition::Whole
+        } else {
+            Condition::Touched
+        }
     }
 
     /// Whether every file is as long and as old as it was when the directory was made. Takes microseconds.

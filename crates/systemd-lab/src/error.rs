@@ -164,6 +164,15 @@ pub enum LabError {
         snapshot: PathBuf,
     },
 
+    /// The lab runs, and what came out of it is not what systemd does.
+    #[error("the lab's self-test came out wrong: {what}; remove {} and run again", snapshot.display())]
+    SelfTest {
+        /// What was not as it must be.
+        what: &'static str,
+        /// The snapshot.
+        snapshot: PathBuf,
+    },
+
     /// A binary would not start in the guest, for lack of its libraries.
     #[error("{} is linked dynamically (it wants {interpreter}), and the guest has no libraries for it: {}", path.display(), static_remedy())]
     NotStatic {

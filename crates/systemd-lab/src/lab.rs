@@ -108,18 +108,55 @@ impl Lab {
     ///
     /// Whatever keeps the lab from being set up; see [`LabError`].
     pub fn open() -> Result<Lab, LabError> {
-        if std::env::consts::ARCH != "x86_64" {
-            return Err(LabError::UnsupportedHost {
-                arch: std::env::consts::ARCH,
-            });
-        }
+        ensure_supported_host()?;
         let cache = Cache::locate()?;
         let snapshot = Snapshot::provide(&cache)?;
-        Ok(Lab {
+        Ok(Lab::of(cache, snapshot))
+    }
+
+    /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; what is damaged is made
+    /// anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_repaired() -> Result<Lab, LabError> {
+        ensure_supported_host()?;
+        let cache = Cache::locate()?;
+        let snapshot = Snapshot::repair_with_image(&cache)?;
+        Ok(Lab::of(cache, snapshot))
+    }
+
+    /// The lab, if it is set up and looks whole. Makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When there is no place for the cache, or what is in it cannot be read.
+    pub fn find() -> Result<Option<Lab>, LabError> {
+        let cache = Cache::locate()?;
+        let snapshot = Snapshot::find(&cache)?;
+        Ok(snapshot.map(|snapshot| Lab::of(cache, snapshot)))
+    }
+
+    fn of(cache: Cache, snapshot: Snapshot) -> Lab {
+        Lab {
             cache,
             snapshot,
             deadline: DEFAULT_DEADLINE,
-        })
+        }
+    }
+
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The directory of its snapshot.
+    pub(crate) fn snapshot(&self) -> &Path {
+        &self.snapshot.dir
+    }
+
+    pub(crate) fn qemu(&self) -> &Path {
+        &self.snapshot.qemu
     }
 
     /// Writes the guest image to one file, for machines without a network. Builds it first if need be.
@@ -192,6 +229,16 @@ impl Lab {
         on_event: impl FnMut(&Event),
     ) -> Result<Timeline, LabError> {
         self.run_job(&job(scenario, files)?, on_event)
+    }
+
+    /// Like [`Self::run`], but a snapshot that does not work is not made anew: for those who want to know.
+    pub(crate) fn run_as_it_is(
+        &self,
+        scenario: &Scenario,
+        files: &[GuestFile],
+    ) -> Result<Timeline, LabError> {
+        let job = job(scenario, files)?;
+        restore(&self.snapshot, &job).and_then(|vm| self.finish(vm, &mut |_| {}))
     }
 
     fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
@@ -268,6 +315,13 @@ impl Lab {
             });
         }
         Ok(Timeline::new(reader.events))
+    }
+}
+
+fn ensure_supported_host() -> Result<(), LabError> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(()),
+        arch => Err(LabError::UnsupportedHost { arch }),
     }
 }
 

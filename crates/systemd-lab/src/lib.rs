@@ -29,6 +29,7 @@ mod cache;
 pub mod check;
 mod clock;
 pub mod diagnosis;
+pub mod doctor;
 mod elf;
 mod error;
 mod image;

@@ -7,18 +7,25 @@ use crate::error::LabError;
 use crate::progress::Step;
 
 /// A program or file on the host, and the Debian package that has it.
-struct Needed {
-    file: &'static str,
+#[derive(Debug)]
+pub(crate) struct Needed {
+    pub(crate) file: &'static str,
     package: &'static str,
 }
 
-const QEMU: Needed = Needed {
+pub(crate) const QEMU: Needed = Needed {
     file: "qemu-system-x86_64",
     package: "qemu-system-x86",
 };
 
+/// Every Debian and Ubuntu has it; the lab installs none, but tells whoever lacks it.
+pub(crate) const SETPRIV: Needed = Needed {
+    file: "setpriv",
+    package: "util-linux",
+};
+
 /// Needed to build the image only.
-const FOR_IMAGE: [Needed; 2] = [
+pub(crate) const FOR_IMAGE: [Needed; 2] = [
     Needed {
         file: "mmdebstrap",
         package: "mmdebstrap",
@@ -54,17 +61,30 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
     if missing_now.is_empty() {
         return Ok(());
     }
+    if let Some(why) = why_not_install() {
+        return Err(missing(&missing_now, why));
+    }
     let root = rustix::process::geteuid().is_root();
-    if find("apt-get").is_none() {
-        return Err(missing(&missing_now, "this machine has no apt-get"));
-    }
-    if !(root || can_sudo()) {
-        return Err(missing(&missing_now, "sudo wants a password"));
-    }
     let step = Step::begin(format!("Installing {}", packages(&missing_now).join(", ")));
     install(&missing_now, root)?;
     step.finish();
     Ok(())
+}
+
+/// What keeps the lab from installing packages by itself.
+pub(crate) fn why_not_install() -> Option<&'static str> {
+    if find("apt-get").is_none() {
+        Some("this machine has no apt-get")
+    } else if rustix::process::geteuid().is_root() || can_sudo() {
+        None
+    } else {
+        Some("sudo wants a password")
+    }
+}
+
+/// The command that installs these.
+pub(crate) fn install_command(needed: &[&Needed]) -> String {
+    command_line(&packages(needed))
 }
 
 /// Looks a program up in `PATH`, or tells whether a file is there.

@@ -35,20 +35,36 @@ impl Snapshot {
     /// The snapshot in the cache, made if it is absent, damaged or of another QEMU version.
     pub(crate) fn provide(cache: &Cache) -> Result<Snapshot, LabError> {
         // The lock is only taken to build; `provide_locked` looks again, since another process may have built it.
-        if let Some(qemu) = packages::find("qemu-system-x86_64")
-            && let Some(image) = Image::look_up(cache)
-            && let Some(snapshot) = Snapshot::look_up(cache, &image, qemu)?
-        {
+        if let Some(snapshot) = Snapshot::find(cache)? {
             return Ok(snapshot);
         }
-        Snapshot::provide_locked(cache, |dir| {
+        Snapshot::provide_locked(cache, Image::provide, |dir| {
             Manifest::looks_whole(dir) || Manifest::is_whole(dir)
         })
     }
 
     /// Makes the snapshot anew unless every byte of it is as it was made.
     pub(crate) fn repair(cache: &Cache) -> Result<Snapshot, LabError> {
-        Snapshot::provide_locked(cache, Manifest::is_whole)
+        Snapshot::provide_locked(cache, Image::provide, Manifest::is_whole)
+    }
+
+    /// Makes image and snapshot anew unless every byte of them is as it was made.
+    pub(crate) fn repair_with_image(cache: &Cache) -> Result<Snapshot, LabError> {
+        let image = |cache: &Cache| Image::provide_unless(cache, Manifest::is_whole);
+        Snapshot::provide_locked(cache, image, Manifest::is_whole)
+    }
+
+    /// Where the snapshot of this image and QEMU lies, or would lie.
+    pub(crate) fn place(cache: &Cache, image: &Image, qemu: &Path) -> Result<PathBuf, LabError> {
+        Ok(cache.entry("snapshot", &key(image, qemu)?))
+    }
+
+    /// The snapshot, if nothing is missing or changed. Makes nothing.
+    pub(crate) fn find(cache: &Cache) -> Result<Option<Snapshot>, LabError> {
+        match (packages::find(packages::QEMU.file), Image::look_up(cache)) {
+            (Some(qemu), Some(image)) => Snapshot::look_up(cache, &image, qemu),
+            _ => Ok(None),
+        }
     }
 
     fn look_up(cache: &Cache, image: &Image, qemu: PathBuf) -> Result<Option<Snapshot>, LabError> {
@@ -58,6 +74,7 @@ impl Snapshot {
 
     fn provide_locked(
         cache: &Cache,
+        provide_image: impl Fn(&Cache) -> Result<Image, LabError>,
         is_good: impl Fn(&Path) -> bool,
     ) -> Result<Snapshot, LabError> {
         let mut waiting = None;
@@ -68,7 +85,7 @@ impl Snapshot {
         })?;
         drop(waiting);
         // First the image: what it has to be built with comes in one call of apt-get with QEMU.
-        let image = Image::provide(cache)?;
+        let image = provide_image(cache)?;
         let qemu = packages::qemu()?;
         let key = key(&image, &qemu)?;
         let dir = cache.entry("snapshot", &key);

@@ -5,10 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod cargo;
 mod check;
+mod completions;
+mod doctor;
 mod exercises;
 mod hint;
+mod image;
 mod progress;
 mod status;
 mod style;
@@ -53,6 +57,15 @@ enum Command {
     },
     /// All that happened in the last check of an exercise, as text or as a picture.
     Timeline(timeline::Arguments),
+    /// Look at all that the lab needs, and say what to do about what is missing.
+    Doctor(doctor::Arguments),
+    /// Export or import the guest image, for a room without a network.
+    #[command(subcommand)]
+    Image(image::Action),
+    /// Serve the guide and open it in a browser.
+    Book(book::Arguments),
+    /// Print completions for a shell: bash, zsh or fish.
+    Completions(completions::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -113,6 +126,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
         }
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
+        Some(Command::Doctor(arguments)) => {
+            return doctor::run(&workshop, arguments).map(exit_status);
+        }
+        Some(Command::Image(action)) => {
+            return Ok(image::run(action)?.map_or(WRONG_USAGE, exit_status));
+        }
+        Some(Command::Book(arguments)) => {
+            return book::run(&workshop, arguments).map(exit_status);
+        }
+        Some(Command::Completions(arguments)) => {
+            return completions::run(&workshop, arguments).map(exit_status);
+        }
         Some(Command::Verify(arguments)) => {
             return Ok(verify::run(&workshop, arguments)?.map_or(WRONG_USAGE, exit_status));
         }

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Image, key};
@@ -38,7 +39,10 @@ fn write(image: &Image, to: &Path) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut unfinished = tempfile::NamedTempFile::new_in(directory)?;
+    let mut unfinished = tempfile::Builder::new()
+        // As readable as any other new file: others shall copy it.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(directory)?;
     let mut encoder = zstd::Encoder::new(unfinished.as_file_mut(), COMPRESSION_LEVEL)?;
     let mut tar = tar::Builder::new(&mut encoder);
     let mut header = tar::Header::new_gnu();

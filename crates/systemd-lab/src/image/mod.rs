@@ -21,7 +21,7 @@ use crate::progress::Step;
 pub(crate) use guest_files::write_overlay;
 
 /// The Debian release that the guest runs: the current stable, with systemd 257.
-const SUITE: &str = "trixie";
+pub(crate) const SUITE: &str = "trixie";
 
 /// What the guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
 /// person expects in a shell.
@@ -54,17 +54,25 @@ pub(crate) struct Image {
 impl Image {
     /// The image in the cache, if it is there and nobody has touched it.
     pub(crate) fn look_up(cache: &Cache) -> Option<Image> {
-        let dir = cache.entry("image", &key());
+        let dir = Image::place(cache);
         Manifest::looks_whole(&dir).then_some(Image { dir })
     }
 
     /// The image in the cache, built if it is absent or damaged. The caller holds the cache's lock.
     pub(crate) fn provide(cache: &Cache) -> Result<Image, LabError> {
+        Image::provide_unless(cache, |dir| {
+            Manifest::looks_whole(dir) || Manifest::is_whole(dir)
+        })
+    }
+
+    /// The image in the cache, built unless it is good. The caller holds the cache's lock.
+    pub(crate) fn provide_unless(
+        cache: &Cache,
+        is_good: impl Fn(&Path) -> bool,
+    ) -> Result<Image, LabError> {
         let key = key();
-        let image = Image {
-            dir: cache.entry("image", &key),
-        };
-        if Manifest::looks_whole(&image.dir) || Manifest::is_whole(&image.dir) {
+        let image = Image::as_it_is(cache);
+        if is_good(&image.dir) {
             return Ok(image);
         }
         packages::for_image()?;
@@ -76,6 +84,18 @@ impl Image {
         cache.publish(build, "image", &key)?;
         step.finish();
         Ok(image)
+    }
+
+    /// The image in the cache, in whatever condition.
+    pub(crate) fn as_it_is(cache: &Cache) -> Image {
+        Image {
+            dir: Image::place(cache),
+        }
+    }
+
+    /// Where it lies, or would lie.
+    pub(crate) fn place(cache: &Cache) -> PathBuf {
+        cache.entry("image", &key())
     }
 
     pub(crate) fn kernel(&self) -> PathBuf {

@@ -10,7 +10,9 @@ mod support;
 
 mod broken_qemu;
 mod cache_directory;
+mod carried;
 mod damage;
+mod doctor;
 mod files;
 mod processes;
 mod programs;

@@ -14,7 +14,7 @@ use crate::support::{answer, as_child, cache_with_image, child_process, find};
 const NOBODY: &str = "65534";
 
 /// A directory to be the only one in `PATH`, with these programs of the host.
-fn path_with(programs: &[&str]) -> TempDir {
+pub(crate) fn path_with(programs: &[&str]) -> TempDir {
     let directory = tempfile::tempdir().expect("it can be made");
     for program in programs {
         // A host without apt-get is one where nothing can be installed: a program that fails does as well.

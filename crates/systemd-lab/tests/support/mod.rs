@@ -197,6 +197,24 @@ pub(crate) fn be_a_child() {
 }
 
 fn obey(order: &str) -> Result<String, LabError> {
+    if order == "examine" {
+        // Without opening the lab, which would repair it.
+        return Ok(bad_findings());
+    }
+    if order == "unknown" {
+        let findings = systemd_lab::doctor::look();
+        let unknown = findings
+            .iter()
+            .filter(|finding| finding.state == systemd_lab::doctor::State::Unknown);
+        let names: Vec<&str> = unknown.map(|finding| finding.name).collect();
+        return Ok(names.join(", "));
+    }
+    if let Some(file) = order.strip_prefix("import ") {
+        return Lab::import_image(Path::new(file)).map(|()| "imported".to_owned());
+    }
+    if order == "repair" {
+        return Lab::open_repaired().map(|_| "opened".to_owned());
+    }
     let lab = Lab::open()?;
     match order {
         "open" => Ok("opened".to_owned()),
@@ -219,6 +237,16 @@ fn obey(order: &str) -> Result<String, LabError> {
         }
         other => panic!("no such order: {other}"),
     }
+}
+
+/// The names and states of all that the doctor does not like about the lab itself.
+fn bad_findings() -> String {
+    let findings = systemd_lab::doctor::examine();
+    let bad = findings.iter().filter(|finding| finding.state.is_bad());
+    let shown: Vec<String> = bad
+        .map(|finding| format!("{}: {:?}", finding.name, finding.state))
+        .collect();
+    shown.join(", ")
 }
 
 /// QEMU itself may shift a time by a microsecond or two, in one run of a hundred or so: ARCHITECTURE.md, "Known limit".

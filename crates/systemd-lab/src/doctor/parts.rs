@@ -1,0 +1,140 @@
+//! What the lab has made on this machine: the cache, the image and the snapshot in it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Remedy, State};
+use crate::cache::{Cache, Condition, Manifest, SPACE_NEEDED, free_space};
+use crate::error::LabError;
+use crate::image::{Image, SUITE};
+use crate::packages;
+use crate::snapshot::Snapshot;
+
+/// `st_blocks` counts in these, whatever the disk's own blocks: stat(2).
+const BLOCK: u64 = 512;
+
+/// What the cache holds.
+pub(super) struct Parts {
+    cache: Result<Cache, LabError>,
+    image: Condition,
+    snapshot: Condition,
+}
+
+impl Parts {
+    pub(super) fn look() -> Parts {
+        let cache = Cache::locate();
+        let (mut image, mut snapshot) = (Condition::Absent, Condition::Absent);
+        if let Ok(cache) = &cache {
+            image = Manifest::condition(&Image::place(cache));
+            let usable = matches!(image, Condition::Whole | Condition::Touched);
+            if usable && let Some(place) = place_of_snapshot(cache) {
+                snapshot = Manifest::condition(&place);
+            }
+        }
+        Parts {
+            cache,
+            image,
+            snapshot,
+        }
+    }
+
+    /// Whether the image has to be built. One that was merely touched most likely has not.
+    pub(super) fn need_image(&self) -> bool {
+        matches!(self.image, Condition::Absent | Condition::Damaged)
+    }
+
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let cache = match &self.cache {
+            Ok(cache) => cache,
+            Err(error) => {
+                let advice = "set SYSTEMD_LAB_CACHE to a directory of yours".to_owned();
+                let remedy = Some(Remedy::Advice(advice));
+                let detail = error.to_string();
+                let detail = detail.split(';').next().unwrap_or_default();
+                return vec![Finding::new("cache", State::Missing, detail, remedy)];
+            }
+        };
+        let complete = self.image == Condition::Whole && self.snapshot == Condition::Whole;
+        let image = format!("Debian {SUITE}");
+        let mut findings = vec![directory(cache), disk(cache, complete)];
+        findings.push(made("guest image", self.image, &image));
+        findings.push(made("snapshot", self.snapshot, "the booted guest"));
+        findings
+    }
+}
+
+/// `None` as long as there is no QEMU: the snapshot depends on it, and on the image.
+fn place_of_snapshot(cache: &Cache) -> Option<PathBuf> {
+    let qemu = packages::find(packages::QEMU.file)?;
+    Snapshot::place(cache, &Image::as_it_is(cache), &qemu).ok()
+}
+
+fn directory(cache: &Cache) -> Finding {
+    const NAME: &str = "cache";
+    let root = cache.root();
+    // What is not there yet will be made in the nearest directory that is.
+    let there = root.ancestors().find(|path| path.exists());
+    let writable = there.is_some_and(|path| {
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        path.is_dir() && rustix::fs::access(path, access).is_ok()
+    });
+    if !writable {
+        let advice = "make it yours, or set SYSTEMD_LAB_CACHE to a directory of yours".to_owned();
+        let detail = format!("{} cannot be written", root.display());
+        return Finding::new(NAME, State::Damaged, detail, Some(Remedy::Advice(advice)));
+    }
+    if there != Some(root) {
+        return Finding::good(NAME, format!("{}, not made yet", root.display()));
+    }
+    let detail = format!("{}, {}", root.display(), mebibytes(size_of(root)));
+    Finding::good(NAME, detail)
+}
+
+/// Space is needed to make image and snapshot; runs keep everything in memory.
+fn disk(cache: &Cache, complete: bool) -> Finding {
+    const NAME: &str = "disk space";
+    let there = cache.root().ancestors().find(|path| path.is_dir());
+    let free = there.and_then(|path| free_space(path).ok());
+    match free {
+        None => Finding::new(NAME, State::Unknown, "cannot be told", None),
+        Some(free) if complete || free >= SPACE_NEEDED => {
+            Finding::good(NAME, format!("{} free", mebibytes(free)))
+        }
+        Some(free) => {
+            let advice =
+                "free some, or set SYSTEMD_LAB_CACHE to a directory on another disk".to_owned();
+            let (free, needed) = (mebibytes(free), mebibytes(SPACE_NEEDED));
+            let detail = format!("{free} free, and setting up takes {needed}");
+            Finding::new(NAME, State::Missing, detail, Some(Remedy::Advice(advice)))
+        }
+    }
+}
+
+fn made(name: &'static str, condition: Condition, what: &str) -> Finding {
+    let (state, detail) = match condition {
+        Condition::Whole => return Finding::good(name, format!("{what}, whole")),
+        Condition::Absent => (State::Missing, "not made yet".to_owned()),
+        Condition::Damaged => (State::Damaged, format!("{what}, damaged")),
+        Condition::Touched => (
+            State::Unknown,
+            format!("{what}, touched since it was made: copied, or damaged"),
+        ),
+    };
+    Finding::new(name, state, detail, Some(Remedy::SetUp))
+}
+
+/// Bytes on disk: snapshots are sparse.
+fn size_of(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => size_of(&entry.path()),
+        Ok(meta) => meta.blocks() * BLOCK,
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}

@@ -1,0 +1,164 @@
+//! `cargo workshop book`: serves the guide, with one version of mdBook for everybody.
+
+use std::env;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use systemd_lab::check::Outcome;
+use systemd_lab::doctor::{Finding, State};
+
+use crate::exercises::Workshop;
+
+/// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
+const MDBOOK_VERSION: &str = "0.5.4";
+
+/// mdBook's own choice.
+const DEFAULT_PORT: u16 = 3000;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Do not open a browser.
+    #[arg(long)]
+    no_open: bool,
+    /// The port on 127.0.0.1.
+    #[arg(long, default_value_t = DEFAULT_PORT)]
+    port: u16,
+}
+
+/// Ends only when the guide cannot be served: otherwise mdBook takes this process's place, so that Ctrl-C ends it and
+/// nothing is left to clean up.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let book = workshop.root.join("book");
+    if !book.join("book.toml").is_file() {
+        bail!(
+            "there is no guide in {}; is the clone complete? `git status` shows what is missing",
+            book.display()
+        );
+    }
+    ensure_port_is_free(arguments.port)?;
+    let mdbook = match installed(workshop) {
+        Some(mdbook) => mdbook,
+        None => install(workshop)?,
+    };
+    println!(
+        "The guide: http://127.0.0.1:{} (Ctrl-C ends it)",
+        arguments.port
+    );
+    let mut command = Command::new(&mdbook);
+    command.arg("serve").arg(&book);
+    command.args(["--hostname", "127.0.0.1", "--port"]);
+    command.arg(arguments.port.to_string());
+    if !arguments.no_open && has_display() {
+        command.arg("--open");
+    }
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot run {}; remove it and try again", mdbook.display()))
+}
+
+/// How it stands with mdBook, for `doctor`.
+pub(crate) fn finding(workshop: &Workshop) -> Finding {
+    let (state, detail) = match installed(workshop) {
+        Some(mdbook) => (
+            State::Good,
+            format!("{MDBOOK_VERSION} ({})", mdbook.display()),
+        ),
+        None => (
+            State::Unneeded,
+            format!("{MDBOOK_VERSION} is absent; `cargo workshop book` fetches it"),
+        ),
+    };
+    Finding {
+        name: "mdBook",
+        state,
+        detail,
+        remedy: None,
+    }
+}
+
+/// mdBook reports a port that is taken as a panic.
+fn ensure_port_is_free(port: u16) -> anyhow::Result<()> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error).with_context(|| {
+            format!("cannot serve on 127.0.0.1:{port}; choose another port with --port")
+        }),
+    }
+}
+
+/// Where one cannot be shown, a browser in the terminal might open instead.
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY"]
+        .into_iter()
+        .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// mdBook of the pinned version: the workshop's own, or one in `PATH`.
+fn installed(workshop: &Workshop) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let own = tools(workshop).join("bin");
+    std::iter::once(own)
+        .chain(env::split_paths(&path))
+        .map(|directory| directory.join("mdbook"))
+        .find(|mdbook| is_pinned_version(mdbook))
+}
+
+fn is_pinned_version(mdbook: &Path) -> bool {
+    let output = Command::new(mdbook)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    output.is_ok_and(|output| {
+        let said = String::from_utf8_lossy(&output.stdout);
+        said.trim() == format!("mdbook v{MDBOOK_VERSION}")
+    })
+}
+
+fn path_with(directory: &Path) -> anyhow::Result<OsString> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let directories = env::split_paths(&path).chain([directory.to_owned()]);
+    env::join_paths(directories).context("the clone's path has a colon in it; move the clone")
+}
+
+/// Below `target`, which is no part of the clone.
+fn tools(workshop: &Workshop) -> PathBuf {
+    workshop.root.join("target/tools")
+}
+
+fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
+    let tools = tools(workshop);
+    println!(
+        "Building mdBook {MDBOOK_VERSION} into {}: some minutes, once",
+        tools.display()
+    );
+    // What is built stays until all is done, so that a second try goes on where a broken network ended the first.
+    let build = tools.join("build");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["install", "mdbook", "--locked", "--version"])
+        .arg(format!("={MDBOOK_VERSION}"))
+        .arg("--root")
+        .arg(&tools)
+        .arg("--target-dir")
+        .arg(&build)
+        // Else cargo advises to put the directory there, which nobody need do.
+        .env("PATH", path_with(&tools.join("bin"))?)
+        // Outside the clone, whose settings are for the guest: target and static linking.
+        .current_dir(env::temp_dir())
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!(
+            "mdBook could not be installed; cargo's text above says why. Is the network up? \
+             The guide can be read without mdBook: begin with book/src/SUMMARY.md"
+        );
+    }
+    // Best effort: it only takes space.
+    let _ = std::fs::remove_dir_all(&build);
+    Ok(tools.join("bin/mdbook"))
+}

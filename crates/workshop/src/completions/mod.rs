@@ -1,0 +1,114 @@
+//! `cargo workshop completions`: what makes Tab work after `cargo workshop`.
+//!
+//! clap_complete writes completions for a command `workshop`, which nobody types. A hook for each shell, beside this
+//! file, hands over what follows `cargo workshop`, and leaves all else to cargo's own completion.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use clap::builder::PossibleValuesParser;
+use clap::{CommandFactory, ValueEnum};
+use systemd_lab::check::Outcome;
+
+use crate::exercises::Workshop;
+
+/// The command's name in the generated text; the hooks know it.
+const NAME: &str = "workshop";
+
+/// Arguments of this name are numbers of exercises.
+const EXERCISE: &str = "exercise";
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The shell that shall read it.
+    shell: Shell,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+/// Prints the completions; the first line says how to load them.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let mut text = Vec::new();
+    arguments.shell.write(workshop, &mut text);
+    io::stdout()
+        .write_all(&text)
+        .context("cannot print the completions")?;
+    Ok(Outcome::Passed)
+}
+
+impl Shell {
+    fn write(self, workshop: &Workshop, out: &mut Vec<u8>) {
+        let (load, hook) = match self {
+            Shell::Bash => (
+                "source <(cargo workshop completions bash)",
+                include_str!("hook.bash"),
+            ),
+            Shell::Zsh => (
+                "source <(cargo workshop completions zsh)",
+                include_str!("hook.zsh"),
+            ),
+            Shell::Fish => (
+                "cargo workshop completions fish | source",
+                include_str!("hook.fish"),
+            ),
+        };
+        out.extend(format!("# To load this, inside the workshop's clone: {load}\n").bytes());
+        let mut command = with_numbers(workshop);
+        let generator = match self {
+            Shell::Bash => clap_complete::Shell::Bash,
+            Shell::Zsh => clap_complete::Shell::Zsh,
+            Shell::Fish => clap_complete::Shell::Fish,
+        };
+        clap_complete::generate(generator, &mut command, NAME, out);
+        if let Shell::Fish = self {
+            out.extend(values_for_fish(&command).bytes());
+        }
+        out.extend(hook.bytes());
+    }
+}
+
+/// What clap_complete leaves out for fish: the values that an argument without a flag may have.
+fn values_for_fish(command: &clap::Command) -> String {
+    let mut lines = String::new();
+    for subcommand in command.get_subcommands() {
+        for argument in subcommand.get_positionals() {
+            let values: Vec<String> = argument
+                .get_possible_values()
+                .iter()
+                .map(|value| value.get_name().to_owned())
+                .collect();
+            if !values.is_empty() {
+                lines += &format!(
+                    "complete -c {NAME} -n \"__fish_{NAME}_using_subcommand {}\" -f -a \"{}\"\n",
+                    subcommand.get_name(),
+                    values.join(" ")
+                );
+            }
+        }
+    }
+    lines
+}
+
+/// The command line, which knows the exercises of this clone.
+fn with_numbers(workshop: &Workshop) -> clap::Command {
+    let numbers: Vec<String> = workshop
+        .exercises
+        .iter()
+        .map(|exercise| exercise.number.clone())
+        .collect();
+    crate::Arguments::command().mut_subcommands(|subcommand| {
+        let takes_one = subcommand
+            .get_arguments()
+            .any(|argument| argument.get_id() == EXERCISE);
+        if !takes_one {
+            return subcommand;
+        }
+        let parser = PossibleValuesParser::new(numbers.clone());
+        subcommand.mut_arg(EXERCISE, |argument| argument.value_parser(parser))
+    })
+}

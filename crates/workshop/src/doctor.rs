@@ -1,0 +1,98 @@
+//! `cargo workshop doctor`: what the lab needs, whether it is there, and what to type if not.
+
+use anstyle::{AnsiColor, Style};
+use systemd_lab::Lab;
+use systemd_lab::check::Outcome;
+use systemd_lab::doctor::{self, Finding, Remedy, State};
+
+use crate::book;
+use crate::exercises::Workshop;
+
+/// What one finding's name takes at the most.
+const NAME_WIDTH: usize = 14;
+
+/// Where remedies and further lines begin: behind mark and name.
+const INDENT: usize = NAME_WIDTH + 4;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Set up what is missing and make anew what is damaged, then look again.
+    #[arg(long)]
+    fix: bool,
+}
+
+/// Looks, and repairs first if that is asked for.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    if arguments.fix {
+        Lab::open_repaired()?;
+    }
+    let findings = doctor::examine();
+    for finding in &findings {
+        show(finding);
+    }
+    // The guide can be read without it, so that its absence is no fault.
+    show(&book::finding(workshop));
+    let bad = findings.iter().filter(|finding| finding.state.is_bad());
+    let unknown = findings
+        .iter()
+        .any(|finding| finding.state == State::Unknown);
+    Ok(conclude(&bad.collect::<Vec<_>>(), unknown, arguments.fix))
+}
+
+fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
+    anstream::println!();
+    let can_be_fixed = |finding: &&&Finding| finding.remedy == Some(Remedy::SetUp);
+    match bad.iter().find(|finding| !can_be_fixed(finding)) {
+        None if bad.is_empty() && unknown => {
+            anstream::println!("Nothing is wrong, as far as a quick look can tell.");
+            return Outcome::Passed;
+        }
+        None if bad.is_empty() => {
+            anstream::println!("The lab is ready.");
+            return Outcome::Passed;
+        }
+        None if !fixed => {
+            anstream::println!("The lab is not ready. Type: cargo workshop doctor --fix");
+        }
+        None => anstream::println!(
+            "The lab is not ready, although all was made anew. The text above says what is wrong."
+        ),
+        Some(first) => anstream::println!(
+            "The lab is not ready. Begin with the first remedy above: {}.",
+            first.name
+        ),
+    }
+    Outcome::LabBroken
+}
+
+fn show(finding: &Finding) {
+    let (mark, style) = mark(finding.state);
+    // Texts of errors may have several lines.
+    let detail = finding
+        .detail
+        .trim_end()
+        .replace('\n', &format!("\n{:INDENT$}", ""));
+    anstream::println!(
+        "{style}{mark}{style:#} {:NAME_WIDTH$}  {detail}",
+        finding.name
+    );
+    let remedy = match &finding.remedy {
+        None => return,
+        // Nothing is wrong: no remedy is needed.
+        Some(_) if finding.state == State::Good => return,
+        Some(Remedy::SetUp) => "type: cargo workshop doctor --fix".to_owned(),
+        Some(Remedy::Type(command)) => format!("type: {command}"),
+        Some(Remedy::Advice(advice)) => advice.clone(),
+    };
+    anstream::println!("{:INDENT$}{remedy}", "");
+}
+
+fn mark(state: State) -> (char, Style) {
+    let colour = |colour: AnsiColor| colour.on_default();
+    match state {
+        State::Good => ('✓', colour(AnsiColor::Green)),
+        State::Missing | State::Damaged => ('✗', colour(AnsiColor::Red)),
+        State::Unneeded => ('-', Style::new().dimmed()),
+        State::Unknown => ('?', colour(AnsiColor::Yellow)),
+    }
+}

@@ -1,0 +1,93 @@
+//! `cargo workshop image`: the guest image as one file, for a room without a network.
+
+use std::path::{Path, PathBuf};
+
+use systemd_lab::Lab;
+use systemd_lab::check::Outcome;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Action {
+    /// Write the guest image to one file, some minutes' work; sets the lab up first if need be.
+    Export {
+        /// The file to write, e.g. workshop.image.
+        file: PathBuf,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take the guest image from a file, after checking that it is whole. Needs QEMU, but no network.
+    Import {
+        /// The file that `image export` wrote.
+        file: PathBuf,
+    },
+}
+
+/// `None` when the arguments name a file that cannot be meant.
+pub(crate) fn run(action: &Action) -> anyhow::Result<Option<Outcome>> {
+    let (file, fault) = match action {
+        Action::Export { file, force } => (file, cannot_export(file, *force)),
+        Action::Import { file } => (file, cannot_import(file)),
+    };
+    if let Some(fault) = fault {
+        eprintln!("{fault}");
+        return Ok(None);
+    }
+    let shown = file.display();
+    match action {
+        Action::Export { .. } => {
+            Lab::export_image(file)?;
+            println!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
+            println!(
+                "Carry it to the room. There, in a clone of this same version, type:\n\n    cargo workshop image import {shown}"
+            );
+        }
+        Action::Import { .. } => {
+            Lab::import_image(file)?;
+            println!("The guest image is whole, and in its place.\n");
+            println!(
+                "Next, to boot it once (no network is needed, QEMU is), type:\n\n    cargo workshop doctor --fix"
+            );
+        }
+    }
+    Ok(Some(Outcome::Passed))
+}
+
+/// Before minutes of work, not after.
+fn cannot_export(file: &Path, force: bool) -> Option<String> {
+    let shown = file.display();
+    if file.is_dir() {
+        return Some(format!(
+            "{shown} is a directory; name a file, e.g. {}",
+            file.join("workshop.image").display()
+        ));
+    }
+    if file.exists() && !force {
+        return Some(format!(
+            "{shown} exists; name another file, or replace it with --force"
+        ));
+    }
+    // The parent of a bare name is the empty path, which is the current directory.
+    let parent = file.parent().filter(|parent| *parent != Path::new(""))?;
+    (!parent.is_dir()).then(|| {
+        format!(
+            "there is no directory {}; make it first, or name another",
+            parent.display()
+        )
+    })
+}
+
+fn cannot_import(file: &Path) -> Option<String> {
+    let shown = file.display();
+    if file.is_dir() {
+        return Some(format!(
+            "{shown} is a directory; name the file in it that `cargo workshop image export` wrote"
+        ));
+    }
+    (!file.exists()).then(|| {
+        format!("there is no file {shown}; on a machine with a network, `cargo workshop image export FILE` makes one")
+    })
+}
+
+fn size(file: &Path) -> std::io::Result<u64> {
+    Ok(file.metadata()?.len())
+}

@@ -1,0 +1,74 @@
+//! The commands around the exercises: doctor, image, book, completions; and the editors' settings.
+//!
+//! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+mod book;
+mod completions;
+mod doctor;
+mod editors;
+mod image;
+
+/// A workshop with two exercises that nobody builds.
+fn workshop() -> TempDir {
+    let root = tempfile::tempdir().expect("a temporary directory");
+    for folder in ["exercises/01-alpha", "exercises/12-beta", "crates/workshop"] {
+        fs::create_dir_all(root.path().join(folder)).expect("a folder");
+    }
+    root
+}
+
+/// The command, over this workshop; the environment's own flags and cache do not count.
+fn command(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("workshop"));
+    command
+        .args(arguments)
+        .env("CARGO_MANIFEST_DIR", root.join("crates/workshop"))
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("DISPLAY")
+        .env_remove("WAYLAND_DISPLAY");
+    command
+}
+
+/// Standard output, then standard error, then the exit status; directories have names that do not change.
+fn shown(output: &Output, names: &[(&Path, &str)]) -> String {
+    let text = format!(
+        "{}{}exit status {}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+        output.status.code().expect("it ends by itself")
+    );
+    names.iter().fold(text, |text, (own, shown)| {
+        text.replace(&own.display().to_string(), shown)
+    })
+}
+
+fn assert_text(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+/// The folder that holds everything.
+fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .nth(2)
+        .expect("this package lies in crates/")
+        .to_owned()
+}
+
+/// A program of the host, if it has it.
+fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|directory| directory.join(program.as_ref()))
+        .find(|path| path.is_file())
+}
