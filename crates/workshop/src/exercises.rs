@@ -53,6 +53,16 @@ impl Workshop {
             .find(|exercise| exercise.number.trim_start_matches('0') == wanted)
     }
 
+    /// The exercise with this number; says so if there is none.
+    pub(crate) fn exercise_or_complain(&self, number: &str) -> Option<&Exercise> {
+        let exercise = self.exercise(number);
+        if exercise.is_none() {
+            let numbers = self.numbers();
+            eprintln!("there is no exercise {number}; there are: {numbers}");
+        }
+        exercise
+    }
+
     /// All numbers, for a person: `03, 04`.
     pub(crate) fn numbers(&self) -> String {
         let numbers: Vec<&str> = self
@@ -72,6 +82,26 @@ impl Exercise {
             number: number.to_owned(),
             topic: topic.to_owned(),
         })
+    }
+
+    /// e.g. `04-notify`: how its folders are called.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}-{}", self.number, self.topic)
+    }
+
+    /// `exercises/04-notify`, relative to the workshop.
+    pub(crate) fn exercise_folder(&self) -> String {
+        format!("exercises/{}", self.folder())
+    }
+
+    /// `solutions/04-notify`, relative to the workshop.
+    pub(crate) fn solution_folder(&self) -> String {
+        format!("solutions/{}", self.folder())
+    }
+
+    /// The name of the solution's package.
+    pub(crate) fn solution(&self) -> String {
+        format!("solution-{}", self.number)
     }
 
     /// The package's name.

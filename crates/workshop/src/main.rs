@@ -6,8 +6,13 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod diff;
 mod exercises;
+mod files;
+mod reset;
+mod starter;
 mod verify;
+mod work;
 
 use std::process::ExitCode;
 
@@ -33,6 +38,10 @@ enum Command {
         /// Its number, e.g. 04. Without it: the first that is not solved yet.
         exercise: Option<String>,
     },
+    /// Make an exercise its starter again; what you have is kept below saved/.
+    Reset(reset::Arguments),
+    /// Show your files against the solution's, once the exercise is passed.
+    Diff(diff::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -69,6 +78,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let workshop = Workshop::find()?;
     if let Some(Command::Verify(arguments)) = &arguments.command {
         return verify::run(&workshop, arguments);
+    }
+    match &arguments.command {
+        Some(Command::Reset(arguments)) => return reset::run(&workshop, arguments),
+        Some(Command::Diff(arguments)) => {
+            let exercise = workshop.exercise_or_complain(&arguments.exercise);
+            let passed = false;
+            let shown = exercise.map(|exercise| diff::run(&workshop, exercise, arguments, passed));
+            return shown.transpose();
+        }
+        _ => {}
     }
     let chosen = match &arguments.command {
         Some(Command::Check {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -25,7 +24,7 @@ pub(super) struct Package {
 
 /// What a build left behind.
 #[derive(Default)]
-pub(super) struct Built {
+pub(crate) struct Built {
     /// Executables by the package's manifest and the target's name.
     executables: BTreeMap<(PathBuf, String), PathBuf>,
     /// The first error of each target that has one, likewise.
@@ -68,7 +67,7 @@ struct Diagnostic {
 }
 
 /// cargo, as found by cargo itself when it started this program, run in the workshop's root: its settings are there.
-pub(super) fn cargo(root: &Path) -> Command {
+pub(crate) fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root).stdin(Stdio::null());
@@ -133,7 +132,7 @@ pub(super) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built
 }
 
 impl Built {
-    fn of(output: &Output) -> anyhow::Result<Built> {
+    pub(crate) fn of(output: &Output) -> anyhow::Result<Built> {
         let mut built = Built::default();
         for line in text(&output.stdout).lines() {
             // A build script's own words may be between the messages.
@@ -170,7 +169,7 @@ impl Built {
 
     /// An executable, or why there is none: its own first error, else one of its package, else any other: of what it
     /// depends on, most likely.
-    pub(super) fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
+    pub(crate) fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
         let key = (manifest.to_owned(), target.to_owned());
         if let Some(executable) = self.executables.get(&key) {
             return Ok(executable);
@@ -186,19 +185,6 @@ impl Built {
             None => format!("has no target `{target}`; add it to {}", manifest.display()),
         })
     }
-}
-
-/// Writes a file unless it has this content already: cargo builds anew what is younger than its build.
-pub(super) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == content) {
-        return Ok(());
-    }
-    let context = || format!("cannot write {}; is the disk full?", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
-    }
-    let mut file = std::fs::File::create(path).with_context(context)?;
-    file.write_all(content).with_context(context)
 }
 
 /// What a program printed.

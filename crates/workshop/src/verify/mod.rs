@@ -1,7 +1,7 @@
 //! `cargo workshop verify`, for maintainers: that starters fail and solutions pass, and that every known mistake gets
 //! the diagnosis that it must get.
 
-mod cargo;
+pub(crate) mod cargo;
 mod item;
 mod judge;
 mod mistake;
@@ -18,6 +18,7 @@ use systemd_lab::check::Outcome;
 
 use crate::check::spinner;
 use crate::exercises::Workshop;
+use crate::starter;
 use cargo::Workspace;
 use item::{Item, Verified, duration};
 use stage::Stage;
@@ -35,10 +36,17 @@ pub(crate) struct Arguments {
     /// Also run the checks that take minutes.
     #[arg(long)]
     soak: bool,
+    /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
+    #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
+    write_starters: bool,
 }
 
 /// `None` when no item has the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
+    if arguments.write_starters {
+        starter::write_all(workshop)?;
+        return Ok(Some(Outcome::Passed));
+    }
     let begin = Instant::now();
     let workspace = Workspace::read(&workshop.root)?;
     let stages: Vec<Stage> = workshop

@@ -8,6 +8,8 @@ use serde::Deserialize;
 
 use super::cargo::Workspace;
 use crate::exercises::{Exercise, Workshop};
+use crate::files::{Files, is_unit_of, names};
+use crate::starter;
 
 /// Fewer mistakes would leave requirements without one.
 const FEWEST_MISTAKES: usize = 8;
@@ -40,6 +42,8 @@ pub(super) struct Stage {
     pub(super) folder: String,
     /// Or what is wrong with `exercise.toml`.
     pub(super) settings: Result<Settings, String>,
+    /// That `starter.patch` makes the exercise as it is, or what to do about it.
+    starter: Result<(), String>,
     /// The names of the binaries of package `variants-NN`.
     pub(super) variants: Vec<String>,
     pub(super) mistakes: Vec<MistakeFile>,
@@ -54,7 +58,7 @@ pub(super) struct MistakeFile {
 impl Stage {
     pub(super) fn read(workshop: &Workshop, exercise: &Exercise, workspace: &Workspace) -> Stage {
         let number = exercise.number.clone();
-        let folder = format!("{number}-{}", exercise.topic);
+        let folder = exercise.folder();
         let variants = workspace
             .package(&format!("variants-{number}"))
             .map(|package| package.binaries.clone())
@@ -62,6 +66,7 @@ impl Stage {
         Stage {
             settings: settings(&workshop.root.join("exercises").join(&folder)),
             mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
+            starter: starter::agrees(&workshop.root, exercise),
             variants,
             number,
             folder,
@@ -85,6 +90,11 @@ impl Stage {
         format!("solutions/{}", self.folder)
     }
 
+    /// The solution's package and its units.
+    pub(super) fn solution_files(&self, root: &Path) -> anyhow::Result<Files> {
+        Files::of_package(root, &self.solution_folder(), &self.solution())
+    }
+
     /// `solutions/NN-topic-variants`, relative to the workshop.
     pub(super) fn variants_folder(&self) -> String {
         format!("solutions/{}-variants", self.folder)
@@ -97,6 +107,7 @@ impl Stage {
             Ok(settings) => complaints.extend(settings.complaints(&self.folder)),
             Err(complaint) => complaints.push(complaint.clone()),
         }
+        complaints.extend(self.starter.clone().err());
         complaints.extend(self.header_complaints(root));
         complaints.extend(self.unit_complaints(root));
         if self.mistakes.len() < FEWEST_MISTAKES {
@@ -139,10 +150,8 @@ impl Stage {
     fn unit_complaints(&self, root: &Path) -> Vec<String> {
         let exercise = self.exercise();
         let mut wanted = vec![format!("{exercise}.service")];
-        wanted.extend(names(&root.join("units")).into_iter().filter(|name| {
-            name.strip_prefix(&exercise)
-                .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
-        }));
+        let units = names(&root.join("units")).into_iter();
+        wanted.extend(units.filter(|name| is_unit_of(name, &exercise)));
         wanted.sort();
         wanted.dedup();
         let mut complaints = Vec::new();
@@ -200,16 +209,4 @@ fn mistakes(folder: &Path) -> Vec<MistakeFile> {
         Some(MistakeFile { name, path })
     });
     patches.collect()
-}
-
-/// The names in a folder, sorted; none if there is no such folder.
-pub(super) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
