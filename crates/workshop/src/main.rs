@@ -9,6 +9,7 @@ mod check;
 mod diff;
 mod exercises;
 mod files;
+mod install;
 mod reset;
 mod starter;
 mod verify;
@@ -42,6 +43,10 @@ enum Command {
     Reset(reset::Arguments),
     /// Show your files against the solution's, once the exercise is passed.
     Diff(diff::Arguments),
+    /// Install an exercise on this machine, where systemd runs it; asks first.
+    Install(install::InstallArguments),
+    /// Take away all that install has written.
+    Uninstall(install::UninstallArguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -86,6 +91,16 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
             let passed = false;
             let shown = exercise.map(|exercise| diff::run(&workshop, exercise, arguments, passed));
             return shown.transpose();
+        }
+        Some(Command::Install(arguments)) => {
+            return match workshop.exercise_or_complain(&arguments.exercise) {
+                Some(exercise) => install::install(&workshop, exercise, arguments),
+                None => Ok(None),
+            };
+        }
+        Some(Command::Uninstall(arguments)) => {
+            let exercise = workshop.exercise_or_complain(&arguments.exercise);
+            return exercise.map(install::uninstall).transpose();
         }
         _ => {}
     }
