@@ -137,8 +137,11 @@ fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> an
             (None, _) => bail!(
                 "{path} is no file of the solution, of which the starter is made; move it elsewhere (maintainers: `{WRITE_ANEW}`)"
             ),
+            (_, None) => bail!(
+                "{path} is missing, and the starter is made of it; `git checkout -- {path}` brings it back, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+            ),
             _ => bail!(
-                "{path} was changed, and the starter is made of it; if you want to keep the change, copy it elsewhere, then type `git checkout -- {path}`, or take the file from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+                "{path} was edited, and the starter is made of it; copy it elsewhere if you need it, then `git checkout -- {path}`, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
             ),
         }
     }
@@ -148,8 +151,9 @@ fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> an
 fn make_patch(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
     let solution = solution(root, exercise)?;
     let mut patch = format!(
-        "What makes the starter of {}, under the exercise's name. `{WRITE_ANEW}` writes this file;\n\
-         `cargo workshop reset {}` needs it, and the solution as it was:\n\n",
+        "What makes the starter of {}, under the exercise's name.\n\
+         `{WRITE_ANEW}` writes this file, `cargo workshop reset {}` needs it,\n\
+         and the solution as it was then:\n\n",
         exercise.solution_folder(),
         exercise.number
     );

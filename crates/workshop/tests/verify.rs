@@ -123,6 +123,8 @@ fn workshop() -> TempDir {
         .current_dir(root.path())
         .status();
     assert!(git.expect("git runs").success());
+    let written = verify(root.path(), &["--write-starters"]);
+    assert!(written.status.success(), "{written:?}");
     root
 }
 
