@@ -40,7 +40,9 @@ pub fn run(
         requests: Requests::new()?,
         doorbell,
     };
-    runner.recorder.add(EventKind::ScenarioBegan);
+    runner.recorder.add(EventKind::ScenarioBegan {
+        name: scenario.name.clone(),
+    });
     for (index, step) in scenario.steps.iter().enumerate() {
         runner.recorder.begin_step(index);
         let outcome = runner

@@ -18,4 +18,4 @@ pub use job::{Blob, Job, JobError};
 pub use scenario::{Condition, Scenario, Step};
 
 /// Version of everything in this crate. The host refuses an agent that says another one.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

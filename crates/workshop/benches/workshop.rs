@@ -4,6 +4,7 @@
 //! minutes each: the soak, all tests and `cargo workshop verify`.
 
 use std::fs::{self, File};
+use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -14,7 +15,13 @@ use anyhow::{Context, ensure};
 const RUNS: usize = 5;
 
 /// What each stage's check may take, compiled, in seconds.
-const STAGES: [(&str, u64); 5] = [("01", 5), ("02", 5), ("03", 5), ("04", 5), ("05", 8)];
+const STAGES: [(&str, f64); 5] = [
+    ("01", 5.0),
+    ("02", 5.0),
+    ("03", 5.0),
+    ("04", 5.0),
+    ("05", 8.0),
+];
 
 fn main() -> anyhow::Result<()> {
     let quick = std::env::args().any(|argument| argument == "--quick");
@@ -37,25 +44,89 @@ fn main() -> anyhow::Result<()> {
         touch(&root().join("solutions/04-notify/src/main.rs"))?;
         cargo(&["test", "--package", "solution-04"])
     })?;
-    row("cargo test -p solution-04 after an edit", edited, 5);
+    row("cargo test -p solution-04 after an edit", edited, 5.0);
+
+    companion()?;
 
     let table = median(|| {
         forget_table()?;
         cargo(&["test", "--package", "solution-02", "r1"])
     })?;
-    row("the table of stage 02: 77 cells", table, 20);
+    row("the table of stage 02: 77 cells", table, 20.0);
 
     if !quick {
         // The arguments of the alias would be the same; cargo itself is not what is measured.
         cargo(&["build", "--package", "workshop"])?;
         let soak = cargo(&["workshop", "verify", "soak 05", "--soak"])?;
-        row("ten virtual hours of stage 05", soak, 120);
+        row("ten virtual hours of stage 05", soak, 120.0);
         let all = cargo(&["test"])?;
-        row("cargo test", all, 120);
+        row("cargo test", all, 120.0);
         let verify = cargo(&["workshop", "verify"])?;
-        row("cargo workshop verify", verify, 600);
+        row("cargo workshop verify", verify, 600.0);
     }
     Ok(())
+}
+
+/// What an attendee types all day: everything that passes between Enter and the answer, cargo among it.
+fn companion() -> anyhow::Result<()> {
+    cargo(&["build", "--package", "workshop"])?;
+    for arguments in [&["workshop"][..], &["workshop", "list"]] {
+        let time = median(|| until(arguments, b"", "05 watchdog"))?;
+        row(&format!("cargo {}", arguments.join(" ")), time, 0.2);
+    }
+    let edited = || touch(&root().join("exercises/04-notify/src/main.rs"));
+    let check = ["workshop", "check", "04"];
+    let first = median(|| {
+        edited()?;
+        until(&check, b"", " 1  ")
+    })?;
+    row(
+        "cargo workshop check 04 after an edit: first result",
+        first,
+        3.0,
+    );
+    let whole = median(|| {
+        edited()?;
+        until(&check, b"", "cargo workshop timeline 04")
+    })?;
+    row("cargo workshop check 04 after an edit", whole, 5.0);
+    let shell = median(|| until(&["workshop", "shell", "04"], b"exit\n", "root@lab"))?;
+    row("cargo workshop shell 04: the prompt", shell, 2.0);
+    Ok(())
+}
+
+/// How long it takes until cargo has printed these words; then until its end, which does not count.
+fn until(arguments: &[&str], input: &[u8], words: &str) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    let mut child = Command::new(env!("CARGO"))
+        .args(arguments)
+        .current_dir(root())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot run cargo")?;
+    let (to, from) = child
+        .stdin
+        .take()
+        .zip(child.stdout.take())
+        .context("both are pipes")?;
+    { to }.write_all(input).context("cannot write to cargo")?;
+    let mut printed = Vec::new();
+    let mut seen = None;
+    for byte in BufReader::new(from).bytes() {
+        printed.push(byte.context("cannot read what cargo prints")?);
+        if seen.is_none() && printed.ends_with(words.as_bytes()) {
+            seen = Some(began.elapsed());
+        }
+    }
+    child.wait().context("cannot wait for cargo")?;
+    seen.with_context(|| {
+        format!(
+            "cargo {} did not print {words:?}; run it by hand to see why",
+            arguments.join(" ")
+        )
+    })
 }
 
 /// How long cargo takes; it must succeed.
@@ -118,8 +189,8 @@ fn median(mut run: impl FnMut() -> anyhow::Result<Duration>) -> anyhow::Result<D
     Ok(times[times.len() / 2])
 }
 
-fn row(what: &str, measured: Duration, to_reach: u64) {
+fn row(what: &str, measured: Duration, to_reach: f64) {
     let measured = format!("{:.2} s", measured.as_secs_f64());
-    let to_reach = format!("<= {to_reach}.00 s");
+    let to_reach = format!("<= {to_reach:.2} s");
     println!("{what:<58}{measured:>12}{to_reach:>14}");
 }

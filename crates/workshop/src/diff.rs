@@ -11,6 +11,7 @@ use toml::Table;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
+use crate::progress::Progress;
 use crate::starter;
 use crate::work;
 
@@ -26,7 +27,7 @@ const SOLUTIONS: Style = AnsiColor::Green.on_default();
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Its number, e.g. 04.
-    pub(crate) exercise: String,
+    exercise: String,
     /// Show the solution, though the exercise is not passed yet.
     #[arg(long)]
     spoil: bool,
@@ -35,12 +36,12 @@ pub(crate) struct Arguments {
 /// Shows the difference if the exercise is passed or the attendee wants to see it all the same.
 pub(crate) fn run(
     workshop: &Workshop,
-    exercise: &Exercise,
+    progress: &Progress,
     arguments: &Arguments,
-    passed: bool,
 ) -> anyhow::Result<Outcome> {
+    let exercise = workshop.exercise(&arguments.exercise)?;
     let number = &exercise.number;
-    if !passed && !arguments.spoil {
+    if !progress.has_passed(exercise) && !arguments.spoil {
         eprintln!(
             "exercise {number} is not passed yet\n\n\
              `cargo workshop hint {number}` gives a hint; \

@@ -1,9 +1,12 @@
-//! Which exercises there are: the folders `exercises/NN-topic`.
+//! Which exercises there are: the folders `exercises/NN-topic`, each with its `exercise.toml`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::Deserialize;
+
+use crate::WrongUsage;
 
 /// The workshop's clone.
 pub(crate) struct Workshop {
@@ -20,6 +23,22 @@ pub(crate) struct Exercise {
     pub(crate) topic: String,
 }
 
+/// `exercise.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// How long the exercise takes.
+    pub(crate) minutes: u32,
+    /// What is to do, in two lines.
+    pub(crate) task: String,
+    /// What the check finds first in the starter: `requirement 1: ...`.
+    pub(crate) starter: String,
+    /// Each says more than the one before.
+    pub(crate) hints: Vec<String>,
+    /// The test that `verify --soak` runs.
+    pub(crate) soak: Option<String>,
+}
+
 impl Workshop {
     /// The clone that this program was started from by cargo, else the one that it was built from.
     pub(crate) fn find() -> anyhow::Result<Workshop> {
@@ -28,8 +47,12 @@ impl Workshop {
         let root = Path::new(&package)
             .ancestors()
             .nth(2)
-            .unwrap_or(Path::new("."))
-            .to_owned();
+            .unwrap_or(Path::new("."));
+        Workshop::in_folder(root)
+    }
+
+    /// The clone in this folder.
+    pub(crate) fn in_folder(root: &Path) -> anyhow::Result<Workshop> {
         let folder = root.join("exercises");
         let entries = fs::read_dir(&folder).with_context(|| {
             format!(
@@ -42,29 +65,43 @@ impl Workshop {
             .filter_map(|entry| Exercise::of_folder(&entry.file_name().to_string_lossy()))
             .collect();
         exercises.sort_by(|a, b| a.number.cmp(&b.number));
-        Ok(Workshop { root, exercises })
+        Ok(Workshop {
+            root: root.to_owned(),
+            exercises,
+        })
     }
 
     /// The exercise with this number, with or without its leading zero.
-    pub(crate) fn exercise(&self, number: &str) -> Option<&Exercise> {
+    ///
+    /// # Errors
+    ///
+    /// [`WrongUsage`] when there is none.
+    pub(crate) fn exercise(&self, number: &str) -> Result<&Exercise, WrongUsage> {
         let wanted = number.trim_start_matches('0');
-        self.exercises
+        let found = self
+            .exercises
             .iter()
-            .find(|exercise| exercise.number.trim_start_matches('0') == wanted)
+            .find(|exercise| exercise.number.trim_start_matches('0') == wanted);
+        found.ok_or_else(|| {
+            WrongUsage(format!(
+                "there is no exercise {number}; there are: {}",
+                self.numbers()
+            ))
+        })
     }
 
-    /// The exercise with this number; says so if there is none.
-    pub(crate) fn exercise_or_complain(&self, number: &str) -> Option<&Exercise> {
-        let exercise = self.exercise(number);
-        if exercise.is_none() {
-            let numbers = self.numbers();
-            eprintln!("there is no exercise {number}; there are: {numbers}");
-        }
-        exercise
+    /// What the workshop keeps for itself: nothing that anybody would miss.
+    pub(crate) fn private(&self) -> PathBuf {
+        self.root.join(".workshop")
+    }
+
+    /// What the last check of an exercise reported, if it was checked: see [`systemd_lab::check::report`].
+    pub(crate) fn report(&self, exercise: &Exercise) -> PathBuf {
+        self.private().join(format!("{}.report", exercise.number))
     }
 
     /// All numbers, for a person: `03, 04`.
-    pub(crate) fn numbers(&self) -> String {
+    fn numbers(&self) -> String {
         let numbers: Vec<&str> = self
             .exercises
             .iter()
@@ -82,11 +119,6 @@ impl Exercise {
             number: number.to_owned(),
             topic: topic.to_owned(),
         })
-    }
-
-    /// e.g. `04-notify`: how its folders are called.
-    pub(crate) fn folder(&self) -> String {
-        format!("{}-{}", self.number, self.topic)
     }
 
     /// `exercises/04-notify`, relative to the workshop.
@@ -107,5 +139,40 @@ impl Exercise {
     /// The package's name.
     pub(crate) fn package(&self) -> String {
         format!("exercise-{}", self.number)
+    }
+
+    /// How its folders are called: `04-notify`.
+    pub(crate) fn folder(&self) -> String {
+        format!("{}-{}", self.number, self.topic)
+    }
+
+    /// Where it is edited, for a person.
+    pub(crate) fn places(&self) -> String {
+        format!(
+            "exercises/{} or units/exercise-{}*.service",
+            self.folder(),
+            self.number
+        )
+    }
+
+    /// Its page in the guide.
+    pub(crate) fn page(&self) -> String {
+        format!("book/src/{}.md", self.folder())
+    }
+
+    /// Reads its `exercise.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, or something in it is.
+    pub(crate) fn settings(&self, root: &Path) -> anyhow::Result<Settings> {
+        let name = format!("exercises/{}/exercise.toml", self.folder());
+        let remedy = || {
+            format!(
+                "{name} cannot be read; it has `minutes`, `task`, `starter` and `hints` (if you edited it: git checkout {name})"
+            )
+        };
+        let text = fs::read_to_string(root.join(&name)).with_context(remedy)?;
+        toml::from_str(&text).with_context(remedy)
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 use diffy::{Line, Patch};
+
+use crate::cargo::write_if_changed;
 
 /// How a patch's first line that is no text begins.
 const PATCH: &str = "--- ";
@@ -190,19 +191,6 @@ fn remove_others(root: &Path, below: &str, wanted: &BTreeSet<String>) -> anyhow:
         }
     }
     Ok(())
-}
-
-/// Writes a file unless it has this content already: cargo builds anew what is younger than its build.
-pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == content) {
-        return Ok(());
-    }
-    let context = || format!("cannot write {}; is the disk full?", path.display());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(context)?;
-    }
-    let mut file = std::fs::File::create(path).with_context(context)?;
-    file.write_all(content).with_context(context)
 }
 
 /// The names in a folder, sorted; none if there is no such folder.

@@ -5,14 +5,20 @@
 
 #![forbid(unsafe_code)]
 
+mod cargo;
 mod check;
 mod diff;
 mod exercises;
 mod files;
+mod hint;
 mod install;
+mod progress;
 mod reset;
 mod starter;
+mod status;
+mod style;
 mod verify;
+mod watch;
 mod work;
 
 use std::process::ExitCode;
@@ -20,11 +26,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use systemd_lab::check::Outcome;
 
-use exercises::{Exercise, Workshop};
+use exercises::Workshop;
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
-/// Without a subcommand: sets the lab up, then checks the first exercise that is not solved yet.
+/// Without a subcommand: sets the lab up if that was not done, and says where you are.
 #[derive(Parser)]
 #[command(bin_name = "cargo workshop", version, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -34,9 +40,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check one exercise.
-    Check {
-        /// Its number, e.g. 04. Without it: the first that is not solved yet.
+    /// Check an exercise: run your service under systemd, and compare.
+    Check(check::Arguments),
+    /// Check at each save; single keys do the rest.
+    Watch {
+        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        exercise: Option<String>,
+    },
+    /// All exercises, and how far you are.
+    List,
+    /// The task of the first exercise that has not passed.
+    Next,
+    /// A hint; each call says more.
+    Hint {
+        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
         exercise: Option<String>,
     },
     /// Make an exercise its starter again; what you have is kept below saved/.
@@ -56,14 +73,21 @@ Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time,
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(Some(outcome)) => ExitCode::from(exit_status(outcome)),
-        Ok(None) => ExitCode::from(WRONG_USAGE),
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::from(exit_status(Outcome::LabBroken))
+            anstream::eprintln!("{error:#}");
+            ExitCode::from(match error.is::<WrongUsage>() {
+                true => WRONG_USAGE,
+                false => exit_status(Outcome::LabBroken),
+            })
         }
     }
 }
+
+/// What was asked for cannot be had, whatever the lab's state: the text says what can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct WrongUsage(String);
 
 /// clap's own exit status for arguments that it does not know.
 const WRONG_USAGE: u8 = 2;
@@ -78,63 +102,38 @@ fn exit_status(outcome: Outcome) -> u8 {
     }
 }
 
-/// `None` when the arguments name something that does not exist.
-fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
+/// Returns the exit status.
+fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let workshop = Workshop::find()?;
-    if let Some(Command::Verify(arguments)) = &arguments.command {
-        return verify::run(&workshop, arguments);
-    }
+    let progress = || check::open_progress(&workshop, false);
     match &arguments.command {
-        Some(Command::Reset(arguments)) => return reset::run(&workshop, arguments),
+        None => {
+            systemd_lab::Lab::open()?;
+            status::overview(&workshop, &progress()?)?;
+        }
+        Some(Command::Check(arguments)) => {
+            return Ok(exit_status(check::run(&workshop, arguments)?));
+        }
+        Some(Command::Watch { exercise }) => {
+            return Ok(exit_status(watch::run(&workshop, exercise.as_deref())?));
+        }
+        Some(Command::List) => status::list(&workshop, &progress()?)?,
+        Some(Command::Next) => status::next(&workshop, &progress()?)?,
+        Some(Command::Hint { exercise }) => {
+            let progress = progress()?;
+            hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
+        }
+        Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,
         Some(Command::Diff(arguments)) => {
-            let exercise = workshop.exercise_or_complain(&arguments.exercise);
-            let passed = false;
-            let shown = exercise.map(|exercise| diff::run(&workshop, exercise, arguments, passed));
-            return shown.transpose();
+            return Ok(exit_status(diff::run(&workshop, &progress()?, arguments)?));
         }
         Some(Command::Install(arguments)) => {
-            return match workshop.exercise_or_complain(&arguments.exercise) {
-                Some(exercise) => install::install(&workshop, exercise, arguments),
-                None => Ok(None),
-            };
+            return Ok(exit_status(install::install(&workshop, arguments)?));
         }
-        Some(Command::Uninstall(arguments)) => {
-            let exercise = workshop.exercise_or_complain(&arguments.exercise);
-            return exercise.map(install::uninstall).transpose();
-        }
-        _ => {}
-    }
-    let chosen = match &arguments.command {
-        Some(Command::Check {
-            exercise: Some(number),
-        }) => match workshop.exercise(number) {
-            Some(exercise) => vec![exercise],
-            None => {
-                eprintln!(
-                    "there is no exercise {number}; there are: {}",
-                    workshop.numbers()
-                );
-                return Ok(None);
-            }
-        },
-        _ => workshop.exercises.iter().collect(),
-    };
-    systemd_lab::Lab::open()?;
-    check_in_order(&workshop, &chosen).map(Some)
-}
-
-/// Stops at the first exercise that is not solved.
-fn check_in_order(workshop: &Workshop, exercises: &[&Exercise]) -> anyhow::Result<Outcome> {
-    for exercise in exercises {
-        let outcome = check::run(workshop, exercise)?;
-        if outcome != Outcome::Passed {
-            return Ok(outcome);
+        Some(Command::Uninstall(arguments)) => install::uninstall(&workshop, arguments)?,
+        Some(Command::Verify(arguments)) => {
+            return Ok(verify::run(&workshop, arguments)?.map_or(WRONG_USAGE, exit_status));
         }
     }
-    if exercises.len() == workshop.exercises.len() {
-        println!(
-            "Nothing is left to do here. Compare yours with solutions/, or break it and see what systemd does."
-        );
-    }
-    Ok(Outcome::Passed)
+    Ok(exit_status(Outcome::Passed))
 }

@@ -12,8 +12,9 @@ use anyhow::{Context, bail};
 use diffy::{DiffOptions, PatchFormatter};
 use sha2::{Digest, Sha256};
 
+use crate::cargo::write_if_changed;
 use crate::exercises::{Exercise, Workshop};
-use crate::files::{Files, STARTER_PATCH, split_patch, write_if_changed};
+use crate::files::{Files, STARTER_PATCH, split_patch};
 use crate::work;
 
 /// Typed by a maintainer after a change of an exercise or its solution.

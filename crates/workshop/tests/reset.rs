@@ -293,7 +293,10 @@ fn diff_shows_the_solution_on_demand() {
     let root = root.path();
     write(root, "exercises/01-alpha/src/mine.rs", "// mine\n");
     assert_snapshot!("diff_refused", shown(root, &run(root, &["diff", "1"])));
-    assert_snapshot!("diff", shown(root, &run(root, &["diff", "1", "--spoil"])));
+    let spoilt = shown(root, &run(root, &["diff", "1", "--spoil"]));
+    assert_snapshot!("diff", spoilt);
+    write(root, "progress.toml", "[01]\npassed = true\n");
+    assert_eq!(shown(root, &run(root, &["diff", "1"])), spoilt);
 }
 
 #[test]

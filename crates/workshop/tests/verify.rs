@@ -69,6 +69,7 @@ fn main() {
 "#;
 
 const SETTINGS: &str = r#"minutes = 5
+task = "One line,\nand another."
 starter = "requirement 1: it is nothing"
 hints = ["what", "where", "how"]
 soak = "r1_and_r2_"

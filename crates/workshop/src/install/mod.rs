@@ -7,13 +7,14 @@ mod record;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::Context;
 use systemd_lab::check::Outcome;
 
+use crate::WrongUsage;
+use crate::cargo::{BuildFailed, executable};
 use crate::exercises::{Exercise, Workshop};
-use crate::verify::cargo::{Built, cargo};
+use crate::style::spinner;
 use crate::work;
 use host::{as_root, is_root, loaded_units, runs_systemd};
 use record::Record;
@@ -43,7 +44,7 @@ const DROP_INS: (&str, &str) = (".d/", ".conf");
 #[derive(clap::Args)]
 pub(crate) struct InstallArguments {
     /// Its number, e.g. 04.
-    pub(crate) exercise: String,
+    exercise: String,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -53,7 +54,7 @@ pub(crate) struct InstallArguments {
 #[derive(clap::Args)]
 pub(crate) struct UninstallArguments {
     /// Its number, e.g. 04.
-    pub(crate) exercise: String,
+    exercise: String,
 }
 
 /// A file that is to be on the host.
@@ -63,23 +64,30 @@ struct Planned {
     mode: &'static str,
 }
 
-/// `None` when it must not be installed, which is said.
+/// Builds and installs it, if the attendee agrees.
+///
+/// # Errors
+///
+/// [`WrongUsage`] where it must not be installed.
 pub(crate) fn install(
     workshop: &Workshop,
-    exercise: &Exercise,
     arguments: &InstallArguments,
-) -> anyhow::Result<Option<Outcome>> {
-    let number = &exercise.number;
+) -> anyhow::Result<Outcome> {
+    let exercise = workshop.exercise(&arguments.exercise)?;
     if !runs_systemd() {
-        eprintln!(
+        let number = &exercise.number;
+        return refuse(format!(
             "`install` puts exercise {number} on this very machine, for those whose machine runs systemd; this one \
              does not\n\n`cargo workshop shell {number}` opens a shell where systemd runs it"
-        );
-        return Ok(None);
+        ));
     }
-    let Some(binary) = build(workshop, exercise)? else {
-        println!("DID NOT BUILD: the compiler's first message above says why.");
-        return Ok(Some(Outcome::DidNotBuild));
+    let binary = match build(workshop, exercise)? {
+        Ok(binary) => binary,
+        Err(BuildFailed(why)) => {
+            eprintln!("{why}");
+            println!("DID NOT BUILD: the first message above says why.");
+            return Ok(Outcome::DidNotBuild);
+        }
     };
     let planned = plan(&workshop.root, exercise, binary)?;
     let mut record = Record::read(exercise)?;
@@ -87,11 +95,10 @@ pub(crate) fn install(
         !record.files.contains(&file.to) && Path::new(&file.to).symlink_metadata().is_ok()
     };
     if let Some(strange) = planned.iter().find(is_strange) {
-        eprintln!(
+        return refuse(format!(
             "{} is there, and not from here: nothing was done; move it elsewhere if you do not need it",
             strange.to
-        );
-        return Ok(None);
+        ));
     }
     let is_update = record.exists();
     let is_planned = |path: &&String| planned.iter().any(|file| file.to == **path);
@@ -104,11 +111,12 @@ pub(crate) fn install(
     show_plan(exercise, &planned, &stale);
     if !arguments.yes {
         if !std::io::stdin().is_terminal() {
-            eprintln!("nothing was done: there is no terminal to ask on; `--yes` goes on without");
-            return Ok(None);
+            return refuse(
+                "nothing was done: there is no terminal to ask on; `--yes` goes on without".into(),
+            );
         }
         if !confirm()? {
-            return Ok(Some(Outcome::Passed));
+            return Ok(Outcome::Passed);
         }
     }
     // Before the files: whatever happens in between, nothing is there that no record names.
@@ -127,18 +135,23 @@ pub(crate) fn install(
     }
     as_root(&["systemctl", "daemon-reload"])?;
     show_next(exercise, is_update);
-    Ok(Some(Outcome::Passed))
+    Ok(Outcome::Passed)
+}
+
+fn refuse(why: String) -> anyhow::Result<Outcome> {
+    Err(WrongUsage(why).into())
 }
 
 /// Stops its units and removes every recorded file.
-pub(crate) fn uninstall(exercise: &Exercise) -> anyhow::Result<Outcome> {
+pub(crate) fn uninstall(workshop: &Workshop, arguments: &UninstallArguments) -> anyhow::Result<()> {
+    let exercise = workshop.exercise(&arguments.exercise)?;
     let record = Record::read(exercise)?;
     if !record.exists() {
         println!(
             "Exercise {} is not installed on this machine.",
             exercise.number
         );
-        return Ok(Outcome::Passed);
+        return Ok(());
     }
     let units = record.units();
     let patterns: Vec<String> = units.iter().map(|unit| pattern(unit)).collect();
@@ -158,29 +171,17 @@ pub(crate) fn uninstall(exercise: &Exercise) -> anyhow::Result<Outcome> {
         "\nExercise {} is no longer on this machine.",
         exercise.number
     );
-    Ok(Outcome::Passed)
+    Ok(())
 }
 
-/// The binary, or `None` when the compiler has said why there is none.
-fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Option<PathBuf>> {
+fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
     let package = exercise.package();
-    let output = cargo(&workshop.root)
-        .args(["build", "--package", &package, "--bin", &package])
-        .arg("--message-format=json-render-diagnostics")
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        return Ok(None);
-    }
-    let manifest = workshop
-        .root
-        .join(exercise.exercise_folder())
-        .join("Cargo.toml");
-    let built = Built::of(&output)?;
-    let binary = built.executable(&manifest, &package);
-    let binary = binary.map_err(|why| anyhow::anyhow!("{package} {why}"))?;
-    Ok(Some(binary.to_owned()))
+    let arguments = ["build", "--package", &package, "--bin", &package];
+    let colours = std::io::stderr().is_terminal();
+    let building = spinner("Building");
+    let built = executable(&workshop.root, &arguments, &package, colours);
+    building.finish_and_clear();
+    built
 }
 
 fn plan(root: &Path, exercise: &Exercise, binary: PathBuf) -> anyhow::Result<Vec<Planned>> {
@@ -259,6 +260,8 @@ fn show_next(exercise: &Exercise, is_update: bool) {
 
 /// Stops what runs, instances of templates as well, and takes away what `systemctl enable` made.
 fn stop(units: &[String], patterns: &[String]) -> anyhow::Result<()> {
+    // Else systemctl warns of every file that changed since systemd read it.
+    as_root(&["systemctl", "daemon-reload"])?;
     let running = loaded_units(patterns, RUNNING)?;
     run_for("stop", &running)?;
     let is_there = |unit: &String| Path::new(UNITS).join(unit).exists();

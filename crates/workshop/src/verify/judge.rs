@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
-use systemd_lab::check::{Outcome, REPORT_VARIABLE, Verdict};
+use systemd_lab::check::{Outcome, Verdict};
 
-use crate::check::{last_lines, read};
+use crate::check::process::{self, last_lines};
 
 /// A requirement that is not met, and what the attendee is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,21 +91,10 @@ impl Check {
     ///
     /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
     pub(super) fn run(&self) -> anyhow::Result<Found> {
-        let report = tempfile::NamedTempFile::new()
+        let collected = tempfile::NamedTempFile::new()
             .context("cannot make a temporary file; is the disk full?")?;
-        let mut command = Command::new(&self.executable);
-        command
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .env("CARGO_MANIFEST_DIR", &self.folder)
-            // Nothing is written beside the snapshots, and cargo is not asked where they are.
-            .env("INSTA_UPDATE", "no")
-            .env("INSTA_WORKSPACE_ROOT", &self.root)
-            .env_remove("INSTA_FORCE_PASS")
-            .env_remove(BINARY_VARIABLE)
-            .env_remove(FILES_VARIABLE)
-            .env_remove(SOAK_VARIABLE)
-            .env(REPORT_VARIABLE, report.path());
+        let mut command =
+            process::command(&self.executable, &self.folder, &self.root, collected.path());
         if let Some(binary) = &self.binary {
             command.env(BINARY_VARIABLE, binary);
         }
@@ -120,7 +108,7 @@ impl Check {
         let output = command
             .output()
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
-        let verdicts = read(report.path())?;
+        let verdicts = process::read(collected.path())?.verdicts;
         let found = found(verdicts, &self.tests);
         if matches!(found, Found::Nothing) && !output.status.success() {
             return Ok(incomplete(&last_lines(&output.stdout)));

@@ -1,7 +1,6 @@
 //! `cargo workshop verify`, for maintainers: that starters fail and solutions pass, and that every known mistake gets
 //! the diagnosis that it must get.
 
-pub(crate) mod cargo;
 mod item;
 mod judge;
 mod mistake;
@@ -16,10 +15,10 @@ use std::time::Instant;
 
 use systemd_lab::check::Outcome;
 
-use crate::check::spinner;
+use crate::cargo::Workspace;
 use crate::exercises::Workshop;
 use crate::starter;
-use cargo::Workspace;
+use crate::style::spinner;
 use item::{Item, Verified, duration};
 use stage::Stage;
 use tree::Tree;

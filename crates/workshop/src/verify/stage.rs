@@ -4,10 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::cargo::Workspace;
-use crate::exercises::{Exercise, Workshop};
+use crate::cargo::Workspace;
+use crate::exercises::{Exercise, Settings, Workshop};
 use crate::files::{Files, is_unit_of, names};
 use crate::starter;
 
@@ -20,19 +18,8 @@ const FEWEST_VARIANTS: usize = 2;
 /// What, where, and nearly how.
 const FEWEST_HINTS: usize = 3;
 
-/// `exercise.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    /// How long the exercise takes.
-    minutes: u32,
-    /// What the check finds first in the starter: `requirement 1: ...`.
-    pub(super) starter: String,
-    /// Each says more than the one before.
-    hints: Vec<String>,
-    /// The test that `--soak` runs.
-    pub(super) soak: Option<String>,
-}
+/// What fits beside the rest when `cargo workshop` says where one is.
+const TASK_LINES: usize = 2;
 
 /// One stage.
 pub(super) struct Stage {
@@ -64,7 +51,9 @@ impl Stage {
             .map(|package| package.binaries.clone())
             .unwrap_or_default();
         Stage {
-            settings: settings(&workshop.root.join("exercises").join(&folder)),
+            settings: exercise
+                .settings(&workshop.root)
+                .map_err(|error| format!("{error:#}")),
             mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
             starter: starter::agrees(&workshop.root, exercise),
             variants,
@@ -104,7 +93,7 @@ impl Stage {
     pub(super) fn complaints(&self, root: &Path) -> Vec<String> {
         let mut complaints = Vec::new();
         match &self.settings {
-            Ok(settings) => complaints.extend(settings.complaints(&self.folder)),
+            Ok(settings) => complaints.extend(settings_complaints(settings, &self.folder)),
             Err(complaint) => complaints.push(complaint.clone()),
         }
         complaints.extend(self.starter.clone().err());
@@ -167,39 +156,27 @@ impl Stage {
     }
 }
 
-impl Settings {
-    fn complaints(&self, folder: &str) -> Vec<String> {
-        let mut complaints = Vec::new();
-        if self.minutes == 0 {
-            complaints.push(format!(
-                "exercises/{folder}/exercise.toml: `minutes` is 0; say how long the exercise takes"
-            ));
-        }
-        let rungs = self
-            .hints
-            .iter()
-            .filter(|hint| !hint.trim().is_empty())
-            .count();
-        if rungs < FEWEST_HINTS || rungs < self.hints.len() {
-            complaints.push(format!(
-                "exercises/{folder}/exercise.toml: {rungs} of {} hints say something; write at least {FEWEST_HINTS}, none empty",
-                self.hints.len()
-            ));
-        }
-        complaints
+/// What is wrong with an `exercise.toml` that can be read.
+fn settings_complaints(settings: &Settings, folder: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut complain = |what: String| {
+        complaints.push(format!("exercises/{folder}/exercise.toml: {what}"));
+    };
+    if settings.minutes == 0 {
+        complain("`minutes` is 0; say how long the exercise takes".to_owned());
     }
-}
-
-fn settings(exercise: &Path) -> Result<Settings, String> {
-    let path = exercise.join("exercise.toml");
-    let name = format!(
-        "exercises/{}/exercise.toml",
-        exercise.file_name().unwrap_or_default().to_string_lossy()
-    );
-    let text = fs::read_to_string(path).map_err(|error| {
-        format!("{name} cannot be read ({error}); write it with `minutes`, `starter` and `hints`")
-    })?;
-    toml::from_str(&text).map_err(|error| format!("{name}: {}", error.to_string().trim_end()))
+    if settings.task.lines().count() != TASK_LINES {
+        complain(format!("`task` must have {TASK_LINES} lines"));
+    }
+    let says_something = |hint: &&String| !hint.trim().is_empty();
+    let rungs = settings.hints.iter().filter(says_something).count();
+    if rungs < FEWEST_HINTS || rungs < settings.hints.len() {
+        complain(format!(
+            "{rungs} of {} hints say something; write at least {FEWEST_HINTS}, none empty",
+            settings.hints.len()
+        ));
+    }
+    complaints
 }
 
 fn mistakes(folder: &Path) -> Vec<MistakeFile> {

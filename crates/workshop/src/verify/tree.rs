@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use super::cargo::{cargo, text};
 use super::item::Verified;
+use crate::cargo::{cargo, text};
 
 /// How much of a tool's output to show: the first complaint, and not all that follow from it.
 const OUTPUT_LINES: usize = 30;

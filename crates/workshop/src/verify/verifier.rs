@@ -8,13 +8,13 @@ use std::time::Instant;
 
 use anyhow::Context;
 
-use super::cargo::{Built, Package, Workspace, build};
 use super::item::{Item, Verified};
 use super::judge::{Check, Found, Tests};
 use super::mistake::Mistake;
 use super::overlay::Overlay;
 use super::stage::Stage;
 use super::tree;
+use crate::cargo::{Built, Package, Workspace, build};
 use crate::exercises::Workshop;
 
 /// The test target that every exercise and every solution has.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -9,17 +10,17 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 /// What `cargo metadata` says of the workshop.
-pub(super) struct Workspace {
-    pub(super) target: PathBuf,
+pub(crate) struct Workspace {
+    pub(crate) target: PathBuf,
     packages: BTreeMap<String, Package>,
 }
 
 /// One of its packages.
-pub(super) struct Package {
-    pub(super) manifest: PathBuf,
-    pub(super) binaries: Vec<String>,
+pub(crate) struct Package {
+    pub(crate) manifest: PathBuf,
+    pub(crate) binaries: Vec<String>,
     /// The names of its integration tests.
-    pub(super) tests: Vec<String>,
+    pub(crate) tests: Vec<String>,
 }
 
 /// What a build left behind.
@@ -75,7 +76,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
 }
 
 impl Workspace {
-    pub(super) fn read(root: &Path) -> anyhow::Result<Workspace> {
+    pub(crate) fn read(root: &Path) -> anyhow::Result<Workspace> {
         let output = cargo(root)
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .output()
@@ -99,7 +100,7 @@ impl Workspace {
         })
     }
 
-    pub(super) fn package(&self, name: &str) -> Option<&Package> {
+    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
         self.packages.get(name)
     }
 }
@@ -117,7 +118,7 @@ impl MetadataPackage {
 /// # Errors
 ///
 /// When cargo itself fails: not when a package does not compile.
-pub(super) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
+pub(crate) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
     let output = cargo(root)
         .arg("build")
         .args(arguments)
@@ -132,13 +133,9 @@ pub(super) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built
 }
 
 impl Built {
-    pub(crate) fn of(output: &Output) -> anyhow::Result<Built> {
+    fn of(output: &Output) -> anyhow::Result<Built> {
         let mut built = Built::default();
-        for line in text(&output.stdout).lines() {
-            // A build script's own words may be between the messages.
-            if !line.starts_with('{') {
-                continue;
-            }
+        for line in text(&output.stdout).lines().filter(is_message) {
             let message: Message = serde_json::from_str(line)
                 .context("cargo build says something unknown; use the toolchain of the workshop")?;
             built.add(message);
@@ -187,7 +184,83 @@ impl Built {
     }
 }
 
+/// Why a target could not be built: what the compiler says, or cargo.
+pub(crate) struct BuildFailed(pub(crate) String);
+
+/// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
+/// `build --package exercise-04`.
+///
+/// # Errors
+///
+/// When cargo cannot be run. What does not compile is [`BuildFailed`].
+pub(crate) fn executable(
+    root: &Path,
+    arguments: &[&str],
+    target: &str,
+    colours: bool,
+) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
+    let format = match colours {
+        true => "--message-format=json-diagnostic-rendered-ansi",
+        false => "--message-format=json",
+    };
+    let output = cargo(root)
+        .args(arguments)
+        .arg(format)
+        .output()
+        .context("cannot run cargo")?;
+    let mut executable = None;
+    let mut errors = String::new();
+    for line in text(&output.stdout).lines().filter(is_message) {
+        let Ok(message) = serde_json::from_str::<Message>(line) else {
+            continue;
+        };
+        if let Some(Diagnostic {
+            level,
+            rendered: Some(rendered),
+        }) = message.message
+            && level == "error"
+        {
+            errors.push_str(&rendered);
+        }
+        if message.target.is_some_and(|built| built.name == target) {
+            executable = message.executable.or(executable);
+        }
+    }
+    let failed = |why: String| Ok(Err(BuildFailed(why)));
+    if !output.status.success() {
+        // Without a word from the compiler, it was cargo that failed: over Cargo.toml, most likely.
+        return failed(match errors.is_empty() {
+            true => text(&output.stderr),
+            false => errors.trim_end().to_owned(),
+        });
+    }
+    match executable {
+        Some(executable) => Ok(Ok(executable)),
+        None => failed(format!(
+            "cargo built no `{target}`; is it still in the package's Cargo.toml?"
+        )),
+    }
+}
+
+/// A build script's own words may be between the messages.
+fn is_message(line: &&str) -> bool {
+    line.starts_with('{')
+}
+
+/// Writes a file unless it has this content already: cargo builds anew what is younger than its build.
+pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let context = || format!("cannot write {}; is the disk full?", path.display());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(context)?;
+    }
+    let mut file = std::fs::File::create(path).with_context(context)?;
+    file.write_all(content).with_context(context)
+}
+
 /// What a program printed.
-pub(super) fn text(output: &[u8]) -> String {
+pub(crate) fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).trim_end().to_owned()
 }

@@ -1,0 +1,53 @@
+//! `check --json`: one document on standard output, for programs.
+
+use serde::Serialize;
+use systemd_lab::check::report::{Planned, Run};
+use systemd_lab::check::{Outcome, Verdict};
+
+use super::Checked;
+use crate::exercises::Exercise;
+
+/// Raised when something is taken away or gets another meaning; what is added does not raise it.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    exercises: Vec<One<'a>>,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    number: &'a str,
+    topic: &'a str,
+    outcome: Outcome,
+    /// What the compiler or the lab says, where there is no verdict.
+    message: Option<&'a str>,
+    /// All that is asked.
+    plan: &'a [Planned],
+    /// What came of it, as far as the check got.
+    verdicts: &'a [Verdict],
+    /// Each run in the lab: scenario, files, timeline.
+    runs: &'a [Run],
+}
+
+impl<'a> One<'a> {
+    fn of((exercise, checked): &'a (&Exercise, Checked)) -> One<'a> {
+        One {
+            number: &exercise.number,
+            topic: &exercise.topic,
+            outcome: checked.outcome,
+            message: checked.message.as_deref(),
+            plan: &checked.report.plan,
+            verdicts: &checked.report.verdicts,
+            runs: &checked.report.runs,
+        }
+    }
+}
+
+pub(super) fn document(checked: &[(&Exercise, Checked)]) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Document {
+        version: VERSION,
+        exercises: checked.iter().map(One::of).collect(),
+    })
+}

@@ -1,0 +1,54 @@
+//! `check --junit FILE`: the verdicts as JUnit XML, which CI servers and class rooms read.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use systemd_lab::check::{Outcome, Verdict};
+
+use super::Checked;
+use crate::exercises::Exercise;
+use crate::style;
+
+pub(super) fn document(
+    checked: &[(&Exercise, Checked)],
+) -> Result<String, quick_junit::SerializeError> {
+    let mut report = Report::new("Service Resilience with systemd");
+    for (exercise, checked) in checked {
+        report.add_test_suite(suite(exercise, checked));
+    }
+    report.to_string()
+}
+
+fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
+    let mut suite = TestSuite::new(exercise.package());
+    for verdict in &checked.report.verdicts {
+        let name = format!("{} {}", verdict.number, verdict.title);
+        let mut case = TestCase::new(name, status(verdict));
+        case.set_classname(exercise.package());
+        suite.add_test_case(case);
+    }
+    // An outcome that stands for no single requirement: it did not build, or the lab is broken.
+    if let Some(message) = &checked.message {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type(style::words(checked.outcome));
+        status.set_description(message.as_str());
+        let mut case = TestCase::new("check", status);
+        case.set_classname(exercise.package());
+        suite.add_test_case(case);
+    }
+    suite
+}
+
+/// Only what the service did wrong is a failure; all else is an error.
+fn status(verdict: &Verdict) -> TestCaseStatus {
+    let kind = match verdict.outcome {
+        Outcome::Passed => return TestCaseStatus::success(),
+        Outcome::NotYet => NonSuccessKind::Failure,
+        _ => NonSuccessKind::Error,
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(style::words(verdict.outcome));
+    if let Some(diagnosis) = &verdict.diagnosis {
+        status.set_message(diagnosis.as_str());
+    }
+    status.set_description(verdict.report.as_str());
+    status
+}

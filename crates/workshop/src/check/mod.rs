@@ -1,0 +1,276 @@
+//! `cargo workshop check`: builds an exercise, runs its check, and shows what came of it: a line for each requirement, then
+//! all about the first that is not met.
+
+mod json;
+mod junit;
+pub(crate) mod process;
+mod screen;
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use systemd_lab::Lab;
+use systemd_lab::check::report::Report;
+use systemd_lab::check::{Outcome, Verdict};
+
+use crate::exercises::{Exercise, Workshop};
+use crate::progress::Progress;
+use crate::style;
+use process::Ended;
+use screen::Screen;
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Its number, e.g. 04. Without it: the first exercise that has not passed.
+    exercise: Option<String>,
+    /// Check all exercises, also after one that is not solved.
+    #[arg(long, conflicts_with = "exercise")]
+    all: bool,
+    /// Print one JSON document (described in CONTRIBUTING.md) and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Also write the verdicts to this file, as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+}
+
+/// What came of a check.
+pub(crate) struct Checked {
+    pub(crate) outcome: Outcome,
+    pub(crate) report: Report,
+    /// What the compiler or the lab says, where no verdict does.
+    pub(crate) message: Option<String>,
+}
+
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let progress = open_progress(workshop, arguments.json)?;
+    let chosen: Vec<&Exercise> = match arguments.all {
+        true => workshop.exercises.iter().collect(),
+        false => vec![progress.chosen(workshop, arguments.exercise.as_deref())?],
+    };
+    let mut all = Vec::new();
+    for exercise in chosen {
+        let checked = match arguments.json {
+            true => check(workshop, exercise, Loudness::Silent)?,
+            false => shown(workshop, exercise)?,
+        };
+        all.push((exercise, checked));
+    }
+    if arguments.json {
+        println!(
+            "{}",
+            json::document(&all).context("cannot write the result as JSON")?
+        );
+    }
+    if let Some(file) = &arguments.junit {
+        let text = junit::document(&all).context("cannot write the result as JUnit XML")?;
+        std::fs::write(file, text)
+            .with_context(|| format!("cannot write {}; name another file", file.display()))?;
+    }
+    Ok(worst(all.iter().map(|(_, checked)| checked.outcome)))
+}
+
+/// The outcome of several checks: the first that is not a pass, but a broken lab before all else.
+fn worst(outcomes: impl Iterator<Item = Outcome> + Clone) -> Outcome {
+    let mut outcomes_again = outcomes.clone();
+    if outcomes_again.any(|outcome| outcome == Outcome::LabBroken) {
+        return Outcome::LabBroken;
+    }
+    let mut not_passed = outcomes.filter(|outcome| *outcome != Outcome::Passed);
+    not_passed.next().unwrap_or(Outcome::Passed)
+}
+
+/// Where the attendee is. A file that is damaged is kept aside, and made anew from what passes.
+pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<Progress> {
+    let damaged = match Progress::read(&workshop.root)? {
+        Ok(progress) => return Ok(progress),
+        Err(damaged) => damaged,
+    };
+    let aside = crate::progress::put_aside(&workshop.root)?;
+    let name = aside.file_name().unwrap_or_default().to_string_lossy();
+    if !quiet {
+        anstream::eprintln!(
+            "{damaged}\nIt is kept as {name}; checking everything to find out where you are.\n"
+        );
+    }
+    for exercise in &workshop.exercises {
+        let checked = check(workshop, exercise, Loudness::Silent)?;
+        if !quiet {
+            let outcome = style::outcome(checked.outcome, style::words(checked.outcome));
+            anstream::eprintln!("  exercise {}: {outcome}", exercise.number);
+        }
+    }
+    Progress::update(&workshop.root, |_| {})
+}
+
+/// Checks an exercise and tells a person all about it.
+pub(crate) fn shown(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Checked> {
+    let title = format!("Exercise {}: {}", exercise.number, exercise.topic);
+    anstream::println!("{}\n", style::strong(title));
+    let checked = check(workshop, exercise, Loudness::Shown)?;
+    explain(workshop, exercise, &checked)?;
+    Ok(checked)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Loudness {
+    Shown,
+    Silent,
+}
+
+/// Checks an exercise and takes down how it ended.
+fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
+    let checked = checked(workshop, exercise, loudness)?;
+    let finding = first_open(&checked.report).map(finding);
+    Progress::update(&workshop.root, |progress| {
+        let known = progress.of_mut(exercise);
+        known.passed |= checked.outcome == Outcome::Passed;
+        known.last = Some(checked.outcome);
+        known.finding = finding;
+    })?;
+    Ok(checked)
+}
+
+fn checked(
+    workshop: &Workshop,
+    exercise: &Exercise,
+    loudness: Loudness,
+) -> anyhow::Result<Checked> {
+    let without_verdicts = |outcome, message| Checked {
+        outcome,
+        report: Report::default(),
+        message: Some(message),
+    };
+    // Before anything is built: when it has to be set up, it says so itself.
+    if let Err(error) = Lab::open() {
+        return Ok(without_verdicts(Outcome::LabBroken, error.to_string()));
+    }
+    let mut screen = (loudness == Loudness::Shown).then(|| Screen::new("building"));
+    let colours = loudness == Loudness::Shown
+        && anstream::stdout().current_choice() != anstream::ColorChoice::Never;
+    let executable = match process::compile(workshop, exercise, colours)? {
+        Ok(executable) => executable,
+        Err(failed) => {
+            if let Some(screen) = screen {
+                screen.clear();
+            }
+            return Ok(without_verdicts(Outcome::DidNotBuild, failed.0));
+        }
+    };
+    if let Some(screen) = &screen {
+        screen.status("running your service under systemd");
+    }
+    let (report, ended) = process::run(workshop, exercise, &executable, |report| {
+        if let Some(screen) = &mut screen {
+            screen.show(report);
+        }
+    })?;
+    if let Some(screen) = screen {
+        screen.finish(&report);
+    }
+    Ok(judged(report, &ended))
+}
+
+/// A check that ended without all its verdicts says nothing about the service.
+fn judged(report: Report, ended: &Ended) -> Checked {
+    let expected = report.verdicts.first().map_or(1, |first| first.of as usize);
+    let first = first_open(&report).map(|verdict| verdict.outcome);
+    let outcome = first.unwrap_or(Outcome::Passed);
+    let is_complete = report.verdicts.len() == expected;
+    if outcome == Outcome::Passed && !(is_complete && ended.is_success) {
+        let message = format!(
+            "{} of {expected} verdicts came; check again, and if it stays so, type: cargo workshop doctor\n\n{}",
+            report.verdicts.len(),
+            ended.last_words
+        );
+        return Checked {
+            outcome: Outcome::LabBroken,
+            report,
+            message: Some(message),
+        };
+    }
+    Checked {
+        outcome,
+        report,
+        message: None,
+    }
+}
+
+/// The first requirement that is not met.
+pub(crate) fn first_open(report: &Report) -> Option<&Verdict> {
+    report
+        .verdicts
+        .iter()
+        .find(|verdict| verdict.outcome != Outcome::Passed)
+}
+
+/// In a line: `requirement 3 of 8: a stop is announced`.
+fn finding(verdict: &Verdict) -> String {
+    format!(
+        "requirement {} of {}: {}",
+        verdict.number, verdict.of, verdict.title
+    )
+}
+
+fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyhow::Result<()> {
+    let number = &exercise.number;
+    if let Some(message) = &checked.message {
+        let headline = match checked.outcome {
+            Outcome::DidNotBuild => "DID NOT BUILD: the compiler's first message says why.",
+            _ => "LAB BROKEN (this is not your service's fault)",
+        };
+        anstream::println!(
+            "{}\n\n{message}\n",
+            style::outcome(checked.outcome, headline)
+        );
+    } else if let Some(verdict) = first_open(&checked.report) {
+        anstream::println!("{}", style::report(verdict.outcome, &verdict.report));
+    } else {
+        let headline = format!("PASSED: exercise {number}.");
+        anstream::println!("{}\n", style::outcome(Outcome::Passed, headline));
+    }
+    let command = |text: &str| style::strong(format!("cargo workshop {text}"));
+    match checked.outcome {
+        Outcome::Passed => {
+            let progress = Progress::read(&workshop.root)?.unwrap_or_default();
+            anstream::println!("Compare: {}", command(&format!("diff {number}")));
+            match progress.current(workshop) {
+                Some(_) => anstream::println!("Go on:   {}", command("next")),
+                None => anstream::println!(
+                    "All exercises are solved. Break one, and see what systemd does: {}",
+                    command("shell")
+                ),
+            }
+        }
+        Outcome::NotYet => {
+            anstream::println!(
+                "Edit {}, then: {}",
+                exercise.places(),
+                command(&format!("check {number}"))
+            );
+            anstream::println!(
+                "Guide: {}   Stuck: {}",
+                exercise.page(),
+                command(&format!("hint {number}"))
+            );
+            if first_open(&checked.report).is_some_and(|verdict| verdict.scenario.is_some()) {
+                anstream::println!(
+                    "All that happened: {}",
+                    command(&format!("timeline {number}"))
+                );
+            }
+        }
+        Outcome::DidNotBuild => {
+            anstream::println!(
+                "Edit {}, then: {}",
+                exercise.places(),
+                command(&format!("check {number}"))
+            );
+        }
+        Outcome::OutOfTime | Outcome::LabBroken => {
+            anstream::println!("What is wrong with the lab: {}", command("doctor"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! What a person sees while a check runs: a line for each requirement, with its state. On a terminal all of them at once;
+//! elsewhere each as soon as it and those before it are known.
+
+use std::io::{IsTerminal, stderr, stdout};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use systemd_lab::check::Verdict;
+use systemd_lab::check::report::Report;
+
+use crate::style::{self, spinner};
+
+/// The lines of one check.
+pub(super) struct Screen {
+    is_live: bool,
+    bars: MultiProgress,
+    status: ProgressBar,
+    lines: Vec<ProgressBar>,
+    /// How many lines were printed for good.
+    printed: usize,
+}
+
+impl Screen {
+    /// Nothing is shown yet but `status`.
+    pub(super) fn new(status: &'static str) -> Screen {
+        let bars = MultiProgress::new();
+        Screen {
+            is_live: stdout().is_terminal() && stderr().is_terminal(),
+            status: bars.add(spinner(status)),
+            bars,
+            lines: Vec::new(),
+            printed: 0,
+        }
+    }
+
+    /// Says what is going on.
+    pub(super) fn status(&self, status: &'static str) {
+        self.status.set_message(status);
+    }
+
+    /// Shows what is known now.
+    pub(super) fn show(&mut self, report: &Report) {
+        if !self.is_live {
+            self.print_known(report);
+            return;
+        }
+        for planned in report.plan.iter().skip(self.lines.len()) {
+            let text = style::faint(format!("{}  {}", planned.number, planned.title));
+            self.lines.push(self.bars.add(plain(format!("    {text}"))));
+        }
+        for verdict in &report.verdicts {
+            if let Some(line) = self.lines.get(verdict.number as usize - 1) {
+                line.set_message(verdict_line(verdict));
+            }
+        }
+    }
+
+    /// Leaves the final lines behind.
+    pub(super) fn finish(mut self, report: &Report) {
+        self.clear();
+        self.print_known(report);
+        // Those that have no verdict came to no end: they are told about below.
+        for verdict in report.verdicts.iter().skip(self.printed) {
+            anstream::println!("{}", verdict_line(verdict));
+        }
+        anstream::println!();
+    }
+
+    /// Leaves nothing behind.
+    pub(super) fn clear(&self) {
+        for bar in self.lines.iter().chain([&self.status]) {
+            bar.finish_and_clear();
+        }
+        let _ = self.bars.clear();
+    }
+
+    /// The verdicts up to the first that is missing.
+    fn print_known(&mut self, report: &Report) {
+        for verdict in report.verdicts.iter().skip(self.printed) {
+            if verdict.number as usize != self.printed + 1 {
+                break;
+            }
+            anstream::println!("{}", verdict_line(verdict));
+            self.printed += 1;
+        }
+    }
+}
+
+fn verdict_line(verdict: &Verdict) -> String {
+    format!(
+        "  {} {}  {}",
+        style::mark(verdict.outcome),
+        verdict.number,
+        verdict.title
+    )
+}
+
+fn plain(text: String) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(text);
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+        bar.set_style(style);
+    }
+    bar
+}

@@ -1,0 +1,171 @@
+//! Where the attendee is: `progress.toml` in the clone, plain text that may be edited by hand.
+//!
+//! It is written whole to a file of its own and then renamed, and read again under a lock before that: two commands at
+//! once do not lose each other's changes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use systemd_lab::check::Outcome;
+
+use crate::exercises::{Exercise, Workshop};
+
+const FILE: &str = "progress.toml";
+
+/// What people see when they open it.
+const HEADER: &str = "\
+# Where you are in the workshop. You may edit this: `passed = true` is what counts.
+# Without this file you begin anew; `cargo workshop check --all` finds out what passes.
+
+";
+
+/// What is known of all exercises, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Progress {
+    exercises: BTreeMap<String, Known>,
+}
+
+/// What is known of one exercise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Known {
+    /// Whether it has ever passed.
+    pub(crate) passed: bool,
+    /// How its last check ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) last: Option<Outcome>,
+    /// What the last check found first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) finding: Option<String>,
+    /// How many hints were shown.
+    pub(crate) hints: usize,
+}
+
+/// The file is there and cannot be understood.
+#[derive(Debug, thiserror::Error)]
+#[error("{FILE} is damaged: {message}")]
+pub(crate) struct Damaged {
+    message: String,
+}
+
+impl Progress {
+    /// Reads the file; nothing is known where there is none.
+    pub(crate) fn read(root: &Path) -> anyhow::Result<Result<Progress, Damaged>> {
+        let bytes = match fs::read(root.join(FILE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Ok(Progress::default()));
+            }
+            bytes => bytes.with_context(|| format!("cannot read {FILE}; make it yours"))?,
+        };
+        let text = String::from_utf8(bytes).map_err(|_| "it is no text".to_owned());
+        let progress = text.and_then(|text| {
+            toml::from_str(&text).map_err(|error| {
+                let line = error
+                    .span()
+                    .map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+                format!("line {line}: {}", error.message())
+            })
+        });
+        Ok(progress.map_err(|message| Damaged { message }))
+    }
+
+    /// Changes what is known and writes it. A file that cannot be understood is kept beside it.
+    pub(crate) fn update(
+        root: &Path,
+        change: impl FnOnce(&mut Progress),
+    ) -> anyhow::Result<Progress> {
+        let lock = File::open(root).context("cannot open the clone's folder")?;
+        lock.lock().context("cannot lock the clone's folder")?;
+        let mut progress = match Progress::read(root)? {
+            Ok(progress) => progress,
+            Err(_) => {
+                put_aside(root)?;
+                Progress::default()
+            }
+        };
+        let before = progress.clone();
+        change(&mut progress);
+        if progress != before {
+            progress.write(root)?;
+        }
+        Ok(progress)
+    }
+
+    fn write(&self, root: &Path) -> anyhow::Result<()> {
+        let context = || {
+            format!(
+                "cannot write {FILE} in {}; is the folder yours, and is there room on the disk?",
+                root.display()
+            )
+        };
+        let text = toml::to_string(self).context("progress cannot be written as TOML")?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".progress-")
+            .tempfile_in(root)
+            .with_context(context)?;
+        write!(file, "{HEADER}{text}").with_context(context)?;
+        file.persist(root.join(FILE)).with_context(context)?;
+        Ok(())
+    }
+
+    /// What is known of an exercise.
+    pub(crate) fn of(&self, exercise: &Exercise) -> Known {
+        self.exercises
+            .get(&exercise.number)
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn of_mut(&mut self, exercise: &Exercise) -> &mut Known {
+        self.exercises.entry(exercise.number.clone()).or_default()
+    }
+
+    /// Whether the exercise has ever passed.
+    pub(crate) fn has_passed(&self, exercise: &Exercise) -> bool {
+        self.of(exercise).passed
+    }
+
+    /// The first exercise that has not passed; `None` when all have.
+    pub(crate) fn current<'a>(&self, workshop: &'a Workshop) -> Option<&'a Exercise> {
+        workshop
+            .exercises
+            .iter()
+            .find(|exercise| !self.has_passed(exercise))
+    }
+
+    /// The exercise with this number, else the current one, else the last.
+    pub(crate) fn chosen<'a>(
+        &self,
+        workshop: &'a Workshop,
+        number: Option<&str>,
+    ) -> anyhow::Result<&'a Exercise> {
+        match number {
+            Some(number) => Ok(workshop.exercise(number)?),
+            None => self
+                .current(workshop)
+                .or(workshop.exercises.last())
+                .context("there are no exercises; is this the workshop's clone?"),
+        }
+    }
+}
+
+/// Keeps a damaged file under a name that no other has, and says which.
+pub(crate) fn put_aside(root: &Path) -> anyhow::Result<PathBuf> {
+    let mut number = 1;
+    let aside = loop {
+        let aside = root.join(format!("{FILE}.damaged-{number}"));
+        if !aside.exists() {
+            break aside;
+        }
+        number += 1;
+    };
+    fs::rename(root.join(FILE), &aside)
+        .with_context(|| format!("cannot rename {FILE}; is the folder yours?"))?;
+    Ok(aside)
+}

@@ -1,0 +1,119 @@
+//! Where one is: `cargo workshop`, `list` and `next`.
+
+use systemd_lab::check::Outcome;
+
+use crate::exercises::{Exercise, Workshop};
+use crate::progress::{Known, Progress};
+use crate::style;
+
+/// `cargo workshop`: all exercises, the task of the current one, how its last check ended, and what to do next.
+pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
+    anstream::println!("{}\n", style::strong("Service Resilience with systemd"));
+    list(workshop, progress)?;
+    let Some(current) = progress.current(workshop) else {
+        anstream::println!();
+        done();
+        return Ok(());
+    };
+    anstream::println!();
+    task(workshop, current)?;
+    let known = progress.of(current);
+    if let Some(last) = known.last {
+        let words = style::outcome(last, style::words(last));
+        let finding = known.finding.map_or(String::new(), |it| format!(", {it}"));
+        anstream::println!("Last check: {words}{finding}\n");
+    }
+    anstream::println!(
+        "Edit, then: {}   or, at each save: {}",
+        command("check"),
+        command("watch")
+    );
+    anstream::println!("Stuck: {}", command("hint"));
+    Ok(())
+}
+
+/// `list`: a line for each exercise.
+pub(crate) fn list(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
+    let current = progress.current(workshop).map(|it| it.number.as_str());
+    let topics = workshop.exercises.iter().map(|it| it.topic.chars().count());
+    let width = topics.max().unwrap_or(0);
+    for exercise in &workshop.exercises {
+        let settings = exercise.settings(&workshop.root)?;
+        let known = progress.of(exercise);
+        let is_current = current == Some(exercise.number.as_str());
+        let line = format!(
+            "  {} {} {:width$}  {:>3} min  {}",
+            mark(&known, is_current),
+            exercise.number,
+            exercise.topic,
+            settings.minutes,
+            state(&known, is_current),
+        );
+        anstream::println!("{}", line.trim_end());
+    }
+    Ok(())
+}
+
+fn mark(known: &Known, is_current: bool) -> String {
+    match (known.passed, is_current) {
+        (true, _) => style::mark(Outcome::Passed),
+        (false, true) => style::strong("▶"),
+        (false, false) => " ".to_owned(),
+    }
+}
+
+fn state(known: &Known, is_current: bool) -> String {
+    match known.last {
+        _ if known.passed => match known.last {
+            Some(last) if last != Outcome::Passed => {
+                format!("passed; last check: {}", style::words(last))
+            }
+            _ => "passed".to_owned(),
+        },
+        Some(last) => style::words(last).to_owned(),
+        None if is_current => "next".to_owned(),
+        None => String::new(),
+    }
+}
+
+/// `next`: the task of the first exercise that has not passed.
+pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
+    let Some(current) = progress.current(workshop) else {
+        done();
+        return Ok(());
+    };
+    task(workshop, current)?;
+    anstream::println!("Edit, then: {}", command("check"));
+    Ok(())
+}
+
+fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
+    let settings = exercise.settings(&workshop.root)?;
+    let title = format!(
+        "Exercise {}: {} ({} minutes)",
+        exercise.number, exercise.topic, settings.minutes
+    );
+    anstream::println!("{}", style::strong(title));
+    for line in settings.task.lines() {
+        anstream::println!("  {line}");
+    }
+    anstream::println!(
+        "  All of it: the top of exercises/{}/src/main.rs. Guide: {}\n",
+        exercise.folder(),
+        exercise.page()
+    );
+    Ok(())
+}
+
+fn done() {
+    anstream::println!("All exercises are solved.");
+    anstream::println!("Compare with the solution: {}", command("diff NN"));
+    anstream::println!(
+        "Break one, and see what systemd does: {}",
+        command("shell NN")
+    );
+}
+
+fn command(text: &str) -> String {
+    style::strong(format!("cargo workshop {text}"))
+}

@@ -1,0 +1,85 @@
+//! Whether any of an exercise's files was saved.
+//!
+//! It looks at some twenty files ten times a second instead of asking the kernel for events: that works the same on
+//! every file system, shared folders and network mounts among them, and costs nothing that can be measured.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::exercises::{Exercise, Workshop};
+
+/// Folders of an exercise that the attendee does not edit.
+const NOT_WATCHED: [&str; 2] = ["tests", "target"];
+
+/// All files of an exercise, with what changes when they are saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Files(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
+impl Files {
+    /// As they are now. What cannot be read is not there: it may be in the middle of being saved.
+    pub(super) fn of(workshop: &Workshop, exercise: &Exercise) -> Files {
+        let mut files = Files(Vec::new());
+        let folder = workshop.root.join("exercises").join(exercise.folder());
+        files.add(&folder, &|name| !NOT_WATCHED.contains(&name));
+        let package = exercise.package();
+        files.add(&workshop.root.join("units"), &|name| {
+            name.starts_with(&package)
+        });
+        files.0.sort();
+        files
+    }
+
+    fn add(&mut self, folder: &Path, is_wanted: &dyn Fn(&str) -> bool) {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Editors keep their own files beside those that they edit.
+            if !is_wanted(&name) || name.starts_with('.') || name.ends_with('~') {
+                continue;
+            }
+            let Ok(meta) = fs::metadata(entry.path()) else {
+                continue;
+            };
+            match meta.is_dir() {
+                true => self.add(&entry.path(), &|_| true),
+                false => self
+                    .0
+                    .push((entry.path(), meta.len(), meta.modified().ok())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workshop(root: &Path) -> Workshop {
+        for folder in ["exercises/01-a/src", "exercises/01-a/tests", "units"] {
+            fs::create_dir_all(root.join(folder)).expect("a folder");
+        }
+        fs::write(root.join("exercises/01-a/src/main.rs"), "one").expect("a file");
+        fs::write(root.join("units/exercise-01.service"), "one").expect("a file");
+        Workshop::in_folder(root).expect("it has exercises")
+    }
+
+    #[test]
+    fn a_save_is_seen_and_what_is_not_the_attendees_is_not() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let workshop = workshop(root.path());
+        let exercise = &workshop.exercises[0];
+        let saved = |name: &str| {
+            let before = Files::of(&workshop, exercise);
+            fs::write(root.path().join(name), "longer").expect("a file");
+            before != Files::of(&workshop, exercise)
+        };
+        assert!(saved("exercises/01-a/src/main.rs"));
+        assert!(saved("exercises/01-a/src/new.rs"));
+        assert!(saved("exercises/01-a/prediction.md"));
+        assert!(saved("units/exercise-01.service"));
+        assert!(saved("units/exercise-01-new.service"));
+        assert!(!saved("units/exercise-02.service"));
+        assert!(!saved("exercises/01-a/tests/check.rs"));
+        assert!(!saved("exercises/01-a/src/.main.rs.swp"));
+    }
+}

@@ -1,0 +1,115 @@
+//! `watch`: checks again at each save, and does what single keys say.
+
+mod files;
+mod keys;
+
+use std::io::{IsTerminal, Write, stdin, stdout};
+use std::time::Duration;
+
+use systemd_lab::check::Outcome;
+
+use crate::exercises::{Exercise, Workshop};
+use crate::progress::Progress;
+use crate::{WrongUsage, check, hint, status, style};
+use files::Files;
+use keys::{CTRL_C, CTRL_D, Keys};
+
+/// A person who saves does not notice a tenth of a second.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Cursor to the upper left corner, then erase: ECMA-48, CUP and ED.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
+
+/// What is asked for.
+enum Wish {
+    Check,
+    Hint,
+    Next,
+    List,
+    Quit,
+}
+
+/// Runs until the person quits. Returns how the last check ended.
+pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<Outcome> {
+    if !(stdin().is_terminal() && stdout().is_terminal()) {
+        return Err(WrongUsage(
+            "watch needs a terminal to show things and read keys; elsewhere, type: cargo workshop check".to_owned(),
+        )
+        .into());
+    }
+    let mut exercise = check::open_progress(workshop, false)?.chosen(workshop, number)?;
+    let mut wish = Wish::Check;
+    let mut outcome = Outcome::NotYet;
+    while !matches!(wish, Wish::Quit) {
+        // Before the check begins: what is saved while it runs is checked again.
+        let checked = Files::of(workshop, exercise);
+        clear();
+        match wish {
+            Wish::Check => outcome = check::shown(workshop, exercise)?.outcome,
+            Wish::Hint => hint::run(workshop, exercise)?,
+            Wish::List => status::list(workshop, &known(workshop)?)?,
+            Wish::Next => {
+                let progress = known(workshop)?;
+                status::next(workshop, &progress)?;
+                exercise = progress.current(workshop).unwrap_or(exercise);
+            }
+            Wish::Quit => {}
+        }
+        footer(exercise);
+        let before = match wish {
+            Wish::Check => checked,
+            _ => Files::of(workshop, exercise),
+        };
+        wish = wait(workshop, exercise, before)?;
+    }
+    Ok(outcome)
+}
+
+fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
+    check::open_progress(workshop, false)
+}
+
+/// Waits for a key, or until a file is saved.
+fn wait(workshop: &Workshop, exercise: &Exercise, mut before: Files) -> anyhow::Result<Wish> {
+    let keys = Keys::begin()?;
+    let mut is_saved = false;
+    loop {
+        match keys.wait(LOOK)? {
+            Some('r' | '\n' | '\r' | ' ') => return Ok(Wish::Check),
+            Some('h') => return Ok(Wish::Hint),
+            Some('n') => return Ok(Wish::Next),
+            Some('l') => return Ok(Wish::List),
+            Some('q' | CTRL_C | CTRL_D) => return Ok(Wish::Quit),
+            _ => {}
+        }
+        let now = Files::of(workshop, exercise);
+        // An editor saves in several steps, and people save several files: wait until they are done.
+        if is_saved && now == before {
+            return Ok(Wish::Check);
+        }
+        is_saved |= now != before;
+        before = now;
+    }
+}
+
+fn footer(exercise: &Exercise) {
+    let key = |key: &str, what: &str| format!("{}{what}", style::strong(format!("[{key}]")));
+    anstream::println!(
+        "\n{}\n{}",
+        style::faint(format!("Watching {}", exercise.places())),
+        [
+            key("r", "un"),
+            key("h", "int"),
+            key("n", "ext"),
+            key("l", "ist"),
+            key("q", "uit")
+        ]
+        .join("  ")
+    );
+}
+
+fn clear() {
+    print!("{CLEAR}");
+    // What cannot be cleared stays.
+    let _ = stdout().flush();
+}
