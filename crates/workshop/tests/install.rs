@@ -120,6 +120,7 @@ fn a_second_install_replaces_the_first() {
         "replaced",
         session(&[
             "workshop install 1 --yes >/dev/null; systemctl start exercise-01",
+            "systemctl start exercise-01-alert@x.service 2>/dev/null; systemctl is-failed exercise-01-alert@x",
             "mv units/exercise-01-alert@.service units/exercise-01-alarm@.service",
             "printf '[Unit]\nDescription=new\n' >> units/exercise-01.service",
             "workshop install 1 --yes",

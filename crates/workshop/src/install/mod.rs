@@ -108,7 +108,7 @@ pub(crate) fn install(
         .filter(|path| !is_planned(path))
         .cloned()
         .collect();
-    show_plan(exercise, &planned, &stale);
+    show_plan(exercise, &planned, &record.path, &stale);
     if !arguments.yes {
         if !std::io::stdin().is_terminal() {
             return refuse(
@@ -129,7 +129,7 @@ pub(crate) fn install(
         as_root(&["install", "-D", "-m", file.mode, from.as_ref(), &file.to])?;
     }
     if !stale.is_empty() {
-        remove_files(&stale)?;
+        take_away(&stale)?;
         record.files.retain(|path| !stale.contains(path));
         record.write()?;
     }
@@ -153,24 +153,30 @@ pub(crate) fn uninstall(workshop: &Workshop, arguments: &UninstallArguments) -> 
         );
         return Ok(());
     }
-    let units = record.units();
+    take_away(&record.files.iter().cloned().collect::<Vec<String>>())?;
+    record.remove()?;
+    println!(
+        "\nExercise {} is no longer on this machine.",
+        exercise.number
+    );
+    Ok(())
+}
+
+/// Removes files, and lets systemd forget the units among them.
+fn take_away(paths: &[String]) -> anyhow::Result<()> {
+    let units = record::units(paths);
     let patterns: Vec<String> = units.iter().map(|unit| pattern(unit)).collect();
     // A record may be there though the machine has another service manager now.
     let has_units = !units.is_empty() && runs_systemd();
     if has_units {
         stop(&units, &patterns)?;
     }
-    remove_files(&record.files.iter().cloned().collect::<Vec<String>>())?;
+    remove_files(paths)?;
     if has_units {
         as_root(&["systemctl", "daemon-reload"])?;
         let failed = loaded_units(&patterns, FAILED)?;
         run_for("reset-failed", &failed)?;
     }
-    record.remove()?;
-    println!(
-        "\nExercise {} is no longer on this machine.",
-        exercise.number
-    );
     Ok(())
 }
 
@@ -213,7 +219,7 @@ fn is_read_by_systemd(name: &str) -> bool {
     }
 }
 
-fn show_plan(exercise: &Exercise, planned: &[Planned], stale: &[String]) {
+fn show_plan(exercise: &Exercise, planned: &[Planned], record: &str, stale: &[String]) {
     let sudo = if is_root() { "" } else { ", with sudo" };
     println!(
         "Exercise {} on this very machine: these files are written{sudo}:\n",
@@ -222,8 +228,9 @@ fn show_plan(exercise: &Exercise, planned: &[Planned], stale: &[String]) {
     for file in planned {
         println!("    {}", file.to);
     }
+    println!("    {record} (this list, for `uninstall`)");
     if !stale.is_empty() {
-        println!("\nand these removed, which are from an earlier time:\n");
+        println!("\nand these removed, which are from an earlier time, and their units stopped:\n");
         for path in stale {
             println!("    {path}");
         }

@@ -16,7 +16,7 @@ use crate::files::is_unit_of;
 
 /// Absolute paths, one in each line of its file.
 pub(super) struct Record {
-    path: String,
+    pub(super) path: String,
     pub(super) files: BTreeSet<String>,
 }
 
@@ -62,18 +62,17 @@ impl Record {
         as_root(&["rm", "-f", &self.path])?;
         as_root(&["rmdir", "--ignore-fail-on-non-empty", RECORDS])
     }
+}
 
-    /// The names of the units, without their drop-ins.
-    pub(super) fn units(&self) -> Vec<String> {
-        let names = self
-            .files
-            .iter()
-            .filter_map(|path| path.strip_prefix(UNITS)?.strip_prefix('/'));
-        names
-            .filter(|name| !name.contains('/'))
-            .map(str::to_owned)
-            .collect()
-    }
+/// The names of the units among these files, without their drop-ins.
+pub(super) fn units(paths: &[String]) -> Vec<String> {
+    let names = paths
+        .iter()
+        .filter_map(|path| path.strip_prefix(UNITS)?.strip_prefix('/'));
+    names
+        .filter(|name| !name.contains('/'))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether a path is one that this program could have written.
