@@ -27,12 +27,14 @@
 
 mod cache;
 pub mod check;
+mod clock;
 pub mod diagnosis;
 mod elf;
 mod error;
 mod image;
 mod lab;
 mod packages;
+pub mod picture;
 mod process;
 mod progress;
 mod qmp;
@@ -42,8 +44,10 @@ mod timeline;
 mod view;
 mod vm;
 
+pub use clock::clock_time;
 pub use error::LabError;
 pub use lab::{GuestFile, Lab};
+pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::Timeline;
 pub use view::{ERROR, View, describe};

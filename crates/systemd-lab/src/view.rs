@@ -7,18 +7,18 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
 
 /// What a distance is cut down to. Everything that makes distances longer than they ought to be (see above) adds up
 /// to less than this.
-const STEP: Duration = Duration::from_secs(1);
+pub(crate) const STEP: Duration = Duration::from_secs(1);
 
 /// Added before cutting: a distance of a hair less than 2 s (a stamp is taken when a message is sent, a deadline
 /// counts from when it is handled) is 2 s for people.
-const TOLERANCE: Duration = Duration::from_millis(50);
+pub(crate) const TOLERANCE: Duration = Duration::from_millis(50);
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
@@ -316,6 +316,12 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::Response { name, outcome } => {
             format!("request \"{name}\": {}", response_text(outcome))
         }
+        EventKind::StepEnded { outcome, .. } => match outcome {
+            StepOutcome::Done => return None,
+            StepOutcome::DeadlinePassed => "the scenario gave up waiting".to_owned(),
+            StepOutcome::Refused { message, .. } => format!("refused: {message}"),
+        },
+        EventKind::ScenarioEnded => "end of the scenario".to_owned(),
         _ => return None,
     })
 }

@@ -17,6 +17,7 @@ mod reset;
 mod starter;
 mod status;
 mod style;
+mod timeline;
 mod verify;
 mod watch;
 mod work;
@@ -64,6 +65,8 @@ enum Command {
     Install(install::InstallArguments),
     /// Take away all that install has written.
     Uninstall(install::UninstallArguments),
+    /// All that happened in the last check of an exercise, as text or as a picture.
+    Timeline(timeline::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -131,6 +134,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             return Ok(exit_status(install::install(&workshop, arguments)?));
         }
         Some(Command::Uninstall(arguments)) => install::uninstall(&workshop, arguments)?,
+        Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Verify(arguments)) => {
             return Ok(verify::run(&workshop, arguments)?.map_or(WRONG_USAGE, exit_status));
         }

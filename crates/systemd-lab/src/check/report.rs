@@ -102,7 +102,7 @@ pub fn append(record: &Record) {
 pub struct Report {
     /// All requirements, in order. Empty until the check has begun.
     pub plan: Vec<Planned>,
-    /// The runs, in the order in which they ended.
+    /// The runs, in the order of their scenarios' names.
     pub runs: Vec<Run>,
     /// The verdicts, in the order of their requirements.
     pub verdicts: Vec<Verdict>,
@@ -110,7 +110,7 @@ pub struct Report {
 
 /// A line of a report that no check of this version has written.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line} of the check's report is no record of this version: {source}; check again")]
+#[error("line {line} of the check's report is no record of this version; check again")]
 pub struct ReportError {
     /// Counted from 1.
     pub line: usize,
@@ -143,7 +143,12 @@ impl Report {
     pub fn add(&mut self, record: Record) {
         match record {
             Record::Plan { requirements } => self.plan = requirements,
-            Record::Run(run) => self.runs.push(run),
+            Record::Run(run) => {
+                // Not as they ended: which of them ends first is the host's affair.
+                let later = |other: &Run| other.scenario.name > run.scenario.name;
+                let place = self.runs.iter().position(later);
+                self.runs.insert(place.unwrap_or(self.runs.len()), run);
+            }
             Record::Verdict(verdict) => {
                 let later = |other: &Verdict| other.number > verdict.number;
                 let place = self.verdicts.iter().position(later);

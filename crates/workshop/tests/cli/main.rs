@@ -5,6 +5,7 @@ mod fixture;
 
 mod check;
 mod progress;
+mod timeline;
 
 use insta::assert_snapshot;
 

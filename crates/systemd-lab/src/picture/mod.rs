@@ -1,0 +1,147 @@
+//! A timeline as a picture: one standalone SVG, also fit to be put into a page of a book as it is.
+//!
+//! Time runs downward. What is told of a service are words, and words need width: side by side they collide after a few
+//! letters, one below the other each has a line of its own, on a phone too. To the left are the times, then a lane with
+//! the states of each unit, then the words.
+//!
+//! Like [`View`](crate::View), a picture is the same for every service that behaves the same: positions come from
+//! [`Timeline::coarse_seconds`], and nothing that a PID or a raw stamp could change is shown. The same timeline gives the
+//! same bytes.
+
+mod fold;
+mod layout;
+mod rows;
+mod svg;
+mod words;
+
+use sha2::{Digest, Sha256};
+
+use crate::timeline::Timeline;
+use layout::Layout;
+use rows::Rows;
+
+/// Bytes of the checksum that an identifier is made of: enough for the pictures of one page.
+const ID_BYTES: usize = 5;
+
+/// Chooses units and renders them.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    units: Vec<String>,
+    title: Option<String>,
+    id: Option<String>,
+    logs: bool,
+}
+
+impl Picture {
+    /// A picture of these units, each in a lane of its own, and of the scenario's requests.
+    pub fn of(units: &[&str]) -> Picture {
+        Picture {
+            units: units.iter().map(|unit| unit.to_string()).collect(),
+            title: None,
+            id: None,
+            logs: false,
+        }
+    }
+
+    /// A picture of all units that the timeline tells something about, in the order in which it does. Slices are left
+    /// out: systemd makes them on its own.
+    pub fn everything(timeline: &Timeline) -> Picture {
+        let mut units: Vec<&str> = Vec::new();
+        for event in timeline.events() {
+            if let Some(unit) = event.unit.as_deref()
+                && rows::is_shown(&event.kind)
+                && !unit.ends_with(".slice")
+                && !units.contains(&unit)
+            {
+                units.push(unit);
+            }
+        }
+        Picture::of(&units)
+    }
+
+    /// What the picture is called, above it and by a screen reader.
+    #[must_use]
+    pub fn title(self, title: &str) -> Picture {
+        Picture {
+            title: Some(title.to_owned()),
+            ..self
+        }
+    }
+
+    /// How the identifiers in the picture begin. Needed only where the same picture is twice on one page: without it
+    /// they are derived from what is shown.
+    #[must_use]
+    pub fn id(self, id: &str) -> Picture {
+        Picture {
+            id: Some(id.to_owned()),
+            ..self
+        }
+    }
+
+    /// Shows the lines that the units logged, too.
+    #[must_use]
+    pub fn logs(self) -> Picture {
+        Picture { logs: true, ..self }
+    }
+
+    /// The picture as SVG. Without blank lines, so that Markdown takes it for one piece.
+    pub fn render(&self, timeline: &Timeline) -> String {
+        svg::document(&[self.drawn(timeline)])
+    }
+
+    fn drawn(&self, timeline: &Timeline) -> Drawn {
+        let rows = fold::folded(Rows::of(timeline, &self.units, self.logs));
+        let title = match &self.title {
+            Some(title) => title.clone(),
+            None => format!("Timeline of {}", self.units.join(", ")),
+        };
+        let description = words::of(&rows);
+        let layout = Layout::of(&rows, self.title.as_deref());
+        let id = match &self.id {
+            Some(id) => id.clone(),
+            None => derived_id(&title, &description),
+        };
+        Drawn {
+            body: svg::body(&rows, &layout),
+            height: layout.height,
+            title,
+            description,
+            id,
+        }
+    }
+}
+
+/// Several pictures as one SVG, one below the other.
+pub fn column(pictures: &[(Picture, &Timeline)]) -> String {
+    let drawn: Vec<Drawn> = pictures
+        .iter()
+        .map(|(picture, timeline)| picture.drawn(timeline))
+        .collect();
+    svg::document(&drawn)
+}
+
+/// A picture on its own, not yet in a document.
+struct Drawn {
+    body: String,
+    height: u32,
+    title: String,
+    description: String,
+    id: String,
+}
+
+fn derived_id(title: &str, description: &str) -> String {
+    let digest = Sha256::new()
+        .chain_update(title)
+        .chain_update([0])
+        .chain_update(description)
+        .finalize();
+    let letters: String = digest
+        .iter()
+        .take(ID_BYTES)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("timeline-{letters}")
+}
+
+#[cfg(test)]
+mod tests;

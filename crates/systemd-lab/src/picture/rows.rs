@@ -1,0 +1,339 @@
+//! What a picture tells: a row of words for each event that matters, and the states between them.
+
+use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use crate::timeline::Timeline;
+use crate::view::{ERROR, WARNING, describe};
+
+/// Name of the lane of what is about no unit.
+const REQUESTS: &str = "requests";
+
+/// States that systemd passes through. Where they take no time, the rows beside them say all that there is to say.
+const PASSING: [&str; 5] = [
+    "stop-watchdog",
+    "dead-before-auto-restart",
+    "failed-before-auto-restart",
+    "auto-restart-queued",
+    "dead-resources-pinned",
+];
+
+/// Assignments that would differ from run to run, or say nothing to a person.
+const HIDDEN_ASSIGNMENTS: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
+
+/// The watchdog's ping: a tick, not a row.
+pub(super) const PING: &str = "WATCHDOG=1";
+
+/// All that is shown, in order.
+pub(super) struct Rows {
+    pub(super) lanes: Vec<String>,
+    pub(super) rows: Vec<Row>,
+    pub(super) spans: Vec<Span>,
+    pub(super) pings: Vec<Ping>,
+}
+
+/// One line of words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Coarse seconds since the scenario began.
+    pub(super) at: u64,
+    /// `None` for the scenario's own: its end, and why it ended early.
+    pub(super) lane: Option<usize>,
+    pub(super) mark: Mark,
+    pub(super) text: String,
+}
+
+/// What a row is, and so its shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// A state begins.
+    State,
+    Good,
+    Bad,
+    Note,
+    Signal,
+    Restart,
+    Answer,
+    /// Of the scenario as a whole.
+    End,
+}
+
+/// A state, from one row to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) lane: usize,
+    pub(super) state: State,
+    /// Index of the row at which it begins, and of the one at which it ends.
+    pub(super) rows: (usize, usize),
+}
+
+/// Kinds of states, each drawn in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Dead,
+    Starting,
+    Running,
+    Reloading,
+    Stopping,
+    Waiting,
+    Failed,
+}
+
+/// A ping of the watchdog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ping {
+    pub(super) lane: usize,
+    pub(super) at: u64,
+    pub(super) at_us: u64,
+    /// How many rows came before it.
+    pub(super) after_rows: usize,
+}
+
+impl State {
+    /// The kind of a `SubState`.
+    fn of(sub_state: &str) -> State {
+        let begins = |prefix: &str| sub_state.starts_with(prefix);
+        if begins("auto-restart") {
+            State::Waiting
+        } else if begins("reload") || begins("refresh") {
+            State::Reloading
+        } else if begins("start") || begins("condition") || begins("activating") {
+            State::Starting
+        } else if begins("stop") || begins("final") || begins("deactivating") {
+            State::Stopping
+        } else if begins("failed") {
+            State::Failed
+        } else if begins("dead") || begins("cleaning") {
+            State::Dead
+        } else {
+            // `running`, `exited`, and the active states of units that are no services.
+            State::Running
+        }
+    }
+}
+
+/// Whether a picture shows such an event about one of its units at all.
+pub(super) fn is_shown(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::StateChanged { .. }) || row_of(kind, true).is_some()
+}
+
+impl Rows {
+    pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Rows {
+        let mut builder = Builder {
+            rows: Rows {
+                lanes: units.to_vec(),
+                rows: Vec::new(),
+                spans: Vec::new(),
+                pings: Vec::new(),
+            },
+            open: vec![None; units.len()],
+            said: vec![None; units.len()],
+            logs,
+        };
+        let times = timeline.coarse_seconds();
+        let events = timeline.events();
+        for (index, (event, &at)) in events.iter().zip(&times).enumerate() {
+            match &event.kind {
+                EventKind::StateChanged { from, to } => {
+                    let after = &events[index + 1..];
+                    let next = after.iter().position(|later| {
+                        later.unit == event.unit
+                            && matches!(later.kind, EventKind::StateChanged { .. })
+                    });
+                    let is_over_at_once = next.is_some_and(|next| times[index + 1 + next] == at);
+                    let is_passing = is_over_at_once && PASSING.contains(&to.as_str());
+                    builder.change(event, at, (from, to), is_passing);
+                }
+                EventKind::Notified { assignments, .. }
+                    if assignments.iter().any(|one| one == PING) =>
+                {
+                    builder.ping(event, at);
+                    builder.event(event, at);
+                }
+                _ => builder.event(event, at),
+            }
+        }
+        builder.finish()
+    }
+
+    /// Pings between this row and the next.
+    pub(super) fn pings_after(&self, row: usize) -> impl Iterator<Item = &Ping> {
+        self.pings
+            .iter()
+            .filter(move |ping| ping.after_rows == row + 1)
+    }
+}
+
+struct Builder {
+    rows: Rows,
+    /// For each lane the state that it is in, and the row at which that began.
+    open: Vec<Option<(State, usize)>>,
+    /// For each lane its last notification, without digits.
+    said: Vec<Option<String>>,
+    logs: bool,
+}
+
+impl Builder {
+    fn change(&mut self, event: &Event, at: u64, (from, to): (&str, &str), is_passing: bool) {
+        let Some(lane) = self.lane(event) else { return };
+        let here = self.rows.rows.len();
+        let (before, began) = self.open[lane].unwrap_or((State::of(from), 0));
+        if began < here {
+            self.rows.spans.push(Span {
+                lane,
+                state: before,
+                rows: (began, here),
+            });
+        }
+        self.open[lane] = Some((State::of(to), here));
+        self.said[lane] = None;
+        if !is_passing {
+            self.push(at, Some(lane), Mark::State, to.to_owned());
+        }
+    }
+
+    fn ping(&mut self, event: &Event, at: u64) {
+        if let Some(lane) = self.lane(event) {
+            self.rows.pings.push(Ping {
+                lane,
+                at,
+                at_us: event.at_us,
+                after_rows: self.rows.rows.len(),
+            });
+        }
+    }
+
+    fn event(&mut self, event: &Event, at: u64) {
+        let Some((mark, text)) = row_of(&event.kind, self.logs) else {
+            return;
+        };
+        let is_the_scenarios_own = matches!(
+            event.kind,
+            EventKind::StepEnded { .. } | EventKind::ScenarioEnded
+        );
+        if is_the_scenarios_own {
+            self.push(at, None, mark, text);
+            return;
+        }
+        let Some(lane) = self.lane(event) else { return };
+        if !self.repeats(lane, &event.kind, &text) {
+            self.push(at, Some(lane), mark, text);
+        }
+    }
+
+    /// Whether it says what was said already. A status that only counts on says it, too.
+    fn repeats(&mut self, lane: usize, kind: &EventKind, text: &str) -> bool {
+        if matches!(kind, EventKind::Notified { .. }) {
+            let said = Some(text.replace(|c: char| c.is_ascii_digit(), ""));
+            let repeats = self.said[lane] == said;
+            self.said[lane] = said;
+            return repeats;
+        }
+        let before = self.rows.rows.last();
+        before.is_some_and(|row| row.lane == Some(lane) && row.text == text)
+    }
+
+    fn push(&mut self, at: u64, lane: Option<usize>, mark: Mark, text: String) {
+        self.rows.rows.push(Row {
+            at,
+            lane,
+            mark,
+            text,
+        });
+    }
+
+    /// The lane of the event's unit; `None` for a unit that the picture does not show.
+    fn lane(&mut self, event: &Event) -> Option<usize> {
+        let name = event.unit.as_deref().unwrap_or(REQUESTS);
+        let found = self.rows.lanes.iter().position(|lane| lane == name);
+        if found.is_none() && event.unit.is_none() {
+            self.rows.lanes.push(REQUESTS.to_owned());
+            self.open.push(None);
+            self.said.push(None);
+            return Some(self.rows.lanes.len() - 1);
+        }
+        found
+    }
+
+    fn finish(mut self) -> Rows {
+        if self.rows.rows.is_empty() {
+            self.push(0, None, Mark::End, "nothing happened".to_owned());
+        }
+        let last = self.rows.rows.len() - 1;
+        for (lane, open) in self.open.iter().enumerate() {
+            let (state, began) = open.unwrap_or((State::Dead, 0));
+            if began < last {
+                self.rows.spans.push(Span {
+                    lane,
+                    state,
+                    rows: (began, last),
+                });
+            }
+        }
+        self.rows
+    }
+}
+
+/// The row of an event that is no state change; `None` for what a picture leaves out.
+fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
+    let mark = match kind {
+        EventKind::Notified { assignments, .. } => return notification(assignments),
+        EventKind::StepEnded { .. } => Mark::Bad,
+        EventKind::ScenarioEnded => Mark::End,
+        EventKind::Response { name, outcome } => {
+            let mark = match outcome {
+                ResponseOutcome::Answered { status, .. } if *status < 500 => Mark::Answer,
+                _ => Mark::Bad,
+            };
+            let text = describe(kind)?;
+            // Its lane says already that it is a request.
+            let text = text.strip_prefix("request ").unwrap_or(name);
+            return Some((mark, text.to_owned()));
+        }
+        // A start shows in the states.
+        EventKind::JobQueued { job } if job != "start" => Mark::Note,
+        EventKind::JobEnded { result, .. } if result != "done" => Mark::Bad,
+        EventKind::ProcessExited { code, status, .. } if code == "exited" && *status == 0 => {
+            Mark::Note
+        }
+        EventKind::ProcessExited { .. }
+        | EventKind::NotificationRefused { .. }
+        | EventKind::WatchdogTimeout { .. }
+        | EventKind::Timeout { .. }
+        | EventKind::Failed { .. }
+        | EventKind::StartLimitHit => Mark::Bad,
+        EventKind::Killing { .. } => Mark::Signal,
+        EventKind::Deactivated => Mark::Good,
+        EventKind::RestartScheduled { .. } => Mark::Restart,
+        EventKind::UnitFile { priority, .. } if *priority <= ERROR => Mark::Bad,
+        EventKind::UnitFile { priority, .. } if *priority <= WARNING => Mark::Note,
+        EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => Mark::Note,
+        EventKind::Log { .. } if logs => Mark::Note,
+        _ => return None,
+    };
+    Some((mark, describe(kind)?))
+}
+
+fn notification(assignments: &[String]) -> Option<(Mark, String)> {
+    let shown: Vec<&str> = assignments
+        .iter()
+        .map(String::as_str)
+        .filter(|one| *one != PING)
+        .filter(|one| {
+            !HIDDEN_ASSIGNMENTS
+                .iter()
+                .any(|hidden| one.starts_with(hidden))
+        })
+        .collect();
+    if shown.is_empty() {
+        return None;
+    }
+    let mark = if shown.contains(&"WATCHDOG=trigger") {
+        Mark::Bad
+    } else if shown.iter().all(|one| one.starts_with("STATUS=")) {
+        Mark::Note
+    } else {
+        Mark::Good
+    };
+    Some((mark, shown.join(" ")))
+}

@@ -1,0 +1,354 @@
+//! Whatever is drawn: it fits, it is well-formed, and it is the same for services that behave the same.
+
+use std::collections::BTreeSet;
+
+use roxmltree::Document;
+use systemd_lab_protocol::event::{ResponseOutcome, Source, StepOutcome};
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::*;
+
+const UNIT: &str = "t.service";
+
+fn event(at_ms: u64, kind: EventKind) -> Event {
+    let is_about_no_unit = matches!(
+        kind,
+        EventKind::ScenarioBegan { .. } | EventKind::ScenarioEnded | EventKind::Response { .. }
+    );
+    Event {
+        at_us: at_ms * 1000,
+        unit: (!is_about_no_unit).then(|| UNIT.to_owned()),
+        source: Source::Agent,
+        kind,
+    }
+}
+
+fn began() -> Event {
+    let name = "t".to_owned();
+    event(0, EventKind::ScenarioBegan { name })
+}
+
+fn changed(at_ms: u64, from: &str, to: &str) -> Event {
+    let (from, to) = (from.into(), to.into());
+    event(at_ms, EventKind::StateChanged { from, to })
+}
+
+fn notified(at_ms: u64, assignments: &[&str]) -> Event {
+    let assignments = assignments.iter().map(|one| one.to_string()).collect();
+    event(
+        at_ms,
+        EventKind::Notified {
+            pid: 7,
+            assignments,
+        },
+    )
+}
+
+fn logged(at_ms: u64, message: &str) -> Event {
+    let message = message.to_owned();
+    event(
+        at_ms,
+        EventKind::Log {
+            priority: 6,
+            message,
+        },
+    )
+}
+
+/// A start, a kill by the watchdog, a restart, a request and a long wait.
+fn short(slack_ms: u64) -> Timeline {
+    let message = "Watchdog timeout (limit 10s)!".to_owned();
+    let killed = 10_140 + slack_ms;
+    let restarted = killed + 5_000 + slack_ms;
+    let outcome = ResponseOutcome::Answered {
+        status: 200,
+        body: "Hello <World> & all".into(),
+    };
+    Timeline::new(vec![
+        began(),
+        changed(50, "dead", "start"),
+        notified(140, &["READY=1", "STATUS=ready"]),
+        changed(141, "start", "running"),
+        notified(3_200, &["WATCHDOG=1"]),
+        event(killed, EventKind::WatchdogTimeout { message }),
+        changed(killed, "running", "stop-watchdog"),
+        changed(killed + 5, "stop-watchdog", "auto-restart"),
+        event(restarted, EventKind::RestartScheduled { counter: 1 }),
+        changed(restarted, "auto-restart", "auto-restart-queued"),
+        changed(restarted + 10, "auto-restart-queued", "start"),
+        changed(restarted + 90, "start", "running"),
+        event(
+            restarted + 95,
+            EventKind::Response {
+                name: "first".into(),
+                outcome,
+            },
+        ),
+        event(restarted + 300_100, EventKind::ScenarioEnded),
+    ])
+}
+
+fn real() -> Timeline {
+    let events = include_str!("fixtures/deadlock.json")
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event of a real run"));
+    Timeline::new(events.collect())
+}
+
+fn pictured(timeline: &Timeline) -> (Rows, Layout) {
+    let rows = Rows::of(timeline, &Picture::everything(timeline).units, true);
+    let layout = Layout::of(&rows, None);
+    (rows, layout)
+}
+
+/// The words of a picture, in the order in which they are drawn.
+fn words_in(document: &Document<'_>) -> Vec<String> {
+    let texts = document
+        .descendants()
+        .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")));
+    texts
+        .filter_map(|node| node.text().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn a_small_one() {
+    let svg = Picture::of(&[UNIT])
+        .title("killed by the watchdog")
+        .render(&short(0));
+    insta::assert_snapshot!("small", svg);
+}
+
+#[test]
+fn a_real_one() {
+    let timeline = real();
+    let svg = Picture::everything(&timeline)
+        .title(timeline.scenario())
+        .render(&timeline);
+    insta::assert_snapshot!("real", svg);
+}
+
+#[test]
+fn slack_does_not_show() {
+    let picture = Picture::of(&[UNIT]);
+    assert_eq!(picture.render(&short(0)), picture.render(&short(249)));
+}
+
+#[test]
+fn rows_never_touch_and_all_words_fit() {
+    let long = "a long line, of many words and onewordthatismuchtoolongtofitintoanylineofthepictureatall. ";
+    let mut events = short(0).events().to_vec();
+    events.push(logged(16_000, &long.repeat(5)));
+    events.push(logged(
+        16_000,
+        "日本語の行は二倍の幅をとるので早く折り返さなければならないはずです",
+    ));
+    for timeline in [real(), Timeline::new(events)] {
+        let (_, layout) = pictured(&timeline);
+        for two in layout.rows.windows(2) {
+            let lines = u32::try_from(two[0].lines.len()).expect("few lines");
+            assert!(two[1].y >= two[0].y + lines * layout::LINE);
+        }
+        let lines = layout.rows.iter().flat_map(|place| &place.lines);
+        for line in lines {
+            assert!(layout::fits(line, layout.words_x), "{line}");
+        }
+    }
+}
+
+#[test]
+fn short_waits_keep_their_proportion_and_long_ones_are_broken() {
+    let (_, layout) = pictured(&Timeline::new(vec![
+        began(),
+        changed(0, "dead", "start"),
+        changed(5_000, "start", "running"),
+        changed(15_000, "running", "stop-sigterm"),
+        changed(315_000, "stop-sigterm", "failed"),
+        changed(36_315_000, "failed", "dead"),
+    ]));
+    let gaps: Vec<u32> = layout
+        .rows
+        .windows(2)
+        .map(|two| two[1].y - two[0].y - layout::LINE)
+        .collect();
+    assert_eq!(gaps[1], 2 * gaps[0]);
+    assert_eq!(gaps[2], gaps[3], "a break is as high as any other");
+    let breaks: Vec<&str> = layout
+        .breaks
+        .iter()
+        .map(|one| one.lines[0].as_str())
+        .collect();
+    assert_eq!(breaks, ["5 min", "10 h"]);
+    let times: Vec<&str> = layout
+        .rows
+        .iter()
+        .filter_map(|place| place.time.as_deref())
+        .collect();
+    assert_eq!(times, ["0:00", "0:05", "0:15", "5:15", "10:05:15"]);
+}
+
+#[test]
+fn pings_are_ticks_and_in_a_long_wait_only_words() {
+    let pings = |until: u64| (1..until / 3_000).map(|turn| notified(turn * 3_000, &[rows::PING]));
+    let with_pings = |until: u64| {
+        let mut events = vec![began(), changed(0, "start", "running")];
+        events.extend(pings(until));
+        events.push(changed(until, "running", "dead"));
+        pictured(&Timeline::new(events))
+    };
+    let (rows, layout) = with_pings(12_000);
+    assert_eq!((rows.rows.len(), layout.ticks.len()), (2, 3));
+    assert!(layout.legend_y.is_some());
+    let (rows, layout) = with_pings(36_000_000);
+    assert_eq!((rows.rows.len(), layout.ticks.len()), (2, 0));
+    assert_eq!(layout.breaks[0].lines, ["10 h, WATCHDOG=1 every 3 s"]);
+}
+
+#[test]
+fn a_status_that_counts_is_shown_once() {
+    let mut events = vec![began(), changed(0, "start", "running")];
+    events.extend((0..50).map(|turn| {
+        let status = format!("STATUS={turn} visits");
+        notified(1_000 + turn * 100, &["WATCHDOG=1", &status])
+    }));
+    let (rows, _) = pictured(&Timeline::new(events));
+    let texts: Vec<&str> = rows.rows.iter().map(|row| row.text.as_str()).collect();
+    assert_eq!(texts, ["running", "STATUS=0 visits"]);
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_not_shown() {
+    let reloading = |stamp: &str| {
+        let events = vec![began(), notified(5, &["RELOADING=1", stamp])];
+        Picture::of(&[UNIT]).render(&Timeline::new(events))
+    };
+    assert_eq!(reloading("MONOTONIC_USEC=1"), reloading("MONOTONIC_USEC=2"));
+}
+
+#[test]
+fn any_text_is_escaped() {
+    let hostile = "</text><script>alert(\"1\")</script> & \u{0}\u{1b}[31m ]]> é";
+    let timeline = Timeline::new(vec![began(), logged(5, hostile)]);
+    let svg = Picture::of(&[UNIT]).title(hostile).logs().render(&timeline);
+    let document = Document::parse(&svg).expect("it is well-formed");
+    assert!(
+        !document
+            .descendants()
+            .any(|node| node.tag_name().name() == "script")
+    );
+    let words = words_in(&document).join(" ");
+    assert!(
+        words.contains("log: </text><script>alert(\"1\")</script>"),
+        "{words}"
+    );
+    assert!(words.contains("& \u{fffd}\u{fffd}[31m ]]> é"), "{words}");
+}
+
+#[test]
+fn identifiers_are_unique_and_the_bytes_always_the_same() {
+    let (short, real) = (short(0), real());
+    let both = || {
+        let of_real = Picture::everything(&real);
+        column(&[(Picture::of(&[UNIT]), &short), (of_real, &real)])
+            + &Picture::of(&[UNIT]).id("again").render(&short)
+    };
+    assert_eq!(both(), both());
+    let page = format!("<page>{}</page>", both());
+    let document = Document::parse(&page).expect("it is well-formed");
+    let ids: Vec<&str> = document
+        .descendants()
+        .filter_map(|node| node.attribute("id"))
+        .collect();
+    let unique: BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!((ids.len(), unique.len()), (6, 6), "{ids:?}");
+    let names = document
+        .descendants()
+        .filter_map(|node| node.attribute("aria-labelledby"))
+        .flat_map(|names| names.split(' '));
+    for name in names {
+        assert!(unique.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn markdown_takes_it_for_one_piece() {
+    let svg = Picture::of(&[UNIT]).title("one\n\ntwo").render(&short(0));
+    assert!(svg.lines().all(|line| !line.trim().is_empty()));
+}
+
+#[test]
+fn a_scenario_that_gave_up_says_so_in_no_lane() {
+    let gave_up = EventKind::StepEnded {
+        index: 3,
+        outcome: StepOutcome::DeadlinePassed,
+    };
+    let mut gave_up = event(30_000, gave_up);
+    gave_up.unit = None;
+    let (rows, _) = pictured(&Timeline::new(vec![
+        began(),
+        changed(0, "dead", "start"),
+        gave_up,
+    ]));
+    assert_eq!(rows.lanes, [UNIT]);
+    let last = rows.rows.last().expect("there are two");
+    assert_eq!(
+        (last.lane, last.text.as_str()),
+        (None, "the scenario gave up waiting")
+    );
+}
+
+/// A service that is restarted so often, each time after a second, and then given up.
+fn restless(times: u32) -> Rows {
+    let mut events = vec![began()];
+    for counter in 1..=times {
+        let at_ms = u64::from(counter) * 1_000;
+        events.push(event(at_ms, EventKind::RestartScheduled { counter }));
+        events.push(changed(at_ms, "auto-restart", "start"));
+        events.push(changed(at_ms, "start", "auto-restart"));
+    }
+    let given_up = u64::from(times) * 1_000 + 1_000;
+    events.push(event(given_up, EventKind::StartLimitHit));
+    events.push(changed(given_up, "auto-restart", "failed"));
+    fold::folded(pictured(&Timeline::new(events)).0)
+}
+
+#[test]
+fn what_happens_over_and_over_is_counted() {
+    let rows = restless(600);
+    let told: Vec<String> = rows
+        .rows
+        .iter()
+        .map(|row| format!("{} {}", row.at, row.text))
+        .collect();
+    let expected = [
+        "1 restart 1",
+        "1 start",
+        "1 auto-restart",
+        "2 restart 2",
+        "2 start",
+        "2 auto-restart",
+        "3 … the same 597 times more …",
+        "600 restart 600",
+        "600 start",
+        "600 auto-restart",
+        "601 start limit hit",
+        "601 failed",
+    ];
+    assert_eq!(told, expected);
+    let lane: Vec<(usize, usize)> = rows.spans.iter().map(|span| span.rows).collect();
+    // Without a gap: each state begins where the one before ended.
+    assert!(lane.windows(2).all(|two| two[0].1 == two[1].0), "{lane:?}");
+    assert_eq!(lane.last(), Some(&(9, 11)));
+}
+
+#[test]
+fn what_happens_a_few_times_is_drawn_each_time() {
+    assert_eq!(restless(5).rows.len(), 5 * 3 + 2);
+}
+
+#[test]
+fn nothing_is_a_picture_too() {
+    let svg = Picture::of(&[]).render(&Timeline::new(Vec::new()));
+    let document = Document::parse(&svg).expect("it is well-formed");
+    assert_eq!(words_in(&document), ["0:00", "nothing happened"]);
+}

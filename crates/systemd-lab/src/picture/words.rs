@@ -1,0 +1,66 @@
+//! The same in words, for whoever cannot see the picture.
+
+use crate::clock::clock_time;
+
+use super::rows::{Mark, Rows};
+
+/// Every row, in order. Repeats neither the time nor the unit where they stay the same.
+pub(super) fn of(rows: &Rows) -> String {
+    let mut text = String::new();
+    let mut before = None;
+    for row in &rows.rows {
+        let same_time = before.is_some_and(|(at, _)| at == row.at);
+        if !same_time {
+            if !text.is_empty() {
+                text.push_str(". ");
+            }
+            text.push_str(&format!("At {}, ", clock_time(row.at)));
+        } else {
+            text.push_str("; ");
+        }
+        let same_lane = before == Some((row.at, row.lane));
+        if let Some(lane) = row.lane
+            && !same_lane
+        {
+            text.push_str(&format!("{}: ", rows.lanes[lane]));
+        }
+        if row.mark == Mark::State {
+            text.push_str("state ");
+        }
+        text.push_str(&row.text);
+        before = Some((row.at, row.lane));
+    }
+    text.push('.');
+    for (lane, name) in rows.lanes.iter().enumerate() {
+        if rows.pings.iter().any(|ping| ping.lane == lane) {
+            text.push_str(&format!(" Between these, {name} sent WATCHDOG=1."));
+        }
+    }
+    text
+}
+
+/// How long a wait was: `25 s`, `5 min`, `2 h 3 min`.
+pub(super) fn duration(seconds: u64) -> String {
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    let parts = [(hours, "h"), (minutes, "min"), (rest, "s")];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
+    parts.join(" ")
+}
+
+/// How often a service pinged in a wait: from the first and the last of `count` pings.
+pub(super) fn rhythm(first_us: u64, last_us: u64, count: usize) -> String {
+    const SECOND_US: u64 = 1_000_000;
+    let gaps = count.saturating_sub(1) as u64;
+    if gaps == 0 {
+        return "WATCHDOG=1".to_owned();
+    }
+    let mean = (last_us - first_us) / gaps;
+    match (mean + SECOND_US / 2) / SECOND_US {
+        0 => "WATCHDOG=1 several times a second".to_owned(),
+        seconds => format!("WATCHDOG=1 every {seconds} s"),
+    }
+}

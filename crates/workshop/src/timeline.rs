@@ -1,0 +1,252 @@
+//! `cargo workshop timeline`: all that happened in the last check of an exercise, as text or as a picture.
+//!
+//! Runs nothing: it reads the report that the check left behind.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use systemd_lab::check::report::{Report, Run};
+use systemd_lab::protocol::Event;
+use systemd_lab::{Picture, Timeline, clock_time, describe, picture};
+
+use crate::WrongUsage;
+use crate::check::first_open;
+use crate::exercises::{Exercise, Workshop};
+
+/// What `--svg` takes for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// All that happened in the last check of an exercise.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The exercise's number, e.g. 04. Without it: the one that was checked last.
+    exercise: Option<String>,
+    /// Write a picture to this file instead; `-` is standard output. Shows the run that the first unmet requirement
+    /// looked at, else all.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Only the runs with all of these words in their names.
+    #[arg(long, value_name = "WORDS")]
+    run: Option<String>,
+}
+
+/// An event as people are shown it, with the number that they may call it by.
+pub(crate) struct Line<'a> {
+    /// Counts over all runs of a report, from 1.
+    pub(crate) number: usize,
+    /// Coarse seconds since the run's scenario began.
+    seconds: u64,
+    pub(crate) event: &'a Event,
+    /// What happened.
+    pub(crate) text: String,
+}
+
+impl Line<'_> {
+    fn unit(&self) -> &str {
+        self.event.unit.as_deref().unwrap_or("")
+    }
+}
+
+/// Shows it.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
+    let exercise = chosen(workshop, arguments.exercise.as_deref())?;
+    let report = read(workshop, exercise)?;
+    let wanted = wanted(&report, exercise, arguments.run.as_deref())?;
+    match &arguments.svg {
+        None => print(&text(&report, &wanted)),
+        Some(file) => {
+            let wanted = match &arguments.run {
+                Some(_) => wanted,
+                None => first_unmet(&report).map_or(wanted, |run| vec![run]),
+            };
+            write_picture(file, &drawn(exercise, &wanted)?)
+        }
+    }
+}
+
+/// The exercise with this number, else the one that was checked last.
+fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'a Exercise> {
+    if let Some(number) = number {
+        return Ok(workshop.exercise(number)?);
+    }
+    let checked = workshop.exercises.iter().filter_map(|exercise| {
+        let written = fs::metadata(workshop.report(exercise)).and_then(|it| it.modified());
+        Some((written.ok()?, exercise))
+    });
+    let last = checked.max_by_key(|(written, _)| *written);
+    let (_, exercise) = last.ok_or_else(|| {
+        WrongUsage("no exercise was checked yet; type: cargo workshop check".to_owned())
+    })?;
+    Ok(exercise)
+}
+
+fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Report> {
+    let number = &exercise.number;
+    let file = workshop.report(exercise);
+    let text = match fs::read_to_string(&file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(WrongUsage(format!(
+                "exercise {number} was not checked yet; type: cargo workshop check {number}"
+            ))
+            .into());
+        }
+        text => text.with_context(|| format!("cannot read {}; check again", file.display()))?,
+    };
+    let report = Report::parse(&text)
+        // Its text tells its cause already.
+        .map_err(|error| anyhow::anyhow!("exercise {number}: {error}"))?;
+    if report.runs.is_empty() {
+        return Err(nothing_ran(exercise).into());
+    }
+    Ok(report)
+}
+
+fn nothing_ran(exercise: &Exercise) -> WrongUsage {
+    let number = &exercise.number;
+    WrongUsage(format!(
+        "nothing ran in the last check of exercise {number}; type: cargo workshop check {number}"
+    ))
+}
+
+/// The runs with all these words in their names.
+fn wanted<'a>(
+    report: &'a Report,
+    exercise: &Exercise,
+    words: Option<&str>,
+) -> Result<Vec<&'a Run>, WrongUsage> {
+    let words = words.unwrap_or_default();
+    let has_all_words = |run: &&Run| {
+        let name = run.scenario.name.to_lowercase();
+        words
+            .to_lowercase()
+            .split_whitespace()
+            .all(|word| name.contains(word))
+    };
+    let wanted: Vec<&Run> = report.runs.iter().filter(has_all_words).collect();
+    if wanted.is_empty() {
+        let names: Vec<&str> = report.runs.iter().map(name).collect();
+        return Err(WrongUsage(format!(
+            "no run of exercise {} has \"{words}\" in its name; there are: {}",
+            exercise.number,
+            names.join("; ")
+        )));
+    }
+    Ok(wanted)
+}
+
+/// The run that the first unmet requirement looked at, if it was one in the lab.
+pub(crate) fn first_unmet(report: &Report) -> Option<&Run> {
+    let first = first_open(report)?;
+    let run = report.run(first.scenario.as_deref()?)?;
+    run.timeline.is_some().then_some(run)
+}
+
+fn name(run: &Run) -> &str {
+    &run.scenario.name
+}
+
+/// All runs of a report with the lines of each.
+pub(crate) fn numbered(report: &Report) -> Vec<(&Run, Vec<Line<'_>>)> {
+    let mut number = 0;
+    let mut runs = Vec::new();
+    for run in &report.runs {
+        let lines = run.timeline.as_ref().map(|it| lines(it, &mut number));
+        runs.push((run, lines.unwrap_or_default()));
+    }
+    runs
+}
+
+fn lines<'a>(timeline: &'a Timeline, number: &mut usize) -> Vec<Line<'a>> {
+    let times = timeline.coarse_seconds();
+    let events = timeline.events().iter().zip(times);
+    events
+        .filter_map(|(event, seconds)| {
+            let text = describe(&event.kind)?;
+            *number += 1;
+            Some(Line {
+                number: *number,
+                seconds,
+                event,
+                text,
+            })
+        })
+        .collect()
+}
+
+fn text(report: &Report, wanted: &[&Run]) -> String {
+    let mut text = String::new();
+    for (run, lines) in numbered(report) {
+        if !wanted.iter().any(|wanted| std::ptr::eq(*wanted, run)) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text += &format!("{}\n\n", name(run));
+        if let Some(error) = &run.error {
+            text += &format!("  The lab failed: {error}\n");
+        } else if lines.is_empty() {
+            text += "  Nothing happened.\n";
+        }
+        let widest = |of: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(of).max().unwrap_or(0);
+        let number_width = widest(&|line| line.number.to_string().len());
+        let time_width = widest(&|line| clock_time(line.seconds).len());
+        let unit_width = widest(&|line| line.unit().len());
+        for line in &lines {
+            text += &format!(
+                "  {:>number_width$}  {:>time_width$}  {:unit_width$}  {}\n",
+                line.number,
+                clock_time(line.seconds),
+                line.unit(),
+                harmless(&line.text)
+            );
+        }
+    }
+    text
+}
+
+/// What a service logs must not steer the terminal.
+fn harmless(text: &str) -> String {
+    let letters = text.chars().map(|c| match c {
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    });
+    letters.collect()
+}
+
+fn drawn(exercise: &Exercise, runs: &[&Run]) -> Result<String, WrongUsage> {
+    let pictures: Vec<(Picture, &Timeline)> = runs
+        .iter()
+        .filter_map(|run| Some((run, run.timeline.as_ref()?)))
+        .map(|(run, timeline)| {
+            let title = format!("Exercise {}: {}", exercise.number, name(run));
+            (Picture::everything(timeline).title(&title), timeline)
+        })
+        .collect();
+    if pictures.is_empty() {
+        return Err(nothing_ran(exercise));
+    }
+    Ok(picture::column(&pictures))
+}
+
+fn write_picture(file: &Path, svg: &str) -> anyhow::Result<()> {
+    if file == Path::new(STANDARD_OUTPUT) {
+        return print(svg);
+    }
+    fs::write(file, svg)
+        .with_context(|| format!("cannot write {}; does its folder exist?", file.display()))?;
+    print(&format!(
+        "{} is written; a browser shows it.\n",
+        file.display()
+    ))
+}
+
+/// To standard output. Whoever reads it may stop when they have seen enough, e.g. `head`.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
+    }
+}
