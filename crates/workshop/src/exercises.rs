@@ -121,6 +121,21 @@ impl Exercise {
         })
     }
 
+    /// `exercises/04-notify`, relative to the workshop.
+    pub(crate) fn exercise_folder(&self) -> String {
+        format!("exercises/{}", self.folder())
+    }
+
+    /// `solutions/04-notify`, relative to the workshop.
+    pub(crate) fn solution_folder(&self) -> String {
+        format!("solutions/{}", self.folder())
+    }
+
+    /// The name of the solution's package.
+    pub(crate) fn solution(&self) -> String {
+        format!("solution-{}", self.number)
+    }
+
     /// The package's name.
     pub(crate) fn package(&self) -> String {
         format!("exercise-{}", self.number)

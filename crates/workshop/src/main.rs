@@ -9,16 +9,22 @@ mod book;
 mod cargo;
 mod check;
 mod completions;
+mod diff;
 mod doctor;
 mod exercises;
+mod files;
 mod hint;
 mod image;
+mod install;
 mod progress;
+mod reset;
+mod starter;
 mod status;
 mod style;
 mod timeline;
 mod verify;
 mod watch;
+mod work;
 
 use std::process::ExitCode;
 
@@ -57,6 +63,14 @@ enum Command {
     },
     /// All that happened in the last check of an exercise, as text or as a picture.
     Timeline(timeline::Arguments),
+    /// Show your files against the solution's, once the exercise is passed.
+    Diff(diff::Arguments),
+    /// Make an exercise its starter again; your work is kept below saved/.
+    Reset(reset::Arguments),
+    /// Install an exercise on this machine, where systemd runs it; asks first.
+    Install(install::InstallArguments),
+    /// Take away all that install has written.
+    Uninstall(install::UninstallArguments),
     /// Look at all that the lab needs, and say what to do about what is missing.
     Doctor(doctor::Arguments),
     /// Export or import the guest image, for a room without a network.
@@ -125,6 +139,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let progress = progress()?;
             hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
         }
+        Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,
+        Some(Command::Diff(arguments)) => {
+            return Ok(exit_status(diff::run(&workshop, &progress()?, arguments)?));
+        }
+        Some(Command::Install(arguments)) => {
+            return Ok(exit_status(install::install(&workshop, arguments)?));
+        }
+        Some(Command::Uninstall(arguments)) => install::uninstall(&workshop, arguments)?,
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
             return doctor::run(&workshop, arguments).map(exit_status);

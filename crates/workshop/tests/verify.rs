@@ -45,7 +45,7 @@ fn verdict(number: u32, actual: &str, expected: &str) -> String {
         _ => "not-yet",
     };
     format!(
-        r"{{'number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'the report'}}"
+        r"{{'record':'verdict','number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'the report'}}"
     )
     .replace('\'', "\"")
         + "\n"
@@ -124,6 +124,8 @@ fn workshop() -> TempDir {
         .current_dir(root.path())
         .status();
     assert!(git.expect("git runs").success());
+    let written = verify(root.path(), &["--write-starters"]);
+    assert!(written.status.success(), "{written:?}");
     root
 }
 

@@ -17,6 +17,7 @@ use systemd_lab::check::Outcome;
 
 use crate::cargo::Workspace;
 use crate::exercises::Workshop;
+use crate::starter;
 use crate::style::spinner;
 use item::{Item, Verified, duration};
 use stage::Stage;
@@ -34,10 +35,17 @@ pub(crate) struct Arguments {
     /// Also run the checks that take minutes.
     #[arg(long)]
     soak: bool,
+    /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
+    #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
+    write_starters: bool,
 }
 
 /// `None` when no item has the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
+    if arguments.write_starters {
+        starter::write_all(workshop)?;
+        return Ok(Some(Outcome::Passed));
+    }
     let begin = Instant::now();
     let workspace = Workspace::read(&workshop.root)?;
     let stages: Vec<Stage> = workshop

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cargo::Workspace;
 use crate::exercises::{Exercise, Settings, Workshop};
+use crate::files::{Files, is_unit_of, names};
+use crate::starter;
 
 /// Fewer mistakes would leave requirements without one.
 const FEWEST_MISTAKES: usize = 8;
@@ -27,6 +29,8 @@ pub(super) struct Stage {
     pub(super) folder: String,
     /// Or what is wrong with `exercise.toml`.
     pub(super) settings: Result<Settings, String>,
+    /// That `starter.patch` makes the exercise as it is, or what to do about it.
+    starter: Result<(), String>,
     /// The names of the binaries of package `variants-NN`.
     pub(super) variants: Vec<String>,
     pub(super) mistakes: Vec<MistakeFile>,
@@ -51,6 +55,7 @@ impl Stage {
                 .settings(&workshop.root)
                 .map_err(|error| format!("{error:#}")),
             mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
+            starter: starter::agrees(&workshop.root, exercise),
             variants,
             number,
             folder,
@@ -74,6 +79,11 @@ impl Stage {
         format!("solutions/{}", self.folder)
     }
 
+    /// The solution's package and its units.
+    pub(super) fn solution_files(&self, root: &Path) -> anyhow::Result<Files> {
+        Files::of_package(root, &self.solution_folder(), &self.solution())
+    }
+
     /// `solutions/NN-topic-variants`, relative to the workshop.
     pub(super) fn variants_folder(&self) -> String {
         format!("solutions/{}-variants", self.folder)
@@ -86,6 +96,7 @@ impl Stage {
             Ok(settings) => complaints.extend(settings_complaints(settings, &self.folder)),
             Err(complaint) => complaints.push(complaint.clone()),
         }
+        complaints.extend(self.starter.clone().err());
         complaints.extend(self.header_complaints(root));
         complaints.extend(self.unit_complaints(root));
         if self.mistakes.len() < FEWEST_MISTAKES {
@@ -128,10 +139,8 @@ impl Stage {
     fn unit_complaints(&self, root: &Path) -> Vec<String> {
         let exercise = self.exercise();
         let mut wanted = vec![format!("{exercise}.service")];
-        wanted.extend(names(&root.join("units")).into_iter().filter(|name| {
-            name.strip_prefix(&exercise)
-                .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
-        }));
+        let units = names(&root.join("units")).into_iter();
+        wanted.extend(units.filter(|name| is_unit_of(name, &exercise)));
         wanted.sort();
         wanted.dedup();
         let mut complaints = Vec::new();
@@ -177,16 +186,4 @@ fn mistakes(folder: &Path) -> Vec<MistakeFile> {
         Some(MistakeFile { name, path })
     });
     patches.collect()
-}
-
-/// The names in a folder, sorted; none if there is no such folder.
-pub(super) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }

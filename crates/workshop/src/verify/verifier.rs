@@ -10,7 +10,7 @@ use anyhow::Context;
 
 use super::item::{Item, Verified};
 use super::judge::{Check, Found, Tests};
-use super::mistake::{Files, Mistake};
+use super::mistake::Mistake;
 use super::overlay::Overlay;
 use super::stage::Stage;
 use super::tree;
@@ -117,7 +117,7 @@ impl<'a> Verifier<'a> {
         let units = format!("{}/units/{name}", stage.variants_folder());
         let own_units = self.root.join(&units);
         let files = if own_units.is_dir() {
-            let files = Files::of_solution(self.root, stage)?;
+            let files = stage.solution_files(self.root)?;
             let files = files.with_units(&own_units, &stage.solution())?;
             let folder = self.files.join(format!("variant-{}-{name}", stage.number));
             files.write("", &folder)?;

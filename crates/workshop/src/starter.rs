@@ -1,0 +1,193 @@
+//! What an exercise looks like before anybody has edited it. It can be had without git, whatever was edited or
+//! committed: `solutions/NN-topic/starter.patch` makes it of the solution.
+//!
+//! The patch applies to the solution under the exercise's name: its paths, and what its files call it. Before the patch
+//! stand checksums of the solution, so that no edit of it slips into a starter.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use diffy::{DiffOptions, PatchFormatter};
+use sha2::{Digest, Sha256};
+
+use crate::cargo::write_if_changed;
+use crate::exercises::{Exercise, Workshop};
+use crate::files::{Files, STARTER_PATCH, split_patch};
+use crate::work;
+
+/// Typed by a maintainer after a change of an exercise or its solution.
+const WRITE_ANEW: &str = "cargo workshop verify --write-starters";
+
+/// Between a checksum and its path, as sha256sum(1) has it.
+const SEPARATOR: &str = "  ";
+
+/// The starter's files, all of them.
+///
+/// # Errors
+///
+/// When the solution that it is made of was edited.
+pub(crate) fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+    let path = patch_path(exercise);
+    let text = fs::read_to_string(root.join(&path)).with_context(|| {
+        format!(
+            "cannot read {path}; `git checkout -- {path}` brings it back, `{WRITE_ANEW}` writes it"
+        )
+    })?;
+    let (header, patch) =
+        split_patch(&text).map_err(|complaint| anyhow::anyhow!("{path} {complaint}"))?;
+    let solution = solution(root, exercise)?;
+    compare_sums(header, &sums(&solution), &path)?;
+    let mut files = renamed(solution, exercise);
+    files.apply(patch).map_err(|complaint| {
+        anyhow::anyhow!("{path} {complaint}; a maintainer types `{WRITE_ANEW}`")
+    })?;
+    Ok(files)
+}
+
+/// The solution, called as the exercise is: its paths, and in its files.
+pub(crate) fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+    Ok(renamed(solution(root, exercise)?, exercise))
+}
+
+/// Writes the patches that make the exercises as they are now, and says so.
+pub(crate) fn write_all(workshop: &Workshop) -> anyhow::Result<()> {
+    for exercise in &workshop.exercises {
+        let path = patch_path(exercise);
+        let patch =
+            make_patch(&workshop.root, exercise).with_context(|| format!("cannot make {path}"))?;
+        write_if_changed(&workshop.root.join(&path), patch.as_bytes())?;
+        agrees(&workshop.root, exercise).map_err(anyhow::Error::msg)?;
+        println!("{path}");
+    }
+    Ok(())
+}
+
+/// Whether the patch makes the exercise as it is, byte for byte; the error is what to do.
+pub(crate) fn agrees(root: &Path, exercise: &Exercise) -> Result<(), String> {
+    let starter = read(root, exercise).map_err(|error| format!("{error:#}"))?;
+    let work = work::read(root, exercise).map_err(|error| format!("{error:#}"))?;
+    match differing(&starter, &work).first() {
+        None => Ok(()),
+        Some(path) => Err(format!(
+            "{path} is not what {} makes of the solution; if it is right, type `{WRITE_ANEW}`",
+            patch_path(exercise)
+        )),
+    }
+}
+
+/// The paths of all files that are not the same in both.
+pub(crate) fn differing(starter: &Files, work: &work::Work) -> Vec<String> {
+    let paths: BTreeSet<&String> = starter.0.keys().chain(work.keys()).collect();
+    let differs = |path: &&&String| {
+        starter.0.get(**path).map(String::as_bytes) != work.get(**path).map(Vec::as_slice)
+    };
+    paths
+        .iter()
+        .filter(differs)
+        .map(|path| (*path).clone())
+        .collect()
+}
+
+fn patch_path(exercise: &Exercise) -> String {
+    format!("{}/{STARTER_PATCH}", exercise.solution_folder())
+}
+
+fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+    Files::of_package(root, &exercise.solution_folder(), &exercise.solution())
+}
+
+fn renamed(solution: Files, exercise: &Exercise) -> Files {
+    let (from, to) = (exercise.solution(), exercise.package());
+    let folders = (exercise.solution_folder(), exercise.exercise_folder());
+    let files = solution.0.into_iter().map(|(path, content)| {
+        let path = match path.strip_prefix(&folders.0) {
+            Some(rest) => format!("{}{rest}", folders.1),
+            None => path.replace(&from, &to),
+        };
+        (path, content.replace(&from, &to))
+    });
+    Files(files.collect())
+}
+
+/// By path.
+fn sums(files: &Files) -> BTreeMap<String, String> {
+    let sum = |content: &String| {
+        let digest = Sha256::digest(content.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let files = files.0.iter();
+    files
+        .map(|(path, content)| (path.clone(), sum(content)))
+        .collect()
+}
+
+/// Names the first file of the solution that is not as it was when the patch was made.
+fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> anyhow::Result<()> {
+    let lines = header.lines().filter_map(|line| line.split_once(SEPARATOR));
+    let then: BTreeMap<String, String> = lines
+        .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
+        .collect();
+    if then.is_empty() {
+        bail!("{patch} has no checksums; `{WRITE_ANEW}` writes it anew");
+    }
+    for path in then.keys().chain(now.keys()) {
+        match (then.get(path), now.get(path)) {
+            (then, now) if then == now => {}
+            (None, _) => bail!(
+                "{path} is no file of the solution, of which the starter is made; move it elsewhere (maintainers: `{WRITE_ANEW}`)"
+            ),
+            (_, None) => bail!(
+                "{path} is missing, and the starter is made of it; `git checkout -- {path}` brings it back, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+            ),
+            _ => bail!(
+                "{path} was edited, and the starter is made of it; copy it elsewhere if you need it, then `git checkout -- {path}`, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn make_patch(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
+    let solution = solution(root, exercise)?;
+    let mut patch = format!(
+        "What makes the starter of {}, under the exercise's name.\n\
+         `{WRITE_ANEW}` writes this file, `cargo workshop reset {}` needs it,\n\
+         and the solution as it was then:\n\n",
+        exercise.solution_folder(),
+        exercise.number
+    );
+    for (path, sum) in sums(&solution) {
+        patch.push_str(&format!("{sum}{SEPARATOR}{path}\n"));
+    }
+    patch.push('\n');
+    let solution = renamed(solution, exercise);
+    let work = work::read(root, exercise)?;
+    for path in differing(&solution, &work) {
+        let new = work.get(&path).map(|bytes| std::str::from_utf8(bytes));
+        let new = new
+            .transpose()
+            .with_context(|| format!("{path} is no text"))?;
+        patch.push_str(&one_file(
+            &path,
+            solution.0.get(&path).map(String::as_str),
+            new,
+        ));
+    }
+    Ok(patch)
+}
+
+fn one_file(path: &str, old: Option<&str>, new: Option<&str>) -> String {
+    let name = |side: &str, content: Option<&str>| match content {
+        Some(_) => format!("{side}/{path}"),
+        None => "/dev/null".to_owned(),
+    };
+    let mut options = DiffOptions::new();
+    options
+        .set_original_filename(name("a", old))
+        .set_modified_filename(name("b", new));
+    let patch = options.create_patch(old.unwrap_or_default(), new.unwrap_or_default());
+    let formatter = PatchFormatter::new().suppress_blank_empty(false);
+    formatter.fmt_patch(&patch).to_string()
+}
