@@ -43,6 +43,7 @@ mod view;
 mod vm;
 
 pub use error::LabError;
+pub use lab::shell::Shell;
 pub use lab::{GuestFile, Lab};
 pub use systemd_lab_protocol as protocol;
 pub use timeline::Timeline;

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -43,6 +43,9 @@ const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 /// lab uses that as a doorbell, because it acts at the very instruction.
 const DOORBELL: &str = "GUEST_PANICKED";
 
+/// Bytes per second of a guest that moves: as fast as it goes, where QEMU's own limit is 128 MiB.
+const UNLIMITED: u64 = 1 << 40;
+
 /// How much of the guest's console an error shows.
 pub(crate) const CONSOLE_LINES: usize = 20;
 
@@ -61,6 +64,17 @@ pub(crate) enum Origin<'a> {
     Boot { kernel: &'a Path, initrd: &'a Path },
     /// The files `ram` and `state` in the working directory.
     Snapshot,
+    /// Another QEMU of this machine: [`Vm::move_to`].
+    OtherVm,
+}
+
+/// What the guest's serial console is joined to.
+#[derive(Clone, Copy)]
+pub(crate) enum Console<'a> {
+    /// Memory, for errors to quote from.
+    Recorded,
+    /// A person, at the other end of this pseudo-terminal.
+    Interactive(&'a OwnedFd),
 }
 
 pub(crate) struct Vm {
@@ -78,12 +92,13 @@ impl Vm {
         origin: &Origin,
         pace: Pace,
         job: &[u8],
+        serial: Console,
     ) -> Result<Vm, LabError> {
         let job = job_memory(job).map_err(LabError::io("making the job's memory"))?;
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
-        let restoring = matches!(origin, Origin::Snapshot);
+        let restoring = !matches!(origin, Origin::Boot { .. });
 
         let mut command = dies_with_us("KILL", qemu);
         command
@@ -95,11 +110,12 @@ impl Vm {
                 "-no-reboot",
                 "-S",
             ])
-            .args(machine(restoring))
+            .args(machine())
+            .args(ram(origin))
             .args(clock(pace))
             .args(job_device(&job, restoring))
             .args(event_port(&output))
-            .args(serial_console(&console))
+            .args(serial_console(serial, &console))
             .args(doorbell())
             .args(monitor());
         match origin {
@@ -111,7 +127,7 @@ impl Vm {
                     .arg(initrd);
                 command.args(["-append", KERNEL_COMMAND_LINE]);
             }
-            Origin::Snapshot => {
+            Origin::Snapshot | Origin::OtherVm => {
                 command.args(["-incoming", "defer"]);
             }
         }
@@ -151,6 +167,40 @@ impl Vm {
             qmp.execute("migrate", json!({ "uri": "exec:cat > state" }))?;
             qmp.finish_migration()
         })
+    }
+
+    /// Moves the guest as it stands, RAM and all, to a machine that was started for it. Both are stopped afterwards.
+    pub(crate) fn move_to(&mut self, other: &mut Vm) -> Result<(), LabError> {
+        let (from, to) = io::pipe().map_err(LabError::io("making a pipe between two QEMUs"))?;
+        let (from, to) = (path_for_qemu(&from), path_for_qemu(&to));
+        other.qmp("waiting for the guest", |qmp| {
+            let uri = format!("exec:cat {from}");
+            qmp.execute("migrate-incoming", json!({ "uri": uri }))
+        })?;
+        self.qmp("moving the guest", |qmp| {
+            let unlimited = json!({ "max-bandwidth": UNLIMITED });
+            qmp.execute("migrate-set-parameters", unlimited)?;
+            let uri = format!("exec:cat > {to}");
+            qmp.execute("migrate", json!({ "uri": uri }))?;
+            qmp.finish_migration()
+        })?;
+        other.qmp("taking the guest over", Qmp::finish_migration)
+    }
+
+    /// Whether the guest has powered itself off, after waiting for `patience`. A guest that rings goes on: nobody is
+    /// there who would answer.
+    pub(crate) fn is_over(&mut self, patience: Duration) -> Result<bool, LabError> {
+        let until = Instant::now() + patience;
+        let rung = self
+            .qmp
+            .as_mut()
+            .map_or(Err(QmpError::Gone), |qmp| qmp.wait_for(DOORBELL, until));
+        match rung {
+            Ok(()) => self.resume().map(|()| false),
+            Err(QmpError::TimedOut) => Ok(false),
+            Err(QmpError::GuestEnded) => Ok(true),
+            Err(error) => Err(self.failed("showing the guest", error)),
+        }
     }
 
     pub(crate) fn resume(&mut self) -> Result<(), LabError> {
@@ -232,15 +282,12 @@ impl Drop for Vm {
 pub(crate) fn machine_identity() -> Vec<u8> {
     format!(
         "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
-        (machine(false), clock(Pace::Virtual), doorbell())
+        (machine(), clock(Pace::Virtual), doorbell())
     )
     .into_bytes()
 }
 
-/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
-/// that every run begins with the same bytes and only pays for the pages it touches.
-fn machine(restoring: bool) -> Vec<String> {
-    let share = if restoring { "off" } else { "on" };
+fn machine() -> Vec<String> {
     [
         "-machine",
         "pc,accel=tcg,hpet=off,memory-backend=ram",
@@ -250,14 +297,23 @@ fn machine(restoring: bool) -> Vec<String> {
         "1",
         "-m",
         &format!("{RAM_MIB}M"),
-        "-object",
-        &format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path=ram,share={share}"),
         // Whatever QEMU hands to the guest as random is the same every time.
         "-seed",
         "1",
     ]
     .map(str::to_owned)
     .to_vec()
+}
+
+/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
+/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves brings its own.
+fn ram(origin: &Origin) -> [String; 2] {
+    let kind = match origin {
+        Origin::Boot { .. } => "memory-backend-file,mem-path=ram,share=on",
+        Origin::Snapshot => "memory-backend-file,mem-path=ram,share=off",
+        Origin::OtherVm => "memory-backend-ram",
+    };
+    ["-object".into(), format!("{kind},id=ram,size={RAM_MIB}M")]
 }
 
 /// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
@@ -305,10 +361,16 @@ fn event_port(output: &File) -> Vec<String> {
     ]
 }
 
-fn serial_console(console: &File) -> Vec<String> {
+/// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
+fn serial_console(console: Console, recorded: &File) -> Vec<String> {
+    let backend = match console {
+        Console::Recorded => format!("file,id=console,path={}", path_for_qemu(recorded)),
+        // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
+        Console::Interactive(pty) => format!("serial,id=console,path={}", path_for_qemu(pty)),
+    };
     vec![
         "-chardev".into(),
-        format!("file,id=console,path={}", path_for_qemu(console)),
+        backend,
         "-serial".into(),
         "chardev:console".into(),
     ]
@@ -349,7 +411,7 @@ fn job_memory(bytes: &[u8]) -> io::Result<File> {
 }
 
 /// QEMU runs as the same user, so it may open this process's files by their number.
-fn path_for_qemu(file: &File) -> String {
+fn path_for_qemu(file: &impl AsRawFd) -> String {
     let path = PathBuf::from(format!(
         "/proc/{}/fd/{}",
         std::process::id(),
