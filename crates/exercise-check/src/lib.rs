@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use systemd_lab::LabError;
 
-pub use requirement::{Look, Requirement, judge};
+pub use requirement::{Look, Requirement, judge, plan};
 pub use subject::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, Seen, Subject, is_soak, lab};
 
 /// Where every stage's service listens.
@@ -51,6 +51,7 @@ macro_rules! check {
         const HOW_MANY: usize = [$(stringify!($test)),*].len();
 
         static HEAD_START: std::sync::LazyLock<()> = std::sync::LazyLock::new(|| {
+            $crate::plan(&[$(&$requirement),*]);
             let is_filtered = std::env::args()
                 .skip(1)
                 .any(|argument| !argument.starts_with("--"));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use systemd_lab::LabError;
+use systemd_lab::check::report::{self, Planned, Record};
 use systemd_lab::check::{self, Observed};
 
 use crate::subject::Subject;
@@ -19,6 +20,17 @@ pub struct Requirement {
     pub snapshot: &'static str,
     /// Looks at the runs.
     pub look: fn() -> Look,
+}
+
+/// Reports what is going to be judged, in this order.
+pub fn plan(requirements: &[&Requirement]) {
+    let planned = (1..).zip(requirements).map(|(number, one)| Planned {
+        number,
+        title: one.title.to_owned(),
+    });
+    report::append(&Record::Plan {
+        requirements: planned.collect(),
+    });
 }
 
 /// Compares what was seen with the snapshot, and fails the test that calls it when they differ.

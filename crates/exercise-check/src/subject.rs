@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use systemd_lab::check::Observed;
+use systemd_lab::check::report::{self, Record, Run};
 use systemd_lab::diagnosis::{Case, Rule, diagnose};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
@@ -161,8 +162,11 @@ impl Subject {
     pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
         let mut files = self.guest_files().map_err(host_error)?;
         files.extend(more);
-        let timeline = lab()?.run(scenario, &files).map_err(Arc::new)?;
-        Ok(Arc::new(timeline))
+        let result = lab()?.run(scenario, &files);
+        if report::is_wanted() {
+            report::append(&Record::Run(Run::new(scenario, &files, result.as_ref())));
+        }
+        result.map(Arc::new).map_err(Arc::new)
     }
 
     /// What rules look at: the main unit in this run.
@@ -181,6 +185,7 @@ impl Subject {
             shown,
             diagnosis: rules.iter().find_map(|rules| diagnose(&case, rules)),
             witness: "systemd",
+            scenario: Some(timeline.scenario().to_owned()),
         }
     }
 

@@ -42,7 +42,9 @@ pub fn run(
         requests: Requests::new()?,
         handover,
     };
-    runner.recorder.add(EventKind::ScenarioBegan);
+    runner.recorder.add(EventKind::ScenarioBegan {
+        name: scenario.name.clone(),
+    });
     for (index, step) in scenario.steps.iter().enumerate() {
         handover.leave_to_person();
         runner.recorder.begin_step(index);

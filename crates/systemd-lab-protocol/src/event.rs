@@ -53,7 +53,10 @@ pub enum EventKind {
         systemd: String,
     },
     /// The job's files are in place and the first step comes next. Time 0 of the timeline.
-    ScenarioBegan,
+    ScenarioBegan {
+        /// The scenario's name.
+        name: String,
+    },
     /// A step begins.
     StepBegan {
         /// Its index in [`crate::Scenario::steps`].

@@ -4,20 +4,19 @@
 //! who is being checked never hears of those: a failure shows both timelines as a diff, the diagnosis, and what to
 //! type next.
 
+pub mod report;
+
 use std::cell::Cell;
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Once;
 
 use serde::{Deserialize, Serialize};
 use similar::{ChangeTag, TextDiff};
 
 use crate::error::LabError;
-
-/// Names the file to which each verdict is appended, as one line of JSON ([`Verdict`]).
-pub const REPORT_VARIABLE: &str = "SYSTEMD_LAB_REPORT";
+use report::Record;
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +73,8 @@ pub struct Observed {
     pub diagnosis: Option<String>,
     /// Who saw it, e.g. `systemd`.
     pub witness: &'static str,
+    /// The name of the scenario whose run was looked at, if it was one in the lab.
+    pub scenario: Option<String>,
 }
 
 /// The result of a check.
@@ -89,7 +90,9 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// Why, where a rule recognised it.
     pub diagnosis: Option<String>,
-    /// What a person reads: empty when it passed.
+    /// The name of the scenario whose run was looked at, if it was one in the lab.
+    pub scenario: Option<String>,
+    /// What a person reads: empty when it passed. Lines of the difference begin with `  - ` and `  + `.
     pub report: String,
 }
 
@@ -111,9 +114,9 @@ impl Requirement {
         let passed =
             observed.is_ok_and(|observed| self.matches_snapshot(&self.canonical(observed)));
         let verdict = self.verdict(observed, passed);
-        append_report(&verdict);
+        report::append(&Record::Verdict(verdict.clone()));
         if !passed {
-            println!("\n{}", verdict.report);
+            println!("\n{}{}", verdict.report, self.what_next(verdict.outcome));
             panic::resume_unwind(Box::new("requirement not met"));
         }
     }
@@ -135,7 +138,16 @@ impl Requirement {
             title: self.title.clone(),
             outcome,
             diagnosis,
+            scenario: observed.ok().and_then(|observed| observed.scenario.clone()),
             report,
+        }
+    }
+
+    /// For who runs the test by itself; whoever collects reports knows better.
+    fn what_next(&self, outcome: Outcome) -> String {
+        match outcome {
+            Outcome::NotYet => format!("\n{}", self.next),
+            _ => String::new(),
         }
     }
 
@@ -148,8 +160,8 @@ impl Requirement {
             None => "No rule of the lab recognises this one: the difference below is all there is to go by.".to_owned(),
         };
         format!(
-            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n\nExpected (-) and what {} saw (+):\n\n{diff}\n{}",
-            self.number, self.of, self.title, observed.witness, self.next
+            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n\nExpected (-) and what {} saw (+):\n\n{diff}",
+            self.number, self.of, self.title, observed.witness
         )
     }
 
@@ -242,25 +254,6 @@ fn wrapped(text: &str) -> String {
             })
         }
         _ => text,
-    }
-}
-
-/// A report that cannot be written is no reason to fail a check: whoever asked for it will miss it.
-fn append_report(verdict: &Verdict) {
-    let Some(path) = std::env::var_os(REPORT_VARIABLE) else {
-        return;
-    };
-    let Ok(mut line) = serde_json::to_vec(verdict) else {
-        return;
-    };
-    line.push(b'\n');
-    // One write to a file opened for appending: tests of other threads and processes do the same.
-    if let Ok(mut file) = File::options()
-        .create(true)
-        .append(true)
-        .open(Path::new(&path))
-    {
-        let _ = file.write_all(&line);
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use systemd_lab_protocol::{Blob, Event, EventKind, Job, Scenario};
 
 use crate::cache::Cache;
@@ -32,14 +33,15 @@ const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
 
 /// A file to put into the guest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GuestFile {
     path: String,
     mode: u32,
     content: Content,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Content {
     Text(String),
     Host(PathBuf),
@@ -339,7 +341,7 @@ impl EventReader {
 fn virtual_ms(events: &[Event]) -> u64 {
     let began = events
         .iter()
-        .find(|event| event.kind == EventKind::ScenarioBegan)
+        .find(|event| matches!(event.kind, EventKind::ScenarioBegan { .. }))
         .map_or(0, |event| event.at_us);
     events
         .last()

@@ -34,17 +34,22 @@ impl Timeline {
         self.events.iter().filter(move |event| event.is_about(unit))
     }
 
+    /// The name of the scenario that was run. Empty if it never began.
+    pub fn scenario(&self) -> &str {
+        self.began().map_or("", |(_, name)| name)
+    }
+
     /// Virtual time from the beginning of the scenario to the event. Zero for what came before.
     pub fn time_of(&self, event: &Event) -> Duration {
-        let began = self
-            .events
-            .iter()
-            .find(|event| event.kind == EventKind::ScenarioBegan);
-        Duration::from_micros(
-            event
-                .at_us
-                .saturating_sub(began.map_or(0, |began| began.at_us)),
-        )
+        let began = self.began().map_or(0, |(began, _)| began.at_us);
+        Duration::from_micros(event.at_us.saturating_sub(began))
+    }
+
+    fn began(&self) -> Option<(&Event, &str)> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::ScenarioBegan { name } => Some((event, name.as_str())),
+            _ => None,
+        })
     }
 
     /// The whole timeline as JSON, one event a line.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use systemd_lab::check::{Outcome, REPORT_VARIABLE, Verdict};
+use systemd_lab::check::report::{self, Report};
+use systemd_lab::check::{Outcome, Verdict};
 
 use crate::exercises::{Exercise, Workshop};
 
@@ -63,7 +64,7 @@ fn cargo(
         ])
         .args(more);
     if let Some(report) = report {
-        command.env(REPORT_VARIABLE, report);
+        command.env(report::VARIABLE, report);
     }
     command.current_dir(&workshop.root).stdin(Stdio::null());
     command.output().context("cannot run cargo")
@@ -72,15 +73,7 @@ fn cargo(
 /// The verdicts in the order of their requirements.
 pub(crate) fn read(report: &Path) -> anyhow::Result<Vec<Verdict>> {
     let text = std::fs::read_to_string(report).context("cannot read the check's report")?;
-    let mut verdicts = Vec::new();
-    for line in text.lines() {
-        verdicts.push(
-            serde_json::from_str::<Verdict>(line)
-                .context("the check's report is damaged; check again")?,
-        );
-    }
-    verdicts.sort_by_key(|verdict| verdict.number);
-    Ok(verdicts)
+    Ok(Report::parse(&text)?.verdicts)
 }
 
 fn show(exercise: &Exercise, verdicts: &[Verdict], output: &Output) -> Outcome {

@@ -6,6 +6,7 @@ use std::process::Output;
 
 use assert_cmd::Command;
 use insta::assert_snapshot;
+use systemd_lab::check::report::Record;
 use systemd_lab::check::{Outcome, Verdict};
 use tempfile::TempDir;
 
@@ -29,7 +30,8 @@ fn workshop(verdicts: &[Verdict]) -> TempDir {
     let root = tempfile::tempdir().expect("a temporary directory");
     let lines: String = verdicts
         .iter()
-        .map(|verdict| serde_json::to_string(verdict).expect("JSON") + "\n")
+        .map(|verdict| Record::Verdict(verdict.clone()))
+        .map(|record| serde_json::to_string(&record).expect("JSON") + "\n")
         .collect();
     let exercise = root.path().join("exercises/01-alpha");
     write(&exercise.join("src/lib.rs"), "");
@@ -74,6 +76,7 @@ fn verdict(number: u32, outcome: Outcome, report: &str) -> Verdict {
         title: format!("the title of {number}"),
         outcome,
         diagnosis: None,
+        scenario: None,
         report: report.to_owned(),
     }
 }

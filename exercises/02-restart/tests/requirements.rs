@@ -45,6 +45,7 @@ pub(crate) const PREDICTION: Requirement = Requirement {
             shown,
             diagnosis,
             witness: "systemd",
+            scenario: None,
         })
     },
 };
@@ -99,6 +100,7 @@ pub(crate) const BAD_CONFIGURATION: Requirement = Requirement {
             shown: String::new(),
             diagnosis: None,
             witness: "systemd",
+            scenario: Some(timeline.scenario().to_owned()),
         };
         for unit in &units {
             let one = ends(&timeline, unit, &ENDS)?;
@@ -144,6 +146,7 @@ fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
             .or_else(|| policy::explain(&case, expected))
             .or_else(|| not_reached(timeline)),
         witness: "systemd",
+        scenario: Some(timeline.scenario().to_owned()),
     })
 }
 

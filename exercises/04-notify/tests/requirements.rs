@@ -192,5 +192,6 @@ fn observed_on_host(transcript: &Transcript) -> Observed {
         shown: transcript.lines.join("\n"),
         diagnosis: transcript::diagnose(&transcript.lines),
         witness: "the other end of the notify socket",
+        scenario: None,
     }
 }

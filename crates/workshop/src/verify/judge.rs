@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
-use systemd_lab::check::{Outcome, REPORT_VARIABLE, Verdict};
+use systemd_lab::check::{Outcome, Verdict, report};
 
 use crate::check::{last_lines, read};
 
@@ -92,7 +92,7 @@ impl Check {
     ///
     /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
     pub(super) fn run(&self) -> anyhow::Result<Found> {
-        let report = tempfile::NamedTempFile::new()
+        let collected = tempfile::NamedTempFile::new()
             .context("cannot make a temporary file; is the disk full?")?;
         let mut command = Command::new(&self.executable);
         command
@@ -106,7 +106,7 @@ impl Check {
             .env_remove(BINARY_VARIABLE)
             .env_remove(FILES_VARIABLE)
             .env_remove(SOAK_VARIABLE)
-            .env(REPORT_VARIABLE, report.path());
+            .env(report::VARIABLE, collected.path());
         if let Some(binary) = &self.binary {
             command.env(BINARY_VARIABLE, binary);
         }
@@ -120,7 +120,7 @@ impl Check {
         let output = command
             .output()
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
-        let verdicts = read(report.path())?;
+        let verdicts = read(collected.path())?;
         let found = found(verdicts, &self.tests);
         if matches!(found, Found::Nothing) && !output.status.success() {
             return Ok(incomplete(&last_lines(&output.stdout)));

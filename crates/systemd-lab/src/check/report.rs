@@ -1,0 +1,198 @@
+//! What a check reports beside its tests' own output: for the command line, for JSON, for whoever collects.
+//!
+//! When the variable [`VARIABLE`] names a file, a check appends to it, one line of JSON at a time: first its plan, then
+//! each run in the lab and each verdict as soon as there is one. A reader may follow along.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use systemd_lab_protocol::Scenario;
+
+use super::Verdict;
+use crate::error::LabError;
+use crate::lab::GuestFile;
+use crate::timeline::Timeline;
+
+/// Names the file to which each [`Record`] is appended.
+pub const VARIABLE: &str = "SYSTEMD_LAB_REPORT";
+
+/// One line of a report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case")]
+pub enum Record {
+    /// What will be judged. May come more than once.
+    Plan {
+        /// All requirements of the check, in order.
+        requirements: Vec<Planned>,
+    },
+    /// A run in the lab has ended.
+    Run(Run),
+    /// A requirement was judged.
+    Verdict(Verdict),
+}
+
+/// A requirement that is going to be judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Its place among the requirements, from 1.
+    pub number: u32,
+    /// Its title.
+    pub title: String,
+}
+
+/// A run in the lab: all that it takes to make it again, and what came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// What was tried. Its name tells the runs of a check apart.
+    pub scenario: Scenario,
+    /// What was put into the guest. Files of the host are named here, not kept.
+    pub files: Vec<GuestFile>,
+    /// What happened; nothing when the lab failed.
+    pub timeline: Option<Timeline>,
+    /// Why the lab failed.
+    pub error: Option<String>,
+}
+
+impl Run {
+    /// Takes down a run.
+    pub fn new(
+        scenario: &Scenario,
+        files: &[GuestFile],
+        result: Result<&Timeline, &LabError>,
+    ) -> Run {
+        Run {
+            scenario: scenario.clone(),
+            files: files.to_vec(),
+            timeline: result.ok().cloned(),
+            error: result.err().map(LabError::to_string),
+        }
+    }
+}
+
+/// Whether anybody collects: a record may be large.
+pub fn is_wanted() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Appends a record to the report, if one is wanted.
+///
+/// A report that cannot be written is no reason to fail a check: whoever asked for it will miss it.
+pub fn append(record: &Record) {
+    let Some(path) = std::env::var_os(VARIABLE) else {
+        return;
+    };
+    let Ok(mut line) = serde_json::to_vec(record) else {
+        return;
+    };
+    line.push(b'\n');
+    // One write to a file opened for appending: tests of other threads and processes do the same.
+    if let Ok(mut file) = File::options()
+        .create(true)
+        .append(true)
+        .open(Path::new(&path))
+    {
+        let _ = file.write_all(&line);
+    }
+}
+
+/// A report, as far as it has come.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// All requirements, in order. Empty until the check has begun.
+    pub plan: Vec<Planned>,
+    /// The runs, in the order in which they ended.
+    pub runs: Vec<Run>,
+    /// The verdicts, in the order of their requirements.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// A line of a report that no check of this version has written.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line} of the check's report is no record of this version: {source}; check again")]
+pub struct ReportError {
+    /// Counted from 1.
+    pub line: usize,
+    /// Why.
+    source: serde_json::Error,
+}
+
+impl Report {
+    /// Reads a report. An incomplete last line is still being written, and left out.
+    ///
+    /// # Errors
+    ///
+    /// When a line is damaged.
+    pub fn parse(text: &str) -> Result<Report, ReportError> {
+        let mut report = Report::default();
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            if !line.ends_with('\n') {
+                break;
+            }
+            let record = serde_json::from_str(line).map_err(|source| ReportError {
+                line: index + 1,
+                source,
+            })?;
+            report.add(record);
+        }
+        Ok(report)
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, record: Record) {
+        match record {
+            Record::Plan { requirements } => self.plan = requirements,
+            Record::Run(run) => self.runs.push(run),
+            Record::Verdict(verdict) => {
+                let later = |other: &Verdict| other.number > verdict.number;
+                let place = self.verdicts.iter().position(later);
+                let place = place.unwrap_or(self.verdicts.len());
+                self.verdicts.insert(place, verdict);
+            }
+        }
+    }
+
+    /// The run of this scenario.
+    pub fn run(&self, scenario: &str) -> Option<&Run> {
+        self.runs.iter().find(|run| run.scenario.name == scenario)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Outcome;
+    use super::*;
+
+    fn verdict(number: u32) -> Record {
+        Record::Verdict(Verdict {
+            number,
+            of: 2,
+            title: "t".into(),
+            outcome: Outcome::Passed,
+            diagnosis: None,
+            scenario: None,
+            report: String::new(),
+        })
+    }
+
+    fn lines(records: &[Record]) -> String {
+        let line = |record: &Record| serde_json::to_string(record).expect("it is JSON") + "\n";
+        records.iter().map(line).collect()
+    }
+
+    #[test]
+    fn verdicts_are_sorted_and_half_a_line_is_left_for_later() {
+        let text = lines(&[verdict(2), verdict(1), verdict(3)]);
+        let report = Report::parse(&text[..text.len() - 1]).expect("what is whole is good");
+        let numbers: Vec<u32> = report.verdicts.iter().map(|one| one.number).collect();
+        assert_eq!(numbers, [1, 2]);
+    }
+
+    #[test]
+    fn a_damaged_line_is_named() {
+        let text = lines(&[verdict(1)]) + "{}\n";
+        let error = Report::parse(&text).expect_err("an empty object is no record");
+        assert!(error.to_string().starts_with("line 2 of the check's report"));
+    }
+}
