@@ -139,7 +139,8 @@ pub enum LabError {
 
     /// The guest was there and gave no shell.
     #[error(
-        "the guest gave no shell{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it", after(deadline)
+        "the guest gave no shell{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it",
+        after(deadline)
     )]
     NoShell {
         /// How long the lab waited, in wall time; none if the guest ended before.

@@ -21,6 +21,7 @@ use crate::error::LabError;
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
+use crate::saved_state;
 
 /// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
 const RAM_MIB: u32 = 512;
@@ -171,20 +172,25 @@ impl Vm {
 
     /// Moves the guest as it stands, RAM and all, to a machine that was started for it. Both are stopped afterwards.
     pub(crate) fn move_to(&mut self, other: &mut Vm) -> Result<(), LabError> {
-        let (from, to) = io::pipe().map_err(LabError::io("making a pipe between two QEMUs"))?;
-        let (from, to) = (path_for_qemu(&from), path_for_qemu(&to));
-        other.qmp("waiting for the guest", |qmp| {
-            let uri = format!("exec:cat {from}");
-            qmp.execute("migrate-incoming", json!({ "uri": uri }))
-        })?;
-        self.qmp("moving the guest", |qmp| {
+        // Not a pipe: if one of the two died, the other would wait for it.
+        let moving = memory("lab-moving").map_err(LabError::io("making memory for the guest"))?;
+        let path = path_of(&moving);
+        self.qmp("sending the guest", |qmp| {
             let unlimited = json!({ "max-bandwidth": UNLIMITED });
             qmp.execute("migrate-set-parameters", unlimited)?;
-            let uri = format!("exec:cat > {to}");
-            qmp.execute("migrate", json!({ "uri": uri }))?;
+            qmp.execute("migrate", json!({ "uri": format!("exec:cat > {path}") }))?;
             qmp.finish_migration()
         })?;
-        other.qmp("taking the guest over", Qmp::finish_migration)
+        saved_state::forget_wall_time(&moving).map_err(LabError::io("moving the guest's clock"))?;
+        other.qmp("taking the guest over", |qmp| {
+            // Both must agree on it. Nothing is shared, here as there: all of it was sent.
+            ignore_shared_memory(qmp)?;
+            qmp.execute(
+                "migrate-incoming",
+                json!({ "uri": format!("exec:cat {path}") }),
+            )?;
+            qmp.finish_migration()
+        })
     }
 
     /// Whether the guest has powered itself off, after waiting for `patience`. A guest that rings goes on: nobody is
@@ -341,7 +347,7 @@ fn job_device(job: &File, restoring: bool) -> Vec<String> {
         "-object".into(),
         format!(
             "memory-backend-file,id=job,size={JOB_MEMORY_SIZE},mem-path={},share={share}",
-            path_for_qemu(job)
+            path_of(job)
         ),
         "-device".into(),
         "ivshmem-plain,memdev=job,master=on,addr=5".into(),
@@ -355,7 +361,7 @@ fn event_port(output: &File) -> Vec<String> {
         "-device".into(),
         "virtio-serial-pci,id=serial,ioeventfd=off,max_ports=2,addr=6".into(),
         "-chardev".into(),
-        format!("file,id=events,path={}", path_for_qemu(output)),
+        format!("file,id=events,path={}", path_of(output)),
         "-device".into(),
         "virtserialport,bus=serial.0,nr=1,chardev=events,name=lab.events".into(),
     ]
@@ -364,9 +370,9 @@ fn event_port(output: &File) -> Vec<String> {
 /// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
 fn serial_console(console: Console, recorded: &File) -> Vec<String> {
     let backend = match console {
-        Console::Recorded => format!("file,id=console,path={}", path_for_qemu(recorded)),
+        Console::Recorded => format!("file,id=console,path={}", path_of(recorded)),
         // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
-        Console::Interactive(pty) => format!("serial,id=console,path={}", path_for_qemu(pty)),
+        Console::Interactive(pty) => format!("serial,id=console,path={}", path_of(pty)),
     };
     vec![
         "-chardev".into(),
@@ -411,7 +417,7 @@ fn job_memory(bytes: &[u8]) -> io::Result<File> {
 }
 
 /// QEMU runs as the same user, so it may open this process's files by their number.
-fn path_for_qemu(file: &impl AsRawFd) -> String {
+fn path_of(file: &impl AsRawFd) -> String {
     let path = PathBuf::from(format!(
         "/proc/{}/fd/{}",
         std::process::id(),

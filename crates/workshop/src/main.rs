@@ -7,6 +7,7 @@
 
 mod check;
 mod exercises;
+mod shell;
 mod verify;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
         /// Its number, e.g. 04. Without it: the first that is not solved yet.
         exercise: Option<String>,
     },
+    /// Open a root shell in the lab VM, in real time, with your service installed.
+    Shell(shell::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
     Verify(verify::Arguments),
 }
@@ -69,6 +72,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let workshop = Workshop::find()?;
     if let Some(Command::Verify(arguments)) = &arguments.command {
         return verify::run(&workshop, arguments);
+    }
+    if let Some(Command::Shell(arguments)) = &arguments.command {
+        return shell::run(&workshop, arguments);
     }
     let chosen = match &arguments.command {
         Some(Command::Check {

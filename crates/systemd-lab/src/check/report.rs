@@ -193,6 +193,10 @@ mod tests {
     fn a_damaged_line_is_named() {
         let text = lines(&[verdict(1)]) + "{}\n";
         let error = Report::parse(&text).expect_err("an empty object is no record");
-        assert!(error.to_string().starts_with("line 2 of the check's report"));
+        assert!(
+            error
+                .to_string()
+                .starts_with("line 2 of the check's report")
+        );
     }
 }

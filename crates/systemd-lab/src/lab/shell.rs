@@ -133,7 +133,9 @@ impl Wire {
             let ours = File::from(ours);
             Ok(Wire { ours, for_qemu })
         };
-        make().map_err(LabError::io("making a pseudo-terminal (/dev/ptmx) for the guest's console"))
+        make().map_err(LabError::io(
+            "making a pseudo-terminal (/dev/ptmx) for the guest's console",
+        ))
     }
 
     fn start(&self, snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabError> {
@@ -180,10 +182,7 @@ impl Wire {
 fn next_byte(mut console: &File) -> io::Result<Option<u8>> {
     let moment = Timespec::try_from(LIVE_INTERVAL).map_err(|_| io::ErrorKind::InvalidInput)?;
     // An end that is not there yet, or no longer, is for `Vm::is_over` to tell.
-    let ready = poll(
-        &mut [PollFd::new(console, PollFlags::IN)],
-        Some(&moment),
-    )?;
+    let ready = poll(&mut [PollFd::new(console, PollFlags::IN)], Some(&moment))?;
     let mut byte = [0];
     if ready == 0 || console.read(&mut byte)? == 0 {
         return Ok(None);
