@@ -156,7 +156,7 @@ fn open_shell(terminal: &Terminal) -> anyhow::Result<()> {
     write_file(SHELL_FILE, shell_unit(terminal).as_bytes(), 0o644)
         .with_context(|| format!("cannot write {SHELL_FILE}"))?;
     // The kernel's own messages would stand in the middle of what the person types.
-    fs::write("/proc/sys/kernel/printk", "1").context("cannot silence the kernel")?;
+    fs::write("/proc/sys/kernel/printk", "0").context("cannot silence the kernel")?;
     systemd::queue_job(JobType::Start, SHELL)?;
     Ok(())
 }

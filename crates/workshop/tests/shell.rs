@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
@@ -19,8 +20,8 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 const GLANCE: Duration = Duration::from_millis(10);
 
-const ROWS: u16 = 40;
-const COLUMNS: u16 = 120;
+const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
+const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
 
 const LEAVE: &str = "\x1d";
 const INTERRUPT: &str = "\x03";
@@ -68,7 +69,8 @@ struct Session {
 impl Session {
     fn new(root: &Path) -> Session {
         let (pty, pts) = open().expect("there is a pseudo-terminal");
-        pty.resize(Size::new(ROWS, COLUMNS)).expect("it has a size");
+        pty.resize(Size::new(ROWS.get(), COLUMNS.get()))
+            .expect("it has a size");
         let child = Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
             .args(["shell", "1"])
             .current_dir(root)
