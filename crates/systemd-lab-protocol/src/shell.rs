@@ -8,7 +8,7 @@
 //! ```
 //!
 //! It has a fixed size and place, so that a run that is handed over has the same bytes everywhere else as the one
-//! before that was not: up to that instant, both do the same.
+//! before that was not.
 
 use std::ops::Range;
 
