@@ -16,7 +16,9 @@ use std::sync::Arc;
 use systemd_lab::LabError;
 
 pub use requirement::{Look, Requirement, judge, plan};
-pub use subject::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, Seen, Subject, is_soak, lab};
+pub use subject::{
+    BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, Seen, Subject, guest_files, is_soak, lab,
+};
 
 /// Where every stage's service listens.
 pub const ADDRESS: &str = "127.0.0.1:7878";

@@ -113,7 +113,7 @@ impl Subject {
 
     /// The binary's path in the guest.
     pub fn guest_binary(&self) -> String {
-        format!("/usr/local/bin/{}", self.package)
+        guest_binary(self.package)
     }
 
     /// A file of the package, e.g. `prediction.md`.
@@ -160,7 +160,7 @@ impl Subject {
 
     /// Runs a scenario with the binary, all units of the package, and more files.
     pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
-        let mut files = self.guest_files().map_err(host_error)?;
+        let mut files = guest_files(self.package, &self.binary, &self.files).map_err(host_error)?;
         files.extend(more);
         let result = lab()?.run(scenario, &files);
         if report::is_wanted() {
@@ -188,28 +188,36 @@ impl Subject {
             scenario: Some(timeline.scenario().to_owned()),
         }
     }
+}
 
-    /// The binary and every file of `units/` whose name begins with the package's; drop-in folders as well.
-    fn guest_files(&self) -> std::io::Result<Vec<GuestFile>> {
-        let mut files = vec![GuestFile::program(self.guest_binary(), &self.binary)];
-        for (name, path) in entries(&self.files.join("units"))? {
-            let rest = name.strip_prefix(self.package).unwrap_or_default();
-            if !rest.starts_with(['.', '-', '@']) {
-                continue;
-            }
-            if path.is_dir() {
-                for (drop_in, path) in entries(&path)? {
-                    files.push(GuestFile::copy(
-                        format!("{UNIT_PATH}/{name}/{drop_in}"),
-                        path,
-                    ));
-                }
-            } else {
-                files.push(GuestFile::copy(format!("{UNIT_PATH}/{name}"), path));
-            }
+/// A package's binary and every file of `units/` in `root` whose name begins with the package's; drop-in folders as well.
+///
+/// # Errors
+///
+/// When `units/` cannot be read.
+pub fn guest_files(package: &str, binary: &Path, root: &Path) -> std::io::Result<Vec<GuestFile>> {
+    let mut files = vec![GuestFile::program(guest_binary(package), binary)];
+    for (name, path) in entries(&root.join("units"))? {
+        let rest = name.strip_prefix(package).unwrap_or_default();
+        if !rest.starts_with(['.', '-', '@']) {
+            continue;
         }
-        Ok(files)
+        if path.is_dir() {
+            for (drop_in, path) in entries(&path)? {
+                files.push(GuestFile::copy(
+                    format!("{UNIT_PATH}/{name}/{drop_in}"),
+                    path,
+                ));
+            }
+        } else {
+            files.push(GuestFile::copy(format!("{UNIT_PATH}/{name}"), path));
+        }
     }
+    Ok(files)
+}
+
+fn guest_binary(package: &str) -> String {
+    format!("/usr/local/bin/{package}")
 }
 
 /// The lab, opened once.

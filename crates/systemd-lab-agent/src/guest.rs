@@ -85,6 +85,19 @@ impl Doorbell {
     }
 }
 
+// SAFETY: the memory is read only, and mapped for as long as the process lives.
+#[expect(unsafe_code, reason = "a pointer is not Send by itself")]
+unsafe impl Send for JobMemory {}
+// SAFETY: as above; nobody writes to it.
+#[expect(unsafe_code, reason = "a pointer is not Sync by itself")]
+unsafe impl Sync for JobMemory {}
+// SAFETY: the register is mapped for as long as the process lives.
+#[expect(unsafe_code, reason = "a pointer is not Send by itself")]
+unsafe impl Send for Doorbell {}
+// SAFETY: all that is ever done with the register is to write one and the same byte; QEMU serves one write after the other.
+#[expect(unsafe_code, reason = "a pointer is not Sync by itself")]
+unsafe impl Sync for Doorbell {}
+
 /// Maps the first `length` bytes of a PCI device's memory. The mapping stays until the process ends.
 #[expect(unsafe_code, reason = "mmap hands out a pointer")]
 fn map_bar(

@@ -5,6 +5,7 @@
 //!                                          │ asks: systemd, http, command, files
 //!                                          │ sees: journal, sockets ─► recorder ─► outbox ─► host
 //!                                          └ waits: conditions, pace
+//!                                          stopped at a chosen instant: handover ─► a shell
 //! ```
 //!
 //! It is a library so that its parts can be tested on any host; `main.rs` joins them. It asks nothing
@@ -15,6 +16,7 @@ pub mod conditions;
 pub mod dbus;
 pub mod files;
 pub mod guest;
+pub mod handover;
 pub mod http;
 pub mod journal;
 pub mod outbox;

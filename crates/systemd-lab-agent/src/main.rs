@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fs::OpenOptions;
 use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, anyhow};
@@ -30,28 +31,35 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let prepared = guarded(prepare);
+    let prepared = guarded(|| prepare(&doorbell));
     if let Err(error) = &prepared {
         report(&mut outbox, error);
     }
     doorbell.ring();
 
     // The snapshot is taken here; each restored guest goes on here.
+    let handover = prepared
+        .as_ref()
+        .ok()
+        .map(|prepared| prepared.handover.clone());
     if let Ok(prepared) = prepared
-        && let Err(error) = guarded(|| run_job(prepared, &mut outbox, &doorbell))
+        && let Err(error) = guarded(|| run_job(prepared, &mut outbox))
     {
         report(&mut outbox, &error);
     }
     doorbell.ring();
+    // Somebody resumed the guest to look around in it.
+    if let Some(handover) = handover {
+        handover.after_the_end();
+    }
     loop {
-        // Somebody resumed the guest to look around in it.
         thread::park();
     }
 }
 
 /// Opens both ways to the host: to stop the VM, and for events.
-fn connect() -> anyhow::Result<(Doorbell, Events)> {
-    let doorbell = Doorbell::map()?;
+fn connect() -> anyhow::Result<(Arc<Doorbell>, Events)> {
+    let doorbell = Arc::new(Doorbell::map()?);
     let port = OpenOptions::new()
         .write(true)
         .open(EVENTS_PORT)
@@ -59,7 +67,8 @@ fn connect() -> anyhow::Result<(Doorbell, Events)> {
     Ok((doorbell, Outbox::new(Box::new(port))))
 }
 
-fn run_job(mut prepared: Prepared, outbox: &mut Events, doorbell: &Doorbell) -> anyhow::Result<()> {
+fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
+    prepared.handover.arm()?;
     // At once: the host may be waiting for a first sign of life.
     outbox.push(&own_event(None, prepared.hello))?;
     outbox.flush()?;
@@ -70,8 +79,9 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events, doorbell: &Doorbell) -> 
         write_file(&file.path, content, file.mode)
             .with_context(|| format!("cannot write {}", file.path))?;
     }
+    prepared.handover.at_once();
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
-    runner::run(&job.scenario, &mut recorder, doorbell).inspect_err(|_| {
+    runner::run(&job.scenario, &mut recorder, &prepared.handover).inspect_err(|_| {
         // What happened before may explain the error, which is the one that counts.
         let _ = recorder.collect();
     })

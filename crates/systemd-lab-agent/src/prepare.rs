@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,8 @@ use rustix::mount::{MountFlags, mount};
 use systemd_lab_protocol::{Condition, EventKind, Scenario};
 
 use crate::files::write_file;
-use crate::guest::JobMemory;
+use crate::guest::{Doorbell, JobMemory};
+use crate::handover::Handover;
 use crate::http::Request;
 use crate::journal;
 use crate::journal::events;
@@ -66,7 +68,9 @@ const REST: Duration = Duration::from_secs(10);
 /// What a scenario finds ready.
 pub struct Prepared {
     /// Where the job will be.
-    pub memory: JobMemory,
+    pub memory: Arc<JobMemory>,
+    /// How a person takes over.
+    pub handover: Arc<Handover>,
     /// Where events are read.
     pub sources: Sources,
     /// The first event.
@@ -78,8 +82,9 @@ pub struct Prepared {
 /// # Errors
 ///
 /// When the guest or QEMU lacks something.
-pub fn prepare() -> anyhow::Result<Prepared> {
-    let memory = JobMemory::map()?;
+pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
+    let memory = Arc::new(JobMemory::map()?);
+    let handover = Handover::prepare(&memory, doorbell)?;
     quieten()?;
     check_loopback()?;
     mount_once("tracefs", TRACEFS)?;
@@ -98,6 +103,7 @@ pub fn prepare() -> anyhow::Result<Prepared> {
     come_to_rest(&mut sources)?;
     Ok(Prepared {
         memory,
+        handover,
         sources,
         hello: EventKind::Hello {
             protocol: systemd_lab_protocol::PROTOCOL_VERSION,

@@ -14,7 +14,7 @@ use systemd_lab_protocol::{Condition, Event, EventKind, Scenario, Step};
 use crate::command;
 use crate::dbus::CallError;
 use crate::files::write_file;
-use crate::guest::Doorbell;
+use crate::handover::Handover;
 use crate::http::Request;
 use crate::journal;
 use crate::pace::{self, now_us};
@@ -30,20 +30,23 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 /// # Errors
 ///
 /// When the lab is broken. What was recorded so far is written out as far as possible.
+///
+/// Never returns once a person has taken over.
 pub fn run(
     scenario: &Scenario,
     recorder: &mut Recorder<'_>,
-    doorbell: &Doorbell,
+    handover: &Handover,
 ) -> anyhow::Result<()> {
     let mut runner = Runner {
         recorder,
         requests: Requests::new()?,
-        doorbell,
+        handover,
     };
     runner.recorder.add(EventKind::ScenarioBegan {
         name: scenario.name.clone(),
     });
     for (index, step) in scenario.steps.iter().enumerate() {
+        handover.leave_to_person();
         runner.recorder.begin_step(index);
         let outcome = runner
             .step(step)
@@ -54,13 +57,14 @@ pub fn run(
             break;
         }
     }
+    handover.leave_to_person();
     runner.end(&scenario.observe)
 }
 
 struct Runner<'a, 'b> {
     recorder: &'a mut Recorder<'b>,
     requests: Requests,
-    doorbell: &'a Doorbell,
+    handover: &'a Handover,
 }
 
 impl Runner<'_, '_> {
@@ -122,7 +126,6 @@ impl Runner<'_, '_> {
                 mode,
             } => Ok(done_or_refused(write_file(path, content.as_bytes(), *mode))),
             Step::Run { argv, deadline } => Ok(self.run_command(argv, *deadline)),
-            Step::Pause => self.pause(),
         }
     }
 
@@ -147,7 +150,9 @@ impl Runner<'_, '_> {
     /// Waits for something to collect, after waiting for `elapsed` in vain.
     fn wait(&self, elapsed: Duration, left: Duration) -> io::Result<()> {
         let timeout = pace::interval(elapsed).map_or(left, |interval| interval.min(left));
-        self.recorder.wait(self.requests.as_fd(), timeout)
+        self.recorder.wait(self.requests.as_fd(), timeout)?;
+        self.handover.leave_to_person();
+        Ok(())
     }
 
     fn wait_for(
@@ -177,9 +182,11 @@ impl Runner<'_, '_> {
                 return Ok(StepOutcome::Done);
             }
             self.recorder.wait(self.requests.as_fd(), left)?;
+            self.handover.leave_to_person();
             if began.elapsed() >= pace::DOZE {
                 let left = duration.saturating_sub(began.elapsed());
                 self.recorder.doze(left.min(pace::DOZE))?;
+                self.handover.leave_to_person();
             }
             self.collect()?;
         }
@@ -210,6 +217,7 @@ impl Runner<'_, '_> {
                 return Ok(StepOutcome::Done);
             }
             self.recorder.wait(self.requests.as_fd(), LONGEST_SILENCE)?;
+            self.handover.leave_to_person();
         }
     }
 
@@ -228,12 +236,6 @@ impl Runner<'_, '_> {
                 }
             }
         }
-    }
-
-    fn pause(&mut self) -> anyhow::Result<StepOutcome> {
-        self.collect()?;
-        self.doorbell.ring();
-        Ok(StepOutcome::Done)
     }
 
     /// Writes out all that is known at the end.

@@ -4,7 +4,8 @@
 //! offset 0   magic            8 bytes   "SDLABJOB"
 //! offset 8   version          u32 LE    PROTOCOL_VERSION
 //! offset 12  index length     u32 LE    bytes of JSON
-//! offset 16  index            JSON      Scenario and the files' places
+//! offset 16  who takes over   48 bytes  see `shell.rs`
+//! offset 64  index            JSON      Scenario and the files' places
 //! …          file contents    each at a multiple of BLOB_ALIGNMENT
 //! ```
 //!
@@ -14,7 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{PROTOCOL_VERSION, Scenario};
+use crate::{Handover, PROTOCOL_VERSION, Scenario};
 
 /// The first bytes of a job.
 pub const MAGIC: &[u8; 8] = b"SDLABJOB";
@@ -26,7 +27,7 @@ pub const JOB_MEMORY_SIZE: usize = 128 << 20;
 pub const BLOB_ALIGNMENT: usize = 4096;
 
 /// Bytes before the index.
-const HEADER_SIZE: usize = 16;
+const HEADER_SIZE: usize = 64;
 
 /// A file to put into the guest, with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +99,8 @@ impl Job {
         bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
         // `index.len()` is below JOB_MEMORY_SIZE, which fits.
         bytes.extend_from_slice(&(index.len() as u32).to_le_bytes());
+        bytes.resize(HEADER_SIZE, 0);
+        Handover::write_never(&mut bytes);
         bytes.extend_from_slice(&index);
         for blob in blobs {
             bytes.resize(bytes.len().next_multiple_of(BLOB_ALIGNMENT), 0);

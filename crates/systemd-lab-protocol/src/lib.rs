@@ -3,6 +3,7 @@
 //! - [`scenario`]: what shall happen, as data. It enters the guest whole, before the VM resumes.
 //! - [`event`]: what did happen. Events are all that comes out.
 //! - [`job`]: how a scenario and its files lie in the memory that host and guest share.
+//! - [`shell`]: when a person takes over, and at what terminal.
 //! - [`journal`]: from a journal entry's fields to an [`event::EventKind`].
 //!
 //! This crate does no I/O and knows nothing of QEMU or of any exercise, so that everything in it
@@ -12,10 +13,12 @@ pub mod event;
 pub mod job;
 pub mod journal;
 pub mod scenario;
+pub mod shell;
 
 pub use event::{Event, EventKind};
 pub use job::{Blob, Job, JobError};
 pub use scenario::{Condition, Scenario, Step};
+pub use shell::{Handover, Terminal};
 
 /// Version of everything in this crate. The host refuses an agent that says another one.
 pub const PROTOCOL_VERSION: u32 = 2;

@@ -159,8 +159,6 @@ pub enum Step {
         /// How long it may take.
         deadline: Duration,
     },
-    /// Stops the VM at this very instant and tells the host so: for a shell at a chosen moment.
-    Pause,
 }
 
 /// Whom a signal goes to: systemd.kill(5), `systemctl kill --kill-whom=`.

@@ -137,6 +137,18 @@ pub enum LabError {
         deadline: Duration,
     },
 
+    /// The guest was there and gave no shell.
+    #[error(
+        "the guest gave no shell{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it",
+        after(deadline)
+    )]
+    NoShell {
+        /// How long the lab waited, in wall time; none if the guest ended before.
+        deadline: Option<Duration>,
+        /// The end of the guest's console.
+        console: String,
+    },
+
     /// The host's deadline for a run passed while the guest was still busy.
     #[error("out of time: the run took more than {} s of wall time and was ended after {virtual_ms} ms of virtual time; is this machine very busy? a service that computes all the time also does this", deadline.as_secs())]
     OutOfTime {
@@ -219,6 +231,13 @@ pub enum LabError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+fn after(deadline: &Option<Duration>) -> String {
+    match deadline {
+        Some(deadline) => format!(" within {} s", deadline.as_secs()),
+        None => " and powered itself off".to_owned(),
+    }
 }
 
 /// What to do when the workspace's flags did not reach the compiler. Cargo takes flags from one place only,

@@ -1,6 +1,7 @@
 //! The lab: takes a scenario and files, returns what happened.
 
 mod remembered;
+pub(crate) mod shell;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::error::LabError;
 use crate::image;
 use crate::snapshot::{self, Snapshot};
 use crate::timeline::Timeline;
-use crate::vm::{Origin, Pace, Vm};
+use crate::vm::{Console, Origin, Pace, Vm};
 
 /// A scenario takes a second or two of wall time; a service that computes all the time makes virtual time as slow
 /// as emulation, and a busy machine slower still.
@@ -242,8 +243,17 @@ impl Lab {
     }
 
     fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
-        let result = restore(&self.snapshot, job).and_then(|vm| self.finish(vm, &mut on_event));
-        match result {
+        self.with_snapshot(|snapshot| {
+            restore(snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
+        })
+    }
+
+    /// Tries it once more with a snapshot that is certainly whole, if that may help.
+    fn with_snapshot<T>(
+        &self,
+        mut run: impl FnMut(&Snapshot) -> Result<T, LabError>,
+    ) -> Result<T, LabError> {
+        match run(&self.snapshot) {
             Err(
                 LabError::Qemu { .. }
                 | LabError::GuestEnded { .. }
@@ -253,7 +263,7 @@ impl Lab {
             ) => {
                 // Perhaps the snapshot is damaged where a look at sizes and times does not show it.
                 let snapshot = Snapshot::repair(&self.cache)?;
-                restore(&snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
+                run(&snapshot)
             }
             result => result,
         }
@@ -301,13 +311,7 @@ impl Lab {
                 });
             }
         }
-        for event in &reader.events {
-            if let EventKind::AgentError { message } = &event.kind {
-                return Err(LabError::Agent {
-                    message: message.clone(),
-                });
-            }
-        }
+        reader.complaint()?;
         if !matches!(reader.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded) {
             return Err(LabError::BadEvent {
                 message: "it stopped before its last event".to_owned(),
@@ -341,6 +345,7 @@ fn restore(snapshot: &Snapshot, job: &[u8]) -> Result<Vm, LabError> {
         &Origin::Snapshot,
         Pace::Virtual,
         job,
+        Console::Recorded,
     )?;
     vm.load()?;
     vm.resume()?;
@@ -375,6 +380,15 @@ impl EventReader {
             self.consumed += line.len();
         }
         Ok(())
+    }
+
+    /// The error of an agent that could not go on.
+    fn complaint(&self) -> Result<(), LabError> {
+        let message = self.events.iter().find_map(|event| match &event.kind {
+            EventKind::AgentError { message } => Some(message.clone()),
+            _ => None,
+        });
+        message.map_or(Ok(()), |message| Err(LabError::Agent { message }))
     }
 }
 

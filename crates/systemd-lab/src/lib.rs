@@ -47,6 +47,7 @@ mod vm;
 
 pub use clock::clock_time;
 pub use error::LabError;
+pub use lab::shell::Shell;
 pub use lab::{GuestFile, Lab};
 pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;

@@ -21,7 +21,10 @@ const VERSION_SIZE: usize = 4;
 const STEP_NS: u64 = 1_000_000_000;
 
 /// What of this module a snapshot depends on, for its key.
-pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s";
+pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s, wall time forgotten";
+
+/// The devices' state is some 0.4 MB and comes last, behind RAM if RAM is saved as well.
+const TAIL: u64 = 4 << 20;
 
 /// Rounds the saved clock up: as if the guest had been stopped a little longer.
 ///
@@ -29,21 +32,36 @@ pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s";
 ///
 /// When the file cannot be read or written, or holds no clock where this version of QEMU should put it.
 pub(crate) fn settle_clock(state: &Path) -> io::Result<()> {
-    let bytes = std::fs::read(state)?;
-    let at = bytes
+    let file = File::options().read(true).write(true).open(state)?;
+    forget_wall_time(&file)?;
+    let at = find_clock(&file)? + (CLOCK.len() + VERSION_SIZE) as u64;
+    let mut jumped = [0; 8];
+    file.read_exact_at(&mut jumped, at)?;
+    let settled = u64::from_be_bytes(jumped).next_multiple_of(STEP_NS);
+    file.write_all_at(&settled.to_be_bytes(), at)
+}
+
+/// Sets the wall time that the guest has run for (`cpu_clock_offset`, saved just before the clock) to zero. A QEMU that
+/// lets time pass as it does would add all of it to the guest's clock when the guest is idle for the first time: it
+/// takes an idle time that never began for one that began at zero (`vm_clock_warp_start`).
+///
+/// # Errors
+///
+/// As [`settle_clock`].
+pub(crate) fn forget_wall_time(state: &File) -> io::Result<()> {
+    state.write_all_at(&[0; 8], find_clock(state)? - 8)
+}
+
+fn find_clock(state: &File) -> io::Result<u64> {
+    let length = state.metadata()?.len();
+    let from = length.saturating_sub(TAIL);
+    let mut tail = vec![0; (length - from) as usize];
+    state.read_exact_at(&mut tail, from)?;
+    let found = tail
         .windows(CLOCK.len())
-        .position(|window| window == CLOCK)
-        .map(|found| found + CLOCK.len() + VERSION_SIZE)
-        .ok_or_else(|| io::Error::other("QEMU has saved no instruction counter"))?;
-    let jumped = bytes
-        .get(at..at + 8)
-        .and_then(|bytes| bytes.try_into().ok());
-    let jumped = jumped
-        .map(u64::from_be_bytes)
-        .ok_or(io::ErrorKind::UnexpectedEof)?;
-    let settled = jumped.next_multiple_of(STEP_NS).to_be_bytes();
-    File::options()
-        .write(true)
-        .open(state)?
-        .write_all_at(&settled, at as u64)
+        .rposition(|window| window == CLOCK);
+    found
+        .filter(|at| *at >= 8)
+        .map(|at| from + at as u64)
+        .ok_or_else(|| io::Error::other("QEMU has saved no instruction counter"))
 }

@@ -12,7 +12,7 @@ use crate::image::{Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
 use crate::saved_state;
-use crate::vm::{CONSOLE_LINES, Origin, Pace, Vm};
+use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm};
 
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
@@ -161,7 +161,14 @@ fn boot_image(
         kernel: &image.kernel(),
         initrd: &initrd,
     };
-    let mut vm = Vm::start(qemu, directory.path(), &origin, pace, job)?;
+    let mut vm = Vm::start(
+        qemu,
+        directory.path(),
+        &origin,
+        pace,
+        job,
+        Console::Recorded,
+    )?;
     vm.resume()?;
     let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
         // The agent has nothing to say yet, unless it could not prepare the guest.

@@ -7,7 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -21,6 +21,7 @@ use crate::error::LabError;
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
+use crate::saved_state;
 
 /// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
 const RAM_MIB: u32 = 512;
@@ -43,6 +44,9 @@ const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 /// lab uses that as a doorbell, because it acts at the very instruction.
 const DOORBELL: &str = "GUEST_PANICKED";
 
+/// Bytes per second of a guest that moves: as fast as it goes, where QEMU's own limit is 128 MiB.
+const UNLIMITED: u64 = 1 << 40;
+
 /// How much of the guest's console an error shows.
 pub(crate) const CONSOLE_LINES: usize = 20;
 
@@ -61,6 +65,17 @@ pub(crate) enum Origin<'a> {
     Boot { kernel: &'a Path, initrd: &'a Path },
     /// The files `ram` and `state` in the working directory.
     Snapshot,
+    /// Another QEMU of this machine: [`Vm::move_to`].
+    OtherVm,
+}
+
+/// What the guest's serial console is joined to.
+#[derive(Clone, Copy)]
+pub(crate) enum Console<'a> {
+    /// Memory, for errors to quote from.
+    Recorded,
+    /// A person, at the other end of this pseudo-terminal.
+    Interactive(&'a OwnedFd),
 }
 
 pub(crate) struct Vm {
@@ -78,12 +93,13 @@ impl Vm {
         origin: &Origin,
         pace: Pace,
         job: &[u8],
+        serial: Console,
     ) -> Result<Vm, LabError> {
         let job = job_memory(job).map_err(LabError::io("making the job's memory"))?;
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
-        let restoring = matches!(origin, Origin::Snapshot);
+        let restoring = !matches!(origin, Origin::Boot { .. });
 
         let mut command = dies_with_us("KILL", qemu);
         command
@@ -95,11 +111,12 @@ impl Vm {
                 "-no-reboot",
                 "-S",
             ])
-            .args(machine(restoring))
+            .args(machine())
+            .args(ram(origin))
             .args(clock(pace))
             .args(job_device(&job, restoring))
             .args(event_port(&output))
-            .args(serial_console(&console))
+            .args(serial_console(serial, &console))
             .args(doorbell())
             .args(monitor());
         match origin {
@@ -111,7 +128,7 @@ impl Vm {
                     .arg(initrd);
                 command.args(["-append", KERNEL_COMMAND_LINE]);
             }
-            Origin::Snapshot => {
+            Origin::Snapshot | Origin::OtherVm => {
                 command.args(["-incoming", "defer"]);
             }
         }
@@ -151,6 +168,45 @@ impl Vm {
             qmp.execute("migrate", json!({ "uri": "exec:cat > state" }))?;
             qmp.finish_migration()
         })
+    }
+
+    /// Moves the guest as it stands, RAM and all, to a machine that was started for it. Both are stopped afterwards.
+    pub(crate) fn move_to(&mut self, other: &mut Vm) -> Result<(), LabError> {
+        // Not a pipe: if one of the two died, the other would wait for it.
+        let moving = memory("lab-moving").map_err(LabError::io("making memory for the guest"))?;
+        let path = path_of(&moving);
+        self.qmp("sending the guest", |qmp| {
+            let unlimited = json!({ "max-bandwidth": UNLIMITED });
+            qmp.execute("migrate-set-parameters", unlimited)?;
+            qmp.execute("migrate", json!({ "uri": format!("exec:cat > {path}") }))?;
+            qmp.finish_migration()
+        })?;
+        saved_state::forget_wall_time(&moving).map_err(LabError::io("moving the guest's clock"))?;
+        other.qmp("taking the guest over", |qmp| {
+            // Both must agree on it. Nothing is shared, here as there: all of it was sent.
+            ignore_shared_memory(qmp)?;
+            qmp.execute(
+                "migrate-incoming",
+                json!({ "uri": format!("exec:cat {path}") }),
+            )?;
+            qmp.finish_migration()
+        })
+    }
+
+    /// Whether the guest has powered itself off, after waiting for `patience`. A guest that rings goes on: nobody is
+    /// there who would answer.
+    pub(crate) fn is_over(&mut self, patience: Duration) -> Result<bool, LabError> {
+        let until = Instant::now() + patience;
+        let rung = self
+            .qmp
+            .as_mut()
+            .map_or(Err(QmpError::Gone), |qmp| qmp.wait_for(DOORBELL, until));
+        match rung {
+            Ok(()) => self.resume().map(|()| false),
+            Err(QmpError::TimedOut) => Ok(false),
+            Err(QmpError::GuestEnded) => Ok(true),
+            Err(error) => Err(self.failed("showing the guest", error)),
+        }
     }
 
     pub(crate) fn resume(&mut self) -> Result<(), LabError> {
@@ -232,15 +288,12 @@ impl Drop for Vm {
 pub(crate) fn machine_identity() -> Vec<u8> {
     format!(
         "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
-        (machine(false), clock(Pace::Virtual), doorbell())
+        (machine(), clock(Pace::Virtual), doorbell())
     )
     .into_bytes()
 }
 
-/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
-/// that every run begins with the same bytes and only pays for the pages it touches.
-fn machine(restoring: bool) -> Vec<String> {
-    let share = if restoring { "off" } else { "on" };
+fn machine() -> Vec<String> {
     [
         "-machine",
         "pc,accel=tcg,hpet=off,memory-backend=ram",
@@ -250,14 +303,23 @@ fn machine(restoring: bool) -> Vec<String> {
         "1",
         "-m",
         &format!("{RAM_MIB}M"),
-        "-object",
-        &format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path=ram,share={share}"),
         // Whatever QEMU hands to the guest as random is the same every time.
         "-seed",
         "1",
     ]
     .map(str::to_owned)
     .to_vec()
+}
+
+/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
+/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves brings its own.
+fn ram(origin: &Origin) -> [String; 2] {
+    let kind = match origin {
+        Origin::Boot { .. } => "memory-backend-file,mem-path=ram,share=on",
+        Origin::Snapshot => "memory-backend-file,mem-path=ram,share=off",
+        Origin::OtherVm => "memory-backend-ram",
+    };
+    ["-object".into(), format!("{kind},id=ram,size={RAM_MIB}M")]
 }
 
 /// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
@@ -285,7 +347,7 @@ fn job_device(job: &File, restoring: bool) -> Vec<String> {
         "-object".into(),
         format!(
             "memory-backend-file,id=job,size={JOB_MEMORY_SIZE},mem-path={},share={share}",
-            path_for_qemu(job)
+            path_of(job)
         ),
         "-device".into(),
         "ivshmem-plain,memdev=job,master=on,addr=5".into(),
@@ -299,16 +361,22 @@ fn event_port(output: &File) -> Vec<String> {
         "-device".into(),
         "virtio-serial-pci,id=serial,ioeventfd=off,max_ports=2,addr=6".into(),
         "-chardev".into(),
-        format!("file,id=events,path={}", path_for_qemu(output)),
+        format!("file,id=events,path={}", path_of(output)),
         "-device".into(),
         "virtserialport,bus=serial.0,nr=1,chardev=events,name=lab.events".into(),
     ]
 }
 
-fn serial_console(console: &File) -> Vec<String> {
+/// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
+fn serial_console(console: Console, recorded: &File) -> Vec<String> {
+    let backend = match console {
+        Console::Recorded => format!("file,id=console,path={}", path_of(recorded)),
+        // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
+        Console::Interactive(pty) => format!("serial,id=console,path={}", path_of(pty)),
+    };
     vec![
         "-chardev".into(),
-        format!("file,id=console,path={}", path_for_qemu(console)),
+        backend,
         "-serial".into(),
         "chardev:console".into(),
     ]
@@ -349,7 +417,7 @@ fn job_memory(bytes: &[u8]) -> io::Result<File> {
 }
 
 /// QEMU runs as the same user, so it may open this process's files by their number.
-fn path_for_qemu(file: &File) -> String {
+fn path_of(file: &impl AsRawFd) -> String {
     let path = PathBuf::from(format!(
         "/proc/{}/fd/{}",
         std::process::id(),

@@ -18,6 +18,7 @@ mod image;
 mod install;
 mod progress;
 mod reset;
+mod shell;
 mod starter;
 mod status;
 mod style;
@@ -63,6 +64,15 @@ enum Command {
     },
     /// All that happened in the last check of an exercise, as text or as a picture.
     Timeline(timeline::Arguments),
+    /// A root shell in the lab VM, in real time, with your service installed.
+    Shell {
+        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        exercise: Option<String>,
+        /// Open it at the moment at which the last check reached this event: its number in `timeline`, or words of its
+        /// line.
+        #[arg(long, value_name = "EVENT")]
+        at: Option<String>,
+    },
     /// Show your files against the solution's, once the exercise is passed.
     Diff(diff::Arguments),
     /// Make an exercise its starter again; your work is kept below saved/.
@@ -147,6 +157,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             return Ok(exit_status(install::install(&workshop, arguments)?));
         }
         Some(Command::Uninstall(arguments)) => install::uninstall(&workshop, arguments)?,
+        Some(Command::Shell { exercise, at }) => {
+            let progress = progress()?;
+            let exercise = progress.chosen(&workshop, exercise.as_deref())?;
+            return shell::run(&workshop, exercise, at.as_deref()).map(exit_status);
+        }
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
             return doctor::run(&workshop, arguments).map(exit_status);

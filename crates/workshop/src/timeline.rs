@@ -44,6 +44,13 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
+    /// All of it but number and time.
+    pub(crate) fn words(&self) -> String {
+        format!("{} {}", self.unit(), self.text)
+            .trim_start()
+            .to_owned()
+    }
+
     fn unit(&self) -> &str {
         self.event.unit.as_deref().unwrap_or("")
     }
@@ -82,7 +89,7 @@ fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'
     Ok(exercise)
 }
 
-fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Report> {
+pub(crate) fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Report> {
     let number = &exercise.number;
     let file = workshop.report(exercise);
     let text = match fs::read_to_string(&file) {

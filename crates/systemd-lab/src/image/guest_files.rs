@@ -94,12 +94,24 @@ StandardError=tty
 TTYPath=/dev/ttyS0
 ";
 
-/// A PATH and a prompt for the interactive shell.
-const PROFILE: &str = "\
+/// The interactive shell's. It says (STX) when it takes what is typed: everything before is not for the person's eyes.
+///
+/// The guest's systemd has logged at debug level while a scenario ran, and does not take back what it wrote. And a
+/// serial line does not tell of a window whose size has changed: `resize` asks the terminal, as xterm's program does.
+const PROFILE: &str = r#"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
-export SYSTEMD_PAGER=
-PS1='root@lab:\\w# '
-";
+export SYSTEMD_PAGER= SYSTEMD_URLIFY=0 LESS=-R
+PS1='root@lab:\w# '
+HISTFILE=
+alias ll='ls -l'
+journalctl() { command journalctl --priority=info "$@"; }
+resize() {
+    local rows columns
+    IFS='[;' read -rsd R -t 2 -p $'\e7\e[999;999H\e[6n\e8' _ rows columns &&
+        stty rows "$rows" columns "$columns"
+}
+printf '\002'
+"#;
 
 const FILES: &[(&str, u32, &str)] = &[
     ("etc/passwd", 0o644, PASSWD),

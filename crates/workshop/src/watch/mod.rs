@@ -10,7 +10,7 @@ use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, status, style};
+use crate::{WrongUsage, check, hint, shell, status, style};
 use files::Files;
 use keys::{CTRL_C, CTRL_D, Keys};
 
@@ -26,6 +26,7 @@ enum Wish {
     Hint,
     Next,
     List,
+    Shell,
     Quit,
 }
 
@@ -53,6 +54,9 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
                 status::next(workshop, &progress)?;
                 exercise = progress.current(workshop).unwrap_or(exercise);
             }
+            Wish::Shell => {
+                shell::run(workshop, exercise, None)?;
+            }
             Wish::Quit => {}
         }
         footer(exercise);
@@ -79,6 +83,7 @@ fn wait(workshop: &Workshop, exercise: &Exercise, mut before: Files) -> anyhow::
             Some('h') => return Ok(Wish::Hint),
             Some('n') => return Ok(Wish::Next),
             Some('l') => return Ok(Wish::List),
+            Some('s') => return Ok(Wish::Shell),
             Some('q' | CTRL_C | CTRL_D) => return Ok(Wish::Quit),
             _ => {}
         }
@@ -102,6 +107,7 @@ fn footer(exercise: &Exercise) {
             key("h", "int"),
             key("n", "ext"),
             key("l", "ist"),
+            key("s", "hell"),
             key("q", "uit")
         ]
         .join("  ")
