@@ -1,7 +1,8 @@
 //! Hands the guest over to a person: at a chosen instant the scenario stops, and a shell opens on the console.
 //!
 //! A thread that was there before the snapshot blocks on a timer. Every run sets that timer, most of them to a time that
-//! never comes: so a run that is handed over executes, up to that instant, what the run before it executed that was not.
+//! never comes: so a run that is handed over does, up to that instant, what the run before it did that was not, within
+//! some milliseconds (ARCHITECTURE.md, "How a shell works").
 
 use std::fs;
 use std::io;
@@ -138,10 +139,6 @@ impl Handover {
     }
 
     /// Without a shell the guest is of no use to the person who waits for it.
-    #[expect(
-        clippy::exit,
-        reason = "the agent's unit powers the guest off, from whatever thread"
-    )]
     fn open_or_end(&self) {
         if let Err(error) = open_shell(&Terminal::read(self.memory.bytes())) {
             eprintln!("no shell: {error:#}");

@@ -75,6 +75,14 @@ impl GuestFile {
         }
     }
 
+    /// Where its content lies on the host, if it does.
+    pub fn host(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::Host(path) => Some(path),
+        }
+    }
+
     fn load(&self) -> Result<Blob, LabError> {
         let content = match &self.content {
             Content::Text(text) => text.clone().into_bytes(),
@@ -239,12 +247,12 @@ impl Lab {
         files: &[GuestFile],
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
-        restore(&self.snapshot, &job).and_then(|vm| self.finish(vm, &mut |_| {}))
+        restore(&self.snapshot, &Origin::Snapshot, &job).and_then(|vm| self.finish(vm, &mut |_| {}))
     }
 
     fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
         self.with_snapshot(|snapshot| {
-            restore(snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
+            restore(snapshot, &Origin::Snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
         })
     }
 
@@ -338,11 +346,11 @@ fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
     Ok(Job::encode(scenario, &blobs)?)
 }
 
-fn restore(snapshot: &Snapshot, job: &[u8]) -> Result<Vm, LabError> {
+fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabError> {
     let mut vm = Vm::start(
         &snapshot.qemu,
         &snapshot.dir,
-        &Origin::Snapshot,
+        origin,
         Pace::Virtual,
         job,
         Console::Recorded,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
 use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
@@ -65,8 +65,10 @@ pub(crate) enum Origin<'a> {
     Boot { kernel: &'a Path, initrd: &'a Path },
     /// The files `ram` and `state` in the working directory.
     Snapshot,
-    /// Another QEMU of this machine: [`Vm::move_to`].
-    OtherVm,
+    /// The same, to be moved later: RAM is a copy of the file, made by [`copy_of_ram`].
+    SnapshotToMove { ram: &'a File },
+    /// Another QEMU of this machine, which had this RAM: [`Vm::move_to`].
+    OtherVm { ram: &'a File },
 }
 
 /// What the guest's serial console is joined to.
@@ -128,7 +130,7 @@ impl Vm {
                     .arg(initrd);
                 command.args(["-append", KERNEL_COMMAND_LINE]);
             }
-            Origin::Snapshot | Origin::OtherVm => {
+            Origin::Snapshot | Origin::SnapshotToMove { .. } | Origin::OtherVm { .. } => {
                 command.args(["-incoming", "defer"]);
             }
         }
@@ -183,7 +185,7 @@ impl Vm {
         })?;
         saved_state::forget_wall_time(&moving).map_err(LabError::io("moving the guest's clock"))?;
         other.qmp("taking the guest over", |qmp| {
-            // Both must agree on it. Nothing is shared, here as there: all of it was sent.
+            // Both must agree on it.
             ignore_shared_memory(qmp)?;
             qmp.execute(
                 "migrate-incoming",
@@ -312,14 +314,48 @@ fn machine() -> Vec<String> {
 }
 
 /// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
-/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves brings its own.
+/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves shares it with
+/// the one that it becomes.
 fn ram(origin: &Origin) -> [String; 2] {
-    let kind = match origin {
-        Origin::Boot { .. } => "memory-backend-file,mem-path=ram,share=on",
-        Origin::Snapshot => "memory-backend-file,mem-path=ram,share=off",
-        Origin::OtherVm => "memory-backend-ram",
+    let (path, share) = match origin {
+        Origin::Boot { .. } => ("ram".to_owned(), "on"),
+        Origin::Snapshot => ("ram".to_owned(), "off"),
+        Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
+        Origin::OtherVm { ram } => (path_of(*ram), "off"),
     };
-    ["-object".into(), format!("{kind},id=ram,size={RAM_MIB}M")]
+    [
+        "-object".into(),
+        format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={path},share={share}"),
+    ]
+}
+
+/// A copy of a snapshot's RAM, in memory. Holes stay holes: most of RAM is empty.
+///
+/// # Errors
+///
+/// When the file cannot be read, or there is no memory left.
+pub(crate) fn copy_of_ram(directory: &Path) -> io::Result<File> {
+    let from = File::open(directory.join("ram"))?;
+    let length = from.metadata()?.len();
+    let to = memory("lab-ram")?;
+    to.set_len(length)?;
+    let mut at = 0;
+    // ENXIO: no data after this place.
+    while let Ok(begin) = seek(&from, SeekFrom::Data(at)) {
+        let end = seek(&from, SeekFrom::Hole(begin))?;
+        let (mut source, mut target) = (begin, begin);
+        while source < end {
+            let left = usize::try_from(end - source).unwrap_or(usize::MAX);
+            seek(&to, SeekFrom::Start(target))?;
+            let copied = sendfile(&to, &from, Some(&mut source), left)?;
+            if copied == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            target = source;
+        }
+        at = end;
+    }
+    Ok(to)
 }
 
 /// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may

@@ -22,7 +22,7 @@ use super::{
 use crate::error::LabError;
 use crate::packages;
 use crate::snapshot::Snapshot;
-use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm};
+use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, copy_of_ram};
 
 /// How long after an event's stamp the scenario is stopped: shorter than what services wait for (`RestartSec=` is 100 ms
 /// unless set). Long enough for how far the run is shifted against the one before: the timer changes what the idle kernel
@@ -70,7 +70,9 @@ impl Lab {
         let us = at_us.saturating_add(AFTER_STAMP_US);
         terminal.write(Handover::At { us }, &mut job);
         self.with_snapshot(|snapshot| {
-            let mut scenario = restore(snapshot, &job)?;
+            let ram =
+                copy_of_ram(&snapshot.dir).map_err(LabError::io("copying the snapshot's RAM"))?;
+            let mut scenario = restore(snapshot, &Origin::SnapshotToMove { ram: &ram }, &job)?;
             let rang = scenario.wait_for_doorbell(self.deadline)?;
             let mut reader = EventReader::default();
             reader.read(&scenario.output(), &snapshot.dir, &mut |_| {})?;
@@ -82,7 +84,7 @@ impl Lab {
                 });
             }
             let wire = Wire::new()?;
-            let mut vm = wire.start(snapshot, &Origin::OtherVm, &[])?;
+            let mut vm = wire.start(snapshot, &Origin::OtherVm { ram: &ram }, &[])?;
             scenario.move_to(&mut vm)?;
             drop(scenario);
             wire.open(vm)

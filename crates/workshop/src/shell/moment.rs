@@ -1,4 +1,7 @@
-//! Finds the instant at which a shell is to open: an event of the exercise's last check, in a new run of the same scenario.
+//! Finds the instant at which a shell is to open: an event of the exercise's last check, when it happens now.
+
+use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use systemd_lab::Lab;
@@ -16,7 +19,16 @@ pub(super) struct Moment {
     pub(super) line: String,
 }
 
-/// Finds the event and when it happens now: the service may have been edited since its check.
+/// An event of the last check.
+struct Chosen<'a> {
+    run: &'a Run,
+    /// Its place among the lines of the run.
+    index: usize,
+    at_us: u64,
+    words: String,
+}
+
+/// Finds the event. If anything was edited since the check, the scenario is run once more to see when it happens now.
 pub(super) fn find(
     workshop: &Workshop,
     exercise: &Exercise,
@@ -24,58 +36,79 @@ pub(super) fn find(
     wanted: &str,
 ) -> anyhow::Result<Moment> {
     let report = timeline::read(workshop, exercise)?;
-    let runs = timeline::numbered(&report);
-    let first = timeline::first_unmet(&report).map(|run| run.scenario.name.as_str());
-    let (run, index, text) = choose(&runs, first, wanted).ok_or_else(|| {
+    let chosen = choose(&report, wanted).ok_or_else(|| {
+        let number = &exercise.number;
         WrongUsage(format!(
-            "no event of exercise {} is called {wanted:?}; type `cargo workshop timeline {}`, and take a number or words of a line",
-            exercise.number, exercise.number
+            "no event of exercise {number} is called {wanted:?}; type `cargo workshop timeline {number}`, and take a number or words of a line"
         ))
     })?;
-    let timeline = lab.run(&run.scenario, &run.files)?;
+    let at_us = match is_younger(&chosen.run.files, &workshop.report(exercise)) {
+        false => chosen.at_us,
+        true => anew(exercise, lab, &chosen)?,
+    };
+    Ok(Moment {
+        run: chosen.run.clone(),
+        at_us,
+        line: chosen.words,
+    })
+}
+
+/// By number, counted over all runs, or by words, whatever their case: then the run that shows what is wrong comes first.
+fn choose<'a>(report: &'a Report, wanted: &str) -> Option<Chosen<'a>> {
+    let number = wanted.parse::<usize>().ok();
+    let is_wanted = |line: &Line| match number {
+        Some(number) => line.number == number,
+        None => {
+            let words = line.words().to_lowercase();
+            words.contains(&wanted.to_lowercase())
+        }
+    };
+    let unmet = timeline::first_unmet(report).map(|run| run.scenario.name.as_str());
+    let mut runs = timeline::numbered(report);
+    runs.sort_by_key(|(run, _)| Some(run.scenario.name.as_str()) != unmet);
+    runs.iter().find_map(|(run, lines)| {
+        let index = lines.iter().position(is_wanted)?;
+        Some(Chosen {
+            run,
+            index,
+            at_us: lines[index].event.at_us,
+            words: lines[index].words(),
+        })
+    })
+}
+
+/// Whether one of the files was saved or built after the report was written.
+fn is_younger(files: &[systemd_lab::GuestFile], report: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let written = modified(report);
+    let mut hosts = files.iter().filter_map(systemd_lab::GuestFile::host);
+    hosts.any(|host| modified(host).is_none_or(|time| Some(time) > written))
+}
+
+/// When the event happens in a new run.
+fn anew(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> {
+    let Run {
+        scenario, files, ..
+    } = chosen.run;
+    let timeline = lab.run(scenario, files)?;
     let now = Report {
-        runs: vec![Run::new(&run.scenario, &run.files, Ok(&timeline))],
+        runs: vec![Run::new(scenario, files, Ok(&timeline))],
         ..Report::default()
     };
     let (_, lines) = timeline::numbered(&now)
         .pop()
         .context("a report of one run has one")?;
-    let same = |line: &&Line| line.words() == text;
+    let same = |line: &&Line| line.words() == chosen.words;
     // The same line in the same place, else the first that says the same.
     let line = lines
-        .get(index)
+        .get(chosen.index)
         .filter(same)
         .or_else(|| lines.iter().find(same));
     let line = line.ok_or_else(|| {
         WrongUsage(format!(
-            "that event no longer happens: {text}\nthe service was edited since its last check; type: cargo workshop check {}",
-            exercise.number
+            "the service was edited since its last check, and this no longer happens: {}\ncheck it again: cargo workshop check {}",
+            chosen.words, exercise.number
         ))
     })?;
-    Ok(Moment {
-        run: run.clone(),
-        at_us: line.event.at_us,
-        line: text,
-    })
-}
-
-/// By number, counted over all runs, or by words, whatever their case; the run called `first` is looked at first. Returns
-/// the run, the line's place in it, and what it says.
-fn choose<'a>(
-    runs: &'a [(&'a Run, Vec<Line<'a>>)],
-    first: Option<&str>,
-    wanted: &str,
-) -> Option<(&'a Run, usize, String)> {
-    let number = wanted.parse::<usize>().ok();
-    let is_wanted = |line: &Line| match number {
-        Some(number) => line.number == number,
-        None => line.words().to_lowercase().contains(&wanted.to_lowercase()),
-    };
-    let (at_first, after): (Vec<_>, Vec<_>) = runs
-        .iter()
-        .partition(|(run, _)| Some(run.scenario.name.as_str()) == first);
-    at_first.into_iter().chain(after).find_map(|(run, lines)| {
-        let index = lines.iter().position(is_wanted)?;
-        Some((*run, index, lines[index].words()))
-    })
+    Ok(line.event.at_us)
 }

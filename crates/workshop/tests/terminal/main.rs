@@ -1,0 +1,8 @@
+//! What only works in a terminal, in a real one: `watch` and `shell`.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+mod session;
+mod shell;
+mod watch;

@@ -1,0 +1,98 @@
+//! A command in a real pseudo-terminal: keys are typed, the screen is read.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::AsFd;
+use std::process::{Child, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pty_process::Size;
+use pty_process::blocking::{Command, Pty, open};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::fixture::Fixture;
+
+/// The first time, cargo compiles the fixture and the lab is set up.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
+
+const GLANCE: Duration = Duration::from_millis(10);
+
+const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
+const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
+
+pub(crate) const INTERRUPT: &str = "\x03";
+pub(crate) const END_OF_FILE: &str = "\x04";
+
+/// The command in a terminal of its own.
+pub(crate) struct Session {
+    pty: Arc<Pty>,
+    child: Child,
+    screen: Arc<Mutex<vt100::Parser>>,
+}
+
+impl Session {
+    pub(crate) fn new(fixture: &Fixture, arguments: &[&str]) -> Session {
+        let (pty, pts) = open().expect("there is a pseudo-terminal");
+        pty.resize(Size::new(ROWS.get(), COLUMNS.get()))
+            .expect("it has a size");
+        let child = Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+            .args(arguments)
+            .current_dir(fixture.root())
+            .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
+            .env("CARGO_TARGET_DIR", fixture.path("target"))
+            .env("TERM", "xterm")
+            .spawn(pts)
+            .expect("the command runs");
+        let pty = Arc::new(pty);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let (from, to) = (pty.clone(), screen.clone());
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = (&*from).read(&mut bytes) {
+                to.lock().expect("nobody panics").process(&bytes[..length]);
+            }
+        });
+        Session { pty, child, screen }
+    }
+
+    pub(crate) fn keys(&self, keys: &str) {
+        (&*self.pty)
+            .write_all(keys.as_bytes())
+            .expect("the terminal takes keys");
+    }
+
+    fn contents(&self) -> String {
+        let screen = self.screen.lock().expect("nobody panics");
+        screen.screen().contents()
+    }
+
+    /// Waits until this stands on the screen.
+    pub(crate) fn see(&self, text: &str) {
+        let until = Instant::now() + DEADLINE;
+        while !self.contents().contains(text) {
+            let now = self.contents();
+            assert!(Instant::now() < until, "no {text:?} in:\n{now}");
+            thread::sleep(GLANCE);
+        }
+    }
+
+    /// Waits until the command has ended and the terminal is as it was.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        let until = Instant::now() + DEADLINE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                break status;
+            }
+            assert!(Instant::now() < until, "it goes on:\n{}", self.contents());
+            thread::sleep(GLANCE);
+        };
+        let modes = tcgetattr(self.pty.as_fd())
+            .expect("a terminal has modes, whoever uses it")
+            .local_modes;
+        let cooked = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        assert!(modes.contains(cooked), "the terminal is left as {modes:?}");
+        status
+    }
+}

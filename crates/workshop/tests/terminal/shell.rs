@@ -1,0 +1,138 @@
+//! `shell`: a real guest at the other end.
+
+use std::time::Duration;
+
+use systemd_lab::check::report::{Record, Run};
+use systemd_lab::protocol::Scenario;
+use systemd_lab::{GuestFile, Lab};
+
+use crate::fixture::Fixture;
+use crate::session::{DEADLINE, END_OF_FILE, INTERRUPT, Session};
+
+const LEAVE: &str = "\x1d";
+
+/// A workshop whose first exercise sleeps, and says so.
+pub(crate) fn workshop() -> Fixture {
+    let fixture = Fixture::new();
+    fixture.write(
+        "exercises/01-alpha/src/main.rs",
+        "fn main() { println!(\"good morning\"); std::thread::sleep(std::time::Duration::from_secs(3600)); }",
+    );
+    fixture.write(
+        ".cargo/config.toml",
+        include_str!("../../../../.cargo/config.toml"),
+    );
+    fixture.write(
+        "units/exercise-01.service",
+        "[Service]\nExecStart=/usr/local/bin/exercise-01\n",
+    );
+    fixture
+}
+
+#[test]
+fn systemctl_journalctl_and_kill_work() {
+    let workshop = workshop();
+    let session = Session::new(&workshop, &["shell", "1"]);
+    session.see("Leave: exit, Ctrl-D, or Ctrl-]");
+    session.see("root@lab:~#");
+    session.keys("systemctl start exercise-01; stty size; clear; systemctl status exercise-01\n");
+    session.see("Active: active (running)");
+    session.keys("clear; journalctl -fu exercise-01\n");
+    session.see("exercise-01[");
+    session.see("good morning");
+    session.keys(INTERRUPT);
+    session.keys("clear; echo st''opped; stty size\n");
+    session.see("stopped\n40 120");
+    session.keys("systemctl kill -s KILL exercise-01; systemctl is-failed --wait exercise-01; clear; systemctl status exercise-01\n");
+    session.see("code=killed, signal=KILL");
+    session.keys("exit\n");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn each_way_out_leads_out() {
+    let workshop = workshop();
+    for keys in [LEAVE, END_OF_FILE, "poweroff -f\n"] {
+        let session = Session::new(&workshop, &["shell", "1"]);
+        session.see("root@lab:~#");
+        session.keys(keys);
+        assert_eq!(session.end().code(), Some(0), "{keys:?}");
+    }
+}
+
+#[test]
+fn a_pipe_is_typed_and_ended() {
+    let workshop = workshop();
+    let output = workshop
+        .command(&["shell", "1"])
+        .write_stdin("systemctl start exercise-01\nsystemctl is-active exercise-01")
+        .timeout(DEADLINE)
+        .output()
+        .expect("the command runs");
+    let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    assert!(
+        shown
+            .lines()
+            .any(|line| line.ends_with("active") && !line.contains("is-active")),
+        "{shown}"
+    );
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_shell_opens_where_the_last_check_came_to() {
+    let workshop = workshop();
+    // The check of a fixture runs nothing in the lab, so this is what it would have left behind.
+    workshop.run(&["check", "1"]);
+    let binary = workshop.path("target/x86_64-unknown-linux-gnu/debug/exercise-01");
+    let files = [
+        GuestFile::program("/usr/local/bin/exercise-01", binary),
+        GuestFile::copy(
+            "/etc/systemd/system/exercise-01.service",
+            workshop.path("units/exercise-01.service"),
+        ),
+    ];
+    let scenario = Scenario::new("killed twice")
+        .start("exercise-01.service")
+        .sleep(Duration::from_secs(100))
+        .signal("exercise-01.service", 9)
+        .sleep(Duration::from_secs(100));
+    let timeline = Lab::open()
+        .and_then(|lab| lab.run(&scenario, &files))
+        .expect("the lab works");
+    let record = Record::Run(Run::new(&scenario, &files, Ok(&timeline)));
+    let line = serde_json::to_string(&record).expect("it is JSON") + "\n";
+    workshop.write(".workshop/01.report", &line);
+
+    assert_eq!(
+        workshop.says(&["shell", "1", "--at", "lightning"]),
+        "standard error:\nno event of exercise 01 is called \"lightning\"; type `cargo workshop timeline 01`, and take a number or words of a line\nexit status 2"
+    );
+    let session = Session::new(&workshop, &["shell", "1", "--at", "killed, by SIGKILL"]);
+    session.see("killed twice: exercise-01.service main process killed, by SIGKILL");
+    session.see("root@lab:~#");
+    // What is quoted twice is only whole in the output.
+    session.keys("systemctl show -P Result exercise-01; echo no\"\"thing more\n");
+    session.see("signal\nnothing more");
+    session.keys("exit\n");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn an_exercise_that_was_never_checked() {
+    let workshop = workshop();
+    assert_eq!(
+        workshop.says(&["shell", "1", "--at", "lightning"]),
+        "standard error:\nexercise 01 was not checked yet; type: cargo workshop check 01\nexit status 2"
+    );
+}
+
+#[test]
+fn a_service_that_does_not_compile() {
+    let workshop = workshop();
+    workshop.write("exercises/01-alpha/src/main.rs", "fn main() { missing() }");
+    let said = workshop.says(&["shell", "1"]);
+    assert!(said.contains("DID NOT BUILD"), "{said}");
+    assert!(said.contains("cannot find function `missing`"), "{said}");
+    assert!(said.ends_with("exit status 3"), "{said}");
+}
