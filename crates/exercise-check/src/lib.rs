@@ -10,6 +10,7 @@
 
 mod requirement;
 mod subject;
+mod turn;
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@ use systemd_lab::diagnosis::{Case, Rule, diagnose};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
+use crate::turn::Turn;
 use crate::{ADDRESS, host_error};
 
 /// Names a binary that is checked in place of the package's own.
@@ -162,7 +163,10 @@ impl Subject {
     pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
         let mut files = guest_files(self.package, &self.binary, &self.files).map_err(host_error)?;
         files.extend(more);
-        let result = lab()?.run(scenario, &files);
+        let result = {
+            let _turn = Turn::take();
+            lab()?.run(scenario, &files)
+        };
         if report::is_wanted() {
             report::append(&Record::Run(Run::new(scenario, &files, result.as_ref())));
         }

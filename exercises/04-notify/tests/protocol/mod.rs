@@ -35,6 +35,15 @@ const PROMPTLY: Duration = Duration::from_secs(2);
 /// For `READY=1`, or the first answer: a warm-up of a second, and [`PROMPTLY`] for the rest.
 const WARM_UP: Duration = Duration::from_secs(3);
 
+/// How long a right service takes to say `READY=1`, on a machine that is not busy: a warm-up of a second, and some.
+const USUALLY_READY: Duration = Duration::from_millis(1500);
+
+/// Who has done what comes after a message, and has not sent it by then, never will.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Enough to be refused on a loopback.
+const A_LOOK: Duration = Duration::from_millis(100);
+
 /// How long a service whose data has stalled is given to claim that it is ready. Only has to be
 /// longer than a wrong service takes to do so; a right one never does.
 const STALL_WATCH: Duration = Duration::from_millis(300);
@@ -122,7 +131,7 @@ fn data_loads(binary: &Path, transcript: &mut Transcript) -> Result<bool, Protoc
     transcript.section("data loads (DATA_PARTS=2)");
     let mut service = Service::start(binary, &[("DATA_PARTS", "2")])?;
 
-    let mut warm_up = service.listen(WARM_UP, |message| message.says("READY=1"))?;
+    let mut warm_up = listen_until_ready(&mut service)?;
     // A status in the same datagram as READY=1 is one of the ready service.
     let ready = warm_up.take_last_if(|message| message.says("READY=1"));
     let is_ready = ready.is_some();
@@ -150,6 +159,31 @@ fn data_loads(binary: &Path, transcript: &mut Transcript) -> Result<bool, Protoc
     Ok(is_ready)
 }
 
+/// Waits for `READY=1` as long as [`WARM_UP`], but no longer than [`GRACE`] for a service that answers requests without
+/// having said so.
+fn listen_until_ready(service: &mut Service) -> Result<Heard, ProtocolError> {
+    let is_ready = |heard: &Heard| heard.says("READY=1") || heard.ended.is_some();
+    let deadline = Instant::now() + WARM_UP;
+    let mut heard = service.listen(USUALLY_READY, |message| message.says("READY=1"))?;
+    let mut answers = false;
+    while !is_ready(&heard) && !answers && Instant::now() < deadline {
+        answers = matches!(client::get(Instant::now() + GRACE), Answer::Greeting);
+        heard.and_then(service.listen(GRACE, |message| message.says("READY=1"))?);
+    }
+    Ok(heard)
+}
+
+/// Waits for `STOPPING=1` as long as [`PROMPTLY`], but no longer than [`GRACE`] for a service that refuses connections
+/// without having said so.
+fn listen_until_stopping(service: &mut Service) -> Result<Heard, ProtocolError> {
+    let is_stopping = |heard: &Heard| heard.says("STOPPING=1") || heard.ended.is_some();
+    let mut heard = service.listen(GRACE, |message| message.says("STOPPING=1"))?;
+    if !is_stopping(&heard) && !client::connections_are_refused(Instant::now() + A_LOOK) {
+        heard.and_then(service.listen(PROMPTLY, |message| message.says("STOPPING=1"))?);
+    }
+    Ok(heard)
+}
+
 /// The request keeps the service from ending, so that there is time to see how it stops.
 fn stop_during_a_request(
     service: &mut Service,
@@ -159,7 +193,7 @@ fn stop_during_a_request(
     let request = HalfSentRequest::send(Instant::now() + PROMPTLY);
     service.terminate()?;
 
-    let mut stopping = service.listen(PROMPTLY, |message| message.says("STOPPING=1"))?;
+    let mut stopping = listen_until_stopping(service)?;
     transcript.stopping(&stopping);
     let refused = client::connections_are_refused(Instant::now() + PROMPTLY);
     let answer = request.finish(Instant::now() + PROMPTLY);
