@@ -5,11 +5,13 @@
 //!
 //! A run leaves no file behind: job and output are anonymous memory, which QEMU opens through `/proc`.
 
+mod machine;
+
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,23 +24,12 @@ use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
 use crate::saved_state;
+use machine::{
+    KERNEL_COMMAND_LINE, clock, doorbell, event_port, job_device, machine, monitor, path_of, ram,
+    serial_console,
+};
 
-/// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
-const RAM_MIB: u32 = 512;
-
-/// The kernel's command line: nothing random, nothing periodic, one clock source, no hardening that costs instructions,
-/// and a panic ends QEMU. `norandmaps` alone saves a third of what QEMU has to translate: every process finds the same
-/// code at the same place.
-const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 \
-    tsc=reliable nowatchdog nohpet no_timer_check random.trust_cpu=off norandmaps \
-    mitigations=off init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off lsm= \
-    audit=0 psi=0 cryptomgr.notests noautogroup \
-    workqueue.power_efficient=1 transparent_hugepage=never \
-    systemd.show_status=0";
-
-/// Newer instructions that are slower under emulation (five-level page tables, `rep movsb`), and the ones
-/// whose results differ from run to run.
-const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
+pub(crate) use machine::machine_identity;
 
 /// QEMU stops the guest when it writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state schema. The
 /// lab uses that as a doorbell, because it acts at the very instruction.
@@ -286,49 +277,6 @@ impl Drop for Vm {
     }
 }
 
-/// What of this module decides whether a snapshot can be restored, for its key.
-pub(crate) fn machine_identity() -> Vec<u8> {
-    format!(
-        "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
-        (machine(), clock(Pace::Virtual), doorbell())
-    )
-    .into_bytes()
-}
-
-fn machine() -> Vec<String> {
-    [
-        "-machine",
-        "pc,accel=tcg,hpet=off,memory-backend=ram",
-        "-cpu",
-        CPU,
-        "-smp",
-        "1",
-        "-m",
-        &format!("{RAM_MIB}M"),
-        // Whatever QEMU hands to the guest as random is the same every time.
-        "-seed",
-        "1",
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
-/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves shares it with
-/// the one that it becomes.
-fn ram(origin: &Origin) -> [String; 2] {
-    let (path, share) = match origin {
-        Origin::Boot { .. } => ("ram".to_owned(), "on"),
-        Origin::Snapshot => ("ram".to_owned(), "off"),
-        Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
-        Origin::OtherVm { ram } => (path_of(*ram), "off"),
-    };
-    [
-        "-object".into(),
-        format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={path},share={share}"),
-    ]
-}
-
 /// A copy of a snapshot's RAM, in memory. Holes stay holes: most of RAM is empty.
 ///
 /// # Errors
@@ -358,79 +306,6 @@ pub(crate) fn copy_of_ram(directory: &Path) -> io::Result<File> {
     Ok(to)
 }
 
-/// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
-/// run was built: systemd would move an earlier clock forward.
-fn clock(pace: Pace) -> Vec<String> {
-    let sleep = match pace {
-        Pace::Virtual => "off",
-        Pace::Real => "on",
-    };
-    [
-        "-icount",
-        &format!("shift=1,sleep={sleep}"),
-        "-rtc",
-        "base=2030-01-01T00:00:00,clock=vm",
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-/// The job's memory is a PCI device's: reading it never waits for the host. `master=on` lets QEMU
-/// save a machine that has it; like RAM, it is private when restored.
-fn job_device(job: &File, restoring: bool) -> Vec<String> {
-    let share = if restoring { "off" } else { "on" };
-    vec![
-        "-object".into(),
-        format!(
-            "memory-backend-file,id=job,size={JOB_MEMORY_SIZE},mem-path={},share={share}",
-            path_of(job)
-        ),
-        "-device".into(),
-        "ivshmem-plain,memdev=job,master=on,addr=5".into(),
-    ]
-}
-
-/// Events come out through a serial port that is served by the CPU's own thread (`ioeventfd=off`) and
-/// written to memory: the guest never waits for a reader.
-fn event_port(output: &File) -> Vec<String> {
-    vec![
-        "-device".into(),
-        "virtio-serial-pci,id=serial,ioeventfd=off,max_ports=2,addr=6".into(),
-        "-chardev".into(),
-        format!("file,id=events,path={}", path_of(output)),
-        "-device".into(),
-        "virtserialport,bus=serial.0,nr=1,chardev=events,name=lab.events".into(),
-    ]
-}
-
-/// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
-fn serial_console(console: Console, recorded: &File) -> Vec<String> {
-    let backend = match console {
-        Console::Recorded => format!("file,id=console,path={}", path_of(recorded)),
-        // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
-        Console::Interactive(pty) => format!("serial,id=console,path={}", path_of(pty)),
-    };
-    vec![
-        "-chardev".into(),
-        backend,
-        "-serial".into(),
-        "chardev:console".into(),
-    ]
-}
-
-fn doorbell() -> [&'static str; 4] {
-    ["-device", "pvpanic-pci,addr=7", "-action", "panic=pause"]
-}
-
-fn monitor() -> [&'static str; 4] {
-    [
-        "-chardev",
-        "stdio,id=monitor,signal=off",
-        "-mon",
-        "chardev=monitor,mode=control",
-    ]
-}
-
 /// RAM and job are files already, and need not go through the saved state.
 fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
     let capability = json!({ "capability": "x-ignore-shared", "state": true });
@@ -450,16 +325,6 @@ fn job_memory(bytes: &[u8]) -> io::Result<File> {
     file.set_len(JOB_MEMORY_SIZE as u64)?;
     file.write_all_at(bytes, 0)?;
     Ok(file)
-}
-
-/// QEMU runs as the same user, so it may open this process's files by their number.
-fn path_of(file: &impl AsRawFd) -> String {
-    let path = PathBuf::from(format!(
-        "/proc/{}/fd/{}",
-        std::process::id(),
-        file.as_raw_fd()
-    ));
-    path.display().to_string()
 }
 
 fn contents(file: &File) -> Vec<u8> {

@@ -1,0 +1,152 @@
+//! The machine that QEMU emulates, as its arguments: the same when the snapshot is saved and when it is restored.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+
+use super::{Console, Origin, Pace};
+
+/// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
+const RAM_MIB: u32 = 512;
+
+/// The kernel's command line: nothing random, nothing periodic, one clock source, no hardening that costs instructions,
+/// and a panic ends QEMU. `norandmaps` alone saves a third of what QEMU has to translate: every process finds the same
+/// code at the same place.
+pub(super) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 \
+    tsc=reliable nowatchdog nohpet no_timer_check random.trust_cpu=off norandmaps \
+    mitigations=off init_on_alloc=0 hardened_usercopy=off randomize_kstack_offset=off lsm= \
+    audit=0 psi=0 cryptomgr.notests noautogroup \
+    workqueue.power_efficient=1 transparent_hugepage=never \
+    systemd.show_status=0";
+
+/// Newer instructions that are slower under emulation (five-level page tables, `rep movsb`), and the ones
+/// whose results differ from run to run.
+const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
+
+/// What of this module decides whether a snapshot can be restored, for its key.
+pub(crate) fn machine_identity() -> Vec<u8> {
+    format!(
+        "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
+        (machine(), clock(Pace::Virtual), doorbell())
+    )
+    .into_bytes()
+}
+
+pub(super) fn machine() -> Vec<String> {
+    [
+        "-machine",
+        "pc,accel=tcg,hpet=off,memory-backend=ram",
+        "-cpu",
+        CPU,
+        "-smp",
+        "1",
+        "-m",
+        &format!("{RAM_MIB}M"),
+        // Whatever QEMU hands to the guest as random is the same every time.
+        "-seed",
+        "1",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
+/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves shares it with
+/// the one that it becomes.
+pub(super) fn ram(origin: &Origin) -> [String; 2] {
+    let (path, share) = match origin {
+        Origin::Boot { .. } => ("ram".to_owned(), "on"),
+        Origin::Snapshot => ("ram".to_owned(), "off"),
+        Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
+        Origin::OtherVm { ram } => (path_of(*ram), "off"),
+    };
+    [
+        "-object".into(),
+        format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={path},share={share}"),
+    ]
+}
+
+/// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
+/// run was built: systemd would move an earlier clock forward.
+pub(super) fn clock(pace: Pace) -> Vec<String> {
+    let sleep = match pace {
+        Pace::Virtual => "off",
+        Pace::Real => "on",
+    };
+    [
+        "-icount",
+        &format!("shift=1,sleep={sleep}"),
+        "-rtc",
+        "base=2030-01-01T00:00:00,clock=vm",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// The job's memory is a PCI device's: reading it never waits for the host. `master=on` lets QEMU
+/// save a machine that has it; like RAM, it is private when restored.
+pub(super) fn job_device(job: &File, restoring: bool) -> Vec<String> {
+    let share = if restoring { "off" } else { "on" };
+    vec![
+        "-object".into(),
+        format!(
+            "memory-backend-file,id=job,size={JOB_MEMORY_SIZE},mem-path={},share={share}",
+            path_of(job)
+        ),
+        "-device".into(),
+        "ivshmem-plain,memdev=job,master=on,addr=5".into(),
+    ]
+}
+
+/// Events come out through a serial port that is served by the CPU's own thread (`ioeventfd=off`) and
+/// written to memory: the guest never waits for a reader.
+pub(super) fn event_port(output: &File) -> Vec<String> {
+    vec![
+        "-device".into(),
+        "virtio-serial-pci,id=serial,ioeventfd=off,max_ports=2,addr=6".into(),
+        "-chardev".into(),
+        format!("file,id=events,path={}", path_of(output)),
+        "-device".into(),
+        "virtserialport,bus=serial.0,nr=1,chardev=events,name=lab.events".into(),
+    ]
+}
+
+/// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
+pub(super) fn serial_console(console: Console, recorded: &File) -> Vec<String> {
+    let backend = match console {
+        Console::Recorded => format!("file,id=console,path={}", path_of(recorded)),
+        // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
+        Console::Interactive(pty) => format!("serial,id=console,path={}", path_of(pty)),
+    };
+    vec![
+        "-chardev".into(),
+        backend,
+        "-serial".into(),
+        "chardev:console".into(),
+    ]
+}
+
+pub(super) fn doorbell() -> [&'static str; 4] {
+    ["-device", "pvpanic-pci,addr=7", "-action", "panic=pause"]
+}
+
+pub(super) fn monitor() -> [&'static str; 4] {
+    [
+        "-chardev",
+        "stdio,id=monitor,signal=off",
+        "-mon",
+        "chardev=monitor,mode=control",
+    ]
+}
+
+/// QEMU runs as the same user, so it may open this process's files by their number.
+pub(super) fn path_of(file: &impl AsRawFd) -> String {
+    let path = PathBuf::from(format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        file.as_raw_fd()
+    ));
+    path.display().to_string()
+}
