@@ -27,6 +27,8 @@ mod verify;
 mod watch;
 mod work;
 
+use std::any::Any;
+use std::panic;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -98,16 +100,30 @@ const EXIT_STATUS: &str = "\
 Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken";
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if !is_broken_pipe(info.payload()) {
+            usual(info);
+        }
+    }));
+    match panic::catch_unwind(|| run(&Arguments::parse())) {
+        Ok(Ok(status)) => ExitCode::from(status),
+        Ok(Err(error)) => {
             anstream::eprintln!("{error:#}");
             ExitCode::from(match error.is::<WrongUsage>() {
                 true => WRONG_USAGE,
                 false => exit_status(Outcome::LabBroken),
             })
         }
+        Err(payload) if is_broken_pipe(&*payload) => ExitCode::SUCCESS,
+        Err(payload) => panic::resume_unwind(payload),
     }
+}
+
+/// Whoever reads what is printed may stop when they have seen enough, e.g. `head`. Printing panics then.
+fn is_broken_pipe(payload: &(dyn Any + Send)) -> bool {
+    let text = payload.downcast_ref::<String>();
+    text.is_some_and(|text| text.starts_with("failed printing to") && text.contains("Broken pipe"))
 }
 
 /// What was asked for cannot be had, whatever the lab's state: the text says what can.

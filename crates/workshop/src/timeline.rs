@@ -3,7 +3,7 @@
 //! Runs nothing: it reads the report that the check left behind.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -14,6 +14,7 @@ use systemd_lab::{Picture, Timeline, clock_time, describe, picture};
 use crate::WrongUsage;
 use crate::check::first_open;
 use crate::exercises::{Exercise, Workshop};
+use crate::style;
 
 /// What `--svg` takes for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -62,7 +63,16 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     let report = read(workshop, exercise)?;
     let wanted = wanted(&report, exercise, arguments.run.as_deref())?;
     match &arguments.svg {
-        None => print(&text(&report, &wanted)),
+        None => {
+            let number = &exercise.number;
+            let shell = format!("cargo workshop shell {number} --at NUMBER");
+            anstream::println!(
+                "{}\nLook around at one of these moments: {}",
+                text(&report, &wanted),
+                style::strong(shell)
+            );
+            Ok(())
+        }
         Some(file) => {
             let wanted = match &arguments.run {
                 Some(_) => wanted,
@@ -240,20 +250,11 @@ fn drawn(exercise: &Exercise, runs: &[&Run]) -> Result<String, WrongUsage> {
 
 fn write_picture(file: &Path, svg: &str) -> anyhow::Result<()> {
     if file == Path::new(STANDARD_OUTPUT) {
-        return print(svg);
+        print!("{svg}");
+        return Ok(());
     }
     fs::write(file, svg)
         .with_context(|| format!("cannot write {}; does its folder exist?", file.display()))?;
-    print(&format!(
-        "{} is written; a browser shows it.\n",
-        file.display()
-    ))
-}
-
-/// To standard output. Whoever reads it may stop when they have seen enough, e.g. `head`.
-fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result.context("cannot write to standard output"),
-    }
+    println!("{} is written; a browser shows it.", file.display());
+    Ok(())
 }
