@@ -86,6 +86,7 @@ fn workshop() -> TempDir {
     put(".gitignore", "target\nCargo.lock\n");
     put("exercises/01-alpha/Cargo.toml", &manifest("exercise-01"));
     put("exercises/01-alpha/exercise.toml", SETTINGS);
+    put("book/src/01-alpha.md", "# Alpha\n");
     put("exercises/01-alpha/src/main.rs", STARTER);
     put("exercises/01-alpha/tests/check.rs", CHECK);
     let shared =
@@ -210,6 +211,7 @@ fn each_fault_fails_its_own_item() {
         &STARTER.replace("nothing", "hello"),
     );
     put("units/exercise-01-client.service", "");
+    fs::remove_file(root.path().join("book/src/01-alpha.md")).expect("it is there");
     let mistake = |name: &str, patch: &str| {
         put(&format!("mistakes/01-alpha/{name}.patch"), patch);
     };

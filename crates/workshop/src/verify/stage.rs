@@ -99,6 +99,12 @@ impl Stage {
         complaints.extend(self.starter.clone().err());
         complaints.extend(self.header_complaints(root));
         complaints.extend(self.unit_complaints(root));
+        let page = format!("book/src/{}.md", self.folder);
+        if !root.join(&page).exists() {
+            complaints.push(format!(
+                "{page} is missing; write it: checks send people there"
+            ));
+        }
         if self.mistakes.len() < FEWEST_MISTAKES {
             complaints.push(format!(
                 "mistakes/{} has {} of at least {FEWEST_MISTAKES} patches; mistakes/README.md says how to write one",
