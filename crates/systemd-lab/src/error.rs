@@ -204,7 +204,7 @@ pub enum LabError {
     },
 
     /// A file that a scenario wants does not exist, or cannot be read.
-    #[error("cannot read {}: {source}; build it first, or mend the path", path.display())]
+    #[error("cannot read {}: {source}; was it just being saved? then try again, else build it, or mend the path", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,

@@ -187,6 +187,12 @@ impl Built {
 /// Why a target could not be built: what the compiler says, or cargo.
 pub(crate) struct BuildFailed(pub(crate) String);
 
+/// What was built, and what the compiler had to say of it.
+pub(crate) struct Executable {
+    pub(crate) path: PathBuf,
+    pub(crate) warnings: String,
+}
+
 /// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
 /// `build --package exercise-04`.
 ///
@@ -198,7 +204,7 @@ pub(crate) fn executable(
     arguments: &[&str],
     target: &str,
     colours: bool,
-) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
+) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let format = match colours {
         true => "--message-format=json-diagnostic-rendered-ansi",
         false => "--message-format=json",
@@ -209,7 +215,7 @@ pub(crate) fn executable(
         .output()
         .context("cannot run cargo")?;
     let mut executable = None;
-    let mut errors = String::new();
+    let (mut errors, mut warnings) = (String::new(), String::new());
     for line in text(&output.stdout).lines().filter(is_message) {
         let Ok(message) = serde_json::from_str::<Message>(line) else {
             continue;
@@ -218,9 +224,12 @@ pub(crate) fn executable(
             level,
             rendered: Some(rendered),
         }) = message.message
-            && level == "error"
         {
-            errors.push_str(&rendered);
+            match level.as_str() {
+                "error" => errors.push_str(&rendered),
+                "warning" => warnings.push_str(&rendered),
+                _ => {}
+            }
         }
         if message.target.is_some_and(|built| built.name == target) {
             executable = message.executable.or(executable);
@@ -235,7 +244,7 @@ pub(crate) fn executable(
         });
     }
     match executable {
-        Some(executable) => Ok(Ok(executable)),
+        Some(path) => Ok(Ok(Executable { path, warnings })),
         None => failed(format!(
             "cargo built no `{target}`; is it still in the package's Cargo.toml?"
         )),

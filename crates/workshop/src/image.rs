@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use systemd_lab::Lab;
 use systemd_lab::check::Outcome;
+use systemd_lab::{Lab, LabError};
+
+use crate::WrongUsage;
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Action {
@@ -23,14 +25,13 @@ pub(crate) enum Action {
 }
 
 /// `None` when the arguments name a file that cannot be meant.
-pub(crate) fn run(action: &Action) -> anyhow::Result<Option<Outcome>> {
+pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
     let (file, fault) = match action {
         Action::Export { file, force } => (file, cannot_export(file, *force)),
         Action::Import { file } => (file, cannot_import(file)),
     };
     if let Some(fault) = fault {
-        eprintln!("{fault}");
-        return Ok(None);
+        return Err(WrongUsage(fault).into());
     }
     let shown = file.display();
     match action {
@@ -42,14 +43,18 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Option<Outcome>> {
             );
         }
         Action::Import { .. } => {
-            Lab::import_image(file)?;
+            Lab::import_image(file).map_err(|error| match error {
+                // The file is to blame, not the lab.
+                LabError::BadArchive { .. } => WrongUsage(error.to_string()).into(),
+                error => anyhow::Error::from(error),
+            })?;
             println!("The guest image is whole, and in its place.\n");
             println!(
                 "Next, to boot it once (no network is needed, QEMU is), type:\n\n    cargo workshop doctor --fix"
             );
         }
     }
-    Ok(Some(Outcome::Passed))
+    Ok(Outcome::Passed)
 }
 
 /// Before minutes of work, not after.

@@ -183,7 +183,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             return doctor::run(&workshop, arguments).map(exit_status);
         }
         Some(Command::Image(action)) => {
-            return Ok(image::run(action)?.map_or(WRONG_USAGE, exit_status));
+            return image::run(action).map(exit_status);
         }
         Some(Command::Book(arguments)) => {
             return book::run(&workshop, arguments).map(exit_status);

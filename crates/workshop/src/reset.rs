@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
+use crate::progress::{Known, Progress};
 use crate::starter;
 use crate::work::{self, Work};
 
@@ -87,6 +88,9 @@ impl<'a> Reset<'a> {
         let saved = save(root, &self.exercise.folder(), &theirs)?;
         self.restore(root).with_context(|| {
             format!("exercise {number} is half restored; yours is whole in {saved}")
+        })?;
+        Progress::update(root, |progress| {
+            *progress.of_mut(self.exercise) = Known::default();
         })?;
         println!("Exercise {number} is its starter again. What you had is in {saved}:\n");
         for path in theirs {

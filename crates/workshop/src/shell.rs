@@ -17,6 +17,7 @@ use systemd_lab::{Lab, Shell};
 use crate::cargo::{self, BuildFailed};
 use crate::exercises::{Exercise, Workshop};
 use crate::style;
+use moment::Moment;
 use terminal::RawMode;
 
 /// How soon a person who leaves is let go.
@@ -32,6 +33,13 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Ctrl-], as with telnet(1): a program in the guest hardly ever wants it.
 const LEAVE_KEY: u8 = 0x1d;
 
+/// How to go on, and how to leave.
+const END_OF_BANNER: &str = "\
+       After the window has changed its size: resize
+Edit:  outside; nothing in here is kept. Then open it again.
+Leave: exit, Ctrl-D, or Ctrl-] at any time.
+";
+
 /// Opens a shell, and returns when the person has left it.
 pub(crate) fn run(
     workshop: &Workshop,
@@ -42,7 +50,7 @@ pub(crate) fn run(
     let colours = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
     let arguments = ["build", "--package", &package];
     let binary = match cargo::executable(&workshop.root, &arguments, &package, colours)? {
-        Ok(binary) => binary,
+        Ok(built) => built.path,
         Err(BuildFailed(why)) => {
             anstream::eprintln!(
                 "{}\n\n{why}",
@@ -59,31 +67,45 @@ pub(crate) fn run(
         None => {
             let files = exercise_check::guest_files(&package, &binary, &workshop.root)
                 .context("cannot read the folder units; is the clone whole?")?;
-            eprintln!("{}", banner(exercise, "installed, not started"));
-            lab.shell(&files, &terminal::this())?
+            let shell = lab.shell(&files, &terminal::this())?;
+            eprintln!("{}", banner(exercise));
+            shell
         }
         Some(event) => {
             let moment = moment::find(workshop, exercise, &lab, event)?;
             let (scenario, files) = (&moment.run.scenario, &moment.run.files);
-            eprintln!("{}", banner(exercise, "as it was just after this event"));
-            eprintln!("{}: {}\n", scenario.name, moment.line);
-            lab.shell_at(moment.at_us, scenario, files, &terminal::this())?
+            let shell = lab.shell_at(moment.at_us, scenario, files, &terminal::this())?;
+            eprintln!("{}", banner_at(exercise, &moment));
+            shell
         }
     };
     attend(shell)?;
     Ok(Outcome::Passed)
 }
 
-fn banner(exercise: &Exercise, state: &str) -> String {
+/// What to try in a shell in which nothing was started.
+fn banner(exercise: &Exercise) -> String {
     let unit = exercise.package();
     format!(
         "\
-This is the lab VM: you are root, and time is real. Your service is {state}.
+This is the lab VM: you are root, and time is real. Your service is installed, not started.
 Try:   systemctl start {unit}     systemctl status {unit}     journalctl -fu {unit}
        systemctl kill -s KILL {unit}     curl http://127.0.0.1:7878/
-Know:  journalctl leaves debug messages out; add -p debug. Type resize after the window has changed.
-Leave: exit, Ctrl-D, or Ctrl-] at any time. Nothing in here is kept.
-"
+{END_OF_BANNER}"
+    )
+}
+
+/// The same in a shell that opens in the middle of a run.
+fn banner_at(exercise: &Exercise, moment: &Moment) -> String {
+    let unit = exercise.package();
+    format!(
+        "\
+This is the lab VM, just after this event; from now on you are root, and time is real.
+       {}: {}
+Try:   systemctl status {unit}     journalctl -u {unit}     curl http://127.0.0.1:7878/
+Know:  status shows systemd's debug messages as well, journalctl with -p debug.
+{END_OF_BANNER}",
+        moment.run.scenario.name, moment.line
     )
 }
 

@@ -253,8 +253,10 @@ fn write_picture(file: &Path, svg: &str) -> anyhow::Result<()> {
         print!("{svg}");
         return Ok(());
     }
-    fs::write(file, svg)
-        .with_context(|| format!("cannot write {}; does its folder exist?", file.display()))?;
+    fs::write(file, svg).map_err(|error| {
+        let file = file.display();
+        WrongUsage(format!("cannot write {file} ({error}); name another file"))
+    })?;
     println!("{} is written; a browser shows it.", file.display());
     Ok(())
 }

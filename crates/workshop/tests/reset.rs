@@ -110,7 +110,7 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = entry.expect("it can be read").path();
             if path.is_dir() && path != root.join("saved") {
                 folders.push(path);
-            } else if path.is_file() {
+            } else if path.is_file() && path != root.join("progress.toml") {
                 let content = fs::read(&path).expect("it can be read");
                 files.insert(path, content);
             }
@@ -132,10 +132,16 @@ fn the_starter_comes_back_and_so_does_the_work() {
     write(root, "exercises/01-alpha/src/deep/mine.rs", "// mine\n");
     fs::write(root.join("exercises/01-alpha/notes"), b"\xff\x00").expect("a file");
     write(root, "units/exercise-01.service.d/more.conf", "[Service]\n");
+    write(root, "progress.toml", "[01]\npassed = true\nhints = 2\n");
     let edited = tree(root);
 
     let output = run(root, &["reset", "1"]);
     assert_snapshot!("reset", shown(root, &output));
+    let progress = fs::read_to_string(root.join("progress.toml")).expect("it is there");
+    assert!(
+        progress.ends_with("[01]\npassed = false\nhints = 0\n"),
+        "{progress}"
+    );
     assert_eq!(tree(root), pristine);
     assert!(!root.join("exercises/01-alpha/src/deep").exists());
 

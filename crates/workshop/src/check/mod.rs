@@ -41,6 +41,8 @@ pub(crate) struct Checked {
     pub(crate) report: Report,
     /// What the compiler or the lab says, where no verdict does.
     pub(crate) message: Option<String>,
+    /// What the compiler warns of.
+    warnings: String,
 }
 
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
@@ -141,6 +143,7 @@ fn checked(
         outcome,
         report: Report::default(),
         message: Some(message),
+        warnings: String::new(),
     };
     // Before anything is built: when it has to be set up, it says so itself.
     if let Err(error) = Lab::open() {
@@ -149,8 +152,8 @@ fn checked(
     let mut screen = (loudness == Loudness::Shown).then(|| Screen::new("building"));
     let colours = loudness == Loudness::Shown
         && anstream::stdout().current_choice() != anstream::ColorChoice::Never;
-    let executable = match process::compile(workshop, exercise, colours)? {
-        Ok(executable) => executable,
+    let built = match process::compile(workshop, exercise, colours)? {
+        Ok(built) => built,
         Err(failed) => {
             if let Some(screen) = screen {
                 screen.clear();
@@ -161,7 +164,7 @@ fn checked(
     if let Some(screen) = &screen {
         screen.status("running your service under systemd");
     }
-    let (report, ended) = process::run(workshop, exercise, &executable, |report| {
+    let (report, ended) = process::run(workshop, exercise, &built.path, |report| {
         if let Some(screen) = &mut screen {
             screen.show(report);
         }
@@ -169,7 +172,10 @@ fn checked(
     if let Some(screen) = screen {
         screen.finish(&report);
     }
-    Ok(judged(report, &ended))
+    Ok(Checked {
+        warnings: built.warnings,
+        ..judged(report, &ended)
+    })
 }
 
 /// A check that ended without all its verdicts says nothing about the service.
@@ -188,12 +194,14 @@ fn judged(report: Report, ended: &Ended) -> Checked {
             outcome: Outcome::LabBroken,
             report,
             message: Some(message),
+            warnings: String::new(),
         };
     }
     Checked {
         outcome,
         report,
         message: None,
+        warnings: String::new(),
     }
 }
 
@@ -225,6 +233,10 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
             style::outcome(checked.outcome, headline)
         );
     } else if let Some(verdict) = first_open(&checked.report) {
+        // An unused future may be all that is wrong.
+        if !checked.warnings.is_empty() {
+            anstream::println!("The compiler warns:\n\n{}", checked.warnings);
+        }
         anstream::println!("{}", style::report(verdict.outcome, &verdict.report));
     } else {
         let headline = format!("PASSED: exercise {number}.");

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
 use systemd_lab::check::report::{self, Report};
 
-use crate::cargo::{self, BuildFailed};
+use crate::cargo::{self, BuildFailed, Executable};
 use crate::exercises::{Exercise, Workshop};
 
 /// How soon a verdict is seen after it was written: at once, for a person.
@@ -31,7 +31,7 @@ pub(super) fn compile(
     workshop: &Workshop,
     exercise: &Exercise,
     colours: bool,
-) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
+) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let package = exercise.package();
     let arguments = ["test", "--package", &package, "--test", "check", "--no-run"];
     cargo::executable(&workshop.root, &arguments, "check", colours)

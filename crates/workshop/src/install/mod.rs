@@ -187,7 +187,7 @@ fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<Path
     let building = spinner("Building");
     let built = executable(&workshop.root, &arguments, &package, colours);
     building.finish_and_clear();
-    built
+    Ok(built?.map(|built| built.path))
 }
 
 fn plan(root: &Path, exercise: &Exercise, binary: PathBuf) -> anyhow::Result<Vec<Planned>> {

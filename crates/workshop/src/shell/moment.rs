@@ -36,7 +36,9 @@ pub(super) fn find(
     wanted: &str,
 ) -> anyhow::Result<Moment> {
     let report = timeline::read(workshop, exercise)?;
-    let chosen = choose(&report, wanted).ok_or_else(|| {
+    let chosen = Some(wanted.trim()).filter(|wanted| !wanted.is_empty());
+    let chosen = chosen.and_then(|wanted| choose(&report, wanted));
+    let chosen = chosen.ok_or_else(|| {
         let number = &exercise.number;
         WrongUsage(format!(
             "no event of exercise {number} is called {wanted:?}; type `cargo workshop timeline {number}`, and take a number or words of a line"

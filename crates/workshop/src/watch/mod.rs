@@ -18,7 +18,7 @@ use keys::{CTRL_C, CTRL_D, Keys};
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Cursor to the upper left corner, then erase: ECMA-48, CUP and ED.
-const CLEAR: &str = "\x1b[H\x1b[2J\x1b[3J";
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// What is asked for.
 enum Wish {
@@ -41,18 +41,22 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
     let mut exercise = check::open_progress(workshop, false)?.chosen(workshop, number)?;
     let mut wish = Wish::Check;
     let mut outcome = Outcome::NotYet;
+    // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
+    let mut checked = Files::of(workshop, exercise);
     while !matches!(wish, Wish::Quit) {
-        // Before the check begins: what is saved while it runs is checked again.
-        let checked = Files::of(workshop, exercise);
         clear();
         match wish {
-            Wish::Check => outcome = check::shown(workshop, exercise)?.outcome,
+            Wish::Check => {
+                checked = Files::of(workshop, exercise);
+                outcome = check::shown(workshop, exercise)?.outcome;
+            }
             Wish::Hint => hint::run(workshop, exercise)?,
             Wish::List => status::list(workshop, &known(workshop)?)?,
             Wish::Next => {
                 let progress = known(workshop)?;
                 status::next(workshop, &progress)?;
                 exercise = progress.current(workshop).unwrap_or(exercise);
+                checked = Files::of(workshop, exercise);
             }
             Wish::Shell => {
                 shell::run(workshop, exercise, None)?;
@@ -60,11 +64,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
             Wish::Quit => {}
         }
         footer(exercise);
-        let before = match wish {
-            Wish::Check => checked,
-            _ => Files::of(workshop, exercise),
-        };
-        wish = wait(workshop, exercise, before)?;
+        wish = wait(workshop, exercise, &checked)?;
     }
     Ok(outcome)
 }
@@ -74,9 +74,15 @@ fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
 }
 
 /// Waits for a key, or until a file is saved.
-fn wait(workshop: &Workshop, exercise: &Exercise, mut before: Files) -> anyhow::Result<Wish> {
+fn wait(workshop: &Workshop, exercise: &Exercise, checked: &Files) -> anyhow::Result<Wish> {
     let keys = Keys::begin()?;
-    let mut is_saved = false;
+    // What was typed before this could be read was meant for something else, unless it was meant to end all.
+    while let Some(key) = keys.wait(Duration::ZERO)? {
+        if is_way_out(key) {
+            return Ok(Wish::Quit);
+        }
+    }
+    let mut before = Files::of(workshop, exercise);
     loop {
         match keys.wait(LOOK)? {
             Some('r' | '\n' | '\r' | ' ') => return Ok(Wish::Check),
@@ -84,24 +90,31 @@ fn wait(workshop: &Workshop, exercise: &Exercise, mut before: Files) -> anyhow::
             Some('n') => return Ok(Wish::Next),
             Some('l') => return Ok(Wish::List),
             Some('s') => return Ok(Wish::Shell),
-            Some('q' | CTRL_C | CTRL_D) => return Ok(Wish::Quit),
+            Some(key) if is_way_out(key) => return Ok(Wish::Quit),
             _ => {}
         }
         let now = Files::of(workshop, exercise);
         // An editor saves in several steps, and people save several files: wait until they are done.
-        if is_saved && now == before {
+        if now != *checked && now == before {
             return Ok(Wish::Check);
         }
-        is_saved |= now != before;
         before = now;
     }
+}
+
+fn is_way_out(key: char) -> bool {
+    matches!(key, 'q' | CTRL_C | CTRL_D)
 }
 
 fn footer(exercise: &Exercise) {
     let key = |key: &str, what: &str| format!("{}{what}", style::strong(format!("[{key}]")));
     anstream::println!(
         "\n{}\n{}",
-        style::faint(format!("Watching {}", exercise.places())),
+        style::faint(format!(
+            "Watching exercises/{} and units/{}*",
+            exercise.folder(),
+            exercise.package()
+        )),
         [
             key("r", "un"),
             key("h", "int"),

@@ -69,6 +69,20 @@ fn did_not_build() {
 }
 
 #[test]
+fn warnings_may_be_the_answer() {
+    let fixture = Fixture::new();
+    fixture.reports(
+        "01",
+        &[verdict(1, Outcome::Passed), verdict(2, Outcome::NotYet)],
+    );
+    fixture.write(
+        "exercises/01-alpha/src/main.rs",
+        "async fn drain() {}\nfn main() { drain(); }\n",
+    );
+    assert_snapshot!("warnings", fixture.says(&["check"]));
+}
+
+#[test]
 fn cargo_cannot_read_its_manifest() {
     let fixture = Fixture::new();
     fixture.write("exercises/01-alpha/Cargo.toml", "[package\n");

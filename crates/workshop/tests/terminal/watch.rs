@@ -59,6 +59,25 @@ fn each_key_does_what_it_says() {
 }
 
 #[test]
+fn a_key_beside_a_save_does_not_hide_it() {
+    let fixture = Fixture::new();
+    let session = Session::new(&fixture, &["watch"]);
+    session.see("PASSED: exercise 01.");
+    session.see(KEYS);
+    fixture.reports(
+        "01",
+        &[verdict(1, Outcome::Passed), verdict(2, Outcome::NotYet)],
+    );
+    // At the same moment: whichever is noticed first, the other counts as well.
+    fixture.write("exercises/01-alpha/src/main.rs", "fn main() {} // saved\n");
+    session.keys("l");
+    session.see("✗ 2  the title of 2");
+    session.see(KEYS);
+    session.keys("q");
+    assert_eq!(session.end().code(), Some(1));
+}
+
+#[test]
 fn a_chosen_exercise_is_watched() {
     let fixture = Fixture::new();
     for way_out in [INTERRUPT, END_OF_FILE, "Q"] {
