@@ -137,16 +137,20 @@ fn it_ends_with_the_shell_and_with_the_guest() {
     }
 }
 
+/// No machine is so busy that a shell opens later than this.
+const RESTART: Duration = Duration::from_secs(3600);
+
 /// A service that is killed three times, at different distances.
 fn killed() -> (Scenario, Vec<GuestFile>) {
     let mut scenario = Scenario::new("killed").start(UNIT);
     for pause in [1, 20, 7] {
         scenario = scenario
-            .wait_for_state(UNIT, &["running"], LONG)
+            .wait_for_state(UNIT, &["running"], 2 * RESTART)
             .sleep(Duration::from_secs(pause))
-            .signal(UNIT, 9);
+            .signal(UNIT, 9)
+            .wait_for_state(UNIT, &["auto-restart"], LONG);
     }
-    let scenario = scenario.sleep(LONG);
+    let scenario = scenario.sleep(2 * RESTART);
     (scenario, sleeper("Restart=always\nRestartSec=1h"))
 }
 

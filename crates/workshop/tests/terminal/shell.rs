@@ -9,6 +9,8 @@ use systemd_lab::{GuestFile, Lab};
 use crate::fixture::Fixture;
 use crate::session::{DEADLINE, END_OF_FILE, INTERRUPT, Session};
 
+const PROMPT: &str = "root@lab:~#";
+
 const LEAVE: &str = "\x1d";
 
 /// A workshop whose first exercise sleeps, and says so.
@@ -34,17 +36,22 @@ fn systemctl_journalctl_and_kill_work() {
     let workshop = workshop();
     let session = Session::new(&workshop, &["shell", "1"]);
     session.see("Leave: exit, Ctrl-D, or Ctrl-]");
-    session.see("root@lab:~#");
+    session.see(PROMPT);
     session.keys("systemctl start exercise-01; stty size; clear; systemctl status exercise-01\n");
     session.see("Active: active (running)");
+    // `clear` has wiped the prompts before it: this one is new.
+    session.see(PROMPT);
     session.keys("clear; journalctl -fu exercise-01\n");
     session.see("exercise-01[");
     session.see("good morning");
     session.keys(INTERRUPT);
+    session.see(PROMPT);
     session.keys("clear; echo st''opped; stty size\n");
     session.see("stopped\n40 120");
+    session.see(PROMPT);
     session.keys("systemctl kill -s KILL exercise-01; systemctl is-failed --wait exercise-01; clear; systemctl status exercise-01\n");
     session.see("code=killed, signal=KILL");
+    session.see(PROMPT);
     session.keys("exit\n");
     assert_eq!(session.end().code(), Some(0));
 }
@@ -54,7 +61,7 @@ fn each_way_out_leads_out() {
     let workshop = workshop();
     for keys in [LEAVE, END_OF_FILE, "poweroff -f\n"] {
         let session = Session::new(&workshop, &["shell", "1"]);
-        session.see("root@lab:~#");
+        session.see(PROMPT);
         session.keys(keys);
         assert_eq!(session.end().code(), Some(0), "{keys:?}");
     }
@@ -110,7 +117,7 @@ fn a_shell_opens_where_the_last_check_came_to() {
     );
     let session = Session::new(&workshop, &["shell", "1", "--at", "killed, by SIGKILL"]);
     session.see("killed twice: exercise-01.service main process killed, by SIGKILL");
-    session.see("root@lab:~#");
+    session.see(PROMPT);
     // What is quoted twice is only whole in the output.
     session.keys("systemctl show -P Result exercise-01; echo no\"\"thing more\n");
     session.see("signal\nnothing more");
