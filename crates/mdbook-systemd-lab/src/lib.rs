@@ -3,8 +3,8 @@
 //! mdBook leaves a missing anchor or file out, says so in passing, and succeeds. Here every such thing is a [`Problem`],
 //! with its file and line, and there is no book until it is solved.
 //!
-//! Three steps for each page: what stands in double braces ([`directive`]), what is included ([`include`]), where links
-//! lead ([`link`]). `measured` makes a picture of a timeline.
+//! Three steps for each page: what stands in double braces (`directive`), what is included (`include`), where links
+//! lead (`link`). `measured` makes a picture of a timeline.
 
 #![forbid(unsafe_code)]
 

@@ -46,6 +46,8 @@ fn options() -> Options {
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_DEFINITION_LIST
         | Options::ENABLE_GFM
+        // It makes one character of `--`, and so another identifier.
+        | Options::ENABLE_SMART_PUNCTUATION
 }
 
 impl Page {
@@ -166,4 +168,32 @@ fn identifier(text: &str) -> String {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_have_the_identifiers_that_mdbook_gives_them() {
+        let content = "# A heading, `code` and a [B](a.md)\n## Two\n## Two\n## Three {#own}\n## B *b*_1\n\
+                       ## Über \"Restart=\"\n## A -- b\n## Two-1\n## x & y...\n";
+        let page = Page::read(Chapter {
+            path: "a.md",
+            content,
+        });
+        // As they stand in what mdBook 0.5.4 made of this page.
+        let made = [
+            "a-heading-code-and-a-b",
+            "two",
+            "two-1",
+            "own",
+            "b-b_1",
+            "über-restart",
+            "a--b",
+            "two-1-1",
+            "x--y",
+        ];
+        assert_eq!(page.fragments, made);
+    }
 }
