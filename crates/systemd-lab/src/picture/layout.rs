@@ -23,7 +23,7 @@ const SECOND: u32 = 2;
 
 /// Waits longer than this, in seconds, are broken. Long enough to keep the proportion of `RestartSec=5s` to
 /// `WatchdogSec=10s`.
-const LONGEST_WAIT: u64 = 15;
+pub(super) const LONGEST_WAIT: u64 = 15;
 
 /// Height of a break, without its words.
 const BREAK: u32 = 24;

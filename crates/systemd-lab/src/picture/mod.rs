@@ -8,6 +8,7 @@
 //! [`Timeline::coarse_seconds`], and nothing that a PID or a raw stamp could change is shown. The same timeline gives the
 //! same bytes.
 
+mod essence;
 mod fold;
 mod layout;
 mod rows;
@@ -89,8 +90,23 @@ impl Picture {
         svg::document(&[self.drawn(timeline)])
     }
 
+    /// The same in words, a line for each row of the picture: for those who cannot see it, or would rather read.
+    pub fn lines(&self, timeline: &Timeline) -> Vec<String> {
+        words::lines(&self.rows(timeline))
+    }
+
+    /// As much of the timeline as this picture shows, and nothing else: events of its units, with coarse times, without
+    /// PIDs and journal fields. Its picture is the same, and so are its bytes, also from a rebuilt image: fit to be kept.
+    pub fn essence(&self, timeline: &Timeline) -> Timeline {
+        essence::of(timeline, &self.units, self.logs)
+    }
+
+    fn rows(&self, timeline: &Timeline) -> Rows {
+        fold::folded(Rows::of(timeline, &self.units, self.logs))
+    }
+
     fn drawn(&self, timeline: &Timeline) -> Drawn {
-        let rows = fold::folded(Rows::of(timeline, &self.units, self.logs));
+        let rows = self.rows(timeline);
         let title = match &self.title {
             Some(title) => title.clone(),
             None => format!("Timeline of {}", self.units.join(", ")),

@@ -275,7 +275,7 @@ impl Builder {
 }
 
 /// The row of an event that is no state change; `None` for what a picture leaves out.
-fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
+pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
     let mark = match kind {
         EventKind::Notified { assignments, .. } => return notification(assignments),
         EventKind::StepEnded { .. } => Mark::Bad,
@@ -314,16 +314,19 @@ fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
     Some((mark, describe(kind)?))
 }
 
+/// Whether no picture shows this assignment.
+pub(super) fn is_hidden(assignment: &str) -> bool {
+    HIDDEN_ASSIGNMENTS
+        .iter()
+        .any(|hidden| assignment.starts_with(hidden))
+}
+
 fn notification(assignments: &[String]) -> Option<(Mark, String)> {
     let shown: Vec<&str> = assignments
         .iter()
         .map(String::as_str)
         .filter(|one| *one != PING)
-        .filter(|one| {
-            !HIDDEN_ASSIGNMENTS
-                .iter()
-                .any(|hidden| one.starts_with(hidden))
-        })
+        .filter(|one| !is_hidden(one))
         .collect();
     if shown.is_empty() {
         return None;

@@ -352,3 +352,39 @@ fn nothing_is_a_picture_too() {
     let document = Document::parse(&svg).expect("it is well-formed");
     assert_eq!(words_in(&document), ["0:00", "nothing happened"]);
 }
+
+#[test]
+fn the_essence_makes_the_same_picture() {
+    let whole = real();
+    let picture = Picture::everything(&whole);
+    let essence = picture.essence(&whole);
+    assert!(essence.events().len() < whole.events().len());
+    assert_eq!(picture.render(&essence), picture.render(&whole));
+    assert_eq!(picture.lines(&essence), picture.lines(&whole));
+    assert_eq!(
+        picture.essence(&essence),
+        essence,
+        "nothing is left to take"
+    );
+}
+
+#[test]
+fn the_essence_is_the_same_after_another_boot() {
+    let picture = Picture::of(&[UNIT]);
+    assert_eq!(picture.essence(&short(0)), picture.essence(&short(240)));
+    // 200 pings, with and without a timer's slack.
+    let long = |every_ms: u64| {
+        let mut events = vec![began(), changed(0, "start", "running")];
+        events.extend((1..600_000 / every_ms).map(|turn| notified(turn * every_ms, &[rows::PING])));
+        events.push(changed(600_000, "running", "dead"));
+        Timeline::new(events)
+    };
+    let essence = picture.essence(&long(3_100));
+    assert_eq!(essence, picture.essence(&long(3_000)));
+    assert_eq!(picture.render(&essence), picture.render(&long(3_000)));
+}
+
+#[test]
+fn in_words_each_row_is_a_line() {
+    insta::assert_snapshot!("words", Picture::of(&[UNIT]).lines(&short(0)).join("\n"));
+}

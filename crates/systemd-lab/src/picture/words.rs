@@ -2,7 +2,7 @@
 
 use crate::clock::clock_time;
 
-use super::rows::{Mark, Rows};
+use super::rows::{Mark, Row, Rows};
 
 /// Every row, in order. Repeats neither the time nor the unit where they stay the same.
 pub(super) fn of(rows: &Rows) -> String {
@@ -31,12 +31,34 @@ pub(super) fn of(rows: &Rows) -> String {
         before = Some((row.at, row.lane));
     }
     text.push('.');
-    for (lane, name) in rows.lanes.iter().enumerate() {
-        if rows.pings.iter().any(|ping| ping.lane == lane) {
-            text.push_str(&format!(" Between these, {name} sent WATCHDOG=1."));
-        }
+    for sentence in pinging(rows) {
+        text.push(' ');
+        text.push_str(&sentence);
     }
     text
+}
+
+/// A line for each row, with its time and its unit.
+pub(super) fn lines(rows: &Rows) -> Vec<String> {
+    let line = |row: &Row| {
+        let unit = row.lane.map_or("", |lane| rows.lanes[lane].as_str());
+        let colon = if unit.is_empty() { "" } else { ": " };
+        let state = match row.mark {
+            Mark::State => "state ",
+            _ => "",
+        };
+        format!("{} {unit}{colon}{state}{}", clock_time(row.at), row.text)
+    };
+    let mut lines: Vec<String> = rows.rows.iter().map(line).collect();
+    lines.extend(pinging(rows));
+    lines
+}
+
+/// A sentence for each unit that sent pings.
+fn pinging(rows: &Rows) -> impl Iterator<Item = String> {
+    let lanes = rows.lanes.iter().enumerate();
+    let pinging = lanes.filter(|(lane, _)| rows.pings.iter().any(|ping| ping.lane == *lane));
+    pinging.map(|(_, name)| format!("Between these, {name} sent WATCHDOG=1."))
 }
 
 /// How long a wait was: `25 s`, `5 min`, `2 h 3 min`.

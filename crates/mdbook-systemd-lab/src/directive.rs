@@ -1,0 +1,172 @@
+//! What stands in double braces.
+//!
+//! Ours are replaced here, and each stands on a line of its own:
+//!
+//! - `{{#timeline NAME title="…" units="a.service b.service"}}`: a picture of `measured/NAME.json`. Without a title, its
+//!   units are its caption; without units, all are shown.
+//! - `{{#output NAME}}`: the text in `measured/NAME.txt`.
+//!
+//! mdBook's own are left to it, after a look at where they lead. It takes what it does not know for text; we do not, so
+//! that a misspelt one does not end up in the book. After a backslash, all of it is text.
+
+use crate::Site;
+use crate::include;
+use crate::measured::Measured;
+use crate::page::Page;
+
+const TIMELINE: &str = "timeline";
+const OUTPUT: &str = "output";
+const TITLE: &str = "title";
+const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
+
+/// One, as it stands in a line.
+struct Directive<'a> {
+    /// With its braces.
+    whole: &'a str,
+    name: &'a str,
+    arguments: &'a str,
+}
+
+/// The page with ours replaced, unless there was something to complain about.
+pub(crate) fn replace(
+    site: &Site,
+    page: &Page,
+    measured: &mut Measured<'_>,
+    complain: &mut impl FnMut(usize, String),
+) -> String {
+    let mut content = String::with_capacity(page.content.len());
+    for (index, line) in page.content.split_inclusive('\n').enumerate() {
+        let replaced = match directives(line) {
+            Ok(found) => one_line(site, page, (index + 1, line), &found, measured),
+            Err(message) => Err(vec![message]),
+        };
+        match replaced {
+            Ok(Some(text)) => {
+                // Apart from the paragraphs around it.
+                content.push('\n');
+                content.push_str(&text);
+                content.push_str("\n\n");
+            }
+            Ok(None) => content.push_str(line),
+            Err(messages) => {
+                for message in messages {
+                    complain(index + 1, message);
+                }
+            }
+        }
+    }
+    content
+}
+
+/// What takes the line's place, if anything does.
+fn one_line(
+    site: &Site,
+    page: &Page,
+    (number, line): (usize, &str),
+    found: &[Directive<'_>],
+    measured: &mut Measured<'_>,
+) -> Result<Option<String>, Vec<String>> {
+    let mut replaced = None;
+    let mut messages = Vec::new();
+    for directive in found {
+        let name = directive.name;
+        let result = match name {
+            TIMELINE | OUTPUT if page.is_code(number) => Err(format!(
+                "`#{name}` stands in a code block; put it on a line of its own, with nothing around it \
+                 (a backslash before the braces shows them as they are)"
+            )),
+            TIMELINE | OUTPUT if line.trim() != directive.whole || line.starts_with(' ') => Err(
+                format!("`#{name}` must stand on a line of its own, without indentation"),
+            ),
+            TIMELINE => arguments(directive.arguments)
+                .and_then(|arguments| measured.timeline(&arguments))
+                .map(|text| replaced = Some(text)),
+            OUTPUT => measured
+                .output(directive.arguments.trim())
+                .map(|text| replaced = Some(text)),
+            TITLE => Ok(()),
+            _ if INCLUDES.contains(&name) => include::check(site, page, directive.arguments),
+            _ => Err(format!(
+                "there is no `#{name}`; there are: {TIMELINE}, {OUTPUT}, {TITLE}, {} \
+                 (a backslash before the braces shows them as they are)",
+                INCLUDES.join(", ")
+            )),
+        };
+        messages.extend(result.err());
+    }
+    match messages.is_empty() {
+        true => Ok(replaced),
+        false => Err(messages),
+    }
+}
+
+/// All in a line that are not escaped.
+fn directives(line: &str) -> Result<Vec<Directive<'_>>, String> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = line[from..].find("{{").map(|at| from + at) {
+        from = start + 2;
+        let Some(inside) = line[from..].trim_start().strip_prefix('#') else {
+            continue;
+        };
+        if line[..start].ends_with('\\') {
+            continue;
+        }
+        let Some(end) = inside.find("}}") else {
+            return Err("`{{#` has no `}}` in the same line; add it".to_owned());
+        };
+        let inside = &inside[..end];
+        let begin_of_end = line[from..].find("}}").map_or(line.len(), |at| from + at);
+        let whole = &line[start..begin_of_end + 2];
+        let (name, arguments) = inside
+            .split_once(char::is_whitespace)
+            .unwrap_or((inside, ""));
+        found.push(Directive {
+            whole,
+            name,
+            arguments: arguments.trim(),
+        });
+        from = begin_of_end + 2;
+    }
+    Ok(found)
+}
+
+/// What `#timeline` is given.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct TimelineArguments {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) units: Option<Vec<String>>,
+}
+
+fn arguments(text: &str) -> Result<TimelineArguments, String> {
+    let (name, mut rest) = text.split_once(' ').unwrap_or((text, ""));
+    let mut arguments = TimelineArguments {
+        name: name.to_owned(),
+        ..TimelineArguments::default()
+    };
+    while !rest.trim().is_empty() {
+        let one = rest.trim_start().split_once("=\"");
+        let one = one.and_then(|(key, after)| Some((key, after.split_once('"')?)));
+        let Some((key, (value, after))) = one else {
+            return Err(format!(
+                "`{}` is no argument; write title=\"…\" or units=\"…\"",
+                rest.trim()
+            ));
+        };
+        match key {
+            "title" => arguments.title = Some(value.to_owned()),
+            "units" => {
+                let units = value.split_whitespace().map(str::to_owned);
+                arguments.units = Some(units.collect());
+            }
+            _ => {
+                return Err(format!(
+                    "`{key}` is no argument; there are: title=\"…\", units=\"…\""
+                ));
+            }
+        }
+        rest = after;
+    }
+    Ok(arguments)
+}

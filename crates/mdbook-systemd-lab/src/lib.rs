@@ -1,0 +1,88 @@
+//! Puts what the lab measured into the guide, and finds what leads nowhere: code that is not there, links that are dead.
+//!
+//! mdBook leaves a missing anchor or file out, says so in passing, and succeeds. Here every such thing is a [`Problem`],
+//! with its file and line, and there is no book until it is solved.
+//!
+//! Three steps for each page: what stands in double braces (`directive`), what is included (`include`), where links
+//! lead (`link`). `measured` makes a picture of a timeline.
+
+#![forbid(unsafe_code)]
+
+mod directive;
+mod fence;
+mod include;
+mod link;
+mod measured;
+mod page;
+pub mod protocol;
+
+use std::path::{Path, PathBuf};
+
+use page::Page;
+use protocol::Book;
+
+/// Where the guide's files are.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The folder of `book.toml`; in it are `measured/` and the pages' folder. The repository is the folder around it.
+    pub book: PathBuf,
+    /// The folder of the pages, relative to `book`; usually `src`.
+    pub pages: PathBuf,
+}
+
+/// Something in a page that would be wrong in the book.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[error("{file}:{line}: {message}")]
+pub struct Problem {
+    /// The page, relative to the repository: `book/src/05-watchdog.md`.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl Site {
+    /// The folder around the book.
+    fn repository(&self) -> &Path {
+        self.book.parent().unwrap_or(&self.book)
+    }
+
+    /// A path as people write it: relative to the repository.
+    fn shown(&self, path: &Path) -> String {
+        let path = path.strip_prefix(self.repository()).unwrap_or(path);
+        path.display().to_string()
+    }
+}
+
+/// Replaces our directives in all pages.
+///
+/// # Errors
+///
+/// All problems of all pages; the book is not to be used then.
+pub fn preprocess(site: &Site, book: &mut Book) -> Result<(), Vec<Problem>> {
+    let pages: Vec<Page> = book.chapters().into_iter().map(Page::read).collect();
+    let mut problems = Vec::new();
+    let mut measured = measured::Measured::new(site);
+    let mut contents = Vec::new();
+    for page in &pages {
+        let mut complain = |line: usize, message: String| {
+            let file = site.book.join(&site.pages).join(&page.path);
+            problems.push(Problem {
+                file: site.shown(&file),
+                line,
+                message,
+            });
+        };
+        fence::check(page, &mut complain);
+        link::check(site, page, &pages, &mut complain);
+        contents.push(directive::replace(site, page, &mut measured, &mut complain));
+    }
+    if problems.is_empty() {
+        book.replace_contents(contents);
+        return Ok(());
+    }
+    problems.sort();
+    problems.dedup();
+    Err(problems)
+}

@@ -1,0 +1,159 @@
+//! What the lab measured, as it stands in a page. `tests/measured` says how its files are made.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use systemd_lab::{Picture, Timeline};
+
+use crate::Site;
+use crate::directive::TimelineArguments;
+
+const FOLDER: &str = "measured";
+
+/// Browsers indent a figure on both sides, and on a phone a picture needs the whole width.
+const FIGURE: &str = "margin-inline: 0";
+
+/// The files in `measured/`, and how often each was shown: the identifiers in a picture must differ.
+pub(crate) struct Measured<'a> {
+    site: &'a Site,
+    shown: BTreeMap<String, u32>,
+}
+
+impl<'a> Measured<'a> {
+    pub(crate) fn new(site: &'a Site) -> Measured<'a> {
+        Measured {
+            site,
+            shown: BTreeMap::new(),
+        }
+    }
+
+    /// The picture, its caption, and the same in words. Without a blank line, at which Markdown would begin again.
+    pub(crate) fn timeline(&mut self, arguments: &TimelineArguments) -> Result<String, String> {
+        let name = &arguments.name;
+        let timeline = parse(&self.read(name, "json")?)
+            .map_err(|message| format!("{}: {message}", self.shown_file(name, "json")))?;
+        let units = match &arguments.units {
+            Some(units) => chosen(units, &timeline)?,
+            None => units_of(&timeline),
+        };
+        let times = self.shown.entry(name.clone()).or_default();
+        *times += 1;
+        let picture = Picture::of(&units).id(&format!("timeline-{name}-{times}"));
+        let caption = match &arguments.title {
+            Some(title) => title.clone(),
+            None => units.join(", "),
+        };
+        let mut html = format!(
+            "<figure style=\"{FIGURE}\">\n{}<figcaption>{}</figcaption>\n</figure>\n\
+             <details>\n<summary>The same in words</summary>\n<ol>\n",
+            picture.render(&timeline),
+            escaped(&caption)
+        );
+        for line in picture.lines(&timeline) {
+            html.push_str(&format!("<li>{}</li>\n", escaped(&line)));
+        }
+        html.push_str("</ol>\n</details>");
+        Ok(html)
+    }
+
+    /// A block of text.
+    pub(crate) fn output(&mut self, name: &str) -> Result<String, String> {
+        let text = self.read(name, "txt")?;
+        // Longer than any that the text itself has.
+        let mut fence = "```".to_owned();
+        while text.contains(&fence) {
+            fence.push('`');
+        }
+        Ok(format!("{fence}text\n{}\n{fence}", text.trim_end()))
+    }
+
+    fn read(&self, name: &str, extension: &str) -> Result<String, String> {
+        let folder = self.site.book.join(FOLDER);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if name.is_empty() || !name.chars().all(is_name) {
+            return Err(format!(
+                "`{name}` is no name of a file in {}; write one of: {}",
+                self.site.shown(&folder),
+                self.names(extension)
+            ));
+        }
+        fs::read_to_string(folder.join(format!("{name}.{extension}"))).map_err(|_| {
+            format!(
+                "{} cannot be read; there are: {} (CONTRIBUTING.md says how to measure another one)",
+                self.shown_file(name, extension),
+                self.names(extension)
+            )
+        })
+    }
+
+    fn shown_file(&self, name: &str, extension: &str) -> String {
+        let file = self.site.book.join(FOLDER);
+        self.site.shown(&file.join(format!("{name}.{extension}")))
+    }
+
+    fn names(&self, extension: &str) -> String {
+        let files = fs::read_dir(self.site.book.join(FOLDER));
+        let mut names: Vec<String> = files
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|file| {
+                let name = file.file_name().to_string_lossy().into_owned();
+                Some(name.strip_suffix(&format!(".{extension}"))?.to_owned())
+            })
+            .collect();
+        names.sort();
+        match names.is_empty() {
+            true => "none yet".to_owned(),
+            false => names.join(", "),
+        }
+    }
+}
+
+/// A timeline from its file.
+fn parse(text: &str) -> Result<Timeline, String> {
+    let mut events = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let event = serde_json::from_str(line).map_err(|error| {
+            format!(
+                "line {} is no event ({error}); measure it anew, as CONTRIBUTING.md says",
+                index + 1
+            )
+        })?;
+        events.push(event);
+    }
+    Ok(Timeline::new(events))
+}
+
+fn units_of(timeline: &Timeline) -> Vec<&str> {
+    let mut units: Vec<&str> = Vec::new();
+    for unit in timeline.events().iter().filter_map(|it| it.unit.as_deref()) {
+        if !units.contains(&unit) {
+            units.push(unit);
+        }
+    }
+    units
+}
+
+/// The units that a page asks for, if there is something to tell about each.
+fn chosen<'a>(units: &'a [String], timeline: &Timeline) -> Result<Vec<&'a str>, String> {
+    let known = units_of(timeline);
+    let unknown = units.iter().find(|unit| !known.contains(&unit.as_str()));
+    match unknown {
+        None if !units.is_empty() => Ok(units.iter().map(String::as_str).collect()),
+        None => Err(format!(
+            "units=\"\" names none; there are: {}",
+            known.join(", ")
+        )),
+        Some(unit) => Err(format!(
+            "nothing happens to {unit} in this timeline; there are: {}",
+            known.join(", ")
+        )),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}

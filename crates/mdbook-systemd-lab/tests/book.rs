@@ -1,0 +1,156 @@
+//! The guide as it is: nothing in it leads nowhere, with mdBook and without.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mdbook_systemd_lab::protocol::{self, Book};
+use mdbook_systemd_lab::{Site, preprocess};
+
+/// The one that `cargo workshop book` installs. Another one may lay the guide out in another way.
+const MDBOOK: &str = "mdbook v0.5.4";
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two folders below the workspace")
+}
+
+fn site() -> Site {
+    Site {
+        book: repository().join("book"),
+        pages: PathBuf::from("src"),
+    }
+}
+
+/// What SUMMARY.md names, path and Markdown, in order.
+fn pages() -> Vec<(String, String)> {
+    let folder = repository().join("book/src");
+    let summary = fs::read_to_string(folder.join("SUMMARY.md")).expect("the guide has one");
+    let links = summary
+        .lines()
+        .filter_map(|line| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned()));
+    let pages = links.map(|path| {
+        let content = fs::read_to_string(folder.join(&path)).expect("SUMMARY.md names it");
+        (path, content)
+    });
+    pages.collect()
+}
+
+/// As mdBook would send it.
+fn message() -> String {
+    let book = Book::of(&pages()).to_json();
+    let root = serde_json::Value::from(site().book.to_string_lossy().into_owned());
+    format!(r#"[{{"root": {root}, "config": {{"book": {{}}}}}}, {book}]"#)
+}
+
+#[test]
+fn nothing_in_the_guide_leads_nowhere() {
+    let mut book = Book::of(&pages());
+    if let Err(problems) = preprocess(&site(), &mut book) {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        panic!("{}", lines.join("\n"));
+    }
+    for chapter in book.chapters() {
+        for ours in ["{{#timeline", "{{#output"] {
+            assert!(!chapter.content.contains(ours), "{}", chapter.path);
+        }
+    }
+}
+
+#[test]
+fn each_stage_shows_what_the_lab_measured() {
+    for (path, content) in pages() {
+        let is_stage = path.starts_with(|c: char| c.is_ascii_digit());
+        assert!(!is_stage || content.contains("{{#timeline "), "{path}");
+    }
+}
+
+/// mdBook 0.5 calls it a success when a page could not be looked at; so the status matters.
+#[test]
+fn the_program_speaks_with_mdbook() {
+    let run = |arguments: &[&str], message: &str| {
+        let input = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(input.path(), message).expect("a temporary file");
+        let output = Command::new(env!("CARGO_BIN_EXE_mdbook-systemd-lab"))
+            .args(arguments)
+            .stdin(fs::File::open(input.path()).expect("it is there"))
+            .output()
+            .expect("cargo has built it");
+        let text = |bytes| String::from_utf8(bytes).expect("it is text");
+        (
+            output.status.code(),
+            text(output.stdout),
+            text(output.stderr),
+        )
+    };
+    assert_eq!(run(&["supports", "html"], "").0, Some(0));
+    assert_eq!(run(&["supports", "markdown"], "").0, Some(1));
+    let (status, book, complaint) = run(&[], &message());
+    assert_eq!((status, complaint.as_str()), (Some(0), ""));
+    let (_, book) = protocol::parse(&format!("[{{\"root\": \"/\"}}, {book}]")).expect("a book");
+    assert_eq!(book.chapters().len(), pages().len());
+    assert!(
+        book.chapters()
+            .iter()
+            .any(|it| it.content.contains("<svg "))
+    );
+    let broken = message().replace("{{#timeline ", "{{#timeline no-such-");
+    let (status, book, complaint) = run(&[], &broken);
+    assert_eq!((status, book.as_str()), (Some(1), ""));
+    assert!(
+        complaint.starts_with("book/src/01-plain.md:"),
+        "{complaint}"
+    );
+}
+
+/// The pinned mdBook, where there is one: the workshop's own, or one in `PATH`.
+fn mdbook() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = repository().join("target/tools/bin");
+    std::iter::once(own)
+        .chain(std::env::split_paths(&path))
+        .map(|folder| folder.join("mdbook"))
+        .find(|mdbook| {
+            let said = Command::new(mdbook).arg("--version").output();
+            said.is_ok_and(|said| said.stdout.trim_ascii() == MDBOOK.as_bytes())
+        })
+}
+
+#[test]
+fn mdbook_makes_the_guide() {
+    let Some(mdbook) = mdbook() else {
+        // Fetching it takes ten minutes: the tests above do without.
+        println!("there is no {MDBOOK}: `cargo workshop book` fetches it");
+        return;
+    };
+    let target = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(mdbook)
+        .args(["build", "book", "--dest-dir"])
+        .arg(target.path())
+        .current_dir(repository())
+        .output()
+        .expect("it said its version");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    assert!(
+        !complaint.contains("ERROR") && !complaint.contains("WARN"),
+        "{complaint}"
+    );
+    for (path, content) in pages() {
+        let path = match path.as_str() {
+            "introduction.md" => "introduction.html".to_owned(),
+            other => other.replace(".md", ".html"),
+        };
+        let html = fs::read_to_string(target.path().join(&path)).expect("mdBook wrote it");
+        let pictures = content.matches("{{#timeline ").count();
+        assert_eq!(
+            html.matches("class=\"systemd-timeline\"").count(),
+            pictures,
+            "{path}"
+        );
+        assert_eq!(html.matches("</figcaption>").count(), pictures, "{path}");
+        assert!(!html.contains("{{#"), "{path}");
+    }
+}

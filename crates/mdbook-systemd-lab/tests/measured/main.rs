@@ -1,0 +1,216 @@
+//! What the guide shows was measured, and is measured again here: each file in `book/measured` must come out the same.
+//!
+//! `BOOK_MEASURED=write cargo test -p mdbook-systemd-lab --test measured` writes them anew; read each before you commit it.
+//! Timelines are reduced to what their pictures show ([`Picture::essence`]), so that a rebuilt image gives the same bytes.
+//!
+//! Solution and starter are called by the exercise's name: what attendees meet is `exercise-05.service`.
+
+mod builds;
+mod items;
+mod starters;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
+use similar::TextDiff;
+use systemd_lab::Picture;
+use systemd_lab::check::Outcome;
+use systemd_lab::check::report::{self, Report};
+
+use builds::Builds;
+use items::{ITEMS, Item, MAIN_UNIT, Shown, Whose};
+
+/// Asks for the files to be written, not compared, when it is `write`.
+const VARIABLE: &str = "BOOK_MEASURED";
+
+/// Lines around a difference.
+const CONTEXT: usize = 2;
+
+/// A check of a stage that several items are taken from.
+type Source = (&'static str, Whose);
+
+#[test]
+fn the_book_shows_what_the_lab_measures() {
+    let folder = repository().join("book/measured");
+    let measured = measured();
+    if std::env::var_os(VARIABLE).is_some_and(|value| value == "write") {
+        write(&folder, &measured);
+    }
+    let mut complaints = Vec::new();
+    for (name, text) in &measured {
+        let kept = fs::read_to_string(folder.join(name)).unwrap_or_default();
+        if kept != *text {
+            let diff = TextDiff::from_lines(kept.as_str(), text.as_str());
+            let mut diff = diff.unified_diff();
+            diff.context_radius(CONTEXT)
+                .header("in the book", "measured now");
+            complaints.push(format!("{name}:\n{diff}"));
+        }
+    }
+    for name in files(&folder) {
+        if !measured.contains_key(&name) {
+            complaints.push(format!("{name} is measured by nothing; remove it"));
+        }
+    }
+    assert!(
+        complaints.is_empty(),
+        "book/measured differs from what the lab measures. If what is measured now is right, type: \
+         {VARIABLE}=write cargo test -p mdbook-systemd-lab --test measured\n\n{}",
+        complaints.join("\n")
+    );
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate lies two folders below the workspace")
+}
+
+/// All files, by name.
+fn measured() -> BTreeMap<String, String> {
+    let builds = Builds::make(repository());
+    let mut sources: Vec<Source> = ITEMS.iter().map(|item| (item.stage, item.whose)).collect();
+    sources.sort();
+    sources.dedup();
+    // All at once: the checks themselves take turns.
+    let reports: BTreeMap<Source, Report> = thread::scope(|scope| {
+        let builds = &builds;
+        let running: Vec<_> = sources
+            .iter()
+            .map(|&source| (source, scope.spawn(move || check(builds, source))))
+            .collect();
+        let ended = running.into_iter().map(|(source, check)| {
+            let report = check.join().expect("its panic is on the screen already");
+            (source, report)
+        });
+        ended.collect()
+    });
+    let texts = ITEMS.iter().map(|item| {
+        let text = text(item, &reports[&(item.stage, item.whose)]);
+        let (own, canonical) = (solution(item.stage), exercise(item.stage));
+        (item.file_name(), text.replace(&own, &canonical))
+    });
+    texts.collect()
+}
+
+/// Runs the requirements of a stage's check that items are taken from.
+fn check(builds: &Builds, source: Source) -> Report {
+    let (stage, whose) = source;
+    let collected = tempfile::NamedTempFile::new().expect("a temporary file");
+    let folder = repository().join("solutions").join(stage);
+    let mut command = Command::new(builds.check(stage));
+    command
+        .current_dir(&folder)
+        .env("CARGO_MANIFEST_DIR", &folder)
+        // Nothing is written beside the snapshots, and cargo is not asked where they are.
+        .env("INSTA_UPDATE", "no")
+        .env("INSTA_WORKSPACE_ROOT", repository())
+        .env_remove("INSTA_FORCE_PASS")
+        .env_remove(BINARY_VARIABLE)
+        .env_remove(FILES_VARIABLE)
+        .env_remove(SOAK_VARIABLE)
+        .env(report::VARIABLE, collected.path());
+    if whose == Whose::Starter {
+        command.env(BINARY_VARIABLE, builds.starter(stage));
+        command.env(FILES_VARIABLE, builds.starter_files(stage));
+    }
+    let items = ITEMS.iter();
+    let of_source = items.filter(|item| (item.stage, item.whose) == source);
+    command.args(of_source.map(|item| item.requirement));
+    let output = command.output().expect("the check was built");
+    let report = fs::read_to_string(collected.path()).expect("the check wrote it");
+    let report = Report::parse(&report).expect("it is of the same version");
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert!(!report.verdicts.is_empty(), "{source:?}: {words}");
+    for verdict in &report.verdicts {
+        let expected: &[Outcome] = match whose {
+            Whose::Solution => &[Outcome::Passed],
+            Whose::Starter => &[Outcome::Passed, Outcome::NotYet],
+        };
+        assert!(expected.contains(&verdict.outcome), "{source:?}: {words}");
+    }
+    report
+}
+
+fn text(item: &Item, report: &Report) -> String {
+    match item.shown {
+        Shown::Timeline { scenario, units } => {
+            let run = report.run(scenario);
+            let timeline = run.and_then(|run| run.timeline.as_ref());
+            let Some(timeline) = timeline else {
+                let names: Vec<&str> = report
+                    .runs
+                    .iter()
+                    .map(|run| run.scenario.name.as_str())
+                    .collect();
+                panic!(
+                    "{}: no run `{scenario}` among {names:?}; correct items.rs",
+                    item.name
+                );
+            };
+            let own = solution(item.stage);
+            let units: Vec<String> = units
+                .iter()
+                .map(|unit| format!("{own}{unit}").replace(MAIN_UNIT, &format!("{own}.service")))
+                .collect();
+            let units: Vec<&str> = units.iter().map(String::as_str).collect();
+            let essence = Picture::of(&units).essence(timeline);
+            assert!(
+                essence.events().iter().any(|event| event.unit.is_some()),
+                "{}: nothing happens to {units:?}; correct items.rs",
+                item.name
+            );
+            essence.to_json_lines()
+        }
+        Shown::Finding => {
+            let mut verdicts = report.verdicts.iter();
+            let open = verdicts.find(|verdict| verdict.outcome == Outcome::NotYet);
+            let Some(open) = open else {
+                panic!("{}: the starter passes; correct items.rs", item.name);
+            };
+            open.report.trim().to_owned() + "\n"
+        }
+    }
+}
+
+fn write(folder: &Path, measured: &BTreeMap<String, String>) {
+    fs::create_dir_all(folder).expect("the clone can be written to");
+    for name in files(folder) {
+        if !measured.contains_key(&name) {
+            fs::remove_file(folder.join(name)).expect("the clone can be written to");
+        }
+    }
+    for (name, text) in measured {
+        fs::write(folder.join(name), text).expect("the clone can be written to");
+    }
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+/// `solution-05` of `05-watchdog`.
+fn solution(stage: &str) -> String {
+    format!("solution-{}", number(stage))
+}
+
+fn exercise(stage: &str) -> String {
+    format!("exercise-{}", number(stage))
+}
+
+fn number(stage: &str) -> &str {
+    stage.split_once('-').map_or(stage, |(number, _)| number)
+}
+
+/// What all of this makes on the way.
+fn private(target: &Path) -> PathBuf {
+    target.join("book-measured")
+}
