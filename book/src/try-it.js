@@ -100,11 +100,11 @@
 
     function timeline(rows) {
         const made = [];
-        let [before, state] = [null, ''];
+        let [before, state, told] = [null, '', true];
         for (const [at, kind, words] of rows) {
             const waited = before === null ? 0 : at - before;
             if (waited > LONGEST_WAIT) {
-                const wait = row('wait', state, '', duration(waited));
+                const wait = row('wait', told ? state : '', '', duration(waited));
                 wait.append(element('span', { class: 'cut', 'aria-hidden': 'true' }));
                 made.push(wait);
             } else if (waited > 0) {
@@ -113,15 +113,20 @@
             if (kind === 'state') state = words;
             made.push(row(kind, kind === 'more' ? '' : state, at === before ? '' : clock(at), words));
             before = at;
+            told = kind !== 'more';
         }
         return made;
     }
 
-    // The measured choice that differs in the fewest answers.
+    // The measured choice that is most like this one: another setting of `Restart=` sooner than another limit or delay, and
+    // another cause last.
+    const WEIGHTS = { restart: 1, limit: 2, delay: 3, cause: 9 };
+
     function nearest(ids) {
-        const differing = (key) => key.split(' ').filter((id, index) => id !== ids[index]).length;
+        const distance = (key) => key.split(' ').reduce(
+            (sum, id, index) => sum + (id === ids[index] ? 0 : WEIGHTS[data.questions[index].id]), 0);
         const keys = Object.keys(data.choices);
-        return keys.reduce((best, key) => (differing(key) < differing(best) ? key : best)).split(' ');
+        return keys.reduce((best, key) => (distance(key) < distance(best) ? key : best)).split(' ');
     }
 
     function show() {
@@ -129,7 +134,6 @@
         const outcome = data.outcomes[data.choices[ids.join(' ')]];
         const says = answer.querySelector('.try-it-says');
         says.className = 'try-it-says';
-        page.classList.toggle('is-unmeasured', !outcome);
         if (outcome) {
             says.textContent = outcome.says;
             const last = outcome.rows.filter(([, kind]) => kind === 'state').pop()[2];
@@ -137,7 +141,7 @@
             if (!more && last !== 'dead') says.classList.add(last === 'failed' ? 'bad' : 'good');
         } else {
             const other = nearest(ids);
-            const changes = answersOf(other).filter(({ id }, index) => id !== ids[index]).map(({ label }) => label);
+            const changes = answersOf(other).flatMap(({ id, label }, index) => (id === ids[index] ? [] : [`${data.questions[index].label} ${label}`.replace('= ', '=')]));
             const button = element('button', { type: 'button' }, `Show the nearest that was measured: ${changes.join(', ')}`);
             button.addEventListener('click', () => {
                 choose(other);
@@ -146,6 +150,7 @@
             });
             says.replaceChildren('Not measured: the lab was not asked about this choice. ', button);
         }
+        answer.querySelector('ol').hidden = !outcome;
         answer.querySelector('ol').replaceChildren(...(outcome ? timeline(outcome.rows) : []));
         answer.querySelector('figcaption').textContent = outcome ? `The whole unit file, as it ran with systemd ${data.systemd}` : 'The unit file';
         answer.querySelector('pre').textContent = unitText(ids);

@@ -15,11 +15,11 @@ use crate::choices::Choice;
 use crate::outcome::Outcome;
 
 /// How many rounds (a life and the wait for a restart) each service is watched: three that are alike and then the one
-/// start too many of the limit of three. The half keeps the end of the watch away from the end of a round.
-const ROUNDS: f64 = 4.5;
+/// start too many of the limit of three. The rest keeps the end of the watch away from the end of a round.
+const ROUNDS: f64 = 3.6;
 
 /// Even if rounds are shorter: that it rests must show.
-const WATCHED_AT_LEAST: Duration = Duration::from_secs(32);
+const WATCHED_AT_LEAST: Duration = Duration::from_secs(22);
 
 /// For a service that is started several times a second: that it goes on like this shows soon, and each start costs.
 const WATCHED_QUICK: Duration = Duration::from_secs(3);
@@ -27,11 +27,8 @@ const WATCHED_QUICK: Duration = Duration::from_secs(3);
 /// Bounds the end of a service when it is stopped at last, which takes a moment.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Each computes on one core.
+/// The choices are dealt out to this many VMs, since each computes on one core.
 const VMS: usize = 2;
-
-/// How many choices a VM tries: its journal lies in its memory.
-const CHOICES_OF_A_VM: usize = 34;
 
 /// Steps for each choice.
 const STEPS: usize = 4;
@@ -51,40 +48,31 @@ pub struct Measured {
 /// What keeps the lab from running, and [`LabError::Host`] when a service did what no outcome has words for.
 pub fn measure(lab: &Lab) -> Result<Measured, LabError> {
     let choices = Choice::measured();
-    let runs: Vec<&[Choice]> = choices.chunks(CHOICES_OF_A_VM).collect();
-    let of_thread = |thread| {
-        let mine = runs.iter().enumerate().skip(thread).step_by(VMS);
-        mine.map(|(index, choices)| Ok((index, run(lab, choices)?)))
-            .collect::<Result<Vec<_>, LabError>>()
-    };
-    let mut timelines = Vec::new();
-    thread::scope(|scope| {
+    let of_vm = |vm| -> Vec<Choice> { choices.iter().skip(vm).step_by(VMS).copied().collect() };
+    let timelines = thread::scope(|scope| {
         let threads: Vec<_> = (0..VMS)
-            .map(|thread| scope.spawn(move || of_thread(thread)))
+            .map(|vm| scope.spawn(move || run(lab, &of_vm(vm))))
             .collect();
-        for thread in threads {
-            match thread.join() {
-                Ok(result) => timelines.extend(result?),
-                Err(panicked) => panic::resume_unwind(panicked),
-            }
-        }
-        Ok::<(), LabError>(())
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
+            Ok(result) => result,
+            Err(panicked) => panic::resume_unwind(panicked),
+        };
+        threads
+            .into_iter()
+            .map(join)
+            .collect::<Result<Vec<Timeline>, LabError>>()
     })?;
-    timelines.sort_by_key(|(index, _)| *index);
-
     let mut outcomes = Vec::new();
-    for (timeline, choices) in timelines.iter().map(|(_, timeline)| timeline).zip(&runs) {
-        for (index, choice) in choices.iter().enumerate() {
-            let of_choice = part(timeline, index, &choice.unit_name());
-            let outcome = Outcome::of(&of_choice, choice.round(), watched(choice))
-                .map_err(|what| wrong(&format!("{}: {what}", choice.key())))?;
-            outcomes.push((*choice, outcome));
-        }
+    for (index, choice) in choices.iter().enumerate() {
+        let of_choice = part(&timelines[index % VMS], index / VMS, &choice.unit_name());
+        let outcome = Outcome::of(&of_choice, choice.round(), watched(choice))
+            .map_err(|what| wrong(&format!("{}: {what}", choice.key())))?;
+        outcomes.push((*choice, outcome));
     }
     Ok(Measured {
         systemd: timelines
             .first()
-            .and_then(|(_, timeline)| major_version(timeline))
+            .and_then(major_version)
             .ok_or_else(|| wrong("the guest did not say which systemd it has"))?,
         outcomes,
     })
@@ -94,7 +82,8 @@ fn watched(choice: &Choice) -> Duration {
     if choice.is_quick() {
         WATCHED_QUICK
     } else {
-        choice.round().mul_f64(ROUNDS).max(WATCHED_AT_LEAST)
+        let seconds = choice.round().mul_f64(ROUNDS).as_secs();
+        Duration::from_secs(seconds).max(WATCHED_AT_LEAST)
     }
 }
 

@@ -151,7 +151,9 @@ fn one_can_choose_with_the_keyboard_alone() {
     tab_to(&mut page, "button");
     page.press("Enter");
     let says = page.text(SAYS);
-    assert!(says.starts_with("It "), "{says}");
+    assert!(says.starts_with("It comes back twice, 5 s"), "{says}");
+    let link = "#restart=on-failure&cause=hiccup&delay=5s&limit=5-in-10s";
+    assert!(page.text("location.href").ends_with(link));
     assert_eq!(page.complaints, [] as [&str; 0]);
 }
 
