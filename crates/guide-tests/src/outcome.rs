@@ -308,3 +308,84 @@ fn duration(seconds: u64) -> String {
         (minutes, seconds) => format!("{minutes} min {seconds} s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systemd_lab::protocol::event::Source;
+
+    const ROUND: Duration = Duration::from_secs(25);
+
+    fn state(to: &str) -> EventKind {
+        EventKind::StateChanged {
+            from: "any".to_owned(),
+            to: to.to_owned(),
+        }
+    }
+
+    /// A service that lives for 20 s and fails, so often, with these results.
+    fn outcome(results: &[&str], watched: u64) -> Result<Outcome, String> {
+        let mut kinds = vec![(
+            0,
+            EventKind::ScenarioBegan {
+                name: String::new(),
+            },
+        )];
+        for (counter, (result, at)) in (1..).zip(results.iter().zip((0..).step_by(25))) {
+            let result = (*result).to_owned();
+            kinds.push((at, state("running")));
+            kinds.push((at + 20, EventKind::Failed { result }));
+            kinds.push((at + 20, state("auto-restart")));
+            kinds.push((at + 25, EventKind::RestartScheduled { counter }));
+        }
+        let events = kinds.into_iter().map(|(at, kind)| Event {
+            at_us: at * 1_000_000,
+            unit: Some("a.service".to_owned()),
+            source: Source::Agent,
+            kind,
+        });
+        let mut events: Vec<Event> = events.collect();
+        let last = events.last().map_or(0, |event| event.at_us);
+        events.push(Event {
+            at_us: last,
+            unit: Some("a.service".to_owned()),
+            source: Source::Agent,
+            kind: state("running"),
+        });
+        Outcome::of(&Timeline::new(events), ROUND, Duration::from_secs(watched))
+    }
+
+    #[test]
+    fn what_goes_on_is_told_twice() {
+        let outcome = outcome(&["signal"; 3], 90).expect("the rounds are alike");
+        assert!(
+            outcome.says.contains("a start every 25 s"),
+            "{}",
+            outcome.says
+        );
+        let last = outcome.rows.last().expect("there are rows");
+        assert_eq!((last.0, last.1), (50, Kind::More));
+        assert_eq!(outcome.rows.len(), 2 * 4 + 1);
+    }
+
+    #[test]
+    fn what_stays_up_is_told_apart() {
+        let outcome = outcome(&["signal"; 2], 90).expect("the rounds are alike");
+        assert_eq!(
+            outcome.says,
+            "It comes back twice, 5 s after each end, and from 0:50 on it runs."
+        );
+    }
+
+    #[test]
+    fn rounds_that_differ_are_refused() {
+        let error = outcome(&["signal", "exit-code", "signal"], 90).expect_err("they differ");
+        assert!(error.starts_with("rounds differ"), "{error}");
+    }
+
+    #[test]
+    fn too_short_a_watch_is_refused() {
+        let error = outcome(&["signal"; 2], 60).expect_err("it may go on");
+        assert!(error.starts_with("it was not watched"), "{error}");
+    }
+}
