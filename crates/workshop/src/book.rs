@@ -7,14 +7,18 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
+use crate::cargo;
 use crate::exercises::Workshop;
 
 /// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
 const MDBOOK_VERSION: &str = "0.5.4";
+
+/// Puts what the lab measured into the pages; `book.toml` names it.
+const PREPROCESSOR: &str = "mdbook-systemd-lab";
 
 /// mdBook's own choice.
 const DEFAULT_PORT: u16 = 3000;
@@ -44,6 +48,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         Some(mdbook) => mdbook,
         None => install(workshop)?,
     };
+    build_preprocessor(&workshop.root)?;
     println!(
         "The guide: http://127.0.0.1:{} (Ctrl-C ends it)",
         arguments.port
@@ -57,6 +62,22 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     }
     let error = command.exec();
     Err(error).with_context(|| format!("cannot run {}; remove it and try again", mdbook.display()))
+}
+
+/// mdBook would do it as well, but without a word, however long it takes.
+fn build_preprocessor(root: &Path) -> anyhow::Result<()> {
+    if !root.join("crates").join(PREPROCESSOR).is_dir() {
+        return Ok(());
+    }
+    let status = cargo::cargo(root)
+        .args(["build", "--package", PREPROCESSOR])
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(
+        status.success(),
+        "{PREPROCESSOR} does not compile; what the compiler said stands above"
+    );
+    Ok(())
 }
 
 /// How it stands with mdBook, for `doctor`.

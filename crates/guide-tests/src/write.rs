@@ -1,0 +1,71 @@
+//! How the measured choices are written down: data for the page, and a table for whoever has no JavaScript, or paper.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::choices::{CAUSE, DELAY, LIMIT, QUESTIONS, RESTART};
+use crate::measure::Measured;
+
+/// The data of the page as JSON, one outcome a line.
+pub fn json(measured: &Measured) -> String {
+    // Many choices have the same outcome: that nothing comes back, above all.
+    let mut outcomes = Vec::new();
+    let mut choices = Vec::new();
+    for (choice, outcome) in &measured.outcomes {
+        let found = outcomes.iter().position(|one| *one == outcome);
+        let index = found.unwrap_or_else(|| {
+            outcomes.push(outcome);
+            outcomes.len() - 1
+        });
+        choices.push(format!("{}: {index}", json!(choice.key())));
+    }
+    let questions: Vec<String> = QUESTIONS
+        .iter()
+        .map(|question| json!(question).to_string())
+        .collect();
+    let outcomes: Vec<String> = outcomes
+        .iter()
+        .map(|outcome| json!(outcome).to_string())
+        .collect();
+    format!(
+        "{{\n\"systemd\": {},\n\"questions\": [\n{}\n],\n\"choices\": {{\n{}\n}},\n\"outcomes\": [\n{}\n]\n}}\n",
+        json!(measured.systemd),
+        questions.join(",\n"),
+        choices.join(",\n"),
+        outcomes.join(",\n")
+    )
+}
+
+/// What comes of every setting of `Restart=` and every cause with the default delay and limit, as a Markdown list: a
+/// table of seven columns fits neither phone nor paper.
+pub fn list(measured: &Measured) -> String {
+    let mut text = format!(
+        "With `RestartSec={}` and a start limit of {}, as measured with systemd {}:\n",
+        DELAY.answers[0].id,
+        LIMIT.answers[0].label.trim_end_matches(" (default)"),
+        measured.systemd
+    );
+    for (index, cause) in CAUSE.answers.iter().enumerate() {
+        let _ = write!(text, "\n- **{}**\n", cause.label);
+        // Settings with the same outcome share a line.
+        let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
+        for (choice, outcome) in &measured.outcomes {
+            let [restart, of_cause, 0, 0] = choice.answers else {
+                continue;
+            };
+            if of_cause != index {
+                continue;
+            }
+            let setting = format!("`{}`", RESTART.answers[restart].id);
+            match lines.iter_mut().find(|(short, _)| *short == outcome.short) {
+                Some((_, settings)) => settings.push(setting),
+                None => lines.push((&outcome.short, vec![setting])),
+            }
+        }
+        for (short, settings) in lines {
+            let _ = writeln!(text, "  - {}: {short}", settings.join(", "));
+        }
+    }
+    text
+}
