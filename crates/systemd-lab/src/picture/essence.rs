@@ -12,7 +12,11 @@ use crate::timeline::Timeline;
 
 const SECOND_US: u64 = 1_000_000;
 
+/// What two sources saw within this time may be in either order, as a compiler or a rebuilt image has it.
+const AT_ONCE_US: u64 = 20_000;
+
 pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline {
+    let timeline = &settled(timeline);
     let mut kept = Vec::new();
     // Pings since the last event of another kind: their raw stamps, and what is kept of each.
     let mut pings: Vec<(u64, Event)> = Vec::new();
@@ -32,6 +36,42 @@ pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline 
     }
     kept.append(&mut thinned(pings));
     Timeline::new(kept)
+}
+
+/// The kernel sees a socket while systemd logs something else: a socket opens before what happens at once with that, and
+/// closes after it.
+pub(super) fn settled(timeline: &Timeline) -> Timeline {
+    let events = timeline.events();
+    let stamps = || events.iter().map(|event| event.at_us);
+    let stamp = |event: &Event| {
+        let at = event.at_us;
+        match event.kind {
+            EventKind::ListenerOpened { .. } => {
+                let just_before = at.saturating_sub(AT_ONCE_US)..at;
+                let first = stamps().find(|at| just_before.contains(at));
+                first.map_or((at, 1), |first| (first, 0))
+            }
+            EventKind::ListenerClosed { .. } => {
+                let just_after = at + 1..=at + AT_ONCE_US;
+                let last = stamps().rev().find(|at| just_after.contains(at));
+                last.map_or((at, 1), |last| (last, 2))
+            }
+            _ => (at, 1),
+        }
+    };
+    let mut settled: Vec<((u64, u8), Event)> = events
+        .iter()
+        .map(|event| {
+            let (at_us, place) = stamp(event);
+            let event = Event {
+                at_us,
+                ..event.clone()
+            };
+            ((at_us, place), event)
+        })
+        .collect();
+    settled.sort_by_key(|(place, _)| *place);
+    Timeline::new(settled.into_iter().map(|(_, event)| event).collect())
 }
 
 fn is_ping(kind: &EventKind) -> bool {

@@ -102,7 +102,8 @@ impl Picture {
     }
 
     fn rows(&self, timeline: &Timeline) -> Rows {
-        fold::folded(Rows::of(timeline, &self.units, self.logs))
+        let timeline = essence::settled(timeline);
+        fold::folded(Rows::of(&timeline, &self.units, self.logs))
     }
 
     fn drawn(&self, timeline: &Timeline) -> Drawn {

@@ -388,3 +388,34 @@ fn the_essence_is_the_same_after_another_boot() {
 fn in_words_each_row_is_a_line() {
     insta::assert_snapshot!("words", Picture::of(&[UNIT]).lines(&short(0)).join("\n"));
 }
+
+#[test]
+fn what_happens_at_once_has_one_order() {
+    let opened = |at_ms| {
+        let address = "127.0.0.1:80".to_owned();
+        event(at_ms, EventKind::ListenerOpened { address })
+    };
+    let closed = |at_ms| {
+        let address = "127.0.0.1:80".to_owned();
+        event(at_ms, EventKind::ListenerClosed { address })
+    };
+    let order = |events: Vec<Event>| -> Vec<String> {
+        let essence = Picture::of(&["t.service"]).essence(&Timeline::new(events));
+        let words = |event: &Event| crate::describe(&event.kind);
+        essence.events().iter().filter_map(words).collect()
+    };
+    let running = || changed(1000, "start", "running");
+    let stopping = || changed(5000, "running", "stop-sigterm");
+    let one = order(vec![opened(990), running(), closed(4990), stopping()]);
+    let other = order(vec![opened(1010), running(), closed(5010), stopping()]);
+    assert_eq!(one, other);
+    assert_eq!(
+        one,
+        [
+            "listening on 127.0.0.1:80",
+            "start -> running",
+            "running -> stop-sigterm",
+            "no longer listening on 127.0.0.1:80"
+        ]
+    );
+}
