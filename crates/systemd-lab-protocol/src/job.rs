@@ -230,7 +230,7 @@ mod tests {
             Err(JobError::Index(_))
         ));
         assert!(matches!(
-            Job::decode(&memory[..20]),
+            Job::decode(&memory[..HEADER_SIZE + 8]),
             Err(JobError::Index(_))
         ));
     }
