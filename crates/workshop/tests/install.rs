@@ -17,12 +17,12 @@ use systemd_lab::{GuestFile, Lab};
 /// In virtual time: longer than any of these commands takes.
 const LONG: Duration = Duration::from_secs(300);
 
-const ROOT: &str = "/root/clone";
+const ROOT: &str = "/srv/clone";
 
 /// Says what cargo says when it has built something.
 const CARGO: &str = r#"#!/usr/bin/bash
-[[ -e /root/broken ]] && { echo "error: expected one of 7 tokens" >&2; exit 101; }
-echo '{"reason":"compiler-artifact","manifest_path":"/root/clone/exercises/01-alpha/Cargo.toml","target":{"name":"exercise-01","kind":["bin"]},"executable":"/root/service"}'
+[[ -e /srv/broken ]] && { echo "error: expected one of 7 tokens" >&2; exit 101; }
+echo '{"reason":"compiler-artifact","manifest_path":"/srv/clone/exercises/01-alpha/Cargo.toml","target":{"name":"exercise-01","kind":["bin"]},"executable":"/srv/service"}'
 "#;
 
 const SERVICE: &str = "#!/usr/bin/bash\nexec sleep infinity\n";
@@ -47,18 +47,18 @@ const REST: &str = "printf '%s\\n' /usr/local/bin/* /var/lib/cargo* /etc/systemd
 const ANSWER: &str = "EXERCISE_TEST_ANSWER";
 
 /// What the terminal showed.
-const SHOWN: &str = "/root/shown";
+const SHOWN: &str = "/srv/shown";
 
 /// Types these commands in the guest, one after the other; returns what a person would have seen.
 fn session(commands: &[&str]) -> String {
     let lab = Lab::open().expect("the lab opens");
     let in_clone = |path: &str, text: &str| GuestFile::text(format!("{ROOT}/{path}"), text);
     let files = [
-        GuestFile::program("/root/workshop", env!("CARGO_BIN_EXE_workshop")),
-        GuestFile::program("/root/typist", env::current_exe().expect("it runs")),
-        GuestFile::text("/root/cargo", CARGO),
-        GuestFile::text("/root/service", SERVICE),
-        GuestFile::text("/root/sudo", SUDO),
+        GuestFile::program("/srv/workshop", env!("CARGO_BIN_EXE_workshop")),
+        GuestFile::program("/srv/typist", env::current_exe().expect("it runs")),
+        GuestFile::text("/srv/cargo", CARGO),
+        GuestFile::text("/srv/service", SERVICE),
+        GuestFile::text("/srv/sudo", SUDO),
         in_clone("crates/workshop/README", ""),
         in_clone("exercises/01-alpha/Cargo.toml", ""),
         in_clone("units/exercise-01.service", UNIT),
@@ -70,8 +70,8 @@ fn session(commands: &[&str]) -> String {
         in_clone("units/exercise-01-alert@.service", FAILING),
         in_clone("units/exercise-011.service", UNIT),
     ];
-    let prepare = "chmod +x /root/*; shopt -s nullglob globstar; export CARGO=/root/cargo; cd /root/clone; PATH+=:/root; \
-                   export CARGO_MANIFEST_DIR=/root/clone/crates/workshop; ";
+    let prepare = "chmod +x /srv/*; shopt -s nullglob globstar; export CARGO=/srv/cargo; cd /srv/clone; PATH+=:/srv; \
+                   export CARGO_MANIFEST_DIR=/srv/clone/crates/workshop; ";
     let mut scenario = Scenario::new("install");
     for command in commands {
         // In one stream, as on a terminal.
@@ -154,7 +154,7 @@ fn refusals() {
             "workshop install 1",
             "workshop install 9 --yes",
             "unshare --mount bash -c 'mount -t tmpfs none /run/systemd && workshop install 1 --yes'",
-            "touch /root/broken; workshop install 1 --yes; status=$?; rm /root/broken; exit $status",
+            "touch /srv/broken; workshop install 1 --yes; status=$?; rm /srv/broken; exit $status",
             "touch /etc/systemd/system/exercise-01.service; workshop install 1 --yes",
             REST,
         ])
@@ -175,7 +175,7 @@ fn asks_on_a_terminal() {
 /// In the guest.
 fn type_answer(word: &str) {
     let (person, program) = terminal();
-    let mut child = Command::new("/root/workshop")
+    let mut child = Command::new("/srv/workshop")
         .args(["install", "1"])
         .stdin(program.try_clone().expect("it is open"))
         .stdout(program.try_clone().expect("it is open"))
@@ -205,7 +205,7 @@ fn terminal() -> (OwnedFd, OwnedFd) {
 
 #[test]
 fn everything_that_needs_root_goes_through_sudo() {
-    let nobody = "chmod 755 /root; setpriv --reuid=65534 --clear-groups";
+    let nobody = "setpriv --reuid=65534 --clear-groups";
     let install = format!("{nobody} workshop install 1 --yes 2>&1 | sed 's|/tmp/[^ ]*|TEMPORARY|'");
     let uninstall = format!("{nobody} workshop uninstall 1");
     assert_snapshot!(
