@@ -62,9 +62,43 @@ fn nothing_in_the_guide_leads_nowhere() {
 #[test]
 fn each_stage_shows_what_the_lab_measured() {
     for (path, content) in pages() {
-        let is_stage = path.starts_with(|c: char| c.is_ascii_digit());
-        assert!(!is_stage || content.contains("{{#timeline "), "{path}");
+        assert!(
+            !is_stage(&path) || content.contains("{{#timeline "),
+            "{path}"
+        );
     }
+}
+
+/// A stage's row in a table ends with its minutes, which `exercise.toml` has.
+#[test]
+fn the_timetables_have_the_minutes_of_the_exercises() {
+    let pages = pages();
+    let page = |name: &str| {
+        let found = pages.iter().find(|(path, _)| path == name);
+        &found.unwrap_or_else(|| panic!("no page {name}")).1
+    };
+    for (path, _) in pages.iter().filter(|(path, _)| is_stage(path)) {
+        let stage = path.trim_end_matches(".md");
+        let settings = repository().join(format!("exercises/{stage}/exercise.toml"));
+        let settings = fs::read_to_string(settings).expect("each stage has one");
+        let settings: toml::Table = settings.parse().expect("it is TOML");
+        let end = format!("| {} |", settings["minutes"]);
+        for name in ["introduction.md", "instructors.md"] {
+            let rows = page(name)
+                .lines()
+                .filter(|line| line.starts_with('|') && line.contains(&format!("]({path})")));
+            let rows: Vec<&str> = rows.collect();
+            assert!(
+                matches!(rows[..], [row] if row.ends_with(&end)),
+                "{name}: {rows:?} does not end with {end:?}"
+            );
+        }
+    }
+}
+
+/// `05-watchdog.md`
+fn is_stage(path: &str) -> bool {
+    path.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// mdBook 0.5 calls it a success when a page could not be looked at; so the status matters.

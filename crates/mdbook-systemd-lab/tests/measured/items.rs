@@ -43,44 +43,109 @@ impl Item {
 /// As in unit files: systemd.unit(5), "Specifiers".
 pub(crate) const MAIN_UNIT: &str = "%n";
 
-const STOP: Shown = Shown::Timeline {
-    scenario: "start, then stop with requests in flight",
-    units: &[".service"],
-};
+const STOP: Shown = timeline("start, then stop with requests in flight", &[".service"]);
 
-const ENDS: Shown = Shown::Timeline {
-    scenario: "three services and how they end",
-    units: &[".service"],
-};
+const ENDS: &str = "three services and how they end";
 
-const OUTAGE: Shown = Shown::Timeline {
-    scenario: "the database never comes",
-    units: &[".service", "-alert@%n.service"],
-};
+const OUTAGE: Shown = timeline(
+    "the database never comes",
+    &[".service", "-alert@%n.service"],
+);
 
-const READY: Shown = Shown::Timeline {
-    scenario: "start a dependent unit, then stop with requests in flight",
-    units: &[".service", "-client.service"],
-};
+const OUTAGE_ENDS: Shown = timeline(
+    "start two minutes before the database",
+    &[".service", "-database.service"],
+);
 
-const DEADLOCK: Shown = Shown::Timeline {
-    scenario: "a deadlock",
-    units: &[".service"],
-};
+const READY: Shown = timeline(
+    "start a dependent unit, then stop with requests in flight",
+    &[".service", "-client.service"],
+);
+
+const DEADLOCK: Shown = timeline("a deadlock", &[".service"]);
+
+const KEEPS_HANGING: Shown = timeline(
+    "a service that keeps hanging",
+    &[".service", "-alert@%n.service"],
+);
 
 pub(crate) const ITEMS: &[Item] = &[
     solution("01-stop", "01-plain", "r4_", STOP),
     starter("01-starter", "01-plain", "r1_", Shown::Finding),
-    solution("02-ends", "02-restart", "r2_", ENDS),
-    starter("02-ends-starter", "02-restart", "r2_", ENDS),
+    solution("02-web", "02-restart", "r2_", timeline(ENDS, &[".service"])),
+    starter(
+        "02-web-starter",
+        "02-restart",
+        "r2_",
+        timeline(ENDS, &[".service"]),
+    ),
+    solution(
+        "02-worker",
+        "02-restart",
+        "r3_",
+        timeline(ENDS, &["-worker.service"]),
+    ),
+    solution(
+        "02-database",
+        "02-restart",
+        "r4_",
+        timeline(ENDS, &["-database.service"]),
+    ),
+    solution(
+        "02-configuration",
+        "02-restart",
+        "r5_",
+        timeline("a configuration error", &[".service"]),
+    ),
     solution("03-outage", "03-restart-sec", "r3_", OUTAGE),
     starter("03-outage-starter", "03-restart-sec", "r3_", OUTAGE),
+    solution("03-outage-ends", "03-restart-sec", "r1_", OUTAGE_ENDS),
+    starter("03-starter", "03-restart-sec", "r2_", Shown::Finding),
     solution("04-ready", "04-notify", "r1_", READY),
     starter("04-ready-starter", "04-notify", "r1_", READY),
     starter("04-starter", "04-notify", "r1_", Shown::Finding),
+    solution(
+        "04-stalled",
+        "04-notify",
+        "r4_",
+        timeline("start with data that stalls", &[".service"]),
+    ),
+    solution(
+        "04-long",
+        "04-notify",
+        "r5_",
+        timeline("start with a warm-up of 30 s", &[".service"]),
+    ),
+    solution(
+        "04-reload",
+        "04-notify",
+        "r6_",
+        timeline(
+            "reload with a good and with a bad configuration",
+            &[".service"],
+        ),
+    ),
     solution("05-deadlock", "05-watchdog", "r2_", DEADLOCK),
     starter("05-deadlock-starter", "05-watchdog", "r2_", DEADLOCK),
+    starter("05-starter", "05-watchdog", "r2_", Shown::Finding),
+    solution(
+        "05-blocked",
+        "05-watchdog",
+        "r3_",
+        timeline("a blocked executor, a stopped process", &[".service"]),
+    ),
+    solution(
+        "05-wedge",
+        "05-watchdog",
+        "r5_",
+        timeline("a wedged dependency", &[".service"]),
+    ),
+    solution("05-keeps-hanging", "05-watchdog", "r6_", KEEPS_HANGING),
 ];
+
+const fn timeline(scenario: &'static str, units: &'static [&'static str]) -> Shown {
+    Shown::Timeline { scenario, units }
+}
 
 const fn solution(
     name: &'static str,
