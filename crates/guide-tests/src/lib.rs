@@ -6,4 +6,5 @@
 pub mod choices;
 pub mod measure;
 mod outcome;
+pub mod policies;
 pub mod write;
