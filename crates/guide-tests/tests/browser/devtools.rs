@@ -138,13 +138,27 @@ impl Browser {
         parameters: Value,
         events: &mut Vec<Value>,
     ) -> Value {
+        self.try_call(session, method, parameters, events)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Like [`Self::call`], for methods that may be refused.
+    fn try_call(
+        &mut self,
+        session: Option<&str>,
+        method: &str,
+        parameters: Value,
+        events: &mut Vec<Value>,
+    ) -> Result<Value, String> {
         let id = self.send(session, method, parameters);
         let until = Instant::now() + DEADLINE;
         loop {
             let mut message = self.receive(until, method);
             if message["id"] == id {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].take();
+                return match message["error"].is_null() {
+                    true => Ok(message["result"].take()),
+                    false => Err(message["error"].to_string()),
+                };
             }
             events.push(message);
         }
@@ -187,6 +201,25 @@ impl Page<'_> {
             self.note(&event);
         }
         result
+    }
+
+    /// Whether it has a sheet with this number, counted from 1, when it is printed on sheets of this size.
+    pub(crate) fn prints(&mut self, inches: (f64, f64), number: u32) -> bool {
+        let parameters = json!({
+            "paperWidth": inches.0,
+            "paperHeight": inches.1,
+            "pageRanges": number.to_string(),
+        });
+        let mut events = Vec::new();
+        let session = self.session.clone();
+        let result =
+            self.browser
+                .try_call(Some(&session), "Page.printToPDF", parameters, &mut events);
+        match result {
+            Ok(_) => true,
+            Err(error) if error.contains("range exceeds page count") => false,
+            Err(error) => panic!("Page.printToPDF: {error}"),
+        }
     }
 
     /// Makes it this wide, in CSS pixels.

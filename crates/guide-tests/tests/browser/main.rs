@@ -12,6 +12,9 @@ use devtools::{Browser, Page};
 const PHONE: u32 = 400;
 const DESKTOP: u32 = 1200;
 
+/// 210 mm by 297 mm.
+const A4_INCHES: (f64, f64) = (8.27, 11.69);
+
 /// mdBook's default theme, and a dark one.
 const THEMES: [&str; 2] = ["light", "navy"];
 
@@ -234,6 +237,21 @@ fn the_print_page_is_complete() {
             "{name}: {expected:?} is not in print.html: {printed:?}"
         );
     }
+}
+
+/// Of the print page there is a second sheet: so a sheet too many would show.
+#[test]
+fn the_cheat_sheet_fits_one_sheet_of_a4() {
+    let book = Book::build();
+    let mut browser = Browser::start();
+    let mut has_sheet = |name: &str, number: u32| {
+        let mut page = browser.page();
+        page.open(&book.address(name));
+        page.prints(A4_INCHES, number)
+    };
+    assert!(has_sheet("cheat-sheet.html", 1));
+    assert!(!has_sheet("cheat-sheet.html", 2));
+    assert!(has_sheet("print.html", 2));
 }
 
 fn tab_to(page: &mut Page<'_>, name: &str) {
