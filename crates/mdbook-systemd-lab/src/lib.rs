@@ -13,6 +13,7 @@ mod fence;
 mod include;
 mod link;
 mod measured;
+mod mistake;
 mod page;
 pub mod protocol;
 
