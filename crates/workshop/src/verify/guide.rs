@@ -68,7 +68,7 @@ impl Guide {
         let until = line(UNTIL).map(|until| {
             seconds(until).ok_or_else(|| {
                 format!(
-                    "`{UNTIL}{until}` is no time; write `{UNTIL}20 s`, in which nothing happens"
+                    "`{UNTIL}{until}` is no time; write one at which nothing happens, as `{UNTIL}20 s`"
                 )
             })
         });
