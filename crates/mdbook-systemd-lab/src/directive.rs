@@ -5,6 +5,7 @@
 //! - `{{#timeline NAME title="…" units="a.service b.service"}}`: a picture of `measured/NAME.json`. Without a title, its
 //!   units are its caption; without units, all are shown.
 //! - `{{#output NAME}}`: the text in `measured/NAME.txt`.
+//! - `{{#mistake NN NAME}}`: the wrong lines of `mistakes/NN-topic/NAME.patch`.
 //!
 //! mdBook's own are left to it, after a look at where they lead. It takes what it does not know for text; we do not, so
 //! that a misspelt one does not end up in the book. After a backslash, all of it is text.
@@ -12,10 +13,12 @@
 use crate::Site;
 use crate::include;
 use crate::measured::Measured;
+use crate::mistake;
 use crate::page::Page;
 
 const TIMELINE: &str = "timeline";
 const OUTPUT: &str = "output";
+const MISTAKE: &str = "mistake";
 const TITLE: &str = "title";
 const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
 
@@ -71,23 +74,28 @@ fn one_line(
     for directive in found {
         let name = directive.name;
         let result = match name {
-            TIMELINE | OUTPUT if page.is_code(number) => Err(format!(
+            TIMELINE | OUTPUT | MISTAKE if page.is_code(number) => Err(format!(
                 "`#{name}` stands in a code block; put it on a line of its own, with nothing around it \
                  (a backslash before the braces shows them as they are)"
             )),
-            TIMELINE | OUTPUT if line.trim() != directive.whole || line.starts_with(' ') => Err(
-                format!("`#{name}` must stand on a line of its own, without indentation"),
-            ),
+            TIMELINE | OUTPUT | MISTAKE
+                if line.trim() != directive.whole || line.starts_with(' ') =>
+            {
+                Err(format!(
+                    "`#{name}` must stand on a line of its own, without indentation"
+                ))
+            }
             TIMELINE => arguments(directive.arguments)
                 .and_then(|arguments| measured.timeline(&arguments))
                 .map(|text| replaced = Some(text)),
             OUTPUT => measured
                 .output(directive.arguments.trim())
                 .map(|text| replaced = Some(text)),
+            MISTAKE => mistake::shown(site, directive.arguments).map(|text| replaced = Some(text)),
             TITLE => Ok(()),
             _ if INCLUDES.contains(&name) => include::check(site, page, directive.arguments),
             _ => Err(format!(
-                "there is no `#{name}`; there are: {TIMELINE}, {OUTPUT}, {TITLE}, {} \
+                "there is no `#{name}`; there are: {TIMELINE}, {OUTPUT}, {MISTAKE}, {TITLE}, {} \
                  (a backslash before the braces shows them as they are)",
                 INCLUDES.join(", ")
             )),

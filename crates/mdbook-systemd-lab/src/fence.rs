@@ -3,7 +3,7 @@
 use crate::page::Page;
 
 /// Languages of what must come from elsewhere, and where from.
-const FROM_ELSEWHERE: [(&[&str], &str); 2] = [
+const FROM_ELSEWHERE: [(&[&str], &str); 3] = [
     (
         &["rust", "rs", "toml", "ini", "systemd", "unit"],
         "code comes from a file: put only `{{#include path:anchor}}` between the fences",
@@ -11,6 +11,10 @@ const FROM_ELSEWHERE: [(&[&str], &str); 2] = [
     (
         &["text", "txt", "console", "log"],
         "output comes from the lab: put `{{#output NAME}}` in place of the whole block",
+    ),
+    (
+        &["diff", "patch"],
+        "wrong lines come from a known mistake: put `{{#mistake NN NAME}}` in place of the whole block",
     ),
 ];
 

@@ -4,7 +4,7 @@
 //! with its file and line, and there is no book until it is solved.
 //!
 //! Three steps for each page: what stands in double braces (`directive`), what is included (`include`), where links
-//! lead (`link`). `measured` makes a picture of a timeline.
+//! lead (`link`). `measured` makes a picture of a timeline, `mistake` takes wrong lines out of a patch.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ mod fence;
 mod include;
 mod link;
 mod measured;
+mod mistake;
 mod page;
 pub mod protocol;
 

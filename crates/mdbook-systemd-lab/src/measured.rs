@@ -1,7 +1,9 @@
-//! What the lab measured, as it stands in a page. `tests/measured` says how its files are made.
+//! What the lab measured, as it stands in a page. `tests/measured` says how its files are made, and `cargo
+//! workshop verify` those in `measured/mistakes/`.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use systemd_lab::{Picture, Timeline};
 
@@ -38,7 +40,8 @@ impl<'a> Measured<'a> {
         };
         let times = self.shown.entry(name.clone()).or_default();
         *times += 1;
-        let picture = Picture::of(&units).id(&format!("timeline-{name}-{times}"));
+        let picture =
+            Picture::of(&units).id(&format!("timeline-{}-{times}", name.replace('/', "-")));
         let caption = match &arguments.title {
             Some(title) => title.clone(),
             None => units.join(", "),
@@ -69,8 +72,7 @@ impl<'a> Measured<'a> {
 
     fn read(&self, name: &str, extension: &str) -> Result<String, String> {
         let folder = self.site.book.join(FOLDER);
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if name.is_empty() || !name.chars().all(is_name) {
+        if !name.split('/').all(is_name) {
             return Err(format!(
                 "`{name}` is no name of a file in {}; write one of: {}",
                 self.site.shown(&folder),
@@ -92,20 +94,31 @@ impl<'a> Measured<'a> {
     }
 
     fn names(&self, extension: &str) -> String {
-        let files = fs::read_dir(self.site.book.join(FOLDER));
-        let mut names: Vec<String> = files
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|file| {
-                let name = file.file_name().to_string_lossy().into_owned();
-                Some(name.strip_suffix(&format!(".{extension}"))?.to_owned())
-            })
-            .collect();
+        let end = format!(".{extension}");
+        let mut names = Vec::new();
+        add_names(&self.site.book.join(FOLDER), "", &end, &mut names);
         names.sort();
         match names.is_empty() {
             true => "none yet".to_owned(),
             false => names.join(", "),
+        }
+    }
+}
+
+/// One of a folder or of a file, so that a path of them leads nowhere else.
+fn is_name(name: &str) -> bool {
+    let mut letters = name.chars();
+    !name.is_empty() && letters.all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Those with this end, without it, in folders below as well: `mistakes/04-no-ready`.
+fn add_names(folder: &Path, below: &str, end: &str, names: &mut Vec<String>) {
+    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = format!("{below}{}", file.file_name().to_string_lossy());
+        if file.path().is_dir() {
+            add_names(&file.path(), &format!("{name}/"), end, names);
+        } else if let Some(name) = name.strip_suffix(end) {
+            names.push(name.to_owned());
         }
     }
 }

@@ -53,7 +53,7 @@ fn nothing_in_the_guide_leads_nowhere() {
         panic!("{}", lines.join("\n"));
     }
     for chapter in book.chapters() {
-        for ours in ["{{#timeline", "{{#output"] {
+        for ours in ["{{#timeline", "{{#output", "{{#mistake"] {
             assert!(!chapter.content.contains(ours), "{}", chapter.path);
         }
     }
@@ -137,6 +137,34 @@ fn the_program_speaks_with_mdbook() {
         complaint.starts_with("book/src/01-plain.md:"),
         "{complaint}"
     );
+}
+
+#[test]
+fn every_measured_mistake_is_shown_in_full() {
+    let pages = pages();
+    let is_shown = |directive: &str| {
+        let mut lines = pages.iter().flat_map(|(_, content)| content.lines());
+        lines.any(|line| {
+            let rest = line.strip_prefix(directive);
+            rest.is_some_and(|rest| rest.starts_with([' ', '}']))
+        })
+    };
+    let measured = fs::read_dir(repository().join("book/measured/mistakes"));
+    let mut seen = 0;
+    for file in measured.expect("`cargo workshop verify --write-guide` writes it") {
+        let path = file.expect("it can be read").path();
+        let name = path.file_stem().expect("it has a name").to_string_lossy();
+        let (number, mistake) = name.split_once('-').expect("NN-name");
+        for directive in [
+            format!("{{{{#mistake {number} {mistake}"),
+            format!("{{{{#timeline mistakes/{name}"),
+            format!("{{{{#output mistakes/{name}"),
+        ] {
+            assert!(is_shown(&directive), "no page has {directive}}}}}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 0, "the guide shows mistakes");
 }
 
 /// The pinned mdBook, where there is one: the workshop's own, or one in `PATH`.

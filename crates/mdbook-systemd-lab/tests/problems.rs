@@ -24,6 +24,40 @@ fn main() {
 // ANCHOR: open
 ";
 
+/// Two hunks: a setting in the wrong section, and lines far from each other.
+const PATCH: &str = "\
+Why people do it.
+
+Requirement: 1
+Diagnosis: it is wrong
+
+--- a/units/solution-01.service
++++ b/units/solution-01.service
+@@ -1,9 +1,9 @@
+ [Unit]
+ Description=One
+ Documentation=man:one(1)
++Restart=always
+ 
+ [Service]
+ ExecStart=/usr/local/bin/solution-01
+-Restart=always
+ TimeoutStopSec=10s
+ 
+ [Install]
+--- a/solutions/01-plain/src/main.rs
++++ b/solutions/01-plain/src/main.rs
+@@ -1,3 +1,2 @@
+ fn main() {
+-    one();
+     two();
+@@ -20,3 +19,3 @@
+     three();
+-    four();
++    five();
+ }
+";
+
 /// A repository with a crate, a folder that is none, and what was measured.
 fn repository() -> TempDir {
     let repository = tempfile::tempdir().expect("a temporary folder");
@@ -35,6 +69,15 @@ fn repository() -> TempDir {
     write("book/measured/good.json", EVENTS);
     write("book/measured/damaged.json", "{\"at_us\":0}\n");
     write("book/measured/good.txt", "```\nNOT YET <1>\n");
+    write("book/measured/mistakes/01-below.json", EVENTS);
+    write("book/measured/mistakes/01-below.txt", "NOT YET\n");
+    write("mistakes/README.md", "");
+    write("mistakes/01-plain/wrong.patch", PATCH);
+    write(
+        "mistakes/01-plain/damaged.patch",
+        "Why.\n\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n-x\n",
+    );
+    write("mistakes/01-plain/none.patch", "Why.\n");
     write("book/src/picture.png", "");
     write("crates/one/Cargo.toml", "");
     write("crates/one/src/main.rs", CODE);
@@ -90,6 +133,9 @@ fn directives() {
 {{#timeline}}
 {{#timeline missing}}
 {{#timeline ../../secret}}
+{{#timeline mistakes}}
+{{#timeline mistakes/}}
+{{#output mistakes/02-missing}}
 {{#timeline damaged}}
 {{#timeline good colour=\"red\"}}
 {{#timeline good title=unquoted}}
@@ -105,6 +151,39 @@ See {{#timeline good}}
     {{#timeline good}}
 ";
     assert_text("directives", &problems(page));
+}
+
+#[test]
+fn mistakes() {
+    let page = "\
+{{#mistake}}
+{{#mistake 01}}
+{{#mistake 01 wrong units}}
+{{#mistake 07 wrong}}
+{{#mistake 01-plain wrong}}
+{{#mistake 01 missing}}
+{{#mistake 01 ../01-plain/wrong}}
+{{#mistake 01 damaged}}
+{{#mistake 01 none}}
+See {{#mistake 01 wrong}}
+";
+    assert_text("mistakes", &problems(page));
+}
+
+#[test]
+fn a_mistake_is_its_wrong_lines() {
+    let page = "Before.\n{{#mistake 01 wrong}}\nAfter.\n";
+    let contents = preprocessed(&[("a.md", page)]);
+    assert_text("mistake", &contents.expect("nothing is wrong").concat());
+}
+
+#[test]
+fn what_is_measured_may_lie_in_a_folder() {
+    let page = "{{#timeline mistakes/01-below}}\n{{#output mistakes/01-below}}\n";
+    let contents = preprocessed(&[("a.md", page)]).expect("nothing is wrong");
+    let content = contents.concat();
+    assert!(content.contains("\"timeline-mistakes-01-below-1-title\""));
+    assert!(content.contains("```text\nNOT YET\n```"));
 }
 
 #[test]
@@ -156,6 +235,11 @@ Restart=always
 
 ```text
 PASSED
+```
+
+```diff
+-Restart=no
++Restart=always
 ```
 ";
     assert_text("fences", &problems(page));

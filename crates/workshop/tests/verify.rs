@@ -31,11 +31,18 @@ fn r1_and_r2_() {
     let report = env::var("SYSTEMD_LAB_REPORT").expect("the command sets it");
     let first = verdict(1, said.trim(), "hello");
     let second = verdict(2, unit.trim(), "good");
+    let run = r"{'record':'run','scenario':{'name':'a run','steps':[],'observe':[]},'files':[],'error':null,'timeline':[
+{'at_us':7,'source':'agent','event':'scenario-began','name':'a run'},
+{'at_us':8,'unit':'solution-01.service','source':'agent','event':'state-changed','from':'dead','to':'running'},
+{'at_us':5000009,'unit':'solution-01.service','source':'agent','event':'failed','result':'UNIT'},
+{'at_us':9000009,'source':'agent','event':'scenario-ended'}]}";
+    let run = run.replace('\n', "").replace("UNIT", unit.trim());
+    let run = run.replace('\'', "\"") + "\n";
     let verdicts = match env::var("EXERCISE_CHECK_SOAK") {
         Ok(_) => second,
         Err(_) => first + &second,
     };
-    fs::write(report, verdicts).expect("it can be written");
+    fs::write(report, run + &verdicts).expect("it can be written");
 }
 
 fn verdict(number: u32, actual: &str, expected: &str) -> String {
@@ -45,7 +52,7 @@ fn verdict(number: u32, actual: &str, expected: &str) -> String {
         _ => "not-yet",
     };
     format!(
-        r"{{'record':'verdict','number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'the report'}}"
+        r"{{'record':'verdict','number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'NOT YET\n\nsolution-01 is {actual}\n\nmore'}}"
     )
     .replace('\'', "\"")
         + "\n"
@@ -139,6 +146,12 @@ fn unit_mistake(unit: &str, diagnosis: &str) -> String {
         "It happens.\n\nRequirement: 2\nDiagnosis: {diagnosis}\n\n\
          --- a/units/solution-01.service\n+++ b/units/solution-01.service\n@@ -1 +1 @@\n-good\n+{unit}\n"
     )
+}
+
+/// One that the guide shows.
+fn shown_mistake(unit: &str, lines: &str) -> String {
+    let mistake = unit_mistake(unit, &format!("it is {unit}"));
+    mistake.replacen("\n\n---", &format!("\n{lines}\n\n---"), 1)
 }
 
 fn code_mistake(words: &str) -> String {
@@ -245,6 +258,60 @@ fn no_item_has_the_words() {
     assert_eq!(output.status.code(), Some(2));
     assert_snapshot!(
         "no_item_has_the_words",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn the_guide_has_what_comes_out() {
+    let root = workshop();
+    let put = |path: &str, content: &str| write(root.path(), path, content);
+    let guide = |name: &str| format!("book/measured/mistakes/01-{name}");
+    let mistake = |number: u32, lines: &str| {
+        put(
+            &format!("mistakes/01-alpha/unit-{number}.patch"),
+            &shown_mistake(&format!("bad-{number}"), lines),
+        );
+    };
+    mistake(1, "Guide: a run");
+    mistake(
+        2,
+        "Guide: a run\nGuide units: solution-01.service\nGuide until: 3 s",
+    );
+    let missing = verify(root.path(), &["01", "unit-1"]);
+    assert_snapshot!("guide_missing", shown(root.path(), &missing));
+
+    let written = verify(root.path(), &["--write-guide"]);
+    assert_snapshot!("guide_written", shown(root.path(), &written));
+    let read = |file: String| fs::read_to_string(root.path().join(file)).expect("it was written");
+    let measured = ["unit-1.json", "unit-1.txt", "unit-2.json"]
+        .map(|name| format!("{name}\n{}", read(guide(name))));
+    assert_snapshot!("guide_measured", measured.join("\n"));
+    let same = verify(root.path(), &["mistake", "unit-1"]);
+    assert_eq!(same.status.code(), Some(0));
+
+    put(
+        &guide("unit-1.json"),
+        &read(guide("unit-1.json")).replace("bad-1", "good"),
+    );
+    put(&guide("unit-2.txt"), "NOT YET\n");
+    // Of no mistake, and of one that the guide no longer shows.
+    put(&guide("gone.json"), "");
+    put(&guide("unit-3.txt"), "");
+    mistake(4, "Guide: another run");
+    mistake(5, "Guide: a run\nGuide units: solution-01-client.service");
+    mistake(6, "Guide: a run\nGuide until: noon");
+    let differs = verify(root.path(), &["01"]);
+    assert_snapshot!("guide_differs", shown(root.path(), &differs));
+}
+
+#[test]
+fn the_guide_shows_no_mistake_with_the_words() {
+    let root = workshop();
+    let output = verify(root.path(), &["--write-guide", "01", "unit-1"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_snapshot!(
+        "guide_has_no_such_mistake",
         String::from_utf8_lossy(&output.stderr)
     );
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
+use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
 
 use crate::check::process::{self, last_lines};
@@ -91,6 +92,11 @@ impl Check {
     ///
     /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
     pub(super) fn run(&self) -> anyhow::Result<Found> {
+        Ok(self.run_with_report()?.0)
+    }
+
+    /// Likewise; also returns all that the check reported.
+    pub(super) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
         let collected = tempfile::NamedTempFile::new()
             .context("cannot make a temporary file; is the disk full?")?;
         let mut command =
@@ -108,17 +114,15 @@ impl Check {
         let output = command
             .output()
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
-        let verdicts = process::read(collected.path())?.verdicts;
-        let found = found(verdicts, &self.tests);
-        if matches!(found, Found::Nothing) && !output.status.success() {
-            return Ok(incomplete(&last_lines(&output.stdout)));
-        }
-        Ok(match found {
+        let report = process::read(collected.path())?;
+        let found = match found(report.verdicts.clone(), &self.tests) {
+            Found::Nothing if !output.status.success() => incomplete(&last_lines(&output.stdout)),
             Found::NoResult(outcome, report) if report.is_empty() => {
                 Found::NoResult(outcome, incomplete(&last_lines(&output.stdout)).to_string())
             }
             found => found,
-        })
+        };
+        Ok((found, report))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::guide::Guide;
 use super::judge::Finding;
 use super::stage::{MistakeFile, Stage};
 use crate::files::{Files, split_patch};
@@ -13,6 +14,8 @@ pub(super) struct Mistake {
     pub(super) files: Files,
     /// Whether it has a binary of its own.
     pub(super) is_in_code: bool,
+    /// What of it the guide shows, if it does.
+    pub(super) guide: Option<Guide>,
 }
 
 impl Mistake {
@@ -21,7 +24,8 @@ impl Mistake {
         let text = fs::read_to_string(&file.path)
             .map_err(|error| format!("cannot be read: {error}; write it in UTF-8"))?;
         let (header, patch) = split_patch(&text)?;
-        let expected = expected(header)?;
+        let (text, lines) = blocks(header);
+        let expected = expected(text, lines)?;
         let mut files = stage
             .solution_files(root)
             .map_err(|error| format!("{error:#}"))?;
@@ -35,14 +39,18 @@ impl Mistake {
             expected,
             files,
             is_in_code,
+            guide: Guide::read(lines, stage)?,
         })
     }
 }
 
-/// The last block before the patch is the two lines, all before it is the text.
-fn expected(header: &str) -> Result<Finding, String> {
-    let blocks = header.trim_end().rsplit_once("\n\n");
-    let (text, lines) = blocks.unwrap_or(("", header.trim_end()));
+/// The last block before the patch is the lines for the command, all before it is the text for people.
+fn blocks(header: &str) -> (&str, &str) {
+    let header = header.trim_end();
+    header.rsplit_once("\n\n").unwrap_or(("", header))
+}
+
+fn expected(text: &str, lines: &str) -> Result<Finding, String> {
     let line = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name));
     let missing = |line: &str| {
         format!(

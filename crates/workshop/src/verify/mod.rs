@@ -1,6 +1,7 @@
 //! `cargo workshop verify`, for maintainers: that starters fail and solutions pass, and that every known mistake gets
 //! the diagnosis that it must get.
 
+mod guide;
 mod item;
 mod judge;
 mod mistake;
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
     #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
     write_starters: bool,
+    /// Write what the guide shows of known mistakes, as it comes out now; verify only these.
+    #[arg(long, conflicts_with_all = ["soak", "write_starters"])]
+    write_guide: bool,
 }
 
 /// `None` when no item has the words.
@@ -58,9 +62,16 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         let line = item.to_string();
         arguments.words.iter().all(|word| line.contains(word))
     });
+    if arguments.write_guide {
+        items.retain(|item| matches!(item, Item::Mistake(_, file) if guide::is_shown(file)));
+    }
     if items.is_empty() {
+        let what = match arguments.write_guide {
+            true => "no mistake that the guide shows contains",
+            false => "nothing to verify contains",
+        };
         eprintln!(
-            "nothing to verify contains `{}`; leave words out, or all of them",
+            "{what} `{}`; leave words out, or all of them",
             arguments.words.join(" ")
         );
         return Ok(None);
@@ -75,7 +86,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         systemd_lab::Lab::open()?;
     }
     let building = spinner("Building");
-    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items);
+    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items, arguments.write_guide);
     building.finish_and_clear();
     let verifier = verifier?;
 

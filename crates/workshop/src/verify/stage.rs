@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::guide;
 use crate::cargo::Workspace;
 use crate::exercises::{Exercise, Settings, Workshop};
 use crate::files::{Files, is_unit_of, names};
@@ -105,6 +106,7 @@ impl Stage {
                 "{page} is missing; write it: checks send people there"
             ));
         }
+        complaints.extend(guide::left_over(root, self));
         if self.mistakes.len() < FEWEST_MISTAKES {
             complaints.push(format!(
                 "mistakes/{} has {} of at least {FEWEST_MISTAKES} patches; mistakes/README.md says how to write one",

@@ -31,6 +31,8 @@ pub(super) struct Verifier<'a> {
     built_mistakes: Built,
     /// Where folders that take the workshop's place are written.
     files: PathBuf,
+    /// Whether to write what the guide shows, instead of comparing it.
+    writes_guide: bool,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -41,6 +43,7 @@ impl<'a> Verifier<'a> {
         workspace: &'a Workspace,
         stages: &[Stage],
         items: &[Item<'_>],
+        writes_guide: bool,
     ) -> anyhow::Result<Verifier<'a>> {
         let root = &workshop.root;
         let own = workspace.target.join("verify");
@@ -70,6 +73,7 @@ impl<'a> Verifier<'a> {
             built_mistakes: overlay.build(root, &workspace.target)?,
             overlay,
             files: own.join("files"),
+            writes_guide,
             _lock: lock,
         })
     }
@@ -138,10 +142,10 @@ impl<'a> Verifier<'a> {
 
     fn mistake(&self, stage: &Stage, name: &str) -> anyhow::Result<Verified> {
         let package = package(stage, name);
+        let patch = format!("mistakes/{}/{name}.patch", stage.folder);
         let mistake = match self.mistakes.get(&package) {
             Some(Ok(mistake)) => mistake,
             Some(Err(complaint)) => {
-                let patch = format!("mistakes/{}/{name}.patch", stage.folder);
                 return Ok(Verified::Failed(format!("{patch} {complaint}")));
             }
             None => anyhow::bail!("the mistake was not prepared"),
@@ -160,10 +164,19 @@ impl<'a> Verifier<'a> {
         mistake.files.write("", &folder)?;
         check.files = Some(folder);
         check.tests = Tests::UpTo(mistake.expected.number);
-        Ok(Verified::compare(
-            &mistake.expected.to_string(),
-            &check.run()?,
-        ))
+        let (found, report) = check.run_with_report()?;
+        let verified = Verified::compare(&mistake.expected.to_string(), &found);
+        let (Verified::Ok, Some(guide)) = (&verified, &mistake.guide) else {
+            return Ok(verified);
+        };
+        match guide.measured(stage, name, &report) {
+            Ok(measured) if self.writes_guide => {
+                measured.write(self.root)?;
+                Ok(Verified::Ok)
+            }
+            Ok(measured) => Ok(measured.compare(self.root)),
+            Err(complaint) => Ok(Verified::Failed(format!("{patch}: {complaint}"))),
+        }
     }
 
     fn soak(&self, stage: &Stage, test: &str) -> anyhow::Result<Verified> {

@@ -1,0 +1,204 @@
+//! What the guide shows of a mistake: the timeline of one run, and what the check found. Verifying a mistake measures
+//! both anyway, so that comparing them with what the guide has costs nothing.
+//!
+//! Timelines are reduced to what their pictures show ([`Picture::essence`]), so that a rebuilt image gives the same bytes.
+//! The solution is called by the exercise's name: what attendees meet is `exercise-05.service`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use diffy::{DiffOptions, PatchFormatter};
+use systemd_lab::check::Outcome;
+use systemd_lab::check::report::Report;
+use systemd_lab::{Picture, Timeline};
+
+use super::item::Verified;
+use super::stage::{MistakeFile, Stage};
+use crate::cargo::write_if_changed;
+use crate::files::{names, split_patch};
+
+/// Where it lies, relative to the workshop.
+const FOLDER: &str = "book/measured/mistakes";
+
+/// Typed by a maintainer after a change of a mistake, its solution or its check.
+const WRITE_ANEW: &str = "cargo workshop verify --write-guide";
+
+/// How the lines in a patch's header begin.
+const SCENARIO: &str = "Guide: ";
+const UNITS: &str = "Guide units: ";
+const UNTIL: &str = "Guide until: ";
+
+/// How the time after [`UNTIL`] is written.
+const SECONDS: &str = " s";
+
+const SECOND_US: u64 = 1_000_000;
+
+/// Lines around a difference.
+const CONTEXT: usize = 2;
+
+/// Of a report, the headline and the finding. What comes after them says in words what the picture shows.
+const PARAGRAPHS: usize = 2;
+
+/// What a patch's header asks for.
+pub(super) struct Guide {
+    /// The scenario whose run is shown.
+    scenario: String,
+    /// As the solution calls them.
+    units: Vec<String>,
+    /// What comes later says nothing more.
+    until: Option<u64>,
+}
+
+/// What came out: paths relative to the workshop, and contents.
+pub(super) struct Measured([(String, String); 2]);
+
+impl Guide {
+    /// Nothing when the lines do not say that the guide shows it; the error is what to correct.
+    pub(super) fn read(lines: &str, stage: &Stage) -> Result<Option<Guide>, String> {
+        let line = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name));
+        let Some(scenario) = line(SCENARIO) else {
+            return Ok(None);
+        };
+        let units = match line(UNITS) {
+            Some(units) => units.split_whitespace().map(str::to_owned).collect(),
+            None => vec![format!("{}.service", stage.solution())],
+        };
+        let seconds = |until: &str| until.strip_suffix(SECONDS)?.parse().ok();
+        let until = line(UNTIL).map(|until| {
+            seconds(until).ok_or_else(|| {
+                format!(
+                    "`{UNTIL}{until}` is no time; write one at which nothing happens, as `{UNTIL}20 s`"
+                )
+            })
+        });
+        Ok(Some(Guide {
+            scenario: scenario.trim().to_owned(),
+            units,
+            until: until.transpose()?,
+        }))
+    }
+
+    /// Takes it out of the check's report; the error is what to correct.
+    pub(super) fn measured(
+        &self,
+        stage: &Stage,
+        mistake: &str,
+        report: &Report,
+    ) -> Result<Measured, String> {
+        let run = report.run(&self.scenario);
+        let timeline = run.and_then(|run| run.timeline.as_ref()).ok_or_else(|| {
+            let runs: Vec<&str> = report
+                .runs
+                .iter()
+                .map(|run| run.scenario.name.as_str())
+                .collect();
+            format!(
+                "`{SCENARIO}{}` is no run of its check; up to this requirement, there are: {}",
+                self.scenario,
+                runs.join("; ")
+            )
+        })?;
+        let units: Vec<&str> = self.units.iter().map(String::as_str).collect();
+        let essence = self.begin(Picture::of(&units).essence(timeline));
+        let is_told = |unit: &&&str| {
+            let mut events = essence.events().iter();
+            events.any(|event| event.unit.as_deref() == Some(**unit))
+        };
+        if let Some(unit) = units.iter().find(|unit| !is_told(unit)) {
+            return Err(format!(
+                "nothing happens to {unit} in the run \"{}\"; correct `{SCENARIO}` or `{UNITS}`",
+                self.scenario
+            ));
+        }
+        let mut verdicts = report.verdicts.iter();
+        let open = verdicts.find(|verdict| verdict.outcome == Outcome::NotYet);
+        let said = open.map_or("", |verdict| verdict.report.trim());
+        let said: Vec<&str> = said.split("\n\n").take(PARAGRAPHS).collect();
+        let file = |extension: &str, text: String| {
+            let path = format!("{FOLDER}/{}-{mistake}.{extension}", stage.number);
+            (path, text.replace(&stage.solution(), &stage.exercise()))
+        };
+        Ok(Measured([
+            file("json", essence.to_json_lines()),
+            file("txt", said.join("\n\n") + "\n"),
+        ]))
+    }
+
+    fn begin(&self, essence: Timeline) -> Timeline {
+        let Some(until) = self.until else {
+            return essence;
+        };
+        let events = essence.events().iter();
+        let events = events.filter(|event| event.at_us <= until * SECOND_US);
+        Timeline::new(events.cloned().collect())
+    }
+}
+
+impl Measured {
+    /// Holds if the guide has the same.
+    pub(super) fn compare(&self, root: &Path) -> Verified {
+        let complaints = self.0.iter().filter_map(|(path, now)| {
+            let kept = match fs::read_to_string(root.join(path)) {
+                Ok(kept) if kept == *now => return None,
+                Ok(kept) => kept,
+                Err(_) => {
+                    return Some(format!(
+                        "{path} is missing; `{WRITE_ANEW}` writes it, then read it"
+                    ));
+                }
+            };
+            Some(format!(
+                "{path} is not what came out; if that is right, type `{WRITE_ANEW}`, then read it\n{}",
+                difference(&kept, now)
+            ))
+        });
+        Verified::without(&complaints.collect::<Vec<String>>())
+    }
+
+    /// Puts it into the guide.
+    pub(super) fn write(&self, root: &Path) -> anyhow::Result<()> {
+        for (path, text) in &self.0 {
+            write_if_changed(&root.join(path), text.as_bytes())
+                .with_context(|| format!("cannot write {path}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the guide shows a mistake. One that cannot be read has a complaint of its own.
+pub(super) fn is_shown(mistake: &MistakeFile) -> bool {
+    let text = fs::read_to_string(&mistake.path).unwrap_or_default();
+    let header = split_patch(&text).map_or("", |(header, _)| header);
+    header.lines().any(|line| line.starts_with(SCENARIO))
+}
+
+/// Files in the guide of which nothing says any more how they are measured.
+pub(super) fn left_over(root: &Path, stage: &Stage) -> Vec<String> {
+    let shown = stage.mistakes.iter().filter(|mistake| is_shown(mistake));
+    let shown: Vec<String> = shown
+        .map(|mistake| format!("{}-{}", stage.number, mistake.name))
+        .collect();
+    let is_left_over = |name: &String| {
+        let stem = name
+            .rsplit_once('.')
+            .map_or(name.as_str(), |(stem, _)| stem);
+        name.starts_with(&format!("{}-", stage.number)) && !shown.iter().any(|it| it == stem)
+    };
+    let files = names(&root.join(FOLDER)).into_iter().filter(is_left_over);
+    files
+        .map(|name| {
+            format!("{FOLDER}/{name} is of no patch with a line `{SCENARIO}<scenario>`; remove it")
+        })
+        .collect()
+}
+
+fn difference(kept: &str, now: &str) -> String {
+    let patch = DiffOptions::new()
+        .set_context_len(CONTEXT)
+        .set_original_filename("in the guide")
+        .set_modified_filename("measured now")
+        .create_patch(kept, now);
+    let formatter = PatchFormatter::new().suppress_blank_empty(false);
+    formatter.fmt_patch(&patch).to_string()
+}
