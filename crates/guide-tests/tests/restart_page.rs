@@ -6,8 +6,8 @@ use std::{env, fs};
 use guide_tests::{measure, write};
 use systemd_lab::Lab;
 
-/// Writes what was measured instead of comparing it.
-const UPDATE: &str = "GUIDE_UPDATE";
+/// Asks for what was measured to be written, not compared, when it is `write`.
+const VARIABLE: &str = "BOOK_MEASURED";
 
 fn book() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book")
@@ -23,7 +23,7 @@ fn the_page_shows_what_the_lab_measures() {
     ];
     for (name, text) in files {
         let path = book().join(name);
-        if env::var_os(UPDATE).is_some() {
+        if env::var_os(VARIABLE).is_some_and(|value| value == "write") {
             fs::write(&path, &text).expect("the file can be written");
             continue;
         }
@@ -35,7 +35,7 @@ fn the_page_shows_what_the_lab_measures() {
         assert!(
             text == checked_in,
             "book/{name} is not what the lab measured; the first difference (measured, checked in): {differing:#?}\n\
-             if systemd is right, write it anew: {UPDATE}=1 cargo test -p guide-tests --test restart_page"
+             if systemd is right, write it anew: {VARIABLE}=write cargo book-tests"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The guide as it is: nothing in it leads nowhere, with mdBook and without.
+//! The guide as it is: nothing in it leads nowhere. `crates/guide-tests` looks at what mdBook makes of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,6 @@ use std::process::Command;
 
 use mdbook_systemd_lab::protocol::{self, Book};
 use mdbook_systemd_lab::{Site, preprocess};
-
-/// The one that `cargo workshop book` installs. Another one may lay the guide out in another way.
-const MDBOOK: &str = "mdbook v0.5.4";
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -165,54 +162,4 @@ fn every_measured_mistake_is_shown_in_full() {
         seen += 1;
     }
     assert!(seen > 0, "the guide shows mistakes");
-}
-
-/// The pinned mdBook, where there is one: the workshop's own, or one in `PATH`.
-fn mdbook() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let own = repository().join("target/tools/bin");
-    std::iter::once(own)
-        .chain(std::env::split_paths(&path))
-        .map(|folder| folder.join("mdbook"))
-        .find(|mdbook| {
-            let said = Command::new(mdbook).arg("--version").output();
-            said.is_ok_and(|said| said.stdout.trim_ascii() == MDBOOK.as_bytes())
-        })
-}
-
-#[test]
-fn mdbook_makes_the_guide() {
-    let Some(mdbook) = mdbook() else {
-        // Fetching it takes ten minutes: the tests above do without.
-        println!("there is no {MDBOOK}: `cargo workshop book` fetches it");
-        return;
-    };
-    let target = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new(mdbook)
-        .args(["build", "book", "--dest-dir"])
-        .arg(target.path())
-        .current_dir(repository())
-        .output()
-        .expect("it said its version");
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complaint}");
-    assert!(
-        !complaint.contains("ERROR") && !complaint.contains("WARN"),
-        "{complaint}"
-    );
-    for (path, content) in pages() {
-        let path = match path.as_str() {
-            "introduction.md" => "introduction.html".to_owned(),
-            other => other.replace(".md", ".html"),
-        };
-        let html = fs::read_to_string(target.path().join(&path)).expect("mdBook wrote it");
-        let pictures = content.matches("{{#timeline ").count();
-        assert_eq!(
-            html.matches("class=\"systemd-timeline\"").count(),
-            pictures,
-            "{path}"
-        );
-        assert_eq!(html.matches("</figcaption>").count(), pictures, "{path}");
-        assert!(!html.contains("{{#"), "{path}");
-    }
 }

@@ -43,6 +43,17 @@ impl Book {
         Book { directory, pages }
     }
 
+    /// What a page was made of; `None` for those that mdBook adds.
+    pub(crate) fn source(&self, page: &str) -> Option<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src");
+        fs::read_to_string(root.join(page).with_extension("md")).ok()
+    }
+
+    /// A page as it was built.
+    pub(crate) fn html(&self, page: &str) -> String {
+        fs::read_to_string(self.directory.path().join(page)).expect("mdBook has made it")
+    }
+
     /// The address of a page.
     pub(crate) fn address(&self, page: &str) -> String {
         format!("file://{}/{page}", self.directory.path().display())

@@ -85,6 +85,27 @@ fn every_page_loads_whole_and_fits_a_phone() {
 }
 
 #[test]
+fn each_directive_has_become_what_it_stands_for() {
+    let book = Book::build();
+    let mut seen = 0;
+    for name in &book.pages {
+        let Some(source) = book.source(name) else {
+            continue;
+        };
+        let html = book.html(name);
+        let pictures = source.matches("{{#timeline ").count();
+        assert_eq!(
+            html.matches("class=\"systemd-timeline\"").count(),
+            pictures,
+            "{name}"
+        );
+        assert!(!html.contains("{{#"), "{name}");
+        seen += pictures;
+    }
+    assert!(seen > 0, "the guide has pictures");
+}
+
+#[test]
 fn what_is_not_there_is_noticed() {
     let mut browser = Browser::start();
     let directory = tempfile::TempDir::new().expect("a directory can be made");

@@ -1,6 +1,6 @@
 //! What the guide shows was measured, and is measured again here: each file in `book/measured` must come out the same.
 //!
-//! `BOOK_MEASURED=write cargo test -p mdbook-systemd-lab --test measured` writes them anew; read each before you commit it.
+//! `BOOK_MEASURED=write cargo book-tests` writes them anew; read each before you commit it.
 //! Timelines are reduced to what their pictures show ([`Picture::essence`]), so that a rebuilt image gives the same bytes.
 //!
 //! Solution and starter are called by the exercise's name: what attendees meet is `exercise-05.service`.
@@ -63,7 +63,7 @@ fn the_book_shows_what_the_lab_measures() {
     assert!(
         complaints.is_empty(),
         "book/measured differs from what the lab measures. If what is measured now is right, type: \
-         {VARIABLE}=write cargo test -p mdbook-systemd-lab --test measured\n\n{}",
+         {VARIABLE}=write cargo book-tests\n\n{}",
         complaints.join("\n")
     );
 }
