@@ -1,0 +1,1 @@
+//! What becomes of an open session when sshd's listener is killed.
