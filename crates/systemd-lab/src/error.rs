@@ -92,6 +92,18 @@ pub enum LabError {
         name: String,
     },
 
+    /// The guest's systemd does not know a setting that is needed.
+    #[error(
+        "this needs systemd {needed} or newer, and the guest's is {} (Debian {suite}); type: unset {}",
+        suite.systemd(), crate::guest::SUITE_VARIABLE
+    )]
+    SystemdTooOld {
+        /// The version that has it.
+        needed: u32,
+        /// The guest's.
+        suite: Suite,
+    },
+
     /// Something else than a package's name.
     #[error(
         "{name:?} is no name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"
@@ -312,6 +324,7 @@ impl LabError {
         matches!(
             self,
             LabError::UnknownSuite { .. }
+                | LabError::SystemdTooOld { .. }
                 | LabError::BadPackageName { .. }
                 | LabError::UnknownPackage { .. }
                 | LabError::PackageConflict { .. }

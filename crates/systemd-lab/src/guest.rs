@@ -142,6 +142,20 @@ impl Guest {
     pub fn systemd(&self) -> u32 {
         self.suite.systemd()
     }
+
+    /// Makes sure that its systemd has what came with version `needed`: an older one ignores settings that it does not
+    /// know, and a service would be blamed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::SystemdTooOld`] when it has not.
+    pub fn ensure_systemd(&self, needed: u32) -> Result<(), LabError> {
+        if self.systemd() < needed {
+            let suite = self.suite;
+            return Err(LabError::SystemdTooOld { needed, suite });
+        }
+        Ok(())
+    }
 }
 
 /// Debian Policy 5.6.1: lower case letters, digits, `+`, `-` and `.`, at least two, the first a letter or digit.
@@ -170,6 +184,13 @@ mod tests {
         }
         let error = "sid".parse::<Suite>().map_err(|error| error.to_string());
         insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"the lab knows no Debian suite named sid; it knows trixie (stable) and bookworm (oldstable): name one of them, also in SYSTEMD_LAB_SUITE");
+    }
+
+    #[test]
+    fn an_old_systemd_is_told_from_a_new_one() {
+        assert!(Guest::new(Suite::Bookworm).ensure_systemd(252).is_ok());
+        let error = Guest::new(Suite::Bookworm).ensure_systemd(254);
+        insta::assert_snapshot!(error.expect_err("it has 252"), @"this needs systemd 254 or newer, and the guest's is 252 (Debian bookworm); type: unset SYSTEMD_LAB_SUITE");
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm};
 /// take very much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Also for the scripts of added packages: sshd's keys alone take a minute on such a machine.
+const BOOT_DEADLINE_WITH_PACKAGES: Duration = Duration::from_secs(400);
+
 /// The state of all devices but RAM, as [`Vm::save`] calls it.
 const STATE: &str = "state";
 
@@ -177,11 +180,15 @@ fn boot_image(
         Console::Recorded,
     )?;
     vm.resume()?;
-    let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
+    let deadline = match image.guest().packages().len() {
+        0 => BOOT_DEADLINE,
+        _ => BOOT_DEADLINE_WITH_PACKAGES,
+    };
+    let why = match vm.wait_for_doorbell(deadline) {
         // The agent has nothing to say yet, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
         Ok(true) => format!("its agent {}", complaint(&vm.output())),
-        Ok(false) => format!("it took more than {} s", BOOT_DEADLINE.as_secs()),
+        Ok(false) => format!("it took more than {} s", deadline.as_secs()),
         Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
         Err(error) => return Err(error),
     };

@@ -224,6 +224,10 @@ const SERIAL_PORT_MODULES: &[&str] = &[
     "virtio_console",
 ];
 
+/// A crash counts as one with a core dump (`Result=core-dump`), as it does in Debian 13, where systemd hands dumps to nobody,
+/// and in a Debian 12 that has systemd-coredump. See core(5).
+const CORE_PATTERN: &str = "/bin/sh -c 'echo \"|/bin/false\" >/proc/sys/kernel/core_pattern'";
+
 /// Where they lie in the guest.
 const MODULES: &str = "usr/lib/systemd-lab/modules";
 
@@ -260,7 +264,7 @@ fn write_overlay_of_suite<W: Write>(suite: Suite, archive: &mut Archive<W>) -> i
     for name in ["bin", "sbin", "lib", "lib64"] {
         archive.symlink(name, &format!("usr/{name}"))?;
     }
-    let mut service = "[Service]\n".to_owned();
+    let mut service = format!("[Service]\nExecStartPre={CORE_PATTERN}\n");
     for module in modules(suite) {
         service.push_str(&format!(
             "ExecStartPre=/usr/sbin/insmod /{MODULES}/{module}.ko\n"

@@ -4,7 +4,8 @@
 set -eu
 here=/usr/lib/systemd-lab/packages
 export PATH=$here/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root DPKG_MAINTSCRIPT_NAME=postinst
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root
+export DPKG_MAINTSCRIPT_NAME=postinst DPKG_MAINTSCRIPT_ARCH=amd64 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT=
 
 # Debian's users and groups with fixed numbers. Those that the lab has already stay as they are.
 for list in passwd group; do
@@ -22,6 +23,10 @@ for kind in auth account password session session-noninteractive; do
     [ -d /etc/pam.d ] || break
     [ -e /etc/pam.d/common-$kind ] || echo "${kind%-*} required pam_unix.so" >/etc/pam.d/common-$kind
 done
+
+# Debian's installer makes these; PAM complains of their absence.
+mkdir -p /etc/default
+touch /etc/environment /etc/default/locale
 
 systemd-sysusers
 while read -r package; do
