@@ -161,6 +161,10 @@ impl Subject {
 
     /// Runs a scenario with the binary, all units of the package, and more files.
     pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
+        // Before anything runs: what systemd does not know, the service cannot be blamed for.
+        if let Some(needed) = self.systemd_needed()? {
+            lab()?.guest().ensure_systemd(needed)?;
+        }
         let mut files = guest_files(self.package, &self.binary, &self.files).map_err(host_error)?;
         files.extend(more);
         let result = {
@@ -171,6 +175,18 @@ impl Subject {
             report::append(&Record::Run(Run::new(scenario, &files, result.as_ref())));
         }
         result.map(Arc::new).map_err(Arc::new)
+    }
+
+    /// The oldest systemd that has what the stage is about, where its `exercise.toml` names one.
+    fn systemd_needed(&self) -> Result<Option<u32>, Arc<LabError>> {
+        let file = format!("exercises/{}/exercise.toml", self.folder);
+        let text = fs::read_to_string(self.workspace.join(&file));
+        let settings: toml::Table = text
+            .map_err(|error| host_error(format!("cannot read {file}: {error}")))?
+            .parse()
+            .map_err(|error| host_error(format!("cannot read {file}: {error}")))?;
+        let needed = settings.get("systemd").and_then(toml::Value::as_integer);
+        Ok(needed.and_then(|needed| u32::try_from(needed).ok()))
     }
 
     /// What rules look at: the main unit in this run.

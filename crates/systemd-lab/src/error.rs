@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use systemd_lab_protocol::JobError;
 
+use crate::guest::Suite;
+
 /// Why the lab could not do what it was asked. Every text names the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,6 +79,69 @@ pub enum LabError {
     ImageBuild {
         /// The end of what mmdebstrap printed.
         output: String,
+    },
+
+    /// A suite that the lab cannot make a guest of.
+    #[error(
+        "the lab knows no Debian suite named {name}; it knows {}: name one of them, also in {}",
+        crate::guest::suites(),
+        crate::guest::SUITE_VARIABLE
+    )]
+    UnknownSuite {
+        /// What was asked for.
+        name: String,
+    },
+
+    /// The guest's systemd does not know a setting that is needed.
+    #[error(
+        "this needs systemd {needed} or newer, and the guest's is {} (Debian {suite}); type: unset {}",
+        suite.systemd(), crate::guest::SUITE_VARIABLE
+    )]
+    SystemdTooOld {
+        /// The version that has it.
+        needed: u32,
+        /// The guest's.
+        suite: Suite,
+    },
+
+    /// Something else than a package's name.
+    #[error(
+        "{name:?} is no name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"
+    )]
+    BadPackageName {
+        /// What was asked for.
+        name: String,
+    },
+
+    /// Packages that Debian does not have.
+    #[error("Debian {suite} has no package {}; is it misspelt? https://packages.debian.org/{suite}/ has all names", names.join(" and no package "))]
+    UnknownPackage {
+        /// Those that were asked for and do not exist.
+        names: Vec<String>,
+        /// Where they were looked for.
+        suite: Suite,
+    },
+
+    /// Packages that cannot be in one guest.
+    #[error(
+        "these packages cannot be installed together in Debian {suite}; leave one of them out\napt said:\n{output}"
+    )]
+    PackageConflict {
+        /// Where they come from.
+        suite: Suite,
+        /// The end of what apt printed.
+        output: String,
+    },
+
+    /// A package's own script, which sets it up, failed in the guest.
+    #[error(
+        "the package {package} could not be set up in the guest: its maintainer script failed; leave it out, or please report it\nthe end of the guest's console:\n{console}"
+    )]
+    PackageSetup {
+        /// The package.
+        package: String,
+        /// The end of the guest's console.
+        console: String,
     },
 
     /// The image that mmdebstrap built, or that was imported, lacks something.
@@ -254,6 +319,18 @@ fn static_remedy() -> String {
 }
 
 impl LabError {
+    /// Whether something was asked for that cannot be had, whatever the lab's state.
+    pub fn is_wrong_usage(&self) -> bool {
+        matches!(
+            self,
+            LabError::UnknownSuite { .. }
+                | LabError::SystemdTooOld { .. }
+                | LabError::BadPackageName { .. }
+                | LabError::UnknownPackage { .. }
+                | LabError::PackageConflict { .. }
+        )
+    }
+
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> LabError {
         let what = what.into();
         move |source| LabError::Io { what, source }

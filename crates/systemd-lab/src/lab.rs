@@ -13,6 +13,7 @@ use systemd_lab_protocol::{Blob, Event, EventKind, Job, Scenario};
 use crate::cache::Cache;
 use crate::elf;
 use crate::error::LabError;
+use crate::guest::Guest;
 use crate::image;
 use crate::snapshot::{self, Snapshot};
 use crate::timeline::Timeline;
@@ -106,21 +107,32 @@ impl GuestFile {
 #[derive(Debug, Clone)]
 pub struct Lab {
     cache: Cache,
+    guest: Guest,
     snapshot: Snapshot,
     deadline: Duration,
 }
 
 impl Lab {
-    /// Opens the lab and sets up what is missing: packages, image, snapshot. Shows progress on a terminal.
+    /// Opens the lab and sets up what is missing: packages, image, snapshot. Shows progress on a terminal. The guest is
+    /// the one of [`Guest::from_environment`].
     ///
     /// # Errors
     ///
     /// Whatever keeps the lab from being set up; see [`LabError`].
     pub fn open() -> Result<Lab, LabError> {
+        Lab::open_guest(&Guest::from_environment()?)
+    }
+
+    /// Opens a lab with this guest, and sets it up if that was not done.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`]; [`LabError::UnknownPackage`], before anything boots, for a package that Debian does not have.
+    pub fn open_guest(guest: &Guest) -> Result<Lab, LabError> {
         ensure_supported_host()?;
         let cache = Cache::locate()?;
-        let snapshot = Snapshot::provide(&cache)?;
-        Ok(Lab::of(cache, snapshot))
+        let snapshot = Snapshot::provide(&cache, guest)?;
+        Ok(Lab::of(cache, guest.clone(), snapshot))
     }
 
     /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; what is damaged is made
@@ -131,25 +143,40 @@ impl Lab {
     /// As [`Self::open`].
     pub fn open_repaired() -> Result<Lab, LabError> {
         ensure_supported_host()?;
-        let cache = Cache::locate()?;
-        let snapshot = Snapshot::repair_with_image(&cache)?;
-        Ok(Lab::of(cache, snapshot))
+        let (cache, guest) = (Cache::locate()?, Guest::from_environment()?);
+        let snapshot = Snapshot::repair_with_image(&cache, &guest)?;
+        Ok(Lab::of(cache, guest, snapshot))
     }
 
-    /// The lab, if it is set up and looks whole. Makes nothing.
+    /// The lab that [`Self::open`] would open, if it is set up and looks whole. Makes nothing.
     ///
     /// # Errors
     ///
     /// When there is no place for the cache, or what is in it cannot be read.
     pub fn find() -> Result<Option<Lab>, LabError> {
-        let cache = Cache::locate()?;
-        let snapshot = Snapshot::find(&cache)?;
-        Ok(snapshot.map(|snapshot| Lab::of(cache, snapshot)))
+        Lab::find_guest(&Guest::from_environment()?)
     }
 
-    fn of(cache: Cache, snapshot: Snapshot) -> Lab {
+    /// The lab with this guest, if it is set up and looks whole. Makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::find`].
+    pub fn find_guest(guest: &Guest) -> Result<Option<Lab>, LabError> {
+        let cache = Cache::locate()?;
+        let snapshot = Snapshot::find(&cache, guest)?;
+        Ok(snapshot.map(|snapshot| Lab::of(cache, guest.clone(), snapshot)))
+    }
+
+    /// What its guest is made of.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
+    fn of(cache: Cache, guest: Guest, snapshot: Snapshot) -> Lab {
         Lab {
             cache,
+            guest,
             snapshot,
             deadline: DEFAULT_DEADLINE,
         }
@@ -168,23 +195,24 @@ impl Lab {
         &self.snapshot.qemu
     }
 
-    /// Writes the guest image to one file, for machines without a network. Builds it first if need be.
+    /// Writes the image of [`Guest::from_environment`] to one file, for machines without a network. Builds it first if
+    /// need be.
     ///
     /// # Errors
     ///
     /// Whatever keeps the image from being built, or the file from being written.
     pub fn export_image(to: &Path) -> Result<(), LabError> {
-        image::archive::export(&Cache::locate()?, to)
+        image::archive::export(&Cache::locate()?, &Guest::from_environment()?, to)
     }
 
-    /// Takes the guest image from a file that [`Self::export_image`] wrote, after checking it.
+    /// Takes the image of [`Guest::from_environment`] from a file that [`Self::export_image`] wrote, after checking it.
     ///
     /// # Errors
     ///
     /// [`LabError::BadArchive`] for a damaged file or one of another version; otherwise what keeps the cache from
     /// being written.
     pub fn import_image(from: &Path) -> Result<(), LabError> {
-        image::archive::import(&Cache::locate()?, from)
+        image::archive::import(&Cache::locate()?, &Guest::from_environment()?, from)
     }
 
     /// Bounds every run by this much wall time instead of two minutes.
@@ -270,7 +298,7 @@ impl Lab {
                 | LabError::Agent { .. },
             ) => {
                 // Perhaps the snapshot is damaged where a look at sizes and times does not show it.
-                let snapshot = Snapshot::repair(&self.cache)?;
+                let snapshot = Snapshot::repair(&self.cache, &self.guest)?;
                 run(&snapshot)
             }
             result => result,
@@ -289,8 +317,13 @@ impl Lab {
         files: &[GuestFile],
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
-        let (_directory, mut vm) =
-            snapshot::boot(&self.cache, &self.snapshot.qemu, Pace::Real, &job)?;
+        let (_directory, mut vm) = snapshot::boot(
+            &self.cache,
+            &self.guest,
+            &self.snapshot.qemu,
+            Pace::Real,
+            &job,
+        )?;
         vm.resume()?;
         self.finish(vm, &mut |_| {})
     }

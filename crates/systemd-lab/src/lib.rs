@@ -23,7 +23,8 @@
 //! ```
 //!
 //! The guest has no network and no disk of the host's; it starts from the same snapshot every time, so that the same
-//! scenario and files give the same bytes. See `ARCHITECTURE.md` for how.
+//! scenario and files give the same bytes. It runs Debian's current stable release; a [`Guest`] of another release, or with
+//! more of Debian's packages, is opened with [`Lab::open_guest`]. See `ARCHITECTURE.md` for how.
 
 mod cache;
 pub mod check;
@@ -32,6 +33,7 @@ pub mod diagnosis;
 pub mod doctor;
 mod elf;
 mod error;
+mod guest;
 mod image;
 mod lab;
 mod packages;
@@ -47,6 +49,7 @@ mod vm;
 
 pub use clock::clock_time;
 pub use error::LabError;
+pub use guest::{Guest, SUITE_VARIABLE, Suite};
 pub use lab::shell::Shell;
 pub use lab::{GuestFile, Lab};
 pub use picture::Picture;

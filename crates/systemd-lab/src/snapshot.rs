@@ -8,7 +8,8 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use crate::cache::{BuildDir, Cache, Manifest, SPACE_NEEDED, key_of};
 use crate::error::LabError;
-use crate::image::{Image, write_boot_initrd, write_overlay};
+use crate::guest::Guest;
+use crate::image::{self, Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
 use crate::saved_state;
@@ -17,6 +18,9 @@ use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm};
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Also for the scripts of added packages: sshd's keys alone take a minute on such a machine.
+const BOOT_DEADLINE_WITH_PACKAGES: Duration = Duration::from_secs(400);
 
 /// The state of all devices but RAM, as [`Vm::save`] calls it.
 const STATE: &str = "state";
@@ -33,24 +37,26 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// The snapshot in the cache, made if it is absent, damaged or of another QEMU version.
-    pub(crate) fn provide(cache: &Cache) -> Result<Snapshot, LabError> {
+    pub(crate) fn provide(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
         // The lock is only taken to build; `provide_locked` looks again, since another process may have built it.
-        if let Some(snapshot) = Snapshot::find(cache)? {
+        if let Some(snapshot) = Snapshot::find(cache, guest)? {
             return Ok(snapshot);
         }
-        Snapshot::provide_locked(cache, Image::provide, |dir| {
+        let image = |cache: &Cache| Image::provide(cache, guest);
+        Snapshot::provide_locked(cache, image, |dir| {
             Manifest::looks_whole(dir) || Manifest::is_whole(dir)
         })
     }
 
     /// Makes the snapshot anew unless every byte of it is as it was made.
-    pub(crate) fn repair(cache: &Cache) -> Result<Snapshot, LabError> {
-        Snapshot::provide_locked(cache, Image::provide, Manifest::is_whole)
+    pub(crate) fn repair(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
+        let image = |cache: &Cache| Image::provide(cache, guest);
+        Snapshot::provide_locked(cache, image, Manifest::is_whole)
     }
 
     /// Makes image and snapshot anew unless every byte of them is as it was made.
-    pub(crate) fn repair_with_image(cache: &Cache) -> Result<Snapshot, LabError> {
-        let image = |cache: &Cache| Image::provide_unless(cache, Manifest::is_whole);
+    pub(crate) fn repair_with_image(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
+        let image = |cache: &Cache| Image::provide_unless(cache, guest, Manifest::is_whole);
         Snapshot::provide_locked(cache, image, Manifest::is_whole)
     }
 
@@ -60,8 +66,11 @@ impl Snapshot {
     }
 
     /// The snapshot, if nothing is missing or changed. Makes nothing.
-    pub(crate) fn find(cache: &Cache) -> Result<Option<Snapshot>, LabError> {
-        match (packages::find(packages::QEMU.file), Image::look_up(cache)) {
+    pub(crate) fn find(cache: &Cache, guest: &Guest) -> Result<Option<Snapshot>, LabError> {
+        match (
+            packages::find(packages::QEMU.file),
+            Image::look_up(cache, guest),
+        ) {
             (Some(qemu), Some(image)) => Snapshot::look_up(cache, &image, qemu),
             _ => Ok(None),
         }
@@ -98,8 +107,8 @@ impl Snapshot {
 
 /// A snapshot belongs to the QEMU that wrote it, and to all that was booted.
 fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
-    let overlay =
-        write_overlay(Vec::new()).map_err(LabError::io("laying out the guest's files"))?;
+    let overlay = write_overlay(image.guest(), Vec::new())
+        .map_err(LabError::io("laying out the guest's files"))?;
     Ok(key_of([
         &image.identity()?,
         &overlay,
@@ -139,11 +148,12 @@ fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabE
 /// returned directory.
 pub(crate) fn boot(
     cache: &Cache,
+    guest: &Guest,
     qemu: &Path,
     pace: Pace,
     job: &[u8],
 ) -> Result<(BuildDir, Vm), LabError> {
-    let image = Image::provide(cache)?;
+    let image = Image::provide(cache, guest)?;
     boot_image(cache, &image, qemu, pace, job)
 }
 
@@ -170,17 +180,28 @@ fn boot_image(
         Console::Recorded,
     )?;
     vm.resume()?;
-    let why = match vm.wait_for_doorbell(BOOT_DEADLINE) {
+    let deadline = match image.guest().packages().len() {
+        0 => BOOT_DEADLINE,
+        _ => BOOT_DEADLINE_WITH_PACKAGES,
+    };
+    let why = match vm.wait_for_doorbell(deadline) {
         // The agent has nothing to say yet, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
         Ok(true) => format!("its agent {}", complaint(&vm.output())),
-        Ok(false) => format!("it took more than {} s", BOOT_DEADLINE.as_secs()),
+        Ok(false) => format!("it took more than {} s", deadline.as_secs()),
         Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
         Err(error) => return Err(error),
     };
+    let console = vm.console();
+    if let Some(package) = image::not_set_up(&console) {
+        return Err(LabError::PackageSetup {
+            package: package.to_owned(),
+            console: packages::last_lines(&console, CONSOLE_LINES),
+        });
+    }
     Err(LabError::BootFailed {
         why,
-        console: packages::last_lines(&vm.console(), CONSOLE_LINES),
+        console: packages::last_lines(&console, CONSOLE_LINES),
         cache: cache.root().to_owned(),
     })
 }

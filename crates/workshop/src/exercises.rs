@@ -35,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) starter: String,
     /// Each says more than the one before.
     pub(crate) hints: Vec<String>,
+    /// The oldest systemd that has what the exercise is about, if it matters.
+    pub(crate) systemd: Option<u32>,
     /// The test that `verify --soak` runs.
     pub(crate) soak: Option<String>,
 }

@@ -32,6 +32,7 @@ use std::panic;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use systemd_lab::LabError;
 use systemd_lab::check::Outcome;
 
 use exercises::Workshop;
@@ -110,7 +111,10 @@ fn main() -> ExitCode {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) => {
             anstream::eprintln!("{error:#}");
-            ExitCode::from(match error.is::<WrongUsage>() {
+            let of_lab = error.downcast_ref::<LabError>();
+            let is_wrong_usage =
+                error.is::<WrongUsage>() || of_lab.is_some_and(LabError::is_wrong_usage);
+            ExitCode::from(match is_wrong_usage {
                 true => WRONG_USAGE,
                 false => exit_status(Outcome::LabBroken),
             })

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{Finding, Remedy, State};
 use crate::cache::{Cache, Condition, Manifest, SPACE_NEEDED, free_space};
 use crate::error::LabError;
-use crate::image::{Image, SUITE};
+use crate::guest::{Guest, SUITE_VARIABLE};
+use crate::image::Image;
 use crate::packages;
 use crate::snapshot::Snapshot;
 
@@ -16,19 +17,19 @@ const BLOCK: u64 = 512;
 
 /// What the cache holds.
 pub(super) struct Parts {
-    cache: Result<Cache, LabError>,
+    cache: Result<(Cache, Guest), LabError>,
     image: Condition,
     snapshot: Condition,
 }
 
 impl Parts {
     pub(super) fn look() -> Parts {
-        let cache = Cache::locate();
+        let cache = Cache::locate().and_then(|cache| Ok((cache, Guest::from_environment()?)));
         let (mut image, mut snapshot) = (Condition::Absent, Condition::Absent);
-        if let Ok(cache) = &cache {
-            image = Manifest::condition(&Image::place(cache));
+        if let Ok((cache, guest)) = &cache {
+            image = Manifest::condition(&Image::place(cache, guest));
             let usable = matches!(image, Condition::Whole | Condition::Touched);
-            if usable && let Some(place) = place_of_snapshot(cache) {
+            if usable && let Some(place) = place_of_snapshot(cache, guest) {
                 snapshot = Manifest::condition(&place);
             }
         }
@@ -45,8 +46,18 @@ impl Parts {
     }
 
     pub(super) fn findings(&self) -> Vec<Finding> {
-        let cache = match &self.cache {
-            Ok(cache) => cache,
+        let (cache, guest) = match &self.cache {
+            Ok((cache, guest)) => (cache, guest),
+            Err(error @ LabError::UnknownSuite { .. }) => {
+                let advice = format!("unset {SUITE_VARIABLE}");
+                let remedy = Some(Remedy::Type(advice));
+                return vec![Finding::new(
+                    "suite",
+                    State::Damaged,
+                    error.to_string(),
+                    remedy,
+                )];
+            }
             Err(error) => {
                 let advice = "set SYSTEMD_LAB_CACHE to a directory of yours".to_owned();
                 let remedy = Some(Remedy::Advice(advice));
@@ -56,7 +67,7 @@ impl Parts {
             }
         };
         let complete = self.image == Condition::Whole && self.snapshot == Condition::Whole;
-        let image = format!("Debian {SUITE}");
+        let image = format!("Debian {}", guest.suite());
         let mut findings = vec![directory(cache), disk(cache, complete)];
         findings.push(made("guest image", self.image, &image));
         findings.push(made("snapshot", self.snapshot, "the booted guest"));
@@ -65,9 +76,9 @@ impl Parts {
 }
 
 /// `None` as long as there is no QEMU: the snapshot depends on it, and on the image.
-fn place_of_snapshot(cache: &Cache) -> Option<PathBuf> {
+fn place_of_snapshot(cache: &Cache, guest: &Guest) -> Option<PathBuf> {
     let qemu = packages::find(packages::QEMU.file)?;
-    Snapshot::place(cache, &Image::as_it_is(cache), &qemu).ok()
+    Snapshot::place(cache, &Image::as_it_is(cache, guest), &qemu).ok()
 }
 
 fn directory(cache: &Cache) -> Finding {

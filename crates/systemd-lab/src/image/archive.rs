@@ -11,6 +11,7 @@ use std::path::Path;
 use super::{Image, key};
 use crate::cache::{Cache, Manifest};
 use crate::error::LabError;
+use crate::guest::{Guest, SUITE_VARIABLE, Suite};
 use crate::progress::Step;
 
 /// Slow to make, quick to read, and some 10 % smaller than zstd's default: it is made once and read forty times.
@@ -22,10 +23,10 @@ const FILES: [&str; 3] = ["manifest.json", "kernel", "initrd"];
 /// Names the recipe inside the archive.
 const KEY_FILE: &str = "key";
 
-pub(crate) fn export(cache: &Cache, to: &Path) -> Result<(), LabError> {
+pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabError> {
     let image = {
         let _lock = cache.lock(|| {})?;
-        Image::provide(cache)?
+        Image::provide(cache, guest)?
     };
     let step = Step::begin("Compressing the guest image");
     write(&image, to).map_err(LabError::io(format!("writing {}", to.display())))?;
@@ -46,7 +47,7 @@ fn write(image: &Image, to: &Path) -> io::Result<()> {
     let mut encoder = zstd::Encoder::new(unfinished.as_file_mut(), COMPRESSION_LEVEL)?;
     let mut tar = tar::Builder::new(&mut encoder);
     let mut header = tar::Header::new_gnu();
-    let key = key();
+    let key = key(&image.guest);
     header.set_size(key.len() as u64);
     header.set_mode(0o644);
     tar.append_data(&mut header, KEY_FILE, key.as_bytes())?;
@@ -60,7 +61,7 @@ fn write(image: &Image, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(crate) fn import(cache: &Cache, from: &Path) -> Result<(), LabError> {
+pub(crate) fn import(cache: &Cache, guest: &Guest, from: &Path) -> Result<(), LabError> {
     let refuse = |why: &str| LabError::BadArchive {
         path: from.to_owned(),
         why: why.to_owned(),
@@ -91,7 +92,14 @@ pub(crate) fn import(cache: &Cache, from: &Path) -> Result<(), LabError> {
         return Err(refuse("its checksums do not match; copy it again"));
     }
     let found = fs::read_to_string(build.path().join(KEY_FILE)).unwrap_or_default();
-    if found != key() {
+    let other_suite = |suite: &Suite| *suite != guest.suite() && found == key(&Guest::new(*suite));
+    if let Some(suite) = Suite::ALL.iter().find(|suite| other_suite(suite)) {
+        return Err(refuse(&format!(
+            "it is of Debian {suite}, and Debian {} is wanted; type {SUITE_VARIABLE}={suite} before the command",
+            guest.suite()
+        )));
+    }
+    if found != key(guest) {
         return Err(refuse(
             "it was made by another version of this workshop; export it again with this one",
         ));

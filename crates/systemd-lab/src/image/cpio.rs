@@ -92,7 +92,13 @@ pub(crate) fn copy_tar<W: Write>(
     let mut contents: HashMap<String, Vec<u8>> = HashMap::new();
     for entry in tar.entries()? {
         let mut entry = entry?;
-        let path = clean(&entry.path()?.to_string_lossy());
+        let kind = entry.header().entry_type();
+        let name = entry.path()?.to_string_lossy().into_owned();
+        let path = match clean(&name) {
+            // `bin` itself, which leads to `usr/bin`.
+            link if kind.is_symlink() && !link.contains('/') => link.to_owned(),
+            other => place(other),
+        };
         if path.is_empty() {
             continue;
         }
@@ -100,7 +106,6 @@ pub(crate) fn copy_tar<W: Write>(
         let target = entry
             .link_name()?
             .map(|target| target.to_string_lossy().into_owned());
-        let kind = entry.header().entry_type();
         if kind.is_file() {
             let mut content = Vec::with_capacity(entry.size() as usize);
             entry.read_to_end(&mut content)?;
@@ -115,7 +120,7 @@ pub(crate) fn copy_tar<W: Write>(
         } else if let Some(target) = target {
             if kind.is_symlink() {
                 archive.symlink(&path, &target)?;
-            } else if let Some(content) = contents.get(&clean(&target)) {
+            } else if let Some(content) = contents.get(&place(&target)) {
                 archive.file(&path, mode, content)?;
             }
         }
@@ -123,8 +128,18 @@ pub(crate) fn copy_tar<W: Write>(
     Ok(())
 }
 
-fn clean(path: &str) -> String {
-    path.trim_start_matches("./").trim_matches('/').to_owned()
+/// Where a package's file lies in the guest, without leading `/` or `./`. Packages before Debian 13 bring `/bin`, `/sbin`
+/// and `/lib`, which are links into `/usr` on every system: file-hierarchy(7).
+pub(crate) fn place(path: &str) -> String {
+    let path = clean(path);
+    match path.split('/').next() {
+        Some("bin" | "sbin" | "lib" | "lib64") => format!("usr/{path}"),
+        _ => path.to_owned(),
+    }
+}
+
+fn clean(path: &str) -> &str {
+    path.trim_start_matches("./").trim_matches('/')
 }
 
 #[cfg(test)]

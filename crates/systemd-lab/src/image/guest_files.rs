@@ -3,7 +3,9 @@
 
 use std::io::{self, Write};
 
+use super::added;
 use super::cpio::Archive;
+use crate::guest::{Guest, Suite};
 
 /// The agent, as built by `build.rs`.
 pub(crate) const AGENT: &[u8] = include_bytes!(env!("SYSTEMD_LAB_AGENT"));
@@ -212,13 +214,74 @@ fn keep_unit(path: &str) -> bool {
         || KEPT_KINDS.iter().any(|kind| path.contains(kind))
 }
 
+/// What QEMU's serial port takes in a kernel that has its drivers as modules, in the order of their dependencies.
+const SERIAL_PORT_MODULES: &[&str] = &[
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_console",
+];
+
+/// A crash counts as one with a core dump (`Result=core-dump`), as it does in Debian 13, where systemd hands dumps to nobody,
+/// and in a Debian 12 that has systemd-coredump. See core(5).
+const CORE_PATTERN: &str = "/bin/sh -c 'echo \"|/bin/false\" >/proc/sys/kernel/core_pattern'";
+
+/// Where they lie in the guest.
+const MODULES: &str = "usr/lib/systemd-lab/modules";
+
+/// The modules that the agent needs loaded.
+pub(super) fn modules(suite: Suite) -> &'static [&'static str] {
+    match suite {
+        // Built into the kernel.
+        Suite::Trixie => &[],
+        Suite::Bookworm => SERIAL_PORT_MODULES,
+    }
+}
+
+/// Writes modules, given with their contents, where the overlay's `lab-agent.service.d/modules.conf` finds them.
+pub(super) fn write_modules<W: Write>(
+    archive: &mut Archive<W>,
+    modules: &[(&str, Vec<u8>)],
+) -> io::Result<()> {
+    if modules.is_empty() {
+        return Ok(());
+    }
+    archive.directory("usr/lib/systemd-lab", 0o755)?;
+    archive.directory(MODULES, 0o755)?;
+    for (name, content) in modules {
+        archive.file(&format!("{MODULES}/{name}.ko"), 0o644, content)?;
+    }
+    Ok(())
+}
+
+/// Of a suite whose packages are older than the merged `/usr`: what Debian's installer makes there, and modules.
+fn write_overlay_of_suite<W: Write>(suite: Suite, archive: &mut Archive<W>) -> io::Result<()> {
+    if suite != Suite::Bookworm {
+        return Ok(());
+    }
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        archive.symlink(name, &format!("usr/{name}"))?;
+    }
+    let mut service = format!("[Service]\nExecStartPre={CORE_PATTERN}\n");
+    for module in modules(suite) {
+        service.push_str(&format!(
+            "ExecStartPre=/usr/sbin/insmod /{MODULES}/{module}.ko\n"
+        ));
+    }
+    archive.directory("etc/systemd/system/lab-agent.service.d", 0o755)?;
+    let path = "etc/systemd/system/lab-agent.service.d/modules.conf";
+    archive.file(path, 0o644, service.as_bytes())
+}
+
 /// What decides how [`keep`] and [`write_overlay`] come out, for the keys of image and snapshot.
 pub(crate) fn base_recipe() -> Vec<u8> {
     format!("{LEFT_OUT:?}{KEPT:?}{WANTED_AT_BOOT:?}{KEPT_UNITS:?}{KEPT_KINDS:?}").into_bytes()
 }
 
 /// Writes the archive that lies over the packages.
-pub(crate) fn write_overlay<W: Write>(out: W) -> io::Result<W> {
+pub(crate) fn write_overlay<W: Write>(guest: &Guest, out: W) -> io::Result<W> {
     let mut archive = Archive::new(out);
     for (path, mode) in DIRECTORIES {
         archive.directory(path, *mode)?;
@@ -230,6 +293,10 @@ pub(crate) fn write_overlay<W: Write>(out: W) -> io::Result<W> {
         archive.symlink(path, target)?;
     }
     archive.file("usr/lib/systemd-lab/agent", 0o755, AGENT)?;
+    write_overlay_of_suite(guest.suite(), &mut archive)?;
+    if guest.packages().len() > 0 {
+        added::write_overlay(&mut archive)?;
+    }
     archive.finish()
 }
 

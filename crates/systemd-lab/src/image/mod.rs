@@ -3,6 +3,7 @@
 //! The image depends on Debian's archive and on this module only. It is what a room without a network is given:
 //! agent and settings are laid over it when the snapshot is made, and need no download.
 
+mod added;
 pub(crate) mod archive;
 mod cpio;
 mod guest_files;
@@ -14,16 +15,17 @@ use std::process::Stdio;
 
 use crate::cache::{Cache, Manifest, SPACE_NEEDED, key_of};
 use crate::error::LabError;
+use crate::guest::{Guest, Suite};
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::progress::Step;
 
+use added::Added;
+
+pub(crate) use added::not_set_up;
 pub(crate) use guest_files::write_overlay;
 
-/// The Debian release that the guest runs: the current stable, with systemd 257.
-pub(crate) const SUITE: &str = "trixie";
-
-/// What the guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
+/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
 /// person expects in a shell.
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
@@ -42,6 +44,21 @@ const PACKAGES: &[&str] = &[
     "util-linux",
 ];
 
+/// What maintainer scripts and daemons of Debian take for granted (`Essential: yes`), as far as it is not above: for guests
+/// with added packages.
+const ESSENTIAL: &[&str] = &[
+    "debianutils",
+    "diffutils",
+    "dpkg",
+    "findutils",
+    "gzip",
+    "hostname",
+    "libc-bin",
+    "mawk",
+    "perl-base",
+    "tar",
+];
+
 /// How much of mmdebstrap's output an error shows.
 const OUTPUT_LINES: usize = 20;
 
@@ -49,18 +66,19 @@ const OUTPUT_LINES: usize = 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Image {
     dir: PathBuf,
+    guest: Guest,
 }
 
 impl Image {
     /// The image in the cache, if it is there and nobody has touched it.
-    pub(crate) fn look_up(cache: &Cache) -> Option<Image> {
-        let dir = Image::place(cache);
-        Manifest::looks_whole(&dir).then_some(Image { dir })
+    pub(crate) fn look_up(cache: &Cache, guest: &Guest) -> Option<Image> {
+        let image = Image::as_it_is(cache, guest);
+        Manifest::looks_whole(&image.dir).then_some(image)
     }
 
     /// The image in the cache, built if it is absent or damaged. The caller holds the cache's lock.
-    pub(crate) fn provide(cache: &Cache) -> Result<Image, LabError> {
-        Image::provide_unless(cache, |dir| {
+    pub(crate) fn provide(cache: &Cache, guest: &Guest) -> Result<Image, LabError> {
+        Image::provide_unless(cache, guest, |dir| {
             Manifest::looks_whole(dir) || Manifest::is_whole(dir)
         })
     }
@@ -68,34 +86,41 @@ impl Image {
     /// The image in the cache, built unless it is good. The caller holds the cache's lock.
     pub(crate) fn provide_unless(
         cache: &Cache,
+        guest: &Guest,
         is_good: impl Fn(&Path) -> bool,
     ) -> Result<Image, LabError> {
-        let key = key();
-        let image = Image::as_it_is(cache);
+        let key = key(guest);
+        let image = Image::as_it_is(cache, guest);
         if is_good(&image.dir) {
             return Ok(image);
         }
         packages::for_image()?;
         cache.ensure_space(SPACE_NEEDED)?;
         let build = cache.build_dir()?;
-        bootstrap(build.path())?;
+        bootstrap(guest, build.path())?;
         let step = Step::begin("Making the guest image");
-        convert(build.path(), &image.dir)?;
+        convert(guest, build.path(), &image.dir)?;
         cache.publish(build, "image", &key)?;
         step.finish();
         Ok(image)
     }
 
     /// The image in the cache, in whatever condition.
-    pub(crate) fn as_it_is(cache: &Cache) -> Image {
+    pub(crate) fn as_it_is(cache: &Cache, guest: &Guest) -> Image {
         Image {
-            dir: Image::place(cache),
+            dir: Image::place(cache, guest),
+            guest: guest.clone(),
         }
     }
 
     /// Where it lies, or would lie.
-    pub(crate) fn place(cache: &Cache) -> PathBuf {
-        cache.entry("image", &key())
+    pub(crate) fn place(cache: &Cache, guest: &Guest) -> PathBuf {
+        cache.entry("image", &key(guest))
+    }
+
+    /// What it is made of.
+    pub(crate) fn guest(&self) -> &Guest {
+        &self.guest
     }
 
     pub(crate) fn kernel(&self) -> PathBuf {
@@ -116,38 +141,61 @@ impl Image {
 }
 
 /// Stands for all that this module puts into an image.
-fn key() -> String {
-    let packages = PACKAGES.join(",");
-    key_of([
-        SUITE.as_bytes(),
-        packages.as_bytes(),
-        &guest_files::base_recipe(),
-    ])
+fn key(guest: &Guest) -> String {
+    let packages = base(guest).join(",");
+    let base = guest_files::base_recipe();
+    let suite = guest.suite().codename();
+    let mut parts: Vec<Vec<u8>> = vec![suite.into(), packages.into(), base];
+    // The guest that nothing is added to has had its key since before there were others, and keeps it.
+    if guest.suite() != Suite::default() {
+        parts.push(guest_files::modules(guest.suite()).join(",").into());
+    }
+    if guest.packages().len() > 0 {
+        let added: Vec<&str> = guest.packages().collect();
+        parts.push(added.join(",").into());
+        parts.push(added::recipe());
+    }
+    key_of(parts.iter().map(Vec::as_slice))
+}
+
+/// The packages that are not set up by their scripts.
+fn base(guest: &Guest) -> Vec<&'static str> {
+    match guest.packages().len() {
+        0 => PACKAGES.to_vec(),
+        _ => [PACKAGES, ESSENTIAL].concat(),
+    }
 }
 
 /// Lets mmdebstrap download the packages and lay them out as one tar archive.
 ///
 /// Mode `chrootless` with variant `extract` runs no maintainer script, and so needs neither root nor user
 /// namespaces. Mirror and keys are mmdebstrap's own defaults.
-fn bootstrap(dir: &Path) -> Result<(), LabError> {
+fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     let step = Step::begin("Downloading Debian packages for the guest");
-    let include = format!("--include={}", PACKAGES.join(","));
-    let output = dies_with_us("TERM", "mmdebstrap")
-        .args([
-            "--mode=chrootless",
-            "--variant=extract",
-            &include,
-            SUITE,
-            "packages.tar",
-        ])
+    let base = base(guest);
+    let packages: Vec<&str> = base.iter().copied().chain(guest.packages()).collect();
+    let include = format!("--include={}", packages.join(","));
+    let mut command = dies_with_us("TERM", "mmdebstrap");
+    command.args(["--mode=chrootless", "--variant=extract", &include]);
+    if guest.packages().len() > 0 {
+        let (hook, variables) = added::hook(&base, guest, dir).map_err(LabError::cache(dir))?;
+        command.arg(hook).envs(variables);
+    }
+    let output = command
+        .args([guest.suite().codename(), "packages.tar"])
         .current_dir(dir)
         // Should it be killed, what it leaves behind goes away with the build directory.
         .env("TMPDIR", dir)
+        // Errors are read: see `refusal`.
+        .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
         .map_err(LabError::io("running mmdebstrap"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
+        if let Some(refusal) = refusal(guest, &text) {
+            return Err(refusal);
+        }
         return Err(LabError::ImageBuild {
             output: packages::last_lines(&text, OUTPUT_LINES),
         });
@@ -156,15 +204,59 @@ fn bootstrap(dir: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
+/// What apt says against the added packages, in `text`. Everything else has other causes.
+fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
+    let name = |line: &str| -> Option<String> {
+        let unknown = line.strip_prefix("E: Unable to locate package ");
+        // A name that others provide, or that is only mentioned.
+        let virtual_only = line
+            .strip_prefix("E: Package '")
+            .and_then(|rest| rest.strip_suffix("' has no installation candidate"));
+        let name = unknown.or(virtual_only)?.trim();
+        guest
+            .packages()
+            .any(|package| package == name)
+            .then(|| name.to_owned())
+    };
+    let names: Vec<String> = text.lines().filter_map(name).collect();
+    let suite = guest.suite();
+    if !names.is_empty() {
+        return Some(LabError::UnknownPackage { names, suite });
+    }
+    let conflict = "The following packages have unmet dependencies:";
+    (guest.packages().len() > 0 && text.contains(conflict)).then(|| LabError::PackageConflict {
+        suite,
+        output: packages::last_lines(text, OUTPUT_LINES),
+    })
+}
+
 /// Turns `packages.tar` into `kernel` and `initrd`.
-fn convert(dir: &Path, shown: &Path) -> Result<(), LabError> {
+fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
     let tar_path = dir.join("packages.tar");
     let in_cache = || LabError::cache(dir);
     let tar = BufReader::new(File::open(&tar_path).map_err(in_cache())?);
     let out = BufWriter::new(File::create(dir.join("initrd")).map_err(in_cache())?);
     let mut archive = cpio::Archive::new(out);
+    let added = match guest.packages().len() {
+        0 => None,
+        _ => Some(Added::take(dir).map_err(in_cache())?),
+    };
+    let wanted = guest_files::modules(guest.suite());
+    let mut modules = Vec::new();
     let (mut has_kernel, mut has_systemd) = (false, false);
-    cpio::copy_tar(tar, &mut archive, guest_files::keep, |path, content| {
+    let keep = |path: &str| {
+        guest_files::keep(path) || added.as_ref().is_some_and(|added| added.keep(path))
+    };
+    // The kernel makes no parents, and where `/bin` comes first, `/usr/bin` does: see `cpio::place`.
+    if guest.suite() == Suite::Bookworm {
+        archive.directory("usr", 0o755).map_err(in_cache())?;
+    }
+    cpio::copy_tar(tar, &mut archive, keep, |path, content| {
+        if let Some(module) = module(path)
+            && let Some(name) = wanted.iter().find(|name| **name == module)
+        {
+            modules.push((*name, content.to_owned()));
+        }
         has_systemd |= path == "usr/lib/systemd/systemd";
         if path.starts_with("boot/vmlinuz-") {
             has_kernel = true;
@@ -173,6 +265,10 @@ fn convert(dir: &Path, shown: &Path) -> Result<(), LabError> {
         Ok(())
     })
     .and_then(|()| {
+        guest_files::write_modules(&mut archive, &modules)?;
+        if let Some(added) = &added {
+            added.write(&mut archive)?;
+        }
         archive
             .finish()?
             .into_inner()
@@ -181,7 +277,12 @@ fn convert(dir: &Path, shown: &Path) -> Result<(), LabError> {
     })
     .map_err(in_cache())?;
     fs::remove_file(&tar_path).map_err(in_cache())?;
-    for (there, what) in [(has_kernel, "kernel"), (has_systemd, "systemd")] {
+    let has_modules = modules.len() == wanted.len();
+    for (there, what) in [
+        (has_kernel, "kernel"),
+        (has_systemd, "systemd"),
+        (has_modules, "modules for the serial port"),
+    ] {
         if !there {
             return Err(LabError::ImageIncomplete {
                 what,
@@ -192,11 +293,17 @@ fn convert(dir: &Path, shown: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
+/// The name of a kernel module, from its path in the packages.
+fn module(path: &str) -> Option<&str> {
+    let (_, name) = path.strip_prefix("usr/lib/modules/")?.rsplit_once('/')?;
+    name.strip_suffix(".ko")
+}
+
 /// Writes the initramfs that is booted: the image's, then the lab's overlay. The kernel unpacks concatenated
 /// archives one after the other.
 pub(crate) fn write_boot_initrd(image: &Image, to: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(to)?);
     io::copy(&mut File::open(image.initrd())?, &mut out)?;
-    write_overlay(&mut out)?;
+    write_overlay(&image.guest, &mut out)?;
     out.flush()
 }

@@ -9,10 +9,11 @@ mod screen;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use systemd_lab::Lab;
 use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
+use systemd_lab::{Guest, Lab};
 
+use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
 use crate::style;
@@ -145,6 +146,12 @@ fn checked(
         message: Some(message),
         warnings: String::new(),
     };
+    let guest = Guest::from_environment()?;
+    if let Some(needed) = exercise.settings(&workshop.root)?.systemd {
+        guest
+            .ensure_systemd(needed)
+            .map_err(|error| WrongUsage(format!("exercise {}: {error}", exercise.number)))?;
+    }
     // Before anything is built: when it has to be set up, it says so itself.
     if let Err(error) = Lab::open() {
         return Ok(without_verdicts(Outcome::LabBroken, error.to_string()));

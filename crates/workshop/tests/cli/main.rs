@@ -5,6 +5,7 @@ mod fixture;
 
 mod check;
 mod progress;
+mod suite;
 mod timeline;
 
 use insta::assert_snapshot;

@@ -1,0 +1,233 @@
+//! Which guest a lab runs: a Debian suite, and packages beyond those that every guest has.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::LabError;
+
+/// Chooses the suite of the guest wherever nothing else is said, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
+pub const SUITE_VARIABLE: &str = "SYSTEMD_LAB_SUITE";
+
+/// A Debian release that the guest can run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suite {
+    /// Debian 13, stable: systemd 257.
+    #[default]
+    Trixie,
+    /// Debian 12, oldstable: systemd 252.
+    Bookworm,
+}
+
+impl Suite {
+    /// All of them, the default first.
+    pub const ALL: [Suite; 2] = [Suite::Trixie, Suite::Bookworm];
+
+    /// The codename, which the archive knows for ever; `stable` moves on.
+    pub fn codename(self) -> &'static str {
+        match self {
+            Suite::Trixie => "trixie",
+            Suite::Bookworm => "bookworm",
+        }
+    }
+
+    /// What Debian calls it today.
+    fn alias(self) -> &'static str {
+        match self {
+            Suite::Trixie => "stable",
+            Suite::Bookworm => "oldstable",
+        }
+    }
+
+    /// The version of its systemd, e.g. 257. A suite keeps it for life.
+    pub fn systemd(self) -> u32 {
+        match self {
+            Suite::Trixie => 257,
+            Suite::Bookworm => 252,
+        }
+    }
+}
+
+impl fmt::Display for Suite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.codename())
+    }
+}
+
+impl FromStr for Suite {
+    type Err = LabError;
+
+    /// Takes a codename (`bookworm`) or what Debian calls it today (`oldstable`).
+    fn from_str(name: &str) -> Result<Suite, LabError> {
+        let is_it = |suite: &Suite| name == suite.codename() || name == suite.alias();
+        let found = Suite::ALL.into_iter().find(is_it);
+        found.ok_or_else(|| LabError::UnknownSuite {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// For a person: `trixie (stable) and bookworm (oldstable)`.
+pub(crate) fn suites() -> String {
+    let shown = |suite: Suite| format!("{} ({})", suite.codename(), suite.alias());
+    Suite::ALL.map(shown).join(" and ")
+}
+
+/// What the guest is made of, beyond what every guest has. Each has an image and a snapshot of its own in the cache.
+///
+/// ```
+/// use systemd_lab::{Guest, Suite};
+///
+/// # fn main() -> Result<(), systemd_lab::LabError> {
+/// let guest = Guest::new(Suite::Bookworm).package("openssh-server")?;
+/// assert_eq!(guest.systemd(), 252);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Guest {
+    suite: Suite,
+    packages: BTreeSet<String>,
+}
+
+impl Guest {
+    /// A guest of this suite, without additional packages.
+    pub fn new(suite: Suite) -> Guest {
+        Guest {
+            suite,
+            packages: BTreeSet::new(),
+        }
+    }
+
+    /// The guest that [`SUITE_VARIABLE`] asks for: the default one where it is not set.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::UnknownSuite`] when there is no such suite.
+    pub fn from_environment() -> Result<Guest, LabError> {
+        match env::var_os(SUITE_VARIABLE).filter(|value| !value.is_empty()) {
+            None => Ok(Guest::default()),
+            Some(name) => Ok(Guest::new(name.to_string_lossy().parse()?)),
+        }
+    }
+
+    /// Adds a Debian package, and all that it depends on. Its daemons are not started at boot: a scenario does that.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::BadPackageName`] when no package can have this name. Whether there is one that has, turns out when
+    /// the image is built.
+    pub fn package(mut self, name: &str) -> Result<Guest, LabError> {
+        if !is_package_name(name) {
+            return Err(LabError::BadPackageName {
+                name: name.to_owned(),
+            });
+        }
+        self.packages.insert(name.to_owned());
+        Ok(self)
+    }
+
+    /// Its suite.
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The additional packages, sorted.
+    pub fn packages(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.packages.iter().map(String::as_str)
+    }
+
+    /// The version of its systemd, e.g. 257.
+    pub fn systemd(&self) -> u32 {
+        self.suite.systemd()
+    }
+
+    /// Makes sure that its systemd has what came with version `needed`: an older one ignores settings that it does not
+    /// know, and a service would be blamed for it.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::SystemdTooOld`] when it has not.
+    pub fn ensure_systemd(&self, needed: u32) -> Result<(), LabError> {
+        if self.systemd() < needed {
+            let suite = self.suite;
+            return Err(LabError::SystemdTooOld { needed, suite });
+        }
+        Ok(())
+    }
+}
+
+/// Debian Policy 5.6.1: lower case letters, digits, `+`, `-` and `.`, at least two, the first a letter or digit.
+fn is_package_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    bytes.len() >= 2
+        && bytes.first().is_some_and(|first| is_plain(*first))
+        // apt takes a `+` or `-` at the end for an order to install or remove, but looks for the package first.
+        && bytes.iter().all(|byte| is_plain(*byte) || b"+-.".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_has_two_names() {
+        for (name, suite) in [
+            ("trixie", Suite::Trixie),
+            ("stable", Suite::Trixie),
+            ("bookworm", Suite::Bookworm),
+            ("oldstable", Suite::Bookworm),
+        ] {
+            assert_eq!(name.parse::<Suite>().ok(), Some(suite));
+        }
+        let error = "sid".parse::<Suite>().map_err(|error| error.to_string());
+        insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"the lab knows no Debian suite named sid; it knows trixie (stable) and bookworm (oldstable): name one of them, also in SYSTEMD_LAB_SUITE");
+    }
+
+    #[test]
+    fn an_old_systemd_is_told_from_a_new_one() {
+        assert!(Guest::new(Suite::Bookworm).ensure_systemd(252).is_ok());
+        let error = Guest::new(Suite::Bookworm).ensure_systemd(254);
+        insta::assert_snapshot!(error.expect_err("it has 252"), @"this needs systemd 254 or newer, and the guest's is 252 (Debian bookworm); type: unset SYSTEMD_LAB_SUITE");
+    }
+
+    #[test]
+    fn order_and_repetition_make_no_other_guest() {
+        let guest = |names: [&str; 3]| {
+            names
+                .into_iter()
+                .try_fold(Guest::default(), Guest::package)
+                .expect("they are names")
+        };
+        let one = guest(["nginx", "redis-server", "nginx"]);
+        assert_eq!(one, guest(["redis-server", "nginx", "redis-server"]));
+        assert_eq!(
+            one.packages().collect::<Vec<_>>(),
+            ["nginx", "redis-server"]
+        );
+    }
+
+    #[test]
+    fn only_names_reach_mmdebstrap() {
+        for name in ["g++", "libc6", "0ad", "python3.13"] {
+            assert!(Guest::default().package(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "a",
+            "Nginx",
+            "-o=x",
+            "a,b",
+            "a b",
+            "nginx=1.2",
+            "nginx/sid",
+            "../x",
+        ] {
+            assert!(Guest::default().package(name).is_err(), "{name}");
+        }
+        let error = Guest::default().package("nginx=1.2");
+        insta::assert_snapshot!(error.expect_err("a version is no name"), @r#""nginx=1.2" is no name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"#);
+    }
+}

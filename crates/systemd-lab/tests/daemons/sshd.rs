@@ -1,0 +1,125 @@
+//! What becomes of an open session when sshd's listener is killed: the case study of a page of the guide.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use systemd_lab::protocol::{Condition, Event, EventKind, Scenario};
+use systemd_lab::{GuestFile, Picture, Timeline};
+
+use crate::support::LONG;
+use crate::{DAEMONS, SIGKILL, assert_snapshot, life};
+
+const SSHD: &str = "ssh.service";
+const SESSION: &str = "session.service";
+
+/// What the guide shows of it, from this package's folder.
+const MEASURED: &str = "../../book/measured/sshd-session.json";
+
+/// How often the session says that it is still there.
+const LINES: u32 = 6;
+
+/// A client that stays: what it prints came through the session.
+const CLIENT: &str = "\
+[Unit]
+Description=An open SSH session
+
+[Service]
+ExecStart=/usr/bin/ssh -i /root/.ssh/id_ed25519 -o StrictHostKeyChecking=accept-new root@127.0.0.1 \\
+    'for i in 1 2 3 4 5 6; do echo \"still here, $$i\"; sleep 2; done'
+";
+
+fn run(sshd: &[GuestFile]) -> Timeline {
+    let key = "mkdir -p /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 \
+        && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys";
+    let logged = |text: &str| Condition::LogContains {
+        unit: SESSION.to_owned(),
+        text: text.to_owned(),
+    };
+    let back = Condition::NextSubState {
+        unit: SSHD.to_owned(),
+        any_of: vec!["running".to_owned()],
+    };
+    let scenario = Scenario::new("sshd's listener is killed while a session is open")
+        .run(&["/bin/bash", "-c", key], LONG)
+        .start(SSHD)
+        .wait_for_job(SSHD, LONG)
+        .start(SESSION)
+        .wait_for(logged("still here, 2"), LONG)
+        .signal(SSHD, SIGKILL)
+        .wait_for(back, LONG)
+        .wait_for_state(SESSION, &["dead", "failed"], LONG)
+        .observe(SSHD)
+        .observe(SESSION);
+    let mut files = vec![GuestFile::text(
+        format!("/etc/systemd/system/{SESSION}"),
+        CLIENT,
+    )];
+    files.extend_from_slice(sshd);
+    let timeline = DAEMONS.run(&scenario, &files).expect("the lab works");
+    assert_eq!(timeline.step_that_timed_out(), None, "{}", told(&timeline));
+    timeline
+}
+
+fn told(timeline: &Timeline) -> String {
+    Picture::of(&[SSHD, SESSION])
+        .logs()
+        .lines(timeline)
+        .join("\n")
+}
+
+/// When the last line came through the session, by its number.
+fn last_line(timeline: &Timeline) -> u32 {
+    let number = |event: &Event| match &event.kind {
+        EventKind::Log { message, .. } => message.strip_prefix("still here, ")?.parse().ok(),
+        _ => None,
+    };
+    timeline
+        .of(SESSION)
+        .filter_map(number)
+        .max()
+        .expect("it was open")
+}
+
+/// Without what sshd logs: fingerprints of keys, which every guest makes for itself.
+fn for_the_book(timeline: &Timeline) -> String {
+    let is_shown = |event: &&Event| {
+        event.unit.as_deref() != Some(SSHD) || !matches!(event.kind, EventKind::Log { .. })
+    };
+    let events = timeline.events().iter().filter(is_shown).cloned().collect();
+    let picture = Picture::of(&[SSHD, SESSION]).logs();
+    picture.essence(&Timeline::new(events)).to_json_lines()
+}
+
+#[test]
+fn an_open_session_survives_its_listener() {
+    let timeline = run(&[]);
+    assert_eq!(timeline.text_property(SSHD, "KillMode"), Some("process"));
+    assert_eq!(timeline.text_property(SESSION, "Result"), Some("success"));
+    assert_eq!(last_line(&timeline), LINES, "all came through");
+    assert_snapshot("session_survives", &life(SSHD, &timeline));
+
+    let measured = for_the_book(&timeline);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(MEASURED);
+    if env::var_os("BOOK_MEASURED").is_some_and(|value| value == "write") {
+        fs::write(&file, &measured).expect("the book can be written");
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == measured,
+        "the lab measures something else than {MEASURED} says. If what is measured now is right, type: BOOK_MEASURED=write \
+         cargo test -p systemd-lab --features setup-tests --test daemons sshd\n\n{measured}"
+    );
+}
+
+#[test]
+fn without_its_kill_mode_the_session_dies_too() {
+    let group = GuestFile::text(
+        "/etc/systemd/system/ssh.service.d/kill.conf",
+        "[Service]\nKillMode=control-group\n",
+    );
+    let timeline = run(&[group]);
+    assert_eq!(timeline.text_property(SESSION, "Result"), Some("exit-code"));
+    assert!(last_line(&timeline) < LINES, "the rest did not come");
+    assert_snapshot("session_dies", &life(SSHD, &timeline));
+}
