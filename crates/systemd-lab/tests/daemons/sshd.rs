@@ -3,6 +3,7 @@
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use systemd_lab::protocol::{Condition, Event, EventKind, Scenario};
 use systemd_lab::{GuestFile, Picture, Timeline};
@@ -13,8 +14,8 @@ use crate::{DAEMONS, SIGKILL, assert_snapshot, life};
 const SSHD: &str = "ssh.service";
 const SESSION: &str = "session.service";
 
-/// What the guide shows of it, from this package's folder.
-const MEASURED: &str = "../../book/measured/sshd-session.json";
+/// A service that is restarted is so after 100 ms.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often the session says that it is still there.
 const LINES: u32 = 6;
@@ -91,6 +92,21 @@ fn for_the_book(timeline: &Timeline) -> String {
     picture.essence(&Timeline::new(events)).to_json_lines()
 }
 
+/// The text must be what the guide has, in this file of `book/measured`.
+fn assert_in_the_book(name: &str, measured: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/measured");
+    let file = folder.join(name);
+    if env::var_os("BOOK_MEASURED").is_some_and(|value| value == "write") {
+        fs::write(&file, measured).expect("the book can be written");
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        kept == measured,
+        "the lab measures something else than book/measured/{name} says. If what is measured now is right, type: \
+         BOOK_MEASURED=write cargo test -p systemd-lab --features setup-tests --test daemons sshd\n\n{measured}"
+    );
+}
+
 #[test]
 fn an_open_session_survives_its_listener() {
     let timeline = run(&[]);
@@ -98,18 +114,7 @@ fn an_open_session_survives_its_listener() {
     assert_eq!(timeline.text_property(SESSION, "Result"), Some("success"));
     assert_eq!(last_line(&timeline), LINES, "all came through");
     assert_snapshot("session_survives", &life(SSHD, &timeline));
-
-    let measured = for_the_book(&timeline);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(MEASURED);
-    if env::var_os("BOOK_MEASURED").is_some_and(|value| value == "write") {
-        fs::write(&file, &measured).expect("the book can be written");
-    }
-    let kept = fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        kept == measured,
-        "the lab measures something else than {MEASURED} says. If what is measured now is right, type: BOOK_MEASURED=write \
-         cargo test -p systemd-lab --features setup-tests --test daemons sshd\n\n{measured}"
-    );
+    assert_in_the_book("sshd-session.json", &for_the_book(&timeline));
 }
 
 #[test]
@@ -122,4 +127,44 @@ fn without_its_kill_mode_the_session_dies_too() {
     assert_eq!(timeline.text_property(SESSION, "Result"), Some("exit-code"));
     assert!(last_line(&timeline) < LINES, "the rest did not come");
     assert_snapshot("session_dies", &life(SSHD, &timeline));
+    assert_in_the_book("sshd-control-group.json", &for_the_book(&timeline));
+}
+
+/// `RestartPreventExitStatus=255` is meant to prevent that. But it is `ExecStartPre=` that ends with 255, and the setting
+/// is about the main process.
+#[test]
+fn a_wrong_configuration_is_tried_again_all_the_same() {
+    let scenario = Scenario::new("sshd with a wrong configuration")
+        .start(SSHD)
+        .wait_for_state(SSHD, &["failed"], LONG)
+        .sleep(PATIENCE)
+        .observe(SSHD);
+    let wrong = GuestFile::text("/etc/ssh/sshd_config.d/wrong.conf", "NoSuchOption yes\n");
+    let timeline = DAEMONS.run(&scenario, &[wrong]).expect("the lab works");
+    assert_eq!(timeline.text_property(SSHD, "Result"), Some("exit-code"));
+    let gave_up = |kind: &EventKind| *kind == EventKind::StartLimitHit;
+    assert!(
+        timeline.first(SSHD, gave_up).is_some(),
+        "{}",
+        told(&timeline)
+    );
+    assert_in_the_book("sshd-configuration.json", &for_the_book(&timeline));
+}
+
+/// The guide shows the file itself, as Debian ships it.
+#[test]
+fn the_guide_has_debians_unit() {
+    let file = "/usr/lib/systemd/system/ssh.service";
+    let scenario = Scenario::new("the unit of sshd").run(&["/usr/bin/cat", file], LONG);
+    let timeline = DAEMONS.run(&scenario, &[]).expect("the lab works");
+    let text = timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::Command {
+                status: 0, output, ..
+            } => Some(output.as_str()),
+            _ => None,
+        });
+    assert_in_the_book("ssh-service.txt", text.expect("the guest has the file"));
 }
