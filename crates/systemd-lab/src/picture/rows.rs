@@ -290,6 +290,8 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
             let text = text.strip_prefix("request ").unwrap_or(name);
             return Some((mark, text.to_owned()));
         }
+        EventKind::ProbeChanged { outcome, .. } if outcome.is_success() => Mark::Answer,
+        EventKind::ProbeChanged { .. } => Mark::Bad,
         // A start shows in the states.
         EventKind::JobQueued { job } if job != "start" => Mark::Note,
         EventKind::JobEnded { result, .. } if result != "done" => Mark::Bad,

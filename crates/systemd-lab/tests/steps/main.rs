@@ -4,6 +4,7 @@
 mod support;
 
 mod attacks;
+mod probes;
 mod requests;
 mod units;
 mod waiting;
