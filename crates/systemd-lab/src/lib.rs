@@ -32,6 +32,7 @@ pub mod diagnosis;
 pub mod doctor;
 mod elf;
 mod error;
+pub mod experiment;
 mod image;
 mod lab;
 mod packages;
@@ -47,6 +48,7 @@ mod vm;
 
 pub use clock::clock_time;
 pub use error::LabError;
+pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use lab::shell::Shell;
 pub use lab::{GuestFile, Lab};
 pub use picture::Picture;

@@ -4,6 +4,7 @@
 //! agent and settings are laid over it when the snapshot is made, and need no download.
 
 pub(crate) mod archive;
+pub(crate) mod contents;
 mod cpio;
 mod guest_files;
 

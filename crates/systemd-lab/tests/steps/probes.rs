@@ -52,14 +52,17 @@ fn changes<'a>(timeline: &'a Timeline, wanted: &str) -> Vec<(u64, u64, &'a Probe
 
 /// Attempts, and how many of them failed.
 fn sum(timeline: &Timeline, wanted: &str) -> Option<(u64, u64)> {
-    timeline.events().iter().find_map(|event| match &event.kind {
-        EventKind::ProbeEnded {
-            name,
-            attempts,
-            failed,
-        } if name == wanted => Some((*attempts, *failed)),
-        _ => None,
-    })
+    timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::ProbeEnded {
+                name,
+                attempts,
+                failed,
+            } if name == wanted => Some((*attempts, *failed)),
+            _ => None,
+        })
 }
 
 #[test]
@@ -87,9 +90,16 @@ fn a_probe_tells_changes_and_counts_the_rest() {
     assert_eq!(sum(&timeline, "no page"), Some((30, 30)));
     assert_eq!(
         changes(&timeline, "port"),
-        [(0, 0, refused), (5, 5, &ProbeOutcome::Connected), (20, 20, refused)]
+        [
+            (0, 0, refused),
+            (5, 5, &ProbeOutcome::Connected),
+            (20, 20, refused)
+        ]
     );
-    let ended = timeline.events().last().map(|event| timeline.time_of(event));
+    let ended = timeline
+        .events()
+        .last()
+        .map(|event| timeline.time_of(event));
     assert_eq!(ended.map(|time| time.as_secs()), Some(30));
 }
 
@@ -100,7 +110,10 @@ fn a_service_that_hangs_does_not_answer_in_time() {
         .step(probe("never", get("/never")))
         .sleep_until(Duration::from_secs(10));
     let timeline = run(&scenario, &files());
-    assert_eq!(changes(&timeline, "never"), [(0, 0, &ProbeOutcome::TimedOut)]);
+    assert_eq!(
+        changes(&timeline, "never"),
+        [(0, 0, &ProbeOutcome::TimedOut)]
+    );
     // The last one has not ended.
     assert_eq!(sum(&timeline, "never"), Some((9, 9)));
 }
