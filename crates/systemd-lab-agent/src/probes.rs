@@ -154,8 +154,13 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
     let mut due = Instant::now() + probe.every / 2;
     loop {
         thread::sleep(due.saturating_duration_since(Instant::now()));
-        let at_us = now_us();
+        let asked_us = now_us();
         let outcome = probe.attempt();
+        // An outage lasts from the first question without an answer until an answer comes.
+        let at_us = match outcome.is_success() {
+            true => now_us(),
+            false => asked_us,
+        };
         let mut count = locked(count);
         if count.is_over {
             return;
@@ -181,8 +186,10 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
         count.failed += u64::from(!outcome.is_success());
         count.last = Some(outcome);
         drop(count);
-        // No burst for what was missed while an attempt lasted.
-        due = (due + probe.every).max(Instant::now());
+        // No burst for what was missed while an attempt lasted, and no other phase after it.
+        while due <= Instant::now() {
+            due += probe.every;
+        }
     }
 }
 

@@ -190,7 +190,8 @@ pub enum EventKind {
         outcome: ResponseOutcome,
     },
     /// The first outcome of a [`crate::Step::Probe`], or one that is not that of the attempt before. Attempts that come out
-    /// alike are only counted: an hour has thousands. Its stamp is the time at which the attempt began.
+    /// alike are only counted: an hour has thousands. Its stamp: when a successful attempt was
+    /// answered, or when one that failed began.
     ProbeChanged {
         /// The probe's name.
         name: String,

@@ -113,7 +113,7 @@ pub enum Step {
         /// What to ask.
         target: ProbeTarget,
         /// From one attempt to the next. The first comes after half of this, so that attempts and faults at whole seconds
-        /// do not meet. An attempt that is due while the one before lasts comes right after it.
+        /// do not meet. One that is due while the one before lasts is left out.
         every: Duration,
         /// How long to wait for the whole answer.
         deadline: Duration,

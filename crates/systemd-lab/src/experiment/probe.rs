@@ -12,8 +12,8 @@ use super::PlanError;
 /// What monitoring commonly does at its most eager; a tenth of a percent of availability in an hour is three attempts.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// As long as the interval: the next attempt comes when this one is over.
-const TIMEOUT: Duration = EVERY;
+/// Of the interval: an attempt in vain is over before the next one is due, which would be left out otherwise.
+const PART_TO_WAIT: (u32, u32) = (9, 10);
 
 /// The agent refuses a shorter one.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -43,17 +43,21 @@ impl Probe {
         Probe {
             target,
             every: EVERY,
-            timeout: TIMEOUT,
+            timeout: part_to_wait(EVERY),
         }
     }
 
     /// From one attempt to the next. An outage is known no more exactly than this.
     #[must_use]
     pub fn every(self, every: Duration) -> Probe {
-        Probe { every, ..self }
+        Probe {
+            every,
+            timeout: part_to_wait(every),
+            ..self
+        }
     }
 
-    /// How long an answer may take, before the attempt has failed.
+    /// How long an answer may take, before the attempt has failed: nine tenths of the interval, if nothing else is said.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Probe {
         Probe { timeout, ..self }
@@ -112,6 +116,10 @@ impl Probe {
             Some(_) => Ok(()),
         }
     }
+}
+
+fn part_to_wait(every: Duration) -> Duration {
+    every * PART_TO_WAIT.0 / PART_TO_WAIT.1
 }
 
 #[cfg(test)]
