@@ -99,7 +99,7 @@ impl Probe {
         };
         let Some(address) = address else {
             return refuse(
-                "the URL must begin with http:// (the guest has no certificates; ask the service behind TLS)",
+                "the URL must begin with http:// (the lab speaks no TLS; name a port that takes plain HTTP)",
             );
         };
         let is_http = matches!(self.target, ProbeTarget::Get(_));

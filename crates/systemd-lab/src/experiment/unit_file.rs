@@ -16,6 +16,9 @@ pub(super) const SETTINGS: &str = include_str!("settings.txt");
 /// Sections and settings of this kind are other programs': systemd.unit(5).
 const FOREIGN: &str = "X-";
 
+/// Where a setting belongs that several sections have: nearly always in one of these.
+const COMMON: [&str; 3] = ["Unit", "Service", "Install"];
+
 /// How alike a misspelt name must be to one that is known, so that it is worth a question.
 const ALIKE: f32 = 0.7;
 
@@ -88,7 +91,9 @@ pub(super) fn check_names(file: &str, text: &str) -> Result<(), PlanError> {
         }
         if !known.contains(&(section, name)) {
             let elsewhere = known.iter().filter(|(_, other)| *other == name);
-            let place = elsewhere.map(|(section, _)| *section).min();
+            let places: Vec<&str> = elsewhere.map(|(section, _)| *section).collect();
+            let place = COMMON.into_iter().find(|common| places.contains(common));
+            let place = place.or_else(|| places.into_iter().min());
             let names = known
                 .iter()
                 .filter(|(in_section, _)| *in_section == section);
@@ -188,6 +193,8 @@ mod tests {
         assert_eq!(said, "");
         let said = complaint("[Service]\nWantedBy=multi-user.target\n").unwrap_or_default();
         assert!(said.contains("[Install]"), "{said}");
+        let said = complaint("[Unit]\nType=exec\n").unwrap_or_default();
+        assert!(said.contains("[Service]"), "{said}");
         let said = complaint("[Sevrice]\n").unwrap_or_default();
         assert!(said.contains("[Service]"), "{said}");
         let said = complaint("Type=simple\n").unwrap_or_default();

@@ -158,6 +158,7 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
 fn recovered(recovery: Recovery, never_gone: &str) -> String {
     match recovery {
         Recovery::NeverGone => never_gone.to_owned(),
+        Recovery::After(time) if time < TENTH => "at once".to_owned(),
         Recovery::After(time) => format!("after {}", tenths(time)),
         Recovery::NotAgain => "not until the end".to_owned(),
     }

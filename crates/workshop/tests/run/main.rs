@@ -137,7 +137,7 @@ fn a_program_of_the_hosts_runs_with_the_guests_libraries() {
 
 #[test]
 fn systemd_refuses_the_unit() {
-    let fixture = with_unit("[Service]\nType=oneshot\nExecStart=relative\n");
+    let fixture = with_unit("[Service]\nType=oneshot\nRestart=always\nExecStart=/usr/bin/true\n");
     assert_snapshot!("refused", says(&fixture, &["--for", "5s"]));
 }
 
