@@ -6,6 +6,7 @@ mod support;
 mod attacks;
 mod probes;
 mod requests;
+mod settings;
 mod units;
 mod waiting;
 
