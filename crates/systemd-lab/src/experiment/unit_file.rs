@@ -159,9 +159,9 @@ pub(super) fn starts_nothing(texts: &[&str]) -> bool {
     let all: Vec<Setting<'_>> = texts.iter().flat_map(|text| settings(text)).collect();
     let is_set = |wanted: &str| {
         let of_service = all.iter().filter(|one| one.section == "Service");
-        let of_it = of_service.filter(|one| one.name == wanted);
+        let mut of_it = of_service.filter(|one| one.name == wanted);
         // An empty value takes back what came before.
-        of_it.last().is_some_and(|one| !one.value.is_empty())
+        of_it.next_back().is_some_and(|one| !one.value.is_empty())
     };
     let succeeds_alone = all.iter().any(|one| one.name == "SuccessAction");
     !is_set("ExecStart") && !is_set("ExecStop") && !succeeds_alone

@@ -106,7 +106,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(message) = summary.start_refused {
         let unit = experiment.main_unit();
         return Err(WrongUsage(format!(
-            "systemd refused to start {unit}: {message}; mend the unit file"
+            "systemd refused to start {unit}: {}; mend the unit file",
+            message.trim_end_matches('.')
         ))
         .into());
     }
