@@ -56,7 +56,7 @@ const UNIT_DIRECTORY: &str = "/etc/systemd/system";
 /// `StartLimitIntervalSec=` of 10 s are over by then.
 const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
 
-/// Wall time for a run: to restore and start, and for each virtual hour. An hour with a probe each second takes some
+/// Wall time for a run: to restore and start, and for each virtual hour. An hour with a probe each second takes ten to
 /// 30 s; a busy machine may take its time.
 const WALL_TIME: Duration = Duration::from_secs(120);
 const WALL_TIME_PER_HOUR: Duration = Duration::from_secs(240);
