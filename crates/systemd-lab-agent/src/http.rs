@@ -104,10 +104,23 @@ pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
     }
 }
 
-/// A response's status and body.
-type Answer = (u16, Vec<u8>);
+/// Reads a loopback address, e.g. `127.0.0.1:7878`.
+///
+/// # Errors
+///
+/// Says what is wrong with it.
+pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
+    address
+        .parse()
+        .map_err(|_| format!("{address}: this is no address like 127.0.0.1:7878"))
+        .and_then(loopback)
+}
 
-fn outcome_of(result: io::Result<Answer>) -> ResponseOutcome {
+/// A response's status and body.
+pub(crate) type Answer = (u16, Vec<u8>);
+
+/// An exchange's result as the outcome that is reported.
+pub(crate) fn outcome_of(result: io::Result<Answer>) -> ResponseOutcome {
     match result {
         Ok((status, body)) => ResponseOutcome::Answered {
             status,

@@ -22,6 +22,7 @@ pub mod journal;
 pub mod outbox;
 pub mod pace;
 pub mod prepare;
+pub mod probes;
 pub mod recorder;
 pub mod requests;
 pub mod runner;

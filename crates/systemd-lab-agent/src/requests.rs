@@ -102,10 +102,7 @@ impl Requests {
     ///
     /// When the address is none, or those of connecting and sending.
     pub fn open_half(&mut self, name: &str, address: &str, bytes: &str) -> io::Result<()> {
-        let address = address
-            .parse()
-            .map_err(|_| format!("{address}: this is no address like 127.0.0.1:7878"))
-            .and_then(http::loopback)
+        let address = http::loopback_address(address)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let mut stream = http::connect(address, LONGEST_CONNECT)?;
         stream.write_all(bytes.as_bytes())?;

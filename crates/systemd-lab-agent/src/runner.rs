@@ -18,6 +18,7 @@ use crate::handover::Handover;
 use crate::http::Request;
 use crate::journal;
 use crate::pace::{self, now_us};
+use crate::probes::{Probe, Probes};
 use crate::recorder::Recorder;
 use crate::requests::{Requests, response};
 use crate::systemd::{self, JobType};
@@ -40,6 +41,8 @@ pub fn run(
     let mut runner = Runner {
         recorder,
         requests: Requests::new()?,
+        probes: Probes::default(),
+        began: Instant::now(),
         handover,
     };
     runner.recorder.add(EventKind::ScenarioBegan {
@@ -51,7 +54,11 @@ pub fn run(
         let outcome = runner
             .step(step)
             .with_context(|| format!("in step {index}"))?;
-        let ends_here = outcome != StepOutcome::Done;
+        let ends_here = match outcome {
+            StepOutcome::Done => false,
+            StepOutcome::Refused { .. } => !scenario.goes_on_when_refused,
+            StepOutcome::DeadlinePassed => true,
+        };
         runner.recorder.add(EventKind::StepEnded { index, outcome });
         if ends_here {
             break;
@@ -64,6 +71,9 @@ pub fn run(
 struct Runner<'a, 'b> {
     recorder: &'a mut Recorder<'b>,
     requests: Requests,
+    probes: Probes,
+    /// When the scenario began.
+    began: Instant,
     handover: &'a Handover,
 }
 
@@ -86,6 +96,16 @@ impl Runner<'_, '_> {
                 deadline,
             } => self.wait_for(condition, *deadline),
             Step::Sleep { duration } => self.sleep(*duration),
+            Step::SleepUntil { time } => self.sleep(time.saturating_sub(self.began.elapsed())),
+            Step::Probe {
+                name,
+                target,
+                every,
+                deadline,
+            } => match Probe::new(name, target, *every, *deadline) {
+                Err(message) => Ok(refused("EINVAL", message)),
+                Ok(probe) => Ok(done_or_refused(self.probes.begin(probe))),
+            },
             Step::Request {
                 name,
                 method,
@@ -142,6 +162,9 @@ impl Runner<'_, '_> {
     /// Reads and writes out everything so far.
     fn collect(&mut self) -> anyhow::Result<()> {
         for event in self.requests.take_finished() {
+            self.recorder.add_event(event);
+        }
+        for event in self.probes.take_changes() {
             self.recorder.add_event(event);
         }
         self.recorder.collect()
@@ -240,6 +263,9 @@ impl Runner<'_, '_> {
 
     /// Writes out all that is known at the end.
     fn end(mut self, observe: &[String]) -> anyhow::Result<()> {
+        for event in self.probes.end() {
+            self.recorder.add_event(event);
+        }
         journal::synchronize()?;
         self.collect()?;
         for unit in observe {

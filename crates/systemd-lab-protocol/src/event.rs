@@ -189,6 +189,26 @@ pub enum EventKind {
         /// What came back.
         outcome: ResponseOutcome,
     },
+    /// The first outcome of a [`crate::Step::Probe`], or one that is not that of the attempt before. Attempts that come out
+    /// alike are only counted: an hour has thousands. Its stamp: when a successful attempt was
+    /// answered, or when one that failed began.
+    ProbeChanged {
+        /// The probe's name.
+        name: String,
+        /// What came of this attempt, and of all that follow until the next such event.
+        outcome: ProbeOutcome,
+        /// How many attempts came before this one.
+        attempts_before: u64,
+    },
+    /// The scenario has ended, and a [`crate::Step::Probe`] with it.
+    ProbeEnded {
+        /// The probe's name.
+        name: String,
+        /// How many attempts there were. One that had not ended yet is not counted.
+        attempts: u64,
+        /// How many of them failed.
+        failed: u64,
+    },
     /// The outcome of a [`crate::Step::Run`].
     Command {
         /// Program and arguments.
@@ -253,6 +273,39 @@ pub enum ResponseOutcome {
         /// How, e.g. `connection reset by peer`.
         error: String,
     },
+}
+
+/// What came of one attempt of a probe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum ProbeOutcome {
+    /// A whole response.
+    Answered {
+        /// HTTP status code.
+        status: u16,
+    },
+    /// The connection was made; no more was asked.
+    Connected,
+    /// Nothing listened (ECONNREFUSED).
+    Refused,
+    /// The deadline passed.
+    TimedOut,
+    /// The connection ended before the whole response had arrived.
+    Broken {
+        /// How, e.g. `connection reset by peer`.
+        error: String,
+    },
+}
+
+impl ProbeOutcome {
+    /// Whether the service did what was asked: it answered with a status below 400, or took the connection.
+    pub fn is_success(&self) -> bool {
+        match self {
+            ProbeOutcome::Answered { status } => *status < 400,
+            ProbeOutcome::Connected => true,
+            ProbeOutcome::Refused | ProbeOutcome::TimedOut | ProbeOutcome::Broken { .. } => false,
+        }
+    }
 }
 
 impl Event {

@@ -22,6 +22,10 @@ pub struct Scenario {
     /// Units whose effective properties are recorded when the scenario ends
     /// (as `systemctl show UNIT` prints them; see [`crate::EventKind::Properties`]).
     pub observe: Vec<String>,
+    /// A step that systemd refuses does not end the scenario: for a plan of faults, of which one may find nothing left to
+    /// hit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub goes_on_when_refused: bool,
 }
 
 /// One thing that the agent does.
@@ -96,6 +100,24 @@ pub enum Step {
         /// For how long.
         duration: Duration,
     },
+    /// Lets virtual time pass until this long after the scenario began; no time, if that has passed already.
+    SleepUntil {
+        /// Counted from [`crate::EventKind::ScenarioBegan`].
+        time: Duration,
+    },
+    /// Begins to ask, again and again until the scenario ends, whether a service answers, beside the steps that follow.
+    /// Changes of the answer come as [`crate::EventKind::ProbeChanged`], the sum as [`crate::EventKind::ProbeEnded`].
+    Probe {
+        /// A name to tell probes apart.
+        name: String,
+        /// What to ask.
+        target: ProbeTarget,
+        /// From one attempt to the next. The first comes after half of this, so that attempts and faults at whole seconds
+        /// do not meet. One that is due while the one before lasts is left out.
+        every: Duration,
+        /// How long to wait for the whole answer.
+        deadline: Duration,
+    },
     /// Sends an HTTP/1.1 request on the guest's loopback, on a connection of its own.
     /// Its outcome comes as [`crate::EventKind::Response`].
     Request {
@@ -159,6 +181,17 @@ pub enum Step {
         /// How long it may take.
         deadline: Duration,
     },
+}
+
+/// What a [`Step::Probe`] asks. Only loopback addresses, given as numbers, are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeTarget {
+    /// `GET` this URL, e.g. `http://127.0.0.1:7878/`, on a connection of its own each time.
+    Get(String),
+    /// Connect to this TCP address, e.g. `127.0.0.1:22`, and close the connection. The kernel also takes connections for a
+    /// service that hangs: this finds one that is gone.
+    Connect(String),
 }
 
 /// Whom a signal goes to: systemd.kill(5), `systemctl kill --kill-whom=`.

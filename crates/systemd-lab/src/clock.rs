@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use systemd_lab_protocol::EventKind;
+use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
 use crate::view::{STEP, TOLERANCE};
@@ -19,6 +19,12 @@ impl Timeline {
     /// For each event the whole seconds from the beginning of the scenario, with neither timer slack nor the small
     /// costs of starting processes. Zero for what came before.
     pub fn coarse_seconds(&self) -> Vec<u64> {
+        self.coarse_seconds_with(|_| None)
+    }
+
+    /// As [`Self::coarse_seconds`], where some events happen at a time that is known: it is theirs, and the sum goes on
+    /// from there.
+    pub(crate) fn coarse_seconds_with(&self, known: impl Fn(&Event) -> Option<u64>) -> Vec<u64> {
         let began = self
             .events()
             .iter()
@@ -30,9 +36,14 @@ impl Timeline {
         for event in self.events() {
             let since = Duration::from_micros(event.at_us.saturating_sub(changed_us));
             let mut seconds = changed + steps(since);
+            let known = known(event);
+            if let Some(known) = known {
+                seconds = known.max(changed);
+                lost = Duration::ZERO;
+            }
             let is_change = matches!(event.kind, EventKind::StateChanged { .. });
-            if is_change && event.at_us >= began {
-                if seconds == changed {
+            if (is_change || known.is_some()) && event.at_us >= began {
+                if known.is_none() && seconds == changed {
                     lost += since;
                 }
                 if lost >= MOST_LOST + STEP {
@@ -64,7 +75,6 @@ fn steps(distance: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use systemd_lab_protocol::Event;
     use systemd_lab_protocol::event::Source;
 
     fn timeline(changes_ms: &[u64]) -> Timeline {

@@ -3,7 +3,9 @@
 mod remembered;
 pub(crate) mod shell;
 
+use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,7 @@ const LIVE_INTERVAL: Duration = Duration::from_millis(5);
 /// Permission bits of a unit or data file, and of a program.
 const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
+const ANY_EXECUTE: u32 = 0o111;
 
 /// A file to put into the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,9 @@ pub struct GuestFile {
     path: String,
     mode: u32,
     content: Content,
+    /// Whoever puts it there has seen to its libraries.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    may_be_dynamic: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +61,7 @@ impl GuestFile {
             path: path.into(),
             mode: PLAIN,
             content: Content::Text(content.into()),
+            may_be_dynamic: false,
         }
     }
 
@@ -64,6 +71,7 @@ impl GuestFile {
             path: path.into(),
             mode: PLAIN,
             content: Content::Host(host.into()),
+            may_be_dynamic: false,
         }
     }
 
@@ -73,7 +81,33 @@ impl GuestFile {
             path: path.into(),
             mode: EXECUTABLE,
             content: Content::Host(host.into()),
+            may_be_dynamic: false,
         }
+    }
+
+    /// A file of the host, which is executable in the guest if it is on the host. A binary may be linked dynamically, if the
+    /// guest has its libraries or they are put there as well:
+    /// [`Experiment::check_programs`](crate::Experiment::check_programs) finds out.
+    pub fn from_host(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
+        let host = host.into();
+        // One that is not there is complained of when it is read.
+        let is_executable =
+            fs::metadata(&host).is_ok_and(|meta| meta.permissions().mode() & ANY_EXECUTE != 0);
+        GuestFile {
+            path: path.into(),
+            mode: if is_executable { EXECUTABLE } else { PLAIN },
+            content: Content::Host(host),
+            may_be_dynamic: true,
+        }
+    }
+
+    /// Where it lies in the guest.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn is_executable(&self) -> bool {
+        self.mode & ANY_EXECUTE != 0
     }
 
     /// Where its content lies on the host, if it does.
@@ -84,7 +118,7 @@ impl GuestFile {
         }
     }
 
-    fn load(&self) -> Result<Blob, LabError> {
+    pub(crate) fn load(&self) -> Result<Blob, LabError> {
         let content = match &self.content {
             Content::Text(text) => text.clone().into_bytes(),
             Content::Host(path) => {
@@ -92,7 +126,7 @@ impl GuestFile {
                     path: path.clone(),
                     source,
                 })?;
-                elf::prepare(path, content)?
+                elf::prepare(path, content, self.may_be_dynamic)?
             }
         };
         Ok(Blob {
@@ -184,6 +218,12 @@ impl Lab {
 
     pub(crate) fn cache(&self) -> &Cache {
         &self.cache
+    }
+
+    /// The paths of all that the guest's packages bring, without a leading slash; none if the image is gone.
+    pub(crate) fn guest_paths(&self) -> Option<HashSet<String>> {
+        let image = image::Image::look_up(&self.cache, self.guest())?;
+        image::contents::paths(&image.initrd()).ok()
     }
 
     /// The directory of its snapshot.

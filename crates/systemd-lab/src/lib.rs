@@ -33,6 +33,7 @@ pub mod diagnosis;
 pub mod doctor;
 mod elf;
 mod error;
+pub mod experiment;
 mod guest;
 mod image;
 mod lab;
@@ -49,6 +50,7 @@ mod vm;
 
 pub use clock::clock_time;
 pub use error::LabError;
+pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use guest::{Guest, SUITE_VARIABLE, Suite};
 pub use lab::shell::Shell;
 pub use lab::{GuestFile, Lab};

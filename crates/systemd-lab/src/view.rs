@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
+use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
@@ -137,7 +137,7 @@ impl View {
         }
     }
 
-    /// Shows responses to the scenario's requests.
+    /// Shows responses to the scenario's requests, and when those to its probes change.
     #[must_use]
     pub fn responses(self) -> View {
         View {
@@ -284,7 +284,7 @@ impl View {
             | EventKind::Timeout { .. }
             | EventKind::Killing { .. } => self.deadlines,
             EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => self.listeners,
-            EventKind::Response { .. } => self.responses,
+            EventKind::Response { .. } | EventKind::ProbeChanged { .. } => self.responses,
             _ => false,
         }
     }
@@ -315,6 +315,9 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::ListenerClosed { address } => format!("no longer listening on {address}"),
         EventKind::Response { name, outcome } => {
             format!("request \"{name}\": {}", response_text(outcome))
+        }
+        EventKind::ProbeChanged { name, outcome, .. } => {
+            format!("{name}: {}", probe_text(outcome))
         }
         EventKind::StepEnded { outcome, .. } => match outcome {
             StepOutcome::Done => return None,
@@ -359,6 +362,16 @@ fn response_text(outcome: &ResponseOutcome) -> String {
         ResponseOutcome::Refused => "connection refused".to_owned(),
         ResponseOutcome::TimedOut => "no response in time".to_owned(),
         ResponseOutcome::Broken { .. } => "connection closed without a whole response".to_owned(),
+    }
+}
+
+fn probe_text(outcome: &ProbeOutcome) -> String {
+    match outcome {
+        ProbeOutcome::Answered { status } => status.to_string(),
+        ProbeOutcome::Connected => "connected".to_owned(),
+        ProbeOutcome::Refused => "connection refused".to_owned(),
+        ProbeOutcome::TimedOut => "no response in time".to_owned(),
+        ProbeOutcome::Broken { .. } => "connection closed without a whole response".to_owned(),
     }
 }
 

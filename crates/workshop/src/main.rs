@@ -18,6 +18,7 @@ mod image;
 mod install;
 mod progress;
 mod reset;
+mod run;
 mod shell;
 mod starter;
 mod status;
@@ -76,6 +77,8 @@ enum Command {
         #[arg(long, value_name = "EVENT")]
         at: Option<String>,
     },
+    /// Run any service of yours under systemd, with faults at chosen times.
+    Run(run::Arguments),
     /// Show your files against the solution's, once the exercise is passed.
     Diff(diff::Arguments),
     /// Make an exercise its starter again; your work is kept below saved/.
@@ -182,6 +185,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let exercise = progress.chosen(&workshop, exercise.as_deref())?;
             return shell::run(&workshop, exercise, at.as_deref()).map(exit_status);
         }
+        Some(Command::Run(arguments)) => return run::run(arguments).map(exit_status),
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
             return doctor::run(&workshop, arguments).map(exit_status);

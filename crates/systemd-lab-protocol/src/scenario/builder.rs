@@ -85,6 +85,21 @@ impl Scenario {
         self.step(Step::Sleep { duration })
     }
 
+    /// [`Step::SleepUntil`]
+    #[must_use]
+    pub fn sleep_until(self, time: Duration) -> Scenario {
+        self.step(Step::SleepUntil { time })
+    }
+
+    /// [`Scenario::goes_on_when_refused`]
+    #[must_use]
+    pub fn go_on_when_refused(self) -> Scenario {
+        Scenario {
+            goes_on_when_refused: true,
+            ..self
+        }
+    }
+
     /// [`Step::WaitFor`]
     #[must_use]
     pub fn wait_for(self, condition: Condition, deadline: Duration) -> Scenario {

@@ -5,6 +5,7 @@
 
 mod added;
 pub(crate) mod archive;
+pub(crate) mod contents;
 mod cpio;
 mod guest_files;
 

@@ -15,6 +15,10 @@ mod rows;
 mod svg;
 mod words;
 
+pub(crate) use essence::settled;
+
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use crate::timeline::Timeline;
@@ -31,6 +35,8 @@ pub struct Picture {
     title: Option<String>,
     id: Option<String>,
     logs: bool,
+    /// What steps of the scenario are called, by index.
+    steps: BTreeMap<usize, String>,
 }
 
 impl Picture {
@@ -41,6 +47,7 @@ impl Picture {
             title: None,
             id: None,
             logs: false,
+            steps: BTreeMap::new(),
         }
     }
 
@@ -85,6 +92,12 @@ impl Picture {
         Picture { logs: true, ..self }
     }
 
+    /// Shows when these steps of the scenario began: their indices, and what they are called.
+    #[must_use]
+    pub fn steps(self, steps: BTreeMap<usize, String>) -> Picture {
+        Picture { steps, ..self }
+    }
+
     /// The picture as SVG. Without blank lines, so that Markdown takes it for one piece.
     pub fn render(&self, timeline: &Timeline) -> String {
         svg::document(&[self.drawn(timeline)])
@@ -103,7 +116,7 @@ impl Picture {
 
     fn rows(&self, timeline: &Timeline) -> Rows {
         let timeline = essence::settled(timeline);
-        fold::folded(Rows::of(&timeline, &self.units, self.logs))
+        fold::folded(Rows::of(&timeline, &self.units, self.logs, &self.steps))
     }
 
     fn drawn(&self, timeline: &Timeline) -> Drawn {

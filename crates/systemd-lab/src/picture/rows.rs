@@ -1,5 +1,7 @@
 //! What a picture tells: a row of words for each event that matters, and the states between them.
 
+use std::collections::BTreeMap;
+
 use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
@@ -118,7 +120,12 @@ pub(super) fn is_shown(kind: &EventKind) -> bool {
 }
 
 impl Rows {
-    pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Rows {
+    pub(super) fn of(
+        timeline: &Timeline,
+        units: &[String],
+        logs: bool,
+        steps: &BTreeMap<usize, String>,
+    ) -> Rows {
         let mut builder = Builder {
             rows: Rows {
                 lanes: units.to_vec(),
@@ -143,6 +150,11 @@ impl Rows {
                     let is_over_at_once = next.is_some_and(|next| times[index + 1 + next] == at);
                     let is_passing = is_over_at_once && PASSING.contains(&to.as_str());
                     builder.change(event, at, (from, to), is_passing);
+                }
+                EventKind::StepBegan { index } => {
+                    if let Some(text) = steps.get(index) {
+                        builder.push(at, None, Mark::Signal, text.clone());
+                    }
                 }
                 EventKind::Notified { assignments, .. }
                     if assignments.iter().any(|one| one == PING) =>
@@ -290,6 +302,8 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
             let text = text.strip_prefix("request ").unwrap_or(name);
             return Some((mark, text.to_owned()));
         }
+        EventKind::ProbeChanged { outcome, .. } if outcome.is_success() => Mark::Answer,
+        EventKind::ProbeChanged { .. } => Mark::Bad,
         // A start shows in the states.
         EventKind::JobQueued { job } if job != "start" => Mark::Note,
         EventKind::JobEnded { result, .. } if result != "done" => Mark::Bad,

@@ -96,7 +96,12 @@ fn real() -> Timeline {
 }
 
 fn pictured(timeline: &Timeline) -> (Rows, Layout) {
-    let rows = Rows::of(timeline, &Picture::everything(timeline).units, true);
+    let rows = Rows::of(
+        timeline,
+        &Picture::everything(timeline).units,
+        true,
+        &Default::default(),
+    );
     let layout = Layout::of(&rows, None);
     (rows, layout)
 }

@@ -4,7 +4,9 @@
 mod support;
 
 mod attacks;
+mod probes;
 mod requests;
+mod settings;
 mod units;
 mod waiting;
 

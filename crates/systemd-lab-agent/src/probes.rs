@@ -1,0 +1,269 @@
+//! Probes: each asks again and again whether a service answers, on a thread of its own, beside the scenario's steps.
+//!
+//! Only changes are told. Nothing wakes the agent for them: they are taken whenever it looks at what has happened, so that
+//! an hour of probes costs no more than its connections.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, Source};
+use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::{Event, EventKind};
+
+use crate::http::{self, Request, outcome_of};
+use crate::pace::now_us;
+use crate::recorder::own_event;
+
+/// A probe that asked all the time would leave the guest nothing else to do.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What to ask, and how often.
+pub struct Probe {
+    name: String,
+    question: Question,
+    every: Duration,
+    deadline: Duration,
+}
+
+enum Question {
+    Get(Request),
+    Connect(SocketAddr),
+}
+
+impl Probe {
+    /// Makes a probe of a step's parts.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the address or the interval.
+    pub fn new(
+        name: &str,
+        target: &ProbeTarget,
+        every: Duration,
+        deadline: Duration,
+    ) -> Result<Probe, String> {
+        if every < SHORTEST_INTERVAL {
+            let shortest = SHORTEST_INTERVAL.as_millis();
+            return Err(format!(
+                "a probe may come every {shortest} ms at the most often"
+            ));
+        }
+        let question = match target {
+            ProbeTarget::Get(url) => Question::Get(Request::new("GET", url, None)?),
+            ProbeTarget::Connect(address) => Question::Connect(http::loopback_address(address)?),
+        };
+        Ok(Probe {
+            name: name.to_owned(),
+            question,
+            every,
+            deadline,
+        })
+    }
+
+    fn attempt(&self) -> ProbeOutcome {
+        match &self.question {
+            Question::Get(request) => probe_outcome(request.send(self.deadline)),
+            Question::Connect(address) => match http::connect(*address, self.deadline) {
+                Ok(_) => ProbeOutcome::Connected,
+                Err(error) => probe_outcome(outcome_of(Err(error))),
+            },
+        }
+    }
+}
+
+/// What counts is whether it answers, not what: a body may differ each time.
+fn probe_outcome(outcome: ResponseOutcome) -> ProbeOutcome {
+    match outcome {
+        ResponseOutcome::Answered { status, .. } => ProbeOutcome::Answered { status },
+        ResponseOutcome::Refused => ProbeOutcome::Refused,
+        ResponseOutcome::TimedOut => ProbeOutcome::TimedOut,
+        ResponseOutcome::Broken { error } => ProbeOutcome::Broken { error },
+    }
+}
+
+/// All probes of a scenario.
+pub struct Probes {
+    counts: Vec<(String, Arc<Mutex<Count>>)>,
+    changes: Receiver<Event>,
+    changed: Sender<Event>,
+}
+
+/// The attempts of one probe that have ended.
+#[derive(Default)]
+struct Count {
+    attempts: u64,
+    failed: u64,
+    last: Option<ProbeOutcome>,
+    /// Later attempts are not the scenario's.
+    is_over: bool,
+}
+
+impl Default for Probes {
+    fn default() -> Probes {
+        let (changed, changes) = mpsc::channel();
+        Probes {
+            counts: Vec::new(),
+            changes,
+            changed,
+        }
+    }
+}
+
+impl Probes {
+    /// Begins to ask.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no thread.
+    pub fn begin(&mut self, probe: Probe) -> io::Result<()> {
+        let count = Arc::new(Mutex::new(Count::default()));
+        self.counts.push((probe.name.clone(), Arc::clone(&count)));
+        let changed = self.changed.clone();
+        thread::Builder::new().spawn(move || ask_until_the_end(&probe, &count, &changed))?;
+        Ok(())
+    }
+
+    /// The changes since the last call.
+    pub fn take_changes(&mut self) -> Vec<Event> {
+        self.changes.try_iter().collect()
+    }
+
+    /// Stops counting, and returns the changes since the last call and the sum of each probe.
+    pub fn end(&mut self) -> Vec<Event> {
+        let ended = self.counts.iter().map(|(name, count)| {
+            let mut count = locked(count);
+            count.is_over = true;
+            let kind = EventKind::ProbeEnded {
+                name: name.clone(),
+                attempts: count.attempts,
+                failed: count.failed,
+            };
+            own_event(None, kind)
+        });
+        let ended: Vec<Event> = ended.collect();
+        let mut events = self.take_changes();
+        events.extend(ended);
+        events
+    }
+}
+
+fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event>) {
+    let mut due = Instant::now() + probe.every / 2;
+    loop {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let asked_us = now_us();
+        let outcome = probe.attempt();
+        // An outage lasts from the first question without an answer until an answer comes.
+        let at_us = match outcome.is_success() {
+            true => now_us(),
+            false => asked_us,
+        };
+        let mut count = locked(count);
+        if count.is_over {
+            return;
+        }
+        if count.last.as_ref() != Some(&outcome) {
+            let kind = EventKind::ProbeChanged {
+                name: probe.name.clone(),
+                outcome: outcome.clone(),
+                attempts_before: count.attempts,
+            };
+            // Sent under the lock: whoever ends the count has all changes that it counted.
+            let sent = changed.send(Event {
+                at_us,
+                unit: None,
+                source: Source::Agent,
+                kind,
+            });
+            if sent.is_err() {
+                return;
+            }
+        }
+        count.attempts += 1;
+        count.failed += u64::from(!outcome.is_success());
+        count.last = Some(outcome);
+        drop(count);
+        // No burst for what was missed while an attempt lasted, and no other phase after it.
+        while due <= Instant::now() {
+            due += probe.every;
+        }
+    }
+}
+
+/// A thread that panicked while it counted has counted right so far.
+fn locked(count: &Mutex<Count>) -> MutexGuard<'_, Count> {
+    count.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    const EVERY: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn changes(events: &[Event]) -> Vec<&ProbeOutcome> {
+        let outcome = |event| match event {
+            &Event {
+                kind: EventKind::ProbeChanged { ref outcome, .. },
+                ..
+            } => Some(outcome),
+            _ => None,
+        };
+        events.iter().filter_map(outcome).collect()
+    }
+
+    fn wait_for(probes: &mut Probes, seen: &mut Vec<Event>, number: usize) {
+        let began = Instant::now();
+        while changes(seen).len() < number {
+            assert!(began.elapsed() < LONG, "in vain: {seen:?}");
+            seen.extend(probes.take_changes());
+            thread::sleep(EVERY);
+        }
+    }
+
+    #[test]
+    fn only_changes_are_told_and_all_attempts_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let target = ProbeTarget::Connect(address.to_string());
+        let probe = Probe::new("p", &target, EVERY, LONG).expect("it is right");
+        let mut probes = Probes::default();
+        probes.begin(probe).expect("there are threads");
+        let mut seen = Vec::new();
+        wait_for(&mut probes, &mut seen, 1);
+        while locked(&probes.counts[0].1).attempts < 3 {
+            thread::sleep(EVERY);
+        }
+        drop(listener);
+        wait_for(&mut probes, &mut seen, 2);
+        seen.extend(probes.end());
+        assert_eq!(
+            changes(&seen)[..2],
+            [&ProbeOutcome::Connected, &ProbeOutcome::Refused]
+        );
+        let Some(EventKind::ProbeEnded {
+            attempts, failed, ..
+        }) = seen.last().map(|event| &event.kind)
+        else {
+            panic!("no sum: {seen:?}");
+        };
+        assert!(*attempts > *failed && *failed >= 1, "{attempts} {failed}");
+        assert!(attempts - failed >= 3);
+    }
+
+    #[test]
+    fn only_loopback_and_a_bearable_pace() {
+        let wrong = |target: ProbeTarget, every| Probe::new("p", &target, every, LONG).err();
+        let connect = |address: &str| ProbeTarget::Connect(address.to_owned());
+        assert!(wrong(connect("192.0.2.1:80"), EVERY).is_some());
+        assert!(wrong(connect("localhost"), EVERY).is_some());
+        assert!(wrong(ProbeTarget::Get("127.0.0.1:80".to_owned()), EVERY).is_some());
+        assert!(wrong(connect("127.0.0.1:80"), Duration::ZERO).is_some());
+    }
+}

@@ -1,0 +1,158 @@
+//! What can be wrong with an experiment before anything runs.
+
+use std::path::PathBuf;
+
+use super::span::span_text;
+use crate::error::LabError;
+
+/// Why an experiment cannot be carried out as it is planned. Every text names the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// A word that is no fault.
+    #[error("{fault:?} is no fault; there are: {known}")]
+    UnknownFault {
+        /// The word.
+        fault: String,
+        /// Those that there are.
+        known: &'static str,
+    },
+    /// A word that is no signal.
+    #[error("{signal:?} is no signal; there are: {known}")]
+    UnknownSignal {
+        /// The word.
+        signal: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// The fault comes when all is over.
+    #[error("{fault} at {} comes after the end, at {}; let the experiment last longer", span_text(*at), span_text(*length))]
+    FaultAfterEnd {
+        /// The fault.
+        fault: String,
+        /// When it should come.
+        at: std::time::Duration,
+        /// How long the experiment lasts.
+        length: std::time::Duration,
+    },
+    /// The path ends in no unit's name.
+    #[error("{} is no unit file: its name must end in .service, .socket, .timer, .path or .target", path.display())]
+    NoUnitFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A template can only be started as an instance of it.
+    #[error(
+        "{unit} is a template, and systemd starts only instances of one; add the template as a file, and name the unit file of something that starts it"
+    )]
+    Template {
+        /// Its name.
+        unit: String,
+    },
+    /// A fault is aimed at nothing.
+    #[error("{fault} is aimed at {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    NoSuchUnit {
+        /// The fault.
+        fault: String,
+        /// The unit.
+        unit: String,
+        /// Units that are there.
+        known: Vec<String>,
+    },
+    /// A section that systemd would pass over.
+    #[error("{file}:{line}: systemd knows no section [{section}]{hint}")]
+    UnknownSection {
+        /// The file, in the guest.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The section.
+        section: String,
+        /// A question, or nothing.
+        hint: String,
+    },
+    /// A setting that systemd would pass over.
+    #[error("{file}:{line}: systemd knows no {setting}= in [{section}]{hint}")]
+    UnknownSetting {
+        /// The file, in the guest.
+        file: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The section.
+        section: String,
+        /// The setting.
+        setting: String,
+        /// A question, or nothing.
+        hint: String,
+    },
+    /// A service without anything to start.
+    #[error(
+        "{unit} has no ExecStart=, and systemd refuses a service that starts nothing; add one to its [Service] section"
+    )]
+    StartsNothing {
+        /// Its name.
+        unit: String,
+    },
+    /// A unit file must be text.
+    #[error(
+        "{path} is no text, and systemd would not read it as a unit file; is it the right file?"
+    )]
+    NotText {
+        /// Where it lies in the guest.
+        path: String,
+    },
+    /// The path in the guest must be absolute, and must not go up.
+    #[error("{path:?} is no place in the guest; name an absolute path, e.g. /usr/bin/my")]
+    BadGuestPath {
+        /// The path.
+        path: String,
+    },
+    /// A probe that asks nobody.
+    #[error("cannot probe {address}: {why}")]
+    BadProbe {
+        /// What should be asked.
+        address: String,
+        /// Why not, and what is right.
+        why: &'static str,
+    },
+    /// A probe that comes too often, or never.
+    #[error("a probe each {} cannot be; take 10ms or more", span_text(*every))]
+    BadInterval {
+        /// From one attempt to the next.
+        every: std::time::Duration,
+    },
+    /// A binary would not start in the guest.
+    #[error(
+        "{} needs {}, which the guest lacks; link it statically (-Ctarget-feature=+crt-static), or put the library into the guest as a file, e.g. at /usr/lib",
+        path.display(),
+        libraries.join(" and ")
+    )]
+    MissingLibraries {
+        /// The binary, on the host.
+        path: PathBuf,
+        /// What the guest lacks.
+        libraries: Vec<String>,
+    },
+    /// A script would not start in the guest.
+    #[error("{} is a script for {interpreter}, which the guest lacks; put that into the guest as a file, or take a program that needs none", path.display())]
+    MissingInterpreter {
+        /// The script, on the host.
+        path: PathBuf,
+        /// What its first line names.
+        interpreter: String,
+    },
+    /// A file that cannot be put into the guest.
+    #[error(transparent)]
+    File(LabError),
+}
+
+/// Why there is no timeline.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    /// The plan is wrong.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The lab failed, or the wall time ran out.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+}

@@ -1,0 +1,181 @@
+//! Looks at the files of an experiment before they go into the guest.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::Path;
+
+use super::{PlanError, is_unit_name, unit_file};
+use crate::elf;
+use crate::lab::GuestFile;
+
+/// Where systemd reads units, in the guest.
+const UNIT_DIRECTORIES: [&str; 3] = [
+    "/etc/systemd/system/",
+    "/run/systemd/system/",
+    "/usr/lib/systemd/system/",
+];
+
+/// Where the guest's loader looks for libraries, as the image's archive names them.
+const LIBRARY_DIRECTORIES: [&str; 3] = ["usr/lib/x86_64-linux-gnu/", "usr/lib/", "usr/lib64/"];
+
+/// How a script names its interpreter.
+const SHEBANG: &[u8] = b"#!";
+
+/// The longest first line that the kernel reads: BINPRM_BUF_SIZE.
+const LONGEST_SHEBANG: usize = 256;
+
+/// What is below one of systemd's directories: `my.service`, `my.service.d/x.conf`.
+fn in_unit_directory(path: &str) -> Option<&str> {
+    UNIT_DIRECTORIES
+        .iter()
+        .find_map(|directory| path.strip_prefix(directory))
+}
+
+/// The names of the units among the files.
+pub(super) fn units(files: &[GuestFile]) -> Vec<String> {
+    let names = files
+        .iter()
+        .filter_map(|file| in_unit_directory(file.path()));
+    let names = names.filter(|name| !name.contains('/') && is_unit_name(name));
+    names.map(str::to_owned).collect()
+}
+
+/// Reads them all, and looks at those that systemd will read.
+pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
+    // By unit: its own text, and those of its drop-ins.
+    let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in files {
+        let path = file.path();
+        if !path.starts_with('/') || path.ends_with('/') || path.split('/').any(|part| part == "..")
+        {
+            return Err(PlanError::BadGuestPath {
+                path: path.to_owned(),
+            });
+        }
+        let content = file.load().map_err(PlanError::File)?.content;
+        let Some(name) = in_unit_directory(path) else {
+            continue;
+        };
+        let unit = match name.split_once(".d/") {
+            Some((unit, drop_in)) if drop_in.ends_with(".conf") => unit,
+            None if is_unit_name(name) => name,
+            _ => continue,
+        };
+        let text = String::from_utf8(content).map_err(|_| PlanError::NotText {
+            path: path.to_owned(),
+        })?;
+        unit_file::check_names(name, &text)?;
+        texts.entry(unit.to_owned()).or_default().push(text);
+    }
+    for unit in units(files) {
+        let texts: Vec<&str> = texts
+            .get(&unit)
+            .map(|texts| texts.iter().map(String::as_str).collect())
+            .unwrap_or_default();
+        if unit.ends_with(".service") && unit_file::starts_nothing(&texts) {
+            return Err(PlanError::StartsNothing { unit });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the guest, which has these paths, has all that the programs among the files need.
+pub(super) fn check_programs(
+    files: &[GuestFile],
+    guest: &HashSet<String>,
+) -> Result<(), PlanError> {
+    let is_there = |path: &str| {
+        let own = files.iter().any(|file| file.path() == path);
+        let relative = path.trim_start_matches('/');
+        // /bin and /lib are links to /usr/bin and /usr/lib.
+        own || guest.contains(relative) || guest.contains(&format!("usr/{relative}"))
+    };
+    let has_library = |name: &str| {
+        let own = files
+            .iter()
+            .any(|file| file.path().rsplit('/').next() == Some(name));
+        own || LIBRARY_DIRECTORIES
+            .iter()
+            .any(|directory| guest.contains(&format!("{directory}{name}")))
+    };
+    for file in files {
+        let Some(path) = file.host() else { continue };
+        let content = fs::read(path).map_err(|source| unreadable(path, source))?;
+        if let Some(needs) = elf::needs(&content) {
+            let interpreter = needs.interpreter.filter(|loader| !is_there(loader));
+            let libraries = needs
+                .libraries
+                .into_iter()
+                .filter(|name| !has_library(name));
+            let missing: Vec<String> = interpreter.into_iter().chain(libraries).collect();
+            if !missing.is_empty() {
+                return Err(PlanError::MissingLibraries {
+                    path: path.to_owned(),
+                    libraries: missing,
+                });
+            }
+        } else if let Some(interpreter) = interpreter(&content)
+            && file.is_executable()
+            && !is_there(&interpreter)
+        {
+            return Err(PlanError::MissingInterpreter {
+                path: path.to_owned(),
+                interpreter,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, source: std::io::Error) -> PlanError {
+    PlanError::File(crate::LabError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The program that a script's first line names.
+fn interpreter(content: &[u8]) -> Option<String> {
+    let line = content.strip_prefix(SHEBANG)?;
+    let line = &line[..line.len().min(LONGEST_SHEBANG)];
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let line = String::from_utf8_lossy(line);
+    line.split_whitespace().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guest() -> HashSet<String> {
+        let paths = ["usr/bin/bash", "usr/lib/x86_64-linux-gnu/libc.so.6"];
+        paths.map(str::to_owned).into()
+    }
+
+    fn script(first_line: &str) -> (tempfile::TempDir, GuestFile) {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let path = folder.path().join("script");
+        fs::write(&path, first_line).expect("it can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let file = GuestFile::from_host("/usr/bin/script", path);
+        (folder, file)
+    }
+
+    #[test]
+    fn a_script_needs_its_interpreter() {
+        let (_folder, bash) = script("#!/bin/bash -e\n");
+        assert!(check_programs(&[bash], &guest()).is_ok());
+        let (_folder, python) = script("#!/usr/bin/python3\n");
+        let error = check_programs(&[python], &guest()).expect_err("there is none");
+        assert!(error.to_string().contains("/usr/bin/python3"), "{error}");
+    }
+
+    #[test]
+    fn a_dynamic_binary_needs_its_libraries() {
+        // This very test is linked statically; the host's own programs are not.
+        let dynamic = GuestFile::from_host("/usr/bin/sh", "/bin/sh");
+        let error = check_programs(&[dynamic], &HashSet::new()).expect_err("the guest is empty");
+        assert!(error.to_string().contains("libc.so.6"), "{error}");
+    }
+}

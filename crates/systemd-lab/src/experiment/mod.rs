@@ -1,0 +1,356 @@
+//! Experiments with any service: its unit and files, faults at chosen times, and probes that ask all the while whether it
+//! is there.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use systemd_lab::experiment::{Experiment, Fault, Probe};
+//! use systemd_lab::{GuestFile, Lab};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let experiment = Experiment::new("units/my.service")
+//!     .file(GuestFile::from_host("/usr/bin/my", "target/release/my"))
+//!     .fault(Duration::from_secs(10), "kill=SIGKILL".parse()?)
+//!     .fault(Duration::from_secs(60), Fault::Freeze)
+//!     .probe(Probe::get("http://127.0.0.1:8080/health"))
+//!     .lasting(Duration::from_secs(3600));
+//! let timeline = experiment.run(&Lab::open()?)?;
+//! println!("{}", experiment.text(&timeline));
+//! let summary = experiment.summary(&timeline);
+//! assert!(summary.availability() > Some(0.999));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Time 0 is when systemd is asked to start the unit. All times are the guest's virtual time.
+
+mod error;
+mod fault;
+mod files;
+mod probe;
+mod span;
+mod story;
+mod summary;
+mod unit_file;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+use systemd_lab_protocol::Scenario;
+
+use crate::lab::{GuestFile, Lab};
+use crate::picture::Picture;
+use crate::timeline::Timeline;
+
+pub use error::{ExperimentError, PlanError};
+pub use fault::Fault;
+pub use probe::Probe;
+pub use span::{parse_span, span_text};
+pub use story::Line;
+pub use summary::{FaultSummary, ProbeSummary, Recovery, Summary};
+
+/// Where units are put: they win over the same ones of packages.
+const UNIT_DIRECTORY: &str = "/etc/systemd/system";
+
+/// How long an experiment lasts after its last fault, if nothing else is said: `RestartSec=` of a few seconds and
+/// `StartLimitIntervalSec=` of 10 s are over by then.
+const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
+
+/// Wall time for a run: to restore and start, and for each virtual hour. An hour with a probe each second takes ten to
+/// 30 s; a busy machine may take its time.
+const WALL_TIME: Duration = Duration::from_secs(120);
+const WALL_TIME_PER_HOUR: Duration = Duration::from_secs(240);
+const HOUR_S: u64 = 3600;
+
+/// A unit, its files, and what shall happen to it.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    unit_file: PathBuf,
+    units: Vec<String>,
+    files: Vec<GuestFile>,
+    faults: Vec<PlannedFault>,
+    probes: Vec<Probe>,
+    length: Option<Duration>,
+}
+
+/// A fault, when it comes, and whom it hits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedFault {
+    /// Since the unit was started.
+    #[serde(serialize_with = "summary::microseconds", rename = "at_us")]
+    pub at: Duration,
+    /// What is done.
+    pub fault: Fault,
+    /// To which unit.
+    pub unit: String,
+}
+
+impl Experiment {
+    /// An experiment with the unit of this unit file on the host, which is started at time 0. It has the file's name.
+    pub fn new(unit_file: impl Into<PathBuf>) -> Experiment {
+        let unit_file = unit_file.into();
+        let experiment = Experiment {
+            unit_file: unit_file.clone(),
+            units: Vec::new(),
+            files: Vec::new(),
+            faults: Vec::new(),
+            probes: Vec::new(),
+            length: None,
+        };
+        experiment.unit(unit_file)
+    }
+
+    /// Adds another unit file of the host. The unit is there for others to pull in; [`Fault::Start`] starts it.
+    #[must_use]
+    pub fn unit(mut self, unit_file: impl Into<PathBuf>) -> Experiment {
+        let unit_file = unit_file.into();
+        let name = file_name(&unit_file);
+        self.files.push(GuestFile::copy(
+            format!("{UNIT_DIRECTORY}/{name}"),
+            unit_file,
+        ));
+        self.units.push(name);
+        self
+    }
+
+    /// Adds any file: a program, its configuration, a drop-in at `/etc/systemd/system/my.service.d/NAME.conf`.
+    #[must_use]
+    pub fn file(mut self, file: GuestFile) -> Experiment {
+        self.files.push(file);
+        self
+    }
+
+    /// Does this to the unit at this time.
+    #[must_use]
+    pub fn fault(self, at: Duration, fault: Fault) -> Experiment {
+        let unit = self.main_unit().to_owned();
+        self.fault_on(&unit, at, fault)
+    }
+
+    /// Does this to another unit of the experiment.
+    #[must_use]
+    pub fn fault_on(mut self, unit: &str, at: Duration, fault: Fault) -> Experiment {
+        self.faults.push(PlannedFault {
+            at,
+            fault,
+            unit: unit.to_owned(),
+        });
+        // Stable: of those at the same time, the one that was named first comes first.
+        self.faults.sort_by_key(|planned| planned.at);
+        self
+    }
+
+    /// Asks all the while.
+    #[must_use]
+    pub fn probe(mut self, probe: Probe) -> Experiment {
+        self.probes.push(probe);
+        self
+    }
+
+    /// Ends after this much virtual time; without this, a minute after the last fault.
+    #[must_use]
+    pub fn lasting(self, length: Duration) -> Experiment {
+        Experiment {
+            length: Some(length),
+            ..self
+        }
+    }
+
+    /// The unit that is started.
+    pub fn main_unit(&self) -> &str {
+        self.units.first().map_or("", String::as_str)
+    }
+
+    /// How long it lasts.
+    pub fn length(&self) -> Duration {
+        let last = self.faults.last().map(|planned| planned.at);
+        self.length
+            .unwrap_or(last.unwrap_or_default().saturating_add(AFTER_LAST_FAULT))
+    }
+
+    /// The faults, in order.
+    pub fn faults(&self) -> &[PlannedFault] {
+        &self.faults
+    }
+
+    /// All of it as a scenario, for [`Lab::run`].
+    pub fn scenario(&self) -> Scenario {
+        let unit = self.main_unit();
+        let name = format!("{unit} for {}", span_text(self.length()));
+        let mut scenario = Scenario::new(name).go_on_when_refused().observe(unit);
+        for probe in &self.probes {
+            scenario = scenario.step(probe.step());
+        }
+        scenario = scenario.start(unit);
+        for planned in &self.faults {
+            scenario = scenario.sleep_until(planned.at);
+            scenario = planned.fault.add_to(scenario, &planned.unit);
+        }
+        scenario.sleep_until(self.length())
+    }
+
+    /// Index of the step that starts the unit.
+    fn start_step(&self) -> usize {
+        self.probes.len()
+    }
+
+    /// The fault that is the step with this index.
+    fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
+        // Each fault comes after a step that waits for its time.
+        let after_start = index.checked_sub(self.start_step() + 1)?;
+        (after_start % 2 == 1)
+            .then(|| self.faults.get(after_start / 2))
+            .flatten()
+    }
+
+    /// The files that it puts into the guest, for [`Lab::run`].
+    pub fn files(&self) -> &[GuestFile] {
+        &self.files
+    }
+
+    /// Finds what is wrong with the plan and its files, as far as it can be known without a lab.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let unit = self.main_unit();
+        if !is_unit_name(unit) {
+            return Err(PlanError::NoUnitFile {
+                path: self.unit_file.clone(),
+            });
+        }
+        if unit.contains("@.") {
+            return Err(PlanError::Template {
+                unit: unit.to_owned(),
+            });
+        }
+        let units = files::units(&self.files);
+        for planned in &self.faults {
+            if planned.at >= self.length() {
+                return Err(PlanError::FaultAfterEnd {
+                    fault: planned.fault.to_string(),
+                    at: planned.at,
+                    length: self.length(),
+                });
+            }
+            if !units.contains(&planned.unit) && !units.contains(&template_of(&planned.unit)) {
+                return Err(PlanError::NoSuchUnit {
+                    fault: planned.fault.to_string(),
+                    unit: planned.unit.clone(),
+                    known: units,
+                });
+            }
+        }
+        self.probes.iter().try_for_each(Probe::check)?;
+        files::check(&self.files)
+    }
+
+    /// Finds out, as far as that is known, whether the guest has what the programs need.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that it lacks.
+    pub fn check_programs(&self, lab: &Lab) -> Result<(), PlanError> {
+        match lab.guest_paths() {
+            Some(paths) => files::check_programs(&self.files, &paths),
+            // It has a snapshot and no image: then systemd says what it cannot run.
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the plan, and runs it.
+    ///
+    /// # Errors
+    ///
+    /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is no error.
+    pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
+        self.check()?;
+        self.check_programs(lab)?;
+        let hours = self.length().as_secs().div_ceil(HOUR_S);
+        let hours = u32::try_from(hours).unwrap_or(u32::MAX);
+        let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
+        let lab = lab.clone().with_deadline(deadline);
+        Ok(lab.run(&self.scenario(), &self.files)?)
+    }
+
+    /// The timeline as text, for people and to be kept in a file: plan, then a line for each event that matters, with whole
+    /// seconds. It is the same for every service that behaves the same, on every host: what services log and write into
+    /// `STATUS=` is not in it.
+    pub fn text(&self, timeline: &Timeline) -> String {
+        let lines = self.lines(timeline, false);
+        self.plan() + "\n" + &story::render(&lines)
+    }
+
+    /// The plan in some lines, each beginning with `#`.
+    pub fn plan(&self) -> String {
+        let mut plan = format!("# {} for {}\n", self.main_unit(), span_text(self.length()));
+        for probe in &self.probes {
+            plan += &format!(
+                "# {} each {}, answer within {}\n",
+                probe.name(),
+                span_text(probe.every),
+                span_text(probe.timeout)
+            );
+        }
+        for planned in &self.faults {
+            let at = span_text(planned.at);
+            plan += &format!("# at {at} {}\n", self.fault_text(planned));
+        }
+        plan
+    }
+
+    /// `kill=SIGKILL`; with its unit if that is not the main one.
+    fn fault_text(&self, planned: &PlannedFault) -> String {
+        match planned.unit == self.main_unit() {
+            true => planned.fault.to_string(),
+            false => format!("{}@{}", planned.fault, planned.unit),
+        }
+    }
+
+    /// The timeline, line by line; `logs` adds what services log.
+    pub fn lines(&self, timeline: &Timeline, logs: bool) -> Vec<Line> {
+        story::tell(self, timeline, logs)
+    }
+
+    /// The timeline as a picture, with its faults.
+    pub fn picture(&self, timeline: &Timeline) -> Picture {
+        let scenario = self.scenario();
+        let faults = (0..scenario.steps.len()).filter_map(|index| {
+            let planned = self.fault_of_step(index)?;
+            Some((index, story::fault_line(&self.fault_text(planned))))
+        });
+        Picture::everything(timeline)
+            .title(&scenario.name)
+            .steps(faults.collect())
+    }
+
+    /// What came of it, in figures.
+    pub fn summary(&self, timeline: &Timeline) -> Summary {
+        summary::of(self, timeline)
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Kinds of units that systemd reads from files and that can be started in the guest.
+const UNIT_KINDS: [&str; 7] = [
+    ".service", ".socket", ".timer", ".path", ".target", ".mount", ".slice",
+];
+
+fn is_unit_name(name: &str) -> bool {
+    UNIT_KINDS
+        .iter()
+        .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
+}
+
+/// `worker@.service` of `worker@1.service`.
+fn template_of(unit: &str) -> String {
+    let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
+    parts.map_or_else(String::new, |((stem, _), (_, kind))| {
+        format!("{stem}@.{kind}")
+    })
+}

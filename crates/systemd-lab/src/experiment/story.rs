@@ -1,0 +1,143 @@
+//! A timeline of an experiment, line by line: what happened, with the faults among it.
+
+use serde::Serialize;
+use systemd_lab_protocol::event::StepOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::Experiment;
+use crate::clock::clock_time;
+use crate::picture::settled;
+use crate::timeline::Timeline;
+use crate::view::{WARNING, describe};
+
+/// Assignments that would differ from run to run, or come for ever.
+const HIDDEN_ASSIGNMENTS: [&str; 3] = ["MONOTONIC_USEC=", "MAINPID=", "WATCHDOG=1"];
+
+/// How a line begins that is a fault.
+const FAULT: &str = "fault: ";
+
+/// May say anything: a service's own words.
+const STATUS: &str = "STATUS=";
+
+/// What happened, as people read it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// Whole seconds since time 0, without timer slack.
+    pub seconds: u64,
+    /// The unit that it is about, if it is about one.
+    pub unit: String,
+    /// What happened, as it was logged.
+    text: String,
+}
+
+impl Line {
+    /// What happened, without anything that could steer a terminal: services log what they like.
+    pub fn text(&self) -> String {
+        let letters = self.text.chars().map(|c| match c {
+            c if c.is_control() => c.escape_default().to_string(),
+            c => c.to_string(),
+        });
+        letters.collect()
+    }
+
+    /// Whether it is a fault of the experiment's.
+    pub fn is_fault(&self) -> bool {
+        self.text.starts_with(FAULT)
+    }
+}
+
+pub(super) fn fault_line(fault: &str) -> String {
+    format!("{FAULT}{fault}")
+}
+
+/// All that matters, in order. What repeats the line before is told once.
+pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<Line> {
+    // What two sources see at once has one order, so that the text is the same for each build of a service.
+    let timeline = settled(timeline);
+    let times = timeline.coarse_seconds_with(|event| planned_second(experiment, event));
+    let mut lines: Vec<Line> = Vec::new();
+    for (event, seconds) in timeline.events().iter().zip(times) {
+        let unit = event.unit.as_deref().unwrap_or_default();
+        if unit.ends_with(".slice") && unit != experiment.main_unit() {
+            continue;
+        }
+        let Some((unit, text)) = words(experiment, event, unit, logs) else {
+            continue;
+        };
+        let repeats = |last: &Line| last.unit == unit && last.text == text;
+        if !lines.last().is_some_and(repeats) {
+            lines.push(Line {
+                seconds,
+                unit,
+                text,
+            });
+        }
+    }
+    lines
+}
+
+/// When it happens, for what happens at a planned time: slack that has added up before must not shift it.
+fn planned_second(experiment: &Experiment, event: &Event) -> Option<u64> {
+    let time = match event.kind {
+        EventKind::StepBegan { index } => experiment.fault_of_step(index)?.at,
+        EventKind::ScenarioEnded => experiment.length(),
+        _ => return None,
+    };
+    Some(time.as_secs())
+}
+
+fn words(
+    experiment: &Experiment,
+    event: &Event,
+    unit: &str,
+    logs: bool,
+) -> Option<(String, String)> {
+    let text = match &event.kind {
+        EventKind::StepBegan { index } => {
+            let planned = experiment.fault_of_step(*index)?;
+            let text = fault_line(&planned.fault.to_string());
+            return Some((planned.unit.clone(), text));
+        }
+        EventKind::StepEnded {
+            index,
+            outcome: StepOutcome::Refused { .. },
+        } => {
+            let planned = experiment.fault_of_step(*index);
+            let unit = planned.map_or(experiment.main_unit(), |planned| &planned.unit);
+            return Some((unit.to_owned(), describe(&event.kind)?));
+        }
+        EventKind::Notified { assignments, .. } => {
+            let told = assignments.iter().filter_map(|one| match one {
+                hidden if HIDDEN_ASSIGNMENTS.iter().any(|it| hidden.starts_with(it)) => None,
+                status if status.starts_with(STATUS) && !logs => Some(format!("{STATUS}…")),
+                other => Some(other.clone()),
+            });
+            let told: Vec<String> = told.collect();
+            (!told.is_empty()).then(|| told.join(" "))?
+        }
+        EventKind::Log { .. } if !logs => return None,
+        EventKind::UnitFile { priority, .. } if *priority > WARNING => return None,
+        EventKind::JobQueued { .. } => return None,
+        EventKind::JobEnded { result, .. } if result == "done" => return None,
+        EventKind::ScenarioEnded => "end".to_owned(),
+        kind => describe(kind)?,
+    };
+    Some((unit.to_owned(), text))
+}
+
+/// Lines as a table: time, unit, what happened.
+pub(super) fn render(lines: &[Line]) -> String {
+    let widest = |of: &dyn Fn(&Line) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let time_width = widest(&|line| clock_time(line.seconds).len());
+    let unit_width = widest(&|line| line.unit.len());
+    let rows = lines.iter().map(|line| {
+        let time = clock_time(line.seconds);
+        let row = format!(
+            "{time:>time_width$}  {:unit_width$}  {}",
+            line.unit,
+            line.text()
+        );
+        row.trim_end().to_owned() + "\n"
+    });
+    rows.collect()
+}

@@ -1,0 +1,373 @@
+//! What came of an experiment, in figures.
+//!
+//! They are exact: taken from the events' own stamps. An outage lasts from the first attempt that failed to the next one
+//! that succeeded, so it is known no more exactly than the probe's interval.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use systemd_lab_protocol::event::StepOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::{Experiment, PlannedFault, Probe};
+use crate::timeline::Timeline;
+
+/// What came of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// How often systemd restarted the main unit by itself (`NRestarts`, over all of it).
+    pub restarts: u32,
+    /// The main unit's sub-state at the end, e.g. `running` or `failed`.
+    pub state_at_end: String,
+    /// What systemd said when it refused to start the unit at time 0, if it did.
+    pub start_refused: Option<String>,
+    /// One for each probe, in the order of the experiment.
+    pub probes: Vec<ProbeSummary>,
+    /// One for each fault, in order.
+    pub faults: Vec<FaultSummary>,
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProbeSummary {
+    /// `GET http://127.0.0.1:8080/`
+    pub name: String,
+    /// How often it asked.
+    pub attempts: u64,
+    /// How many attempts failed; those before the service first answered are among them.
+    pub failed: u64,
+    /// When the service first answered, since it was started.
+    #[serde(serialize_with = "maybe_microseconds", rename = "first_success_us")]
+    pub first_success: Option<Duration>,
+    /// The share of time in which it answered, from its first answer to the end; none if it never answered.
+    pub availability: Option<f64>,
+    /// How often it ceased to answer.
+    pub outages: usize,
+    /// The longest time in which it did not answer, after its first answer.
+    #[serde(serialize_with = "microseconds", rename = "longest_outage_us")]
+    pub longest_outage: Duration,
+}
+
+/// What a fault did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaultSummary {
+    /// Which.
+    #[serde(flatten)]
+    pub planned: PlannedFault,
+    /// What systemd said when it refused it, e.g. because there was no process to kill.
+    pub refused: Option<String>,
+    /// When the unit it hit was up again, as systemd sees it.
+    pub running: Recovery,
+    /// When all probes succeeded again; none without a probe.
+    pub answering: Option<Recovery>,
+}
+
+/// Whether something came back after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recovery {
+    /// It was never gone, until the next fault.
+    NeverGone,
+    /// It was there again this long after the fault.
+    After(#[serde(serialize_with = "microseconds")] Duration),
+    /// It was gone, and did not come back until the end.
+    NotAgain,
+}
+
+impl Summary {
+    /// The share of time in which the first probe succeeded, from 0 to 1; none without a probe, or if it never did.
+    pub fn availability(&self) -> Option<f64> {
+        self.probes.first()?.availability
+    }
+
+    /// The longest outage that any probe saw.
+    pub fn longest_outage(&self) -> Duration {
+        let outages = self.probes.iter().map(|probe| probe.longest_outage);
+        outages.max().unwrap_or_default()
+    }
+}
+
+/// A stretch of time in which something was there or not, from its beginning to the next one's.
+#[derive(Debug, Clone, Copy)]
+struct Change {
+    at: Duration,
+    is_up: bool,
+}
+
+pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
+    let unit = experiment.main_unit();
+    let end = timeline
+        .events()
+        .last()
+        .map_or(Duration::ZERO, |event| timeline.time_of(event));
+    let probed: Vec<Vec<Change>> = experiment
+        .probes
+        .iter()
+        .map(|probe| probe_changes(timeline, probe))
+        .collect();
+    let probes = experiment.probes.iter().zip(&probed);
+    let restarts = timeline.of(unit);
+    let restarts =
+        restarts.filter(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
+    let last_state = timeline.of(unit).rev().find_map(|event| match &event.kind {
+        EventKind::StateChanged { to, .. } => Some(to.clone()),
+        _ => None,
+    });
+    Summary {
+        restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
+        state_at_end: last_state.unwrap_or_else(|| "dead".to_owned()),
+        start_refused: refusal(timeline, experiment.start_step()),
+        probes: probes
+            .map(|(probe, changes)| probe_summary(timeline, &probe.name(), changes, end))
+            .collect(),
+        faults: fault_summaries(experiment, timeline, &probed),
+    }
+}
+
+fn probe_changes(timeline: &Timeline, probe: &Probe) -> Vec<Change> {
+    let wanted = probe.name();
+    let changes = timeline
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ProbeChanged { name, outcome, .. } if *name == wanted => Some(Change {
+                at: timeline.time_of(event),
+                is_up: outcome.is_success(),
+            }),
+            _ => None,
+        });
+    changes.collect()
+}
+
+fn probe_summary(
+    timeline: &Timeline,
+    name: &str,
+    changes: &[Change],
+    end: Duration,
+) -> ProbeSummary {
+    let counted = timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::ProbeEnded {
+                name: ended,
+                attempts,
+                failed,
+            } if ended == name => Some((*attempts, *failed)),
+            _ => None,
+        });
+    let (attempts, failed) = counted.unwrap_or_default();
+    let first = changes.iter().position(|change| change.is_up);
+    let since_first = first.map_or(&[][..], |first| &changes[first..]);
+    let outages = outages(since_first, end);
+    let gone: Duration = outages.iter().sum();
+    let first_success = since_first.first().map(|change| change.at);
+    let availability = first_success.map(|first| {
+        let all = end.saturating_sub(first);
+        match all.is_zero() {
+            true => 1.0,
+            false => 1.0 - gone.as_secs_f64() / all.as_secs_f64(),
+        }
+    });
+    ProbeSummary {
+        name: name.to_owned(),
+        attempts,
+        failed,
+        first_success,
+        availability,
+        outages: outages.len(),
+        longest_outage: outages.into_iter().max().unwrap_or_default(),
+    }
+}
+
+/// How long each outage lasted. Failures of different kinds that follow each other are one.
+fn outages(changes: &[Change], end: Duration) -> Vec<Duration> {
+    let mut outages = Vec::new();
+    let mut gone_since = None;
+    for change in changes {
+        match (change.is_up, gone_since) {
+            (false, None) => gone_since = Some(change.at),
+            (true, Some(since)) => {
+                outages.push(change.at - since);
+                gone_since = None;
+            }
+            _ => {}
+        }
+    }
+    outages.extend(gone_since.map(|since| end.saturating_sub(since)));
+    outages
+}
+
+fn fault_summaries(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    probed: &[Vec<Change>],
+) -> Vec<FaultSummary> {
+    let began = timeline
+        .events()
+        .iter()
+        .filter_map(|event| match event.kind {
+            EventKind::StepBegan { index } => {
+                let planned = experiment.fault_of_step(index)?;
+                Some((index, timeline.time_of(event), planned))
+            }
+            _ => None,
+        });
+    let began: Vec<(usize, Duration, &PlannedFault)> = began.collect();
+    let summaries = began
+        .iter()
+        .enumerate()
+        .map(|(number, &(index, at, planned))| {
+            let next = began.get(number + 1).map(|(_, at, _)| *at);
+            let of_probes: Vec<Recovery> = probed
+                .iter()
+                .map(|changes| recovery(changes, at, next))
+                .collect();
+            FaultSummary {
+                planned: planned.clone(),
+                refused: refusal(timeline, index),
+                running: recovery(&state_changes(timeline, &planned.unit), at, next),
+                answering: of_probes.into_iter().max_by_key(severity),
+            }
+        });
+    summaries.collect()
+}
+
+/// Of several, the worst counts.
+fn severity(recovery: &Recovery) -> Duration {
+    match recovery {
+        Recovery::NeverGone => Duration::ZERO,
+        Recovery::After(time) => *time,
+        Recovery::NotAgain => Duration::MAX,
+    }
+}
+
+/// Whether what changes so was gone after a fault (before the next one), and when it was there again.
+fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Recovery {
+    let before = changes.iter().rev().find(|change| change.at < fault);
+    let gone_before = before.is_none_or(|change| !change.is_up);
+    let mut after = changes.iter().filter(|change| change.at >= fault);
+    if !gone_before {
+        let goes = after.find(|change| !change.is_up);
+        if goes.is_none_or(|change| next.is_some_and(|next| change.at >= next)) {
+            return Recovery::NeverGone;
+        }
+    }
+    match after.find(|change| change.is_up) {
+        Some(change) => Recovery::After(change.at - fault),
+        None => Recovery::NotAgain,
+    }
+}
+
+/// When the unit was up, as systemd sees it.
+fn state_changes(timeline: &Timeline, unit: &str) -> Vec<Change> {
+    let changes = timeline.of(unit).filter_map(|event| match &event.kind {
+        EventKind::StateChanged { to, .. } => Some(Change {
+            at: timeline.time_of(event),
+            is_up: is_up(to),
+        }),
+        _ => None,
+    });
+    changes.collect()
+}
+
+/// Sub-states in which a unit is not up: of services, and of the other kinds.
+const NOT_UP: [&str; 9] = [
+    "dead",
+    "failed",
+    "start",
+    "stop",
+    "final",
+    "auto-restart",
+    "condition",
+    "activating",
+    "deactivating",
+];
+
+fn is_up(sub_state: &str) -> bool {
+    !NOT_UP.iter().any(|state| sub_state.starts_with(state))
+}
+
+fn refusal(timeline: &Timeline, step: usize) -> Option<String> {
+    timeline
+        .events()
+        .iter()
+        .find_map(|event: &Event| match &event.kind {
+            EventKind::StepEnded {
+                index,
+                outcome: StepOutcome::Refused { message, .. },
+            } if *index == step => Some(message.clone()),
+            _ => None,
+        })
+}
+
+pub(super) fn microseconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
+
+fn maybe_microseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => microseconds(time, to),
+        None => to.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    fn changes(of: &[(u64, bool)]) -> Vec<Change> {
+        let changes = of.iter().map(|&(at, is_up)| Change {
+            at: seconds(at),
+            is_up,
+        });
+        changes.collect()
+    }
+
+    #[test]
+    fn failures_of_two_kinds_are_one_outage() {
+        let seen = changes(&[(0, true), (10, false), (12, false), (15, true), (90, false)]);
+        assert_eq!(outages(&seen, seconds(100)), [seconds(5), seconds(10)]);
+    }
+
+    #[test]
+    fn a_fault_is_recovered_from_when_it_is_there_again() {
+        let seen = changes(&[
+            (0, false),
+            (1, true),
+            (10, false),
+            (15, true),
+            (60, false),
+            (125, true),
+        ]);
+        let after = |fault, next: Option<u64>| recovery(&seen, seconds(fault), next.map(seconds));
+        assert_eq!(after(5, Some(9)), Recovery::NeverGone);
+        assert_eq!(after(10, Some(60)), Recovery::After(seconds(5)));
+        // A hang, ended by the fault that comes next: both count from their own time.
+        assert_eq!(after(60, Some(120)), Recovery::After(seconds(65)));
+        assert_eq!(after(120, None), Recovery::After(seconds(5)));
+        assert_eq!(after(130, None), Recovery::NeverGone);
+        assert_eq!(recovery(&seen[..5], seconds(60), None), Recovery::NotAgain);
+    }
+
+    #[test]
+    fn what_reloads_is_up() {
+        assert!(
+            ["running", "exited", "reload-notify", "listening", "waiting"]
+                .iter()
+                .all(|it| is_up(it))
+        );
+        let down = [
+            "start-pre",
+            "stop-sigterm",
+            "auto-restart",
+            "final-sigkill",
+            "dead",
+        ];
+        assert!(!down.iter().any(|it| is_up(it)));
+    }
+}

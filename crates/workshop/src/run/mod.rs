@@ -1,0 +1,159 @@
+//! `cargo workshop run`: any service under real systemd, with faults at chosen times, and what came of it.
+//!
+//! What it does is [`systemd_lab::experiment`]; here are its words.
+
+mod plan;
+mod report;
+mod stored;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use systemd_lab::check::Outcome;
+use systemd_lab::{Experiment, ExperimentError, Lab, LabError, Timeline};
+
+use crate::{WrongUsage, style};
+
+/// What `--svg` and `--save` take for standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+const AFTER_HELP: &str = "\
+Faults: kill (SIGKILL), kill=SIGNAL to the main process, freeze (all processes hang: SIGSTOP), thaw, stop, start, restart, \
+reload. A fault hits the first unit; FAULT@UNIT hits another.
+
+The guest has no network but its loopback. Programs should be linked statically; others need libraries that the guest has \
+or that --file puts there.
+
+To keep a timeline in your own CI: once with --save FILE, later with --expect FILE. What is kept has whole seconds, and no \
+log lines, so that it is the same on every host.
+
+Exit status: 0 the run took place (and was as expected), 1 not as expected, 2 wrong usage, 4 out of time, 5 the lab is \
+broken";
+
+/// Run any service of yours under systemd, with faults at chosen times.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// A unit file. The first one's unit is started; others are there for it to pull in.
+    #[arg(long = "unit", value_name = "FILE", required = true)]
+    units: Vec<PathBuf>,
+    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
+    #[arg(long = "file", value_name = "HOST:GUEST")]
+    files: Vec<String>,
+    /// A fault, and when it comes after the start: --at 10s kill=SIGKILL, --at '1h 30min' stop.
+    #[arg(long = "at", num_args = 2, value_names = ["TIME", "FAULT"])]
+    faults: Vec<String>,
+    /// Ask this URL all the while; below 400 is a success.
+    #[arg(long, value_name = "URL")]
+    get: Vec<String>,
+    /// Connect to this address all the while, e.g. 127.0.0.1:22. Finds what is gone, not what hangs.
+    #[arg(long, value_name = "ADDRESS")]
+    connect: Vec<String>,
+    /// From one attempt of a probe to the next; one that waits for nine tenths of it has failed.
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    every: String,
+    /// How much virtual time to run. Without it: a minute after the last fault.
+    #[arg(long = "for", value_name = "TIME")]
+    length: Option<String>,
+    /// Show what the services log, too.
+    #[arg(long)]
+    logs: bool,
+    /// Print one JSON document: plan, summary, and all events.
+    #[arg(long, conflicts_with = "logs")]
+    json: bool,
+    /// Write a picture to this file, too; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Keep the timeline in this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "expect")]
+    save: Option<PathBuf>,
+    /// Compare with the timeline in this file.
+    #[arg(long, value_name = "FILE")]
+    expect: Option<PathBuf>,
+}
+
+/// Runs it.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let experiment = plan::experiment(arguments)?;
+    experiment.check().map_err(wrong)?;
+    let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
+    let timeline = match carry_out(&experiment) {
+        Ok(timeline) => timeline,
+        Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
+        Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
+            anstream::eprintln!("{error}");
+            return Ok(Outcome::OutOfTime);
+        }
+        Err(ExperimentError::Lab(error)) => return Err(error.into()),
+    };
+    let summary = experiment.summary(&timeline);
+    if arguments.json {
+        println!("{}", report::json(&experiment, &timeline, &summary)?);
+    } else if !writes_to_standard_output(arguments) {
+        anstream::print!(
+            "{}",
+            report::text(&experiment, &timeline, &summary, arguments.logs)
+        );
+    }
+    if let Some(file) = &arguments.svg {
+        write(file, &experiment.picture(&timeline).render(&timeline))?;
+    }
+    let text = experiment.text(&timeline);
+    if let Some(file) = &arguments.save {
+        write(file, &text)?;
+    }
+    if let Some(message) = summary.start_refused {
+        let unit = experiment.main_unit();
+        return Err(WrongUsage(format!(
+            "systemd refused to start {unit}: {}; mend the unit file",
+            message.trim_end_matches('.')
+        ))
+        .into());
+    }
+    match (&arguments.expect, expected) {
+        (Some(file), Some(expected)) => {
+            let difference = stored::difference(&expected, &text);
+            anstream::eprint!("{}", stored::verdict(file, difference.as_deref()));
+            Ok(match difference {
+                None => Outcome::Passed,
+                Some(_) => Outcome::NotYet,
+            })
+        }
+        _ => Ok(Outcome::Passed),
+    }
+}
+
+fn carry_out(experiment: &Experiment) -> Result<Timeline, ExperimentError> {
+    let lab = Lab::open()?;
+    let spinner = style::spinner("systemd runs your service");
+    let timeline = experiment.run(&lab);
+    spinner.finish_and_clear();
+    timeline
+}
+
+fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
+    WrongUsage(error.to_string()).into()
+}
+
+/// Whether something else than the report is printed.
+fn writes_to_standard_output(arguments: &Arguments) -> bool {
+    let files = [&arguments.svg, &arguments.save];
+    let mut files = files.into_iter().flatten();
+    files.any(|file| file == Path::new(STANDARD_OUTPUT))
+}
+
+fn write(file: &Path, text: &str) -> anyhow::Result<()> {
+    if file == Path::new(STANDARD_OUTPUT) {
+        print!("{text}");
+        return Ok(());
+    }
+    fs::write(file, text)
+        .map_err(|error| {
+            let file = file.display();
+            WrongUsage(format!("cannot write {file} ({error}); name another file"))
+        })
+        .context("the service was run, but")?;
+    anstream::eprintln!("{} is written.", file.display());
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! What came of a run, for people and for programs.
+
+use std::time::Duration;
+
+use serde_json::json;
+use systemd_lab::experiment::{FaultSummary, ProbeSummary, Recovery, Summary, span_text};
+use systemd_lab::{Experiment, Timeline, clock_time};
+
+use crate::style;
+
+/// Raised when a field goes away or changes its meaning.
+const JSON_VERSION: u32 = 1;
+
+/// How much of a long timeline is shown at its beginning and at its end: more than a screen of each is read by nobody.
+const MOST_LINES: usize = 60;
+
+const TENTH: Duration = Duration::from_millis(100);
+
+/// One JSON document.
+pub(super) fn json(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    summary: &Summary,
+) -> anyhow::Result<String> {
+    let microseconds = u64::try_from(experiment.length().as_micros()).unwrap_or(u64::MAX);
+    let document = json!({
+        "version": JSON_VERSION,
+        "unit": experiment.main_unit(),
+        "length_us": microseconds,
+        "scenario": experiment.scenario(),
+        "files": experiment.files(),
+        "summary": summary,
+        "timeline": timeline,
+    });
+    Ok(serde_json::to_string_pretty(&document)?)
+}
+
+/// Plan, timeline, summary.
+pub(super) fn text(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    summary: &Summary,
+    logs: bool,
+) -> String {
+    let plan = experiment.plan();
+    let plan = plan.lines().map(|line| line.trim_start_matches("# "));
+    let mut text = String::new();
+    for (index, line) in plan.enumerate() {
+        text += &match index {
+            0 => style::strong(line) + "\n",
+            _ => format!("  {line}\n"),
+        };
+    }
+    text.push('\n');
+    text += &shortened(&told(experiment, timeline, logs));
+    text.push('\n');
+    text += &summarized(experiment, summary);
+    text
+}
+
+fn told(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<String> {
+    let lines = experiment.lines(timeline, logs);
+    let widest = lines.iter().map(|line| line.unit.len()).max().unwrap_or(0);
+    let time_width = clock_time(experiment.length().as_secs()).len();
+    let told = lines.iter().map(|line| {
+        let time = clock_time(line.seconds);
+        let text = format!(
+            "  {time:>time_width$}  {:widest$}  {}",
+            line.unit,
+            line.text()
+        );
+        match line.is_fault() {
+            true => style::strong(text.trim_end()),
+            false => text.trim_end().to_owned(),
+        }
+    });
+    told.collect()
+}
+
+fn shortened(lines: &[String]) -> String {
+    let whole = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
+    let left_out = lines.len().saturating_sub(2 * MOST_LINES);
+    if left_out == 0 {
+        return whole(lines);
+    }
+    let (begin, end) = (&lines[..MOST_LINES], &lines[lines.len() - MOST_LINES..]);
+    let begin: String = whole(begin);
+    let note = format!("  ({left_out} lines left out; --save FILE has them all)");
+    format!("{begin}{}\n{}", style::faint(note), whole(end))
+}
+
+fn summarized(experiment: &Experiment, summary: &Summary) -> String {
+    let mut text = format!("{}\n", style::strong("Summary"));
+    let mut row = |name: &str, value: String| text += &format!("  {name:<20}{value}\n");
+    for probe in &summary.probes {
+        row("Asked", format!("{}, {} times", probe.name, probe.attempts));
+        row("Availability", availability(probe));
+        row("Longest outage", outages(probe));
+    }
+    row("Restarts by systemd", summary.restarts.to_string());
+    let unit = experiment.main_unit();
+    row("At the end", format!("{unit} is {}", summary.state_at_end));
+    if summary.faults.is_empty() {
+        return text;
+    }
+    text.push('\n');
+    let cells: Vec<[String; 4]> = summary.faults.iter().map(|it| cells(unit, it)).collect();
+    let mut headers = vec!["At", "Fault", "Up again"];
+    if !summary.probes.is_empty() {
+        headers.push("Answers again");
+    }
+    text += &table(&headers, &cells);
+    text
+}
+
+fn availability(probe: &ProbeSummary) -> String {
+    match (probe.availability, probe.first_success) {
+        (Some(share), Some(first)) => {
+            format!(
+                "{}, from its first answer after {}",
+                percent(share),
+                tenths(first)
+            )
+        }
+        _ => "it never answered".to_owned(),
+    }
+}
+
+/// Two digits, cut off: 100 % is what had no outage.
+fn percent(share: f64) -> String {
+    format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
+}
+
+fn outages(probe: &ProbeSummary) -> String {
+    match probe.outages {
+        0 => "none".to_owned(),
+        1 => format!("{}, the only one", tenths(probe.longest_outage)),
+        many => format!("{}; there were {many}", tenths(probe.longest_outage)),
+    }
+}
+
+fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
+    let planned = &fault.planned;
+    let name = match planned.unit == main_unit {
+        true => planned.fault.to_string(),
+        false => format!("{}@{}", planned.fault, planned.unit),
+    };
+    let up = match &fault.refused {
+        Some(message) => format!("refused: {message}"),
+        None => recovered(fault.running, "never down"),
+    };
+    let answers = fault
+        .answering
+        .map_or_else(String::new, |it| recovered(it, "never silent"));
+    [span_text(planned.at), name, up, answers]
+}
+
+fn recovered(recovery: Recovery, never_gone: &str) -> String {
+    match recovery {
+        Recovery::NeverGone => never_gone.to_owned(),
+        Recovery::After(time) if time < TENTH => "at once".to_owned(),
+        Recovery::After(time) => format!("after {}", tenths(time)),
+        Recovery::NotAgain => "not until the end".to_owned(),
+    }
+}
+
+/// `5.1 s`, `1h 2min 3s`: exact enough to compare, short enough to read.
+fn tenths(time: Duration) -> String {
+    let minute = Duration::from_secs(60);
+    if time >= minute {
+        return span_text(Duration::from_secs(time.as_secs()));
+    }
+    let tenths = time.as_millis() / TENTH.as_millis();
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+fn table(headers: &[&str], rows: &[[String; 4]]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headers[column].len()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headers.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths);
+        let padded: Vec<String> = padded
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        format!("  {}", padded.join("  ")).trim_end().to_owned() + "\n"
+    };
+    let mut text = line(headers.to_vec());
+    for row in rows {
+        text += &line(row.iter().map(String::as_str).collect());
+    }
+    text
+}

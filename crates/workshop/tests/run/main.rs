@@ -1,0 +1,221 @@
+//! `cargo workshop run`: a small service in the lab, what can be kept of it, and all that can be wrong before anything boots.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+
+use std::os::unix::fs::PermissionsExt;
+use std::{env, fs};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use fixture::Fixture;
+
+/// A service of tools that the guest has. It speaks no HTTP and listens nowhere.
+const SLEEPER: &str = "\
+[Service]
+ExecStart=/usr/bin/sleep infinity
+Restart=on-failure
+RestartSec=5s
+";
+
+/// A folder to run the command in, with this as `my.service`.
+fn with_unit(unit: &str) -> Fixture {
+    let fixture = Fixture::new();
+    fixture.write("my.service", unit);
+    fixture
+}
+
+/// What the command says when it is run in the fixture's folder.
+fn says(fixture: &Fixture, arguments: &[&str]) -> String {
+    let mut command = fixture.command(&["run", "--unit", "my.service"]);
+    command.current_dir(fixture.root()).args(arguments);
+    fixture.shown(&command.output().expect("the command runs"))
+}
+
+/// What it says where there can be no lab: so nothing was needed of one to know it.
+fn says_without_a_lab(fixture: &Fixture, arguments: &[&str]) -> String {
+    let mut command = fixture.command(&["run"]);
+    command
+        .current_dir(fixture.root())
+        .env("SYSTEMD_LAB_CACHE", "/proc/no-cache-can-be-here")
+        .args(arguments);
+    fixture.shown(&command.output().expect("the command runs"))
+}
+
+#[test]
+fn a_service_that_is_killed_and_frozen_and_stopped() {
+    let fixture = with_unit(SLEEPER);
+    let faults = [
+        "--at",
+        "10s",
+        "kill=SIGKILL",
+        "--at",
+        "60s",
+        "freeze",
+        "--at",
+        "2min",
+        "restart",
+        "--at",
+        "3min",
+        "stop",
+        "--at",
+        "4min",
+        "kill",
+        "--for",
+        "5min",
+    ];
+    assert_snapshot!("faults", says(&fixture, &faults));
+}
+
+#[test]
+fn a_timeline_is_kept_and_compared_with() {
+    let fixture = with_unit(SLEEPER);
+    let faults = |fault| ["--at", "10s", fault];
+    let kept = says(
+        &fixture,
+        &[&faults("kill")[..], &["--save", "kept.txt"]].concat(),
+    );
+    assert!(
+        kept.ends_with("kept.txt is written.\nexit status 0"),
+        "{kept}"
+    );
+    assert_snapshot!("kept", fixture.read("kept.txt"));
+
+    let expect = ["--expect", "kept.txt"];
+    let same = says(&fixture, &[&faults("kill=SIGKILL")[..], &expect].concat());
+    assert!(
+        same.ends_with("As expected: kept.txt\nexit status 0"),
+        "{same}"
+    );
+
+    fixture.write(
+        "my.service",
+        &SLEEPER.replace("RestartSec=5s", "RestartSec=20s"),
+    );
+    let other = says(&fixture, &[&faults("kill")[..], &expect].concat());
+    let (_, complaint) = other.split_once("standard error:").expect("it complains");
+    assert_snapshot!("not_as_expected", complaint);
+}
+
+#[test]
+fn programs_read_json() {
+    let fixture = with_unit(SLEEPER);
+    let mut command = fixture.command(&["run", "--unit", "my.service", "--at", "10s", "kill"]);
+    command.current_dir(fixture.root()).arg("--json");
+    let output = command.output().expect("the command runs");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("it is one document");
+    assert_eq!(document["version"], 1);
+    assert_eq!(document["summary"]["restarts"], 1);
+    let fault = &document["summary"]["faults"][0];
+    assert_eq!(fault["fault"], "kill=SIGKILL");
+    let after = fault["running"]["after"].as_u64().expect("it came back");
+    // RestartSec=, up to 250 ms of slack, and the start.
+    assert!((5_000_000..6_000_000).contains(&after), "{after}");
+    assert!(
+        document["timeline"]
+            .as_array()
+            .is_some_and(|events| events.len() > 10)
+    );
+}
+
+#[test]
+fn a_picture_shows_the_faults() {
+    let fixture = with_unit(SLEEPER);
+    says(&fixture, &["--at", "10s", "kill", "--svg", "my.svg"]);
+    let picture = fixture.read("my.svg");
+    assert!(picture.starts_with("<svg") && picture.contains("fault: kill=SIGKILL"));
+}
+
+#[test]
+fn a_program_of_the_hosts_runs_with_the_guests_libraries() {
+    // The host's shell is linked dynamically, and needs no more than the guest has.
+    let fixture = with_unit("[Service]\nExecStart=/opt/sh -c 'exec sleep infinity'\n");
+    let said = says(&fixture, &["--file", "/bin/sh:/opt/sh", "--for", "5s"]);
+    assert!(said.contains("my.service is running"), "{said}");
+}
+
+#[test]
+fn systemd_refuses_the_unit() {
+    let fixture = with_unit("[Service]\nType=oneshot\nRestart=always\nExecStart=/usr/bin/true\n");
+    assert_snapshot!("refused", says(&fixture, &["--for", "5s"]));
+}
+
+#[test]
+fn what_the_guest_lacks_is_named() {
+    let fixture = with_unit(SLEEPER);
+    fixture.write("script", "#!/usr/bin/python3\n");
+    let script = fixture.path("script");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let said = says(&fixture, &["--file", "script:/usr/bin/my"]);
+    assert_snapshot!("script", said);
+
+    // The first that is there of programs with libraries that no guest has.
+    let path = env::var_os("PATH").unwrap_or_default();
+    let qemu = env::split_paths(&path)
+        .map(|folder| folder.join("qemu-system-x86_64"))
+        .find(|file| file.exists())
+        .expect("the lab needs it");
+    let qemu = qemu.display();
+    let said = says(&fixture, &["--file", &format!("{qemu}:/usr/bin/my")]);
+    assert!(
+        said.contains(".so.") && said.contains("+crt-static") && said.ends_with("exit status 2"),
+        "{said}"
+    );
+}
+
+/// All of these are known without a lab.
+#[test]
+fn wrong_plans() {
+    let fixture = with_unit(SLEEPER);
+    fixture.write("empty.service", "[Service]\nType=exec\n");
+    fixture.write("worker@.service", SLEEPER);
+    fixture.write("setting.service", &SLEEPER.replace("Restart=", "Restrat="));
+    fixture.write("place.service", &format!("[Unit]\nType=exec\n{SLEEPER}"));
+    fixture.write(
+        "section.service",
+        &SLEEPER.replace("[Service]", "[Services]"),
+    );
+    let my = ["--unit", "my.service"];
+    let plans: [(&str, &[&str]); 22] = [
+        ("no unit", &[]),
+        ("unit is absent", &["--unit", "absent.service"]),
+        ("unit is no unit", &["--unit", "Cargo.toml"]),
+        ("template", &["--unit", "worker@.service"]),
+        ("no ExecStart=", &["--unit", "empty.service"]),
+        ("unknown setting", &["--unit", "setting.service"]),
+        ("setting in the wrong section", &["--unit", "place.service"]),
+        ("unknown section", &["--unit", "section.service"]),
+        ("file is absent", &["--file", "absent:/usr/bin/my"]),
+        ("file without a place", &["--file", "Cargo.toml"]),
+        ("relative place", &["--file", "Cargo.toml:my"]),
+        ("folder", &["--file", "exercises:/opt/x"]),
+        ("unknown fault", &["--at", "10s", "explode"]),
+        ("unknown signal", &["--at", "10s", "kill=SIGFOO"]),
+        ("no time", &["--at", "soon", "kill"]),
+        ("fault without a time", &["--at", "kill"]),
+        (
+            "fault after the end",
+            &["--at", "2h", "kill", "--for", "1h"],
+        ),
+        ("fault at nothing", &["--at", "10s", "kill@other.service"]),
+        ("URL with a name", &["--get", "http://localhost:8080/"]),
+        ("URL with TLS", &["--get", "https://127.0.0.1/"]),
+        ("address elsewhere", &["--connect", "192.0.2.1:22"]),
+        ("nothing to expect", &["--expect", "absent.txt"]),
+    ];
+    let mut all = String::new();
+    for (name, arguments) in plans {
+        let needs_unit = name != "no unit" && !arguments.contains(&"--unit");
+        let unit = if needs_unit { &my[..] } else { &[] };
+        let said = says_without_a_lab(&fixture, &[unit, arguments].concat());
+        assert!(said.ends_with("exit status 2"), "{name}: {said}");
+        all += &format!("# {name}\n{said}\n\n");
+    }
+    assert_snapshot!("wrong_plans", all);
+}
+
+#[test]
+fn help() {
+    assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));
+}
