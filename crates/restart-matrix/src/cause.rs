@@ -109,8 +109,7 @@ const ENDS_BEFORE_READY: &str = "Type=notify\nExecStart=/usr/bin/true";
 const NO_PROGRAM: &str = "Type=exec\nExecStart=/usr/bin/no-such-program";
 const NO_ENVIRONMENT: &str =
     "Type=exec\nExecStart=/usr/bin/true\nEnvironmentFile=/etc/no-such-file";
-const CONDITION_FAILS: &str =
-    "Type=exec\nExecCondition=/usr/bin/false\nExecStart=/usr/bin/true";
+const CONDITION_FAILS: &str = "Type=exec\nExecCondition=/usr/bin/false\nExecStart=/usr/bin/true";
 /// SIGCONT asks nobody to end: as a service that does not heed the request to stop.
 const IGNORES_STOP: &str =
     "Type=exec\nExecStart=/usr/bin/sleep infinity\nKillSignal=SIGCONT\nTimeoutStopSec=1s";
@@ -189,9 +188,7 @@ impl Cause {
             Cause::Resources => "`EnvironmentFile=` names a file that is not there",
             Cause::Condition => "the command of `ExecCondition=` ends with exit code 1",
             Cause::StartLimit => "`StartLimitBurst=1`, and a second start",
-            Cause::StoppedByHand => {
-                "stopped by hand, and killed when `TimeoutStopSec=` has passed"
-            }
+            Cause::StoppedByHand => "stopped by hand, and killed when `TimeoutStopSec=` has passed",
         }
     }
 

@@ -30,7 +30,8 @@ pub fn compare(before: &Matrix, after: &Matrix) -> Vec<Change> {
 }
 
 fn compare_tables(before: &Table, after: &Table, changes: &mut Vec<Change>) {
-    let row_of = |table: &Table, label: &str| table.rows.iter().find(|row| row.label == label).cloned();
+    let row_of =
+        |table: &Table, label: &str| table.rows.iter().find(|row| row.label == label).cloned();
     let mut labels: Vec<&str> = before.rows.iter().map(|row| row.label.as_str()).collect();
     for row in &after.rows {
         if !labels.contains(&row.label.as_str()) {
@@ -112,8 +113,20 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let old = matrix("252", &[("forced", &[yes("success"), yes("success")]), ("old", &[Cell::Refused, Cell::Refused])]);
-        let new = matrix("257", &[("forced", &[yes("success"), stays("success")]), ("new", &[yes("a"), yes("b")])]);
+        let old = matrix(
+            "252",
+            &[
+                ("forced", &[yes("success"), yes("success")]),
+                ("old", &[Cell::Refused, Cell::Refused]),
+            ],
+        );
+        let new = matrix(
+            "257",
+            &[
+                ("forced", &[yes("success"), stays("success")]),
+                ("new", &[yes("a"), yes("b")]),
+            ],
+        );
         let change = |row: &str, column: &str, before, after| Change {
             table: TableId::Oneshot,
             row: row.to_owned(),
@@ -124,7 +137,12 @@ mod tests {
         assert_eq!(
             compare(&old, &new),
             [
-                change("forced", "`on-failure`", Some(yes("success")), Some(stays("success"))),
+                change(
+                    "forced",
+                    "`on-failure`",
+                    Some(yes("success")),
+                    Some(stays("success"))
+                ),
                 change("old", "`no`", Some(Cell::Refused), None),
                 change("old", "`on-failure`", Some(Cell::Refused), None),
                 change("new", "`no`", None, Some(yes("a"))),
@@ -135,8 +153,14 @@ mod tests {
 
     #[test]
     fn another_result_is_a_change_although_both_are_shown_alike() {
-        let one = matrix("259", &[("limit", &[stays("exit-code"), stays("exit-code")])]);
-        let other = matrix("260", &[("limit", &[stays("exit-code"), stays("start-limit-hit")])]);
+        let one = matrix(
+            "259",
+            &[("limit", &[stays("exit-code"), stays("exit-code")])],
+        );
+        let other = matrix(
+            "260",
+            &[("limit", &[stays("exit-code"), stays("start-limit-hit")])],
+        );
         assert_eq!(compare(&one, &other).len(), 1);
     }
 
@@ -144,6 +168,12 @@ mod tests {
     fn a_table_that_was_not_asked_for_is_left_out() {
         let mut other = matrix("252", &[]);
         other.tables.clear();
-        assert_eq!(compare(&matrix("257", &[("a", &[Cell::Refused, Cell::Refused])]), &other), []);
+        assert_eq!(
+            compare(
+                &matrix("257", &[("a", &[Cell::Refused, Cell::Refused])]),
+                &other
+            ),
+            []
+        );
     }
 }

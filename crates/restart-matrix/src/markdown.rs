@@ -8,7 +8,13 @@ impl Matrix {
         let tables: Vec<String> = self
             .tables
             .iter()
-            .map(|table| format!("## {}\n\n{}", table.title, table.to_markdown(self.version())))
+            .map(|table| {
+                format!(
+                    "## {}\n\n{}",
+                    table.title,
+                    table.to_markdown(self.version())
+                )
+            })
             .collect();
         tables.join("\n")
     }
@@ -17,13 +23,24 @@ impl Matrix {
 impl Table {
     /// The table and its legend, without its title: a page has headings of its own. `version` is systemd's.
     pub fn to_markdown(&self, version: &str) -> String {
-        let mut text = line([self.corner.as_str()].into_iter().chain(self.columns.iter().map(String::as_str)));
+        let mut text = line(
+            [self.corner.as_str()]
+                .into_iter()
+                .chain(self.columns.iter().map(String::as_str)),
+        );
         text += &line(std::iter::repeat_n("---", self.columns.len() + 1));
         for row in &self.rows {
-            text += &line([row.label.as_str()].into_iter().chain(row.cells.iter().map(Cell::short)));
+            text += &line(
+                [row.label.as_str()]
+                    .into_iter()
+                    .chain(row.cells.iter().map(Cell::short)),
+            );
         }
         let legend = self.legend.join(". ");
-        text + &format!("\nMeasured with systemd {version}. {}.\n", sentence(&legend))
+        text + &format!(
+            "\nMeasured with systemd {version}. {}.\n",
+            sentence(&legend)
+        )
     }
 }
 

@@ -5,6 +5,7 @@ use std::panic;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
@@ -18,6 +19,10 @@ use crate::tables::{self, Plan};
 /// At the most so many rows in one run, so that the large tables are shared out to the processors. The number is the same
 /// on every machine: what was run is remembered by its bytes.
 const GROUPS_OF_A_RUN: usize = 10;
+
+/// Bounds each run in wall time. The longest take some 12 s with a processor of their own; a machine that is busy with
+/// something else may take ten times as long, and what was measured is still right.
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// One run: some rows of one table.
 struct Part<'a> {
@@ -52,6 +57,7 @@ pub fn measure(
             plan.groups.chunks(size).map(part)
         })
         .collect();
+    let lab = lab.clone().with_deadline(DEADLINE);
     let run = |scenario: &Scenario, files: &[GuestFile]| match fresh {
         true => lab.run(scenario, files),
         false => lab.run_remembered(scenario, files),
@@ -127,13 +133,13 @@ fn run_all(
 
 /// What happened to the units of a part, group by group.
 fn read(part: &Part<'_>, timeline: &Timeline) -> Result<Vec<Vec<Observed>>, MatrixError> {
-    let shown = observed::shown(timeline)?;
+    let list = observed::list(timeline)?;
     part.groups
         .iter()
         .map(|group| {
             group
                 .units()
-                .map(|unit| Observed::of(timeline, unit, &shown))
+                .map(|unit| Observed::of(timeline, unit, &list))
                 .collect()
         })
         .collect()

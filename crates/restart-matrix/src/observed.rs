@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use systemd_lab::Timeline;
 use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{Event, EventKind};
-use systemd_lab::Timeline;
 
 use crate::error::{MatrixError, not_as_claimed};
 
@@ -34,22 +34,38 @@ pub(crate) struct Observed {
     pub(crate) complaints: Vec<String>,
     /// Whether a start was refused because of the start limit.
     pub(crate) limit_hit: bool,
-    /// How it is at last, as `systemctl show` prints it.
-    pub(crate) shown: BTreeMap<String, String>,
+    /// Whether and how systemd has loaded it, and its sub-state, at last.
+    pub(crate) listed: Listed,
 }
 
+/// A line of `systemctl list-units`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// e.g. `loaded`, `bad-setting`.
+    pub(crate) load: String,
+    /// e.g. `running`, `failed`.
+    pub(crate) sub: String,
+}
+
+/// Units by name.
+pub(crate) type List = BTreeMap<String, Listed>;
+
+/// What systemd says of a unit whose `ExecCondition=` was not met, up to the result: it has neither failed nor been
+/// deactivated.
+const SKIPPED: &str = "Skipped due to '";
+
 impl Observed {
-    /// Reads it. `shown` is what [`shown`] made of the same timeline.
+    /// Reads it. `list` is what [`list`] made of the same timeline.
     pub(crate) fn of(
         timeline: &Timeline,
         unit: &str,
-        shown: &BTreeMap<String, BTreeMap<String, String>>,
+        list: &List,
     ) -> Result<Observed, MatrixError> {
         let mut observed = Observed {
-            shown: shown
+            listed: list
                 .get(unit)
                 .cloned()
-                .ok_or_else(|| not_as_claimed(format!("systemctl does not show {unit}")))?,
+                .ok_or_else(|| not_as_claimed(format!("systemctl does not list {unit}")))?,
             ..Observed::default()
         };
         let mut ended_at = None;
@@ -57,7 +73,6 @@ impl Observed {
         for event in timeline.of(unit) {
             observed.add(event, &mut ended_at, &mut waited, timeline);
         }
-        // Only the start that follows proves that systemd did what it had announced.
         Ok(observed)
     }
 
@@ -73,16 +88,7 @@ impl Observed {
             EventKind::ProcessExited { role, code, status } if role == "main" => {
                 self.exits.push((code.clone(), *status));
             }
-            EventKind::Failed { result } => {
-                self.confirm_restart(waited);
-                self.results.push(result.clone());
-                *ended_at = Some(at);
-            }
-            EventKind::Deactivated => {
-                self.confirm_restart(waited);
-                self.results.push("success".to_owned());
-                *ended_at = Some(at);
-            }
+            EventKind::UnitFile { message, .. } => self.complaints.push(message.clone()),
             EventKind::RestartScheduled { .. } => {
                 *waited = ended_at.map(|ended| at.saturating_sub(ended));
             }
@@ -99,38 +105,52 @@ impl Observed {
                     self.confirm_restart(waited);
                 }
             }
-            EventKind::UnitFile { message, .. } => self.complaints.push(message.clone()),
-            _ => {}
+            _ => {
+                if let Some(result) = result_in(&event.kind) {
+                    self.confirm_restart(waited);
+                    self.results.push(result.to_owned());
+                    *ended_at = Some(at);
+                }
+            }
         }
     }
 
+    /// Only a start, or another end, proves that systemd did what it had announced.
     fn confirm_restart(&mut self, waited: &mut Option<Duration>) {
         self.delays.extend(waited.take());
     }
 
-    /// A property that `systemctl show` printed; empty if it has none.
-    pub(crate) fn shown(&self, property: &str) -> &str {
-        self.shown.get(property).map_or("", String::as_str)
+    /// The `Result` of its first end; empty if it has not ended.
+    pub(crate) fn first_result(&self) -> &str {
+        self.results.first().map_or("", String::as_str)
     }
 
-    /// The `Result` of its first end.
-    pub(crate) fn result(&self) -> &str {
-        // A unit that was skipped has neither failed nor been deactivated.
-        self.results
-            .first()
-            .map_or_else(|| self.shown("Result"), String::as_str)
+    /// The `Result` of its last end; empty if it has not ended.
+    pub(crate) fn last_result(&self) -> &str {
+        self.results.last().map_or("", String::as_str)
     }
 }
 
-/// What the last command, `systemctl show`, printed of each unit.
+/// The `Result` with which the unit ends here, if it does.
+fn result_in(kind: &EventKind) -> Option<&str> {
+    match kind {
+        EventKind::Failed { result } => Some(result),
+        EventKind::Deactivated => Some("success"),
+        EventKind::Manager { message, .. } => {
+            let (result, _) = message.strip_prefix(SKIPPED)?.split_once('\'')?;
+            Some(result)
+        }
+        _ => None,
+    }
+}
+
+/// What the last command, `systemctl list-units`, printed.
 ///
 /// # Errors
 ///
 /// When a step of the scenario did not end well.
-pub(crate) fn shown(
-    timeline: &Timeline,
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, MatrixError> {
-    let mut output = None;
+pub(crate) fn list(timeline: &Timeline) -> Result<List, MatrixError> {
+    let mut printed = None;
     for event in timeline.events() {
         match &event.kind {
             EventKind::StepEnded { index, outcome } if *outcome != StepOutcome::Done => {
@@ -139,31 +159,26 @@ pub(crate) fn shown(
                     timeline.scenario()
                 )));
             }
-            EventKind::Command { argv, status: 0, output: printed } => {
-                output = Some((argv, printed));
-            }
+            EventKind::Command {
+                status: 0, output, ..
+            } => printed = Some(output),
             EventKind::Command { argv, output, .. } => {
                 return Err(not_as_claimed(format!("{argv:?} failed: {output}")));
             }
             _ => {}
         }
     }
-    let (_, printed) = output.ok_or_else(|| not_as_claimed("systemctl was not run"))?;
-    Ok(paragraphs(printed))
+    let printed = printed.ok_or_else(|| not_as_claimed("systemctl was not run"))?;
+    Ok(printed.lines().filter_map(listed).collect())
 }
 
-/// One paragraph for each unit, by its `Id`.
-fn paragraphs(printed: &str) -> BTreeMap<String, BTreeMap<String, String>> {
-    let properties = |paragraph: &str| -> BTreeMap<String, String> {
-        paragraph
-            .lines()
-            .filter_map(|line| line.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+/// Unit, load state, active state, sub-state, description.
+fn listed(line: &str) -> Option<(String, Listed)> {
+    let mut words = line.split_whitespace();
+    let (unit, load, _active, sub) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let listed = Listed {
+        load: load.to_owned(),
+        sub: sub.to_owned(),
     };
-    printed
-        .split("\n\n")
-        .map(properties)
-        .filter_map(|unit| Some((unit.get("Id")?.clone(), unit)))
-        .collect()
+    Some((unit.to_owned(), listed))
 }

@@ -47,7 +47,11 @@ fn each_difference_to_the_manual_is_known_and_explained() {
         .expect("it can be read")
         .expect("the manual of the guest's systemd is kept");
     let found = manual.differences(&MEASURED);
-    let known: Vec<Difference> = manual.known.iter().map(|known| known.difference.clone()).collect();
+    let known: Vec<Difference> = manual
+        .known
+        .iter()
+        .map(|known| known.difference.clone())
+        .collect();
     assert_eq!(found, known, "(found, known) with {}", manual.source);
     assert!(manual.known.iter().all(|known| !known.why.is_empty()));
 }

@@ -42,7 +42,7 @@ pub(crate) struct Line {
 impl Line {
     /// How a unit of this row ended, if it ended as the row claims.
     fn cell(&self, unit: &str, observed: &Observed) -> Result<Cell, MatrixError> {
-        if observed.shown("LoadState") == "bad-setting" {
+        if observed.listed.load == "bad-setting" {
             return Ok(Cell::Refused);
         }
         let is_as_claimed = match self.end {
@@ -55,8 +55,8 @@ impl Line {
         };
         let result = match self.end {
             // Before the limit was hit, it had ended in another way.
-            End::Limit => observed.shown("Result"),
-            _ => observed.result(),
+            End::Limit => observed.last_result(),
+            _ => observed.first_result(),
         };
         if !is_as_claimed || result != self.result {
             return Err(not_as_claimed(format!(
@@ -71,7 +71,7 @@ impl Line {
                 delay_seconds: delay.as_secs(),
             });
         }
-        match observed.shown("SubState") {
+        match observed.listed.sub.as_str() {
             state @ ("dead" | "failed") => Ok(Cell::NotRestarted {
                 result,
                 state: state.to_owned(),
@@ -157,7 +157,10 @@ impl Grid {
             title: self.title.to_owned(),
             legend: self.legend.clone(),
             corner: "end".to_owned(),
-            columns: ["`Result`".to_owned()].into_iter().chain(settings).collect(),
+            columns: ["`Result`".to_owned()]
+                .into_iter()
+                .chain(settings)
+                .collect(),
             rows,
         })
     }

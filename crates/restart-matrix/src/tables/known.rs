@@ -43,7 +43,11 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         let cell = match &observed.complaints[..] {
             [] => Cell::text("known"),
             lines if lines.iter().all(|line| line.contains(IGNORED)) => Cell::text("ignored"),
-            lines => return Err(not_as_claimed(format!("systemd says of {setting}: {lines:?}"))),
+            lines => {
+                return Err(not_as_claimed(format!(
+                    "systemd says of {setting}: {lines:?}"
+                )));
+            }
         };
         rows.push(Row {
             label: format!("`{setting}`"),

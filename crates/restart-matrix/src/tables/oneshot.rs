@@ -30,12 +30,54 @@ pub(super) fn plan() -> Plan {
     let exited = |code| End::Process("exited", code);
     let killed = |signal| End::Process("killed", signal);
     let lines = vec![
-        line("exit code 0", "the program ends with exit code 0", "0", EXITS_WITH_0, exited(0), "success"),
-        line("exit code 1", "the program ends with exit code 1", "1", EXITS_WITH_1, exited(1), "exit-code"),
-        line("SIGTERM", "SIGTERM ends the program", "sigterm", SIGTERM_TO_ITSELF, killed(SIGTERM), "signal"),
-        line("SIGKILL", "SIGKILL ends the program", "sigkill", SIGKILL_TO_ITSELF, killed(SIGKILL), "signal"),
-        line("start timeout", "the program takes longer than `TimeoutStartSec=`", "timeout", TAKES_TOO_LONG, killed(SIGTERM), "timeout"),
-        line("exit code 0, forced", "exit code 0, and `RestartForceExitStatus=0`", "forced", FORCED, exited(0), "success"),
+        line(
+            "exit code 0",
+            "the program ends with exit code 0",
+            "0",
+            EXITS_WITH_0,
+            exited(0),
+            "success",
+        ),
+        line(
+            "exit code 1",
+            "the program ends with exit code 1",
+            "1",
+            EXITS_WITH_1,
+            exited(1),
+            "exit-code",
+        ),
+        line(
+            "SIGTERM",
+            "SIGTERM ends the program",
+            "sigterm",
+            SIGTERM_TO_ITSELF,
+            killed(SIGTERM),
+            "signal",
+        ),
+        line(
+            "SIGKILL",
+            "SIGKILL ends the program",
+            "sigkill",
+            SIGKILL_TO_ITSELF,
+            killed(SIGKILL),
+            "signal",
+        ),
+        line(
+            "start timeout",
+            "the program takes longer than `TimeoutStartSec=`",
+            "timeout",
+            TAKES_TOO_LONG,
+            killed(SIGTERM),
+            "timeout",
+        ),
+        line(
+            "exit code 0, forced",
+            "exit code 0, and `RestartForceExitStatus=0`",
+            "forced",
+            FORCED,
+            exited(0),
+            "success",
+        ),
     ];
     let grid = Grid {
         id: TableId::Oneshot,

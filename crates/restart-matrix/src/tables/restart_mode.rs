@@ -10,8 +10,8 @@ use crate::table::{Cell, Row, Table, TableId};
 use super::Plan;
 use super::grid::START_LIMIT_INTERVAL;
 
-/// What is tried: the setting's value, none for the default. The rest of the table is what these come to.
-const MODES: [&str; 3] = ["normal", "direct", "debug"];
+/// What is tried. (`debug` does as `normal` does.)
+const MODES: [&str; 2] = ["normal", "direct"];
 
 /// `StartLimitBurst=`: two restarts, and then an end for good.
 const STARTS: usize = 3;
@@ -79,15 +79,17 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         let fails = &units[FAILS];
         let is_ignored = fails.complaints.iter().any(|line| line.contains(IGNORED));
         let cells = if is_ignored {
-            vec![Cell::text("ignored"), Cell::text(""), Cell::text("")]
+            ["ignored", "", ""].map(Cell::text).to_vec()
         } else {
-            if fails.exits.len() != STARTS || fails.shown("SubState") != "failed" {
+            if fails.exits.len() != STARTS || fails.listed.sub != "failed" {
                 return Err(not_as_claimed(format!(
                     "mode-{mode}.service should fail {STARTS} times, and did this: {fails:?}"
                 )));
             }
             vec![
-                Cell::text(format!("{} of {STARTS} times", units[ALERT].exits.len())),
+                Cell::text(
+                    format!("{} times", units[ALERT].exits.len()).replace("1 times", "once"),
+                ),
                 Cell::text(states(&fails.between)),
                 dependent(mode, &units[DEPENDENT])?,
             ]
@@ -102,8 +104,8 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         id: TableId::RestartMode,
         title: "`RestartMode=`".to_owned(),
         legend: vec![
-            format!("a service that fails at once, `StartLimitBurst={STARTS}`, `RestartSec={}s`", DELAY.as_secs()),
-            "a unit that requires it: another one, started with a service that fails at its first start only".to_owned(),
+            format!("a service that fails at each of its {STARTS} starts, and then hits the start limit"),
+            "a unit that requires it: it was started together with a service that fails at its first start only".to_owned(),
         ],
         corner: "mode".to_owned(),
         columns: [
@@ -128,7 +130,7 @@ fn states(between: &[String]) -> String {
 }
 
 fn dependent(mode: &str, observed: &Observed) -> Result<Cell, MatrixError> {
-    match observed.shown("SubState") {
+    match observed.listed.sub.as_str() {
         "running" => Ok(Cell::text("waits, then starts")),
         "dead" => Ok(Cell::text("is not started")),
         state => Err(not_as_claimed(format!(
