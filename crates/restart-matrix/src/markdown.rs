@@ -36,10 +36,10 @@ impl Table {
                     .chain(row.cells.iter().map(Cell::short)),
             );
         }
-        let legend = self.legend.join(". ");
+        let legend: Vec<String> = self.legend.iter().map(|remark| sentence(remark)).collect();
         text + &format!(
             "\nMeasured with systemd {version}. {}.\n",
-            sentence(&legend)
+            legend.join(". ")
         )
     }
 }

@@ -90,7 +90,12 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
                 Cell::text(
                     format!("{} times", units[ALERT].exits.len()).replace("1 times", "once"),
                 ),
-                Cell::text(states(&fails.between)),
+                Cell::text(
+                    fails
+                        .between
+                        .first()
+                        .map_or_else(String::new, |state| format!("`{state}`")),
+                ),
                 dependent(mode, &units[DEPENDENT])?,
             ]
         };
@@ -110,23 +115,13 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         corner: "mode".to_owned(),
         columns: [
             "`OnFailure=` is started",
-            "states from end to start",
+            "first state after an end",
             "a unit that requires it",
         ]
         .map(str::to_owned)
         .to_vec(),
         rows,
     })
-}
-
-/// Those up to the next start.
-fn states(between: &[String]) -> String {
-    let until = between.iter().position(|state| state == "start");
-    let states: Vec<String> = between[..until.unwrap_or(between.len())]
-        .iter()
-        .map(|state| format!("`{state}`"))
-        .collect();
-    states.join(", ")
 }
 
 fn dependent(mode: &str, observed: &Observed) -> Result<Cell, MatrixError> {
