@@ -16,6 +16,7 @@ mod files;
 mod hint;
 mod image;
 mod install;
+mod matrix;
 mod progress;
 mod reset;
 mod run;
@@ -92,6 +93,8 @@ enum Command {
     /// Export or import the guest image, for a room without a network.
     #[command(subcommand)]
     Image(image::Action),
+    /// What systemd does with each setting of restarts, measured: every `Restart=` against every cause, and more.
+    Matrix(matrix::Arguments),
     /// Serve the guide and open it in a browser.
     Book(book::Arguments),
     /// Print completions for a shell: bash, zsh or fish.
@@ -193,6 +196,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Image(action)) => {
             return image::run(action).map(exit_status);
         }
+        Some(Command::Matrix(arguments)) => matrix::run(arguments)?,
         Some(Command::Book(arguments)) => {
             return book::run(&workshop, arguments).map(exit_status);
         }

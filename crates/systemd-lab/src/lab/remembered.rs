@@ -15,9 +15,9 @@ use crate::timeline::Timeline;
 
 const DIRECTORY: &str = "remembered";
 
-/// Of each snapshot, this many timelines are kept. One takes a megabyte at the most, and nobody needs more than a few:
-/// older ones are of scenarios that have been changed since.
-const KEPT: usize = 16;
+/// Of each snapshot, this many timelines are kept. One takes a megabyte at the most, and all tables of the
+/// workshop take some fifteen: older ones are of scenarios that have been changed since.
+const KEPT: usize = 32;
 
 /// Where the timeline of one job lies, or would lie.
 #[derive(Debug)]

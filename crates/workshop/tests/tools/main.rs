@@ -14,6 +14,7 @@ mod completions;
 mod doctor;
 mod editors;
 mod image;
+mod matrix;
 
 /// A workshop with two exercises that nobody builds.
 fn workshop() -> TempDir {

@@ -1,0 +1,179 @@
+//! Where two systemds behave differently.
+
+use crate::table::{Cell, Matrix, Row, Table, TableId};
+
+/// One cell that is not the same with both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// In which table.
+    pub table: TableId,
+    /// The row's label.
+    pub row: String,
+    /// The column's head.
+    pub column: String,
+    /// What the first one does. `None` if it was not measured.
+    pub before: Option<Cell>,
+    /// What the second one does.
+    pub after: Option<Cell>,
+}
+
+/// All cells that differ, in the order of `before`; then those of `after` alone. Tables that only one of them has are
+/// left out: nobody asked for them.
+pub fn compare(before: &Matrix, after: &Matrix) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for table in &before.tables {
+        if let Some(other) = after.table(table.id) {
+            compare_tables(table, other, &mut changes);
+        }
+    }
+    changes
+}
+
+fn compare_tables(before: &Table, after: &Table, changes: &mut Vec<Change>) {
+    let row_of =
+        |table: &Table, label: &str| table.rows.iter().find(|row| row.label == label).cloned();
+    let mut labels: Vec<&str> = before.rows.iter().map(|row| row.label.as_str()).collect();
+    for row in &after.rows {
+        if !labels.contains(&row.label.as_str()) {
+            labels.push(&row.label);
+        }
+    }
+    let mut columns: Vec<&str> = before.columns.iter().map(String::as_str).collect();
+    for column in &after.columns {
+        if !columns.contains(&column.as_str()) {
+            columns.push(column);
+        }
+    }
+    for label in labels {
+        let (old, new) = (row_of(before, label), row_of(after, label));
+        for column in &columns {
+            let (old, new) = (cell(before, &old, column), cell(after, &new, column));
+            if old != new {
+                changes.push(Change {
+                    table: before.id,
+                    row: label.to_owned(),
+                    column: (*column).to_owned(),
+                    before: old,
+                    after: new,
+                });
+            }
+        }
+    }
+}
+
+fn cell(table: &Table, row: &Option<Row>, column: &str) -> Option<Cell> {
+    let index = table.columns.iter().position(|one| one == column)?;
+    row.as_ref()?.cells.get(index).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(systemd: &str, rows: &[(&str, &[Cell])]) -> Matrix {
+        let row = |(label, cells): &(&str, &[Cell])| Row {
+            label: (*label).to_owned(),
+            means: String::new(),
+            cells: cells.to_vec(),
+        };
+        Matrix {
+            systemd: systemd.to_owned(),
+            tables: vec![Table {
+                id: TableId::Oneshot,
+                title: String::new(),
+                legend: Vec::new(),
+                corner: String::new(),
+                columns: vec!["`no`".to_owned(), "`on-failure`".to_owned()],
+                rows: rows.iter().map(row).collect(),
+            }],
+        }
+    }
+
+    fn yes(result: &str) -> Cell {
+        Cell::Restarted {
+            result: result.to_owned(),
+            delay_seconds: 5,
+        }
+    }
+
+    fn stays(result: &str) -> Cell {
+        Cell::NotRestarted {
+            result: result.to_owned(),
+            state: "failed".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_same_behaviour_is_no_change_whatever_the_version() {
+        let cells = [stays("exit-code"), yes("exit-code")];
+        let one = matrix("257", &[("exit code 1", &cells)]);
+        let other = matrix("252", &[("exit code 1", &cells)]);
+        assert_eq!(compare(&one, &other), []);
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let old = matrix(
+            "252",
+            &[
+                ("forced", &[yes("success"), yes("success")]),
+                ("old", &[Cell::Refused, Cell::Refused]),
+            ],
+        );
+        let new = matrix(
+            "257",
+            &[
+                ("forced", &[yes("success"), stays("success")]),
+                ("new", &[yes("a"), yes("b")]),
+            ],
+        );
+        let change = |row: &str, column: &str, before, after| Change {
+            table: TableId::Oneshot,
+            row: row.to_owned(),
+            column: column.to_owned(),
+            before,
+            after,
+        };
+        assert_eq!(
+            compare(&old, &new),
+            [
+                change(
+                    "forced",
+                    "`on-failure`",
+                    Some(yes("success")),
+                    Some(stays("success"))
+                ),
+                change("old", "`no`", Some(Cell::Refused), None),
+                change("old", "`on-failure`", Some(Cell::Refused), None),
+                change("new", "`no`", None, Some(yes("a"))),
+                change("new", "`on-failure`", None, Some(yes("b"))),
+            ]
+        );
+    }
+
+    #[test]
+    fn another_result_is_a_change_although_both_are_shown_alike() {
+        let one = matrix(
+            "259",
+            &[("limit", &[stays("exit-code"), stays("exit-code")])],
+        );
+        let other = matrix(
+            "260",
+            &[("limit", &[stays("exit-code"), stays("start-limit-hit")])],
+        );
+        assert_eq!(compare(&one, &other).len(), 1);
+    }
+
+    #[test]
+    fn a_table_that_was_not_asked_for_is_left_out() {
+        let mut other = matrix("252", &[]);
+        other.tables.clear();
+        assert_eq!(
+            compare(
+                &matrix("257", &[("a", &[Cell::Refused, Cell::Refused])]),
+                &other
+            ),
+            []
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! Measures what systemd does with each setting that decides on restarts: one unit for each cell of a table, run in the
+//! lab.
+//!
+//! [`measure`] asks systemd. What it answers is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON,
+//! compared with that of another systemd ([`compare()`]) and with the table in systemd's manual ([`Manual`]).
+//!
+//! Knows systemd and the lab; knows no exercise. A unit must have ended as its row claims, or the whole measurement fails:
+//! no cell is ever the answer to another question.
+
+mod case;
+mod cause;
+mod compare;
+mod error;
+mod manual;
+mod markdown;
+mod measure;
+mod observed;
+mod table;
+mod tables;
+
+pub use cause::{Cause, SETTINGS};
+pub use compare::{Change, compare};
+pub use error::MatrixError;
+pub use manual::{Difference, Known, Manual};
+pub use measure::measure;
+pub use table::{Cell, Matrix, Row, Table, TableId};

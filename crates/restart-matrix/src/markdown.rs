@@ -1,0 +1,59 @@
+//! Tables as Markdown, for the guide.
+
+use crate::table::{Cell, Matrix, Table};
+
+impl Matrix {
+    /// All tables, each below its title.
+    pub fn to_markdown(&self) -> String {
+        let tables: Vec<String> = self
+            .tables
+            .iter()
+            .map(|table| {
+                format!(
+                    "## {}\n\n{}",
+                    table.title,
+                    table.to_markdown(self.version())
+                )
+            })
+            .collect();
+        tables.join("\n")
+    }
+}
+
+impl Table {
+    /// The table and its legend, without its title: a page has headings of its own. `version` is systemd's.
+    pub fn to_markdown(&self, version: &str) -> String {
+        let mut text = line(
+            [self.corner.as_str()]
+                .into_iter()
+                .chain(self.columns.iter().map(String::as_str)),
+        );
+        text += &line(std::iter::repeat_n("---", self.columns.len() + 1));
+        for row in &self.rows {
+            text += &line(
+                [row.label.as_str()]
+                    .into_iter()
+                    .chain(row.cells.iter().map(Cell::short)),
+            );
+        }
+        let legend: Vec<String> = self.legend.iter().map(|remark| sentence(remark)).collect();
+        text + &format!(
+            "\nMeasured with systemd {version}. {}.\n",
+            legend.join(". ")
+        )
+    }
+}
+
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// With a capital letter.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}

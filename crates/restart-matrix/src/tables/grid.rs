@@ -1,0 +1,167 @@
+//! Tables whose columns are settings of `Restart=`: one unit for each cell.
+
+use std::time::Duration;
+
+use crate::case::{Case, Deed, Group, RESTART_SEC};
+use crate::cause::End;
+use crate::error::{MatrixError, not_as_claimed};
+use crate::observed::Observed;
+use crate::table::{Cell, Row, Table, TableId};
+
+use super::Plan;
+
+/// `StartLimitIntervalSec=` of all units: longer than a whole measurement in virtual time.
+pub(crate) const START_LIMIT_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// What a table is about.
+pub(crate) struct Grid {
+    pub(crate) id: TableId,
+    pub(crate) title: &'static str,
+    pub(crate) legend: Vec<String>,
+    pub(crate) settings: &'static [&'static str],
+    pub(crate) lines: Vec<Line>,
+}
+
+/// A row before it is measured.
+pub(crate) struct Line {
+    pub(crate) label: String,
+    /// How it is brought about, in words.
+    pub(crate) means: String,
+    /// Names its units.
+    pub(crate) stem: String,
+    /// Lines for `[Service]`, without `Restart=`.
+    pub(crate) service: String,
+    pub(crate) deed: Deed,
+    pub(crate) end: End,
+    /// The `Result` that all of them must have had.
+    pub(crate) result: &'static str,
+    /// `StartLimitBurst=`.
+    pub(crate) starts: u32,
+}
+
+impl Line {
+    /// How a unit of this row ended, if it ended as the row claims.
+    fn cell(&self, unit: &str, observed: &Observed) -> Result<Cell, MatrixError> {
+        if observed.listed.load == "bad-setting" {
+            return Ok(Cell::Refused);
+        }
+        let is_as_claimed = match self.end {
+            End::Process(code, status) => observed
+                .exits
+                .first()
+                .is_some_and(|exit| *exit == (code.to_owned(), status)),
+            End::NoProcess => observed.exits.is_empty(),
+            End::Limit => observed.limit_hit,
+        };
+        let result = match self.end {
+            // Before the limit was hit, it had ended in another way.
+            End::Limit => observed.last_result(),
+            _ => observed.first_result(),
+        };
+        if !is_as_claimed || result != self.result {
+            return Err(not_as_claimed(format!(
+                "{unit} should end as {:?} with result {}, and did this: {observed:?}",
+                self.end, self.result
+            )));
+        }
+        let result = result.to_owned();
+        if let Some(delay) = observed.delays.first() {
+            return Ok(Cell::Restarted {
+                result,
+                delay_seconds: delay.as_secs(),
+            });
+        }
+        match observed.listed.sub.as_str() {
+            state @ ("dead" | "failed") => Ok(Cell::NotRestarted {
+                result,
+                state: state.to_owned(),
+            }),
+            state => Err(not_as_claimed(format!(
+                "{unit} is neither restarted nor at rest but {state}: {observed:?}"
+            ))),
+        }
+    }
+
+    fn group(&self, settings: &[&str]) -> Group {
+        let case = |setting: &&str| {
+            let unit = format!(
+                "StartLimitIntervalSec={}\nStartLimitBurst={}",
+                START_LIMIT_INTERVAL.as_secs(),
+                self.starts
+            );
+            let service = format!(
+                "{}\nRestart={setting}\nRestartSec={}",
+                self.service,
+                RESTART_SEC.as_secs()
+            );
+            Case::new(&self.unit(setting), &unit, &service)
+        };
+        let cases = settings.iter().map(case).collect();
+        Group::new(&self.stem, cases, self.deed)
+    }
+
+    fn unit(&self, setting: &str) -> String {
+        format!("{}-{setting}", self.stem)
+    }
+}
+
+/// In words, what all tables of this kind have in common.
+pub(crate) fn legend() -> String {
+    format!(
+        "yes: started again, {} s after its end (`RestartSec={}s`); –: not started again",
+        RESTART_SEC.as_secs(),
+        RESTART_SEC.as_secs()
+    )
+}
+
+impl Grid {
+    pub(crate) fn plan(self) -> Plan {
+        let groups = self
+            .lines
+            .iter()
+            .map(|line| line.group(self.settings))
+            .collect();
+        Plan {
+            id: self.id,
+            groups,
+            read: Box::new(move |observed| self.read(observed)),
+        }
+    }
+
+    fn read(&self, observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
+        let mut rows = Vec::new();
+        for (line, observed) in self.lines.iter().zip(observed) {
+            let mut cells = vec![Cell::text(format!("`{}`", line.result))];
+            for (setting, observed) in self.settings.iter().zip(observed) {
+                let cell = line.cell(&line.unit(setting), observed)?;
+                // The legend says so of all.
+                if let Cell::Restarted { delay_seconds, .. } = cell
+                    && delay_seconds != RESTART_SEC.as_secs()
+                {
+                    return Err(not_as_claimed(format!(
+                        "{} was restarted after {delay_seconds} s",
+                        line.unit(setting)
+                    )));
+                }
+                cells.push(cell);
+            }
+            rows.push(Row {
+                label: line.label.clone(),
+                means: line.means.clone(),
+                cells,
+            });
+        }
+        let settings = self.settings.iter().map(|setting| format!("`{setting}`"));
+        Ok(Table {
+            id: self.id,
+            title: self.title.to_owned(),
+            legend: self.legend.clone(),
+            corner: "end".to_owned(),
+            columns: ["`Result`".to_owned()]
+                .into_iter()
+                .chain(settings)
+                .collect(),
+            rows,
+        })
+    }
+}

@@ -1,0 +1,69 @@
+//! Settings that not every systemd knows. One that it does not know is passed over, with a line in the journal: the service
+//! runs, without what was wanted.
+
+use crate::case::{Case, Deed, Group};
+use crate::error::{MatrixError, not_as_claimed};
+use crate::observed::Observed;
+use crate::table::{Cell, Row, Table, TableId};
+
+use super::Plan;
+
+/// The settings, each with a stem for its unit.
+const SETTINGS: [(&str, &str); 8] = [
+    ("notify-reload", "Type=notify-reload"),
+    ("reload-signal", "ReloadSignal=SIGUSR1"),
+    ("steps", "RestartSteps=3"),
+    ("maximum", "RestartMaxDelaySec=60s"),
+    ("direct", "RestartMode=direct"),
+    ("debug", "RestartMode=debug"),
+    ("exit-type", "ExitType=cgroup"),
+    // A misspelling that is often seen, for comparison.
+    ("secs", "RestartSecs=5s"),
+];
+
+/// What systemd says of what it does not know, in the end.
+const IGNORED: &str = "ignoring";
+
+pub(super) fn plan() -> Plan {
+    let case = |(stem, setting): (&str, &str)| {
+        let service = format!("ExecStart=/usr/bin/true\n{setting}");
+        Case::new(&format!("known-{stem}"), "", &service)
+    };
+    let cases = SETTINGS.into_iter().map(case).collect();
+    Plan {
+        id: TableId::Known,
+        groups: vec![Group::new("known", cases, Deed::Nothing)],
+        read: Box::new(read),
+    }
+}
+
+fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
+    let mut rows = Vec::new();
+    for ((_, setting), observed) in SETTINGS.into_iter().zip(observed.iter().flatten()) {
+        let cell = match &observed.complaints[..] {
+            [] => Cell::text("known"),
+            lines if lines.iter().all(|line| line.contains(IGNORED)) => Cell::text("ignored"),
+            lines => {
+                return Err(not_as_claimed(format!(
+                    "systemd says of {setting}: {lines:?}"
+                )));
+            }
+        };
+        rows.push(Row {
+            label: format!("`{setting}`"),
+            means: String::new(),
+            cells: vec![cell],
+        });
+    }
+    Ok(Table {
+        id: TableId::Known,
+        title: "Settings that not every systemd knows".to_owned(),
+        legend: vec![
+            "ignored: the service runs without it, and the journal has a line that says so"
+                .to_owned(),
+        ],
+        corner: "setting".to_owned(),
+        columns: vec!["this systemd".to_owned()],
+        rows,
+    })
+}

@@ -1,0 +1,39 @@
+//! The tables: which units are tried for each, and how what happened is read.
+
+mod delay;
+mod grid;
+mod known;
+mod oneshot;
+mod prevent_force;
+mod restart;
+mod restart_mode;
+mod start_limit;
+mod success;
+
+use crate::case::Group;
+use crate::error::MatrixError;
+use crate::observed::Observed;
+use crate::table::{Table, TableId};
+
+/// Makes a table of what happened to the units, group by group.
+pub(crate) type Reader = Box<dyn Fn(&[Vec<Observed>]) -> Result<Table, MatrixError> + Send + Sync>;
+
+/// What is to be run for a table.
+pub(crate) struct Plan {
+    pub(crate) id: TableId,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) read: Reader,
+}
+
+pub(crate) fn plan(id: TableId) -> Plan {
+    match id {
+        TableId::Restart => restart::plan(),
+        TableId::PreventForce => prevent_force::plan(),
+        TableId::Success => success::plan(),
+        TableId::RestartMode => restart_mode::plan(),
+        TableId::Oneshot => oneshot::plan(),
+        TableId::StartLimit => start_limit::plan(),
+        TableId::Delay => delay::plan(),
+        TableId::Known => known::plan(),
+    }
+}

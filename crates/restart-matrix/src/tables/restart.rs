@@ -1,0 +1,31 @@
+//! Every setting of `Restart=` against every cause.
+
+use crate::cause::{Cause, SETTINGS};
+use crate::table::TableId;
+
+use super::Plan;
+use super::grid::{Grid, Line, legend};
+
+pub(super) fn plan() -> Plan {
+    let line = |cause: Cause| {
+        let means = cause.means();
+        Line {
+            label: cause.label().to_owned(),
+            means: cause.means_in_words().to_owned(),
+            stem: cause.stem(),
+            service: means.service.to_owned(),
+            deed: means.deed,
+            end: means.end,
+            result: means.result,
+            starts: cause.start_limit(),
+        }
+    };
+    let grid = Grid {
+        id: TableId::Restart,
+        title: "`Restart=` and the cause of an end",
+        legend: vec![legend()],
+        settings: &SETTINGS,
+        lines: Cause::ALL.into_iter().map(line).collect(),
+    };
+    grid.plan()
+}
