@@ -1,6 +1,6 @@
 //! What the guide and the manual say of restarts, against what systemd does today.
 //!
-//! To write the guide's tables anew: `BOOK_MEASURED=write cargo test -p restart-matrix`, then read what changed.
+//! To write the guide's tables anew: `BOOK_MEASURED=write cargo book-tests`, then read what changed.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -35,7 +35,7 @@ fn the_guide_shows_what_the_lab_measures() {
         assert!(
             text == kept,
             "{} is not what the lab measured:\n{text}\n\
-             if systemd is right, write it anew: BOOK_MEASURED=write cargo test -p restart-matrix",
+             if systemd is right, write it anew: BOOK_MEASURED=write cargo book-tests",
             path.display()
         );
     }
