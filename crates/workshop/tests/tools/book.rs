@@ -83,6 +83,23 @@ fn it_is_served_on_loopback_and_opened_where_there_is_a_display() {
     assert_eq!(served(&[], ""), served(&["--no-open"], ":0"));
 }
 
+/// Nothing is served: a port that is taken does not matter.
+#[test]
+fn it_is_built() {
+    let (root, path) = (with_book(), mdbook("0.5.4"));
+    let built = |root: &Path, path: &Path| {
+        let output = command(root, &["book", "--build"])
+            .env("PATH", path)
+            .output()
+            .expect("it runs");
+        shown(&output, &[(root, "[CLONE]")])
+    };
+    assert_text("built", &built(root.path(), path.path()));
+    let fails = "#!/bin/sh\ntest \"$1\" = --version && echo 'mdbook v0.5.4' && exit\necho no >&2; exit 101\n";
+    program(&path.path().join("mdbook"), fails);
+    assert_text("not_built", &built(root.path(), path.path()));
+}
+
 /// Ctrl-C then reaches the server alone, and there is nothing else to end.
 #[test]
 fn the_server_takes_the_place_of_the_command() {
