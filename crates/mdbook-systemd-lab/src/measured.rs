@@ -42,6 +42,8 @@ impl<'a> Measured<'a> {
         *times += 1;
         let picture =
             Picture::of(&units).id(&format!("timeline-{}-{times}", name.replace('/', "-")));
+        // Where they say nothing, whoever measured it has left them out.
+        let picture = picture.logs();
         let caption = match &arguments.title {
             Some(title) => title.clone(),
             None => units.join(", "),
