@@ -15,6 +15,7 @@ mod manual;
 mod markdown;
 mod measure;
 mod observed;
+mod short;
 mod table;
 mod tables;
 

@@ -44,7 +44,8 @@ impl Table {
     }
 }
 
-fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+/// A line of a table.
+pub(crate) fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
     format!("| {} |\n", cells.join(" | "))
 }

@@ -14,31 +14,38 @@ static MEASURED: LazyLock<Matrix> = LazyLock::new(|| {
     measure(&lab, &TableId::ALL, false, |_, _| {}).expect("every cell is measured")
 });
 
-/// Where the guide has a table; some names are taken.
-fn file(id: TableId) -> PathBuf {
-    let name = match id {
-        TableId::Restart => "restart-table",
-        id => id.name(),
-    };
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../book/measured/{name}.md"))
+/// Looks whether a file of the guide says what was measured; writes it if that is wanted.
+fn assert_guide_has(name: &str, text: &str) {
+    let path: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../book/measured/{name}.md"));
+    if env::var("BOOK_MEASURED").is_ok_and(|value| value == "write") {
+        fs::write(&path, text).expect("the file can be written");
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == kept,
+        "{} is not what the lab measured:\n{text}\n\
+         if systemd is right, write it anew: BOOK_MEASURED=write cargo book-tests",
+        path.display()
+    );
 }
 
 #[test]
 fn the_guide_shows_what_the_lab_measures() {
-    let writes = env::var("BOOK_MEASURED").is_ok_and(|value| value == "write");
     for table in &MEASURED.tables {
-        let (path, text) = (file(table.id), table.to_markdown(MEASURED.version()));
-        if writes {
-            fs::write(&path, &text).expect("the file can be written");
-        }
-        let kept = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            text == kept,
-            "{} is not what the lab measured:\n{text}\n\
-             if systemd is right, write it anew: BOOK_MEASURED=write cargo book-tests",
-            path.display()
-        );
+        // Some names are taken.
+        let name = match table.id {
+            TableId::Restart => "restart-table",
+            id => id.name(),
+        };
+        assert_guide_has(name, &table.to_markdown(MEASURED.version()));
     }
+}
+
+#[test]
+fn the_cheat_sheet_shows_it_in_short() {
+    let short = MEASURED.to_short_markdown();
+    assert_guide_has("restart-short", &short.expect("it was measured"));
 }
 
 #[test]
