@@ -151,6 +151,41 @@ fn a_wrong_configuration_is_tried_again_all_the_same() {
     assert_in_the_book("sshd-configuration.json", &for_the_book(&timeline));
 }
 
+/// sshd ends with 255 for each error that it cannot live with, and so for an address in use as well: no second try.
+#[test]
+fn an_address_in_use_is_not_tried_again() {
+    const OTHER: &str = "other.service";
+    let other = GuestFile::text(
+        format!("/etc/systemd/system/{OTHER}"),
+        "[Service]\nType=notify\nRuntimeDirectory=sshd\nExecStart=/usr/sbin/sshd -D\n",
+    );
+    let scenario = Scenario::new("sshd, and its address is in use")
+        .start(OTHER)
+        .wait_for_job(OTHER, LONG)
+        .start(SSHD)
+        .wait_for_state(SSHD, &["failed"], LONG)
+        .sleep(PATIENCE)
+        .observe(SSHD);
+    let timeline = DAEMONS.run(&scenario, &[other]).expect("the lab works");
+    assert_eq!(
+        timeline.step_that_timed_out(),
+        None,
+        "every step comes to its end"
+    );
+    assert_eq!(
+        life(SSHD, &timeline).matches("status 255").count(),
+        1,
+        "{}",
+        told(&timeline)
+    );
+    let gave_up = |kind: &EventKind| *kind == EventKind::StartLimitHit;
+    assert!(
+        timeline.first(SSHD, gave_up).is_none(),
+        "{}",
+        told(&timeline)
+    );
+}
+
 /// The guide shows the file itself, as Debian ships it.
 #[test]
 fn the_guide_has_debians_unit() {
