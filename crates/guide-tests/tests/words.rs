@@ -1,0 +1,147 @@
+//! What the guide says in words alone, with no table or picture beside it that would be measured.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
+use systemd_lab::{GuestFile, Lab, Timeline};
+
+static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::open().expect("the lab opens"));
+
+const UNIT: &str = "words.service";
+
+/// signal(7)
+const SIGKILL: i32 = 9;
+
+/// Longer than any delay, watchdog or deadline here.
+const MINUTE: Duration = Duration::from_secs(60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bounds the steps that take a moment.
+const LONG: Duration = Duration::from_secs(120);
+
+fn run(unit: &str, scenario: &Scenario) -> Timeline {
+    let file = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), unit);
+    let timeline = LAB.run(scenario, &[file]).expect("the lab works");
+    assert_eq!(timeline.step_that_timed_out(), None, "every step ends");
+    timeline
+}
+
+/// The unit is started and left alone.
+fn watched(service: &str) -> Timeline {
+    let scenario = Scenario::new("a unit, left alone")
+        .start(UNIT)
+        .sleep(MINUTE);
+    run(&format!("[Service]\n{service}\n"), &scenario)
+}
+
+/// The first such event, and how many whole seconds it came after another one.
+fn seconds_after(
+    timeline: &Timeline,
+    before: impl Fn(&EventKind) -> bool,
+    wanted: impl Fn(&EventKind) -> bool,
+) -> u64 {
+    let at = |event: Option<&Event>| timeline.time_of(event.expect("it happened"));
+    (at(timeline.first(UNIT, wanted)) - at(timeline.first(UNIT, before))).as_secs()
+}
+
+fn result(timeline: &Timeline) -> Option<&str> {
+    timeline.of(UNIT).find_map(|event| match &event.kind {
+        EventKind::Failed { result } => Some(result.as_str()),
+        _ => None,
+    })
+}
+
+fn is_signal(kind: &EventKind, name: &str) -> bool {
+    matches!(kind, EventKind::Killing { signal, .. } if signal == name)
+}
+
+fn acted(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::WatchdogTimeout { .. })
+}
+
+/// limits.md: the steps begin anew after reset-failed and after a stop, but not after a good day.
+#[test]
+fn a_good_day_does_not_reset_the_steps() {
+    let killed = |scenario: Scenario| scenario.signal(UNIT, SIGKILL).sleep(MINUTE);
+    let scenario = Scenario::new("five kills").start(UNIT);
+    let scenario = killed(killed(scenario)).sleep(DAY);
+    let scenario = killed(scenario).step(Step::ResetFailed {
+        unit: UNIT.to_owned(),
+    });
+    let scenario = killed(scenario)
+        .stop(UNIT)
+        .wait_for_state(UNIT, &["dead"], LONG)
+        .start(UNIT)
+        .wait_for_job(UNIT, LONG);
+    let unit = "[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\nExecStart=/usr/bin/sleep infinity\n\
+        Restart=always\nRestartSec=10s\nRestartSteps=2\nRestartMaxDelaySec=40s\n";
+    let timeline = run(unit, &killed(scenario));
+
+    let mut delays = Vec::new();
+    let mut ended = Duration::ZERO;
+    for event in timeline.of(UNIT) {
+        match &event.kind {
+            EventKind::ProcessExited { .. } => ended = timeline.time_of(event),
+            EventKind::RestartScheduled { .. } => {
+                delays.push((timeline.time_of(event) - ended).as_secs());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(delays, [10, 20, 40, 10, 10]);
+}
+
+/// readiness.md: EXTEND_TIMEOUT_USEC= puts off the watchdog, too.
+#[test]
+fn a_longer_timeout_puts_off_the_watchdog() {
+    let timeline = watched(
+        "Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; \
+         systemd-notify EXTEND_TIMEOUT_USEC=20000000; exec sleep infinity'",
+    );
+    let is_asked = |kind: &EventKind| matches!(kind, EventKind::Notified { assignments, .. } if assignments.iter().any(|one| one.starts_with("EXTEND_")));
+    assert_eq!(seconds_after(&timeline, is_asked, acted), 20);
+}
+
+/// watchdogs.md: it works without WatchdogSec=.
+#[test]
+fn the_watchdog_can_be_triggered_without_an_interval() {
+    let timeline = watched(
+        "Type=notify\nNotifyAccess=all\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; \
+         systemd-notify WATCHDOG=trigger; exec sleep infinity'",
+    );
+    assert_eq!(result(&timeline), Some("watchdog"));
+}
+
+/// watchdogs.md: after SIGABRT come TimeoutAbortSec=, which is TimeoutStopSec= when it is not set, and SIGKILL.
+#[test]
+fn a_watchdog_that_is_ignored_kills() {
+    let timeline = watched(
+        "Type=notify\nNotifyAccess=all\nWatchdogSec=10s\nTimeoutStopSec=3s\nExecStart=/usr/bin/bash -c 'trap \"\" ABRT; \
+         systemd-notify --ready; while :; do sleep 100; done'",
+    );
+    let delay = seconds_after(
+        &timeline,
+        |kind| is_signal(kind, "SIGABRT"),
+        |kind| is_signal(kind, "SIGKILL"),
+    );
+    assert_eq!(delay, 3);
+    assert_eq!(
+        result(&timeline),
+        Some("watchdog"),
+        "the first failure counts"
+    );
+}
+
+/// recovery.md: without READY=1, exit code 0 is a broken promise, and any other one is an exit code.
+#[test]
+fn an_end_before_it_is_ready_is_a_failure_either_way() {
+    let ended = |code: u8| {
+        watched(&format!(
+            "Type=notify\nExecStart=/usr/bin/bash -c 'exit {code}'"
+        ))
+    };
+    assert_eq!(result(&ended(0)), Some("protocol"));
+    assert_eq!(result(&ended(1)), Some("exit-code"));
+}
