@@ -158,6 +158,8 @@ fn column(
     cells.collect()
 }
 
+const NO_ALERT: &str = "no alert";
+
 /// What happened to one unit and its alert while it was watched.
 struct Part {
     /// Coarse seconds, whether it is the alert's, what.
@@ -227,7 +229,7 @@ impl Part {
             *is_alert && matches!(kind, EventKind::StateChanged { from, .. } if from == "dead")
         });
         match started.count() {
-            0 => Ok("no alert"),
+            0 => Ok(NO_ALERT),
             1 => Ok("one alert"),
             many => Err(format!("{many} alerts")),
         }
@@ -241,6 +243,10 @@ impl Part {
             .times(|kind| *kind == EventKind::StartLimitHit)
             .is_empty();
         let alerts = self.alerts()?;
+        let call = match alerts {
+            NO_ALERT => String::new(),
+            some => format!("; {some}"),
+        };
         let Some(&ended) = exits.first() else {
             return Ok("nobody notices".to_owned());
         };
@@ -261,12 +267,12 @@ impl Part {
             (_, "failed") => format!("stays down; {alerts}"),
             ("away", _) => {
                 let back = starts.last().copied().unwrap_or_default();
-                format!("back after {}, {tries} starts; {alerts}", words(back))
+                format!("back after {}, {tries} starts{call}", words(back))
             }
             (_, "dead") if tries == 1 => format!("done; {alerts}"),
             _ => match starts.iter().find(|start| **start >= ended) {
                 Some(start) if tries > 1 => {
-                    format!("back {} later; {alerts}", words(start - ended))
+                    format!("back {} later{call}", words(start - ended))
                 }
                 _ => return Err(format!("no words for it: {tries} starts, exits {exits:?}")),
             },

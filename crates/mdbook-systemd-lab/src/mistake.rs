@@ -18,7 +18,7 @@ const CONTEXT: usize = 1;
 /// Stands for lines that are left out between two changes.
 const GAP: &str = " …\n";
 
-/// Each changed file's name, and below it a block with its wrong lines.
+/// Each changed file's name, and below it a block with its wrong lines (`-`) and the right ones (`+`).
 pub(crate) fn shown(site: &Site, arguments: &str) -> Result<String, String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let [number, name] = words[..] else {
@@ -88,7 +88,7 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
         let hunks: Vec<String> = text
             .hunks()
             .iter()
-            .map(|hunk| lines(hunk.lines()))
+            .map(|hunk| lines(&mended(hunk.lines())))
             .collect();
         blocks.push(format!("`{path}`:\n\n```diff\n{}```", hunks.join(GAP)));
     }
@@ -96,6 +96,24 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
         true => Err("it changes nothing".to_owned()),
         false => Ok(blocks),
     }
+}
+
+/// The same the other way round: a patch makes the mistake, and what people want to see is how to mend it.
+fn mended<'a>(lines: &[Line<'a, str>]) -> Vec<Line<'a, str>> {
+    let mut mended = Vec::new();
+    for run in lines.chunk_by(|one, other| is_changed(one) == is_changed(other)) {
+        let wrong = run.iter().filter_map(|line| match line {
+            Line::Insert(text) => Some(Line::Delete(*text)),
+            _ => None,
+        });
+        mended.extend(wrong);
+        mended.extend(run.iter().filter_map(|line| match line {
+            Line::Insert(_) => None,
+            Line::Delete(text) => Some(Line::Insert(*text)),
+            Line::Context(text) => Some(Line::Context(*text)),
+        }));
+    }
+    mended
 }
 
 /// The changed lines of a hunk with a little around them.
