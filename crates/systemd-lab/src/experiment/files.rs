@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{PlanError, is_unit_name, unit_file};
 use crate::elf;
-use crate::lab::GuestFile;
+use crate::guest_file::GuestFile;
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [

@@ -38,7 +38,8 @@ use std::time::Duration;
 use serde::Serialize;
 use systemd_lab_protocol::Scenario;
 
-use crate::lab::{GuestFile, Lab};
+use crate::guest_file::GuestFile;
+use crate::lab::Lab;
 use crate::picture::Picture;
 use crate::timeline::Timeline;
 
