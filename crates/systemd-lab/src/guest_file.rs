@@ -66,7 +66,7 @@ impl GuestFile {
 
     /// A file of the host, which is executable in the guest if it is on the host. A binary may be linked dynamically, if the
     /// guest has its libraries or they are put there as well:
-    /// [`Experiment::check_programs`](crate::Experiment::check_programs) finds out.
+    /// [`Experiment::check_guest`](crate::Experiment::check_guest) finds out.
     pub fn from_host(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
         let host = host.into();
         // One that is not there is complained of when it is read.

@@ -177,10 +177,16 @@ fn wrong_plans() {
         &SLEEPER.replace("[Service]", "[Services]"),
     );
     let my = ["--unit", "my.service"];
-    let plans: [(&str, &[&str]); 22] = [
+    let plans: [(&str, &[&str]); 25] = [
         ("no unit", &[]),
         ("unit is absent", &["--unit", "absent.service"]),
         ("unit is no unit", &["--unit", "Cargo.toml"]),
+        (
+            "unit is absent, in a folder",
+            &["--unit", "units/my.service"],
+        ),
+        ("package with a version", &["--package", "nginx=1.2"]),
+        ("unknown suite", &["--suite", "sid"]),
         ("template", &["--unit", "worker@.service"]),
         ("no ExecStart=", &["--unit", "empty.service"]),
         ("unknown setting", &["--unit", "setting.service"]),
