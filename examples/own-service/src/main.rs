@@ -46,8 +46,7 @@ fn serve(address: &str) -> io::Result<()> {
 /// Without a ping, systemd kills this service and starts it again.
 fn ping_watchdog(address: SocketAddr, interval: Duration) {
     loop {
-        let pinged =
-            ask_myself(address).and_then(|()| sd_notify::notify(&[NotifyState::Watchdog]));
+        let pinged = ask_myself(address).and_then(|()| sd_notify::notify(&[NotifyState::Watchdog]));
         if let Err(error) = pinged {
             eprintln!("no ping for the watchdog: {error}");
         }
