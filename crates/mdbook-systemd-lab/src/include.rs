@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::Site;
 use crate::page::Page;
 
-/// Folders of the repository whose subfolders are crates of the workspace.
-const CRATES: [&str; 3] = ["crates", "exercises", "solutions"];
+/// Folders of the repository whose subfolders are crates, which are tested.
+const CRATES: [&str; 4] = ["crates", "examples", "exercises", "solutions"];
 
 /// Folders of the repository whose files may be included as well.
 const OTHERS: [&str; 2] = ["units", "book"];
@@ -78,7 +78,7 @@ fn permitted(site: &Site, file: &Path) -> Result<PathBuf, String> {
         return Ok(inside);
     }
     Err(format!(
-        "{} belongs to no crate of the workspace, nor to {}: nothing would notice when it breaks",
+        "{} belongs to no crate of this repository, nor to {}: nothing would notice when it breaks",
         inside.display(),
         OTHERS.join("/ or ") + "/"
     ))

@@ -22,6 +22,9 @@
 //! # }
 //! ```
 //!
+//! For a service of your own, there is more at hand: an [`Experiment`] takes its unit file, faults at chosen times and
+//! probes, finds what is wrong with the plan before anything runs, and makes figures of the timeline.
+//!
 //! The guest has no network and no disk of the host's; it starts from the same snapshot every time, so that the same
 //! scenario and files give the same bytes. It runs Debian's current stable release; a [`Guest`] of another release, or with
 //! more of Debian's packages, is opened with [`Lab::open_guest`]. See `ARCHITECTURE.md` for how.
@@ -35,6 +38,7 @@ mod elf;
 mod error;
 pub mod experiment;
 mod guest;
+mod guest_file;
 mod image;
 mod lab;
 mod packages;
@@ -52,8 +56,9 @@ pub use clock::clock_time;
 pub use error::LabError;
 pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use guest::{Guest, SUITE_VARIABLE, Suite};
+pub use guest_file::GuestFile;
+pub use lab::Lab;
 pub use lab::shell::Shell;
-pub use lab::{GuestFile, Lab};
 pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::Timeline;

@@ -1,10 +1,14 @@
-//! A service of your own, as small as can be: it answers each request with `well`.
+//! A service of your own, as small as can be: it answers each request with `well`. If systemd watches it
+//! (`WatchdogSec=`), it says that it is well only after it has asked itself.
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
+
+use sd_notify::NotifyState;
 
 /// A client that sends nothing must not keep the others waiting.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -25,12 +29,36 @@ fn main() -> ExitCode {
 }
 
 fn serve(address: &str) -> io::Result<()> {
-    for connection in TcpListener::bind(address)?.incoming() {
+    let listener = TcpListener::bind(address)?;
+    if let Some(limit) = sd_notify::watchdog_enabled() {
+        let address = listener.local_addr()?;
+        // Twice as often as needed, as sd_watchdog_enabled(3) recommends.
+        thread::spawn(move || ping_watchdog(address, limit / 2));
+    }
+    for connection in listener.incoming() {
         if let Err(error) = connection.and_then(answer) {
             eprintln!("a connection broke: {error}");
         }
     }
     Ok(())
+}
+
+/// Without a ping, systemd kills this service and starts it again.
+fn ping_watchdog(address: SocketAddr, interval: Duration) {
+    loop {
+        let pinged = ask_myself(address).and_then(|()| sd_notify::notify(&[NotifyState::Watchdog]));
+        if let Err(error) = pinged {
+            eprintln!("no ping for the watchdog: {error}");
+        }
+        thread::sleep(interval);
+    }
+}
+
+fn ask_myself(address: SocketAddr) -> io::Result<()> {
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    connection.read_exact(&mut [0])
 }
 
 fn answer(mut connection: TcpStream) -> io::Result<()> {

@@ -41,7 +41,10 @@ fn it_comes_back_soon_after_it_was_killed() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// This service has no watchdog: nobody notices when it hangs. A snapshot says so, and shows it when that changes.
+/// `WatchdogSec=10s` since its last ping, which is five seconds old at the most when it hangs; then [`SOON`].
+const WITH_WATCHDOG: Duration = Duration::from_secs(10).saturating_add(SOON);
+
+/// Without its drop-in, this service has no watchdog: nobody notices when it hangs. A snapshot says so, and shows it when that changes.
 #[test]
 fn nobody_helps_it_when_it_hangs() -> Result<(), Box<dyn Error>> {
     let experiment = own_service()
@@ -49,6 +52,26 @@ fn nobody_helps_it_when_it_hangs() -> Result<(), Box<dyn Error>> {
         .lasting(seconds(300));
     let timeline = experiment.run(&Lab::open()?)?;
     insta::assert_snapshot!(experiment.text(&timeline));
+    Ok(())
+}
+
+#[test]
+fn with_a_watchdog_it_comes_back_by_itself() -> Result<(), Box<dyn Error>> {
+    let watchdog = GuestFile::copy(
+        "/etc/systemd/system/own.service.d/watchdog.conf",
+        "units/watchdog.conf",
+    );
+    let experiment = own_service()
+        .file(watchdog)
+        .fault(seconds(10), Fault::Freeze)
+        .lasting(seconds(300));
+    let timeline = experiment.run(&Lab::open()?)?;
+    let summary = experiment.summary(&timeline);
+    assert!(
+        matches!(summary.faults[0].answering, Some(Recovery::After(time)) if time < WITH_WATCHDOG),
+        "{}",
+        experiment.text(&timeline)
+    );
     Ok(())
 }
 

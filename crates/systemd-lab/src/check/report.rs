@@ -12,7 +12,7 @@ use systemd_lab_protocol::Scenario;
 
 use super::Verdict;
 use crate::error::LabError;
-use crate::lab::GuestFile;
+use crate::guest_file::GuestFile;
 use crate::timeline::Timeline;
 
 /// Names the file to which each [`Record`] is appended.

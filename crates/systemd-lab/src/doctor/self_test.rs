@@ -11,7 +11,8 @@ use systemd_lab_protocol::{Condition, EventKind, Scenario};
 use super::{Finding, State, host};
 use crate::cache::Cache;
 use crate::error::LabError;
-use crate::lab::{GuestFile, Lab};
+use crate::guest_file::GuestFile;
+use crate::lab::Lab;
 use crate::timeline::Timeline;
 
 /// What findings of this module are called.

@@ -59,6 +59,17 @@ pub enum PlanError {
         /// Units that are there.
         known: Vec<String>,
     },
+    /// A unit that should be a package's, and is not.
+    #[error(
+        "the guest has no unit {unit}: its packages bring none of this name; services that it has: {}",
+        known.join(" ")
+    )]
+    NotPackaged {
+        /// The unit.
+        unit: String,
+        /// Services that can be started in it.
+        known: Vec<String>,
+    },
     /// A section that systemd would pass over.
     #[error("{file}:{line}: systemd knows no section [{section}]{hint}")]
     UnknownSection {
@@ -123,7 +134,7 @@ pub enum PlanError {
     },
     /// A binary would not start in the guest.
     #[error(
-        "{} needs {}, which the guest lacks; link it statically (-Ctarget-feature=+crt-static), or put the library into the guest as a file, e.g. at /usr/lib",
+        "{} needs {}, which the guest lacks; link it statically (-Ctarget-feature=+crt-static), or add the Debian package that brings the library, or put it into the guest as a file, e.g. at /usr/lib",
         path.display(),
         libraries.join(" and ")
     )]
@@ -134,7 +145,7 @@ pub enum PlanError {
         libraries: Vec<String>,
     },
     /// A script would not start in the guest.
-    #[error("{} is a script for {interpreter}, which the guest lacks; put that into the guest as a file, or take a program that needs none", path.display())]
+    #[error("{} is a script for {interpreter}, which the guest lacks; add the Debian package that brings it, put it into the guest as a file, or take a program that needs none", path.display())]
     MissingInterpreter {
         /// The script, on the host.
         path: PathBuf,

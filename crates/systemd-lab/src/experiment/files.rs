@@ -1,12 +1,12 @@
 //! Looks at the files of an experiment before they go into the guest.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
-use super::{PlanError, is_unit_name, unit_file};
+use super::{PlanError, is_unit_name, template_of, unit_file};
 use crate::elf;
-use crate::lab::GuestFile;
+use crate::guest_file::GuestFile;
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [
@@ -75,6 +75,29 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
         if unit.ends_with(".service") && unit_file::starts_nothing(&texts) {
             return Err(PlanError::StartsNothing { unit });
         }
+    }
+    Ok(())
+}
+
+/// Where packages put units, as the image's archive names it.
+const PACKAGED_UNITS: &str = "usr/lib/systemd/system/";
+
+/// Whether the guest, which has these paths, has these units.
+pub(super) fn check_packaged(units: &[String], guest: &HashSet<String>) -> Result<(), PlanError> {
+    let brought = guest
+        .iter()
+        .filter_map(|path| path.strip_prefix(PACKAGED_UNITS));
+    let brought: BTreeSet<&str> = brought.filter(|name| !name.contains('/')).collect();
+    for unit in units {
+        if brought.contains(unit.as_str()) || brought.contains(template_of(unit).as_str()) {
+            continue;
+        }
+        let can_be_started = |name: &&&str| name.ends_with(".service") && !name.contains("@.");
+        let known = brought.iter().filter(can_be_started);
+        return Err(PlanError::NotPackaged {
+            unit: unit.clone(),
+            known: known.map(|name| (*name).to_owned()).collect(),
+        });
     }
     Ok(())
 }
@@ -150,6 +173,23 @@ mod tests {
     fn guest() -> HashSet<String> {
         let paths = ["usr/bin/bash", "usr/lib/x86_64-linux-gnu/libc.so.6"];
         paths.map(str::to_owned).into()
+    }
+
+    #[test]
+    fn a_unit_of_a_package_is_a_file_of_its_name_or_of_its_template() {
+        let paths = [
+            "usr/lib/systemd/system/ssh.service",
+            "usr/lib/systemd/system/sshd@.service",
+            "usr/lib/systemd/system/multi-user.target.wants/other.service",
+            "usr/share/nginx.service",
+        ];
+        let guest = paths.map(str::to_owned).into();
+        let check = |unit: &str| check_packaged(&[unit.to_owned()], &guest);
+        assert!(check("ssh.service").is_ok());
+        assert!(check("sshd@1.service").is_ok());
+        assert!(check("other.service").is_err());
+        let error = check("nginx.service").expect_err("that is no place for units");
+        insta::assert_snapshot!(error, @"the guest has no unit nginx.service: its packages bring none of this name; services that it has: ssh.service");
     }
 
     fn script(first_line: &str) -> (tempfile::TempDir, GuestFile) {

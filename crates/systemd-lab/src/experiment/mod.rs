@@ -38,7 +38,8 @@ use std::time::Duration;
 use serde::Serialize;
 use systemd_lab_protocol::Scenario;
 
-use crate::lab::{GuestFile, Lab};
+use crate::guest_file::GuestFile;
+use crate::lab::Lab;
 use crate::picture::Picture;
 use crate::timeline::Timeline;
 
@@ -65,8 +66,9 @@ const HOUR_S: u64 = 3600;
 /// A unit, its files, and what shall happen to it.
 #[derive(Debug, Clone)]
 pub struct Experiment {
-    unit_file: PathBuf,
     units: Vec<String>,
+    /// Those of the units that are no files of ours.
+    packaged: Vec<String>,
     files: Vec<GuestFile>,
     faults: Vec<PlannedFault>,
     probes: Vec<Probe>,
@@ -88,16 +90,32 @@ pub struct PlannedFault {
 impl Experiment {
     /// An experiment with the unit of this unit file on the host, which is started at time 0. It has the file's name.
     pub fn new(unit_file: impl Into<PathBuf>) -> Experiment {
-        let unit_file = unit_file.into();
-        let experiment = Experiment {
-            unit_file: unit_file.clone(),
+        Experiment::empty().unit(unit_file)
+    }
+
+    /// An experiment with a unit that a Debian package brings, e.g. `ssh.service`. The lab's guest must have the package:
+    ///
+    /// ```no_run
+    /// # use systemd_lab::{Experiment, Guest, Lab};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let lab = Lab::open_guest(&Guest::default().package("openssh-server")?)?;
+    /// let timeline = Experiment::packaged("ssh.service").run(&lab)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn packaged(unit: impl Into<String>) -> Experiment {
+        Experiment::empty().packaged_unit(unit)
+    }
+
+    fn empty() -> Experiment {
+        Experiment {
             units: Vec::new(),
+            packaged: Vec::new(),
             files: Vec::new(),
             faults: Vec::new(),
             probes: Vec::new(),
             length: None,
-        };
-        experiment.unit(unit_file)
+        }
     }
 
     /// Adds another unit file of the host. The unit is there for others to pull in; [`Fault::Start`] starts it.
@@ -110,6 +128,15 @@ impl Experiment {
             unit_file,
         ));
         self.units.push(name);
+        self
+    }
+
+    /// Adds another unit that a package brings, for faults to be aimed at.
+    #[must_use]
+    pub fn packaged_unit(mut self, unit: impl Into<String>) -> Experiment {
+        let unit = unit.into();
+        self.units.push(unit.clone());
+        self.packaged.push(unit);
         self
     }
 
@@ -217,7 +244,7 @@ impl Experiment {
         let unit = self.main_unit();
         if !is_unit_name(unit) {
             return Err(PlanError::NoUnitFile {
-                path: self.unit_file.clone(),
+                path: PathBuf::from(unit),
             });
         }
         if unit.contains("@.") {
@@ -225,7 +252,8 @@ impl Experiment {
                 unit: unit.to_owned(),
             });
         }
-        let units = files::units(&self.files);
+        let mut units = files::units(&self.files);
+        units.extend_from_slice(&self.packaged);
         for planned in &self.faults {
             if planned.at >= self.length() {
                 return Err(PlanError::FaultAfterEnd {
@@ -246,14 +274,17 @@ impl Experiment {
         files::check(&self.files)
     }
 
-    /// Finds out, as far as that is known, whether the guest has what the programs need.
+    /// Finds out, as far as that is known, whether the guest has the units of packages, and what the programs need.
     ///
     /// # Errors
     ///
     /// The first thing that it lacks.
-    pub fn check_programs(&self, lab: &Lab) -> Result<(), PlanError> {
+    pub fn check_guest(&self, lab: &Lab) -> Result<(), PlanError> {
         match lab.guest_paths() {
-            Some(paths) => files::check_programs(&self.files, &paths),
+            Some(paths) => {
+                files::check_packaged(&self.packaged, &paths)?;
+                files::check_programs(&self.files, &paths)
+            }
             // It has a snapshot and no image: then systemd says what it cannot run.
             None => Ok(()),
         }
@@ -266,7 +297,7 @@ impl Experiment {
     /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is no error.
     pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
         self.check()?;
-        self.check_programs(lab)?;
+        self.check_guest(lab)?;
         let hours = self.length().as_secs().div_ceil(HOUR_S);
         let hours = u32::try_from(hours).unwrap_or(u32::MAX);
         let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));

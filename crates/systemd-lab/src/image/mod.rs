@@ -48,6 +48,7 @@ const PACKAGES: &[&str] = &[
 /// What maintainer scripts and daemons of Debian take for granted (`Essential: yes`), as far as it is not above: for guests
 /// with added packages.
 const ESSENTIAL: &[&str] = &[
+    "base-passwd",
     "debianutils",
     "diffutils",
     "dpkg",

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use systemd_lab::check::Outcome;
-use systemd_lab::{Experiment, ExperimentError, Lab, LabError, Timeline};
+use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Suite, Timeline};
 
 use crate::{WrongUsage, style};
 
@@ -22,8 +22,8 @@ const AFTER_HELP: &str = "\
 Faults: kill (SIGKILL), kill=SIGNAL to the main process, freeze (all processes hang: SIGSTOP), thaw, stop, start, restart, \
 reload. A fault hits the first unit; FAULT@UNIT hits another.
 
-The guest has no network but its loopback. Programs should be linked statically; others need libraries that the guest has \
-or that --file puts there.
+The guest has no network but its loopback. Programs should be linked statically; others need libraries that the guest has, \
+that a --package brings, or that --file puts there.
 
 To keep a timeline in your own CI: once with --save FILE, later with --expect FILE. What is kept has whole seconds, and no \
 log lines, so that it is the same on every host.
@@ -35,9 +35,16 @@ broken";
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// A unit file. The first one's unit is started; others are there for it to pull in.
-    #[arg(long = "unit", value_name = "FILE", required = true)]
+    /// A unit file, or the name of a unit that a --package brings. The first one is started; others are there for it to
+    /// pull in.
+    #[arg(long = "unit", value_name = "UNIT", required = true)]
     units: Vec<PathBuf>,
+    /// A Debian package for the guest, with all that it depends on. Its daemons are not started: name one with --unit.
+    #[arg(long = "package", value_name = "NAME")]
+    packages: Vec<String>,
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
+    #[arg(long, value_name = "SUITE")]
+    suite: Option<Suite>,
     /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
     #[arg(long = "file", value_name = "HOST:GUEST")]
     files: Vec<String>,
@@ -75,10 +82,11 @@ pub(crate) struct Arguments {
 
 /// Runs it.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let guest = plan::guest(arguments)?;
     let experiment = plan::experiment(arguments)?;
     experiment.check().map_err(wrong)?;
     let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
-    let timeline = match carry_out(&experiment) {
+    let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
         Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
         Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
@@ -89,11 +97,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     };
     let summary = experiment.summary(&timeline);
     if arguments.json {
-        println!("{}", report::json(&experiment, &timeline, &summary)?);
+        println!(
+            "{}",
+            report::json(&experiment, &guest, &timeline, &summary)?
+        );
     } else if !writes_to_standard_output(arguments) {
         anstream::print!(
             "{}",
-            report::text(&experiment, &timeline, &summary, arguments.logs)
+            report::text(&experiment, &guest, &timeline, &summary, arguments.logs)
         );
     }
     if let Some(file) = &arguments.svg {
@@ -124,8 +135,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
 }
 
-fn carry_out(experiment: &Experiment) -> Result<Timeline, ExperimentError> {
-    let lab = Lab::open()?;
+fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, ExperimentError> {
+    let lab = Lab::open_guest(guest)?;
     let spinner = style::spinner("systemd runs your service");
     let timeline = experiment.run(&lab);
     spinner.finish_and_clear();

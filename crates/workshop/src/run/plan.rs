@@ -4,10 +4,43 @@ use std::path::Path;
 use std::time::Duration;
 
 use systemd_lab::experiment::parse_span;
-use systemd_lab::{Experiment, Fault, GuestFile, Probe};
+use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
 
 use super::{Arguments, wrong};
 use crate::WrongUsage;
+
+/// The guest that the arguments ask for.
+pub(super) fn guest(arguments: &Arguments) -> anyhow::Result<Guest> {
+    let guest = match arguments.suite {
+        Some(suite) => Guest::new(suite),
+        None => Guest::from_environment()?,
+    };
+    let mut packages = arguments.packages.iter();
+    Ok(packages.try_fold(guest, |guest, package| guest.package(package))?)
+}
+
+/// A unit as it is named with `--unit`.
+enum Unit<'a> {
+    File(&'a Path),
+    Packaged(&'a str),
+}
+
+/// A name without a folder that is no file is that of a package's unit.
+fn unit<'a>(arguments: &Arguments, named: &'a Path) -> anyhow::Result<Unit<'a>> {
+    match named.to_str() {
+        Some(name) if !name.contains('/') && !named.exists() => {
+            if arguments.packages.is_empty() {
+                return Err(WrongUsage(format!(
+                    "there is no unit file {name} here; mend the path, or name the Debian package that brings this unit \
+                     with --package"
+                ))
+                .into());
+            }
+            Ok(Unit::Packaged(name))
+        }
+        _ => Ok(Unit::File(named)),
+    }
+}
 
 /// The experiment that the arguments describe. It is not checked yet.
 pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
@@ -15,9 +48,15 @@ pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
         .units
         .split_first()
         .ok_or_else(|| WrongUsage("name a unit file with --unit".to_owned()))?;
-    let mut experiment = Experiment::new(first);
-    for unit in others {
-        experiment = experiment.unit(unit);
+    let mut experiment = match unit(arguments, first)? {
+        Unit::File(file) => Experiment::new(file),
+        Unit::Packaged(name) => Experiment::packaged(name),
+    };
+    for other in others {
+        experiment = match unit(arguments, other)? {
+            Unit::File(file) => experiment.unit(file),
+            Unit::Packaged(name) => experiment.packaged_unit(name),
+        };
     }
     for file in &arguments.files {
         experiment = experiment.file(guest_file(file)?);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use systemd_lab::experiment::{FaultSummary, ProbeSummary, Recovery, Summary, span_text};
-use systemd_lab::{Experiment, Timeline, clock_time};
+use systemd_lab::{Experiment, Guest, Timeline, clock_time};
 
 use crate::style;
 
@@ -19,6 +19,7 @@ const TENTH: Duration = Duration::from_millis(100);
 /// One JSON document.
 pub(super) fn json(
     experiment: &Experiment,
+    guest: &Guest,
     timeline: &Timeline,
     summary: &Summary,
 ) -> anyhow::Result<String> {
@@ -26,6 +27,11 @@ pub(super) fn json(
     let document = json!({
         "version": JSON_VERSION,
         "unit": experiment.main_unit(),
+        "guest": {
+            "suite": guest.suite().codename(),
+            "systemd": guest.systemd(),
+            "packages": guest.packages().collect::<Vec<_>>(),
+        },
         "length_us": microseconds,
         "scenario": experiment.scenario(),
         "files": experiment.files(),
@@ -38,6 +44,7 @@ pub(super) fn json(
 /// Plan, timeline, summary.
 pub(super) fn text(
     experiment: &Experiment,
+    guest: &Guest,
     timeline: &Timeline,
     summary: &Summary,
     logs: bool,
@@ -51,11 +58,27 @@ pub(super) fn text(
             _ => format!("  {line}\n"),
         };
     }
+    if *guest != Guest::default() {
+        text += &format!("  {}\n", described(guest));
+    }
     text.push('\n');
     text += &shortened(&told(experiment, timeline, logs));
     text.push('\n');
     text += &summarized(experiment, summary);
     text
+}
+
+/// `in Debian trixie (systemd 257) with nginx`
+fn described(guest: &Guest) -> String {
+    let (suite, systemd) = (guest.suite(), guest.systemd());
+    let packages: Vec<&str> = guest.packages().collect();
+    match packages.is_empty() {
+        true => format!("in Debian {suite} (systemd {systemd})"),
+        false => format!(
+            "in Debian {suite} (systemd {systemd}) with {}",
+            packages.join(" ")
+        ),
+    }
 }
 
 fn told(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<String> {

@@ -1,0 +1,117 @@
+//! A file that is put into the guest: its text, or where it lies on the host.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use systemd_lab_protocol::Blob;
+
+use crate::elf;
+use crate::error::LabError;
+
+/// Permission bits of a unit or data file, and of a program.
+const PLAIN: u32 = 0o644;
+const EXECUTABLE: u32 = 0o755;
+const ANY_EXECUTE: u32 = 0o111;
+
+/// A file to put into the guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestFile {
+    path: String,
+    mode: u32,
+    content: Content,
+    /// Whoever puts it there has seen to its libraries.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    may_be_dynamic: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Content {
+    Text(String),
+    Host(PathBuf),
+}
+
+impl GuestFile {
+    /// A text file, e.g. a unit or a drop-in, at an absolute path.
+    pub fn text(path: impl Into<String>, content: impl Into<String>) -> GuestFile {
+        GuestFile {
+            path: path.into(),
+            mode: PLAIN,
+            content: Content::Text(content.into()),
+            may_be_dynamic: false,
+        }
+    }
+
+    /// The text of a file on the host.
+    pub fn copy(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
+        GuestFile {
+            path: path.into(),
+            mode: PLAIN,
+            content: Content::Host(host.into()),
+            may_be_dynamic: false,
+        }
+    }
+
+    /// A program on the host, with mode 0755. A binary must be statically linked.
+    pub fn program(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
+        GuestFile {
+            path: path.into(),
+            mode: EXECUTABLE,
+            content: Content::Host(host.into()),
+            may_be_dynamic: false,
+        }
+    }
+
+    /// A file of the host, which is executable in the guest if it is on the host. A binary may be linked dynamically, if the
+    /// guest has its libraries or they are put there as well:
+    /// [`Experiment::check_guest`](crate::Experiment::check_guest) finds out.
+    pub fn from_host(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
+        let host = host.into();
+        // One that is not there is complained of when it is read.
+        let is_executable =
+            fs::metadata(&host).is_ok_and(|meta| meta.permissions().mode() & ANY_EXECUTE != 0);
+        GuestFile {
+            path: path.into(),
+            mode: if is_executable { EXECUTABLE } else { PLAIN },
+            content: Content::Host(host),
+            may_be_dynamic: true,
+        }
+    }
+
+    /// Where it lies in the guest.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    pub(crate) fn is_executable(&self) -> bool {
+        self.mode & ANY_EXECUTE != 0
+    }
+
+    /// Where its content lies on the host, if it does.
+    pub fn host(&self) -> Option<&Path> {
+        match &self.content {
+            Content::Text(_) => None,
+            Content::Host(path) => Some(path),
+        }
+    }
+
+    pub(crate) fn load(&self) -> Result<Blob, LabError> {
+        let content = match &self.content {
+            Content::Text(text) => text.clone().into_bytes(),
+            Content::Host(path) => {
+                let content = fs::read(path).map_err(|source| LabError::Unreadable {
+                    path: path.clone(),
+                    source,
+                })?;
+                elf::prepare(path, content, self.may_be_dynamic)?
+            }
+        };
+        Ok(Blob {
+            path: self.path.clone(),
+            mode: self.mode,
+            content,
+        })
+    }
+}

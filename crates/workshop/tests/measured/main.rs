@@ -1,0 +1,83 @@
+//! The runs that the guide's page "Your own service" shows: its commands, typed where the reader types them.
+
+#[path = "../fixture/guide.rs"]
+mod guide;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use guide::{assert_in_the_guide, workspace};
+
+const COMMAND: &str = "cargo book-tests";
+
+const UNIT: &str = "examples/own-service/units/own.service";
+const WATCHDOG: &str =
+    "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
+
+/// Lines of the summary that are shown beside each other, too.
+const BESIDE: [&str; 3] = ["Availability", "Longest outage", "Restarts by systemd"];
+
+/// Builds the example, as the guide says, but below the directory that all of this is built in.
+fn own_service() -> PathBuf {
+    let command = Path::new(assert_cmd::cargo::cargo_bin!("workshop"));
+    // TARGET/HOST/debug/workshop
+    let target = command.ancestors().nth(3).expect("cargo lays it out so");
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--manifest-path",
+            "examples/own-service/Cargo.toml",
+        ])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(workspace())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "it builds");
+    command.with_file_name("own-service")
+}
+
+fn shown(program: &Path, more: &[&str]) -> String {
+    let program = format!("{}:/usr/local/bin/own-service", program.display());
+    let output = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+        .args(["run", "--unit", UNIT, "--file", &program])
+        .args(more)
+        .args(["--get", "http://127.0.0.1:8080/"])
+        .args([
+            "--at", "10s", "kill", "--at", "60s", "freeze", "--for", "5min",
+        ])
+        .current_dir(workspace())
+        .env_remove("SYSTEMD_LAB_SUITE")
+        .assert()
+        .success();
+    String::from_utf8(output.get_output().stdout.clone()).expect("it is text")
+}
+
+/// What a line of the summary says, without what follows the figure.
+fn figure<'a>(output: &'a str, name: &str) -> &'a str {
+    let line = output
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(name));
+    let figure = line.expect("the summary has it").split([',', ';']).next();
+    figure.unwrap_or_default().trim()
+}
+
+#[test]
+fn a_service_that_hangs_without_and_with_a_watchdog() {
+    let program = own_service();
+    let without = shown(&program, &[]);
+    let with = shown(&program, &["--file", WATCHDOG]);
+    let rows = BESIDE.map(|name| {
+        format!(
+            "| {name} | {} | {} |\n",
+            figure(&without, name),
+            figure(&with, name)
+        )
+    });
+    let table = format!(
+        "| | without `WatchdogSec=` | with `WatchdogSec=10s` |\n|---|---|---|\n{}",
+        rows.concat()
+    );
+    assert_in_the_guide("run-hangs.txt", &without, COMMAND);
+    assert_in_the_guide("run-watchdog.txt", &with, COMMAND);
+    assert_in_the_guide("run-beside.md", &table, COMMAND);
+}

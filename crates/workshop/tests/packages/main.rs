@@ -1,0 +1,191 @@
+//! `cargo workshop run` in guests with Debian packages, and in Debian's oldstable.
+
+#[path = "../fixture/mod.rs"]
+mod fixture;
+#[path = "../fixture/guide.rs"]
+mod guide;
+
+use std::process::{Command, Output};
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use fixture::Fixture;
+use guide::assert_in_the_guide;
+
+/// A library that guests have only if somebody asks for it, and what it is called for a linker.
+const LIBRARY_PACKAGE: &str = "libyaml-0-2";
+const LIBRARY: &str = "libyaml-0.so.2";
+
+/// One guest for all that need one: what makes it takes longer than what is tried in it.
+const PACKAGES: [&str; 6] = [
+    "--package",
+    "openssh-server",
+    "--package",
+    "nginx",
+    "--package",
+    LIBRARY_PACKAGE,
+];
+
+/// Faults of a daemon's life, and its end.
+const FAULTS: [&str; 11] = [
+    "--at", "10s", "kill", "--at", "60s", "freeze", "--at", "90s", "thaw", "--for", "3min",
+];
+
+fn run(fixture: &Fixture, arguments: &[&str]) -> Output {
+    let mut command = fixture.command(&["run"]);
+    let command = command.current_dir(fixture.root()).args(arguments);
+    command.output().expect("the command runs")
+}
+
+/// The summary of a run with [`PACKAGES`] and [`FAULTS`].
+fn summary(arguments: &[&str]) -> Value {
+    let arguments = [&PACKAGES[..], &FAULTS, &["--json"], arguments].concat();
+    let fixture = Fixture::new();
+    let output = run(&fixture, &arguments);
+    assert!(output.status.success(), "{}", fixture.shown(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("it is one document");
+    assert_eq!(document["guest"]["packages"][0], LIBRARY_PACKAGE, "sorted");
+    document["summary"].clone()
+}
+
+#[test]
+fn sshd_comes_back_and_a_hang_is_no_refused_connection() {
+    let summary = summary(&["--unit", "ssh.service", "--connect", "127.0.0.1:22"]);
+    assert_eq!(summary["restarts"], 1);
+    let running = |fault: usize| &summary["faults"][fault]["running"];
+    let after = running(0)["after"].as_u64().expect("it came back");
+    // RestartSec=100ms, and what it takes to start.
+    assert!((100_000..2_000_000).contains(&after), "{after}");
+    // The kernel takes connections for what hangs.
+    for fault in [1, 2] {
+        assert_eq!(*running(fault), "never-gone");
+        assert_eq!(summary["faults"][fault]["answering"], "never-gone");
+    }
+}
+
+#[test]
+fn nginx_as_debian_ships_it_stays_down_and_with_a_drop_in_it_comes_back() {
+    let nginx = ["--unit", "nginx.service", "--get", "http://127.0.0.1/"];
+    let plain = summary(&nginx);
+    assert_eq!(plain["restarts"], 0);
+    assert_eq!(plain["state_at_end"], "failed");
+    assert_eq!(plain["faults"][0]["answering"], "not-again");
+
+    let fixture = Fixture::new();
+    fixture.write("restart.conf", "[Service]\nRestart=on-failure\n");
+    let file = format!(
+        "{}:/etc/systemd/system/nginx.service.d/restart.conf",
+        fixture.path("restart.conf").display()
+    );
+    let mended = summary(&[&nginx[..], &["--file", &file]].concat());
+    assert_eq!(mended["restarts"], 1);
+    assert_eq!(mended["state_at_end"], "running");
+    let after = |fault: usize, what: &str| mended["faults"][fault][what]["after"].as_u64();
+    assert!(after(0, "running").is_some(), "{mended}");
+    // Frozen at 60 s and thawed at 90 s: nobody helps before.
+    let silent = after(1, "answering").unwrap_or_default();
+    assert!((29_000_000..32_000_000).contains(&silent), "{mended}");
+}
+
+#[test]
+fn the_guide_shows_nginx() {
+    let fixture = Fixture::new();
+    let arguments = "--package nginx --unit nginx.service --get http://127.0.0.1/ --at 10s kill";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let output = run(&fixture, &arguments);
+    assert!(output.status.success(), "{}", fixture.shown(&output));
+    let text = String::from_utf8(output.stdout).expect("it is text");
+    let command = "cargo test --package workshop --features setup-tests --test packages";
+    assert_in_the_guide("run-nginx.txt", &text, command);
+}
+
+/// Linked against a stand-in on the host; in the guest, the package's own library answers.
+#[test]
+fn a_package_brings_a_library() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "library.c",
+        "const char *yaml_get_version_string(void) { return \"\"; }\n",
+    );
+    fixture.write(
+        "program.c",
+        "int puts(const char *);\nconst char *yaml_get_version_string(void);\n\
+         int main(void) { return puts(yaml_get_version_string()) < 0; }\n",
+    );
+    let soname = format!("-Wl,-soname,{LIBRARY}");
+    for arguments in [
+        &["-shared", "-fPIC", &soname, "-o", LIBRARY, "library.c"][..],
+        &["-o", "program", "program.c", LIBRARY],
+    ] {
+        let mut compiler = Command::new("cc");
+        let status = compiler
+            .args(arguments)
+            .current_dir(fixture.root())
+            .status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "Rust needs cc, too"
+        );
+    }
+    fixture.write(
+        "my.service",
+        "[Service]\nType=oneshot\nExecStart=/usr/bin/program\n",
+    );
+    let arguments = [
+        "--unit",
+        "my.service",
+        "--file",
+        "program:/usr/bin/program",
+        "--for",
+        "5s",
+        "--logs",
+    ];
+    let output = run(&fixture, &arguments);
+    assert_snapshot!("library_is_absent", fixture.shown(&output));
+    let output = run(&fixture, &[&PACKAGES[..], &arguments].concat());
+    let said = fixture.shown(&output);
+    assert!(
+        said.contains("log: 0.") && said.ends_with("exit status 0"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_no_package_brings() {
+    let fixture = Fixture::new();
+    let said = |arguments: &[&str]| fixture.shown(&run(&fixture, arguments));
+    let nobody = [
+        "--package",
+        "nginxx",
+        "--package",
+        "no-such-package",
+        "--unit",
+        "nginx.service",
+    ];
+    assert_snapshot!("unknown_package", said(&nobody));
+    let unit = ["--unit", "sshd.service"];
+    assert_snapshot!("unknown_unit", said(&[&PACKAGES[..], &unit].concat()));
+}
+
+/// Debian 12's systemd says which settings it does not know.
+#[test]
+fn oldstable_has_an_older_systemd() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "my.service",
+        "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=on-failure\nRestartSteps=3\n",
+    );
+    let output = run(
+        &fixture,
+        &[
+            "--suite",
+            "oldstable",
+            "--unit",
+            "my.service",
+            "--for",
+            "5s",
+        ],
+    );
+    assert_snapshot!("oldstable", fixture.shown(&output));
+}
