@@ -1,9 +1,11 @@
 //! Where two systemds behave differently.
 
+use serde::Serialize;
+
 use crate::table::{Cell, Matrix, Row, Table, TableId};
 
 /// One cell that is not the same with both.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// In which table.
     pub table: TableId,

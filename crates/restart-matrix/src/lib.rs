@@ -2,7 +2,7 @@
 //! lab.
 //!
 //! [`measure`] asks systemd. What it answers is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON,
-//! compared with that of another systemd ([`compare()`]) and with the table in systemd's manual ([`Manual`]).
+//! compared with that of another systemd ([`Comparison`]) and with the table in systemd's manual ([`Manual`]).
 //!
 //! Knows systemd and the lab; knows no exercise. A unit must have ended as its row claims, or the whole measurement fails:
 //! no cell is ever the answer to another question.
@@ -10,6 +10,7 @@
 mod case;
 mod cause;
 mod compare;
+mod comparison;
 mod error;
 mod manual;
 mod markdown;
@@ -21,6 +22,7 @@ mod tables;
 
 pub use cause::{Cause, SETTINGS};
 pub use compare::{Change, compare};
+pub use comparison::Comparison;
 pub use error::MatrixError;
 pub use manual::{Difference, Known, Manual};
 pub use measure::measure;

@@ -23,6 +23,20 @@ impl Matrix {
 impl Table {
     /// The table and its legend, without its title: a page has headings of its own. `version` is systemd's.
     pub fn to_markdown(&self, version: &str) -> String {
+        let measured = format!("Measured with systemd {version}.");
+        self.with_remarks([measured].into_iter().chain(self.remarks()))
+    }
+
+    /// The same without the version.
+    pub(crate) fn body_to_markdown(&self) -> String {
+        self.with_remarks(self.remarks())
+    }
+
+    fn remarks(&self) -> impl Iterator<Item = String> {
+        self.legend.iter().map(|remark| sentence(remark))
+    }
+
+    fn with_remarks(&self, remarks: impl Iterator<Item = String>) -> String {
         let mut text = line(
             [self.corner.as_str()]
                 .into_iter()
@@ -36,11 +50,11 @@ impl Table {
                     .chain(row.cells.iter().map(Cell::short)),
             );
         }
-        let legend: Vec<String> = self.legend.iter().map(|remark| sentence(remark)).collect();
-        text + &format!(
-            "\nMeasured with systemd {version}. {}.\n",
-            legend.join(". ")
-        )
+        let remarks: Vec<String> = remarks.collect();
+        match remarks.is_empty() {
+            true => text,
+            false => format!("{text}\n{}\n", remarks.join(" ")),
+        }
     }
 }
 
@@ -50,11 +64,9 @@ pub(crate) fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// With a capital letter.
+/// With a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => String::new(),
-    }
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).chain(['.']).collect()
 }

@@ -18,7 +18,7 @@ use crate::tables::{self, Plan};
 
 /// At the most so many rows in one run, so that the large tables are shared out to the processors. The number is the same
 /// on every machine: what was run is remembered by its bytes.
-const GROUPS_OF_A_RUN: usize = 10;
+const GROUPS_OF_A_RUN: usize = 11;
 
 /// Bounds each run in wall time. The longest take some 12 s with a processor of their own; a machine that is busy with
 /// something else may take ten times as long, and what was measured is still right.

@@ -14,14 +14,19 @@ pub struct Matrix {
 impl Matrix {
     /// systemd's version without what the distribution adds, e.g. `257`.
     pub fn version(&self) -> &str {
-        let end = self.systemd.find(|c: char| !c.is_ascii_digit());
-        &self.systemd[..end.unwrap_or(self.systemd.len())]
+        short_version(&self.systemd)
     }
 
     /// The table with this name, if it was measured.
     pub fn table(&self, id: TableId) -> Option<&Table> {
         self.tables.iter().find(|table| table.id == id)
     }
+}
+
+/// Without what the distribution adds.
+pub(crate) fn short_version(systemd: &str) -> &str {
+    let end = systemd.find(|c: char| !c.is_ascii_digit());
+    &systemd[..end.unwrap_or(systemd.len())]
 }
 
 /// Which tables there are.

@@ -32,8 +32,8 @@ impl Suite {
         }
     }
 
-    /// What Debian calls it today.
-    fn alias(self) -> &'static str {
+    /// What Debian calls it today, e.g. `oldstable`.
+    pub fn alias(self) -> &'static str {
         match self {
             Suite::Trixie => "stable",
             Suite::Bookworm => "oldstable",

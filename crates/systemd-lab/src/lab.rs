@@ -264,7 +264,7 @@ impl Lab {
         let mut reader = EventReader::default();
         loop {
             let rang = vm.wait_for_doorbell(LIVE_INTERVAL)?;
-            reader.read(&vm.output(), &self.snapshot.dir, on_event)?;
+            reader.read(&vm, &self.snapshot.dir, on_event)?;
             if rang {
                 break;
             }
@@ -327,7 +327,8 @@ fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabEr
 /// Turns the guest's output, of which there is more each time, into events: one a line.
 #[derive(Default)]
 struct EventReader {
-    consumed: usize,
+    /// Bytes of lines that were read.
+    consumed: u64,
     events: Vec<Event>,
 }
 
@@ -335,11 +336,12 @@ impl EventReader {
     /// An incomplete last line is left for the next time.
     fn read(
         &mut self,
-        output: &[u8],
+        vm: &Vm,
         snapshot: &Path,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), LabError> {
-        for line in output[self.consumed..].split_inclusive(|byte| *byte == b'\n') {
+        let output = vm.output_after(self.consumed);
+        for line in output.split_inclusive(|byte| *byte == b'\n') {
             if !line.ends_with(b"\n") {
                 break;
             }
@@ -349,7 +351,7 @@ impl EventReader {
             })?;
             on_event(&event);
             self.events.push(event);
-            self.consumed += line.len();
+            self.consumed += line.len() as u64;
         }
         Ok(())
     }

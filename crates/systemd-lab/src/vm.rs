@@ -224,12 +224,18 @@ impl Vm {
 
     /// What the guest has sent so far.
     pub(crate) fn output(&self) -> Vec<u8> {
-        contents(&self.output)
+        self.output_after(0)
+    }
+
+    /// The same without its first `offset` bytes. Whoever looks again and again needs what is new, and a guest that has much
+    /// to say has written megabytes.
+    pub(crate) fn output_after(&self, offset: u64) -> Vec<u8> {
+        contents(&self.output, offset)
     }
 
     /// What the guest has printed on its console so far.
     pub(crate) fn console(&self) -> String {
-        String::from_utf8_lossy(&contents(&self.console)).into_owned()
+        String::from_utf8_lossy(&contents(&self.console, 0)).into_owned()
     }
 
     fn qmp<T>(
@@ -327,10 +333,10 @@ fn job_memory(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
-fn contents(file: &File) -> Vec<u8> {
+fn contents(file: &File, offset: u64) -> Vec<u8> {
     let length = file.metadata().map_or(0, |meta| meta.len());
-    let mut bytes = vec![0; length as usize];
-    match file.read_exact_at(&mut bytes, 0) {
+    let mut bytes = vec![0; length.saturating_sub(offset) as usize];
+    match file.read_exact_at(&mut bytes, offset) {
         Ok(()) => bytes,
         // It only ever grows; what cannot be read was not written.
         Err(_) => Vec::new(),

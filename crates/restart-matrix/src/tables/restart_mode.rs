@@ -10,17 +10,17 @@ use crate::table::{Cell, Row, Table, TableId};
 use super::Plan;
 use super::grid::START_LIMIT_INTERVAL;
 
-/// What is tried. (`debug` does as `normal` does.)
-const MODES: [&str; 2] = ["normal", "direct"];
+/// What is tried. A systemd that does not know the setting ignores it, and does the same in each row.
+const MODES: [&str; 3] = ["normal", "direct", "debug"];
+
+/// What systemd says of a setting that it does not know, in the end.
+const IGNORED: &str = "ignoring";
 
 /// `StartLimitBurst=`: two restarts, and then an end for good.
 const STARTS: usize = 3;
 
 /// `RestartSec=`: short, since nothing here depends on it.
 const DELAY: Duration = Duration::from_secs(1);
-
-/// What systemd says of a value or a setting that it does not know, in the end.
-const IGNORED: &str = "ignoring";
 
 /// The units of one mode, in this order.
 const FAILS: usize = 0;
@@ -77,41 +77,45 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
     let mut rows = Vec::new();
     for (mode, units) in MODES.into_iter().zip(observed) {
         let fails = &units[FAILS];
-        let is_ignored = fails.complaints.iter().any(|line| line.contains(IGNORED));
-        let cells = if is_ignored {
-            ["ignored", "", ""].map(Cell::text).to_vec()
-        } else {
-            if fails.exits.len() != STARTS || fails.listed.sub != "failed" {
-                return Err(not_as_claimed(format!(
-                    "mode-{mode}.service should fail {STARTS} times, and did this: {fails:?}"
-                )));
-            }
-            vec![
-                Cell::text(
-                    format!("{} times", units[ALERT].exits.len()).replace("1 times", "once"),
-                ),
-                Cell::text(
-                    fails
-                        .between
-                        .first()
-                        .map_or_else(String::new, |state| format!("`{state}`")),
-                ),
-                dependent(mode, &units[DEPENDENT])?,
-            ]
-        };
+        if fails.exits.len() != STARTS || fails.listed.sub != "failed" {
+            return Err(not_as_claimed(format!(
+                "mode-{mode}.service should fail {STARTS} times, and did this: {fails:?}"
+            )));
+        }
+        let first_state = fails.between.first().ok_or_else(|| {
+            not_as_claimed(format!(
+                "mode-{mode}.service has no state between its ends: {fails:?}"
+            ))
+        })?;
+        let alerts = format!("{} times", units[ALERT].exits.len()).replace("1 times", "once");
+        let cells = vec![
+            Cell::text(alerts),
+            Cell::text(format!("`{first_state}`")),
+            dependent(mode, &units[DEPENDENT])?,
+        ];
         rows.push(Row {
             label: format!("`{mode}`"),
             means: format!("`RestartMode={mode}`"),
             cells,
         });
     }
+    let mut legend = vec![
+        format!(
+            "a service that fails at each of its {STARTS} starts, and then hits the start limit"
+        ),
+        "a unit that requires it: it was started together with a service that fails at its first start only".to_owned(),
+    ];
+    let is_ignored = |units: &Vec<Observed>| {
+        let complaints = &units[FAILS].complaints;
+        complaints.iter().any(|line| line.contains(IGNORED))
+    };
+    if observed.iter().all(is_ignored) {
+        legend.push("this systemd does not know `RestartMode=`, and ignores it".to_owned());
+    }
     Ok(Table {
         id: TableId::RestartMode,
         title: "`RestartMode=`".to_owned(),
-        legend: vec![
-            format!("a service that fails at each of its {STARTS} starts, and then hits the start limit"),
-            "a unit that requires it: it was started together with a service that fails at its first start only".to_owned(),
-        ],
+        legend,
         corner: "mode".to_owned(),
         columns: [
             "`OnFailure=` is started",

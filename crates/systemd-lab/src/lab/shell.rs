@@ -75,7 +75,7 @@ impl Lab {
             let mut scenario = restore(snapshot, &Origin::SnapshotToMove { ram: &ram }, &job)?;
             let rang = scenario.wait_for_doorbell(self.deadline)?;
             let mut reader = EventReader::default();
-            reader.read(&scenario.output(), &snapshot.dir, &mut |_| {})?;
+            reader.read(&scenario, &snapshot.dir, &mut |_| {})?;
             reader.complaint()?;
             if !rang {
                 return Err(LabError::OutOfTime {

@@ -103,7 +103,7 @@ fn assert_in_the_book(name: &str, measured: &str) {
     assert!(
         kept == measured,
         "the lab measures something else than book/measured/{name} says. If what is measured now is right, type: \
-         BOOK_MEASURED=write cargo test -p systemd-lab --features setup-tests --test daemons sshd\n\n{measured}"
+         BOOK_MEASURED=write cargo setup-tests sshd\n\n{measured}"
     );
 }
 

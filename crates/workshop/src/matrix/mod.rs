@@ -4,10 +4,10 @@ mod text;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use restart_matrix::{Matrix, TableId, measure};
-use systemd_lab::Lab;
+use restart_matrix::{Comparison, Matrix, TableId, measure};
+use systemd_lab::{Guest, Lab, Suite};
 
-use crate::style;
+use crate::{WrongUsage, style};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -20,6 +20,17 @@ pub(crate) struct Arguments {
     /// Measure anew; otherwise what the lab remembers is good enough.
     #[arg(long)]
     fresh: bool,
+    /// Which Debian the guest is: stable has systemd 257, oldstable 252.
+    #[arg(long, value_name = "SUITE", value_parser = suites())]
+    suite: Option<String>,
+    /// Only what the systemd of another suite does differently. Without a name: the other one of the two.
+    #[arg(long, value_name = "SUITE", num_args = 0..=1, require_equals = true, value_parser = suites())]
+    compare: Option<Option<String>>,
+}
+
+fn suites() -> PossibleValuesParser {
+    let names = Suite::ALL.map(|suite| [suite.alias(), suite.codename()]);
+    PossibleValuesParser::new(names.into_iter().flatten())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -32,15 +43,55 @@ enum Format {
     Json,
 }
 
-/// Measures the tables that are wanted, and prints them.
+/// Measures the tables that are wanted, and prints them, or what is different in them.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let matrix = measured(&Lab::open()?, &wanted(&arguments.tables), arguments.fresh)?;
-    match arguments.format {
-        Format::Text => anstream::print!("{}", text::matrix(&matrix)),
-        Format::Markdown => print!("{}", matrix.to_markdown()),
-        Format::Json => println!("{}", serde_json::to_string_pretty(&matrix)?),
+    let suite = match &arguments.suite {
+        Some(name) => name.parse()?,
+        None => Guest::from_environment()?.suite(),
+    };
+    match &arguments.compare {
+        Some(other) => {
+            let comparison = compared(arguments, suite, other.as_deref())?;
+            match arguments.format {
+                Format::Text => anstream::print!("{}", text::comparison(&comparison)),
+                Format::Markdown => print!("{}", comparison.to_markdown()),
+                Format::Json => println!("{}", serde_json::to_string_pretty(&comparison)?),
+            }
+        }
+        None => {
+            let matrix = measured(arguments, suite)?;
+            match arguments.format {
+                Format::Text => anstream::print!("{}", text::matrix(&matrix)),
+                Format::Markdown => print!("{}", matrix.to_markdown()),
+                Format::Json => println!("{}", serde_json::to_string_pretty(&matrix)?),
+            }
+        }
     }
     Ok(())
+}
+
+/// The older systemd comes first.
+fn compared(
+    arguments: &Arguments,
+    suite: Suite,
+    other: Option<&str>,
+) -> anyhow::Result<Comparison> {
+    let other = match other {
+        Some(name) => Some(name.parse()?).filter(|other| *other != suite),
+        None => Suite::ALL.into_iter().find(|other| *other != suite),
+    };
+    let other = other.ok_or_else(|| {
+        WrongUsage(format!(
+            "{suite} cannot be compared with itself; leave out the name after --compare"
+        ))
+    })?;
+    let mut pair = [suite, other];
+    pair.sort_by_key(|suite| suite.systemd());
+    let [before, after] = pair;
+    Ok(Comparison::of(
+        &measured(arguments, before)?,
+        &measured(arguments, after)?,
+    ))
 }
 
 fn wanted(names: &[String]) -> Vec<TableId> {
@@ -55,11 +106,20 @@ fn wanted(names: &[String]) -> Vec<TableId> {
 }
 
 /// Shows how far it is, on a terminal.
-fn measured(lab: &Lab, wanted: &[TableId], fresh: bool) -> anyhow::Result<Matrix> {
+fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
+    let lab = Lab::open_guest(&Guest::new(suite))?;
     let spinner = style::spinner("measuring");
-    let matrix = measure(lab, wanted, fresh, |done, of| {
-        spinner.set_message(format!("measuring, {done} of {of} runs done"));
-    });
+    let matrix = measure(
+        &lab,
+        &wanted(&arguments.tables),
+        arguments.fresh,
+        |done, of| {
+            let systemd = suite.systemd();
+            spinner.set_message(format!(
+                "measuring systemd {systemd}, {done} of {of} runs done"
+            ));
+        },
+    );
     spinner.finish_and_clear();
     Ok(matrix?)
 }

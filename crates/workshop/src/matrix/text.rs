@@ -1,7 +1,7 @@
 //! Tables for a terminal of 100 columns.
 
 use anstyle::{AnsiColor, Style};
-use restart_matrix::{Cell, Matrix, Table};
+use restart_matrix::{Cell, Comparison, Matrix, Table};
 
 use crate::style;
 
@@ -22,6 +22,19 @@ pub(super) fn matrix(matrix: &Matrix) -> String {
         tables.join("\n"),
         matrix.systemd
     )
+}
+
+/// What differs, below the titles of the tables in which something does.
+pub(super) fn comparison(comparison: &Comparison) -> String {
+    let tables: Vec<String> = comparison.tables.iter().map(table).collect();
+    let summary = format!(
+        "Measured with systemd {} and {}",
+        comparison.before, comparison.after
+    );
+    match tables.is_empty() {
+        true => format!("{summary}: no difference.\n"),
+        false => format!("{}\n{summary}.\n", tables.join("\n")),
+    }
 }
 
 fn table(table: &Table) -> String {
@@ -61,7 +74,9 @@ fn table(table: &Table) -> String {
             column => styled(&row.cells[column - 1], text),
         });
     }
-    text.push('\n');
+    if !table.legend.is_empty() {
+        text.push('\n');
+    }
     for remark in &table.legend {
         text += &format!("  {}\n", style::faint(plain(remark)));
     }
@@ -104,4 +119,67 @@ fn plain(text: &str) -> String {
 
 fn width(text: &str) -> usize {
     text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use restart_matrix::{Row, TableId};
+
+    use super::*;
+
+    fn matrix(systemd: &str, cells: [Cell; 2]) -> Matrix {
+        Matrix {
+            systemd: systemd.to_owned(),
+            tables: vec![Table {
+                id: TableId::Oneshot,
+                title: "`Restart=` with `Type=oneshot`".to_owned(),
+                legend: vec!["refused: not loaded".to_owned()],
+                corner: "end".to_owned(),
+                columns: vec!["`no`".to_owned(), "`on-failure`".to_owned()],
+                rows: vec![Row {
+                    label: "exit code 0, forced".to_owned(),
+                    means: String::new(),
+                    cells: cells.to_vec(),
+                }],
+            }],
+        }
+    }
+
+    fn stays() -> Cell {
+        Cell::NotRestarted {
+            result: "success".to_owned(),
+            state: "dead".to_owned(),
+        }
+    }
+
+    fn compared(before: [Cell; 2], after: [Cell; 2]) -> String {
+        let (before, after) = (matrix("252.39-1", before), matrix("257.13-1", after));
+        let text = comparison(&Comparison::of(&before, &after));
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn what_differs() {
+        assert_eq!(
+            compared([Cell::Refused, stays()], [stays(), stays()]),
+            concat!(
+                "Restart= with Type=oneshot\n",
+                "\n",
+                "  end                      systemd 252  systemd 257\n",
+                "  exit code 0, forced: no  refused      –\n",
+                "\n",
+                "  refused: not loaded\n",
+                "\n",
+                "Measured with systemd 252.39-1 and 257.13-1.\n",
+            )
+        );
+    }
+
+    #[test]
+    fn nothing_differs() {
+        assert_eq!(
+            compared([stays(), stays()], [stays(), stays()]),
+            "Measured with systemd 252.39-1 and 257.13-1: no difference.\n"
+        );
+    }
 }

@@ -96,7 +96,7 @@ fn the_guide_shows_nginx() {
     let output = run(&fixture, &arguments);
     assert!(output.status.success(), "{}", fixture.shown(&output));
     let text = String::from_utf8(output.stdout).expect("it is text");
-    let command = "cargo test --package workshop --features setup-tests --test packages";
+    let command = "cargo setup-tests";
     assert_in_the_guide("run-nginx.txt", &text, command);
 }
 

@@ -60,7 +60,9 @@ fn tables_for_programs() {
 }
 
 #[test]
-fn no_such_table_or_format() {
+fn no_such_table_format_or_suite() {
     assert_text("matrix_no_such_table", &says(&["restarts"]));
     assert_text("matrix_no_such_format", &says(&["--format", "html"]));
+    assert_text("matrix_no_such_suite", &says(&["--suite", "sid"]));
+    assert_text("matrix_same_suite", &says(&["--compare=stable"]));
 }

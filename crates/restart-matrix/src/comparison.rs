@@ -1,0 +1,204 @@
+//! Where two systemds differ, for people and programs to read.
+
+use serde::Serialize;
+
+use crate::compare::{Change, compare};
+use crate::table::{Cell, Matrix, Row, Table, short_version};
+
+/// All that two systemds do not do alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Comparison {
+    /// The first one's version, e.g. `252.39-1~deb12u2`.
+    pub before: String,
+    /// The second one's.
+    pub after: String,
+    /// Cell by cell.
+    pub changes: Vec<Change>,
+    /// The same as tables, one for each table that has changes.
+    #[serde(skip)]
+    pub tables: Vec<Table>,
+}
+
+impl Comparison {
+    /// Compares them, see [`compare()`].
+    pub fn of(before: &Matrix, after: &Matrix) -> Comparison {
+        let changes = compare(before, after);
+        let columns = [before, after].map(|matrix| format!("systemd {}", matrix.version()));
+        let tables = after.tables.iter().filter_map(|table| {
+            let rows = rows(table, &changes);
+            let is_of_use = |remark: &&String| explains_marks(remark) && has_marks(&rows);
+            let legend = table.legend.iter().filter(is_of_use).cloned().collect();
+            (!rows.is_empty()).then(|| Table {
+                columns: columns.to_vec(),
+                rows: rows.clone(),
+                legend,
+                ..table.clone()
+            })
+        });
+        Comparison {
+            before: before.systemd.clone(),
+            after: after.systemd.clone(),
+            tables: tables.collect(),
+            changes,
+        }
+    }
+
+    /// The tables, each below its title, and what was compared.
+    pub fn to_markdown(&self) -> String {
+        let tables = self
+            .tables
+            .iter()
+            .map(|table| format!("**{}**\n\n{}\n", table.title, table.body_to_markdown()));
+        // Debian's part changes with each update, and the guide shall not.
+        let [before, after] = [&self.before, &self.after].map(|systemd| short_version(systemd));
+        let summary = format!("Measured with systemd {before} and {after}");
+        match self.changes.is_empty() {
+            true => format!("{summary}: no difference.\n"),
+            false => format!("{}{summary}.\n", tables.collect::<String>()),
+        }
+    }
+}
+
+/// One for all cells of a row that differ in the same way.
+fn rows(table: &Table, changes: &[Change]) -> Vec<Row> {
+    let mut merged: Vec<(&Change, Vec<&str>)> = Vec::new();
+    for change in changes.iter().filter(|change| change.table == table.id) {
+        let is_alike = |(other, _): &&mut (&Change, Vec<&str>)| {
+            (&other.row, &other.before, &other.after)
+                == (&change.row, &change.before, &change.after)
+        };
+        match merged.iter_mut().find(is_alike) {
+            Some((_, columns)) => columns.push(&change.column),
+            None => merged.push((change, vec![&change.column])),
+        }
+    }
+    let row = |(change, columns): (&Change, Vec<&str>)| Row {
+        label: match table.columns.len() {
+            1 => change.row.clone(),
+            _ => format!("{}: {}", change.row, columns.join(", ")),
+        },
+        means: String::new(),
+        cells: vec![
+            shown(&change.before, &change.after),
+            shown(&change.after, &change.before),
+        ],
+    };
+    merged.into_iter().map(row).collect()
+}
+
+/// A cell beside the one that it differs from.
+fn shown(cell: &Option<Cell>, other: &Option<Cell>) -> Cell {
+    match (cell, other) {
+        (None, _) => Cell::text("not measured"),
+        (Some(cell), Some(other)) if cell.short() == other.short() => match cell {
+            Cell::Restarted {
+                result,
+                delay_seconds,
+            } => Cell::text(format!("yes, `{result}`, {delay_seconds} s")),
+            Cell::NotRestarted { result, state } => Cell::text(format!("–, `{result}`, `{state}`")),
+            Cell::Refused | Cell::Text { .. } => cell.clone(),
+        },
+        (Some(cell), _) => cell.clone(),
+    }
+}
+
+/// Whether a remark says what `yes`, `–` or another mark in a cell means.
+fn explains_marks(remark: &str) -> bool {
+    ["yes: ", "refused: ", "ignored: "]
+        .iter()
+        .any(|mark| remark.starts_with(mark))
+}
+
+/// Whether some cell has such a mark.
+fn has_marks(rows: &[Row]) -> bool {
+    let is_mark = |cell: &Cell| !matches!(cell, Cell::Text { text } if text != "ignored");
+    rows.iter().flat_map(|row| &row.cells).any(is_mark)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::TableId;
+
+    fn restarted(result: &str) -> Cell {
+        Cell::Restarted {
+            result: result.to_owned(),
+            delay_seconds: 5,
+        }
+    }
+
+    fn stays(result: &str) -> Cell {
+        Cell::NotRestarted {
+            result: result.to_owned(),
+            state: "failed".to_owned(),
+        }
+    }
+
+    fn matrix(systemd: &str, rows: &[(&str, &[Cell])]) -> Matrix {
+        let row = |(label, cells): &(&str, &[Cell])| Row {
+            label: (*label).to_owned(),
+            means: String::new(),
+            cells: cells.to_vec(),
+        };
+        Matrix {
+            systemd: systemd.to_owned(),
+            tables: vec![Table {
+                id: TableId::Oneshot,
+                title: "`Type=oneshot`".to_owned(),
+                legend: vec!["yes: started again".to_owned(), "a remark".to_owned()],
+                corner: "end".to_owned(),
+                columns: vec!["`no`".to_owned(), "`always`".to_owned()],
+                rows: rows.iter().map(row).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn cells_that_differ_in_the_same_way_are_one_row() {
+        let old = matrix(
+            "252.39-1",
+            &[
+                ("same", &[stays("signal"), stays("signal")]),
+                ("forced", &[Cell::Refused, Cell::Refused]),
+                ("other result", &[stays("signal"), stays("exit-code")]),
+                ("restarted", &[stays("signal"), stays("signal")]),
+            ],
+        );
+        let new = matrix(
+            "257.13-1",
+            &[
+                ("same", &[stays("signal"), stays("signal")]),
+                ("forced", &[stays("success"), stays("success")]),
+                ("other result", &[stays("signal"), stays("signal")]),
+                ("restarted", &[stays("signal"), restarted("signal")]),
+            ],
+        );
+        assert_eq!(
+            Comparison::of(&old, &new).to_markdown(),
+            "**`Type=oneshot`**\n\
+             \n\
+             | end | systemd 252 | systemd 257 |\n\
+             | --- | --- | --- |\n\
+             | forced: `no`, `always` | refused | – |\n\
+             | other result: `always` | –, `exit-code`, `failed` | –, `signal`, `failed` |\n\
+             | restarted: `always` | – | yes |\n\
+             \n\
+             Yes: started again.\n\
+             \n\
+             Measured with systemd 252 and 257.\n"
+        );
+    }
+
+    #[test]
+    fn no_difference_is_said() {
+        let cells = [stays("signal"), restarted("signal")];
+        let one = matrix("252.39-1", &[("SIGKILL", &cells)]);
+        let other = matrix("257.13-1", &[("SIGKILL", &cells)]);
+        let comparison = Comparison::of(&one, &other);
+        assert_eq!(comparison.tables, []);
+        assert_eq!(
+            comparison.to_markdown(),
+            "Measured with systemd 252 and 257: no difference.\n"
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! What the guide and the manual say of the systemd of Debian's oldstable.
+//!
+//! To write the guide's table anew:
+//! `BOOK_MEASURED=write cargo setup-tests versions`, then read what changed.
+
+mod support;
+
+use restart_matrix::{Comparison, Matrix, TableId, measure};
+use systemd_lab::{Guest, Lab, Suite};
+
+use support::{assert_differences_to_manual_are_known, assert_guide_has};
+
+fn measured(suite: Suite) -> Matrix {
+    let lab = Lab::open_guest(&Guest::new(suite)).expect("the lab opens");
+    measure(&lab, &TableId::ALL, false, |_, _| {}).expect("every cell is measured")
+}
+
+#[test]
+fn the_guide_shows_where_two_systemds_differ() {
+    let old = measured(Suite::Bookworm);
+    assert_differences_to_manual_are_known(&old);
+    let comparison = Comparison::of(&old, &measured(Suite::Trixie));
+    assert_guide_has("versions", &comparison.to_markdown());
+}
