@@ -1,7 +1,7 @@
 //! What the guide and the manual say of the systemd of Debian's oldstable.
 //!
 //! To write the guide's table anew:
-//! `BOOK_MEASURED=write cargo setup-tests versions`, then read what changed.
+//! `BOOK_MEASURED=write cargo setup-tests`, then read what changed.
 
 mod support;
 
