@@ -4,7 +4,7 @@ mod remembered;
 pub(crate) mod shell;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::{Event, EventKind, Job, Scenario};
@@ -117,8 +117,13 @@ impl Lab {
         image::contents::paths(&image.initrd()).ok()
     }
 
-    /// The directory of its snapshot.
-    pub(crate) fn snapshot(&self) -> &Path {
+    /// The directory of its image in the cache. A lab works without it, once its snapshot is made.
+    pub fn image(&self) -> PathBuf {
+        image::Image::place(&self.cache, &self.guest)
+    }
+
+    /// The directory of its snapshot in the cache.
+    pub fn snapshot(&self) -> &Path {
         &self.snapshot.dir
     }
 

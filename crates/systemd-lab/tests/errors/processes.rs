@@ -123,8 +123,8 @@ fn open_at_once(cache: &Path) -> (Vec<String>, Vec<u64>) {
 fn several_processes_share_one_build() {
     let parent = empty_cache();
     let cache = parent.path().join("Müllers Zwischenspeicher, 2 %s α");
-    let key = only(&crate::support::ordinary_cache(), "image-");
-    let half_written = cache.join(key.file_name().expect("it has a name"));
+    let image = lab().image();
+    let half_written = cache.join(image.file_name().expect("it has a name"));
     fs::create_dir_all(&half_written).expect("it can be made");
     fs::write(half_written.join("kernel"), "half a").expect("it can be written");
     fs::create_dir(cache.join("tmp-dead")).expect("it can be made");

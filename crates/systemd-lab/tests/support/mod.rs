@@ -75,21 +75,20 @@ pub(crate) fn short_run(lab: &Lab) -> Result<Timeline, LabError> {
 
 /// A cache of its own, with what the ordinary one holds.
 pub(crate) fn copied_cache() -> TempDir {
-    copy_of(&["image-", "snapshot-"])
+    copy_of(&[&lab().image(), lab().snapshot()])
 }
 
 /// A cache of its own, with the ordinary one's image alone.
 pub(crate) fn cache_with_image() -> TempDir {
-    copy_of(&["image-"])
+    copy_of(&[&lab().image()])
 }
 
-fn copy_of(kinds: &[&str]) -> TempDir {
-    lab();
-    let (ordinary, copy) = (ordinary_cache(), empty_cache());
-    let names = kinds.iter().flat_map(|kind| entries(&ordinary, kind));
+/// The ordinary cache may hold those of other guests as well.
+fn copy_of(directories: &[&Path]) -> TempDir {
+    let copy = empty_cache();
     let status = Command::new("cp")
         .args(["-a", "--reflink=auto", "--sparse=always"])
-        .args(names.map(|name| ordinary.join(name)))
+        .args(directories)
         .arg(copy.path())
         .status();
     assert!(status.is_ok_and(|status| status.success()), "cp works");
@@ -128,7 +127,7 @@ pub(crate) fn entries(cache: &Path, prefix: &str) -> Vec<String> {
     names
 }
 
-/// The newest entry of a cache that begins like this: the ordinary cache may hold old ones too.
+/// The newest entry of a cache that begins like this.
 pub(crate) fn only(cache: &Path, prefix: &str) -> PathBuf {
     let modified = |path: &PathBuf| path.metadata().and_then(|meta| meta.modified()).ok();
     entries(cache, prefix)
