@@ -1,16 +1,17 @@
 //! Processes that are killed, that come all at once, or that have odd names for things: nothing is left behind, nothing
 //! is built twice, and the next one works.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread;
 
 use crate::support::{
-    answer, assert_same, cache_with_image, child_process, damage, empty_cache, entries, lab, only,
-    short_run, wait_until,
+    answer, as_child, assert_same, cache_with_image, child_process, damage, empty_cache, entries,
+    lab, only, short_run, wait_until,
 };
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -22,11 +23,13 @@ struct Doomed {
 impl Doomed {
     /// Waits until it has started a QEMU.
     fn start(order: &str, cache: &Path) -> Doomed {
+        // What a script starts in the background ignores SIGINT, and so would all below it, this test among it.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT");
+        command.arg(env::current_exe().expect("it runs"));
+        as_child(&mut command, order, cache);
         // A group of its own, as the shell gives each command: Ctrl-C is a signal to the group.
-        let child = child_process(order, cache)
-            .process_group(0)
-            .spawn()
-            .expect("it starts");
+        let child = command.process_group(0).spawn().expect("it starts");
         let doomed = Doomed { child };
         wait_until("QEMU starts", || !qemus_in(cache).is_empty());
         doomed
