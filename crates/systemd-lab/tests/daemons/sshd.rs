@@ -27,13 +27,13 @@ const CLIENT: &str = "\
 Description=An open SSH session
 
 [Service]
-ExecStart=/usr/bin/ssh -i /root/.ssh/id_ed25519 -o StrictHostKeyChecking=accept-new root@127.0.0.1 \\
+ExecStart=/usr/bin/ssh -i %h/.ssh/id_ed25519 -o StrictHostKeyChecking=accept-new root@127.0.0.1 \\
     'sleep 0.6; for i in 1 2 3 4 5 6; do echo \"still here, $$i\"; sleep 2; done'
 ";
 
 fn run(sshd: &[GuestFile]) -> Timeline {
-    let key = "mkdir -p /root/.ssh && ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/id_ed25519 \
-        && cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys";
+    let key = "mkdir -p ~root/.ssh && cd ~root/.ssh && ssh-keygen -q -t ed25519 -N '' -f id_ed25519 \
+        && cp id_ed25519.pub authorized_keys";
     let logged = |text: &str| Condition::LogContains {
         unit: SESSION.to_owned(),
         text: text.to_owned(),
