@@ -71,43 +71,11 @@ fn cell(table: &Table, row: &Option<Row>, column: &str) -> Option<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn matrix(systemd: &str, rows: &[(&str, &[Cell])]) -> Matrix {
-        let row = |(label, cells): &(&str, &[Cell])| Row {
-            label: (*label).to_owned(),
-            means: String::new(),
-            cells: cells.to_vec(),
-        };
-        Matrix {
-            systemd: systemd.to_owned(),
-            tables: vec![Table {
-                id: TableId::Oneshot,
-                title: String::new(),
-                legend: Vec::new(),
-                corner: String::new(),
-                columns: vec!["`no`".to_owned(), "`on-failure`".to_owned()],
-                rows: rows.iter().map(row).collect(),
-            }],
-        }
-    }
-
-    fn yes(result: &str) -> Cell {
-        Cell::Restarted {
-            result: result.to_owned(),
-            delay_seconds: 5,
-        }
-    }
-
-    fn stays(result: &str) -> Cell {
-        Cell::NotRestarted {
-            result: result.to_owned(),
-            state: "failed".to_owned(),
-        }
-    }
+    use crate::samples::{matrix, restarted, stays};
 
     #[test]
     fn the_same_behaviour_is_no_change_whatever_the_version() {
-        let cells = [stays("exit-code"), yes("exit-code")];
+        let cells = [stays("exit-code"), restarted("exit-code")];
         let one = matrix("257", &[("exit code 1", &cells)]);
         let other = matrix("252", &[("exit code 1", &cells)]);
         assert_eq!(compare(&one, &other), []);
@@ -118,15 +86,15 @@ mod tests {
         let old = matrix(
             "252",
             &[
-                ("forced", &[yes("success"), yes("success")]),
+                ("forced", &[restarted("success"), restarted("success")]),
                 ("old", &[Cell::Refused, Cell::Refused]),
             ],
         );
         let new = matrix(
             "257",
             &[
-                ("forced", &[yes("success"), stays("success")]),
-                ("new", &[yes("a"), yes("b")]),
+                ("forced", &[restarted("success"), stays("success")]),
+                ("new", &[restarted("a"), restarted("b")]),
             ],
         );
         let change = |row: &str, column: &str, before, after| Change {
@@ -141,14 +109,14 @@ mod tests {
             [
                 change(
                     "forced",
-                    "`on-failure`",
-                    Some(yes("success")),
+                    "`always`",
+                    Some(restarted("success")),
                     Some(stays("success"))
                 ),
                 change("old", "`no`", Some(Cell::Refused), None),
-                change("old", "`on-failure`", Some(Cell::Refused), None),
-                change("new", "`no`", None, Some(yes("a"))),
-                change("new", "`on-failure`", None, Some(yes("b"))),
+                change("old", "`always`", Some(Cell::Refused), None),
+                change("new", "`no`", None, Some(restarted("a"))),
+                change("new", "`always`", None, Some(restarted("b"))),
             ]
         );
     }

@@ -16,6 +16,8 @@ mod manual;
 mod markdown;
 mod measure;
 mod observed;
+#[cfg(test)]
+mod samples;
 mod short;
 mod table;
 mod tables;
