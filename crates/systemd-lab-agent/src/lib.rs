@@ -1,7 +1,7 @@
 //! The program inside the lab's guest: it runs one scenario and says what happened.
 //!
 //! ```text
-//! prepare ── snapshot ── read the job ── runner: step by step ── end
+//! boot ── systemd ── prepare ── snapshot ── read the job ── runner: step by step ── end
 //!                                          │ asks: systemd, http, command, files
 //!                                          │ sees: journal, sockets ─► recorder ─► outbox ─► host
 //!                                          └ waits: conditions, pace
@@ -11,6 +11,7 @@
 //! It is a library so that its parts can be tested on any host; `main.rs` joins them. It asks nothing
 //! of the host while a scenario runs, and decides nothing about what the events mean.
 
+pub mod boot;
 pub mod command;
 pub mod conditions;
 pub mod dbus;
@@ -28,3 +29,6 @@ pub mod requests;
 pub mod runner;
 pub mod sockets;
 pub mod systemd;
+
+/// Makes the program end at once: the rehearsal runs it as a service, see [`prepare`].
+pub const REHEARSE: &str = "--rehearse";

@@ -1,4 +1,4 @@
-//! Prepares the guest, stops for the snapshot, and runs the job that a restored guest finds in memory.
+//! Boots the guest, prepares it, stops for the snapshot, and runs the job that a restored guest finds in memory.
 
 use std::any::Any;
 use std::fs::OpenOptions;
@@ -11,17 +11,19 @@ use anyhow::{Context, anyhow};
 use systemd_lab_agent::files::write_file;
 use systemd_lab_agent::guest::Doorbell;
 use systemd_lab_agent::outbox::{EVENTS_PORT, Outbox};
-use systemd_lab_agent::prepare::{Prepared, prepare};
+use systemd_lab_agent::prepare::{Prepared, prepare, wait_for_beginning};
 use systemd_lab_agent::recorder::{Events, Recorder, own_event};
-use systemd_lab_agent::runner;
+use systemd_lab_agent::{REHEARSE, boot, runner};
 use systemd_lab_protocol::{EventKind, Job};
-
-/// The agent's own rehearsal runs it as a service that ends at once: see `prepare`.
-const REHEARSE: &str = "--rehearse";
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(REHEARSE) {
         return ExitCode::SUCCESS;
+    }
+    if boot::is_first_process() {
+        let Err(error) = boot::become_systemd();
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
     }
     let (doorbell, mut outbox) = match connect() {
         Ok(connected) => connected,
@@ -80,8 +82,9 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", file.path))?;
     }
     prepared.handover.at_once();
+    let begins_us = wait_for_beginning()?;
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
-    runner::run(&job.scenario, &mut recorder, &prepared.handover).inspect_err(|_| {
+    runner::run(&job.scenario, begins_us, &mut recorder, &prepared.handover).inspect_err(|_| {
         // What happened before may explain the error, which is the one that counts.
         let _ = recorder.collect();
     })

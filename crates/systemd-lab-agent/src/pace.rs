@@ -68,6 +68,31 @@ impl Waiter {
             it_value: Timespec::try_from(timeout).map_err(|_| io::ErrorKind::InvalidInput)?,
         };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+        self.poll(sources)
+    }
+
+    /// Waits until `CLOCK_MONOTONIC` shows this many microseconds.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take the timer.
+    pub fn wait_until(&self, at_us: u64) -> io::Result<()> {
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: Timespec {
+                tv_sec: (at_us / 1_000_000) as i64,
+                tv_nsec: (at_us % 1_000_000) as i64 * 1_000,
+            },
+        };
+        while now_us() < at_us {
+            timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
+            self.poll(&[])?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the timer has expired or one of `sources` can be read.
+    fn poll(&self, sources: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.timer, PollFlags::IN)];
         fds.extend(
             sources
@@ -119,6 +144,15 @@ mod tests {
             let began = Instant::now();
             waiter.wait(&[], timeout).expect("it waits");
             assert!(began.elapsed() >= timeout);
+        }
+    }
+
+    #[test]
+    fn a_wait_for_an_instant_ends_there_and_not_before() {
+        let waiter = Waiter::new().expect("there is a timer");
+        for at_us in [now_us() + 20_000, now_us(), 0] {
+            waiter.wait_until(at_us).expect("it waits");
+            assert!(now_us() >= at_us);
         }
     }
 

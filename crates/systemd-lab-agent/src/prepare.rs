@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::mount::{MountFlags, mount};
+use rustix::time::{ClockId, Timespec, clock_settime};
 use systemd_lab_protocol::{Condition, EventKind, Scenario};
 
 use crate::files::write_file;
@@ -23,7 +24,7 @@ use crate::journal;
 use crate::journal::events;
 use crate::journal::follower::Follower;
 use crate::outbox::Outbox;
-use crate::pace::{self, Waiter};
+use crate::pace::{self, Waiter, now_us};
 use crate::recorder::{Events, Recorder, Sources};
 use crate::sockets::SocketTrace;
 use crate::systemd::{self, JobType};
@@ -65,6 +66,22 @@ const LONGEST_REHEARSAL: Duration = Duration::from_secs(30);
 /// the kernel's that the rehearsal may have started. It is virtual time, and costs nothing.
 const REST: Duration = Duration::from_secs(10);
 
+/// Scenarios begin on a multiple of this, of the guest's monotonic clock. systemd rounds the times of its timers up to
+/// multiples of up to a minute of that clock (see `boot`): so all that a scenario sees of them depends neither on how long
+/// the boot took nor on how many files the job has.
+const BEGINS_ON: Duration = Duration::from_secs(60);
+
+/// The date at which scenarios begin: 2030-01-01 00:00:00 UTC, a Tuesday. Later than any systemd that the guest may run was
+/// built, which would move an earlier clock forward.
+const DATE_S: i64 = 1_893_456_000;
+
+/// Longer than the rehearsal and coming to rest take together.
+const PREPARATION: Duration = Duration::from_secs(35);
+
+/// From the snapshot to the beginning of a scenario: longer than it takes to restore (which may add a second to the clock:
+/// `saved_state.rs` of the host) and to write the files of a job.
+const HEADROOM: Duration = Duration::from_secs(5);
+
 /// What a scenario finds ready.
 pub struct Prepared {
     /// Where the job will be.
@@ -99,8 +116,9 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
         sockets,
         waiter,
     };
+    let begins_us = set_date()?;
     rehearse(&mut sources).context("the rehearsal failed")?;
-    come_to_rest(&mut sources)?;
+    come_to_rest(&mut sources, begins_us)?;
     Ok(Prepared {
         memory,
         handover,
@@ -196,11 +214,50 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until nothing is pending, and reads the journal to its end.
-fn come_to_rest(sources: &mut Sources) -> anyhow::Result<()> {
+/// Sets the guest's calendar so that the next scenario begins on [`DATE_S`], and returns when that is.
+fn set_date() -> anyhow::Result<u64> {
+    let begins_us = next_beginning(now_us() + micros(PREPARATION + HEADROOM));
+    // Of both clocks as they are now; what lies between the two calls is a microsecond.
+    let left = Duration::from_micros(begins_us.saturating_sub(now_us()));
+    let date = Timespec {
+        tv_sec: DATE_S,
+        tv_nsec: 0,
+    };
+    let left = Timespec::try_from(left).context("the guest has been up for too long")?;
+    clock_settime(ClockId::Realtime, date - left)
+        .map_err(io::Error::from)
+        .context("cannot set the date")?;
+    Ok(begins_us)
+}
+
+/// The first instant from `now_us` on at which a scenario may begin.
+fn next_beginning(now_us: u64) -> u64 {
+    now_us.next_multiple_of(micros(BEGINS_ON))
+}
+
+fn micros(duration: Duration) -> u64 {
+    duration.as_micros() as u64
+}
+
+/// Waits until a scenario may begin, and returns when that is: `CLOCK_MONOTONIC` in microseconds.
+///
+/// # Errors
+///
+/// When the kernel gives no timer.
+pub fn wait_for_beginning() -> io::Result<u64> {
+    let begins_us = next_beginning(now_us());
+    Waiter::new()?.wait_until(begins_us)?;
+    Ok(begins_us)
+}
+
+/// Waits until nothing is pending, and reads the journal to its end. The time left until the scenario begins passes here,
+/// before the snapshot, where it costs no run anything.
+fn come_to_rest(sources: &mut Sources, begins_us: u64) -> anyhow::Result<()> {
     thread::sleep(REST);
     journal::synchronize()?;
     thread::sleep(REST);
+    let left = begins_us.saturating_sub(now_us() + micros(HEADROOM));
+    thread::sleep(Duration::from_micros(left));
     sources.journal.read_new(drop)?;
     sources.sockets.read_new()?;
     Ok(())

@@ -19,14 +19,14 @@ use crate::http::Request;
 use crate::journal;
 use crate::pace::{self, now_us};
 use crate::probes::{Probe, Probes};
-use crate::recorder::Recorder;
+use crate::recorder::{Recorder, own_event};
 use crate::requests::{Requests, response};
 use crate::systemd::{self, JobType};
 
 /// How long to wait in one go for something that has a deadline of its own.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 
-/// Runs the scenario to its end, and records it.
+/// Runs the scenario to its end, and records it. It begins now, which is `began_us` of `CLOCK_MONOTONIC`.
 ///
 /// # Errors
 ///
@@ -35,6 +35,7 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 /// Never returns once a person has taken over.
 pub fn run(
     scenario: &Scenario,
+    began_us: u64,
     recorder: &mut Recorder<'_>,
     handover: &Handover,
 ) -> anyhow::Result<()> {
@@ -42,11 +43,17 @@ pub fn run(
         recorder,
         requests: Requests::new()?,
         probes: Probes::default(),
-        began: Instant::now(),
+        began_us,
         handover,
     };
-    runner.recorder.add(EventKind::ScenarioBegan {
-        name: scenario.name.clone(),
+    runner.recorder.add_event(Event {
+        at_us: began_us,
+        ..own_event(
+            None,
+            EventKind::ScenarioBegan {
+                name: scenario.name.clone(),
+            },
+        )
     });
     for (index, step) in scenario.steps.iter().enumerate() {
         handover.leave_to_person();
@@ -72,8 +79,8 @@ struct Runner<'a, 'b> {
     recorder: &'a mut Recorder<'b>,
     requests: Requests,
     probes: Probes,
-    /// When the scenario began.
-    began: Instant,
+    /// When the scenario began: `CLOCK_MONOTONIC` in microseconds.
+    began_us: u64,
     handover: &'a Handover,
 }
 
@@ -96,7 +103,7 @@ impl Runner<'_, '_> {
                 deadline,
             } => self.wait_for(condition, *deadline),
             Step::Sleep { duration } => self.sleep(*duration),
-            Step::SleepUntil { time } => self.sleep(time.saturating_sub(self.began.elapsed())),
+            Step::SleepUntil { time } => self.sleep(time.saturating_sub(self.elapsed())),
             Step::Probe {
                 name,
                 target,
@@ -213,6 +220,11 @@ impl Runner<'_, '_> {
             }
             self.collect()?;
         }
+    }
+
+    /// Since the scenario began.
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(now_us().saturating_sub(self.began_us))
     }
 
     fn request(

@@ -16,11 +16,22 @@ const ALIGNMENT: usize = 4;
 pub(crate) struct Archive<W: Write> {
     out: W,
     next_inode: u32,
+    /// Of every entry, in seconds since 1970.
+    modified_s: u32,
 }
 
 impl<W: Write> Archive<W> {
     pub(crate) fn new(out: W) -> Archive<W> {
-        Archive { out, next_inode: 1 }
+        Archive {
+            out,
+            next_inode: 1,
+            modified_s: 0,
+        }
+    }
+
+    /// Gives the entries that follow another time.
+    pub(crate) fn set_modified(&mut self, seconds: u32) {
+        self.modified_s = seconds;
     }
 
     pub(crate) fn directory(&mut self, path: &str, mode: u32) -> io::Result<()> {
@@ -54,7 +65,7 @@ impl<W: Write> Archive<W> {
             0, // uid
             0, // gid
             1, // links
-            0, // mtime
+            self.modified_s,
             size,
             0, // device, major
             0, // device, minor

@@ -5,7 +5,11 @@ use std::io::{self, Write};
 
 use super::added;
 use super::cpio::Archive;
+use super::perturbation::{BOOT_ID, Perturbation};
 use crate::guest::{Guest, Suite};
+
+/// Where the agent is in the guest.
+const AGENT_PATH: &str = "usr/lib/systemd-lab/agent";
 
 /// The agent, as built by `build.rs`.
 pub(crate) const AGENT: &[u8] = include_bytes!(env!("SYSTEMD_LAB_AGENT"));
@@ -26,7 +30,8 @@ const DIRECTORIES: &[(&str, u32)] = &[
 ];
 
 const SYMLINKS: &[(&str, &str)] = &[
-    ("init", "usr/lib/systemd/systemd"),
+    // It fixes the boot ID, then becomes systemd.
+    ("init", AGENT_PATH),
     ("var/run", "/run"),
     ("var/lock", "/run/lock"),
     ("etc/systemd/system/default.target", "lab.target"),
@@ -282,7 +287,9 @@ pub(crate) fn base_recipe() -> Vec<u8> {
 
 /// Writes the archive that lies over the packages.
 pub(crate) fn write_overlay<W: Write>(guest: &Guest, out: W) -> io::Result<W> {
+    let perturbation = Perturbation::chosen()?;
     let mut archive = Archive::new(out);
+    archive.set_modified(perturbation.map_or(0, |it| it.modified_s));
     for (path, mode) in DIRECTORIES {
         archive.directory(path, *mode)?;
     }
@@ -292,7 +299,15 @@ pub(crate) fn write_overlay<W: Write>(guest: &Guest, out: W) -> io::Result<W> {
     for (path, target) in SYMLINKS {
         archive.symlink(path, target)?;
     }
-    archive.file("usr/lib/systemd-lab/agent", 0o755, AGENT)?;
+    archive.file(AGENT_PATH, 0o755, AGENT)?;
+    let boot_id = perturbation.map_or(BOOT_ID, |it| it.boot_id);
+    let boot_id = format!("{boot_id}\n");
+    archive.file("usr/lib/systemd-lab/boot-id", 0o444, boot_id.as_bytes())?;
+    if let Some(perturbation) = perturbation {
+        let text = perturbation.for_agent();
+        let path = "usr/lib/systemd-lab/perturbation";
+        archive.file(path, 0o444, text.as_bytes())?;
+    }
     write_overlay_of_suite(guest.suite(), &mut archive)?;
     if guest.packages().len() > 0 {
         added::write_overlay(&mut archive)?;

@@ -8,6 +8,7 @@ pub(crate) mod archive;
 pub(crate) mod contents;
 mod cpio;
 mod guest_files;
+mod perturbation;
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
@@ -25,6 +26,7 @@ use added::Added;
 
 pub(crate) use added::not_set_up;
 pub(crate) use guest_files::write_overlay;
+pub use perturbation::PERTURBATION_VARIABLE;
 
 /// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
 /// person expects in a shell.

@@ -69,7 +69,7 @@ pub(super) fn ram(origin: &Origin) -> [String; 2] {
 }
 
 /// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
-/// run was built: systemd would move an earlier clock forward.
+/// run was built: systemd would move an earlier clock forward. The agent sets it so that scenarios begin at midnight.
 pub(super) fn clock(pace: Pace) -> Vec<String> {
     let sleep = match pace {
         Pace::Virtual => "off",
@@ -79,7 +79,7 @@ pub(super) fn clock(pace: Pace) -> Vec<String> {
         "-icount",
         &format!("shift=1,sleep={sleep}"),
         "-rtc",
-        "base=2030-01-01T00:00:00,clock=vm",
+        "base=2029-12-31T23:00:00,clock=vm",
     ]
     .map(str::to_owned)
     .to_vec()
