@@ -32,7 +32,7 @@ pub struct Outcome {
     pub rows: Vec<Row>,
 }
 
-/// Coarse seconds since the start, what kind of row, its words.
+/// Whole seconds since the start, what kind of row, its words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row(pub u64, pub Kind, pub String);
 
@@ -138,7 +138,7 @@ impl Round {
 
 /// All rows, with their times.
 fn rows(timeline: &Timeline) -> Vec<Row> {
-    let times = timeline.coarse_seconds();
+    let times = timeline.seconds();
     let with_times = timeline.events().iter().zip(times);
     with_times
         .filter_map(|(event, at)| row(&event.kind).map(|(kind, text)| Row(at, kind, text)))

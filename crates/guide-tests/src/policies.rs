@@ -47,7 +47,7 @@ const ALERTS: Duration = Duration::from_secs(5);
 /// Bounds the end of a service that is stopped at last.
 const STOP_DEADLINE: Duration = Duration::from_secs(600);
 
-/// In minutes from here on: the sum of many delays that are cut down is no exact time.
+/// In minutes from here on: the sum of many delays is not an exact time.
 const MINUTES_FROM: u64 = 120;
 
 /// The program of all units.
@@ -162,7 +162,7 @@ const NO_ALERT: &str = "no alert";
 
 /// What happened to one unit and its alert while it was watched.
 struct Part {
-    /// Coarse seconds, whether it is the alert's, what.
+    /// Whole seconds, whether it is the alert's, what.
     events: Vec<(u64, bool, EventKind)>,
     /// When the last step before the watching began: a signal, if one was sent.
     hit_at: u64,
@@ -193,7 +193,7 @@ impl Part {
         let part = Timeline::new(kept);
         let mut hit_at = 0;
         let mut events = Vec::new();
-        for (event, at) in part.events().iter().zip(part.coarse_seconds()) {
+        for (event, at) in part.events().iter().zip(part.seconds()) {
             match event.kind {
                 EventKind::StepBegan { .. } => hit_at = at,
                 _ => events.push((at, event.is_about(&alert), event.kind.clone())),

@@ -2,39 +2,48 @@
 
 use std::fmt::Write;
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::choices::{CAUSE, DELAY, LIMIT, QUESTIONS, RESTART};
 use crate::measure::Measured;
 
-/// The data of the page as JSON, one outcome a line.
-pub fn json(measured: &Measured) -> String {
+/// The data of the page as JSON.
+pub fn json(measured: &Measured) -> Value {
     // Many choices have the same outcome: that nothing comes back, above all.
     let mut outcomes = Vec::new();
-    let mut choices = Vec::new();
+    let mut choices = Map::new();
     for (choice, outcome) in &measured.outcomes {
         let found = outcomes.iter().position(|one| *one == outcome);
         let index = found.unwrap_or_else(|| {
             outcomes.push(outcome);
             outcomes.len() - 1
         });
-        choices.push(format!("{}: {index}", json!(choice.key())));
+        choices.insert(choice.key(), json!(index));
     }
-    let questions: Vec<String> = QUESTIONS
-        .iter()
-        .map(|question| json!(question).to_string())
-        .collect();
-    let outcomes: Vec<String> = outcomes
-        .iter()
-        .map(|outcome| json!(outcome).to_string())
-        .collect();
-    format!(
-        "{{\n\"systemd\": {},\n\"questions\": [\n{}\n],\n\"choices\": {{\n{}\n}},\n\"outcomes\": [\n{}\n]\n}}\n",
-        json!(measured.systemd),
-        questions.join(",\n"),
-        choices.join(",\n"),
-        outcomes.join(",\n")
-    )
+    json!({
+        "systemd": measured.systemd,
+        "questions": QUESTIONS,
+        "choices": choices,
+        "outcomes": outcomes,
+    })
+}
+
+/// The same with each choice's outcome in place of its number: two outcomes may differ in a rounded time only, and then share
+/// a number in one guest and not in another.
+pub fn with_outcomes(document: &Value) -> Value {
+    let mut document = document.clone();
+    let outcomes = document["outcomes"].take();
+    for index in document["choices"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
+        let outcome = index.as_u64().and_then(|it| usize::try_from(it).ok());
+        *index = outcome
+            .and_then(|it| outcomes.get(it).cloned())
+            .unwrap_or_default();
+    }
+    document
 }
 
 /// What comes of every setting of `Restart=` and every cause with the default delay and limit, as a Markdown list: a

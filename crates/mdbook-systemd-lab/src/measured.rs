@@ -32,7 +32,7 @@ impl<'a> Measured<'a> {
     /// The picture, its caption, and the same in words. Without a blank line, at which Markdown would begin again.
     pub(crate) fn timeline(&mut self, arguments: &TimelineArguments) -> Result<String, String> {
         let name = &arguments.name;
-        let timeline = parse(&self.read(name, "json")?)
+        let timeline = measured::parse(&self.read(name, "json")?)
             .map_err(|message| format!("{}: {message}", self.shown_file(name, "json")))?;
         let units = match &arguments.units {
             Some(units) => chosen(units, &timeline)?,
@@ -64,6 +64,7 @@ impl<'a> Measured<'a> {
     /// A block of text.
     pub(crate) fn output(&mut self, name: &str) -> Result<String, String> {
         let text = self.read(name, "txt")?;
+        let text = measured::without_header(&text);
         // Longer than any that the text itself has.
         let mut fence = "```".to_owned();
         while text.contains(&fence) {
@@ -123,21 +124,6 @@ fn add_names(folder: &Path, below: &str, end: &str, names: &mut Vec<String>) {
             names.push(name.to_owned());
         }
     }
-}
-
-/// A timeline from its file.
-fn parse(text: &str) -> Result<Timeline, String> {
-    let mut events = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let event = serde_json::from_str(line).map_err(|error| {
-            format!(
-                "line {} is no event ({error}); measure it anew, as CONTRIBUTING.md says",
-                index + 1
-            )
-        })?;
-        events.push(event);
-    }
-    Ok(Timeline::new(events))
 }
 
 fn units_of(timeline: &Timeline) -> Vec<&str> {

@@ -1,6 +1,6 @@
 //! What the guide and the manual say of restarts, against what systemd does today.
 //!
-//! To write the guide's tables anew: `BOOK_MEASURED=write cargo book-tests`, then read what changed.
+//! To write the guide's tables: `BOOK_MEASURED=write cargo book-tests`, then read what changed.
 
 mod support;
 
@@ -11,9 +11,12 @@ use systemd_lab::Lab;
 
 use support::{assert_differences_to_manual_are_known, assert_guide_has};
 
+const COMMAND: &str = "cargo book-tests";
+
+static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::open().expect("the lab opens"));
+
 static MEASURED: LazyLock<Matrix> = LazyLock::new(|| {
-    let lab = Lab::open().expect("the lab opens");
-    measure(&lab, &TableId::ALL, false, |_, _| {}).expect("every cell is measured")
+    measure(&LAB, &TableId::ALL, false, |_, _| {}).expect("every cell is measured")
 });
 
 #[test]
@@ -24,14 +27,15 @@ fn the_guide_shows_what_the_lab_measures() {
             TableId::Restart => "restart-table",
             id => id.name(),
         };
-        assert_guide_has(name, &table.to_markdown(MEASURED.version()));
+        assert_guide_has(&LAB, name, &table.to_markdown(MEASURED.version()), COMMAND);
     }
 }
 
 #[test]
 fn the_cheat_sheet_shows_it_in_short() {
     let short = MEASURED.to_short_markdown();
-    assert_guide_has("restart-short", &short.expect("it was measured"));
+    let short = short.expect("it was measured");
+    assert_guide_has(&LAB, "restart-short", &short, COMMAND);
 }
 
 #[test]

@@ -52,10 +52,7 @@ pub fn become_systemd() -> anyhow::Result<Infallible> {
     }
     // Words of the kernel's command line that it did not understand are systemd's.
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    let error = Command::new(SYSTEMD)
-        .arg0("/init")
-        .args(arguments)
-        .exec();
+    let error = Command::new(SYSTEMD).arg0("/init").args(arguments).exec();
     Err(error).with_context(|| format!("cannot execute {SYSTEMD}"))
 }
 
@@ -94,9 +91,7 @@ impl Perturbation {
 
     fn apply(&self) -> anyhow::Result<()> {
         for _ in 0..self.processes {
-            let status = Command::new("/proc/self/exe")
-                .arg(crate::REHEARSE)
-                .status();
+            let status = Command::new("/proc/self/exe").arg(crate::REHEARSE).status();
             status.context("cannot run a process to use up its PID")?;
         }
         thread::sleep(self.delay);

@@ -130,6 +130,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
                 .to_string_lossy()
                 .into_owned(),
             systemd: systemd_version,
+            qemu: None,
         },
     })
 }

@@ -51,6 +51,9 @@ pub enum EventKind {
         kernel: String,
         /// systemd's version as its manager reports it, e.g. `257.13-1~deb13u1`.
         systemd: String,
+        /// QEMU's version, e.g. `7.2.22`. The guest does not know it: the host adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        qemu: Option<String>,
     },
     /// The job's files are in place and the first step comes next. Time 0 of the timeline.
     ScenarioBegan {

@@ -15,7 +15,7 @@ use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::image;
 use crate::snapshot::{self, Snapshot};
-use crate::timeline::Timeline;
+use crate::timeline::{MeasuredWith, Timeline};
 use crate::vm::{Console, Origin, Pace, Vm};
 
 /// A scenario takes a second or two of wall time; a service that computes all the time makes virtual time as slow
@@ -157,6 +157,19 @@ impl Lab {
         self
     }
 
+    /// What this lab measures with. The first time it runs a scenario without steps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn measured_with(&self) -> Result<MeasuredWith, LabError> {
+        let timeline = self.run_remembered(&Scenario::new("nothing"), &[])?;
+        timeline.measured_with().ok_or_else(|| LabError::BadEvent {
+            message: "it did not say what it is".to_owned(),
+            snapshot: self.snapshot.dir.clone(),
+        })
+    }
+
     /// Runs a scenario in a restored guest and returns what happened.
     ///
     /// # Errors
@@ -295,7 +308,11 @@ impl Lab {
                 snapshot: self.snapshot.dir.clone(),
             });
         }
-        Ok(Timeline::new(reader.events))
+        let mut events = reader.events;
+        if let Some(EventKind::Hello { qemu, .. }) = events.first_mut().map(|it| &mut it.kind) {
+            *qemu = vm.qemu_version().map(str::to_owned);
+        }
+        Ok(Timeline::new(events))
     }
 }
 

@@ -32,6 +32,7 @@
 mod cache;
 pub mod check;
 mod clock;
+pub mod compare;
 pub mod diagnosis;
 pub mod doctor;
 mod elf;
@@ -52,7 +53,7 @@ mod timeline;
 mod view;
 mod vm;
 
-pub use clock::clock_time;
+pub use clock::{clock_time, nearest_second};
 pub use error::LabError;
 pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use guest::{Guest, SUITE_VARIABLE, Suite};
@@ -61,5 +62,5 @@ pub use lab::Lab;
 pub use lab::shell::Shell;
 pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
-pub use timeline::Timeline;
+pub use timeline::{MeasuredWith, Timeline};
 pub use view::{ERROR, View, describe};

@@ -20,6 +20,8 @@ pub(crate) struct Qmp {
     from_qemu: Receiver<Value>,
     events: Vec<String>,
     guest_ended: bool,
+    /// What QEMU says of its version when it greets.
+    version: Option<String>,
 }
 
 /// Why the monitor gave no answer.
@@ -53,6 +55,7 @@ impl Qmp {
             from_qemu: receiver,
             events: Vec::new(),
             guest_ended: false,
+            version: None,
         };
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
@@ -73,6 +76,11 @@ impl Qmp {
             }
             self.note_event(&answer);
         }
+    }
+
+    /// QEMU's version, e.g. `7.2.22`.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.version.as_deref()
     }
 
     /// Waits until an event of this name has come, also one that came before this call.
@@ -116,6 +124,12 @@ impl Qmp {
         if let Some(name) = message.get("event").and_then(Value::as_str) {
             self.guest_ended |= name == "SHUTDOWN" && message["data"]["guest"] == true;
             self.events.push(name.to_owned());
+        }
+        if let Some(version) = message.pointer("/QMP/version/qemu") {
+            let part = |name: &str| version.get(name).and_then(Value::as_u64);
+            let parts = [part("major"), part("minor"), part("micro")];
+            let parts: Option<Vec<u64>> = parts.into_iter().collect();
+            self.version = parts.map(|parts| format!("{}.{}.{}", parts[0], parts[1], parts[2]));
         }
     }
 }

@@ -1,11 +1,37 @@
 //! What happened, as a whole, and questions that one may ask of it.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
+
+use crate::compare::Moment;
+
+/// What a run was measured with. With another kernel, systemd or QEMU, times may be a little different: see
+/// [`compare`](crate::compare).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasuredWith {
+    /// `uname -r` in the guest.
+    pub kernel: String,
+    /// The version of the guest's systemd, e.g. `257.13-1~deb13u1`.
+    pub systemd: String,
+    /// QEMU's version, if it is known.
+    pub qemu: Option<String>,
+}
+
+impl fmt::Display for MeasuredWith {
+    /// `Linux 6.12.118+deb13-cloud-amd64, systemd 257.13-1~deb13u1, QEMU 7.2.22`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Linux {}, systemd {}", self.kernel, self.systemd)?;
+        match &self.qemu {
+            Some(qemu) => write!(f, ", QEMU {qemu}"),
+            None => Ok(()),
+        }
+    }
+}
 
 /// The events of one run, in the order of their stamps.
 ///
@@ -43,6 +69,38 @@ impl Timeline {
     pub fn time_of(&self, event: &Event) -> Duration {
         let began = self.began().map_or(0, |(began, _)| began.at_us);
         Duration::from_micros(event.at_us.saturating_sub(began))
+    }
+
+    /// What it was measured with, if it says so.
+    pub fn measured_with(&self) -> Option<MeasuredWith> {
+        self.events.iter().find_map(|event| match &event.kind {
+            EventKind::Hello {
+                kernel,
+                systemd,
+                qemu,
+                ..
+            } => Some(MeasuredWith {
+                kernel: kernel.clone(),
+                systemd: systemd.clone(),
+                qemu: qemu.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    /// Its events as they are compared with those of another run: since the beginning of the scenario, and of these
+    /// only those that `words` has words for.
+    pub fn moments(&self, words: impl Fn(&Event) -> Option<String>) -> Vec<Moment> {
+        let events = self.events.iter();
+        events
+            .filter_map(|event| {
+                Some(Moment {
+                    at: self.time_of(event),
+                    unit: event.unit.clone().unwrap_or_default(),
+                    what: words(event)?,
+                })
+            })
+            .collect()
     }
 
     fn began(&self) -> Option<(&Event, &str)> {

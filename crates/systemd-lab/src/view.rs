@@ -1,8 +1,7 @@
-//! A timeline as people read it: the events that matter, with coarse distances between them.
+//! A timeline as a check looks at it: the events that matter, with the distances between them.
 //!
-//! What a view shows must be the same for every service that behaves the same, on every image:
-//! no PIDs, no raw stamps. systemd's timers may fire up to 250 ms late, starting a process takes some 0.1 s of virtual
-//! time, and both depend on boot ID and binary. Distances are therefore cut down to whole steps of a second.
+//! A view shows no PIDs. Its distances are exact: a check allows a [`Tolerance`](crate::compare::Tolerance) when it compares
+//! them, and shows people whole seconds.
 
 mod words;
 
@@ -11,25 +10,18 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
+use crate::compare::AT_ONCE;
 use crate::timeline::Timeline;
 
 pub use words::describe;
 pub(crate) use words::signal_name;
 
-/// What a distance is cut down to. Everything that makes distances longer than they ought to be (see above) adds up
-/// to less than this.
-pub(crate) const STEP: Duration = Duration::from_secs(1);
-
-/// Added before cutting: a distance of a hair less than 2 s (a stamp is taken when a message is sent, a deadline
-/// counts from when it is handled) is 2 s for people.
-pub(crate) const TOLERANCE: Duration = Duration::from_millis(50);
-
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
 pub(crate) const WARNING: u8 = 4;
 
-/// Width of the column of distances: `+300 s`.
-const TIME_WIDTH: usize = 6;
+/// Width of the column of distances: `+300.250 s`.
+pub(crate) const TIME_WIDTH: usize = 10;
 
 /// Chooses events and renders them. Without any of its methods it shows nothing.
 #[derive(Debug, Clone, Default)]
@@ -186,8 +178,8 @@ impl View {
 
     /// The timeline as text, a line for each event that this view shows.
     ///
-    /// The first column is the distance from the event before, in whole seconds; the second the unit. Lines that repeat
-    /// the one before are shown once.
+    /// The first column is the distance from the event before, in thousandths of a second, or nothing for what happens
+    /// [at once](AT_ONCE); the second the unit. Lines that repeat the one before are shown once.
     pub fn render(&self, timeline: &Timeline) -> String {
         let width = self.units.iter().map(String::len).max().unwrap_or(0);
         let mut text = String::new();
@@ -214,7 +206,7 @@ impl View {
                     Distances::Shown => writeln!(
                         text,
                         "{:>TIME_WIDTH$}  {}",
-                        coarse(distance),
+                        exact(distance),
                         line.trim_end()
                     ),
                     Distances::Hidden => writeln!(text, "{}", line.trim_end()),
@@ -298,13 +290,11 @@ fn distance(from: &Event, to: &Event) -> Duration {
     Duration::from_micros(to.at_us.saturating_sub(from.at_us))
 }
 
-/// `+10 s`, or nothing for less than a step.
-fn coarse(distance: Duration) -> String {
-    let steps = (distance + TOLERANCE).as_micros() / STEP.as_micros();
-    if steps == 0 {
-        String::new()
-    } else {
-        format!("+{} s", u128::from(STEP.as_secs()) * steps)
+/// `+10.250 s`, or nothing for what happens at once.
+fn exact(distance: Duration) -> String {
+    match distance < AT_ONCE {
+        true => String::new(),
+        false => format!("+{}.{:03} s", distance.as_secs(), distance.subsec_millis()),
     }
 }
 
@@ -330,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn slack_does_not_show_and_seconds_do() {
+    fn distances_are_exact_but_for_what_happens_at_once() {
         let timeline = |restart_at: u64| {
             Timeline::new(vec![
                 event(0, changed("dead", "start")),
@@ -339,13 +329,14 @@ mod tests {
             ])
         };
         let view = View::of(&["t.service"]).states();
-        let on_time = view.render(&timeline(110 + 9_990));
-        let late = view.render(&timeline(110 + 10_249));
-        assert_eq!(on_time, late);
-        assert_eq!(
-            late,
-            "        t.service  dead -> start\n        t.service  start -> running\n +10 s  t.service  running -> failed\n"
-        );
+        let expected = [
+            "            t.service  dead -> start",
+            "  +0.110 s  t.service  start -> running",
+            " +10.249 s  t.service  running -> failed\n",
+        ];
+        assert_eq!(view.render(&timeline(110 + 10_249)), expected.join("\n"));
+        let at_once = "            t.service  running -> failed\n";
+        assert!(view.render(&timeline(110 + 49)).ends_with(at_once));
     }
 
     #[test]
@@ -356,7 +347,7 @@ mod tests {
         };
         let timeline = Timeline::new(vec![event(0, notified), event(1, changed("a", "b"))]);
         let view = View::of(&["t.service"]).notifications(&["STATUS="]);
-        assert_eq!(view.render(&timeline), "        t.service  STATUS=…\n");
+        assert_eq!(view.render(&timeline), "            t.service  STATUS=…\n");
         assert_eq!(View::of(&["other.service"]).states().render(&timeline), "");
     }
 
@@ -376,7 +367,7 @@ mod tests {
             .notifications(&["STATUS="]);
         assert_eq!(
             view.render(&timeline),
-            "        t.service  STATUS=…\n  +3 s  t.service  start -> running\n"
+            "            t.service  STATUS=…\n  +3.000 s  t.service  start -> running\n"
         );
     }
 }

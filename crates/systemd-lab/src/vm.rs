@@ -222,6 +222,11 @@ impl Vm {
         }
     }
 
+    /// QEMU's version, e.g. `7.2.22`.
+    pub(crate) fn qemu_version(&self) -> Option<&str> {
+        self.qmp.as_ref()?.version()
+    }
+
     /// What the guest has sent so far.
     pub(crate) fn output(&self) -> Vec<u8> {
         self.output_after(0)

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 pub(crate) struct Line<'a> {
     /// Counts over all runs of a report, from 1.
     pub(crate) number: usize,
-    /// Coarse seconds since the run's scenario began.
+    /// Whole seconds since the run's scenario began.
     seconds: u64,
     pub(crate) event: &'a Event,
     /// What happened.
@@ -176,7 +176,7 @@ pub(crate) fn numbered(report: &Report) -> Vec<(&Run, Vec<Line<'_>>)> {
 }
 
 fn lines<'a>(timeline: &'a Timeline, number: &mut usize) -> Vec<Line<'a>> {
-    let times = timeline.coarse_seconds();
+    let times = timeline.seconds();
     let events = timeline.events().iter().zip(times);
     events
         .filter_map(|(event, seconds)| {

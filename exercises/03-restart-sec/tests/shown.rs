@@ -4,17 +4,11 @@
 
 use std::time::Duration;
 
-use systemd_lab::Timeline;
 use systemd_lab::protocol::{Event, EventKind};
+use systemd_lab::{Timeline, nearest_second};
 
 use crate::SUBJECT;
 use crate::scenarios::{self, Mark};
-
-/// Timers are late by less than this, and so delays are cut down to it.
-const STEP: Duration = Duration::from_secs(1);
-
-/// Stamps are taken when systemd logs, some time after its timer was set: a hair less than 20 s is 20 s.
-const TOLERANCE: Duration = Duration::from_millis(50);
 
 /// More restarts than are asked for are not shown one by one.
 const MOST_RESTARTS: usize = 4;
@@ -95,8 +89,8 @@ pub(crate) fn delays(timeline: &Timeline) -> String {
                     break;
                 }
                 let waited = Duration::from_micros(event.at_us.saturating_sub(failed_at));
-                let steps = (waited + TOLERANCE).as_secs() / STEP.as_secs();
-                let after = match steps {
+                // systemd's timers may be 250 ms late, and stamps are taken a moment after the fact.
+                let after = match nearest_second(waited) {
                     0 => "less than 1 s".to_owned(),
                     seconds => format!("{seconds} s"),
                 };

@@ -1,24 +1,14 @@
 //! What is done with each measurement.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs};
+use measured::Measured;
+use systemd_lab::Lab;
 
 use restart_matrix::{Difference, Manual, Matrix};
 
-/// Looks whether a file of the guide says what was measured; writes it if that is wanted.
-pub(crate) fn assert_guide_has(name: &str, text: &str) {
-    let path: PathBuf =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../book/measured/{name}.md"));
-    if env::var("BOOK_MEASURED").is_ok_and(|value| value == "write") {
-        fs::write(&path, text).expect("the file can be written");
-    }
-    let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        text == kept,
-        "{} is not what the lab measured:\n{text}\n\
-         if systemd is right, write it anew: BOOK_MEASURED=write, and the same command again",
-        path.display()
-    );
+/// Makes sure that a file of the guide says what was measured; `command` is what a maintainer types to write it.
+pub(crate) fn assert_guide_has(lab: &Lab, name: &str, text: &str, command: &str) {
+    let with = lab.measured_with().expect("the lab works");
+    Measured::text(&format!("{name}.md"), text, &with).assert_kept(command);
 }
 
 /// Compares it with the manual of its systemd.

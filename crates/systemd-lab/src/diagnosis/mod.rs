@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
+use crate::clock::nearest_second;
 use crate::timeline::Timeline;
 use crate::view::signal_name;
 
@@ -134,12 +135,12 @@ fn how_ended(code: &str, status: i32) -> String {
 
 /// A duration as people say it: `2 s`, `500 ms`, `5 min`.
 fn spoken(duration: Duration) -> String {
-    /// Stamps are taken a little after the fact: 1.99 s is 2 s.
-    const TOLERANCE: Duration = Duration::from_millis(50);
+    /// Below this, thousandths say more. Not a second: stamps are taken a little before or after the fact.
+    const NEARLY_A_SECOND: Duration = Duration::from_millis(950);
     let ms = duration.as_millis();
-    let seconds = (duration + TOLERANCE).as_secs();
+    let seconds = nearest_second(duration);
     match seconds {
-        0 => format!("{ms} ms"),
+        _ if duration < NEARLY_A_SECOND => format!("{ms} ms"),
         _ if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         _ => format!("{seconds} s"),
     }

@@ -27,6 +27,7 @@ mod error;
 mod fault;
 mod files;
 mod probe;
+mod saved;
 mod span;
 mod story;
 mod summary;
@@ -46,6 +47,7 @@ use crate::timeline::Timeline;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
 pub use probe::Probe;
+pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
 pub use story::Line;
 pub use summary::{FaultSummary, ProbeSummary, Recovery, Summary};
@@ -305,9 +307,8 @@ impl Experiment {
         Ok(lab.run(&self.scenario(), &self.files)?)
     }
 
-    /// The timeline as text, for people and to be kept in a file: plan, then a line for each event that matters, with whole
-    /// seconds. It is the same for every service that behaves the same, on every host: what services log and write into
-    /// `STATUS=` is not in it.
+    /// The timeline as text, for people: plan, then a line for each event that matters, with whole seconds. To keep one in a
+    /// file, see [`Self::saved`].
     pub fn text(&self, timeline: &Timeline) -> String {
         let lines = self.lines(timeline, false);
         self.plan() + "\n" + &story::render(&lines)

@@ -1,11 +1,14 @@
 //! A timeline of an experiment, line by line: what happened, with the faults among it.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::Experiment;
-use crate::clock::clock_time;
+use crate::clock::{clock_time, nearest_second};
+use crate::compare::Moment;
 use crate::picture::settled;
 use crate::timeline::Timeline;
 use crate::view::{WARNING, describe};
@@ -22,8 +25,9 @@ const STATUS: &str = "STATUS=";
 /// What happened, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
-    /// Whole seconds since time 0, without timer slack.
-    pub seconds: u64,
+    /// Since time 0.
+    #[serde(serialize_with = "super::summary::microseconds", rename = "at_us")]
+    pub at: Duration,
     /// The unit that it is about, if it is about one.
     pub unit: String,
     /// What happened, as it was logged.
@@ -31,6 +35,20 @@ pub struct Line {
 }
 
 impl Line {
+    /// When it happened, as people read it: the nearest whole second since time 0.
+    pub fn seconds(&self) -> u64 {
+        nearest_second(self.at)
+    }
+
+    /// As it is compared with what happened in another run.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            at: self.at,
+            unit: self.unit.clone(),
+            what: self.text(),
+        }
+    }
+
     /// What happened, without anything that could steer a terminal: services log what they like.
     pub fn text(&self) -> String {
         let letters = self.text.chars().map(|c| match c {
@@ -54,9 +72,8 @@ pub(super) fn fault_line(fault: &str) -> String {
 pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<Line> {
     // What two sources see at once has one order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
-    let times = timeline.coarse_seconds_with(|event| planned_second(experiment, event));
     let mut lines: Vec<Line> = Vec::new();
-    for (event, seconds) in timeline.events().iter().zip(times) {
+    for event in timeline.events() {
         let unit = event.unit.as_deref().unwrap_or_default();
         if unit.ends_with(".slice") && unit != experiment.main_unit() {
             continue;
@@ -67,23 +84,13 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
         let repeats = |last: &Line| last.unit == unit && last.text == text;
         if !lines.last().is_some_and(repeats) {
             lines.push(Line {
-                seconds,
+                at: timeline.time_of(event),
                 unit,
                 text,
             });
         }
     }
     lines
-}
-
-/// When it happens, for what happens at a planned time: slack that has added up before must not shift it.
-fn planned_second(experiment: &Experiment, event: &Event) -> Option<u64> {
-    let time = match event.kind {
-        EventKind::StepBegan { index } => experiment.fault_of_step(index)?.at,
-        EventKind::ScenarioEnded => experiment.length(),
-        _ => return None,
-    };
-    Some(time.as_secs())
 }
 
 fn words(
@@ -128,15 +135,11 @@ fn words(
 /// Lines as a table: time, unit, what happened.
 pub(super) fn render(lines: &[Line]) -> String {
     let widest = |of: &dyn Fn(&Line) -> usize| lines.iter().map(of).max().unwrap_or(0);
-    let time_width = widest(&|line| clock_time(line.seconds).len());
-    let unit_width = widest(&|line| line.unit.len());
+    let times = widest(&|line| clock_time(line.seconds()).len());
+    let units = widest(&|line| line.unit.len());
     let rows = lines.iter().map(|line| {
-        let time = clock_time(line.seconds);
-        let row = format!(
-            "{time:>time_width$}  {:unit_width$}  {}",
-            line.unit,
-            line.text()
-        );
+        let (time, unit, text) = (clock_time(line.seconds()), &line.unit, line.text());
+        let row = format!("{time:>times$}  {unit:units$}  {text}");
         row.trim_end().to_owned() + "\n"
     });
     rows.collect()

@@ -26,7 +26,6 @@ use added::Added;
 
 pub(crate) use added::not_set_up;
 pub(crate) use guest_files::write_overlay;
-pub use perturbation::PERTURBATION_VARIABLE;
 
 /// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
 /// person expects in a shell.

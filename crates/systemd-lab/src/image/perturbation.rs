@@ -4,7 +4,7 @@
 use std::{env, io};
 
 /// Chooses one of [`PERTURBATIONS`] for every guest of this process, e.g. `SYSTEMD_LAB_PERTURBATION=3`.
-pub const PERTURBATION_VARIABLE: &str = "SYSTEMD_LAB_PERTURBATION";
+const PERTURBATION_VARIABLE: &str = "SYSTEMD_LAB_PERTURBATION";
 
 /// What differs in a perturbed guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,31 @@ const fn perturbation(
 /// The boot IDs have equal halves like the usual one, since that is what the lab fixes.
 pub(super) const PERTURBATIONS: [Perturbation; 6] = [
     perturbation(37, 11, 86_400, "01234567-89ab-4cde-0123-456789ab4cde"),
-    perturbation(180, 24, 1_000_000_000, "fedcba98-7654-4321-fedc-ba9876544321"),
-    perturbation(333, 37, 1_893_456_001, "22222222-3333-4444-2222-222233334444"),
-    perturbation(500, 5, 1_500_000_000, "a0a0a0a0-b1b1-4c2c-a0a0-a0a0b1b14c2c"),
+    perturbation(
+        180,
+        24,
+        1_000_000_000,
+        "fedcba98-7654-4321-fedc-ba9876544321",
+    ),
+    perturbation(
+        333,
+        37,
+        1_893_456_001,
+        "22222222-3333-4444-2222-222233334444",
+    ),
+    perturbation(
+        500,
+        5,
+        1_500_000_000,
+        "a0a0a0a0-b1b1-4c2c-a0a0-a0a0b1b14c2c",
+    ),
     perturbation(740, 61, 1, "00000001-0002-4003-0000-000100024003"),
-    perturbation(910, 900, 1_700_000_000, "deadbeef-cafe-4242-dead-beefcafe4242"),
+    perturbation(
+        910,
+        900,
+        1_700_000_000,
+        "deadbeef-cafe-4242-dead-beefcafe4242",
+    ),
 ];
 
 impl Perturbation {

@@ -1,5 +1,5 @@
-//! As much of a timeline as a picture of it needs, to be kept in a file: a rebuilt guest, in which every stamp, PID and
-//! journal field is another one, gives the same bytes.
+//! As much of a timeline as a picture of it needs, to be kept in a file: events of its units, with their stamps and what they
+//! were measured with, without PIDs and journal fields.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,10 @@ use crate::timeline::Timeline;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// What two sources saw within this time may be in either order, as a compiler or a rebuilt image has it.
+/// Stamps are kept to the thousandth of a second.
+const STEP_US: u64 = 1_000;
+
+/// What two sources saw within this time may be in either order.
 const AT_ONCE_US: u64 = 20_000;
 
 pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline {
@@ -20,18 +23,22 @@ pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline 
     let mut kept = Vec::new();
     // Pings since the last event of another kind: their raw stamps, and what is kept of each.
     let mut pings: Vec<(u64, Event)> = Vec::new();
-    for (event, at) in timeline.events().iter().zip(timeline.coarse_seconds()) {
+    for event in timeline.events() {
+        let at_us = timeline.time_of(event).as_micros() as u64;
+        let at_us = at_us / STEP_US * STEP_US;
         let is_of_them = event.unit.as_ref().is_none_or(|unit| units.contains(unit));
         let is_row = row_of(&event.kind, logs).is_some();
         let is_change = matches!(
             event.kind,
-            EventKind::StateChanged { .. } | EventKind::ScenarioBegan { .. }
+            EventKind::StateChanged { .. }
+                | EventKind::ScenarioBegan { .. }
+                | EventKind::Hello { .. }
         );
         if is_of_them && (is_row || is_change) {
             kept.append(&mut thinned(std::mem::take(&mut pings)));
-            kept.push(reduced(event, at));
+            kept.push(reduced(event, at_us));
         } else if is_of_them && is_ping(&event.kind) {
-            pings.push((event.at_us, reduced(event, at)));
+            pings.push((event.at_us, reduced(event, at_us)));
         }
     }
     kept.append(&mut thinned(pings));
@@ -98,7 +105,7 @@ fn thinned(pings: Vec<(u64, Event)>) -> Vec<Event> {
         }
         let mean = passed / (of_unit.len() - 1) as u64;
         let second = Event {
-            at_us: first.at_us + (mean + SECOND_US / 2) / SECOND_US * SECOND_US,
+            at_us: first.at_us + mean / STEP_US * STEP_US,
             ..first.clone()
         };
         thinned.extend([first.clone(), second]);
@@ -106,7 +113,7 @@ fn thinned(pings: Vec<(u64, Event)>) -> Vec<Event> {
     thinned
 }
 
-fn reduced(event: &Event, at: u64) -> Event {
+fn reduced(event: &Event, at_us: u64) -> Event {
     let kind = match &event.kind {
         EventKind::Notified { assignments, .. } => EventKind::Notified {
             pid: 0,
@@ -123,7 +130,7 @@ fn reduced(event: &Event, at: u64) -> Event {
         other => other.clone(),
     };
     Event {
-        at_us: at * SECOND_US,
+        at_us,
         unit: event.unit.clone(),
         source,
         kind,

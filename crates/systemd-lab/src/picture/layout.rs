@@ -1,8 +1,10 @@
 //! Where everything goes. All lengths are in the picture's own units: at a width of 400 pixels, one is a pixel.
 
-use crate::clock::clock_time;
+use std::time::Duration;
 
-use super::rows::Rows;
+use crate::clock::{clock_time, nearest_second};
+
+use super::rows::{Row, Rows};
 use super::words;
 
 /// A small phone's width, so that text is never smaller than it is meant to be there.
@@ -85,7 +87,7 @@ pub(super) struct Break {
 
 impl Layout {
     pub(super) fn of(rows: &Rows, title: Option<&str>) -> Layout {
-        let last = rows.rows.last().map_or(0, |row| row.at);
+        let last = rows.rows.last().map_or(0, Row::seconds);
         let times_x = MARGIN + text_width(&clock_time(last)).max(text_width("0:00"));
         let pitch = if rows.lanes.len() > MANY_LANES {
             NARROW_LANE
@@ -147,16 +149,16 @@ impl Layout {
 
     fn put_rows(&mut self, rows: &Rows) {
         for (index, row) in rows.rows.iter().enumerate() {
-            let before = index.checked_sub(1).map(|before| rows.rows[before].at);
-            let waited = before.map_or(0, |before| row.at - before);
-            if let (Some(before), true) = (before, waited > 0) {
-                self.put_wait(rows, index - 1, (before, row.at));
+            let before = index.checked_sub(1).map(|before| &rows.rows[before]);
+            if let Some(before) = before {
+                self.put_wait(rows, index - 1, (before.at, row.at));
             }
             let lines = wrapped(&row.text, self.words_x);
             let height = LINE * count(&lines);
             self.rows.push(Place {
                 y: self.height + LINE / 2,
-                time: (before != Some(row.at)).then(|| clock_time(row.at)),
+                time: (before.map(Row::seconds) != Some(row.seconds()))
+                    .then(|| clock_time(row.seconds())),
                 lines,
             });
             self.height += height;
@@ -164,14 +166,16 @@ impl Layout {
     }
 
     /// The space after a row in which time passes.
-    fn put_wait(&mut self, rows: &Rows, row: usize, (from, to): (u64, u64)) {
-        let waited = to - from;
+    fn put_wait(&mut self, rows: &Rows, row: usize, (from, to): (Duration, Duration)) {
+        let waited = nearest_second(to - from);
+        if waited == 0 {
+            return;
+        }
         if waited <= LONGEST_WAIT {
             for ping in rows.pings_after(row) {
-                self.ticks.push((
-                    ping.lane,
-                    self.height + (ping.at.clamp(from, to) - from) as u32 * SECOND,
-                ));
+                let since = nearest_second(ping.at.clamp(from, to) - from).min(waited);
+                self.ticks
+                    .push((ping.lane, self.height + since as u32 * SECOND));
             }
             self.ticks.dedup();
             self.height += waited as u32 * SECOND;
@@ -179,10 +183,10 @@ impl Layout {
         }
         let mut text = words::duration(waited);
         for lane in 0..rows.lanes.len() {
-            let pings: Vec<u64> = rows
+            let pings: Vec<Duration> = rows
                 .pings_after(row)
                 .filter(|ping| ping.lane == lane)
-                .map(|ping| ping.at_us)
+                .map(|ping| ping.at)
                 .collect();
             if let (Some(first), Some(last)) = (pings.first(), pings.last()) {
                 text += &format!(", {}", words::rhythm(*first, *last, pings.len()));

@@ -4,9 +4,7 @@
 //! letters, one below the other each has a line of its own, on a phone too. To the left are the times, then a lane with
 //! the states of each unit, then the words.
 //!
-//! Like [`View`](crate::View), a picture is the same for every service that behaves the same: positions come from
-//! [`Timeline::coarse_seconds`], and nothing that a PID or a raw stamp could change is shown. The same timeline gives the
-//! same bytes.
+//! Times are shown as [`clock`](crate::clock_time) does, like those of the text. The same timeline gives the same bytes.
 
 mod essence;
 mod fold;
@@ -108,8 +106,9 @@ impl Picture {
         words::lines(&self.rows(timeline))
     }
 
-    /// As much of the timeline as this picture shows, and nothing else: events of its units, with coarse times, without
-    /// PIDs and journal fields. Its picture is the same, and so are its bytes, also from a rebuilt image: fit to be kept.
+    /// As much of the timeline as this picture shows, and nothing else: events of its units with their stamps, without PIDs
+    /// and journal fields. Its picture is the same. Fit to be kept, and to be [compared](crate::compare) with that of another
+    /// run.
     pub fn essence(&self, timeline: &Timeline) -> Timeline {
         essence::of(timeline, &self.units, self.logs)
     }

@@ -1,10 +1,12 @@
 //! What a picture tells: a row of words for each event that matters, and the states between them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
+use crate::clock::nearest_second;
 use crate::timeline::Timeline;
 use crate::view::{ERROR, WARNING, describe};
 
@@ -19,6 +21,9 @@ const PASSING: [&str; 5] = [
     "auto-restart-queued",
     "dead-resources-pinned",
 ];
+
+/// A state that lasts less than this has taken no time, as people see it.
+const PASSING_TIME: Duration = Duration::from_millis(500);
 
 /// Assignments that would differ from run to run, or say nothing to a person.
 const HIDDEN_ASSIGNMENTS: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
@@ -37,12 +42,19 @@ pub(super) struct Rows {
 /// One line of words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
-    /// Coarse seconds since the scenario began.
-    pub(super) at: u64,
+    /// Since the scenario began.
+    pub(super) at: Duration,
     /// `None` for the scenario's own: its end, and why it ended early.
     pub(super) lane: Option<usize>,
     pub(super) mark: Mark,
     pub(super) text: String,
+}
+
+impl Row {
+    /// When it happened, as people read it.
+    pub(super) fn seconds(&self) -> u64 {
+        nearest_second(self.at)
+    }
 }
 
 /// What a row is, and so its shape.
@@ -85,8 +97,8 @@ pub(super) enum State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ping {
     pub(super) lane: usize,
-    pub(super) at: u64,
-    pub(super) at_us: u64,
+    /// Since the scenario began.
+    pub(super) at: Duration,
     /// How many rows came before it.
     pub(super) after_rows: usize,
 }
@@ -137,9 +149,9 @@ impl Rows {
             said: vec![None; units.len()],
             logs,
         };
-        let times = timeline.coarse_seconds();
         let events = timeline.events();
-        for (index, (event, &at)) in events.iter().zip(&times).enumerate() {
+        for (index, event) in events.iter().enumerate() {
+            let at = timeline.time_of(event);
             match &event.kind {
                 EventKind::StateChanged { from, to } => {
                     let after = &events[index + 1..];
@@ -147,7 +159,8 @@ impl Rows {
                         later.unit == event.unit
                             && matches!(later.kind, EventKind::StateChanged { .. })
                     });
-                    let is_over_at_once = next.is_some_and(|next| times[index + 1 + next] == at);
+                    let is_over_at_once =
+                        next.is_some_and(|next| timeline.time_of(&after[next]) - at < PASSING_TIME);
                     let is_passing = is_over_at_once && PASSING.contains(&to.as_str());
                     builder.change(event, at, (from, to), is_passing);
                 }
@@ -186,7 +199,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn change(&mut self, event: &Event, at: u64, (from, to): (&str, &str), is_passing: bool) {
+    fn change(&mut self, event: &Event, at: Duration, (from, to): (&str, &str), is_passing: bool) {
         let Some(lane) = self.lane(event) else { return };
         let here = self.rows.rows.len();
         let (before, began) = self.open[lane].unwrap_or((State::of(from), 0));
@@ -204,18 +217,17 @@ impl Builder {
         }
     }
 
-    fn ping(&mut self, event: &Event, at: u64) {
+    fn ping(&mut self, event: &Event, at: Duration) {
         if let Some(lane) = self.lane(event) {
             self.rows.pings.push(Ping {
                 lane,
                 at,
-                at_us: event.at_us,
                 after_rows: self.rows.rows.len(),
             });
         }
     }
 
-    fn event(&mut self, event: &Event, at: u64) {
+    fn event(&mut self, event: &Event, at: Duration) {
         let Some((mark, text)) = row_of(&event.kind, self.logs) else {
             return;
         };
@@ -245,7 +257,7 @@ impl Builder {
         before.is_some_and(|row| row.lane == Some(lane) && row.text == text)
     }
 
-    fn push(&mut self, at: u64, lane: Option<usize>, mark: Mark, text: String) {
+    fn push(&mut self, at: Duration, lane: Option<usize>, mark: Mark, text: String) {
         self.rows.rows.push(Row {
             at,
             lane,
@@ -269,7 +281,12 @@ impl Builder {
 
     fn finish(mut self) -> Rows {
         if self.rows.rows.is_empty() {
-            self.push(0, None, Mark::End, "nothing happened".to_owned());
+            self.push(
+                Duration::ZERO,
+                None,
+                Mark::End,
+                "nothing happened".to_owned(),
+            );
         }
         let last = self.rows.rows.len() - 1;
         for (lane, open) in self.open.iter().enumerate() {

@@ -1,6 +1,8 @@
 //! The same in words, for whoever cannot see the picture.
 
-use crate::clock::clock_time;
+use std::time::Duration;
+
+use crate::clock::{clock_time, nearest_second};
 
 use super::rows::{Mark, Row, Rows};
 
@@ -9,16 +11,16 @@ pub(super) fn of(rows: &Rows) -> String {
     let mut text = String::new();
     let mut before = None;
     for row in &rows.rows {
-        let same_time = before.is_some_and(|(at, _)| at == row.at);
+        let same_time = before.is_some_and(|(at, _)| at == row.seconds());
         if !same_time {
             if !text.is_empty() {
                 text.push_str(". ");
             }
-            text.push_str(&format!("At {}, ", clock_time(row.at)));
+            text.push_str(&format!("At {}, ", clock_time(row.seconds())));
         } else {
             text.push_str("; ");
         }
-        let same_lane = before == Some((row.at, row.lane));
+        let same_lane = before == Some((row.seconds(), row.lane));
         if let Some(lane) = row.lane
             && !same_lane
         {
@@ -28,7 +30,7 @@ pub(super) fn of(rows: &Rows) -> String {
             text.push_str("state ");
         }
         text.push_str(&row.text);
-        before = Some((row.at, row.lane));
+        before = Some((row.seconds(), row.lane));
     }
     text.push('.');
     for sentence in pinging(rows) {
@@ -47,7 +49,8 @@ pub(super) fn lines(rows: &Rows) -> Vec<String> {
             Mark::State => "state ",
             _ => "",
         };
-        format!("{} {unit}{colon}{state}{}", clock_time(row.at), row.text)
+        let time = clock_time(row.seconds());
+        format!("{time} {unit}{colon}{state}{}", row.text)
     };
     let mut lines: Vec<String> = rows.rows.iter().map(line).collect();
     lines.extend(pinging(rows));
@@ -74,14 +77,12 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 /// How often a service pinged in a wait: from the first and the last of `count` pings.
-pub(super) fn rhythm(first_us: u64, last_us: u64, count: usize) -> String {
-    const SECOND_US: u64 = 1_000_000;
-    let gaps = count.saturating_sub(1) as u64;
+pub(super) fn rhythm(first: Duration, last: Duration, count: usize) -> String {
+    let gaps = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
     if gaps == 0 {
         return "WATCHDOG=1".to_owned();
     }
-    let mean = (last_us - first_us) / gaps;
-    match (mean + SECOND_US / 2) / SECOND_US {
+    match nearest_second((last - first) / gaps) {
         0 => "WATCHDOG=1 several times a second".to_owned(),
         seconds => format!("WATCHDOG=1 every {seconds} s"),
     }

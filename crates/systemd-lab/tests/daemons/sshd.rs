@@ -1,10 +1,8 @@
 //! What becomes of an open session when sshd's listener is killed: the case study of a page of the guide.
 
-use std::env;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
+use measured::Measured;
 use systemd_lab::protocol::{Condition, Event, EventKind, Scenario};
 use systemd_lab::{GuestFile, Picture, Timeline};
 
@@ -84,29 +82,16 @@ fn last_line(timeline: &Timeline) -> u32 {
 }
 
 /// Without what sshd logs: fingerprints of keys, which every guest makes for itself.
-fn for_the_book(timeline: &Timeline) -> String {
+fn for_the_book(name: &str, timeline: &Timeline) -> Measured {
     let is_shown = |event: &&Event| {
         event.unit.as_deref() != Some(SSHD) || !matches!(event.kind, EventKind::Log { .. })
     };
     let events = timeline.events().iter().filter(is_shown).cloned().collect();
     let picture = Picture::of(&[SSHD, SESSION]).logs();
-    picture.essence(&Timeline::new(events)).to_json_lines()
+    Measured::timeline(name, picture.essence(&Timeline::new(events)))
 }
 
-/// The text must be what the guide has, in this file of `book/measured`.
-fn assert_in_the_book(name: &str, measured: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/measured");
-    let file = folder.join(name);
-    if env::var_os("BOOK_MEASURED").is_some_and(|value| value == "write") {
-        fs::write(&file, measured).expect("the book can be written");
-    }
-    let kept = fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        kept == measured,
-        "the lab measures something else than book/measured/{name} says. If what is measured now is right, type: \
-         BOOK_MEASURED=write cargo setup-tests sshd\n\n{measured}"
-    );
-}
+const COMMAND: &str = "cargo setup-tests sshd";
 
 #[test]
 fn an_open_session_survives_its_listener() {
@@ -115,7 +100,7 @@ fn an_open_session_survives_its_listener() {
     assert_eq!(timeline.text_property(SESSION, "Result"), Some("success"));
     assert_eq!(last_line(&timeline), LINES, "all came through");
     assert_snapshot("session_survives", &life(SSHD, &timeline));
-    assert_in_the_book("sshd-session.json", &for_the_book(&timeline));
+    for_the_book("sshd-session.json", &timeline).assert_kept(COMMAND);
 }
 
 #[test]
@@ -128,7 +113,7 @@ fn without_its_kill_mode_the_session_dies_too() {
     assert_eq!(timeline.text_property(SESSION, "Result"), Some("exit-code"));
     assert!(last_line(&timeline) < LINES, "the rest did not come");
     assert_snapshot("session_dies", &life(SSHD, &timeline));
-    assert_in_the_book("sshd-control-group.json", &for_the_book(&timeline));
+    for_the_book("sshd-control-group.json", &timeline).assert_kept(COMMAND);
 }
 
 /// `RestartPreventExitStatus=255` is meant to prevent that. But it is `ExecStartPre=` that ends with 255, and the setting
@@ -149,7 +134,7 @@ fn a_wrong_configuration_is_tried_again_all_the_same() {
         "{}",
         told(&timeline)
     );
-    assert_in_the_book("sshd-configuration.json", &for_the_book(&timeline));
+    for_the_book("sshd-configuration.json", &timeline).assert_kept(COMMAND);
 }
 
 /// sshd ends with 255 for each error that it cannot live with, and so for an address in use as well: no second try.
@@ -202,5 +187,7 @@ fn the_guide_has_debians_unit() {
             } => Some(output.as_str()),
             _ => None,
         });
-    assert_in_the_book("ssh-service.txt", text.expect("the guest has the file"));
+    let text = text.expect("the guest has the file");
+    let with = timeline.measured_with().expect("a run says so");
+    Measured::text("ssh-service.txt", text, &with).assert_kept(COMMAND);
 }

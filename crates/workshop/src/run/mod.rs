@@ -25,8 +25,8 @@ reload. A fault hits the first unit; FAULT@UNIT hits another.
 The guest has no network but its loopback. Programs should be linked statically; others need libraries that the guest has, \
 that a --package brings, or that --file puts there.
 
-To keep a timeline in your own CI: once with --save FILE, later with --expect FILE. What is kept has whole seconds, and no \
-log lines, so that it is the same on every host.
+To keep a timeline for your own CI: once with --save FILE, later with --expect FILE. Each unit must have the same events in \
+the same order, each within half a second of when it happened before. Log lines and PIDs are not compared.
 
 Exit status: 0 the run took place (and was as expected), 1 not as expected, 2 wrong usage, 4 out of time, 5 the lab is \
 broken";
@@ -110,9 +110,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(file) = &arguments.svg {
         write(file, &experiment.picture(&timeline).render(&timeline))?;
     }
-    let text = experiment.text(&timeline);
     if let Some(file) = &arguments.save {
-        write(file, &text)?;
+        write(file, &experiment.saved(&timeline))?;
     }
     if let Some(message) = summary.start_refused {
         let unit = experiment.main_unit();
@@ -124,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     match (&arguments.expect, expected) {
         (Some(file), Some(expected)) => {
-            let difference = stored::difference(&expected, &text);
+            let difference = stored::difference(file, &experiment, &expected, &timeline)?;
             anstream::eprint!("{}", stored::verdict(file, difference.as_deref()));
             Ok(match difference {
                 None => Outcome::Passed,

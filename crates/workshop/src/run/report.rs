@@ -86,7 +86,7 @@ fn told(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<String>
     let widest = lines.iter().map(|line| line.unit.len()).max().unwrap_or(0);
     let time_width = clock_time(experiment.length().as_secs()).len();
     let told = lines.iter().map(|line| {
-        let time = clock_time(line.seconds);
+        let time = clock_time(line.seconds());
         let text = format!(
             "  {time:>time_width$}  {:widest$}  {}",
             line.unit,

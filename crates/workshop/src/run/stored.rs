@@ -3,13 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use similar::TextDiff;
+use systemd_lab::check::Outcome;
+use systemd_lab::{Experiment, Timeline};
 
 use crate::{WrongUsage, style};
-use systemd_lab::check::Outcome;
-
-/// Lines around a difference.
-const CONTEXT: usize = 3;
 
 /// Reads one.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
@@ -23,21 +20,14 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
 }
 
 /// What differs, as a diff; none if nothing does.
-pub(super) fn difference(expected: &str, seen: &str) -> Option<String> {
-    // A file may have been checked out with other line ends.
-    let expected = expected.replace("\r\n", "\n");
-    if expected.trim_end() == seen.trim_end() {
-        return None;
-    }
-    let diff = TextDiff::from_lines(expected.as_str(), seen);
-    let mut diff = diff.unified_diff();
-    diff.context_radius(CONTEXT);
-    let hunks = diff.iter_hunks().map(|hunk| {
-        let changes = hunk.iter_changes();
-        let lines = changes.map(|change| format!("  {} {change}", change.tag()));
-        lines.collect::<String>()
-    });
-    Some(hunks.collect::<Vec<_>>().join("  …\n"))
+pub(super) fn difference(
+    file: &Path,
+    experiment: &Experiment,
+    expected: &str,
+    timeline: &Timeline,
+) -> anyhow::Result<Option<String>> {
+    let difference = experiment.difference(expected, timeline);
+    difference.map_err(|error| WrongUsage(format!("{}: {error}", file.display())).into())
 }
 
 /// What to say of it.

@@ -1,28 +1,27 @@
 //! What the guide shows of a mistake: the timeline of one run, and what the check found. Verifying a mistake measures
 //! both anyway, so that comparing them with what the guide has costs nothing.
 //!
-//! Timelines are reduced to what their pictures show ([`Picture::essence`]), so that a rebuilt image gives the same bytes.
+//! Timelines are reduced to what their pictures show ([`Picture::essence`]).
 //! The solution is called by the exercise's name: what attendees meet is `exercise-05.service`.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
-use diffy::{DiffOptions, PatchFormatter};
+use measured::Measured;
 use systemd_lab::check::Outcome;
 use systemd_lab::check::report::Report;
 use systemd_lab::{Picture, Timeline};
 
 use super::item::Verified;
 use super::stage::{MistakeFile, Stage};
-use crate::cargo::write_if_changed;
 use crate::files::{names, split_patch};
 
 /// Where it lies, relative to the workshop.
 const FOLDER: &str = "book/measured/mistakes";
 
 /// Typed by a maintainer after a change of a mistake, its solution or its check.
-const WRITE_ANEW: &str = "cargo workshop verify --write-guide";
+const WRITE: &str = "cargo workshop verify --write-guide";
 
 /// How the lines in a patch's header begin.
 const SCENARIO: &str = "Guide: ";
@@ -33,9 +32,6 @@ const UNTIL: &str = "Guide until: ";
 const SECONDS: &str = " s";
 
 const SECOND_US: u64 = 1_000_000;
-
-/// Lines around a difference.
-const CONTEXT: usize = 2;
 
 /// Of a report, the headline and the finding. What comes after them says in words what the picture shows.
 const PARAGRAPHS: usize = 2;
@@ -49,9 +45,6 @@ pub(super) struct Guide {
     /// What comes later says nothing more.
     until: Option<u64>,
 }
-
-/// What came out: paths relative to the workshop, and contents.
-pub(super) struct Measured([(String, String); 2]);
 
 impl Guide {
     /// Nothing when the lines do not say that the guide shows it; the error is what to correct.
@@ -85,7 +78,7 @@ impl Guide {
         stage: &Stage,
         mistake: &str,
         report: &Report,
-    ) -> Result<Measured, String> {
+    ) -> Result<[Measured; 2], String> {
         let run = report.run(&self.scenario);
         let timeline = run.and_then(|run| run.timeline.as_ref()).ok_or_else(|| {
             let runs: Vec<&str> = report
@@ -115,14 +108,17 @@ impl Guide {
         let open = verdicts.find(|verdict| verdict.outcome == Outcome::NotYet);
         let said = open.map_or("", |verdict| verdict.report.trim());
         let said: Vec<&str> = said.split("\n\n").take(PARAGRAPHS).collect();
-        let file = |extension: &str, text: String| {
-            let path = format!("{FOLDER}/{}-{mistake}.{extension}", stage.number);
-            (path, text.replace(&stage.solution(), &stage.exercise()))
-        };
-        Ok(Measured([
-            file("json", essence.to_json_lines()),
-            file("txt", said.join("\n\n") + "\n"),
-        ]))
+        let with = timeline
+            .measured_with()
+            .ok_or("the run does not say what it was measured with")?;
+        let name = |extension: &str| format!("mistakes/{}-{mistake}.{extension}", stage.number);
+        let called = |text: &str| text.replace(&stage.solution(), &stage.exercise());
+        let essence = measured::parse(&called(&essence.to_json_lines()))?;
+        let said = called(&said.join("\n\n")) + "\n";
+        Ok([
+            Measured::timeline(&name("json"), essence),
+            Measured::text(&name("txt"), &said, &with),
+        ])
     }
 
     fn begin(&self, essence: Timeline) -> Timeline {
@@ -135,35 +131,24 @@ impl Guide {
     }
 }
 
-impl Measured {
-    /// Holds if the guide has the same.
-    pub(super) fn compare(&self, root: &Path) -> Verified {
-        let complaints = self.0.iter().filter_map(|(path, now)| {
-            let kept = match fs::read_to_string(root.join(path)) {
-                Ok(kept) if kept == *now => return None,
-                Ok(kept) => kept,
-                Err(_) => {
-                    return Some(format!(
-                        "{path} is missing; `{WRITE_ANEW}` writes it, then read it"
-                    ));
-                }
-            };
-            Some(format!(
-                "{path} is not what came out; if that is right, type `{WRITE_ANEW}`, then read it\n{}",
-                difference(&kept, now)
-            ))
-        });
-        Verified::without(&complaints.collect::<Vec<String>>())
-    }
+/// Holds if the guide has the same.
+pub(super) fn compare(measured: &[Measured], root: &Path) -> Verified {
+    let complaints = measured.iter().filter_map(|one| {
+        let complaint = one.clone().in_workspace(root).complaint()?;
+        Some(format!(
+            "{complaint}\nIf what is measured now is right, type `{WRITE}`, then read what changed"
+        ))
+    });
+    Verified::without(&complaints.collect::<Vec<String>>())
+}
 
-    /// Puts it into the guide.
-    pub(super) fn write(&self, root: &Path) -> anyhow::Result<()> {
-        for (path, text) in &self.0 {
-            write_if_changed(&root.join(path), text.as_bytes())
-                .with_context(|| format!("cannot write {path}"))?;
-        }
-        Ok(())
+/// Puts it into the guide.
+pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
+    for one in measured {
+        let one = one.clone().in_workspace(root);
+        one.write().context("cannot write into book/measured")?;
     }
+    Ok(())
 }
 
 /// Whether the guide shows a mistake. One that cannot be read has a complaint of its own.
@@ -191,14 +176,4 @@ pub(super) fn left_over(root: &Path, stage: &Stage) -> Vec<String> {
             format!("{FOLDER}/{name} is of no patch with a line `{SCENARIO}<scenario>`; remove it")
         })
         .collect()
-}
-
-fn difference(kept: &str, now: &str) -> String {
-    let patch = DiffOptions::new()
-        .set_context_len(CONTEXT)
-        .set_original_filename("in the guide")
-        .set_modified_filename("measured now")
-        .create_patch(kept, now);
-    let formatter = PatchFormatter::new().suppress_blank_empty(false);
-    formatter.fmt_patch(&patch).to_string()
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use super::guide;
 use super::item::{Item, Verified};
 use super::judge::{Check, Found, Tests};
 use super::mistake::Mistake;
@@ -171,10 +172,10 @@ impl<'a> Verifier<'a> {
         };
         match guide.measured(stage, name, &report) {
             Ok(measured) if self.writes_guide => {
-                measured.write(self.root)?;
+                guide::write(&measured, self.root)?;
                 Ok(Verified::Ok)
             }
-            Ok(measured) => Ok(measured.compare(self.root)),
+            Ok(measured) => Ok(guide::compare(&measured, self.root)),
             Err(complaint) => Ok(Verified::Failed(format!("{patch}: {complaint}"))),
         }
     }

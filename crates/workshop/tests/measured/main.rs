@@ -1,12 +1,10 @@
 //! The runs that the guide's page "Your own service" shows: its commands, typed where the reader types them.
 
-#[path = "../fixture/guide.rs"]
-mod guide;
-
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use guide::{assert_in_the_guide, workspace};
+use measured::{Measured, assert_all_kept};
+use systemd_lab::{Guest, Lab};
 
 const COMMAND: &str = "cargo book-tests";
 
@@ -16,6 +14,11 @@ const WATCHDOG: &str =
 
 /// Lines of the summary that are shown beside each other, too.
 const BESIDE: [&str; 3] = ["Availability", "Longest outage", "Restarts by systemd"];
+
+/// The workspace, which the guide's commands are typed in.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
 
 /// Builds the example, as the guide says, but below the directory that all of this is built in.
 fn own_service() -> PathBuf {
@@ -77,7 +80,12 @@ fn a_service_that_hangs_without_and_with_a_watchdog() {
         "| | without `WatchdogSec=` | with `WatchdogSec=10s` |\n|---|---|---|\n{}",
         rows.concat()
     );
-    assert_in_the_guide("run-hangs.txt", &without, COMMAND);
-    assert_in_the_guide("run-watchdog.txt", &with, COMMAND);
-    assert_in_the_guide("run-beside.md", &table, COMMAND);
+    let lab = Lab::open_guest(&Guest::default()).expect("the lab opens");
+    let lab = lab.measured_with().expect("the lab works");
+    let files = [
+        Measured::text("run-hangs.txt", &without, &lab),
+        Measured::text("run-watchdog.txt", &with, &lab),
+        Measured::text("run-beside.md", &table, &lab),
+    ];
+    assert_all_kept(&files, COMMAND);
 }

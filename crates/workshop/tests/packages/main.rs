@@ -2,8 +2,6 @@
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
-#[path = "../fixture/guide.rs"]
-mod guide;
 
 use std::process::{Command, Output};
 
@@ -11,7 +9,8 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use fixture::Fixture;
-use guide::assert_in_the_guide;
+use measured::Measured;
+use systemd_lab::{Guest, Lab};
 
 /// A library that guests have only if somebody asks for it, and what it is called for a linker.
 const LIBRARY_PACKAGE: &str = "libyaml-0-2";
@@ -96,8 +95,10 @@ fn the_guide_shows_nginx() {
     let output = run(&fixture, &arguments);
     assert!(output.status.success(), "{}", fixture.shown(&output));
     let text = String::from_utf8(output.stdout).expect("it is text");
-    let command = "cargo setup-tests";
-    assert_in_the_guide("run-nginx.txt", &text, command);
+    let guest = Guest::default().package("nginx").expect("it is a name");
+    let lab = Lab::open_guest(&guest).expect("the lab opens");
+    let with = lab.measured_with().expect("the lab works");
+    Measured::text("run-nginx.txt", &text, &with).assert_kept("cargo setup-tests");
 }
 
 /// Linked against a stand-in on the host; in the guest, the package's own library answers.

@@ -1,0 +1,187 @@
+//! Compares what happened with what happened before: event by event, within a stated tolerance.
+//!
+//! Two runs of the same service are not alike to the microsecond once anything below it has changed: an update of Debian's
+//! makes a start some milliseconds longer or shorter. What must not change is what happens, in which order, and when,
+//! within a [`Tolerance`]:
+//!
+//! - Each unit has the same events in the same order. PIDs are not compared.
+//! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
+//!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
+//!   multiple of 250 ms, and everything that follows with it.
+//! - Events of different units that were further apart than [`AT_ONCE`] have the same order, too.
+
+mod difference;
+mod words;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+
+pub use difference::Difference;
+pub(crate) use difference::exact_time;
+pub use words::texts;
+pub(crate) use words::without_pids;
+
+/// How far apart events of different units must be for their order to count: two that are ready to run at the same instant
+/// take turns as the kernel lets them.
+pub const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// How much earlier or later an event may come than it did before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tolerance {
+    /// How much earlier.
+    pub early: Duration,
+    /// How much later.
+    pub late: Duration,
+}
+
+impl Tolerance {
+    /// For the same service in another guest. systemd's timers have a slack of 250 ms (`DEFAULT_ACCURACY_USEC` in
+    /// sd-event.c): a distance between two of them may be that much longer or shorter. As much again is for what runs
+    /// between them: a start takes some tens of milliseconds, several of them a few hundred.
+    pub const SAME_SERVICE: Tolerance = Tolerance {
+        early: Duration::from_millis(500),
+        late: Duration::from_millis(500),
+    };
+
+    /// For any service that does what is asked. It may take nearly a second longer than the one that was measured, for its
+    /// own work, and be a timer's slack faster.
+    pub const ANY_SERVICE: Tolerance = Tolerance {
+        early: Duration::from_millis(300),
+        late: Duration::from_millis(900),
+    };
+
+    /// No tolerance at all.
+    pub const NONE: Tolerance = Tolerance {
+        early: Duration::ZERO,
+        late: Duration::ZERO,
+    };
+
+    /// Whether something may take `seen` where it took `expected`.
+    pub fn allows(&self, expected: Duration, seen: Duration) -> bool {
+        seen + self.early >= expected && seen <= expected + self.late
+    }
+}
+
+/// An event as it is compared and shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Since the beginning of the run.
+    pub at: Duration,
+    /// The unit that it is about; empty for none.
+    pub unit: String,
+    /// What happened.
+    pub what: String,
+}
+
+/// What differs; `None` if nothing does.
+pub fn compare(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Option<Difference> {
+    let pairs = pairs(expected, seen, tolerance);
+    let is_same = pairs.len() == expected.len()
+        && pairs.len() == seen.len()
+        && pairs.iter().all(|pair| pair.is_on_time && pair.is_in_order);
+    (!is_same).then(|| Difference::of(expected, seen, &pairs))
+}
+
+/// The same event in both.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    /// Its index in what was expected.
+    expected: usize,
+    /// Its index in what was seen.
+    seen: usize,
+    is_on_time: bool,
+    /// Whether it came after everything of other units that it should come after.
+    is_in_order: bool,
+}
+
+/// All events that are in both, by their index in what was seen.
+fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (of_expected, of_seen) in by_unit(expected, seen).into_values() {
+        let mut before: Option<(usize, usize)> = None;
+        for (expected_at, seen_at) in aligned(expected, &of_expected, seen, &of_seen) {
+            let (one, other) = (&expected[expected_at], &seen[seen_at]);
+            let since_last = before.is_some_and(|(expected_before, seen_before)| {
+                tolerance.allows(
+                    one.at.saturating_sub(expected[expected_before].at),
+                    other.at.saturating_sub(seen[seen_before].at),
+                )
+            });
+            pairs.push(Pair {
+                expected: expected_at,
+                seen: seen_at,
+                is_on_time: tolerance.allows(one.at, other.at) || since_last,
+                is_in_order: true,
+            });
+            before = Some((expected_at, seen_at));
+        }
+    }
+    check_order(expected, seen, &mut pairs);
+    pairs.sort_by_key(|pair| pair.seen);
+    pairs
+}
+
+/// The indices of each unit's events, in both.
+fn by_unit<'a>(
+    expected: &'a [Moment],
+    seen: &'a [Moment],
+) -> BTreeMap<&'a str, (Vec<usize>, Vec<usize>)> {
+    let mut units: BTreeMap<&str, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+    for (index, moment) in expected.iter().enumerate() {
+        units.entry(&moment.unit).or_default().0.push(index);
+    }
+    for (index, moment) in seen.iter().enumerate() {
+        units.entry(&moment.unit).or_default().1.push(index);
+    }
+    units
+}
+
+/// The events of one unit that are the same in both and in the same order, as indices.
+fn aligned(
+    expected: &[Moment],
+    of_expected: &[usize],
+    seen: &[Moment],
+    of_seen: &[usize],
+) -> Vec<(usize, usize)> {
+    let what = |moments: &[Moment], indices: &[usize]| -> Vec<String> {
+        let indices = indices.iter();
+        indices
+            .map(|index| without_pids(&moments[*index].what))
+            .collect()
+    };
+    let (one, other) = (what(expected, of_expected), what(seen, of_seen));
+    let mut same = Vec::new();
+    for op in capture_diff_slices(Algorithm::Myers, &one, &other) {
+        if let DiffOp::Equal {
+            old_index,
+            new_index,
+            len,
+        } = op
+        {
+            let indices = (0..len)
+                .map(|offset| (of_expected[old_index + offset], of_seen[new_index + offset]));
+            same.extend(indices);
+        }
+    }
+    same
+}
+
+/// Marks the pairs that come before something that was more than [`AT_ONCE`] earlier.
+fn check_order(expected: &[Moment], seen: &[Moment], pairs: &mut [Pair]) {
+    pairs.sort_by_key(|pair| (expected[pair.expected].at, pair.expected));
+    // The latest place in what was seen, among all that is surely earlier in what was expected.
+    let (mut earlier, mut latest) = (0, Duration::ZERO);
+    for index in 0..pairs.len() {
+        let at = expected[pairs[index].expected].at;
+        while expected[pairs[earlier].expected].at + AT_ONCE < at {
+            latest = latest.max(seen[pairs[earlier].seen].at);
+            earlier += 1;
+        }
+        pairs[index].is_in_order = seen[pairs[index].seen].at >= latest;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! What differs and what does not.
+
+use super::*;
+
+fn moment(at_ms: u64, unit: &str, what: &str) -> Moment {
+    Moment {
+        at: Duration::from_millis(at_ms),
+        unit: unit.to_owned(),
+        what: what.to_owned(),
+    }
+}
+
+/// Fails and is restarted, each time after this many milliseconds.
+fn crash_loop(period_ms: u64, restarts: u64) -> Vec<Moment> {
+    (0..restarts)
+        .map(|turn| moment(turn * period_ms, "a", &format!("restart {turn}")))
+        .collect()
+}
+
+fn difference(expected: &[Moment], seen: &[Moment]) -> Option<String> {
+    compare(expected, seen, Tolerance::SAME_SERVICE).map(|difference| difference.hunks())
+}
+
+#[test]
+fn an_event_may_be_half_a_second_late_and_no_more() {
+    let at = |at_ms| [moment(0, "a", "start"), moment(at_ms, "a", "running")];
+    assert_eq!(difference(&at(10_000), &at(10_499)), None);
+    assert_eq!(difference(&at(10_000), &at(9_501)), None);
+    assert!(difference(&at(10_000), &at(10_501)).is_some());
+    assert!(difference(&at(10_000), &at(9_499)).is_some());
+    assert!(compare(&at(10_000), &at(10_001), Tolerance::NONE).is_some());
+    assert!(compare(&at(10_000), &at(10_000), Tolerance::NONE).is_none());
+}
+
+#[test]
+fn slack_that_adds_up_is_no_difference_and_another_delay_is() {
+    let long = |period_ms| crash_loop(period_ms, 1_000);
+    assert_eq!(difference(&long(5_250), &long(5_500)), None);
+    assert!(difference(&long(5_250), &long(6_250)).is_some());
+}
+
+#[test]
+fn a_missing_and_an_additional_event_are_shown_with_what_is_around_them() {
+    let expected = crash_loop(5_250, 20);
+    let mut seen = expected.clone();
+    seen.remove(10);
+    seen.insert(3, moment(10_500, "b", "starts"));
+    let shown = [
+        "    0:00  a  restart 0",
+        "    0:05  a  restart 1",
+        "    0:11  a  restart 2",
+        "  + 0:11  b  starts",
+        "    0:16  a  restart 3",
+        "    0:21  a  restart 4",
+        "    0:26  a  restart 5",
+        "  …",
+        "    0:37  a  restart 7",
+        "    0:42  a  restart 8",
+        "    0:47  a  restart 9",
+        "  - 0:53  a  restart 10",
+        "    0:58  a  restart 11",
+        "    1:03  a  restart 12",
+        "    1:08  a  restart 13\n",
+    ];
+    assert_eq!(difference(&expected, &seen), Some(shown.join("\n")));
+}
+
+#[test]
+fn a_difference_that_whole_seconds_do_not_show_is_shown_with_thousandths() {
+    let at = |at_ms| [moment(0, "a", "start"), moment(at_ms, "a", "running")];
+    let shown = [
+        "        0:00  a  start",
+        "  - 0:01.600  a  running",
+        "  + 0:02.400  a  running\n",
+    ];
+    assert_eq!(difference(&at(1_600), &at(2_400)), Some(shown.join("\n")));
+}
+
+#[test]
+fn units_take_turns_at_the_same_instant_but_not_later() {
+    let both = |at_a, at_b| {
+        let mut both = vec![moment(at_a, "a", "start"), moment(at_b, "b", "start")];
+        both.sort_by_key(|moment| moment.at);
+        both
+    };
+    assert_eq!(difference(&both(100, 140), &both(120, 110)), None);
+    // `After=` was taken out.
+    assert!(difference(&both(100, 200), &both(100, 99)).is_some());
+}
+
+#[test]
+fn pids_do_not_count() {
+    let from = |pid: u32| [moment(0, "a", &format!("dropped, it came from PID {pid}"))];
+    assert_eq!(difference(&from(131), &from(140)), None);
+}
+
+#[test]
+fn the_same_events_in_another_order_are_a_difference() {
+    let expected = [moment(0, "a", "stop"), moment(1, "a", "start")];
+    let seen = [moment(0, "a", "start"), moment(1, "a", "stop")];
+    assert!(difference(&expected, &seen).is_some());
+}
+
+#[test]
+fn a_service_may_take_its_time_and_not_hurry() {
+    let any = Tolerance::ANY_SERVICE;
+    let ms = Duration::from_millis;
+    assert!(any.allows(ms(2_100), ms(3_000)) && any.allows(ms(5_250), ms(5_000)));
+    assert!(!any.allows(ms(2_100), ms(3_001)) && !any.allows(ms(5_250), ms(4_900)));
+}

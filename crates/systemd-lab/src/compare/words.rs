@@ -1,0 +1,267 @@
+//! Text in which only times may differ: sentences, tables and transcripts that were made of a run.
+
+use similar::TextDiff;
+
+/// Lines around a difference.
+const CONTEXT: usize = 2;
+
+/// How much a time may differ that is written in a text. It was rounded to a whole second, and two that are half a second
+/// apart (see [`Tolerance::SAME_SERVICE`](super::Tolerance::SAME_SERVICE)) may be rounded to neighbours.
+const SECONDS: f64 = 1.0;
+
+/// A share of time that is written as a percentage may differ by this.
+const PERCENT: f64 = 1.0;
+
+/// What may follow a figure that is a time, and how many seconds it stands for.
+const UNITS: [(&str, f64); 5] = [
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("seconds", 1.0),
+    ("min", 60.0),
+    ("h", 3600.0),
+];
+
+/// What stands before a number that is different in each run.
+const PROCESS: &str = "PID";
+
+/// The difference between two texts, as a diff; `None` if they say the same. Times may differ by a second, or by one in
+/// their last place if that is more; shares of time by a percent; PIDs by anything. All other figures are words.
+pub fn texts(expected: &str, seen: &str) -> Option<String> {
+    // A file may have been checked out with other line ends.
+    let expected = expected.replace("\r\n", "\n");
+    if is_alike(&tokens(&expected), &tokens(seen)) {
+        return None;
+    }
+    // Lines that say the same are no difference.
+    let seen_lines: Vec<&str> = seen.lines().collect();
+    let expected_lines: Vec<&str> = expected
+        .lines()
+        .map(|line| {
+            let own = tokens(line);
+            let same = seen_lines
+                .iter()
+                .find(|other| is_alike(&own, &tokens(other)));
+            same.copied().unwrap_or(line)
+        })
+        .collect();
+    let (expected, seen) = (expected_lines.join("\n"), seen_lines.join("\n"));
+    let diff = TextDiff::from_lines(expected.as_str(), seen.as_str());
+    Some(diff.unified_diff().context_radius(CONTEXT).to_string())
+}
+
+/// The text, with the same word in place of each PID.
+pub(crate) fn without_pids(text: &str) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_pid =
+            rest.len() < word.len() && shown.last().is_some_and(|before| before == PROCESS);
+        shown.push(match is_pid {
+            true => format!("…{rest}"),
+            false => word.to_owned(),
+        });
+    }
+    shown.join(" ")
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Token<'a> {
+    Word(&'a str),
+    /// In seconds; the second is how much of it is one in its last place.
+    Time(f64, f64),
+    Percent(f64),
+    Pid,
+}
+
+fn tokens(text: &str) -> Vec<Token<'_>> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut tokens = Vec::new();
+    let mut index = 0;
+    while let Some(&word) = words.get(index) {
+        index += 1;
+        // Punctuation around a time belongs to the words.
+        let is_of_figure = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
+        let begin = word.find(|c: char| c.is_ascii_digit());
+        let Some(begin) = begin else {
+            tokens.push(Token::Word(word));
+            continue;
+        };
+        let (before, rest) = word.split_at(begin);
+        let end = rest.find(|c: char| !is_of_figure(c)).unwrap_or(rest.len());
+        let figure = rest[..end].trim_end_matches(['.', ':']);
+        let after = &rest[figure.len()..];
+        if tokens.last() == Some(&Token::Word(PROCESS)) && is_number(figure) {
+            tokens.extend([Token::Word(before), Token::Pid, Token::Word(after)]);
+        } else if let Some(seconds) = clock(figure) {
+            let time = Token::Time(seconds, 1.0);
+            tokens.extend([Token::Word(before), time, Token::Word(after)]);
+        } else if let (Some(time), true) = (span(figure, after), is_free(before)) {
+            // `1min 2s`, `900ms`
+            push_time(&mut tokens, before, time, after);
+        } else if let (Some(next), true, true) =
+            (words.get(index), after.is_empty(), is_free(before))
+            && let Some(time) = span(figure, next)
+        {
+            push_time(&mut tokens, before, time, next);
+            index += 1;
+        } else if let (Some(next), true) = (words.get(index), after.is_empty())
+            && next.starts_with('%')
+            && let Ok(share) = figure.parse()
+        {
+            tokens.extend([Token::Percent(share), Token::Word(next)]);
+            index += 1;
+        } else {
+            tokens.push(Token::Word(word));
+        }
+    }
+    tokens.retain(|token| *token != Token::Word(""));
+    tokens
+}
+
+fn is_number(figure: &str) -> bool {
+    !figure.is_empty() && figure.chars().all(|c| c.is_ascii_digit())
+}
+
+/// `+12` and `(12` are times where a unit follows; `RestartSec=12` and `start-12` are somebody's words.
+fn is_free(before: &str) -> bool {
+    before.chars().all(|c| "+(|\"".contains(c))
+}
+
+/// Seconds of `0:10` or `1:02:03`.
+fn clock(figure: &str) -> Option<f64> {
+    let parts: Vec<&str> = figure.split(':').collect();
+    let is_clock = (2..=3).contains(&parts.len())
+        && parts[1..]
+            .iter()
+            .all(|part| part.len() >= 2 && part.starts_with(|c: char| c.is_ascii_digit()));
+    if !is_clock {
+        return None;
+    }
+    parts.iter().try_fold(0.0, |seconds, part| {
+        let part: f64 = part.parse().ok()?;
+        Some(seconds * 60.0 + part)
+    })
+}
+
+/// A figure with its unit: `12` and `s,`.
+fn span<'a>(figure: &str, unit: &str) -> Option<Token<'a>> {
+    let letters = unit
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(unit.len());
+    let (_, seconds) = UNITS.iter().find(|(name, _)| *name == &unit[..letters])?;
+    let value: f64 = figure.parse().ok()?;
+    let places = figure
+        .split_once('.')
+        .map_or(0, |(_, places)| places.len() as i32);
+    Some(Token::Time(value * seconds, seconds * 0.1_f64.powi(places)))
+}
+
+/// Adds a time, what stands before it and what follows its unit. `3min 59s` is one time.
+fn push_time<'a>(tokens: &mut Vec<Token<'a>>, before: &'a str, time: Token<'a>, unit: &'a str) {
+    let rest = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let time = match (tokens.last(), &time) {
+        (Some(Token::Time(larger, place)), Token::Time(smaller, last_place))
+            if before.is_empty() && last_place < place =>
+        {
+            let sum = Token::Time(larger + smaller, *last_place);
+            tokens.pop();
+            sum
+        }
+        _ => time,
+    };
+    tokens.extend([Token::Word(before), time, Token::Word(rest)]);
+    tokens.retain(|token| *token != Token::Word(""));
+}
+
+fn is_alike(one: &[Token<'_>], other: &[Token<'_>]) -> bool {
+    /// What adding up decimal fractions may cost.
+    const ROUNDING: f64 = 1e-6;
+    one.len() == other.len()
+        && one.iter().zip(other).all(|pair| match pair {
+            (Token::Time(one, place), Token::Time(other, other_place)) => {
+                let last_place = place.min(*other_place);
+                (one - other).abs() <= SECONDS.max(last_place) + ROUNDING
+            }
+            (Token::Percent(one), Token::Percent(other)) => {
+                (one - other).abs() <= PERCENT + ROUNDING
+            }
+            (one, other) => one == other,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn same(one: &str, other: &str) -> bool {
+        texts(one, other).is_none()
+    }
+
+    #[test]
+    fn times_may_differ_by_a_second() {
+        for (one, other) in [
+            ("after 170 s, restart 3", "after 171 s, restart 3"),
+            ("  +2 s  a.service  READY=1", "  +3 s  a.service  READY=1"),
+            ("  0:59  running", "  1:00  running"),
+            ("Longest outage  10.0 s", "Longest outage  9.4 s"),
+            ("gives up after 119 min.", "gives up after 120 min."),
+            ("3min 59s; there were 2", "3min 58s; there were 2"),
+            ("3min 59s", "4min"),
+            ("Availability 95.99 %,", "Availability 96.10 %,"),
+            (
+                "from PID 131, but only PID 130",
+                "from PID 141, but only PID 140",
+            ),
+            ("| 10 s | 20 s |", "| 10 s | 21 s |"),
+            ("(after 5 s)", "(after 6 s)"),
+            ("a\r\nb", "a\nb"),
+        ] {
+            assert!(same(one, other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn everything_else_may_not() {
+        for (one, other) in [
+            ("after 170 s", "after 172 s"),
+            ("0:59  running", "0:59  failed"),
+            ("restart 3", "restart 4"),
+            ("status 75", "status 76"),
+            ("RestartSec=5 s", "RestartSec=6 s"),
+            ("asked 60 times", "asked 61 times"),
+            ("127.0.0.1:7878", "127.0.0.1:7879"),
+            ("10.0 s", "12.0 s"),
+            ("5 min", "7 min"),
+            ("95 %", "97 %"),
+            ("a", "a b"),
+            ("", "a"),
+            ("systemd 257", "systemd 258"),
+            ("3min 59s", "2min 59s"),
+            ("3min 59s", "3min 57s"),
+        ] {
+            assert!(!same(one, other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_difference_shows_the_lines_that_say_something_else() {
+        let diff = texts("a\nafter 5 s\nb\n", "a\nafter 6 s\nc\n");
+        insta::assert_snapshot!(diff.expect("they differ"), @r"
+        @@ -1,3 +1,3 @@
+         a
+         after 6 s
+        -b
+        \ No newline at end of file
+        +c
+        \ No newline at end of file
+        ");
+    }
+
+    #[test]
+    fn a_pid_is_a_number_after_its_name() {
+        assert_eq!(
+            without_pids("from PID 131, PID 7 and PIDs 8"),
+            "from PID …, PID … and PIDs 8"
+        );
+    }
+}

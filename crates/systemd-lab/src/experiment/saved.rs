@@ -1,0 +1,348 @@
+//! A timeline that is kept in a file, to compare later ones with.
+//!
+//! The file is text, and fit to be read and to be committed: what it was measured with and the plan, each line beginning with
+//! `#`, an empty line, then a line for each event: time, unit (`-` for none) and what happened.
+//! [`compare`](crate::compare) says what may differ.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs, io};
+
+use similar::TextDiff;
+
+use super::story::Line;
+use super::{Experiment, story};
+use crate::compare::{Moment, Tolerance, compare, exact_time};
+use crate::timeline::Timeline;
+
+/// Asks [`Experiment::check_saved`] to write the file when it is `write`.
+pub const SAVED_VARIABLE: &str = "SYSTEMD_LAB_SAVED";
+
+/// How the line begins that says what it was measured with.
+const MEASURED_WITH: &str = "# measured with ";
+
+/// How the lines of the plan begin.
+const PLAN: &str = "#";
+
+/// The unit of what is about no unit.
+const NO_UNIT: &str = "-";
+
+/// Why a timeline is not as the file says.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedError {
+    /// There is no such file, or it cannot be read or written.
+    #[error("cannot use {path}: {source}; to write it, set {SAVED_VARIABLE}=write")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file is not a saved timeline.
+    #[error(
+        "line {line} of the saved timeline is {text:?}; expected a time, a unit and an event, such as \"0:05.250  my.service  restart 1\". Save it again"
+    )]
+    Format {
+        /// Counted from 1.
+        line: usize,
+        /// The line.
+        text: String,
+    },
+    /// Something else happened.
+    #[error(
+        "not as in {path} (-), but (+):\n\n{difference}\nIf this is right, set {SAVED_VARIABLE}=write once, and read what changed"
+    )]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// What differs, for a person.
+        difference: String,
+    },
+}
+
+impl Experiment {
+    /// The timeline as a file keeps it: what it was measured with, the plan, and each event with its exact time. What services
+    /// log and write into `STATUS=` is not in it.
+    pub fn saved(&self, timeline: &Timeline) -> String {
+        let mut text = String::new();
+        if let Some(with) = timeline.measured_with() {
+            let _ = writeln!(text, "{MEASURED_WITH}{with}");
+        }
+        let moments: Vec<Moment> = self
+            .lines(timeline, false)
+            .iter()
+            .map(Line::moment)
+            .collect();
+        text += &self.plan();
+        text.push('\n');
+        let widest = |of: &dyn Fn(&Moment) -> usize| moments.iter().map(of).max().unwrap_or(0);
+        let times = widest(&|moment| exact_time(moment.at).len());
+        let units = widest(&|moment| moment.unit.len());
+        for moment in &moments {
+            let unit = match moment.unit.as_str() {
+                "" => NO_UNIT,
+                unit => unit,
+            };
+            let (time, what) = (exact_time(moment.at), &moment.what);
+            let _ = writeln!(text, "{time:>times$}  {unit:units$}  {what}");
+        }
+        text
+    }
+
+    /// What differs from a timeline that was saved, for a person; `None` if nothing does. [`compare`](crate::compare) says
+    /// what may differ.
+    ///
+    /// # Errors
+    ///
+    /// [`SavedError::Format`] when `saved` is not a saved timeline.
+    pub fn difference(
+        &self,
+        saved: &str,
+        timeline: &Timeline,
+    ) -> Result<Option<String>, SavedError> {
+        self.difference_within(saved, timeline, Tolerance::SAME_SERVICE)
+    }
+
+    /// As [`Self::difference`], with another tolerance.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::difference`].
+    pub fn difference_within(
+        &self,
+        saved: &str,
+        timeline: &Timeline,
+        tolerance: Tolerance,
+    ) -> Result<Option<String>, SavedError> {
+        let saved = Saved::parse(saved)?;
+        let moments: Vec<Moment> = story::tell(self, timeline, false)
+            .iter()
+            .map(Line::moment)
+            .collect();
+        let mut text = String::new();
+        let plan = self.plan();
+        if saved.plan != plan {
+            text += &indented(&saved.plan, &plan);
+        }
+        if let Some(difference) = compare(&saved.moments, &moments, tolerance) {
+            text += &difference.hunks();
+        }
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let with = timeline.measured_with().map(|with| with.to_string());
+        if let (Some(now), Some(then)) = (&with, &saved.measured_with)
+            && now != then
+        {
+            let _ = write!(
+                text,
+                "\nThe guest is another one, which may be why. It was measured with {then};\nthis is {now}.\n"
+            );
+        }
+        Ok(Some(text))
+    }
+
+    /// Makes sure that a timeline is as the file says: for tests. With [`SAVED_VARIABLE`] set to `write`, it writes a file that
+    /// does not agree instead.
+    ///
+    /// # Errors
+    ///
+    /// Says what differs, or why the file cannot be used.
+    pub fn check_saved(
+        &self,
+        path: impl AsRef<Path>,
+        timeline: &Timeline,
+    ) -> Result<(), SavedError> {
+        let path = path.as_ref();
+        let cannot = |source| SavedError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let write = env::var_os(SAVED_VARIABLE).is_some_and(|value| value == "write");
+        let difference = match fs::read_to_string(path) {
+            Ok(saved) => self.difference(&saved, timeline),
+            Err(error) if !write => return Err(cannot(error)),
+            Err(_) => Ok(Some(String::new())),
+        };
+        match difference {
+            Ok(None) => Ok(()),
+            _ if write => fs::write(path, self.saved(timeline)).map_err(cannot),
+            Ok(Some(difference)) => Err(SavedError::Differs {
+                path: path.to_owned(),
+                difference,
+            }),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What is in such a file.
+struct Saved {
+    measured_with: Option<String>,
+    plan: String,
+    moments: Vec<Moment>,
+}
+
+impl Saved {
+    fn parse(text: &str) -> Result<Saved, SavedError> {
+        let mut saved = Saved {
+            measured_with: None,
+            plan: String::new(),
+            moments: Vec::new(),
+        };
+        for (index, line) in text.lines().enumerate() {
+            if let Some(with) = line.strip_prefix(MEASURED_WITH) {
+                saved.measured_with = Some(with.to_owned());
+            } else if line.starts_with(PLAN) {
+                saved.plan += &format!("{line}\n");
+            } else if !line.trim().is_empty() {
+                let moment = moment(line).ok_or_else(|| SavedError::Format {
+                    line: index + 1,
+                    text: line.to_owned(),
+                })?;
+                saved.moments.push(moment);
+            }
+        }
+        Ok(saved)
+    }
+}
+
+/// Reads e.g. `0:05.250  my.service  restart 1`.
+fn moment(line: &str) -> Option<Moment> {
+    let (time, rest) = line.trim_start().split_once("  ")?;
+    let (unit, what) = rest.split_once("  ")?;
+    Some(Moment {
+        at: parsed(time)?,
+        unit: match unit {
+            NO_UNIT => String::new(),
+            unit => unit.to_owned(),
+        },
+        what: what.trim().to_owned(),
+    })
+}
+
+/// Reads e.g. `1:00:05.250`.
+fn parsed(time: &str) -> Option<Duration> {
+    let (whole, thousandths) = time.split_once('.')?;
+    let seconds = whole.split(':').try_fold(0_u64, |seconds, part| {
+        seconds.checked_mul(60)?.checked_add(part.parse().ok()?)
+    })?;
+    let thousandths: u64 = thousandths.parse().ok().filter(|it| *it < 1000)?;
+    Some(Duration::from_secs(seconds) + Duration::from_millis(thousandths))
+}
+
+/// A diff of two plans.
+fn indented(expected: &str, seen: &str) -> String {
+    let diff = TextDiff::from_lines(expected, seen);
+    let changes = diff.iter_all_changes();
+    changes
+        .map(|change| format!("  {} {change}", change.tag()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systemd_lab_protocol::event::Source;
+    use systemd_lab_protocol::{Event, EventKind};
+
+    fn experiment() -> Experiment {
+        Experiment::new("a.service").lasting(Duration::from_secs(20))
+    }
+
+    fn timeline(kernel: &str, restart_ms: u64) -> Timeline {
+        let event = |at_ms: u64, unit: Option<&str>, kind| Event {
+            at_us: at_ms * 1000,
+            unit: unit.map(str::to_owned),
+            source: Source::Agent,
+            kind,
+        };
+        let changed = |from: &str, to: &str| EventKind::StateChanged {
+            from: from.into(),
+            to: to.into(),
+        };
+        let hello = EventKind::Hello {
+            protocol: 1,
+            kernel: kernel.into(),
+            systemd: "257".into(),
+            qemu: Some("7.2.22".into()),
+        };
+        let began = EventKind::ScenarioBegan { name: "t".into() };
+        let unit = Some("a.service");
+        Timeline::new(vec![
+            event(55_000, None, hello),
+            event(60_000, None, began),
+            event(60_048, unit, changed("dead", "running")),
+            event(
+                60_000 + restart_ms,
+                unit,
+                EventKind::RestartScheduled { counter: 1 },
+            ),
+            event(80_000, None, EventKind::ScenarioEnded),
+        ])
+    }
+
+    #[test]
+    fn what_was_saved_is_read_again() {
+        let saved = experiment().saved(&timeline("6.12", 5_250));
+        insta::assert_snapshot!(saved, @r"
+        # measured with Linux 6.12, systemd 257, QEMU 7.2.22
+        # a.service for 20s
+
+        0:00.048  a.service  dead -> running
+        0:05.250  a.service  restart 1
+        0:20.000  -          end
+        ");
+        let difference = experiment().difference(&saved, &timeline("6.12", 5_250));
+        assert_eq!(difference.expect("it is right"), None);
+        let exact =
+            experiment().difference_within(&saved, &timeline("6.12", 5_250), Tolerance::NONE);
+        assert_eq!(exact.expect("it is right"), None);
+    }
+
+    #[test]
+    fn another_guest_is_named_only_where_something_differs() {
+        let saved = experiment().saved(&timeline("6.12", 5_250));
+        let difference = |restart_ms| {
+            let difference = experiment().difference(&saved, &timeline("6.13", restart_ms));
+            difference.expect("it is right")
+        };
+        assert_eq!(difference(5_500), None);
+        insta::assert_snapshot!(difference(7_250).expect("it differs"), @r"
+            0:00  a.service  dead -> running
+          - 0:05  a.service  restart 1
+          + 0:07  a.service  restart 1
+            0:20             end
+
+        The guest is another one, which may be why. It was measured with Linux 6.12, systemd 257, QEMU 7.2.22;
+        this is Linux 6.13, systemd 257, QEMU 7.2.22.
+        ");
+    }
+
+    #[test]
+    fn another_plan_is_a_difference() {
+        let saved = experiment().saved(&timeline("6.12", 5_250));
+        let longer = experiment().lasting(Duration::from_secs(30));
+        let difference = longer.difference(&saved, &timeline("6.12", 5_250));
+        let difference = difference.expect("it is right").expect("they differ");
+        assert!(difference.contains("- # a.service for 20s"), "{difference}");
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_named_with_its_line() {
+        for wrong in [
+            "0:05  a.service  restart 1",
+            "0:05.250 a",
+            "x.250  a  b",
+            "9:99.9999  a  b",
+        ] {
+            let text = format!("# plan\n\n{wrong}\n");
+            let error = experiment().difference(&text, &timeline("6.12", 5_250));
+            assert!(
+                matches!(error, Err(SavedError::Format { line: 3, .. })),
+                "{wrong}"
+            );
+        }
+    }
+}
