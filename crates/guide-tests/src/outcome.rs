@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use systemd_lab::protocol::{Event, EventKind};
-use systemd_lab::{Timeline, clock_time, describe};
+use systemd_lab::{Timeline, clock_time, describe, nearest_second};
 
 /// Rounds that are told; those after them are only counted.
 const TOLD: usize = 2;
@@ -32,9 +32,13 @@ pub struct Outcome {
     pub rows: Vec<Row>,
 }
 
-/// Whole seconds since the start, what kind of row, its words.
+/// Time since the start, written as whole seconds; what kind of row; its words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row(pub u64, pub Kind, pub String);
+pub struct Row(
+    #[serde(serialize_with = "whole_seconds")] pub Duration,
+    pub Kind,
+    pub String,
+);
 
 /// What a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -60,7 +64,7 @@ pub enum Kind {
 struct Round {
     rows: Vec<Row>,
     /// From its beginning to its end.
-    seconds: u64,
+    length: Duration,
 }
 
 impl Outcome {
@@ -138,10 +142,12 @@ impl Round {
 
 /// All rows, with their times.
 fn rows(timeline: &Timeline) -> Vec<Row> {
-    let times = timeline.seconds();
-    let with_times = timeline.events().iter().zip(times);
-    with_times
-        .filter_map(|(event, at)| row(&event.kind).map(|(kind, text)| Row(at, kind, text)))
+    let events = timeline.events().iter();
+    events
+        .filter_map(|event| {
+            let (kind, text) = row(&event.kind)?;
+            Some(Row(timeline.time_of(event), kind, text))
+        })
         .collect()
 }
 
@@ -168,7 +174,7 @@ fn row(kind: &EventKind) -> Option<(Kind, String)> {
 
 /// Each up to its restart; the last is what came after all restarts, if only nothing.
 fn rounds(rows: &[Row]) -> Vec<Round> {
-    let mut began = 0;
+    let mut began = Duration::ZERO;
     let mut rounds = Vec::new();
     for rows in rows.split_inclusive(|row| row.1 == Kind::Restart) {
         let end = rows.last().map_or(began, |row| row.0);
@@ -177,14 +183,14 @@ fn rounds(rows: &[Row]) -> Vec<Round> {
                 .iter()
                 .map(|row| Row(row.0 - began, row.1, row.2.clone()))
                 .collect(),
-            seconds: end - began,
+            length: end - began,
         });
         began = end;
     }
     if rows.last().is_some_and(|row| row.1 == Kind::Restart) {
         rounds.push(Round {
             rows: Vec::new(),
-            seconds: 0,
+            length: Duration::ZERO,
         });
     }
     rounds
@@ -205,12 +211,12 @@ fn told(rows: Vec<Row>, rounds: &[Round], end: End, watched: Duration) -> Vec<Ro
     let length = rounds[0].rows.len();
     let more = rounds.len() - TOLD;
     let mut told = rows[..TOLD * length].to_vec();
-    let at = told.last().map_or(0, |row| row.0);
+    let at = told.last().map_or(Duration::ZERO, |row| row.0);
     if end == End::GoesOn {
         let text = format!(
             "and so on, {}, as long as it was watched ({})",
             rhythm(rounds),
-            duration(watched.as_secs())
+            duration(watched)
         );
         told.push(Row(at, Kind::More, text));
         return told;
@@ -227,13 +233,13 @@ fn told(rows: Vec<Row>, rounds: &[Round], end: End, watched: Duration) -> Vec<Ro
 
 fn says(rounds: &[Round], tail: &Round, end: End, watched: Duration) -> String {
     let ended = tail.rows.iter().rev().find(|row| row.1 == Kind::State);
-    let at = clock_time(
-        ended.map_or(0, |row| row.0) + rounds.iter().map(|one| one.seconds).sum::<u64>(),
-    );
-    let wait = rounds.first().map_or(0, wait);
-    let after = match wait {
+    let before = rounds.iter().map(|one| one.length).sum::<Duration>();
+    let at = before + ended.map_or(Duration::ZERO, |row| row.0);
+    let at = clock_time(nearest_second(at));
+    let wait = rounds.first().map_or(Duration::ZERO, wait);
+    let after = match nearest_second(wait) {
         0 => "a moment after each end".to_owned(),
-        seconds => format!("{} after each end", duration(seconds)),
+        _ => format!("{} after each end", duration(wait)),
     };
     let result = tail
         .rows
@@ -260,7 +266,7 @@ fn says(rounds: &[Round], tail: &Round, end: End, watched: Duration) -> String {
         End::GoesOn => format!(
             "It comes back every time, {after}: {}, as long as it was watched ({}). No start limit is reached.",
             rhythm(rounds),
-            duration(watched.as_secs())
+            duration(watched)
         ),
     }
 }
@@ -279,15 +285,16 @@ fn short(rounds: &[Round], end: End) -> String {
 }
 
 /// From the beginning of the wait for a restart to its end.
-fn wait(round: &Round) -> u64 {
+fn wait(round: &Round) -> Duration {
     let began = round.rows.iter().find(|row| row.2 == "auto-restart");
-    began.map_or(0, |row| round.seconds - row.0)
+    began.map_or(Duration::ZERO, |row| round.length - row.0)
 }
 
 fn rhythm(rounds: &[Round]) -> String {
-    match rounds[0].seconds {
+    let length = rounds[0].length;
+    match nearest_second(length) {
         0 => "several starts a second".to_owned(),
-        seconds => format!("a start every {}", duration(seconds)),
+        _ => format!("a start every {}", duration(length)),
     }
 }
 
@@ -301,12 +308,17 @@ fn times(count: usize) -> String {
 }
 
 /// `25 s`, `1 min 20 s`.
-fn duration(seconds: u64) -> String {
+fn duration(time: Duration) -> String {
+    let seconds = nearest_second(time);
     match (seconds / 60, seconds % 60) {
         (0, seconds) => format!("{seconds} s"),
         (minutes, 0) => format!("{minutes} min"),
         (minutes, seconds) => format!("{minutes} min {seconds} s"),
     }
+}
+
+fn whole_seconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(nearest_second(*time))
 }
 
 #[cfg(test)]
@@ -364,7 +376,7 @@ mod tests {
             outcome.says
         );
         let last = outcome.rows.last().expect("there are rows");
-        assert_eq!((last.0, last.1), (50, Kind::More));
+        assert_eq!((last.0.as_secs(), last.1), (50, Kind::More));
         assert_eq!(outcome.rows.len(), 2 * 4 + 1);
     }
 

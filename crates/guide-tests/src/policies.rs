@@ -10,7 +10,7 @@ use std::{fs, panic};
 
 use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{Condition, EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{GuestFile, Lab, LabError, Timeline, nearest_second};
 
 /// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
 const POLICIES: [(&str, &str, Duration); 5] = [
@@ -162,10 +162,10 @@ const NO_ALERT: &str = "no alert";
 
 /// What happened to one unit and its alert while it was watched.
 struct Part {
-    /// Whole seconds, whether it is the alert's, what.
-    events: Vec<(u64, bool, EventKind)>,
+    /// When, whether it is the alert's, what.
+    events: Vec<(Duration, bool, EventKind)>,
     /// When the last step before the watching began: a signal, if one was sent.
-    hit_at: u64,
+    hit_at: Duration,
 }
 
 impl Part {
@@ -191,9 +191,10 @@ impl Part {
             }
         }
         let part = Timeline::new(kept);
-        let mut hit_at = 0;
+        let mut hit_at = Duration::ZERO;
         let mut events = Vec::new();
-        for (event, at) in part.events().iter().zip(part.seconds()) {
+        for event in part.events() {
+            let at = part.time_of(event);
             match event.kind {
                 EventKind::StepBegan { .. } => hit_at = at,
                 _ => events.push((at, event.is_about(&alert), event.kind.clone())),
@@ -203,14 +204,14 @@ impl Part {
     }
 
     /// When the unit did this, each time.
-    fn times(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<u64> {
+    fn times(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<Duration> {
         let its = self.events.iter().filter(|(_, is_alert, _)| !is_alert);
         its.filter(|(_, _, kind)| wanted(kind))
             .map(|(at, _, _)| *at)
             .collect()
     }
 
-    fn changes_to(&self, state: &str) -> Vec<u64> {
+    fn changes_to(&self, state: &str) -> Vec<Duration> {
         self.times(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state))
     }
 
@@ -272,7 +273,7 @@ impl Part {
             (_, "dead") if tries == 1 => format!("done; {alerts}"),
             _ => match starts.iter().find(|start| **start >= ended) {
                 Some(start) if tries > 1 => {
-                    format!("back {} later{call}", words(start - ended))
+                    format!("back {} later{call}", words(*start - ended))
                 }
                 _ => return Err(format!("no words for it: {tries} starts, exits {exits:?}")),
             },
@@ -281,11 +282,11 @@ impl Part {
     }
 }
 
-fn words(seconds: u64) -> String {
-    match seconds {
+fn words(time: Duration) -> String {
+    match nearest_second(time) {
         0 => "less than 1 s".to_owned(),
-        _ if seconds < MINUTES_FROM => format!("{seconds} s"),
-        _ => format!("{} min", seconds / 60),
+        seconds if seconds < MINUTES_FROM => format!("{seconds} s"),
+        seconds => format!("{} min", seconds / 60),
     }
 }
 

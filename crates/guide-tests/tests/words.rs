@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Lab, Timeline};
+use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
 
 static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::open().expect("the lab opens"));
 
@@ -20,14 +20,6 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Bounds the steps that take a moment.
 const LONG: Duration = Duration::from_secs(120);
-
-/// systemd counts a delay from when it woke up, and logs the end that it woke up for some milliseconds later: so a delay
-/// of 10 s may show as a hair less.
-const HAIR: Duration = Duration::from_millis(50);
-
-fn whole_seconds(distance: Duration) -> u64 {
-    (distance + HAIR).as_secs()
-}
 
 fn run(unit: &str, scenario: &Scenario) -> Timeline {
     let file = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), unit);
@@ -51,7 +43,7 @@ fn seconds_after(
     wanted: impl Fn(&EventKind) -> bool,
 ) -> u64 {
     let at = |event: Option<&Event>| timeline.time_of(event.expect("it happened"));
-    whole_seconds(at(timeline.first(UNIT, wanted)) - at(timeline.first(UNIT, before)))
+    nearest_second(at(timeline.first(UNIT, wanted)) - at(timeline.first(UNIT, before)))
 }
 
 fn result(timeline: &Timeline) -> Option<&str> {
@@ -69,11 +61,14 @@ fn acted(kind: &EventKind) -> bool {
     matches!(kind, EventKind::WatchdogTimeout { .. })
 }
 
-/// limits.md: the steps begin anew after reset-failed and after a stop, but not after a good day.
+/// limits.md: the steps start again after reset-failed and after a stop, but not after a good day.
 #[test]
 fn a_good_day_does_not_reset_the_steps() {
     let killed = |scenario: Scenario| scenario.signal(UNIT, SIGKILL).sleep(MINUTE);
-    let scenario = Scenario::new("five kills").start(UNIT);
+    // A signal that comes before there is a process is refused.
+    let scenario = Scenario::new("five kills")
+        .start(UNIT)
+        .wait_for_job(UNIT, LONG);
     let scenario = killed(killed(scenario)).sleep(DAY);
     let scenario = killed(scenario).step(Step::ResetFailed {
         unit: UNIT.to_owned(),
@@ -93,7 +88,7 @@ fn a_good_day_does_not_reset_the_steps() {
         match &event.kind {
             EventKind::ProcessExited { .. } => ended = timeline.time_of(event),
             EventKind::RestartScheduled { .. } => {
-                delays.push(whole_seconds(timeline.time_of(event) - ended));
+                delays.push(nearest_second(timeline.time_of(event) - ended));
             }
             _ => {}
         }

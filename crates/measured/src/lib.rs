@@ -98,9 +98,12 @@ impl Measured {
             Ok(kept) => kept,
             Err(error) => return Some(format!("{path} cannot be read ({error})")),
         };
+        let then = measured_with(&kept);
+        if then.is_none() {
+            return Some(format!("{path} does not say what it was measured with"));
+        }
         let difference = self.difference(&kept)?;
         let now = self.measured_with().map(|with| with.to_string());
-        let then = measured_with(&kept);
         let why = match (then, now) {
             (Some(then), Some(now)) if then != now => {
                 format!("\nThe guest is another one: it was measured with {then}; this is {now}.")
@@ -400,6 +403,17 @@ mod tests {
             let why = "it was measured with Linux 1, systemd 257.13, QEMU 7.2.22; this is Linux 2,";
             assert!(complaint.contains(why), "{complaint}");
         }
+    }
+
+    #[test]
+    fn a_file_must_say_what_it_was_measured_with() {
+        let root = tempfile::tempdir().expect("there is room");
+        let measured = Measured::text("a.txt", "a\n", &with("1")).in_workspace(root.path());
+        measured.write().expect("it can be written");
+        assert_eq!(measured.complaint(), None);
+        fs::write(&measured.path, "a\n").expect("it can be written");
+        let complaint = measured.complaint().expect("the first line is missing");
+        assert!(complaint.ends_with("does not say what it was measured with"));
     }
 
     #[test]

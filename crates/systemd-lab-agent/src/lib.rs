@@ -3,7 +3,7 @@
 //! ```text
 //! boot ── systemd ── prepare ── snapshot ── read the job ── runner: step by step ── end
 //!                                          │ asks: systemd, http, command, files
-//!                                          │ sees: journal, sockets ─► recorder ─► outbox ─► host
+//!                                          │ sees: journal, sockets, processes ─► recorder ─► outbox ─► host
 //!                                          └ waits: conditions, pace
 //!                                          stopped at a chosen instant: handover ─► a shell
 //! ```
@@ -24,6 +24,7 @@ pub mod outbox;
 pub mod pace;
 pub mod prepare;
 pub mod probes;
+pub mod processes;
 pub mod recorder;
 pub mod requests;
 pub mod runner;

@@ -25,6 +25,7 @@ use crate::journal::events;
 use crate::journal::follower::Follower;
 use crate::outbox::Outbox;
 use crate::pace::{self, Waiter, now_us};
+use crate::processes::Processes;
 use crate::recorder::{Events, Recorder, Sources};
 use crate::sockets::SocketTrace;
 use crate::systemd::{self, JobType};
@@ -110,10 +111,12 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     let journal = Follower::open(Path::new(JOURNAL), events::is_kept)
         .with_context(|| format!("cannot open the journal in {JOURNAL}"))?;
     let sockets = SocketTrace::start(Path::new(TRACEFS))?;
+    let processes = Processes::trace(Path::new(TRACEFS))?;
     let waiter = Waiter::new()?;
     let mut sources = Sources {
         journal,
         sockets,
+        processes,
         waiter,
     };
     let begins_us = set_date()?;
@@ -260,6 +263,6 @@ fn come_to_rest(sources: &mut Sources, begins_us: u64) -> anyhow::Result<()> {
     let left = begins_us.saturating_sub(now_us() + micros(HEADROOM));
     thread::sleep(Duration::from_micros(left));
     sources.journal.read_new(drop)?;
-    sources.sockets.read_new()?;
+    sources.sockets.read_new(&mut sources.processes)?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
+use crate::processes::Processes;
 use crate::sockets::SocketTrace;
 
 /// The outbox that events go to, whatever is behind it.
@@ -24,6 +25,8 @@ pub struct Sources {
     pub journal: Follower,
     /// Which sockets listen.
     pub sockets: SocketTrace,
+    /// Whose processes they were.
+    pub processes: Processes,
     /// Waits for more of both.
     pub waiter: Waiter,
 }
@@ -82,10 +85,15 @@ impl<'a> Recorder<'a> {
     /// When something cannot be read or written.
     pub fn collect(&mut self) -> anyhow::Result<()> {
         let (batch, interpreter) = (&mut self.batch, &mut self.interpreter);
-        self.sources
-            .journal
-            .read_new(|entry| batch.extend(interpreter.event(entry)))?;
-        batch.extend(self.sources.sockets.read_new()?);
+        let Sources {
+            journal,
+            sockets,
+            processes,
+            ..
+        } = &mut *self.sources;
+        // First the journal: it says which processes systemd forked.
+        journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)))?;
+        batch.extend(sockets.read_new(processes)?);
         self.write_out()
     }
 
@@ -116,6 +124,7 @@ impl<'a> Recorder<'a> {
             journal,
             sockets,
             waiter,
+            ..
         } = &*self.sources;
         waiter.wait(&[journal.as_fd(), sockets.as_fd(), other], timeout)
     }

@@ -14,6 +14,8 @@ use rustix::fs::OFlags;
 use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::{Event, EventKind};
 
+use crate::processes::Processes;
+
 /// Only these changes are traced: to TCP_LISTEN (10), and from there to TCP_CLOSE (7). A connection
 /// that a listener accepts goes from TCP_LISTEN to TCP_SYN_RECV: its socket is a copy.
 const FILTER: &str = "newstate==10 || (oldstate==10 && newstate==7)";
@@ -24,7 +26,7 @@ const READ_SIZE: usize = 8 << 10;
 /// Reads the trace as it grows. As a file descriptor, it can be read when there is more.
 pub struct SocketTrace {
     pipe: File,
-    /// Whose listeners they are: when one is closed, its process may be gone.
+    /// Whose listeners they are: who closes one may be somebody else, systemd for example.
     owners: HashMap<SocketAddr, Option<String>>,
     /// The last line, as long as it is not complete.
     rest: Vec<u8>,
@@ -65,7 +67,7 @@ impl SocketTrace {
     /// # Errors
     ///
     /// When the trace cannot be read.
-    pub fn read_new(&mut self) -> anyhow::Result<Vec<Event>> {
+    pub fn read_new(&mut self, processes: &mut Processes) -> anyhow::Result<Vec<Event>> {
         let mut events = Vec::new();
         loop {
             let filled = self.rest.len();
@@ -87,16 +89,16 @@ impl SocketTrace {
             let text: Vec<u8> = self.rest.drain(..complete).collect();
             let changes = String::from_utf8_lossy(&text);
             let changes = changes.lines().filter_map(parse_line);
-            events.extend(changes.map(|change| self.event(change)));
+            events.extend(changes.map(|change| self.event(change, processes)));
         }
     }
 }
 
 impl SocketTrace {
-    fn event(&mut self, change: Change) -> Event {
+    fn event(&mut self, change: Change, processes: &mut Processes) -> Event {
         let address = change.address.to_string();
         let (unit, kind) = if change.listens {
-            let unit = unit_of(change.thread);
+            let unit = processes.unit_of(change.thread);
             self.owners.insert(change.address, unit.clone());
             (unit, EventKind::ListenerOpened { address })
         } else {
@@ -158,20 +160,6 @@ fn parse_line(line: &str) -> Option<Change> {
     })
 }
 
-/// The unit that a thread belongs to, while it lives.
-fn unit_of(thread: u32) -> Option<String> {
-    let cgroups = fs::read_to_string(format!("/proc/{thread}/cgroup")).ok()?;
-    unit_of_cgroup(&cgroups)
-}
-
-/// The service in a line like `0::/system.slice/hello.service`.
-fn unit_of_cgroup(cgroups: &str) -> Option<String> {
-    let path = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
-    path.split('/')
-        .find(|name| name.ends_with(".service"))
-        .map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,19 +204,5 @@ mod tests {
         assert_eq!(parse_line("CPU:0 [LOST 3 EVENTS]"), None);
         assert_eq!(parse_line(""), None);
         assert_eq!(parse_line(&OPENED.replace("7878", "many")), None);
-    }
-
-    #[test]
-    fn the_unit_is_the_service_in_the_path() {
-        let unit = |line| unit_of_cgroup(line);
-        assert_eq!(
-            unit("0::/system.slice/hello.service\n"),
-            Some("hello.service".into())
-        );
-        assert_eq!(
-            unit("0::/system.slice/system-x.slice/x@1.service/sub\n"),
-            Some("x@1.service".into())
-        );
-        assert_eq!(unit("0::/init.scope\n"), None);
     }
 }

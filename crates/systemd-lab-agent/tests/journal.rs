@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use systemd_lab_agent::journal::events::Interpreter;
 use systemd_lab_agent::journal::file::{Entry, JournalError, JournalFile};
 use systemd_lab_agent::journal::follower::Follower;
+use systemd_lab_agent::processes::Processes;
 use systemd_lab_protocol::{Event, EventKind};
 
 const FIXTURES: [&str; 2] = ["compact.journal", "regular.journal"];
@@ -83,9 +84,10 @@ fn only_the_wanted_fields_are_kept() {
 fn entries_become_events() {
     let entries = all_entries(fixture("compact.journal")).unwrap();
     let mut interpreter = Interpreter::default();
+    let mut processes = Processes::untraced();
     let events: Vec<Event> = entries
         .into_iter()
-        .filter_map(|entry| interpreter.event(entry))
+        .filter_map(|entry| interpreter.event(entry, &mut processes))
         .collect();
     assert!(events.iter().all(|event| event.is_about("t.service")));
     let of = |kind: &EventKind| events.iter().any(|event| event.kind == *kind);

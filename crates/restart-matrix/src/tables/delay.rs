@@ -3,6 +3,8 @@
 use std::iter::repeat_n;
 use std::time::Duration;
 
+use systemd_lab::nearest_second;
+
 use crate::case::{Case, Deed, Group};
 use crate::cause::EXITS_WITH_1;
 use crate::error::{MatrixError, not_as_claimed};
@@ -87,7 +89,7 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
 }
 
 fn seconds(delay: Duration) -> Cell {
-    match delay.as_secs() {
+    match nearest_second(delay) {
         0 => Cell::text("under 1 s"),
         seconds => Cell::text(format!("{seconds} s")),
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use systemd_lab::nearest_second;
+
 use crate::case::{Case, Deed, Group, RESTART_SEC};
 use crate::cause::End;
 use crate::error::{MatrixError, not_as_claimed};
@@ -68,7 +70,7 @@ impl Line {
         if let Some(delay) = observed.delays.first() {
             return Ok(Cell::Restarted {
                 result,
-                delay_seconds: delay.as_secs(),
+                delay_seconds: nearest_second(*delay),
             });
         }
         match observed.listed.sub.as_str() {

@@ -5,6 +5,7 @@ use systemd_lab_protocol::journal::{Fields, classify};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::file::Entry;
+use crate::processes::Processes;
 
 /// When the sender sent the entry, as journald received it with the message (`SCM_TIMESTAMP`).
 const SENT_AT: &str = "_SOURCE_REALTIME_TIMESTAMP";
@@ -71,7 +72,7 @@ pub struct Interpreter {
 
 impl Interpreter {
     /// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
-    pub fn event(&mut self, entry: Entry) -> Option<Event> {
+    pub fn event(&mut self, entry: Entry, processes: &mut Processes) -> Option<Event> {
         let mut at_us = entry.monotonic;
         let mut fields = Fields::new();
         for field in entry.fields {
@@ -81,7 +82,10 @@ impl Interpreter {
                 fields.insert(field.name.clone(), field.value.clone());
             }
         }
-        let (unit, mut kind) = classify(&fields)?;
+        let (unit, mut kind) = classify(&fields).or_else(|| orphan(&fields, processes))?;
+        if let EventKind::Manager { message, .. } = &kind {
+            processes.note(&unit, message);
+        }
         if unit == MANAGER_UNIT {
             self.note_reload(&fields);
         }
@@ -107,6 +111,15 @@ impl Interpreter {
             self.reloading = false;
         }
     }
+}
+
+/// A line of a process that was gone before journald looked whose it is. Only lines that come through a stream have their
+/// unit all the same.
+fn orphan(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
+    let unit = processes.unit_of(fields.get("_PID")?.parse().ok()?)?;
+    let mut fields = fields.clone();
+    fields.insert("_SYSTEMD_UNIT".to_owned(), unit);
+    classify(&fields)
 }
 
 /// systemd's own words about the unit, and nothing read into them.
@@ -162,7 +175,7 @@ mod tests {
     }
 
     fn event(entry: Entry) -> Option<Event> {
-        Interpreter::default().event(entry)
+        Interpreter::default().event(entry, &mut Processes::untraced())
     }
 
     #[test]
@@ -181,10 +194,15 @@ mod tests {
             ])
         };
         let kind = |interpreter: &mut Interpreter| {
-            let event = interpreter.event(entry(&changed));
+            let event = interpreter.event(entry(&changed), &mut Processes::untraced());
             event.expect("it has a unit").kind
         };
-        assert!(interpreter.event(manager("Reloading...")).is_none());
+        let mut nobody = Processes::untraced();
+        assert!(
+            interpreter
+                .event(manager("Reloading..."), &mut nobody)
+                .is_none()
+        );
         assert_eq!(
             kind(&mut interpreter),
             EventKind::Manager {
@@ -192,7 +210,7 @@ mod tests {
                 message: "Changed dead -> running".into()
             }
         );
-        interpreter.event(manager("Reloading finished in 88 ms."));
+        interpreter.event(manager("Reloading finished in 88 ms."), &mut nobody);
         assert!(matches!(
             kind(&mut interpreter),
             EventKind::StateChanged { .. }
@@ -211,6 +229,27 @@ mod tests {
         assert!(is_kept("_PID"));
         assert!(!is_kept("_SYSTEMD_CGROUP"));
         assert!(!is_kept("CODE_LINE"));
+    }
+
+    #[test]
+    fn a_line_of_a_process_that_is_gone_has_a_unit() {
+        let mut processes = Processes::untraced();
+        let mut event =
+            |fields: &[(&str, &str)]| Interpreter::default().event(entry(fields), &mut processes);
+        let line = [
+            ("_PID", "4000130"),
+            ("MESSAGE", "bye"),
+            ("_TRANSPORT", "syslog"),
+        ];
+        assert!(event(&line).is_none());
+        event(&[
+            ("_PID", "1"),
+            ("UNIT", "a.service"),
+            ("MESSAGE", "a.service: Forked /usr/bin/a as 4000130"),
+        ]);
+        let event = event(&line).expect("systemd has logged whose it is");
+        assert_eq!(event.unit.as_deref(), Some("a.service"));
+        assert!(matches!(event.kind, EventKind::Log { message, .. } if message == "bye"));
     }
 
     #[test]
