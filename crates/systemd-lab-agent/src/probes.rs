@@ -150,12 +150,13 @@ impl Probes {
     }
 }
 
-/// When the first attempt comes: half the interval later, so that attempts do not meet faults at whole seconds, and a little
-/// earlier still: at half seconds systemd's timers fire, as on every multiple of 250 ms, and what they start takes up to a
-/// tenth of a second. So both have one order.
+/// When the first attempt comes: after half a second (or half the interval, if that is shorter), so that attempts every few
+/// seconds do not meet faults at whole ones; and a little earlier still: at half seconds systemd's timers fire, as on every
+/// multiple of 250 ms, and what they start takes up to a tenth of a second. So all of these have one order.
 fn first_delay(every: Duration) -> Duration {
+    const SECOND: Duration = Duration::from_secs(1);
     const OFF_THE_GRID: Duration = Duration::from_millis(50);
-    let half = every / 2;
+    let half = every.min(SECOND) / 2;
     half - OFF_THE_GRID.min(half / 10)
 }
 
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn attempts_meet_neither_faults_nor_timers() {
         let delay = |ms| first_delay(Duration::from_millis(ms)).as_millis();
-        assert_eq!([10, 100, 1_000, 5_000].map(delay), [4, 45, 450, 2_450]);
+        assert_eq!([10, 100, 1_000, 5_000].map(delay), [4, 45, 450, 450]);
     }
 
     #[test]

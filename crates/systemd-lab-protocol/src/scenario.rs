@@ -112,8 +112,8 @@ pub enum Step {
         name: String,
         /// What to ask.
         target: ProbeTarget,
-        /// From one attempt to the next. The first comes 50 ms before half of this has passed, so that attempts meet neither
-        /// faults at whole seconds nor timers of systemd's, which fire on multiples of 250 ms. One that is due while the one before lasts is left out.
+        /// From one attempt to the next. The first comes after 0.45 s (or before half of this has passed, if that is less), so that
+        /// attempts meet neither faults at whole seconds nor timers of systemd's, which fire on multiples of 250 ms. One that is due while the one before lasts is left out.
         every: Duration,
         /// How long to wait for the whole answer.
         deadline: Duration,
