@@ -149,9 +149,53 @@ pub fn unit_properties(unit: &str) -> Result<BTreeMap<String, Value>, CallError>
     // An empty name stands for all interfaces: those of a unit and of its type at once.
     let answer = call(method, &[Argument::Text("")])?;
     match answer.into_iter().next() {
-        Some(Value::Object(values)) => Ok(values.into_iter().collect()),
+        Some(Value::Object(values)) => Ok(values.into_iter().map(in_one_order).collect()),
         _ => Err(CallError::Malformed("GetAll did not return properties")),
     }
+}
+
+/// Properties that are sets of names: systemd keeps them in hash tables, and lists them in the order of those, which is another
+/// one after each boot. org.freedesktop.systemd1(5), "Unit Objects".
+const SETS: &[&str] = &[
+    "After",
+    "Before",
+    "BindsTo",
+    "BoundBy",
+    "ConflictedBy",
+    "Conflicts",
+    "ConsistsOf",
+    "JoinsNamespaceOf",
+    "Names",
+    "OnFailure",
+    "OnFailureOf",
+    "OnSuccess",
+    "OnSuccessOf",
+    "PartOf",
+    "PropagatesReloadTo",
+    "PropagatesStopTo",
+    "ReloadPropagatedFrom",
+    "RequiredBy",
+    "Requires",
+    "RequiresMountsFor",
+    "Requisite",
+    "RequisiteOf",
+    "SliceOf",
+    "StopPropagatedFrom",
+    "TriggeredBy",
+    "Triggers",
+    "UpheldBy",
+    "Upholds",
+    "WantedBy",
+    "Wants",
+    "WantsMountsFor",
+];
+
+/// A property, sorted if it is a set.
+fn in_one_order((name, mut value): (String, Value)) -> (String, Value) {
+    if let (Ok(_), Value::Array(names)) = (SETS.binary_search(&name.as_str()), &mut value) {
+        names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+    }
+    (name, value)
 }
 
 /// systemd's version as it reports it, e.g. `257.13-1~deb13u1`.
@@ -219,7 +263,17 @@ fn unit_path(unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn sets_are_sorted_and_lists_are_not() {
+        assert!(SETS.is_sorted());
+        let of = |name: &str| in_one_order((name.to_owned(), json!(["b", "a"]))).1;
+        assert_eq!(of("After"), json!(["a", "b"]));
+        assert_eq!(of("ExecStart"), json!(["b", "a"]));
+    }
 
     #[test]
     fn a_unit_name_is_escaped() {

@@ -4,11 +4,12 @@
 //! makes a start some milliseconds longer or shorter. What must not change is what happens, in which order, and when,
 //! within a [`Tolerance`]:
 //!
-//! - Each unit has the same events in the same order. PIDs are not compared.
+//! - Each unit has the same events in the same order. PIDs are not compared. What the kernel saw of its sockets and what
+//!   systemd logged are two accounts of the same instant, each with its own order.
 //! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
 //!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
 //!   multiple of 250 ms, and everything that follows with it.
-//! - Events of different units that were further apart than [`AT_ONCE`] have the same order, too.
+//! - Events of different units or accounts that were further apart than [`AT_ONCE`] have the same order, too.
 
 mod difference;
 mod words;
@@ -21,7 +22,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 pub use difference::Difference;
 pub(crate) use difference::exact_time;
 pub use words::texts;
-pub(crate) use words::without_pids;
+pub(crate) use words::{is_about_listener, without_pids};
 
 /// How far apart events of different units must be for their order to count: two that are ready to run at the same instant
 /// take turns as the kernel lets them.
@@ -99,7 +100,7 @@ struct Pair {
 /// All events that are in both, by their index in what was seen.
 fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair> {
     let mut pairs = Vec::new();
-    for (of_expected, of_seen) in by_unit(expected, seen).into_values() {
+    for (of_expected, of_seen) in by_account(expected, seen).into_values() {
         let mut before: Option<(usize, usize)> = None;
         for (expected_at, seen_at) in aligned(expected, &of_expected, seen, &of_seen) {
             let (one, other) = (&expected[expected_at], &seen[seen_at]);
@@ -123,22 +124,31 @@ fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair
     pairs
 }
 
-/// The indices of each unit's events, in both.
-fn by_unit<'a>(
+/// A unit, and whether the kernel's account of its sockets is meant.
+type Account<'a> = (&'a str, bool);
+
+/// The indices of the events of each account, in both.
+fn by_account<'a>(
     expected: &'a [Moment],
     seen: &'a [Moment],
-) -> BTreeMap<&'a str, (Vec<usize>, Vec<usize>)> {
-    let mut units: BTreeMap<&str, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+) -> BTreeMap<Account<'a>, (Vec<usize>, Vec<usize>)> {
+    let mut accounts: BTreeMap<Account<'a>, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for (index, moment) in expected.iter().enumerate() {
-        units.entry(&moment.unit).or_default().0.push(index);
+        accounts.entry(moment.account()).or_default().0.push(index);
     }
     for (index, moment) in seen.iter().enumerate() {
-        units.entry(&moment.unit).or_default().1.push(index);
+        accounts.entry(moment.account()).or_default().1.push(index);
     }
-    units
+    accounts
 }
 
-/// The events of one unit that are the same in both and in the same order, as indices.
+impl Moment {
+    fn account(&self) -> Account<'_> {
+        (&self.unit, is_about_listener(&self.what))
+    }
+}
+
+/// The events of one account that are the same in both and in the same order, as indices.
 fn aligned(
     expected: &[Moment],
     of_expected: &[usize],

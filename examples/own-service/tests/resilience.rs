@@ -44,14 +44,15 @@ fn it_comes_back_soon_after_it_was_killed() -> Result<(), Box<dyn Error>> {
 /// `WatchdogSec=10s` since its last ping, which is five seconds old at the most when it hangs; then [`SOON`].
 const WITH_WATCHDOG: Duration = Duration::from_secs(10).saturating_add(SOON);
 
-/// Without its drop-in, this service has no watchdog: nobody notices when it hangs. A snapshot says so, and shows it when that changes.
+/// Without its drop-in, this service has no watchdog: no one notices when it hangs. The saved timeline says so, and the test
+/// shows what differs when that changes. `SYSTEMD_LAB_SAVED=write cargo test` writes it.
 #[test]
 fn nobody_helps_it_when_it_hangs() -> Result<(), Box<dyn Error>> {
     let experiment = own_service()
         .fault(seconds(10), Fault::Freeze)
         .lasting(seconds(300));
     let timeline = experiment.run(&Lab::open()?)?;
-    insta::assert_snapshot!(experiment.text(&timeline));
+    experiment.check_saved("tests/saved/hangs.timeline", &timeline)?;
     Ok(())
 }
 

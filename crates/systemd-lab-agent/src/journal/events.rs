@@ -1,5 +1,7 @@
 //! From journal entries to events: when it was, what it means, and what to leave out.
 
+use std::collections::HashMap;
+
 use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::journal::{Fields, classify};
 use systemd_lab_protocol::{Event, EventKind};
@@ -68,7 +70,12 @@ pub struct Interpreter {
     /// systemd is reading its unit files anew. It then logs for each unit that it "changed" from
     /// `dead` to the state that it is in and was in before: no change of state.
     reloading: bool,
+    /// When each sender sent its last entry.
+    last_sent: HashMap<Sender, u64>,
 }
+
+/// A process and the first letter of its way to journald: what it sends that way arrives in order.
+type Sender = (u32, Option<u8>);
 
 impl Interpreter {
     /// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
@@ -82,6 +89,7 @@ impl Interpreter {
                 fields.insert(field.name.clone(), field.value.clone());
             }
         }
+        let at_us = self.in_order(&fields, at_us);
         let (unit, mut kind) = classify(&fields).or_else(|| orphan(&fields, processes))?;
         if let EventKind::Manager { message, .. } = &kind {
             processes.note(&unit, message);
@@ -101,6 +109,18 @@ impl Interpreter {
             source: Source::Journal(fields),
             kind,
         })
+    }
+
+    /// The stamp, but not before that of an earlier entry of the same sender: journald reads its two clocks one after the
+    /// other, and when it is interrupted in between, [`sent_at`] comes out some microseconds too early or too late.
+    fn in_order(&mut self, fields: &Fields, at_us: u64) -> u64 {
+        let Some(pid) = fields.get("_PID").and_then(|pid| pid.parse().ok()) else {
+            return at_us;
+        };
+        let way = fields.get("_TRANSPORT").and_then(|it| it.bytes().next());
+        let last = self.last_sent.entry((pid, way)).or_default();
+        *last = at_us.max(*last);
+        *last
     }
 
     fn note_reload(&mut self, fields: &Fields) {
@@ -265,6 +285,25 @@ mod tests {
             panic!("it comes from the journal");
         };
         assert!(!fields.contains_key("_SOURCE_REALTIME_TIMESTAMP"));
+    }
+
+    #[test]
+    fn entries_of_one_sender_stay_in_order() {
+        let mut interpreter = Interpreter::default();
+        let mut stamp = |sent: &str, pid: &str| {
+            let fields = [
+                ("_PID", pid),
+                ("_TRANSPORT", "journal"),
+                ("_SYSTEMD_UNIT", "t.service"),
+                ("_SOURCE_REALTIME_TIMESTAMP", sent),
+            ];
+            let event = interpreter.event(entry(&fields), &mut Processes::untraced());
+            event.expect("it has a unit").at_us
+        };
+        assert_eq!(stamp("1000200", "1"), 2_200);
+        assert_eq!(stamp("1000150", "1"), 2_200, "journald was interrupted");
+        assert_eq!(stamp("1000150", "7"), 2_150, "another process");
+        assert_eq!(stamp("1000300", "1"), 2_300);
     }
 
     #[test]

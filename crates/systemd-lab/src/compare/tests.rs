@@ -89,6 +89,21 @@ fn units_take_turns_at_the_same_instant_but_not_later() {
 }
 
 #[test]
+fn what_the_kernel_saw_has_an_order_of_its_own() {
+    let closes = |at_ms| {
+        let mut moments = vec![
+            moment(1_000, "a", "stop-sigterm -> dead"),
+            moment(1_020, "a", "stop job: done"),
+            moment(at_ms, "a", "no longer listening on 127.0.0.1:80"),
+        ];
+        moments.sort_by_key(|moment| moment.at);
+        moments
+    };
+    assert_eq!(difference(&closes(1_010), &closes(1_030)), None);
+    assert!(difference(&closes(1_200), &closes(990)).is_some());
+}
+
+#[test]
 fn pids_do_not_count() {
     let from = |pid: u32| [moment(0, "a", &format!("dropped, it came from PID {pid}"))];
     assert_eq!(difference(&from(131), &from(140)), None);

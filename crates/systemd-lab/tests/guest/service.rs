@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,6 +33,8 @@ fn main() -> ExitCode {
         Some("serve") => serve(&arguments.next().unwrap_or_default()),
         Some("take-memory") => take_memory(),
         Some("compute") => compute(),
+        Some("beget") => beget(),
+        Some("vanish") => vanish(&arguments.next().unwrap_or_default()),
         other => Err(io::Error::other(format!("what is {other:?}?"))),
     };
     match result {
@@ -146,6 +148,31 @@ fn take_memory() -> io::Result<()> {
     loop {
         taken.push(vec![1_u8; CHUNK]);
     }
+}
+
+/// How many children a service has that vanish.
+const CHILDREN: u16 = 8;
+
+/// The first port that they listen on.
+const FIRST_PORT: u16 = 9000;
+
+/// Has children that vanish, one after the other.
+fn beget() -> io::Result<()> {
+    for port in (FIRST_PORT..).take(CHILDREN.into()) {
+        let mut child = Command::new("/proc/self/exe");
+        child.args(["vanish", &port.to_string()]).status()?;
+    }
+    Ok(())
+}
+
+/// Listens, logs through syslog's socket, and ends: whoever looks afterwards finds no process. The line is a datagram, which
+/// says nothing of the unit.
+fn vanish(port: &str) -> io::Result<()> {
+    let address = format!("127.0.0.1:{port}");
+    let _listener = TcpListener::bind(&address)?;
+    let line = format!("<6>vanish: I was at {address}");
+    UnixDatagram::unbound()?.send_to(line.as_bytes(), "/dev/log")?;
+    Ok(())
 }
 
 /// Computes for ever.

@@ -7,6 +7,7 @@ mod attacks;
 mod probes;
 mod requests;
 mod settings;
+mod truth;
 mod units;
 mod waiting;
 

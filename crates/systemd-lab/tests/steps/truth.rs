@@ -1,0 +1,107 @@
+//! What a timeline says of times and of units, where it is easy to get it wrong.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use systemd_lab::protocol::{Event, EventKind, Scenario};
+use systemd_lab::{GuestFile, Timeline};
+
+use crate::support::{LONG, PROGRAM, UNIT, program, run, unit};
+use crate::{assert_all_done, commands};
+
+/// On these multiples systemd's timers fire: `boot.rs` of the agent says why.
+const GRID_US: u64 = 250_000;
+
+/// From when a timer fires to the stamp of what systemd logs then.
+const SOON_US: u64 = 5_000;
+
+/// How many children the service has that vanish.
+const CHILDREN: usize = 8;
+
+fn stamps(timeline: &Timeline, wanted: impl Fn(&EventKind) -> bool) -> Vec<u64> {
+    let stamp = |event: &Event| timeline.time_of(event).as_micros() as u64;
+    let events = timeline.of(UNIT).filter(|event| wanted(&event.kind));
+    events.map(stamp).collect()
+}
+
+#[test]
+fn timers_fire_on_multiples_of_a_quarter_of_a_second() {
+    let scenario = Scenario::new("timers")
+        .start(UNIT)
+        .sleep(Duration::from_secs(60));
+    let service = "ExecStart=/usr/bin/sleep 0.3\nRestart=always\nRestartSec=5s";
+    let timeline = run(&scenario, &[unit(service)]);
+    let restarts = stamps(&timeline, |kind| {
+        matches!(kind, EventKind::RestartScheduled { .. })
+    });
+    assert!(restarts.len() > 5, "{restarts:?}");
+    for restart in &restarts {
+        assert!(restart % GRID_US < SOON_US, "{restarts:?}");
+    }
+    // 0.3 s and a start, 5 s, and what is missing to the next multiple.
+    let period = |two: &[u64]| (two[1] - two[0] + SOON_US) / GRID_US * GRID_US;
+    let periods: BTreeSet<u64> = restarts.windows(2).map(period).collect();
+    assert_eq!(periods, BTreeSet::from([5_500_000]));
+}
+
+#[test]
+fn a_scenario_begins_at_midnight() {
+    let scenario = Scenario::new("date").run(&["/usr/bin/date", "+%F %T"], LONG);
+    let timeline = run(&scenario, &[]);
+    assert_all_done(&timeline, 1);
+    assert_eq!(commands(&timeline), [(0, "2030-01-01 00:00:00\n")]);
+    // Files, however many bytes, do not put it off.
+    let large = GuestFile::text("/root/large", "x".repeat(20 << 20));
+    assert_eq!(commands(&run(&scenario, &[large])), commands(&timeline));
+}
+
+/// In a long sleep, the agent looks every ten seconds only.
+#[test]
+fn what_processes_did_that_are_gone_has_its_unit() {
+    let scenario = Scenario::new("vanishing children")
+        .start(UNIT)
+        .sleep(Duration::from_secs(30));
+    let timeline = run(
+        &scenario,
+        &[unit(&format!("ExecStart={PROGRAM} beget")), program()],
+    );
+    let units = |wanted: &dyn Fn(&EventKind) -> bool| -> Vec<Option<&str>> {
+        let events = timeline.events().iter();
+        let events = events.filter(|event| wanted(&event.kind));
+        events.map(|event| event.unit.as_deref()).collect()
+    };
+    let all = vec![Some(UNIT); CHILDREN];
+    let opened = |kind: &EventKind| matches!(kind, EventKind::ListenerOpened { .. });
+    let closed = |kind: &EventKind| matches!(kind, EventKind::ListenerClosed { .. });
+    let said = |kind: &EventKind| matches!(kind, EventKind::Log { message, .. } if message.contains("I was at"));
+    assert_eq!(units(&opened), all);
+    assert_eq!(units(&closed), all);
+    assert_eq!(units(&said), all);
+}
+
+#[test]
+fn sets_of_units_are_sorted() {
+    let scenario = Scenario::new("sets").start(UNIT).wait_for_job(UNIT, LONG);
+    let service =
+        "ExecStart=/usr/bin/sleep infinity\n[Unit]\nAfter=z.service b.service c.service a.service";
+    let timeline = run(&scenario.observe(UNIT), &[unit(service)]);
+    let after = timeline
+        .property(UNIT, "After")
+        .and_then(|it| it.as_array());
+    let after: Vec<&str> = after
+        .into_iter()
+        .flatten()
+        .filter_map(|name| name.as_str())
+        .collect();
+    assert!(after.is_sorted() && after.len() > 4, "{after:?}");
+}
+
+#[test]
+fn a_timeline_says_what_it_was_measured_with() {
+    let timeline = run(&Scenario::new("nothing"), &[]);
+    let with = timeline.measured_with().expect("the first event says so");
+    assert!(with.systemd.starts_with("257"), "{with}");
+    assert!(with.kernel.contains("cloud"), "{with}");
+    let qemu = with.qemu.expect("the host adds it");
+    assert_eq!(qemu.split('.').count(), 3, "{qemu}");
+}
