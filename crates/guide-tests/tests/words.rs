@@ -3,6 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use guide_tests::slack;
+use measured::Measured;
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
 
@@ -147,4 +149,12 @@ fn an_end_before_it_is_ready_is_a_failure_either_way() {
     };
     assert_eq!(result(&ended(0)), Some("protocol"));
     assert_eq!(result(&ended(1)), Some("exit-code"));
+}
+
+/// limits.md: systemd's timers fire on multiples of 250 ms, of the lab's clock.
+#[test]
+fn a_restart_is_up_to_a_quarter_of_a_second_late() {
+    let table = slack::measure(&LAB).expect("each delay is measured");
+    let with = LAB.measured_with().expect("the lab works");
+    Measured::text("slack.md", &table, &with).assert_kept("cargo book-tests");
 }

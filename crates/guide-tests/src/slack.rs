@@ -1,0 +1,84 @@
+//! How late systemd restarts a service: the table of the page "Delays and start limits".
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use systemd_lab::protocol::{EventKind, Scenario};
+use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+
+/// Settings, each with the same duration: under, at and above the slack of 250 ms.
+const SETTINGS: [(&str, Duration); 4] = [
+    ("100ms", Duration::from_millis(100)),
+    ("250ms", Duration::from_millis(250)),
+    ("1s", Duration::from_secs(1)),
+    ("5s", Duration::from_secs(5)),
+];
+
+const UNIT: &str = "late.service";
+
+/// How long the service lives: neither it nor the sum with a delay is near a multiple of 250 ms.
+const LIFE: &str = "0.05";
+
+/// The page says that restarts come on multiples of this.
+const GRID: Duration = Duration::from_millis(250);
+
+/// From when a timer fires to the stamp of what systemd logs then.
+const SOON: Duration = Duration::from_millis(10);
+
+/// Longer than a life and the longest delay.
+const WATCHED: Duration = Duration::from_secs(8);
+
+/// The table, in Markdown.
+///
+/// # Errors
+///
+/// What keeps the lab from running, and [`LabError::Host`] if systemd did something else than the page says.
+pub fn measure(lab: &Lab) -> Result<String, LabError> {
+    let mut table = String::from(
+        "| setting | the service ended at | restart due at | restarted at | late by |\n|---|---|---|---|---|\n",
+    );
+    for (setting, delay) in SETTINGS {
+        let unit = format!(
+            "[Service]\nExecStart=/usr/bin/sleep {LIFE}\nRestart=always\nRestartSec={setting}\n"
+        );
+        let unit = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), unit);
+        let scenario = Scenario::new("how late").start(UNIT).sleep(WATCHED);
+        let timeline = lab.run_remembered(&scenario, &[unit])?;
+        let ended = first(&timeline, |kind| {
+            matches!(kind, EventKind::ProcessExited { .. })
+        })?;
+        let restarted = first(&timeline, |kind| {
+            matches!(kind, EventKind::RestartScheduled { .. })
+        })?;
+        let due = ended + delay;
+        let off_the_grid = restarted.as_micros() % GRID.as_micros();
+        if restarted < due || restarted > due + GRID || off_the_grid > SOON.as_micros() {
+            return Err(LabError::Host {
+                message: format!(
+                    "with RestartSec={setting}, {UNIT} ended at {ended:?} and was restarted at {restarted:?}; correct limits.md"
+                ),
+            });
+        }
+        let _ = writeln!(
+            table,
+            "| `RestartSec={setting}` | {} | {} | {} | {} |",
+            exact(ended),
+            exact(due),
+            exact(restarted),
+            exact(restarted.saturating_sub(due))
+        );
+    }
+    Ok(table)
+}
+
+fn first(timeline: &Timeline, wanted: fn(&EventKind) -> bool) -> Result<Duration, LabError> {
+    let event = timeline.first(UNIT, wanted);
+    let event = event.ok_or_else(|| LabError::Host {
+        message: format!("{UNIT} did not end or was not restarted; correct slack.rs"),
+    })?;
+    Ok(timeline.time_of(event))
+}
+
+fn exact(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
