@@ -1,11 +1,13 @@
 //! The guide as it is: nothing in it leads nowhere. `crates/guide-tests` looks at what mdBook makes of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mdbook_systemd_lab::protocol::{self, Book};
 use mdbook_systemd_lab::{Site, preprocess};
+use systemd_lab::clock_time;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -54,6 +56,54 @@ fn nothing_in_the_guide_leads_nowhere() {
             assert!(!chapter.content.contains(ours), "{}", chapter.path);
         }
     }
+}
+
+/// Times in sentences are those of a timeline on the same page: measured again, it may have others.
+#[test]
+fn times_in_sentences_are_those_of_the_timelines() {
+    for (path, content) in pages() {
+        let name = |line: &str| {
+            let rest = line.trim().strip_prefix("{{#timeline ")?;
+            rest.split([' ', '}']).next().map(str::to_owned)
+        };
+        let mut shown = BTreeSet::new();
+        for name in content.lines().filter_map(name) {
+            let file = repository().join(format!("book/measured/{name}.json"));
+            let text = fs::read_to_string(file).expect("the preprocessor looks for it");
+            let timeline = measured::parse(&text).expect("it is one");
+            shown.extend(timeline.seconds().into_iter().map(clock_time));
+        }
+        let told = sentences(&content);
+        let told = told.split(|c: char| !c.is_ascii_digit() && c != ':' && c != '.');
+        for time in told
+            .map(|word| word.trim_matches(['.', ':']))
+            .filter(|word| is_clock(word))
+        {
+            assert!(
+                shown.contains(time),
+                "{path}: no timeline shows {time}: {shown:?}"
+            );
+        }
+    }
+}
+
+/// The page without code.
+fn sentences(content: &str) -> String {
+    let mut is_code = false;
+    let lines = content.lines().filter(|line| {
+        let is_fence = line.starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence && !line.starts_with("    ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `2:27`, and no address.
+fn is_clock(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(minutes, seconds)| {
+        let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+        is_number(minutes) && is_number(seconds) && seconds.len() == 2
+    })
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! makes a start some milliseconds longer or shorter. What must not change is what happens, in which order, and when,
 //! within a [`Tolerance`]:
 //!
-//! - Each unit has the same events in the same order. PIDs are not compared. What the kernel saw of its sockets and what
+//! - Each unit has the same events in the same order. PIDs are not compared, nor a client's port and PID in the name of a
+//!   unit that a socket started for it. What the kernel saw of its sockets and what
 //!   systemd logged are two accounts of the same instant, each with its own order.
 //! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
 //!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
@@ -22,7 +23,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 pub use difference::Difference;
 pub(crate) use difference::exact_time;
 pub use words::texts;
-pub(crate) use words::{is_about_listener, without_pids};
+pub(crate) use words::{is_about_listener, without_client, without_pids};
 
 /// How far apart events of different units must be for their order to count: two that are ready to run at the same instant
 /// take turns as the kernel lets them.
@@ -124,15 +125,12 @@ fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair
     pairs
 }
 
-/// A unit, and whether the kernel's account of its sockets is meant.
-type Account<'a> = (&'a str, bool);
+/// A unit, as it is compared, and whether the kernel's account of its sockets is meant.
+type Account = (String, bool);
 
 /// The indices of the events of each account, in both.
-fn by_account<'a>(
-    expected: &'a [Moment],
-    seen: &'a [Moment],
-) -> BTreeMap<Account<'a>, (Vec<usize>, Vec<usize>)> {
-    let mut accounts: BTreeMap<Account<'a>, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
+fn by_account(expected: &[Moment], seen: &[Moment]) -> BTreeMap<Account, (Vec<usize>, Vec<usize>)> {
+    let mut accounts: BTreeMap<Account, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
     for (index, moment) in expected.iter().enumerate() {
         accounts.entry(moment.account()).or_default().0.push(index);
     }
@@ -143,8 +141,8 @@ fn by_account<'a>(
 }
 
 impl Moment {
-    fn account(&self) -> Account<'_> {
-        (&self.unit, is_about_listener(&self.what))
+    fn account(&self) -> Account {
+        (without_client(&self.unit), is_about_listener(&self.what))
     }
 }
 

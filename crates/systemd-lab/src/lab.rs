@@ -1,5 +1,6 @@
 //! The lab: takes a scenario and files, returns what happened.
 
+mod listeners;
 mod remembered;
 pub(crate) mod shell;
 
@@ -312,6 +313,8 @@ impl Lab {
         if let Some(EventKind::Hello { qemu, .. }) = events.first_mut().map(|it| &mut it.kind) {
             *qemu = vm.qemu_version().map(str::to_owned);
         }
+        events.sort_by_key(|event| event.at_us);
+        listeners::attribute(&mut events);
         Ok(Timeline::new(events))
     }
 }

@@ -59,6 +59,33 @@ pub fn texts(expected: &str, seen: &str) -> Option<String> {
     Some(diff.unified_diff().context_radius(CONTEXT).to_string())
 }
 
+/// The name of a unit, without the client's port or PID if a socket with `Accept=yes` started it for one client:
+/// `x@0-127.0.0.1:80-127.0.0.1:50000.service` or `x@0-1234-0.service` (`instance_from_socket` in systemd's socket.c). The kernel
+/// chooses both.
+pub(crate) fn without_client(unit: &str) -> String {
+    let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
+    let Some(((name, rest), (_, kind))) = parts else {
+        return unit.to_owned();
+    };
+    let instance = rest.trim_end_matches(kind).trim_end_matches('.');
+    let parts: Vec<&str> = instance.split('-').collect();
+    let instance = match parts.as_slice() {
+        [number, pid, user] if [number, pid, user].iter().all(|it| is_number(it)) => {
+            format!("{number}-…-{user}")
+        }
+        [number, .., client] if is_number(number) && parts.len() == 3 => {
+            match client.rsplit_once(':') {
+                Some((address, port)) if is_number(port) => {
+                    format!("{number}-{}-{address}:…", parts[1])
+                }
+                _ => instance.to_owned(),
+            }
+        }
+        _ => instance.to_owned(),
+    };
+    format!("{name}@{instance}.{kind}")
+}
+
 /// Whether this is what the kernel saw of a socket, in words or as JSON.
 pub(crate) fn is_about_listener(what: &str) -> bool {
     const KERNEL: [&str; 3] = [
@@ -288,6 +315,27 @@ mod tests {
         +c
         \ No newline at end of file
         ");
+    }
+
+    #[test]
+    fn a_unit_for_one_client_is_the_same_for_another() {
+        for (unit, same) in [
+            (
+                "e@0-127.0.0.1:7777-127.0.0.1:53596.service",
+                "e@0-127.0.0.1:7777-127.0.0.1:….service",
+            ),
+            (
+                "e@12-[::1]:80-[::1]:5.service",
+                "e@12-[::1]:80-[::1]:….service",
+            ),
+            ("e@3-1234-0.service", "e@3-…-0.service"),
+            ("e@eth0-1-2.service", "e@eth0-1-2.service"),
+            ("getty@tty1.service", "getty@tty1.service"),
+            ("e.service", "e.service"),
+            ("e@.service", "e@.service"),
+        ] {
+            assert_eq!(without_client(unit), same);
+        }
     }
 
     #[test]

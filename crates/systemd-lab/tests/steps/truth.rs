@@ -105,3 +105,31 @@ fn a_timeline_says_what_it_was_measured_with() {
     let qemu = with.qemu.expect("the host adds it");
     assert_eq!(qemu.split('.').count(), 3, "{qemu}");
 }
+
+#[test]
+fn a_listener_that_systemd_opened_belongs_to_its_socket_unit() {
+    const SOCKET: &str = "t.socket";
+    let socket = GuestFile::text(
+        format!("/etc/systemd/system/{SOCKET}"),
+        "[Socket]\nListenStream=127.0.0.1:9001\nListenStream=127.0.0.1:9002\n",
+    );
+    let scenario = Scenario::new("a socket unit")
+        .start(SOCKET)
+        .wait_for_job(SOCKET, LONG)
+        .stop(SOCKET)
+        .wait_for_job(SOCKET, LONG);
+    let timeline = run(
+        &scenario,
+        &[socket, unit("ExecStart=/usr/bin/sleep infinity")],
+    );
+    let units = timeline
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => {
+                Some(event.unit.as_deref())
+            }
+            _ => None,
+        });
+    assert_eq!(units.collect::<Vec<_>>(), [Some(SOCKET); 4]);
+}
