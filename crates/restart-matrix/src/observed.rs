@@ -85,7 +85,9 @@ impl Observed {
     ) {
         let at = timeline.time_of(event);
         match &event.kind {
-            EventKind::ProcessExited { role, code, status } if role == "main" => {
+            EventKind::ProcessExited {
+                role, code, status, ..
+            } if role == "main" => {
                 self.exits.push((code.clone(), *status));
             }
             EventKind::UnitFile { message, .. } => self.complaints.push(message.clone()),

@@ -116,6 +116,13 @@ pub enum EventKind {
         code: String,
         /// Exit code or signal number.
         status: i32,
+        /// Of a control process: the setting that it was run for and its command line, e.g. `ExecStartPre=/usr/bin/mkdir /x`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
+        /// Whether it failed and systemd goes on all the same, because the command begins with `-`: systemd.service(5), "Command
+        /// lines".
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        is_ignored: bool,
     },
     /// systemd sends a signal to a process of the unit.
     Killing {

@@ -66,11 +66,7 @@ fn classify_manager(fields: &Fields, unit: &str, priority: u8, text: &str) -> Ev
 fn by_message_id(fields: &Fields, priority: u8, text: &str) -> Option<EventKind> {
     let get = |name: &str| fields.get(name).cloned();
     Some(match fields.get("MESSAGE_ID")?.as_str() {
-        UNIT_PROCESS_EXIT => EventKind::ProcessExited {
-            role: process_role(text),
-            code: get("EXIT_CODE")?,
-            status: get("EXIT_STATUS")?.parse().ok()?,
-        },
+        UNIT_PROCESS_EXIT => process_exited(fields, text)?,
         UNIT_RESTART_SCHEDULED => EventKind::RestartScheduled {
             counter: get("N_RESTARTS")?.parse().ok()?,
         },
@@ -90,6 +86,24 @@ fn by_message_id(fields: &Fields, priority: u8, text: &str) -> Option<EventKind>
             }
         }
         _ => return None,
+    })
+}
+
+fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
+    let get = |name: &str| fields.get(name).cloned();
+    let (code, status) = (get("EXIT_CODE")?, get("EXIT_STATUS")?.parse().ok()?);
+    let role = process_role(text);
+    let is_control = role != "main";
+    let has_failed = code != "exited" || status != 0;
+    Some(EventKind::ProcessExited {
+        // The command line itself is in an earlier entry.
+        command: get("COMMAND")
+            .filter(|_| is_control)
+            .map(|setting| format!("{setting}=")),
+        is_ignored: is_control && has_failed && text.ends_with("(success)"),
+        role,
+        code,
+        status,
     })
 }
 
@@ -288,7 +302,9 @@ mod tests {
             EventKind::ProcessExited {
                 role: "main".into(),
                 code: "dumped".into(),
-                status: 6
+                status: 6,
+                command: None,
+                is_ignored: false,
             }
         );
         assert_eq!(
@@ -303,6 +319,30 @@ mod tests {
                 result: "watchdog".into()
             }
         );
+    }
+
+    #[test]
+    fn a_control_process_names_its_setting_and_whether_its_failure_counts() {
+        let exited = |end: &str| {
+            let message = format!("t.service: Control process exited, code=exited, status=7{end}");
+            let more = [
+                ("MESSAGE_ID", UNIT_PROCESS_EXIT),
+                ("COMMAND", "ExecStartPre"),
+                ("EXIT_CODE", "exited"),
+                ("EXIT_STATUS", "7"),
+            ];
+            match manager(&message, &more) {
+                EventKind::ProcessExited {
+                    command,
+                    is_ignored,
+                    ..
+                } => (command, is_ignored),
+                other => panic!("{other:?}"),
+            }
+        };
+        let setting = Some("ExecStartPre=".to_owned());
+        assert_eq!(exited("/NOTRUNNING"), (setting.clone(), false));
+        assert_eq!(exited("/NOTRUNNING (success)"), (setting, true));
     }
 
     #[test]

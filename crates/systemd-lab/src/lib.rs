@@ -42,6 +42,7 @@ mod guest;
 mod guest_file;
 mod image;
 mod lab;
+mod names;
 mod packages;
 pub mod picture;
 mod process;
@@ -60,6 +61,8 @@ pub use guest::{Guest, SUITE_VARIABLE, Suite};
 pub use guest_file::GuestFile;
 pub use lab::Lab;
 pub use lab::shell::Shell;
+#[doc(hidden)]
+pub use names::named_exit_statuses;
 pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};

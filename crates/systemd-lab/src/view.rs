@@ -14,7 +14,6 @@ use crate::compare::AT_ONCE;
 use crate::timeline::Timeline;
 
 pub use words::describe;
-pub(crate) use words::signal_name;
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;

@@ -55,6 +55,9 @@ const WARNING: u8 = 4;
 const RELOAD_BEGINS: &str = "Reloading...";
 const RELOAD_ENDS: &str = "Reloading finished";
 
+/// How systemd begins when it is going to run a command; the command line follows.
+const ABOUT_TO_EXECUTE: &str = "About to execute: ";
+
 /// syslog's `debug`.
 const DEBUG: u8 = 7;
 
@@ -70,6 +73,8 @@ pub struct Interpreter {
     /// systemd is reading its unit files anew. It then logs for each unit that it "changed" from
     /// `dead` to the state that it is in and was in before: no change of state.
     reloading: bool,
+    /// The last command that systemd was about to execute for each unit.
+    commands: HashMap<String, String>,
     /// When each sender sent its last entry.
     last_sent: HashMap<Sender, u64>,
 }
@@ -91,8 +96,19 @@ impl Interpreter {
         }
         let at_us = self.in_order(&fields, at_us);
         let (unit, mut kind) = classify(&fields).or_else(|| orphan(&fields, processes))?;
-        if let EventKind::Manager { message, .. } = &kind {
-            processes.note(&unit, message);
+        match &mut kind {
+            EventKind::Manager { message, .. } => {
+                processes.note(&unit, message);
+                if let Some(command) = message.strip_prefix(ABOUT_TO_EXECUTE) {
+                    self.commands.insert(unit.clone(), command.to_owned());
+                }
+            }
+            // Only one control process of a unit runs at a time, and the main process is not run while one does.
+            EventKind::ProcessExited {
+                command: Some(setting),
+                ..
+            } => setting.extend(self.commands.get(&unit).cloned()),
+            _ => {}
         }
         if unit == MANAGER_UNIT {
             self.note_reload(&fields);

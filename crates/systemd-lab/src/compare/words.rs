@@ -21,8 +21,8 @@ const UNITS: [(&str, f64); 5] = [
     ("h", 3600.0),
 ];
 
-/// What stands before a number that is different in each run.
-const PROCESS: &str = "PID";
+/// What stands before a number that is different in each run: `PID 131`, `left-over process 131 (x)`.
+const PROCESS: [&str; 2] = ["PID", "process"];
 
 /// The difference between two texts, as a diff; `None` if they say the same. Times may differ by a second, or by one in
 /// their last place if that is more; shares of time by a percent; PIDs by anything. All other figures are words. Lines of a
@@ -110,8 +110,10 @@ pub(crate) fn without_pids(text: &str) -> String {
     let mut shown: Vec<String> = Vec::new();
     for word in text.split(' ') {
         let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
-        let is_pid =
-            rest.len() < word.len() && shown.last().is_some_and(|before| before == PROCESS);
+        let is_pid = rest.len() < word.len()
+            && shown
+                .last()
+                .is_some_and(|it| PROCESS.contains(&it.as_str()));
         shown.push(match is_pid {
             true => format!("…{rest}"),
             false => word.to_owned(),
@@ -146,7 +148,8 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         let end = rest.find(|c: char| !is_of_figure(c)).unwrap_or(rest.len());
         let figure = rest[..end].trim_end_matches(['.', ':']);
         let after = &rest[figure.len()..];
-        if tokens.last() == Some(&Token::Word(PROCESS)) && is_number(figure) {
+        let is_pid = matches!(tokens.last(), Some(Token::Word(word)) if PROCESS.contains(word));
+        if is_pid && is_number(figure) {
             tokens.extend([Token::Word(before), Token::Pid, Token::Word(after)]);
         } else if let Some(seconds) = clock(figure) {
             let time = Token::Time(seconds, 1.0);

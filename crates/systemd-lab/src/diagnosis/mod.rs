@@ -18,8 +18,8 @@ use std::time::Duration;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::clock::nearest_second;
+use crate::names::signal_name;
 use crate::timeline::Timeline;
-use crate::view::signal_name;
 
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]

@@ -174,13 +174,13 @@ fn ends(case: &Case) -> Vec<End> {
 
 fn ending(event: &Event) -> Option<Ending> {
     match &event.kind {
-        EventKind::ProcessExited { role, code, status } if role == "main" => {
-            Some(if code == "exited" {
-                Ending::Code(*status)
-            } else {
-                Ending::Signal(*status)
-            })
-        }
+        EventKind::ProcessExited {
+            role, code, status, ..
+        } if role == "main" => Some(if code == "exited" {
+            Ending::Code(*status)
+        } else {
+            Ending::Signal(*status)
+        }),
         _ => None,
     }
 }

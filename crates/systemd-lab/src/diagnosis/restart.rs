@@ -42,7 +42,7 @@ pub fn not_restarted(case: &Case) -> Option<String> {
     let restart = case.timeline.text_property(case.unit, "Restart")?;
     let how = match code {
         "exited" => format!("exit code {status}"),
-        _ => crate::view::signal_name(status),
+        _ => crate::names::signal_name(status),
     };
     let prevented =
         code == "exited" && case.has_exit_status("RestartPreventExitStatus", code, status);

@@ -236,6 +236,8 @@ mod tests {
             role: "main".to_owned(),
             code: "killed".to_owned(),
             status: SIGKILL,
+            command: None,
+            is_ignored: false,
         };
         event(seconds, exited)
     }

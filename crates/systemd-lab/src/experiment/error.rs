@@ -10,7 +10,7 @@ use crate::error::LabError;
 #[non_exhaustive]
 pub enum PlanError {
     /// A word that is no fault.
-    #[error("{fault:?} is no fault; there are: {known}")]
+    #[error("unknown fault {fault:?}; expected one of: {known}")]
     UnknownFault {
         /// The word.
         fault: String,
@@ -18,7 +18,7 @@ pub enum PlanError {
         known: &'static str,
     },
     /// A word that is no signal.
-    #[error("{signal:?} is no signal; there are: {known}")]
+    #[error("unknown signal {signal:?}; expected one of: {known}")]
     UnknownSignal {
         /// The word.
         signal: String,
@@ -36,14 +36,15 @@ pub enum PlanError {
         length: std::time::Duration,
     },
     /// The path ends in no unit's name.
-    #[error("{} is no unit file: its name must end in .service, .socket, .timer, .path or .target", path.display())]
+    #[error("{} is not a unit file; expected a name that ends in .service, .socket, .timer, .path, .mount, .automount, .swap, .slice or .target", path.display())]
     NoUnitFile {
         /// The path.
         path: PathBuf,
     },
     /// A template can only be started as an instance of it.
     #[error(
-        "{unit} is a template, and systemd starts only instances of one; add the template as a file, and name the unit file of something that starts it"
+        "{unit} is a template, and systemd starts only instances of it; name one, such as {}, and add the template as a file",
+        instance_of(unit)
     )]
     Template {
         /// Its name.
@@ -69,32 +70,6 @@ pub enum PlanError {
         unit: String,
         /// Services that can be started in it.
         known: Vec<String>,
-    },
-    /// A section that systemd would pass over.
-    #[error("{file}:{line}: systemd knows no section [{section}]{hint}")]
-    UnknownSection {
-        /// The file, in the guest.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The section.
-        section: String,
-        /// A question, or nothing.
-        hint: String,
-    },
-    /// A setting that systemd would pass over.
-    #[error("{file}:{line}: systemd knows no {setting}= in [{section}]{hint}")]
-    UnknownSetting {
-        /// The file, in the guest.
-        file: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The section.
-        section: String,
-        /// The setting.
-        setting: String,
-        /// A question, or nothing.
-        hint: String,
     },
     /// A service without anything to start.
     #[error(
@@ -155,6 +130,11 @@ pub enum PlanError {
     /// A file that cannot be put into the guest.
     #[error(transparent)]
     File(LabError),
+}
+
+/// An instance of a template: `w@1.service` of `w@.service`.
+fn instance_of(template: &str) -> String {
+    template.replace("@.", "@1.")
 }
 
 /// Why there is no timeline.

@@ -8,45 +8,11 @@ use systemd_lab_protocol::scenario::Whom;
 use systemd_lab_protocol::{Scenario, Step};
 
 use super::PlanError;
+use crate::names;
 
 const SIGKILL: i32 = 9;
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
-
-/// Signals by number, from 1: signal(7), x86-64.
-const SIGNALS: [&str; 31] = [
-    "SIGHUP",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGILL",
-    "SIGTRAP",
-    "SIGABRT",
-    "SIGBUS",
-    "SIGFPE",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGSEGV",
-    "SIGUSR2",
-    "SIGPIPE",
-    "SIGALRM",
-    "SIGTERM",
-    "SIGSTKFLT",
-    "SIGCHLD",
-    "SIGCONT",
-    "SIGSTOP",
-    "SIGTSTP",
-    "SIGTTIN",
-    "SIGTTOU",
-    "SIGURG",
-    "SIGXCPU",
-    "SIGXFSZ",
-    "SIGVTALRM",
-    "SIGPROF",
-    "SIGWINCH",
-    "SIGIO",
-    "SIGPWR",
-    "SIGSYS",
-];
 
 /// What [`Fault::from_str`] takes, for error texts.
 const KNOWN: &str = "kill, kill=SIGNAL, freeze, thaw, stop, start, restart, reload";
@@ -111,7 +77,13 @@ impl FromStr for Fault {
             "restart" => Fault::Restart,
             "reload" => Fault::Reload,
             _ => match text.strip_prefix("kill=") {
-                Some(name) => Fault::Kill(signal_number(name)?),
+                Some(name) => {
+                    let unknown = || PlanError::UnknownSignal {
+                        signal: name.to_owned(),
+                        known: names::signal_names(),
+                    };
+                    Fault::Kill(names::signal_number(name).ok_or_else(unknown)?)
+                }
                 None => {
                     return Err(PlanError::UnknownFault {
                         fault: text.to_owned(),
@@ -123,29 +95,11 @@ impl FromStr for Fault {
     }
 }
 
-/// `SIGTERM` or `TERM`.
-fn signal_number(name: &str) -> Result<i32, PlanError> {
-    let is_it = |known: &&str| *known == name || known.strip_prefix("SIG") == Some(name);
-    let found = (1..).zip(&SIGNALS).find(|(_, known)| is_it(known));
-    found
-        .map(|(number, _)| number)
-        .ok_or_else(|| PlanError::UnknownSignal {
-            signal: name.to_owned(),
-            known: SIGNALS.join(" "),
-        })
-}
-
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = match self {
             Fault::Kill(number) => {
-                let name = usize::try_from(number - 1)
-                    .ok()
-                    .and_then(|at| SIGNALS.get(at));
-                return match name {
-                    Some(name) => write!(formatter, "kill={name}"),
-                    None => write!(formatter, "kill={number}"),
-                };
+                return write!(formatter, "kill={}", names::signal_name(*number));
             }
             Fault::Freeze => "freeze",
             Fault::Thaw => "thaw",
@@ -173,6 +127,7 @@ mod tests {
         for text in [
             "kill=SIGKILL",
             "kill=SIGSYS",
+            "kill=SIGRTMIN+3",
             "freeze",
             "thaw",
             "stop",

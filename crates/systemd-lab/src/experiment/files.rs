@@ -64,7 +64,6 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
         let text = String::from_utf8(content).map_err(|_| PlanError::NotText {
             path: path.to_owned(),
         })?;
-        unit_file::check_names(name, &text)?;
         texts.entry(unit.to_owned()).or_default().push(text);
     }
     for unit in units(files) {
@@ -79,17 +78,46 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
     Ok(())
 }
 
+/// What systemd will ignore in the unit files among these, and why.
+pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for file in files {
+        let Some(name) = in_unit_directory(file.path()) else {
+            continue;
+        };
+        let is_drop_in = name.contains(".d/") && name.ends_with(".conf");
+        if !is_drop_in && !is_unit_name(name) {
+            continue;
+        }
+        // What cannot be read is an error of `check`.
+        let content = file.load().map(|loaded| loaded.content);
+        if let Ok(text) = String::from_utf8(content.unwrap_or_default()) {
+            warnings.extend(unit_file::unknown_names(name, &text));
+        }
+    }
+    warnings
+}
+
 /// Where packages put units, as the image's archive names it.
 const PACKAGED_UNITS: &str = "usr/lib/systemd/system/";
 
 /// Whether the guest, which has these paths, has these units.
-pub(super) fn check_packaged(units: &[String], guest: &HashSet<String>) -> Result<(), PlanError> {
+pub(super) fn check_packaged(
+    units: &[String],
+    files: &[GuestFile],
+    guest: &HashSet<String>,
+) -> Result<(), PlanError> {
+    let own = self::units(files);
     let brought = guest
         .iter()
         .filter_map(|path| path.strip_prefix(PACKAGED_UNITS));
     let brought: BTreeSet<&str> = brought.filter(|name| !name.contains('/')).collect();
     for unit in units {
-        if brought.contains(unit.as_str()) || brought.contains(template_of(unit).as_str()) {
+        let names = [unit.clone(), template_of(unit)];
+        if names
+            .iter()
+            .any(|name| brought.contains(name.as_str()) || own.contains(name))
+        {
             continue;
         }
         let can_be_started = |name: &&&str| name.ends_with(".service") && !name.contains("@.");
@@ -184,9 +212,13 @@ mod tests {
             "usr/share/nginx.service",
         ];
         let guest = paths.map(str::to_owned).into();
-        let check = |unit: &str| check_packaged(&[unit.to_owned()], &guest);
+        let template = GuestFile::text("/etc/systemd/system/w@.service", "");
+        let check = |unit: &str| {
+            check_packaged(&[unit.to_owned()], std::slice::from_ref(&template), &guest)
+        };
         assert!(check("ssh.service").is_ok());
         assert!(check("sshd@1.service").is_ok());
+        assert!(check("w@1.service").is_ok());
         assert!(check("other.service").is_err());
         let error = check("nginx.service").expect_err("that is no place for units");
         insta::assert_snapshot!(error, @"the guest has no unit nginx.service: its packages bring none of this name; services that it has: ssh.service");

@@ -26,6 +26,7 @@
 mod error;
 mod fault;
 mod files;
+mod jobs;
 mod probe;
 mod saved;
 mod span;
@@ -206,7 +207,10 @@ impl Experiment {
     pub fn scenario(&self) -> Scenario {
         let unit = self.main_unit();
         let name = format!("{unit} for {}", span_text(self.length()));
-        let mut scenario = Scenario::new(name).go_on_when_refused().observe(unit);
+        let mut scenario = Scenario::new(name).go_on_when_refused();
+        for unit in self.units.iter().filter(|unit| !unit.contains("@.")) {
+            scenario = scenario.observe(unit);
+        }
         for probe in &self.probes {
             scenario = scenario.step(probe.step());
         }
@@ -264,7 +268,8 @@ impl Experiment {
                     length: self.length(),
                 });
             }
-            if !units.contains(&planned.unit) && !units.contains(&template_of(&planned.unit)) {
+            let names = [planned.unit.clone(), template_of(&planned.unit)];
+            if !names.iter().any(|name| units.contains(name)) {
                 return Err(PlanError::NoSuchUnit {
                     fault: planned.fault.to_string(),
                     unit: planned.unit.clone(),
@@ -276,6 +281,12 @@ impl Experiment {
         files::check(&self.files)
     }
 
+    /// What systemd will ignore in the unit files, with file and line, and where a setting belongs or what it may have been meant
+    /// to be. A unit with such lines runs, without them.
+    pub fn warnings(&self) -> Vec<String> {
+        files::warnings(&self.files)
+    }
+
     /// Finds out, as far as that is known, whether the guest has the units of packages, and what the programs need.
     ///
     /// # Errors
@@ -284,7 +295,7 @@ impl Experiment {
     pub fn check_guest(&self, lab: &Lab) -> Result<(), PlanError> {
         match lab.guest_paths() {
             Some(paths) => {
-                files::check_packaged(&self.packaged, &paths)?;
+                files::check_packaged(&self.packaged, &self.files, &paths)?;
                 files::check_programs(&self.files, &paths)
             }
             // It has a snapshot and no image: then systemd says what it cannot run.
@@ -369,8 +380,16 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Kinds of units that systemd reads from files and that can be started in the guest.
-const UNIT_KINDS: [&str; 7] = [
-    ".service", ".socket", ".timer", ".path", ".target", ".mount", ".slice",
+const UNIT_KINDS: [&str; 9] = [
+    ".service",
+    ".socket",
+    ".timer",
+    ".path",
+    ".target",
+    ".mount",
+    ".automount",
+    ".swap",
+    ".slice",
 ];
 
 fn is_unit_name(name: &str) -> bool {

@@ -28,7 +28,7 @@ const WRITTEN: [(&str, u128); 5] = [
 ///
 /// Says what a span looks like.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time; write it as 10s, 5min, 1h 30min or 100ms");
+    let wrong = || format!("expected a time such as 10s, 5min, 1h 30min or 100ms, got {text:?}");
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(wrong());

@@ -6,7 +6,7 @@ use serde::Serialize;
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::Experiment;
+use super::{Experiment, jobs};
 use crate::clock::{clock_time, nearest_second};
 use crate::compare::Moment;
 use crate::picture::settled;
@@ -73,12 +73,18 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
     // What two sources see at once has one order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
     let mut lines: Vec<Line> = Vec::new();
-    for event in timeline.events() {
+    for (index, event) in timeline.events().iter().enumerate() {
         let unit = event.unit.as_deref().unwrap_or_default();
         if unit.ends_with(".slice") && unit != experiment.main_unit() {
             continue;
         }
-        let Some((unit, text)) = words(experiment, event, unit, logs) else {
+        let told = match event.kind {
+            EventKind::JobQueued { .. } => {
+                jobs::unasked(experiment, &timeline, index).map(|text| (unit.to_owned(), text))
+            }
+            _ => words(experiment, event, unit, logs),
+        };
+        let Some((unit, text)) = told else {
             continue;
         };
         let repeats = |last: &Line| last.unit == unit && last.text == text;
@@ -124,7 +130,6 @@ fn words(
         }
         EventKind::Log { .. } if !logs => return None,
         EventKind::UnitFile { priority, .. } if *priority > WARNING => return None,
-        EventKind::JobQueued { .. } => return None,
         EventKind::JobEnded { result, .. } if result == "done" => return None,
         EventKind::ScenarioEnded => "end".to_owned(),
         kind => describe(kind)?,

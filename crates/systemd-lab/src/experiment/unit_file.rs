@@ -5,10 +5,6 @@
 
 use std::collections::HashSet;
 
-use similar::TextDiff;
-
-use super::PlanError;
-
 /// All sections and settings that the guest's systemd knows, as `systemd --dump-configuration-items` prints them, without
 /// their values. A test compares them with the guest's.
 pub(super) const SETTINGS: &str = include_str!("settings.txt");
@@ -19,8 +15,14 @@ const FOREIGN: &str = "X-";
 /// Where a setting belongs that several sections have: nearly always in one of these.
 const COMMON: [&str; 3] = ["Unit", "Service", "Install"];
 
-/// How alike a misspelt name must be to one that is known, so that it is worth a question.
-const ALIKE: f32 = 0.7;
+/// How many letters of a name may be wrong, missing, too many or swapped, so that another one is worth a question; of a longer
+/// name, more.
+const TYPOS: usize = 1;
+const TYPOS_OF_LONG: usize = 2;
+const LONG_NAME: usize = 12;
+
+/// systemd skips it at the beginning of a unit file: `config_parse` in its conf-parser.c.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A setting of a unit file.
 struct Setting<'a> {
@@ -35,6 +37,7 @@ fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut section = "";
     let mut goes_on = false;
     let mut found = Vec::new();
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.starts_with(['#', ';']) {
@@ -65,9 +68,12 @@ fn settings(text: &str) -> Vec<Setting<'_>> {
     found
 }
 
-/// Finds the first section or setting that systemd does not know.
-pub(super) fn check_names(file: &str, text: &str) -> Result<(), PlanError> {
+/// Names the sections and settings that systemd does not know: it ignores them, with a warning of its own. Its warning does
+/// not say where a setting belongs, or from which version on it is known.
+pub(super) fn unknown_names(file: &str, text: &str) -> Vec<String> {
     let known = known();
+    let mut warnings = Vec::new();
+    let mut unknown_section = None;
     for setting in settings(text) {
         let Setting {
             line,
@@ -79,38 +85,53 @@ pub(super) fn check_names(file: &str, text: &str) -> Result<(), PlanError> {
             continue;
         }
         if !known.contains(&(section, "")) {
-            let sections = known.iter().filter(|(_, name)| name.is_empty());
-            return Err(PlanError::UnknownSection {
-                file: file.to_owned(),
-                line,
-                section: section.to_owned(),
-                hint: hint(section, sections.map(|(section, _)| *section), |it| {
-                    format!("[{it}]")
-                }),
-            });
-        }
-        if !known.contains(&(section, name)) {
-            let elsewhere = known.iter().filter(|(_, other)| *other == name);
-            let places: Vec<&str> = elsewhere.map(|(section, _)| *section).collect();
-            let place = COMMON.into_iter().find(|common| places.contains(common));
-            let place = place.or_else(|| places.into_iter().min());
-            let names = known
-                .iter()
-                .filter(|(in_section, _)| *in_section == section);
-            let hint = match place {
-                Some(place) => format!(": it belongs in [{place}]"),
-                None => hint(name, names.map(|(_, name)| *name), |it| format!("{it}=")),
-            };
-            return Err(PlanError::UnknownSetting {
-                file: file.to_owned(),
-                line,
-                section: section.to_owned(),
-                setting: name.to_owned(),
-                hint,
-            });
+            // Once, not for each of its settings.
+            if unknown_section.replace(section) != Some(section) {
+                let sections = known.iter().filter(|(_, name)| name.is_empty());
+                let sections = sections.map(|(section, _)| *section);
+                let hint = hint(section, sections, |it| format!("[{it}]"));
+                let what = match section {
+                    "" => "settings before the first section".to_owned(),
+                    section => format!("section [{section}]"),
+                };
+                warnings.push(format!("{file}:{line}: systemd ignores {what}{hint}"));
+            }
+        } else if !known.contains(&(section, name)) {
+            let why = why_unknown(&known, section, name);
+            warnings.push(format!(
+                "{file}:{line}: systemd ignores {name}= in [{section}]{why}"
+            ));
         }
     }
-    Ok(())
+    warnings
+}
+
+/// Settings that came after the systemd whose settings are known here, with the version: from the NEWS of systemd.
+const NEWER: [(&str, u32); 7] = [
+    ("BPFDelegateAttachments", 258),
+    ("BPFDelegateCommands", 258),
+    ("BPFDelegateMaps", 258),
+    ("BPFDelegatePrograms", 258),
+    ("DelegateNamespaces", 258),
+    ("PrivateBPF", 258),
+    ("UserNamespacePath", 258),
+];
+
+/// The place where the setting belongs, the version that it came with, or a similar name.
+fn why_unknown(known: &HashSet<(&'static str, &'static str)>, section: &str, name: &str) -> String {
+    let elsewhere = known.iter().filter(|(_, other)| *other == name);
+    let places: Vec<&str> = elsewhere.map(|(section, _)| *section).collect();
+    let place = COMMON.into_iter().find(|common| places.contains(common));
+    if let Some(place) = place.or_else(|| places.into_iter().min()) {
+        return format!(": it belongs in [{place}]");
+    }
+    if let Some((_, version)) = NEWER.iter().find(|(newer, _)| *newer == name) {
+        return format!(": it came with systemd {version}");
+    }
+    let names = known
+        .iter()
+        .filter(|(in_section, _)| *in_section == section);
+    hint(name, names.map(|(_, name)| *name), |it| format!("{it}="))
 }
 
 /// Pairs of section and setting; a section alone has an empty setting.
@@ -138,19 +159,38 @@ fn hint<'a>(
     known: impl Iterator<Item = &'a str>,
     written: impl Fn(&str) -> String,
 ) -> String {
-    let lower = wrong.to_lowercase();
-    let likeness = |name: &str| {
-        let name = name.to_lowercase();
-        TextDiff::from_chars(lower.as_str(), name.as_str()).ratio()
+    let allowed = match wrong.len() < LONG_NAME {
+        true => TYPOS,
+        false => TYPOS_OF_LONG,
     };
-    let rated = known.map(|name| (likeness(name), name));
-    let best = rated
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        // Of those that are equally alike, always the same.
-        .max_by(|left, right| left.0.total_cmp(&right.0).then(right.1.cmp(left.1)));
+    let lower = wrong.to_lowercase();
+    let rated = known.map(|name| (typos(&lower, &name.to_lowercase()), name));
+    // Of those that are equally alike, always the same.
+    let best = rated.filter(|(typos, _)| *typos <= allowed).min();
     best.map_or_else(String::new, |(_, name)| {
         format!(": did you mean {}?", written(name))
     })
+}
+
+/// How many letters differ: Damerau-Levenshtein distance, each stretch of letters swapped at most once.
+fn typos(one: &str, other: &str) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
+    for i in 1..=one.len() {
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let is_other = usize::from(one[i - 1] != other[j - 1]);
+            let mut least = (rows[i - 1][j] + 1)
+                .min(row[j - 1] + 1)
+                .min(rows[i - 1][j - 1] + is_other);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[one.len()][other.len()]
 }
 
 /// Whether systemd would find nothing to do in a service: these are the texts of its unit file and of its drop-ins.
@@ -171,34 +211,60 @@ pub(super) fn starts_nothing(texts: &[&str]) -> bool {
 mod tests {
     use super::*;
 
-    fn complaint(text: &str) -> Option<String> {
-        let error = check_names("my.service", text).err();
-        error.map(|error| error.to_string())
+    fn warnings(text: &str) -> Vec<String> {
+        unknown_names("my.service", text)
     }
 
     #[test]
     fn what_systemd_knows_is_right() {
         let text = "# a comment = with a sign\n[Unit]\nDescription=x\n[Service]\nType=notify\nEnvironment=A=1 \\\n    Bogus=2\nExecStart=/bin/x\nX-Mine=1\n[X-Mine]\nAnything=1\n[Install]\nWantedBy=multi-user.target\n";
-        assert_eq!(complaint(text), None);
+        assert_eq!(warnings(text), Vec::<String>::new());
+        let marked = format!("{BYTE_ORDER_MARK}[Service]\nExecStart=/bin/x\n");
+        assert_eq!(warnings(&marked), Vec::<String>::new());
     }
 
     #[test]
     fn what_it_does_not_know_is_named_with_its_line() {
-        let said = complaint("[Service]\nExecStart=/bin/x\nRestrat=always\n").unwrap_or_default();
-        assert!(
-            said.contains("my.service:3") && said.contains("Restart="),
-            "{said}"
+        for (text, expected) in [
+            (
+                "[Service]\nExecStart=/bin/x\nRestrat=always\n",
+                "my.service:3: systemd ignores Restrat= in [Service]: did you mean Restart=?",
+            ),
+            (
+                "[Service]\nRestartSecs=1\n",
+                "my.service:2: systemd ignores RestartSecs= in [Service]: did you mean RestartSec=?",
+            ),
+            (
+                "[Service]\nStartLimitIntervalSec=0\n",
+                "my.service:2: systemd ignores StartLimitIntervalSec= in [Service]: it belongs in [Unit]",
+            ),
+            (
+                "[Unit]\nType=exec\n",
+                "my.service:2: systemd ignores Type= in [Unit]: it belongs in [Service]",
+            ),
+            (
+                "[Sevrice]\nA=1\nB=1\n",
+                "my.service:1: systemd ignores section [Sevrice]: did you mean [Service]?",
+            ),
+            (
+                "Type=simple\n[Service]\n",
+                "my.service:1: systemd ignores settings before the first section",
+            ),
+            (
+                "[Service]\nPrivateBPF=yes\n",
+                "my.service:2: systemd ignores PrivateBPF= in [Service]: it came with systemd 258",
+            ),
+            (
+                "[Service]\nBogus=yes\n",
+                "my.service:2: systemd ignores Bogus= in [Service]",
+            ),
+        ] {
+            assert_eq!(warnings(text), [expected]);
+        }
+        assert_eq!(
+            warnings("[Service]\nStartLimitBurst=3\n"),
+            Vec::<String>::new()
         );
-        let said = complaint("[Service]\nStartLimitBurst=3\n").unwrap_or_default();
-        assert_eq!(said, "");
-        let said = complaint("[Service]\nWantedBy=multi-user.target\n").unwrap_or_default();
-        assert!(said.contains("[Install]"), "{said}");
-        let said = complaint("[Unit]\nType=exec\n").unwrap_or_default();
-        assert!(said.contains("[Service]"), "{said}");
-        let said = complaint("[Sevrice]\n").unwrap_or_default();
-        assert!(said.contains("[Service]"), "{said}");
-        let said = complaint("Type=simple\n").unwrap_or_default();
-        assert!(said.contains("my.service:1"), "{said}");
     }
 
     #[test]

@@ -338,6 +338,9 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
         EventKind::RestartScheduled { .. } => Mark::Restart,
         EventKind::UnitFile { priority, .. } if *priority <= ERROR => Mark::Bad,
         EventKind::UnitFile { priority, .. } if *priority <= WARNING => Mark::Note,
+        // Only what explains something has words.
+        EventKind::Manager { priority, .. } if *priority <= WARNING => Mark::Bad,
+        EventKind::Manager { .. } => Mark::Note,
         EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => Mark::Note,
         EventKind::Log { .. } if logs => Mark::Note,
         _ => return None,

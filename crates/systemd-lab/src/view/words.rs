@@ -3,6 +3,12 @@
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, StepOutcome};
 
+use super::WARNING;
+use crate::names::{exit_status, signal_name};
+
+/// syslog(3), the least severe.
+const DEBUG: u8 = 7;
+
 /// One event in a line, in systemd's own words where it has some. `None` for what people need not see.
 pub fn describe(kind: &EventKind) -> Option<String> {
     Some(match kind {
@@ -13,8 +19,22 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::NotificationRefused { .. } => {
             "a notification from another process was dropped".to_owned()
         }
-        EventKind::ProcessExited { role, code, status } => {
-            format!("{role} process {code}, {}", status_text(code, *status))
+        EventKind::ProcessExited {
+            role,
+            code,
+            status,
+            command,
+            is_ignored,
+        } => {
+            let process = match command {
+                Some(command) => command.clone(),
+                None => format!("{role} process"),
+            };
+            let ignored = match is_ignored {
+                true => "; ignored, since the command begins with \"-\"",
+                false => "",
+            };
+            format!("{process} {code}, {}{ignored}", status_text(code, *status))
         }
         EventKind::Killing { signal, .. } => format!("{signal} sent"),
         EventKind::WatchdogTimeout { message } | EventKind::Timeout { message } => message.clone(),
@@ -23,6 +43,9 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::RestartScheduled { counter } => format!("restart {counter}"),
         EventKind::StartLimitHit => "start limit hit".to_owned(),
         EventKind::UnitFile { message, .. } => format!("unit file: {message}"),
+        EventKind::Manager { priority, message } if explains(*priority, message) => {
+            format!("systemd: {message}")
+        }
         EventKind::Log { message, .. } => format!("log: {message}"),
         EventKind::ListenerOpened { address } => format!("listening on {address}"),
         EventKind::ListenerClosed { address } => format!("no longer listening on {address}"),
@@ -42,31 +65,51 @@ pub fn describe(kind: &EventKind) -> Option<String> {
     })
 }
 
-fn status_text(code: &str, status: i32) -> String {
-    if code == "exited" {
-        format!("status {status}")
-    } else {
-        format!("by {}", signal_name(status))
+/// What systemd says at `warning` or worse, but for what an event of its own says already: that a job failed.
+const SAID_ELSEWHERE: [&str; 3] = ["Failed to start ", "Failed to stop ", "Failed to reload "];
+
+/// What explains a decision of systemd's and is logged below `warning`, as src/core of v252 to v257 words it: conditions and
+/// asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and the end of the
+/// machine.
+const EXPLANATIONS: [&str; 16] = [
+    "unmet condition",
+    "Condition check resulted in",
+    "Starting requested but asserts failed",
+    "unmet assertion",
+    "Skipped due to ",
+    "PID file",
+    "New main PID",
+    "killed by the OOM killer",
+    "eft-over process",
+    "remains running after unit stopped",
+    "because bound to inactive unit",
+    "Unit not needed anymore",
+    "because upheld by",
+    "ordering cycle",
+    "Rebooting: ",
+    "Powering off: ",
+];
+
+/// Whether systemd's own words explain a failure or a decision. At `debug` it says much else, and nothing that decides.
+fn explains(priority: u8, message: &str) -> bool {
+    let is_said_elsewhere = || {
+        SAID_ELSEWHERE
+            .iter()
+            .any(|begin| message.starts_with(begin))
+    };
+    match priority {
+        ..=WARNING => !is_said_elsewhere(),
+        DEBUG.. => false,
+        _ => EXPLANATIONS.iter().any(|words| message.contains(words)),
     }
 }
 
-/// Names of the signals that services meet: signal(7), x86-64.
-pub(crate) fn signal_name(signal: i32) -> String {
-    match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        6 => "SIGABRT",
-        9 => "SIGKILL",
-        10 => "SIGUSR1",
-        11 => "SIGSEGV",
-        12 => "SIGUSR2",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        other => return format!("signal {other}"),
+fn status_text(code: &str, status: i32) -> String {
+    if code == "exited" {
+        format!("status {}", exit_status(status))
+    } else {
+        format!("by {}", signal_name(status))
     }
-    .to_owned()
 }
 
 fn response_text(outcome: &ResponseOutcome) -> String {
@@ -85,5 +128,55 @@ fn probe_text(outcome: &ProbeOutcome) -> String {
         ProbeOutcome::Refused => "connection refused".to_owned(),
         ProbeOutcome::TimedOut => "no response in time".to_owned(),
         ProbeOutcome::Broken { .. } => "connection closed without a whole response".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(priority: u8, message: &str) -> Option<String> {
+        let message = message.to_owned();
+        describe(&EventKind::Manager { priority, message })
+    }
+
+    #[test]
+    fn what_explains_a_decision_is_told_and_noise_is_not() {
+        for (priority, message) in [
+            (
+                3,
+                "Failed to set up mount namespacing: /x: No such file or directory",
+            ),
+            (
+                3,
+                "Failed at step USER spawning /bin/sleep: No such process",
+            ),
+            (4, "a.service: Found ordering cycle on b.service/start"),
+            (
+                6,
+                "skipped, unmet condition check ConditionPathExists=/etc/c.conf",
+            ),
+            (
+                6,
+                "Can't open PID file '/run/x.pid' (yet?) after start: No such file or directory",
+            ),
+            (
+                5,
+                "A process of this unit has been killed by the OOM killer.",
+            ),
+        ] {
+            assert_eq!(said(priority, message), Some(format!("systemd: {message}")));
+        }
+        for (priority, message) in [
+            (3, "Failed to start t.service."),
+            (6, "Started t.service."),
+            (
+                7,
+                "Failed to set 'memory.zswap.max' attribute on '/x' to 'max': No such file",
+            ),
+            (7, "PID file /run/x.pid not readable (yet?)"),
+        ] {
+            assert_eq!(said(priority, message), None, "{message}");
+        }
     }
 }

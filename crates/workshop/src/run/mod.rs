@@ -85,6 +85,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let guest = plan::guest(arguments)?;
     let experiment = plan::experiment(arguments)?;
     experiment.check().map_err(wrong)?;
+    for warning in experiment.warnings() {
+        anstream::eprintln!("{} {warning}", style::strong("warning:"));
+    }
     let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
     let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
@@ -116,8 +119,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(message) = summary.start_refused {
         let unit = experiment.main_unit();
         return Err(WrongUsage(format!(
-            "systemd refused to start {unit}: {}; mend the unit file",
-            message.trim_end_matches('.')
+            "systemd refused to start {unit}: {}; {}",
+            message.trim_end_matches('.'),
+            remedy(&message)
         ))
         .into());
     }
@@ -140,6 +144,21 @@ fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, Experim
     let timeline = experiment.run(&lab);
     spinner.finish_and_clear();
     timeline
+}
+
+/// What to do when systemd refuses to start a unit for this reason.
+fn remedy(message: &str) -> String {
+    let missing = message
+        .strip_prefix("Unit ")
+        .and_then(|rest| rest.strip_suffix(" not found."));
+    match missing {
+        // What Type=dbus and BusName= depend on: systemd.service(5), "Implicit Dependencies".
+        Some("dbus.socket") => "the guest has no D-Bus: add --package dbus".to_owned(),
+        Some(unit) => format!(
+            "add {unit} with --unit, or with --package NAME the Debian package that brings it"
+        ),
+        None => "fix the unit file".to_owned(),
+    }
 }
 
 fn wrong(error: impl std::fmt::Display) -> anyhow::Error {

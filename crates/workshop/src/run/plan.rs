@@ -29,9 +29,9 @@ enum Unit<'a> {
 fn unit<'a>(arguments: &Arguments, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     match named.to_str() {
         Some(name) if !name.contains('/') && !named.exists() => {
-            if arguments.packages.is_empty() {
+            if arguments.packages.is_empty() && !has_template(arguments, name) {
                 return Err(WrongUsage(format!(
-                    "there is no unit file {name} here; mend the path, or name the Debian package that brings this unit \
+                    "there is no unit file {name} here; correct the path, or name the Debian package that brings this unit \
                      with --package"
                 ))
                 .into());
@@ -40,6 +40,18 @@ fn unit<'a>(arguments: &Arguments, named: &'a Path) -> anyhow::Result<Unit<'a>> 
         }
         _ => Ok(Unit::File(named)),
     }
+}
+
+/// Whether the unit is an instance, and its template is among the units or files.
+fn has_template(arguments: &Arguments, name: &str) -> bool {
+    let Some(((stem, _), (_, kind))) = name.split_once('@').zip(name.rsplit_once('.')) else {
+        return false;
+    };
+    let template = format!("{stem}@.{kind}");
+    let is_it = |path: &str| Path::new(path).file_name() == Some(template.as_ref());
+    let mut units = arguments.units.iter().map(|unit| unit.to_string_lossy());
+    let mut files = arguments.files.iter();
+    units.any(|unit| is_it(&unit)) || files.any(|file| is_it(file))
 }
 
 /// The experiment that the arguments describe. It is not checked yet.
@@ -63,7 +75,7 @@ pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
     }
     // clap gives them in pairs.
     for pair in arguments.faults.chunks_exact(2) {
-        let at = span("--at", &pair[0])?;
+        let at = fault_time(&pair[0], &pair[1])?;
         let (fault, unit) = match pair[1].split_once('@') {
             Some((fault, unit)) => (fault, Some(unit)),
             None => (pair[1].as_str(), None),
@@ -86,6 +98,29 @@ pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
     match &arguments.length {
         Some(length) => Ok(experiment.lasting(span("--for", length)?)),
         None => Ok(experiment),
+    }
+}
+
+/// The time before a fault. What people write instead are the two in the other order, or with a comma.
+fn fault_time(time: &str, fault: &str) -> anyhow::Result<Duration> {
+    let expected = |got: &str, right: &str| {
+        WrongUsage(format!(
+            "--at: expected a time and then a fault, got {got}; write: --at {right}"
+        ))
+        .into()
+    };
+    if let Some((time, fault)) = time.split_once([',', '='])
+        && parse_span(time).is_ok()
+    {
+        let got = format!("{time:?} and {fault:?} in one word");
+        return Err(expected(&got, &format!("{time} {fault}")));
+    }
+    match parse_span(time) {
+        Err(_) if parse_span(fault).is_ok() => Err(expected(
+            &format!("{time:?} first"),
+            &format!("{fault} {time}"),
+        )),
+        _ => span("--at", time),
     }
 }
 

@@ -37,6 +37,8 @@ fn run(name: &str, more: Vec<Event>) -> Record {
         role: "main".to_owned(),
         code: "killed".to_owned(),
         status: 9,
+        command: None,
+        is_ignored: false,
     };
     let mut events = vec![
         event(

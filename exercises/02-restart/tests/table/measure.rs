@@ -237,7 +237,9 @@ fn is_restarted(timeline: &Timeline, cause: Cause, setting: &str) -> Result<bool
 
 fn main_exit(event: &Event) -> Option<(&str, i32)> {
     match &event.kind {
-        EventKind::ProcessExited { role, code, status } if role == "main" => Some((code, *status)),
+        EventKind::ProcessExited {
+            role, code, status, ..
+        } if role == "main" => Some((code, *status)),
         _ => None,
     }
 }

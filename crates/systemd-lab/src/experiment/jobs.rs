@@ -1,0 +1,105 @@
+//! Jobs that nobody asked for: another unit's end, start or job has queued them, because of a setting.
+
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::{Experiment, Fault};
+use crate::timeline::Timeline;
+
+/// Jobs of one transaction are queued within this time, and so is what follows from a change of state.
+const AT_ONCE_US: u64 = 20_000;
+
+/// Settings by which a stop of one unit stops another, in the order in which they explain it best: `BindsTo=` also when the
+/// other unit ends by itself. D-Bus has them under the same names. systemd.unit(5), "[Unit] Section Options".
+const STOPPING: [&str; 4] = ["BindsTo", "PartOf", "Requires", "Requisite"];
+
+/// The setting, on both sides, by which a start of one unit stops another.
+const CONFLICTS: [&str; 2] = ["Conflicts", "ConflictedBy"];
+
+/// The words for the job that is queued here; none for a job that the plan asked for, and for a start: that shows in the
+/// unit's states.
+pub(super) fn unasked(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    index: usize,
+) -> Option<String> {
+    let event = &timeline.events()[index];
+    let EventKind::JobQueued { job } = &event.kind else {
+        return None;
+    };
+    let unit = event.unit.as_deref()?;
+    if !["stop", "restart", "try-restart"].contains(&job.as_str())
+        || is_asked(experiment, timeline, event, unit)
+    {
+        return None;
+    }
+    let why = cause(timeline, event, unit);
+    let why = why.map_or_else(String::new, |(setting, other)| {
+        format!(", because of {setting}={other}")
+    });
+    Some(format!("{job} job queued{why}"))
+}
+
+/// Whether a fault of the plan stops or restarts the unit just now.
+fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &str) -> bool {
+    let mut before = timeline
+        .events()
+        .iter()
+        .filter(|it| it.at_us <= event.at_us);
+    let last = before.rfind(|it| matches!(it.kind, EventKind::StepBegan { .. }));
+    let step = last.and_then(|it| match it.kind {
+        EventKind::StepBegan { index } => Some(index),
+        _ => None,
+    });
+    // The step after a fault waits for the next one, and begins before systemd has logged the job.
+    let steps = step
+        .into_iter()
+        .flat_map(|step| [Some(step), step.checked_sub(1)]);
+    let mut faults = steps
+        .flatten()
+        .filter_map(|step| experiment.fault_of_step(step));
+    faults.any(|planned| {
+        let at_us = timeline
+            .time_of(event)
+            .saturating_sub(planned.at)
+            .as_micros();
+        planned.unit == unit
+            && matches!(planned.fault, Fault::Stop | Fault::Restart)
+            && at_us < u128::from(20 * AT_ONCE_US)
+    })
+}
+
+/// The setting and the other unit that explain a job of `unit`, if the unit's settings are known.
+fn cause<'a>(timeline: &'a Timeline, event: &Event, unit: &str) -> Option<(&'static str, &'a str)> {
+    let near = || {
+        let events = timeline.events().iter();
+        events.filter(|it| it.at_us.abs_diff(event.at_us) <= AT_ONCE_US)
+    };
+    let names = |setting: &'static str, other: &str| {
+        let value = timeline.property(unit, setting);
+        let names = value.and_then(|value| value.as_array());
+        names.is_some_and(|names| names.iter().any(|name| name.as_str() == Some(other)))
+    };
+    let others = |wanted: fn(&EventKind) -> bool| {
+        let units = near().filter(move |it| wanted(&it.kind));
+        units
+            .filter_map(|it| it.unit.as_deref())
+            .filter(|other| *other != unit)
+    };
+    let ends = |kind: &EventKind| match kind {
+        EventKind::StateChanged { to, .. } => ["dead", "failed", "stop", "final", "auto-restart"]
+            .iter()
+            .any(|state| to.starts_with(state)),
+        EventKind::JobQueued { job } => ["stop", "restart", "try-restart"].contains(&job.as_str()),
+        _ => false,
+    };
+    let starts = |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "start");
+    let stopping = STOPPING.into_iter().find_map(|setting| {
+        let other = others(ends).find(|other| names(setting, other))?;
+        Some((setting, other))
+    });
+    stopping.or_else(|| {
+        let other =
+            others(starts).find(|other| CONFLICTS.iter().any(|setting| names(setting, other)))?;
+        Some((CONFLICTS[0], other))
+    })
+}

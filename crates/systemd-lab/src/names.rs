@@ -1,0 +1,234 @@
+//! Names that the field gives to numbers: of signals and of exit statuses.
+
+/// Signals by number, from 1: signal(7), x86-64.
+const SIGNALS: [&str; 31] = [
+    "SIGHUP",
+    "SIGINT",
+    "SIGQUIT",
+    "SIGILL",
+    "SIGTRAP",
+    "SIGABRT",
+    "SIGBUS",
+    "SIGFPE",
+    "SIGKILL",
+    "SIGUSR1",
+    "SIGSEGV",
+    "SIGUSR2",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGTERM",
+    "SIGSTKFLT",
+    "SIGCHLD",
+    "SIGCONT",
+    "SIGSTOP",
+    "SIGTSTP",
+    "SIGTTIN",
+    "SIGTTOU",
+    "SIGURG",
+    "SIGXCPU",
+    "SIGXFSZ",
+    "SIGVTALRM",
+    "SIGPROF",
+    "SIGWINCH",
+    "SIGIO",
+    "SIGPWR",
+    "SIGSYS",
+];
+
+/// The first and the last of the signals without names of their own, as glibc counts them (signal(7), "Real-time signals").
+const REAL_TIME: (i32, i32) = (34, 64);
+
+/// What real-time signals are counted from.
+const RTMIN: &str = "SIGRTMIN";
+
+/// What sysexits.h calls these exit statuses: systemd.exec(5), "Process Exit Codes".
+const BSD: [&str; 15] = [
+    "USAGE",
+    "DATAERR",
+    "NOINPUT",
+    "NOUSER",
+    "NOHOST",
+    "UNAVAILABLE",
+    "SOFTWARE",
+    "OSERR",
+    "OSFILE",
+    "CANTCREAT",
+    "IOERR",
+    "TEMPFAIL",
+    "PROTOCOL",
+    "NOPERM",
+    "CONFIG",
+];
+
+/// The status of the first of [`BSD`].
+const FIRST_BSD: i32 = 64;
+
+/// With which statuses a process ends that systemd forked and could not set up, each with the name that systemd gives it:
+/// systemd.exec(5), "Process Exit Codes". A test compares them with the guest's own list.
+const SYSTEMD: [(i32, &str); 44] = [
+    (200, "CHDIR"),
+    (201, "NICE"),
+    (202, "FDS"),
+    (203, "EXEC"),
+    (204, "MEMORY"),
+    (205, "LIMITS"),
+    (206, "OOM_ADJUST"),
+    (207, "SIGNAL_MASK"),
+    (208, "STDIN"),
+    (209, "STDOUT"),
+    (210, "CHROOT"),
+    (211, "IOPRIO"),
+    (212, "TIMERSLACK"),
+    (213, "SECUREBITS"),
+    (214, "SETSCHEDULER"),
+    (215, "CPUAFFINITY"),
+    (216, "GROUP"),
+    (217, "USER"),
+    (218, "CAPABILITIES"),
+    (219, "CGROUP"),
+    (220, "SETSID"),
+    (221, "CONFIRM"),
+    (222, "STDERR"),
+    (224, "PAM"),
+    (225, "NETWORK"),
+    (226, "NAMESPACE"),
+    (227, "NO_NEW_PRIVILEGES"),
+    (228, "SECCOMP"),
+    (229, "SELINUX_CONTEXT"),
+    (230, "PERSONALITY"),
+    (231, "APPARMOR"),
+    (232, "ADDRESS_FAMILIES"),
+    (233, "RUNTIME_DIRECTORY"),
+    (235, "CHOWN"),
+    (236, "SMACK_PROCESS_LABEL"),
+    (237, "KEYRING"),
+    (238, "STATE_DIRECTORY"),
+    (239, "CACHE_DIRECTORY"),
+    (240, "LOGS_DIRECTORY"),
+    (241, "CONFIGURATION_DIRECTORY"),
+    (242, "NUMA_POLICY"),
+    (243, "CREDENTIALS"),
+    (245, "BPF"),
+    (255, "EXCEPTION"),
+];
+
+/// The name of a signal: `SIGTERM`, `SIGRTMIN+3`.
+pub(crate) fn signal_name(number: i32) -> String {
+    let index = usize::try_from(number - 1).ok();
+    match index.and_then(|index| SIGNALS.get(index)) {
+        Some(name) => (*name).to_owned(),
+        None if (REAL_TIME.0..=REAL_TIME.1).contains(&number) => match number - REAL_TIME.0 {
+            0 => RTMIN.to_owned(),
+            more => format!("{RTMIN}+{more}"),
+        },
+        None => format!("signal {number}"),
+    }
+}
+
+/// The number of a signal from its name, with or without `SIG`: `SIGTERM`, `TERM`, `SIGRTMIN+3`, `RTMAX-1`; or from itself.
+pub(crate) fn signal_number(name: &str) -> Option<i32> {
+    let bare = |name: &'static str| name.strip_prefix("SIG").unwrap_or(name);
+    let wanted = name.strip_prefix("SIG").unwrap_or(name);
+    let named = (1..).zip(&SIGNALS).find(|(_, known)| bare(known) == wanted);
+    let number = match named {
+        Some((number, _)) => Some(number),
+        None => match (wanted.strip_prefix("RTMIN"), wanted.strip_prefix("RTMAX")) {
+            (Some(""), _) => Some(REAL_TIME.0),
+            (_, Some("")) => Some(REAL_TIME.1),
+            (Some(more), _) => offset(more, '+').map(|more| REAL_TIME.0 + more),
+            (_, Some(less)) => offset(less, '-').map(|less| REAL_TIME.1 - less),
+            _ => wanted.parse().ok().filter(|number| *number > 0),
+        },
+    };
+    let is_signal = |number: &i32| {
+        *number <= SIGNALS.len() as i32 || (REAL_TIME.0..=REAL_TIME.1).contains(number)
+    };
+    number.filter(is_signal)
+}
+
+fn offset(text: &str, sign: char) -> Option<i32> {
+    let digits = text.strip_prefix(sign)?;
+    digits
+        .parse()
+        .ok()
+        .filter(|it| (0..=REAL_TIME.1).contains(it))
+}
+
+/// All signals that have names of their own, for error texts.
+pub(crate) fn signal_names() -> String {
+    format!("{} and {RTMIN}+N", SIGNALS.join(" "))
+}
+
+/// An exit status with the name that systemd gives it, if it gives one that says something of its cause: `226/NAMESPACE`,
+/// `78/CONFIG`, `1`.
+pub(crate) fn exit_status(status: i32) -> String {
+    let of_systemd = SYSTEMD.iter().find(|(known, _)| *known == status);
+    let of_bsd = usize::try_from(status - FIRST_BSD)
+        .ok()
+        .and_then(|index| BSD.get(index));
+    match of_systemd.map(|(_, name)| name).or(of_bsd) {
+        Some(name) => format!("{status}/{name}"),
+        None => status.to_string(),
+    }
+}
+
+/// The statuses that have names, for the test that compares them with the guest's.
+#[doc(hidden)]
+pub fn named_exit_statuses() -> Vec<(i32, &'static str)> {
+    let bsd = (FIRST_BSD..).zip(BSD);
+    bsd.chain(SYSTEMD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_signal_is_read_as_it_is_written() {
+        for number in (1..=31).chain(34..=64) {
+            let name = signal_name(number);
+            assert!(name.starts_with("SIG"), "{name}");
+            assert_eq!(signal_number(&name), Some(number), "{name}");
+            assert_eq!(signal_number(&name[3..]), Some(number), "{name}");
+            assert_eq!(signal_number(&number.to_string()), Some(number));
+        }
+        assert_eq!(signal_name(31), "SIGSYS");
+        assert_eq!(signal_number("SIGRTMIN+3"), Some(37));
+        assert_eq!(signal_number("RTMAX-1"), Some(63));
+        for wrong in [
+            "",
+            "SIG",
+            "SIGFOO",
+            "0",
+            "-1",
+            "32",
+            "65",
+            "SIGRTMIN+31",
+            "SIGRTMIN-1",
+            "RTMIN+x",
+        ] {
+            assert_eq!(signal_number(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn statuses_have_systemds_names() {
+        let shown = [0, 1, 63, 64, 78, 79, 203, 217, 223, 226, 255].map(exit_status);
+        assert_eq!(
+            shown,
+            [
+                "0",
+                "1",
+                "63",
+                "64/USAGE",
+                "78/CONFIG",
+                "79",
+                "203/EXEC",
+                "217/USER",
+                "223",
+                "226/NAMESPACE",
+                "255/EXCEPTION"
+            ]
+        );
+    }
+}
