@@ -38,6 +38,7 @@ pub mod doctor;
 mod elf;
 mod error;
 pub mod experiment;
+pub mod findings;
 mod guest;
 mod guest_file;
 mod image;

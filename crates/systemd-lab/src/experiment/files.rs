@@ -80,7 +80,15 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
 
 /// What systemd will ignore in the unit files among these, and why.
 pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let texts = texts(files).into_iter();
+    texts
+        .flat_map(|(name, text)| unit_file::unknown_names(&name, &text))
+        .collect()
+}
+
+/// The unit files and drop-ins among these, by their names below systemd's directory.
+pub(super) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
     for file in files {
         let Some(name) = in_unit_directory(file.path()) else {
             continue;
@@ -92,10 +100,10 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
         // What cannot be read is an error of `check`.
         let content = file.load().map(|loaded| loaded.content);
         if let Ok(text) = String::from_utf8(content.unwrap_or_default()) {
-            warnings.extend(unit_file::unknown_names(name, &text));
+            texts.push((name.to_owned(), text));
         }
     }
-    warnings
+    texts
 }
 
 /// Where packages put units, as the image's archive names it.

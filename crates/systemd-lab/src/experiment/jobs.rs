@@ -39,6 +39,17 @@ pub(super) fn unasked(
     Some(format!("{job} job queued{why}"))
 }
 
+/// The setting and the other unit that queued a stop job for this unit, if something did.
+pub(crate) fn cause_of_stop<'a>(
+    timeline: &'a Timeline,
+    unit: &str,
+) -> Option<(&'static str, &'a str)> {
+    let mut jobs = timeline
+        .of(unit)
+        .filter(|event| matches!(&event.kind, EventKind::JobQueued { job } if job == "stop"));
+    jobs.find_map(|event| cause(timeline, event, unit))
+}
+
 /// Whether a fault of the plan stops or restarts the unit just now.
 fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &str) -> bool {
     let mut before = timeline

@@ -32,7 +32,7 @@ mod saved;
 mod span;
 mod story;
 mod summary;
-mod unit_file;
+pub(crate) mod unit_file;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,6 +40,7 @@ use std::time::Duration;
 use serde::Serialize;
 use systemd_lab_protocol::Scenario;
 
+use crate::findings::{self, Finding, Sources};
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
 use crate::picture::Picture;
@@ -47,11 +48,12 @@ use crate::timeline::Timeline;
 
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
+pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
 pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
 pub use story::Line;
-pub use summary::{FaultSummary, ProbeSummary, Recovery, Summary};
+pub use summary::{FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, UnitSummary};
 
 /// Where units are put: they win over the same ones of packages.
 const UNIT_DIRECTORY: &str = "/etc/systemd/system";
@@ -368,6 +370,20 @@ impl Experiment {
             .steps(faults.collect())
     }
 
+    /// What the run shows that the author of its units should know.
+    pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
+        let mut sources = Sources::new(self.units.clone(), files::texts(&self.files));
+        for planned in &self.faults {
+            let at_us = planned.at.as_micros() as u64;
+            match planned.fault {
+                Fault::Freeze => sources.freezes(&planned.unit, at_us),
+                Fault::Stop | Fault::Restart => sources.stops(&planned.unit),
+                _ => {}
+            }
+        }
+        findings::find(timeline, &sources)
+    }
+
     /// What came of it, in figures.
     pub fn summary(&self, timeline: &Timeline) -> Summary {
         summary::of(self, timeline)
@@ -399,7 +415,7 @@ fn is_unit_name(name: &str) -> bool {
 }
 
 /// `worker@.service` of `worker@1.service`.
-fn template_of(unit: &str) -> String {
+pub(crate) fn template_of(unit: &str) -> String {
     let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
     parts.map_or_else(String::new, |((stem, _), (_, kind))| {
         format!("{stem}@.{kind}")

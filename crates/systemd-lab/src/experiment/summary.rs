@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Experiment, PlannedFault, Probe};
+use super::{Experiment, Fault, PlannedFault, Probe, jobs};
 use crate::timeline::Timeline;
 
 /// What came of an experiment.
@@ -21,6 +21,8 @@ pub struct Summary {
     pub state_at_end: String,
     /// What systemd said when it refused to start the unit at time 0, if it did.
     pub start_refused: Option<String>,
+    /// One for each unit of the plan, the main one first.
+    pub units: Vec<UnitSummary>,
     /// One for each probe, in the order of the experiment.
     pub probes: Vec<ProbeSummary>,
     /// One for each fault, in order.
@@ -56,10 +58,32 @@ pub struct FaultSummary {
     pub planned: PlannedFault,
     /// What systemd said when it refused it, e.g. because there was no process to kill.
     pub refused: Option<String>,
+    /// What became of the job that it queued, if it queued one.
+    pub job: Option<JobOutcome>,
     /// When the unit it hit was up again, as systemd sees it.
     pub running: Recovery,
     /// When all probes succeeded again; none without a probe.
     pub answering: Option<Recovery>,
+}
+
+/// The job of a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobOutcome {
+    /// `start`, `stop`, `restart` or `reload`.
+    pub job: &'static str,
+    /// `done`, `failed`, `timeout`, `canceled`, …; none if it did not end before the next fault.
+    pub result: Option<String>,
+}
+
+/// What became of one unit of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnitSummary {
+    /// Its name.
+    pub unit: String,
+    /// How often systemd restarted it: by itself, or because another unit was restarted.
+    pub restarts: u32,
+    /// Its sub-state at the end, e.g. `running` or `failed`.
+    pub state_at_end: String,
 }
 
 /// Whether something came back after a fault.
@@ -70,6 +94,8 @@ pub enum Recovery {
     NeverGone,
     /// It was there again this long after the fault.
     After(#[serde(serialize_with = "microseconds")] Duration),
+    /// It was gone, and did not come back before the next fault of the plan.
+    NotBeforeNext,
     /// It was gone, and did not come back until the end.
     NotAgain,
 }
@@ -109,18 +135,46 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     let restarts = timeline.of(unit);
     let restarts =
         restarts.filter(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
-    let last_state = timeline.of(unit).rev().find_map(|event| match &event.kind {
-        EventKind::StateChanged { to, .. } => Some(to.clone()),
-        _ => None,
-    });
+    let units = experiment.units.iter().filter(|it| !it.contains("@."));
     Summary {
         restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
-        state_at_end: last_state.unwrap_or_else(|| "dead".to_owned()),
+        state_at_end: state_at_end(timeline, unit),
+        units: units
+            .map(|unit| unit_summary(experiment, timeline, unit))
+            .collect(),
         start_refused: refusal(timeline, experiment.start_step()),
         probes: probes
             .map(|(probe, changes)| probe_summary(timeline, &probe.name(), changes, end))
             .collect(),
         faults: fault_summaries(experiment, timeline, &probed),
+    }
+}
+
+fn state_at_end(timeline: &Timeline, unit: &str) -> String {
+    let last = timeline.of(unit).rev().find_map(|event| match &event.kind {
+        EventKind::StateChanged { to, .. } => Some(to.clone()),
+        _ => None,
+    });
+    last.unwrap_or_else(|| "dead".to_owned())
+}
+
+fn unit_summary(experiment: &Experiment, timeline: &Timeline, unit: &str) -> UnitSummary {
+    let events = timeline.events().iter().enumerate();
+    let restarts = events.filter(|(index, event)| {
+        event.is_about(unit)
+            && match &event.kind {
+                EventKind::RestartScheduled { .. } => true,
+                // Another unit's restart, by Requires= or PartOf=.
+                EventKind::JobQueued { job } if job.ends_with("restart") => {
+                    jobs::unasked(experiment, timeline, *index).is_some()
+                }
+                _ => false,
+            }
+    });
+    UnitSummary {
+        unit: unit.to_owned(),
+        restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
+        state_at_end: state_at_end(timeline, unit),
     }
 }
 
@@ -159,7 +213,12 @@ fn probe_summary(
     let (attempts, failed) = counted.unwrap_or_default();
     let first = changes.iter().position(|change| change.is_up);
     let since_first = first.map_or(&[][..], |first| &changes[first..]);
-    let outages = outages(since_first, end);
+    // One that never answers is an outage from the beginning to the end.
+    let never = vec![end];
+    let outages = match first {
+        None if attempts > 0 => never,
+        _ => outages(since_first, end),
+    };
     let gone: Duration = outages.iter().sum();
     let first_success = since_first.first().map(|change| change.at);
     let availability = first_success.map(|first| {
@@ -226,6 +285,7 @@ fn fault_summaries(
             FaultSummary {
                 planned: planned.clone(),
                 refused: refusal(timeline, index),
+                job: job_of(timeline, planned, at, next),
                 running: recovery(&state_changes(timeline, &planned.unit), at, next),
                 answering: of_probes.into_iter().max_by_key(severity),
             }
@@ -233,16 +293,54 @@ fn fault_summaries(
     summaries.collect()
 }
 
+/// What became of the job that the fault queued. A restart goes on as a start job.
+fn job_of(
+    timeline: &Timeline,
+    planned: &PlannedFault,
+    at: Duration,
+    next: Option<Duration>,
+) -> Option<JobOutcome> {
+    let job = match planned.fault {
+        Fault::Start => "start",
+        Fault::Stop => "stop",
+        Fault::Restart => "restart",
+        Fault::Reload => "reload",
+        Fault::Kill(_) | Fault::Freeze | Fault::Thaw => return None,
+    };
+    let ended = timeline.of(&planned.unit).filter(|event| {
+        let ended = timeline.time_of(event);
+        ended >= at && next.is_none_or(|next| ended < next)
+    });
+    let results = ended.filter_map(|event| match &event.kind {
+        EventKind::JobEnded { job: ended, result }
+            if ended == job || (job == "restart" && ended == "start") =>
+        {
+            Some((ended.as_str(), result.clone()))
+        }
+        _ => None,
+    });
+    let mut results: Vec<(&str, String)> = results.collect();
+    if job == "restart" && results.first().is_some_and(|(_, result)| result == "done") {
+        results.remove(0);
+    }
+    Some(JobOutcome {
+        job,
+        result: results.into_iter().next().map(|(_, result)| result),
+    })
+}
+
 /// Of several, the worst counts.
 fn severity(recovery: &Recovery) -> Duration {
     match recovery {
         Recovery::NeverGone => Duration::ZERO,
         Recovery::After(time) => *time,
+        Recovery::NotBeforeNext => Duration::MAX - Duration::from_micros(1),
         Recovery::NotAgain => Duration::MAX,
     }
 }
 
-/// Whether what changes so was gone after a fault (before the next one), and when it was there again.
+/// Whether what changes so was gone after a fault, and when it was there again: both before the next fault. What comes back later
+/// comes back from that one.
 fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Recovery {
     let before = changes.iter().rev().find(|change| change.at < fault);
     let gone_before = before.is_none_or(|change| !change.is_up);
@@ -254,6 +352,7 @@ fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Reco
         }
     }
     match after.find(|change| change.is_up) {
+        Some(change) if next.is_some_and(|next| change.at >= next) => Recovery::NotBeforeNext,
         Some(change) => Recovery::After(change.at - fault),
         None => Recovery::NotAgain,
     }
@@ -347,8 +446,8 @@ mod tests {
         let after = |fault, next: Option<u64>| recovery(&seen, seconds(fault), next.map(seconds));
         assert_eq!(after(5, Some(9)), Recovery::NeverGone);
         assert_eq!(after(10, Some(60)), Recovery::After(seconds(5)));
-        // A hang, ended by the fault that comes next: both count from their own time.
-        assert_eq!(after(60, Some(120)), Recovery::After(seconds(65)));
+        // A hang, ended by the fault that comes next.
+        assert_eq!(after(60, Some(120)), Recovery::NotBeforeNext);
         assert_eq!(after(120, None), Recovery::After(seconds(5)));
         assert_eq!(after(130, None), Recovery::NeverGone);
         assert_eq!(recovery(&seen[..5], seconds(60), None), Recovery::NotAgain);

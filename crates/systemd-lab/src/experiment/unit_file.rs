@@ -25,15 +25,15 @@ const LONG_NAME: usize = 12;
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A setting of a unit file.
-struct Setting<'a> {
-    line: usize,
+pub(crate) struct Setting<'a> {
+    pub(crate) line: usize,
     section: &'a str,
-    name: &'a str,
-    value: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a str,
 }
 
 /// The lines of a unit file or a drop-in that are settings; a line that ends in a backslash goes on in the next.
-fn settings(text: &str) -> Vec<Setting<'_>> {
+pub(crate) fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut section = "";
     let mut goes_on = false;
     let mut found = Vec::new();

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use serde_json::json;
-use systemd_lab::experiment::{FaultSummary, ProbeSummary, Recovery, Summary, span_text};
+use serde_json::{Value, json};
+use systemd_lab::experiment::{
+    Fault, FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, span_text,
+};
+use systemd_lab::findings::{Finding, Severity};
 use systemd_lab::{Experiment, Guest, Timeline, clock_time};
 
 use crate::style;
@@ -24,6 +27,20 @@ pub(super) fn json(
     summary: &Summary,
 ) -> anyhow::Result<String> {
     let microseconds = u64::try_from(experiment.length().as_micros()).unwrap_or(u64::MAX);
+    let findings: Vec<Value> = experiment
+        .findings(timeline)
+        .iter()
+        .map(|finding| {
+            json!({
+                "finding": finding,
+                "severity": finding.rule.severity(),
+                "what": finding.what(),
+                "change": finding.change(),
+                "manual": finding.manual(),
+                "guide": finding.guide(),
+            })
+        })
+        .collect();
     let document = json!({
         "version": JSON_VERSION,
         "unit": experiment.main_unit(),
@@ -36,6 +53,7 @@ pub(super) fn json(
         "scenario": experiment.scenario(),
         "files": experiment.files(),
         "summary": summary,
+        "findings": findings,
         "timeline": timeline,
     });
     Ok(serde_json::to_string_pretty(&document)?)
@@ -64,6 +82,7 @@ pub(super) fn text(
     text.push('\n');
     text += &shortened(&told(experiment, timeline, logs));
     text.push('\n');
+    text += &found(&experiment.findings(timeline));
     text += &summarized(experiment, summary);
     text
 }
@@ -112,6 +131,30 @@ fn shortened(lines: &[String]) -> String {
     format!("{begin}{}\n{}", style::faint(note), whole(end))
 }
 
+/// Findings, each with the line that decides, what to change and where to read.
+fn found(findings: &[Finding]) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{}\n", style::strong("Findings"));
+    for finding in findings {
+        let mark = match finding.rule.severity() {
+            Severity::Error => "✗",
+            Severity::Warning => "!",
+        };
+        text += &format!("  {mark} {}.\n", finding.what());
+        if let Some(place) = &finding.place {
+            text += &format!("    {}:{}: {}\n", place.file, place.line, place.text);
+        }
+        text += &format!(
+            "    To change it: {}. See {}.\n",
+            finding.change(),
+            finding.manual()
+        );
+    }
+    text + "\n"
+}
+
 fn summarized(experiment: &Experiment, summary: &Summary) -> String {
     let mut text = format!("{}\n", style::strong("Summary"));
     let mut row = |name: &str, value: String| text += &format!("  {name:<20}{value}\n");
@@ -120,9 +163,22 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
         row("Availability", availability(probe));
         row("Longest outage", outages(probe));
     }
-    row("Restarts by systemd", summary.restarts.to_string());
     let unit = experiment.main_unit();
-    row("At the end", format!("{unit} is {}", summary.state_at_end));
+    if let [_, _, ..] = summary.units.as_slice() {
+        for (index, one) in summary.units.iter().enumerate() {
+            let name = ["Units", ""][index.min(1)];
+            let (unit, state) = (&one.unit, &one.state_at_end);
+            let times = match one.restarts {
+                0 => "not restarted by systemd".to_owned(),
+                1 => "restarted by systemd once".to_owned(),
+                many => format!("restarted by systemd {many} times"),
+            };
+            row(name, format!("{unit}: {times}, {state} at the end"));
+        }
+    } else {
+        row("Restarts by systemd", summary.restarts.to_string());
+        row("At the end", format!("{unit} is {}", summary.state_at_end));
+    }
     if summary.faults.is_empty() {
         return text;
     }
@@ -170,7 +226,12 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
     };
     let up = match &fault.refused {
         Some(message) => format!("refused: {message}"),
-        None => recovered(fault.running, "never down"),
+        None => match &fault.job {
+            // What a reload did is the job's result, and not that the service was up.
+            Some(job) if job.result.as_deref() != Some("done") => job_text(job),
+            Some(job) if planned.fault == Fault::Reload => job_text(job),
+            _ => recovered(fault.running, "never down"),
+        },
     };
     let answers = fault
         .answering
@@ -178,11 +239,20 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
     [span_text(planned.at), name, up, answers]
 }
 
+fn job_text(outcome: &JobOutcome) -> String {
+    let job = outcome.job;
+    match &outcome.result {
+        Some(result) => format!("{job} job: {result}"),
+        None => format!("the {job} job never ended"),
+    }
+}
+
 fn recovered(recovery: Recovery, never_gone: &str) -> String {
     match recovery {
         Recovery::NeverGone => never_gone.to_owned(),
         Recovery::After(time) if time < TENTH => "at once".to_owned(),
         Recovery::After(time) => format!("after {}", tenths(time)),
+        Recovery::NotBeforeNext => "not before the next fault".to_owned(),
         Recovery::NotAgain => "not until the end".to_owned(),
     }
 }

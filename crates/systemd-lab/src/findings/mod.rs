@@ -1,0 +1,189 @@
+//! What a run shows that its service's author should know: findings, as data.
+//!
+//! A [`Finding`] names the rule, the unit, the setting that decides with its file and line, and when it showed. It becomes text
+//! at the very end: [`Finding::what`], [`Finding::change`]. Rules know systemd, not exercises. Each looks at the events of one
+//! unit, its effective properties and its unit file, and none may blame a service that is right.
+
+mod rules;
+mod source;
+mod words;
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::timeline::Timeline;
+
+pub(crate) use source::Sources;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The service does not work because of it.
+    Error,
+    /// The service works, and will not where it matters.
+    Warning,
+}
+
+/// A line of a unit file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The file's name, e.g. `my.service` or `my.service.d/limit.conf`.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The line's text, e.g. `Restart=always`.
+    pub text: String,
+}
+
+/// What a run shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The unit that it is about.
+    pub unit: String,
+    /// What was found, with the facts that its text needs.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// The setting that decides, if one is written in a unit file of the run.
+    pub place: Option<Place>,
+    /// When it showed, since the beginning of the run, in microseconds: the first times, ten at most.
+    pub at_us: Vec<u64>,
+}
+
+/// What was found. The names of the settings in it are systemd's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// `Type=notify`, and the start timed out without `READY=1`.
+    NeverReady,
+    /// `READY=1` was sent before something listened.
+    ReadyBeforeListening {
+        /// What listened later.
+        address: String,
+        /// How much later, in microseconds.
+        later_us: u64,
+    },
+    /// systemd dropped a notification because of `NotifyAccess=`.
+    NotificationDropped {
+        /// The setting's effective value.
+        access: String,
+    },
+    /// `Type=notify-reload`, and `RELOADING=1` came without `MONOTONIC_USEC=`.
+    ReloadWithoutStamp,
+    /// A reload ran into its deadline.
+    ReloadNeverEnds,
+    /// The start limit was hit, and nothing sets it: the default.
+    DefaultStartLimit {
+        /// `StartLimitBurst=`
+        burst: u64,
+        /// `StartLimitIntervalSec=`, in microseconds.
+        interval_us: u64,
+    },
+    /// `RestartSteps=`: the delay does not go back, however long the service has run.
+    StepsNeverReset {
+        /// How long it ran before a restart that was delayed more than the first one, in microseconds.
+        ran_us: u64,
+        /// That delay, in microseconds.
+        delay_us: u64,
+    },
+    /// A stop took until its deadline and ended in SIGKILL.
+    StopSignalIgnored {
+        /// The deadline, in microseconds.
+        timeout_us: u64,
+        /// The signal that was ignored.
+        signal: String,
+        /// The process that was killed in the end, by name.
+        process: String,
+    },
+    /// A stop that was asked for left the unit failed.
+    StopCountsAsFailure {
+        /// How the main process ended, as `SuccessExitStatus=` takes it.
+        status: String,
+    },
+    /// `Restart=` could not act, because another unit's end had queued a stop job.
+    StoppedByDependency {
+        /// The setting.
+        setting: String,
+        /// The other unit.
+        other: String,
+    },
+    /// A start job failed because that of another unit did.
+    DependencyFailed,
+    /// A condition or an assert was not met: nothing was started.
+    ConditionUnmet {
+        /// systemd's own words.
+        message: String,
+    },
+    /// systemd could not set up a process.
+    ExecFailed {
+        /// The exit status with systemd's name for it.
+        status: String,
+        /// systemd's own words.
+        message: String,
+    },
+    /// The kernel's OOM killer ended a process.
+    OutOfMemory {
+        /// `OOMPolicy=`
+        policy: String,
+    },
+    /// `Type=forking`, and its PID file was not there.
+    NoPidFile {
+        /// `PIDFile=`
+        file: String,
+    },
+    /// `Type=dbus`, and its name was not taken on the bus in time.
+    NoBusName {
+        /// `BusName=`
+        name: String,
+    },
+    /// A timer fires, and its service is still active.
+    TimerFindsActiveService {
+        /// The service.
+        service: String,
+    },
+    /// All processes hung, and nothing ended that.
+    HangUnnoticed,
+}
+
+impl Rule {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Rule::ReadyBeforeListening { .. }
+            | Rule::ReloadWithoutStamp
+            | Rule::StepsNeverReset { .. }
+            | Rule::StopSignalIgnored { .. }
+            | Rule::StopCountsAsFailure { .. }
+            | Rule::HangUnnoticed => Severity::Warning,
+            _ => Severity::Error,
+        }
+    }
+}
+
+/// The most times that a finding keeps.
+const MOST_TIMES: usize = 10;
+
+impl Finding {
+    fn new(unit: &str, rule: Rule, at: impl IntoIterator<Item = Duration>) -> Finding {
+        let at = at.into_iter().take(MOST_TIMES);
+        Finding {
+            unit: unit.to_owned(),
+            rule,
+            place: None,
+            at_us: at.map(|at| at.as_micros() as u64).collect(),
+        }
+    }
+}
+
+/// All findings of a run about these units, errors first, then in the order in which they showed.
+pub(crate) fn find(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = sources
+        .units()
+        .iter()
+        .flat_map(|unit| rules::of_unit(timeline, unit, sources))
+        .collect();
+    findings.sort_by_key(|finding| (finding.rule.severity(), finding.at_us.first().copied()));
+    findings
+}

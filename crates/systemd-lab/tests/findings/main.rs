@@ -1,0 +1,370 @@
+//! Each finding on a service that has the fault, and on one that is right and must get none. They run side by side in a few
+//! guests: what is found belongs to its unit.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use systemd_lab::Timeline;
+use systemd_lab::experiment::{Experiment, Fault};
+use systemd_lab::findings::{Finding, Rule};
+
+use support::{PROGRAM, lab, program};
+
+/// A unit that only starts others.
+const STARTER: &str = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
+
+/// A service whose faults the plan causes.
+struct Tried {
+    unit: &'static str,
+    text: String,
+    faults: Vec<(u64, Fault)>,
+    /// The rule that must be found, and the line that must decide; none for a service that is right.
+    expected: Option<(&'static str, &'static str)>,
+}
+
+fn tried(unit: &'static str, text: &str, expected: Option<(&'static str, &'static str)>) -> Tried {
+    Tried {
+        unit,
+        text: text.to_owned(),
+        faults: vec![(1, Fault::Start)],
+        expected,
+    }
+}
+
+impl Tried {
+    fn at(mut self, seconds: u64, fault: Fault) -> Tried {
+        self.faults.push((seconds, fault));
+        self
+    }
+}
+
+fn service(lines: &str) -> String {
+    format!("[Service]\n{lines}\n")
+}
+
+/// Runs them all in one guest, and holds what is found against what is expected.
+fn check(services: &[Tried], length: u64) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |unit: &str| folder.path().join(unit);
+    fs::write(path("starter.service"), STARTER).expect("there is room");
+    let mut experiment = Experiment::new(path("starter.service"))
+        .file(program())
+        .lasting(Duration::from_secs(length));
+    for one in services {
+        fs::write(path(one.unit), &one.text).expect("there is room");
+        experiment = experiment.unit(path(one.unit));
+        for (at, fault) in &one.faults {
+            experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), *fault);
+        }
+    }
+    let timeline = experiment.run(&lab()).expect("the lab works");
+    let findings = experiment.findings(&timeline);
+    let mut by_unit: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in &findings {
+        by_unit.entry(&finding.unit).or_default().push(finding);
+    }
+    for one in services {
+        let found = by_unit.remove(one.unit).unwrap_or_default();
+        let told = || {
+            format!(
+                "{}: {found:#?}\n{}",
+                one.unit,
+                of(&experiment, &timeline, one.unit)
+            )
+        };
+        match one.expected {
+            None => assert!(found.is_empty(), "{}", told()),
+            Some((rule, line)) => {
+                let named = found.iter().find(|finding| name(&finding.rule) == rule);
+                let named = named.unwrap_or_else(|| panic!("no {rule}: {}", told()));
+                let place = named.place.as_ref().map_or("", |place| place.text.as_str());
+                assert_eq!(place, line, "{}", told());
+                assert!(!named.at_us.is_empty(), "{}", told());
+                // A sentence for each, with nothing left open.
+                assert!(named.what().contains(one.unit), "{}", named.what());
+                assert!(!named.change().is_empty());
+                assert!(named.manual().contains(['3', '5']), "{}", named.manual());
+                assert_eq!(found.len(), 1, "nothing else is found: {}", told());
+            }
+        }
+    }
+    assert!(by_unit.is_empty(), "{by_unit:#?}");
+}
+
+fn of(experiment: &Experiment, timeline: &Timeline, unit: &str) -> String {
+    let lines = experiment.text(timeline);
+    let of_unit = lines.lines().filter(|line| line.contains(unit));
+    of_unit.collect::<Vec<_>>().join("\n")
+}
+
+fn name(rule: &Rule) -> String {
+    let value = serde_json::to_value(rule).expect("it is data");
+    value["rule"].as_str().unwrap_or_default().to_owned()
+}
+
+/// A shell that notifies systemd: `{}` is what it does.
+fn shell(kind: &str, body: &str) -> String {
+    service(&format!(
+        "Type={kind}\nNotifyAccess=all\nTimeoutStartSec=5s\nExecStart=/usr/bin/bash -c '{body}'"
+    ))
+}
+
+const LOOP: &str = "while :; do sleep 1; done";
+
+#[test]
+fn readiness_and_reloads() {
+    let stamped =
+        "trap \"systemd-notify --reloading; systemd-notify --ready\" HUP; systemd-notify --ready";
+    let bare =
+        "trap \"systemd-notify RELOADING=1; systemd-notify READY=1\" HUP; systemd-notify --ready";
+    let endless = "trap \"systemd-notify --reloading\" HUP; systemd-notify --ready";
+    check(
+        &[
+            tried(
+                "never.service",
+                &shell("notify", LOOP),
+                Some(("never-ready", "Type=notify")),
+            ),
+            tried(
+                "ready.service",
+                &shell("notify", &format!("systemd-notify --ready; {LOOP}")),
+                None,
+            ),
+            tried(
+                "early.service",
+                &shell(
+                    "notify",
+                    &format!(
+                        "systemd-notify --ready; sleep 2; exec {PROGRAM} serve 127.0.0.1:7001"
+                    ),
+                ),
+                Some(("ready-before-listening", "Type=notify")),
+            ),
+            tried(
+                "dropped.service",
+                &service(
+                    "Type=notify\nNotifyAccess=main\nUser=nobody\nTimeoutStartSec=5s\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; sleep 100'",
+                ),
+                Some(("notification-dropped", "NotifyAccess=main")),
+            ),
+            tried(
+                "stamped.service",
+                &shell("notify-reload", &format!("{stamped}; {LOOP}")),
+                None,
+            )
+            .at(10, Fault::Reload),
+            tried(
+                "bare.service",
+                &shell("notify-reload", &format!("{bare}; {LOOP}")),
+                Some(("reload-without-stamp", "Type=notify-reload")),
+            )
+            .at(10, Fault::Reload),
+            tried(
+                "endless.service",
+                &shell("notify-reload", &format!("{endless}; {LOOP}")),
+                Some(("reload-never-ends", "Type=notify-reload")),
+            )
+            .at(10, Fault::Reload),
+        ],
+        60,
+    );
+}
+
+#[test]
+fn restarts_and_limits() {
+    let chosen = "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=1min\n[Service]\nExecStart=/usr/bin/false\nRestart=always\nRestartSec=1s\n";
+    let grows = "Type=exec\nRestart=always\nRestartSec=1s\nRestartSteps=3\nRestartMaxDelaySec=60s\nExecStart=/usr/bin/sleep";
+    check(
+        &[
+            tried(
+                "default.service",
+                &service("ExecStart=/usr/bin/false\nRestart=always"),
+                Some(("default-start-limit", "Restart=always")),
+            ),
+            tried("chosen.service", chosen, None),
+            tried(
+                "grows.service",
+                &service(&format!("{grows} 100")),
+                Some(("steps-never-reset", "RestartSteps=3")),
+            ),
+            tried("quick.service", &service(&format!("{grows} 20")), None),
+            tried(
+                "plain.service",
+                &service("Type=exec\nRestart=always\nRestartSec=1s\nExecStart=/usr/bin/sleep 100"),
+                None,
+            ),
+        ],
+        400,
+    );
+}
+
+#[test]
+fn stops_and_hangs() {
+    let stop = |tried: Tried| tried.at(10, Fault::Stop);
+    check(
+        &[
+            stop(tried(
+                "deaf.service",
+                &service(&format!("TimeoutStopSec=3s\nExecStart=/usr/bin/bash -c 'trap \"\" TERM; {LOOP}'")),
+                Some(("stop-signal-ignored", "TimeoutStopSec=3s")),
+            )),
+            stop(tried("hears.service", &service("ExecStart=/usr/bin/sleep infinity"), None)),
+            stop(tried(
+                "status.service",
+                &service(&format!("ExecStart=/usr/bin/bash -c 'trap \"exit 143\" TERM; {LOOP}'")),
+                Some((
+                    "stop-counts-as-failure",
+                    "ExecStart=/usr/bin/bash -c 'trap \"exit 143\" TERM; while :; do sleep 1; done'",
+                )),
+            )),
+            stop(tried(
+                "known.service",
+                &service(&format!("SuccessExitStatus=143\nExecStart=/usr/bin/bash -c 'trap \"exit 143\" TERM; {LOOP}'")),
+                None,
+            )),
+            tried(
+                "hung.service",
+                &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
+                Some(("hang-unnoticed", "Type=exec")),
+            )
+            .at(20, Fault::Freeze),
+            tried(
+                "watched.service",
+                &service(&format!("Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nRestart=on-failure\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 1; done'")),
+                None,
+            )
+            .at(20, Fault::Freeze),
+        ],
+        80,
+    );
+}
+
+#[test]
+fn dependencies_conditions_and_timers() {
+    let bound = "[Unit]\nBindsTo=other.service\nAfter=other.service\n[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=always\n";
+    let wanting = bound.replace("BindsTo=", "Wants=");
+    let needs = "[Unit]\nRequires=fails.service\nAfter=fails.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    let unmet =
+        "[Unit]\nConditionPathExists=/etc/absent\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    let remains = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/usr/bin/true\n";
+    check(
+        &[
+            tried(
+                "bound.service",
+                bound,
+                Some(("stopped-by-dependency", "BindsTo=other.service")),
+            ),
+            tried("wanting.service", &wanting, None),
+            tried(
+                "other.service",
+                &service("ExecStart=/usr/bin/sleep infinity"),
+                None,
+            )
+            .at(20, Fault::Stop),
+            tried(
+                "needs.service",
+                needs,
+                Some(("dependency-failed", "Requires=fails.service")),
+            ),
+            tried("likes.service", &needs.replace("Requires=", "Wants="), None),
+            tried(
+                "fails.service",
+                &service("Type=oneshot\nExecStart=/usr/bin/false"),
+                None,
+            ),
+            tried(
+                "unmet.service",
+                unmet,
+                Some(("condition-unmet", "ConditionPathExists=/etc/absent")),
+            ),
+            tried("met.service", &unmet.replace("absent", "passwd"), None),
+            tried(
+                "once.timer",
+                "[Timer]\nOnActiveSec=5s\nOnUnitActiveSec=20s\nUnit=stays.service\n",
+                Some(("timer-finds-active-service", "RemainAfterExit=yes")),
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried("stays.service", remains, None)
+            },
+            tried(
+                "often.timer",
+                "[Timer]\nOnCalendar=*:*:0/20\nUnit=goes.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "goes.service",
+                    &remains.replace("RemainAfterExit=yes\n", ""),
+                    None,
+                )
+            },
+        ],
+        90,
+    );
+}
+
+#[test]
+fn processes_that_cannot_be_set_up() {
+    let sleep = "ExecStart=/usr/bin/sleep infinity";
+    let forks = |body: &str| {
+        service(&format!(
+            "Type=forking\nPIDFile=/run/forks-%N.pid\nTimeoutStartSec=5s\nExecStart=/usr/bin/bash -c '{body}'"
+        ))
+    };
+    check(
+        &[
+            tried(
+                "user.service",
+                &service(&format!("User=absent\n{sleep}")),
+                Some(("exec-failed", "User=absent")),
+            ),
+            tried(
+                "nobody.service",
+                &service(&format!("User=nobody\n{sleep}")),
+                None,
+            ),
+            tried(
+                "folder.service",
+                &service(&format!("WorkingDirectory=/absent\n{sleep}")),
+                Some(("exec-failed", "WorkingDirectory=/absent")),
+            ),
+            tried(
+                "paths.service",
+                &service(&format!(
+                    "ProtectSystem=strict\nReadWritePaths=/var/lib/absent\n{sleep}"
+                )),
+                Some(("exec-failed", "ReadWritePaths=/var/lib/absent")),
+            ),
+            // The service's own status, and no one else's.
+            tried(
+                "own-status.service",
+                &service("ExecStart=/usr/bin/bash -c 'exit 217'"),
+                None,
+            ),
+            tried(
+                "no-pid.service",
+                &forks("sleep 100 &"),
+                Some(("no-pid-file", "PIDFile=/run/forks-%N.pid")),
+            ),
+            tried(
+                "pid.service",
+                &forks("sleep 100 & echo $! >/run/forks-pid.pid"),
+                None,
+            ),
+            tried(
+                "memory.service",
+                &service(&format!(
+                    "MemoryMax=20M\nMemorySwapMax=0\nExecStart={PROGRAM} take-memory"
+                )),
+                Some(("out-of-memory", "MemoryMax=20M")),
+            ),
+        ],
+        40,
+    );
+}
