@@ -100,7 +100,11 @@ fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
         command: get("COMMAND")
             .filter(|_| is_control)
             .map(|setting| format!("{setting}=")),
-        is_ignored: is_control && has_failed && text.ends_with("(success)"),
+        // An ExecCondition= that is not met is no failure at all.
+        is_ignored: is_control
+            && has_failed
+            && text.ends_with("(success)")
+            && get("COMMAND").as_deref() != Some("ExecCondition"),
         role,
         code,
         status,
@@ -158,7 +162,7 @@ fn by_text(unit: &str, text: &str) -> Option<EventKind> {
         return Some(EventKind::StartLimitHit);
     }
     // service_verify() in service.c: these end a unit file's load and name no line.
-    if text.ends_with("Refusing.") {
+    if text.ends_with("Refusing.") && !text.contains("PID") {
         return Some(EventKind::UnitFile {
             priority: 3,
             file: String::new(),

@@ -4,8 +4,8 @@
 //! makes a start some milliseconds longer or shorter. What must not change is what happens, in which order, and when,
 //! within a [`Tolerance`]:
 //!
-//! - Each unit has the same events in the same order. PIDs are not compared, nor a client's port and PID in the name of a
-//!   unit that a socket started for it. What the kernel saw of its sockets and what
+//! - Each unit has the same events in the same order. PIDs are not compared, nor what the kernel chooses in names: the port or
+//!   PID of a client that a socket started a unit for, and the PIDs in the names of `systemd-run`. What the kernel saw of its sockets and what
 //!   systemd logged are two accounts of the same instant, each with its own order.
 //! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
 //!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
@@ -23,11 +23,12 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 pub use difference::Difference;
 pub(crate) use difference::exact_time;
 pub use words::texts;
-pub(crate) use words::{is_about_listener, without_client, without_pids};
+pub(crate) use words::{comparable, is_about_listener};
 
-/// How far apart events of different units must be for their order to count: two that are ready to run at the same instant
-/// take turns as the kernel lets them.
-pub const AT_ONCE: Duration = Duration::from_millis(50);
+/// How far apart events of different units must be for their order to count. Two that are ready to run at the same instant take
+/// turns as the kernel lets them, at the latest at the next tick of its clock, which comes every 4 ms. What waits for another unit,
+/// by `After=`, comes later than that: systemd needs longer to start a process.
+pub const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// How much earlier or later an event may come than it did before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Tolerance {
 
     /// Whether something may take `seen` where it took `expected`.
     pub fn allows(&self, expected: Duration, seen: Duration) -> bool {
-        seen + self.early >= expected && seen <= expected + self.late
+        seen.saturating_add(self.early) >= expected && seen <= expected.saturating_add(self.late)
     }
 }
 
@@ -142,7 +143,7 @@ fn by_account(expected: &[Moment], seen: &[Moment]) -> BTreeMap<Account, (Vec<us
 
 impl Moment {
     fn account(&self) -> Account {
-        (without_client(&self.unit), is_about_listener(&self.what))
+        (comparable(&self.unit), is_about_listener(&self.what))
     }
 }
 
@@ -156,7 +157,7 @@ fn aligned(
     let what = |moments: &[Moment], indices: &[usize]| -> Vec<String> {
         let indices = indices.iter();
         indices
-            .map(|index| without_pids(&moments[*index].what))
+            .map(|index| comparable(&moments[*index].what))
             .collect()
     };
     let (one, other) = (what(expected, of_expected), what(seen, of_seen));
@@ -183,7 +184,7 @@ fn check_order(expected: &[Moment], seen: &[Moment], pairs: &mut [Pair]) {
     let (mut earlier, mut latest) = (0, Duration::ZERO);
     for index in 0..pairs.len() {
         let at = expected[pairs[index].expected].at;
-        while expected[pairs[earlier].expected].at + AT_ONCE < at {
+        while expected[pairs[earlier].expected].at.saturating_add(AT_ONCE) < at {
             latest = latest.max(seen[pairs[earlier].seen].at);
             earlier += 1;
         }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use crate::compare::AT_ONCE;
 use crate::timeline::Timeline;
 
 pub use words::describe;
@@ -18,6 +17,9 @@ pub use words::describe;
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
 pub(crate) const WARNING: u8 = 4;
+
+/// A distance that is shorter is not shown: what systemd does about one unit at one instant takes some milliseconds.
+const NO_TIME: Duration = Duration::from_millis(50);
 
 /// Width of the column of distances: `+300.250 s`.
 pub(crate) const TIME_WIDTH: usize = 10;
@@ -177,8 +179,8 @@ impl View {
 
     /// The timeline as text, a line for each event that this view shows.
     ///
-    /// The first column is the distance from the event before, in thousandths of a second, or nothing for what happens
-    /// [at once](AT_ONCE); the second the unit. Lines that repeat the one before are shown once.
+    /// The first column is the distance from the event before, in thousandths of a second, or nothing for what takes no time;
+    /// the second the unit. Lines that repeat the one before are shown once.
     pub fn render(&self, timeline: &Timeline) -> String {
         let width = self.units.iter().map(String::len).max().unwrap_or(0);
         let mut text = String::new();
@@ -291,7 +293,7 @@ fn distance(from: &Event, to: &Event) -> Duration {
 
 /// `+10.250 s`, or nothing for what happens at once.
 fn exact(distance: Duration) -> String {
-    match distance < AT_ONCE {
+    match distance < NO_TIME {
         true => String::new(),
         false => format!("+{}.{:03} s", distance.as_secs(), distance.subsec_millis()),
     }

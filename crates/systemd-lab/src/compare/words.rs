@@ -59,31 +59,48 @@ pub fn texts(expected: &str, seen: &str) -> Option<String> {
     Some(diff.unified_diff().context_radius(CONTEXT).to_string())
 }
 
-/// The name of a unit, without the client's port or PID if a socket with `Accept=yes` started it for one client:
-/// `x@0-127.0.0.1:80-127.0.0.1:50000.service` or `x@0-1234-0.service` (`instance_from_socket` in systemd's socket.c). The kernel
-/// chooses both.
-pub(crate) fn without_client(unit: &str) -> String {
-    let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
-    let Some(((name, rest), (_, kind))) = parts else {
-        return unit.to_owned();
+/// The text without what is different in each run: PIDs, and what the kernel chooses in the names of units, wherever such a name
+/// stands: the client's port or PID of a unit that a socket with `Accept=yes` started for one client, e.g.
+/// `x@0-127.0.0.1:80-127.0.0.1:50000.service` or `x@0-1234-0.service` (`instance_from_socket` in systemd's socket.c), and the PIDs of
+/// `run-p12-i34.service` (systemd-run(1)).
+pub(crate) fn comparable(text: &str) -> String {
+    let words = without_pids(text);
+    let words = words.split(' ').map(without_client);
+    words.collect::<Vec<String>>().join(" ")
+}
+
+fn without_client(word: &str) -> String {
+    let digits_after =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    // run-pN-iN
+    if let Some((before, rest)) = word.split_once("run-p")
+        && let (length @ 1.., rest) = (digits_after(rest), rest)
+        && let Some(rest) = rest[length..].strip_prefix("-i")
+        && digits_after(rest) > 0
+    {
+        return format!("{before}run-p…-i…{}", &rest[digits_after(rest)..]);
+    }
+    // The innermost instance: the last @ that a number and a dash follow.
+    let mut instances = word.match_indices('@').filter_map(|(at, _)| {
+        let rest = &word[at + 1..];
+        let length = digits_after(rest);
+        (length > 0 && rest[length..].starts_with('-')).then_some(at + 1 + length + 1)
+    });
+    let Some(begin) = instances.next_back() else {
+        return word.to_owned();
     };
-    let instance = rest.trim_end_matches(kind).trim_end_matches('.');
-    let parts: Vec<&str> = instance.split('-').collect();
-    let instance = match parts.as_slice() {
-        [number, pid, user] if [number, pid, user].iter().all(|it| is_number(it)) => {
-            format!("{number}-…-{user}")
+    let (before, rest) = word.split_at(begin);
+    let of_pid = digits_after(rest);
+    if of_pid > 0 && rest[of_pid..].starts_with('-') && digits_after(&rest[of_pid + 1..]) > 0 {
+        return format!("{before}…{}", &rest[of_pid..]);
+    }
+    // ADDRESS:PORT-ADDRESS:PORT
+    match rest.rsplit_once(':') {
+        Some((addresses, port)) if addresses.contains(':') && digits_after(port) > 0 => {
+            format!("{before}{addresses}:…{}", &port[digits_after(port)..])
         }
-        [number, .., client] if is_number(number) && parts.len() == 3 => {
-            match client.rsplit_once(':') {
-                Some((address, port)) if is_number(port) => {
-                    format!("{number}-{}-{address}:…", parts[1])
-                }
-                _ => instance.to_owned(),
-            }
-        }
-        _ => instance.to_owned(),
-    };
-    format!("{name}@{instance}.{kind}")
+        _ => word.to_owned(),
+    }
 }
 
 /// Whether this is what the kernel saw of a socket, in words or as JSON.
@@ -106,7 +123,7 @@ fn is_listener(line: &str) -> bool {
 }
 
 /// The text, with the same word in place of each PID.
-pub(crate) fn without_pids(text: &str) -> String {
+fn without_pids(text: &str) -> String {
     let mut shown: Vec<String> = Vec::new();
     for word in text.split(' ') {
         let rest = word.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -332,12 +349,21 @@ mod tests {
                 "e@12-[::1]:80-[::1]:….service",
             ),
             ("e@3-1234-0.service", "e@3-…-0.service"),
+            (
+                "alert@e@0-127.0.0.1:7777-127.0.0.1:534.service.service",
+                "alert@e@0-127.0.0.1:7777-127.0.0.1:….service.service",
+            ),
+            ("run-p148-i448.scope", "run-p…-i….scope"),
+            ("run-parts.service", "run-parts.service"),
             ("e@eth0-1-2.service", "e@eth0-1-2.service"),
             ("getty@tty1.service", "getty@tty1.service"),
             ("e.service", "e.service"),
             ("e@.service", "e@.service"),
         ] {
-            assert_eq!(without_client(unit), same);
+            assert_eq!(comparable(unit), same);
+            let text = format!("stop job queued, because of Conflicts={unit}");
+            let same = format!("stop job queued, because of Conflicts={same}");
+            assert_eq!(comparable(&text), same);
         }
     }
 

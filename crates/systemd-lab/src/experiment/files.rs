@@ -82,7 +82,11 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
 pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
     let texts = texts(files).into_iter();
     texts
-        .flat_map(|(name, text)| unit_file::unknown_names(&name, &text))
+        .flat_map(|(name, text)| {
+            let mut warnings = unit_file::unknown_names(&name, &text);
+            warnings.extend(unit_file::random_delay(&name, &text));
+            warnings
+        })
         .collect()
 }
 

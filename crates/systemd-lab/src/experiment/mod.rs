@@ -26,6 +26,7 @@
 mod error;
 mod fault;
 mod files;
+mod fold;
 mod jobs;
 mod probe;
 mod saved;
@@ -48,6 +49,7 @@ use crate::timeline::Timeline;
 
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
+pub use fold::{Folded, folded};
 pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
 pub use saved::{SAVED_VARIABLE, SavedError};

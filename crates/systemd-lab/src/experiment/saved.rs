@@ -25,6 +25,12 @@ const MEASURED_WITH: &str = "# measured with ";
 /// How the lines of the plan begin.
 const PLAN: &str = "#";
 
+/// The last event of each run.
+pub(super) const END: &str = "end";
+
+/// No run is longer: the time in a file that says so is damaged.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// The unit of what is about no unit.
 const NO_UNIT: &str = "-";
 
@@ -49,6 +55,12 @@ pub enum SavedError {
         /// The line.
         text: String,
     },
+    /// There is no event in the file.
+    #[error("there is no event in the saved timeline; it is empty, or another file. Save it again")]
+    Empty,
+    /// The file lacks its last line.
+    #[error("the saved timeline ends early; expected \"{END}\" as its last line. Save it again")]
+    CutOff,
     /// Something else happened.
     #[error(
         "not as in {path} (-), but (+):\n\n{difference}\nIf this is right, set {SAVED_VARIABLE}=write once, and read what changed"
@@ -191,6 +203,8 @@ impl Saved {
             plan: String::new(),
             moments: Vec::new(),
         };
+        // Editors on Windows put a mark there.
+        let text = text.trim_start_matches('\u{feff}');
         for (index, line) in text.lines().enumerate() {
             if let Some(with) = line.strip_prefix(MEASURED_WITH) {
                 saved.measured_with = Some(with.to_owned());
@@ -204,7 +218,11 @@ impl Saved {
                 saved.moments.push(moment);
             }
         }
-        Ok(saved)
+        match saved.moments.last() {
+            None => Err(SavedError::Empty),
+            Some(last) if last.what != END => Err(SavedError::CutOff),
+            Some(_) => Ok(saved),
+        }
     }
 }
 
@@ -229,7 +247,8 @@ fn parsed(time: &str) -> Option<Duration> {
         seconds.checked_mul(60)?.checked_add(part.parse().ok()?)
     })?;
     let thousandths: u64 = thousandths.parse().ok().filter(|it| *it < 1000)?;
-    Some(Duration::from_secs(seconds) + Duration::from_millis(thousandths))
+    let seconds = Duration::from_secs(seconds);
+    (seconds < LONGEST).then(|| seconds + Duration::from_millis(thousandths))
 }
 
 /// A diff of two plans.
@@ -321,6 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_empty_or_cut_off_is_named() {
+        let saved = experiment().saved(&timeline("6.12", 5_250));
+        let cut = &saved[..saved.len() - "0:20.000  -          end\n".len()];
+        let error = |text: &str| experiment().difference(text, &timeline("6.12", 5_250));
+        assert!(matches!(error(cut), Err(SavedError::CutOff)));
+        assert!(matches!(error(""), Err(SavedError::Empty)));
+        assert!(matches!(
+            error("# a.service for 20s\n"),
+            Err(SavedError::Empty)
+        ));
+        let marked = format!("\u{feff}{}", saved.replace('\n', "\r\n"));
+        assert_eq!(error(&marked).expect("an editor saved it"), None);
+    }
+
+    #[test]
     fn another_plan_is_a_difference() {
         let saved = experiment().saved(&timeline("6.12", 5_250));
         let longer = experiment().lasting(Duration::from_secs(30));
@@ -336,6 +370,7 @@ mod tests {
             "0:05.250 a",
             "x.250  a  b",
             "9:99.9999  a  b",
+            "18446744073709551615.999  a  b",
         ] {
             let text = format!("# plan\n\n{wrong}\n");
             let error = experiment().difference(&text, &timeline("6.12", 5_250));

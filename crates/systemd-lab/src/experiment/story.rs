@@ -6,6 +6,7 @@ use serde::Serialize;
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
+use super::saved::END;
 use super::{Experiment, jobs};
 use crate::clock::{clock_time, nearest_second};
 use crate::compare::Moment;
@@ -35,6 +36,15 @@ pub struct Line {
 }
 
 impl Line {
+    #[cfg(test)]
+    pub(super) fn new(at: Duration, unit: &str, text: &str) -> Line {
+        Line {
+            at,
+            unit: unit.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
     /// When it happened, as people read it: the nearest whole second since time 0.
     pub fn seconds(&self) -> u64 {
         nearest_second(self.at)
@@ -45,7 +55,7 @@ impl Line {
         Moment {
             at: self.at,
             unit: self.unit.clone(),
-            what: self.text(),
+            what: self.text().trim_end().to_owned(),
         }
     }
 
@@ -68,7 +78,7 @@ pub(super) fn fault_line(fault: &str) -> String {
     format!("{FAULT}{fault}")
 }
 
-/// All that matters, in order. What repeats the line before is told once.
+/// All that matters, in order. A notification that says what the unit's line before says is told once.
 pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<Line> {
     // What two sources see at once has one order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
@@ -87,8 +97,11 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
         let Some((unit, text)) = told else {
             continue;
         };
-        let repeats = |last: &Line| last.unit == unit && last.text == text;
-        if !lines.last().is_some_and(repeats) {
+        // Statuses and pings without end say nothing more; everything else that comes again is told again.
+        let is_notification = matches!(event.kind, EventKind::Notified { .. });
+        let mut before = lines.iter().rev().filter(|last| last.unit == unit);
+        let repeats = before.next().is_some_and(|last| last.text == text);
+        if !(is_notification && repeats) {
             lines.push(Line {
                 at: timeline.time_of(event),
                 unit,
@@ -131,7 +144,7 @@ fn words(
         EventKind::Log { .. } if !logs => return None,
         EventKind::UnitFile { priority, .. } if *priority > WARNING => return None,
         EventKind::JobEnded { result, .. } if result == "done" => return None,
-        EventKind::ScenarioEnded => "end".to_owned(),
+        EventKind::ScenarioEnded => END.to_owned(),
         kind => describe(kind)?,
     };
     Some((unit.to_owned(), text))

@@ -106,6 +106,23 @@ pub(super) fn unknown_names(file: &str, text: &str) -> Vec<String> {
     warnings
 }
 
+/// Says that a timer fires at random times: no run is like the one before.
+pub(super) fn random_delay(file: &str, text: &str) -> Option<String> {
+    let settings = settings(text);
+    let set = |name: &str| settings.iter().rfind(|setting| setting.name == name);
+    // systemd.timer(5), "FixedRandomDelay=": the same delay each time.
+    let is_fixed =
+        set("FixedRandomDelay").is_some_and(|it| ["yes", "true", "on", "1"].contains(&it.value));
+    let delay = set("RandomizedDelaySec")?;
+    let is_none = delay.value.is_empty() || delay.value.starts_with('0');
+    (!is_fixed && !is_none).then(|| {
+        format!(
+            "{file}:{}: RandomizedDelaySec= fires at another time in each run; for one to compare with, set FixedRandomDelay=yes",
+            delay.line
+        )
+    })
+}
+
 /// Settings that came after the systemd whose settings are known here, with the version: from the NEWS of systemd.
 const NEWER: [(&str, u32); 7] = [
     ("BPFDelegateAttachments", 258),
@@ -265,6 +282,21 @@ mod tests {
             warnings("[Service]\nStartLimitBurst=3\n"),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn a_random_delay_is_named_unless_it_is_fixed() {
+        let random = "[Timer]\nOnCalendar=hourly\nRandomizedDelaySec=10min\n";
+        let said = random_delay("a.timer", random).unwrap_or_default();
+        assert!(said.starts_with("a.timer:3: RandomizedDelaySec="), "{said}");
+        let fixed = format!("{random}FixedRandomDelay=yes\n");
+        for text in [
+            &fixed,
+            "[Timer]\nRandomizedDelaySec=0\n",
+            "[Timer]\nOnCalendar=hourly\n",
+        ] {
+            assert_eq!(random_delay("a.timer", text), None);
+        }
     }
 
     #[test]

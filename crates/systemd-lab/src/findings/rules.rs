@@ -200,7 +200,8 @@ impl<'a> Look<'a> {
         let timed_out = self.times(|kind| {
             matches!(kind, EventKind::Timeout { message } if message.to_lowercase().starts_with("reload operation timed out"))
         });
-        (!timed_out.is_empty())
+        // Without its stamp, READY=1 could not end it.
+        (!timed_out.is_empty() && self.reload_without_stamp().is_none())
             .then(|| self.finding(Rule::ReloadNeverEnds, &["Type", "ExecReload"], timed_out))
             .flatten()
     }

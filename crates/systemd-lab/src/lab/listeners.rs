@@ -40,8 +40,7 @@ fn socket_unit_after(events: &[Event], index: usize) -> Option<String> {
         .iter()
         .take_while(|event| event.at_us <= opened_us + LONGEST_OPENING_US);
     let mut changed = soon.filter(|event| matches!(event.kind, EventKind::StateChanged { .. }));
-    let unit = changed.find_map(|event| event.unit.clone().filter(|it| it.ends_with(".socket")));
-    unit
+    changed.find_map(|event| event.unit.clone().filter(|it| it.ends_with(".socket")))
 }
 
 #[cfg(test)]

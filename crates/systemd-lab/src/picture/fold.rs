@@ -80,9 +80,10 @@ fn repetition(rows: &[Row]) -> Option<(usize, usize)> {
 }
 
 impl Row {
-    /// Whether it tells the same, at another time and with another count.
+    /// Whether it tells the same, at another time. The number of a restart may differ, and nothing else.
     fn is_like(&self, other: &Row) -> bool {
-        let words = |row: &Row| row.text.replace(|c: char| c.is_ascii_digit(), "");
-        (self.lane, self.mark) == (other.lane, other.mark) && words(self) == words(other)
+        let is_restart = self.mark == Mark::Restart;
+        (self.lane, self.mark) == (other.lane, other.mark)
+            && (is_restart || self.text == other.text)
     }
 }

@@ -44,7 +44,7 @@ pub fn describe(kind: &EventKind) -> Option<String> {
         EventKind::StartLimitHit => "start limit hit".to_owned(),
         EventKind::UnitFile { message, .. } => format!("unit file: {message}"),
         EventKind::Manager { priority, message } if explains(*priority, message) => {
-            format!("systemd: {message}")
+            format!("systemd: {}", message.trim_start())
         }
         EventKind::Log { message, .. } => format!("log: {message}"),
         EventKind::ListenerOpened { address } => format!("listening on {address}"),
@@ -66,7 +66,12 @@ pub fn describe(kind: &EventKind) -> Option<String> {
 }
 
 /// What systemd says at `warning` or worse, but for what an event of its own says already: that a job failed.
-const SAID_ELSEWHERE: [&str; 3] = ["Failed to start ", "Failed to stop ", "Failed to reload "];
+const SAID_ELSEWHERE: [&str; 4] = [
+    "Failed to start ",
+    "Failed to stop ",
+    "Failed to reload ",
+    "Reload failed for ",
+];
 
 /// What explains a decision of systemd's and is logged below `warning`, as src/core of v252 to v257 words it: conditions and
 /// asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and the end of the

@@ -61,7 +61,7 @@ fn check(services: &[Tried], length: u64) {
             experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), *fault);
         }
     }
-    let timeline = experiment.run(&lab()).expect("the lab works");
+    let timeline = experiment.run(lab()).expect("the lab works");
     let findings = experiment.findings(&timeline);
     let mut by_unit: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
     for finding in &findings {
@@ -234,7 +234,7 @@ fn stops_and_hangs() {
             .at(20, Fault::Freeze),
             tried(
                 "watched.service",
-                &service(&format!("Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nRestart=on-failure\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 1; done'")),
+                &service("Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nRestart=on-failure\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 1; done'"),
                 None,
             )
             .at(20, Fault::Freeze),

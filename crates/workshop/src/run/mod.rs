@@ -66,8 +66,11 @@ pub(crate) struct Arguments {
     /// Show what the services log, too.
     #[arg(long)]
     logs: bool,
-    /// Print one JSON document: plan, summary, and all events.
-    #[arg(long, conflicts_with = "logs")]
+    /// Show every line: fold nothing that repeats, and leave nothing out.
+    #[arg(long)]
+    full: bool,
+    /// Print one JSON document: plan, summary, findings, and all events.
+    #[arg(long, conflicts_with_all = ["logs", "full"])]
     json: bool,
     /// Write a picture to this file, too; `-` is standard output.
     #[arg(long, value_name = "FILE")]
@@ -107,7 +110,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     } else if !writes_to_standard_output(arguments) {
         anstream::print!(
             "{}",
-            report::text(&experiment, &guest, &timeline, &summary, arguments.logs)
+            report::text(
+                &experiment,
+                &guest,
+                &timeline,
+                &summary,
+                arguments.logs,
+                arguments.full,
+            )
         );
     }
     if let Some(file) = &arguments.svg {

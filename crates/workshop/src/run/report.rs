@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use systemd_lab::experiment::{
-    Fault, FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, span_text,
+    Fault, FaultSummary, Folded, JobOutcome, ProbeSummary, Recovery, Summary, folded, span_text,
 };
 use systemd_lab::findings::{Finding, Severity};
-use systemd_lab::{Experiment, Guest, Timeline, clock_time};
+use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
 
 use crate::style;
 
@@ -66,6 +66,7 @@ pub(super) fn text(
     timeline: &Timeline,
     summary: &Summary,
     logs: bool,
+    full: bool,
 ) -> String {
     let plan = experiment.plan();
     let plan = plan.lines().map(|line| line.trim_start_matches("# "));
@@ -80,7 +81,7 @@ pub(super) fn text(
         text += &format!("  {}\n", described(guest));
     }
     text.push('\n');
-    text += &shortened(&told(experiment, timeline, logs));
+    text += &shortened(&told(experiment, timeline, logs, full), full);
     text.push('\n');
     text += &found(&experiment.findings(timeline));
     text += &summarized(experiment, summary);
@@ -100,34 +101,58 @@ fn described(guest: &Guest) -> String {
     }
 }
 
-fn told(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<String> {
+/// The timeline; `full` folds nothing.
+fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) -> Vec<String> {
     let lines = experiment.lines(timeline, logs);
     let widest = lines.iter().map(|line| line.unit.len()).max().unwrap_or(0);
     let time_width = clock_time(experiment.length().as_secs()).len();
-    let told = lines.iter().map(|line| {
-        let time = clock_time(line.seconds());
-        let text = format!(
-            "  {time:>time_width$}  {:widest$}  {}",
-            line.unit,
-            line.text()
-        );
-        match line.is_fault() {
-            true => style::strong(text.trim_end()),
-            false => text.trim_end().to_owned(),
+    let folded = match full {
+        true => lines.iter().map(Folded::Line).collect(),
+        false => folded(&lines),
+    };
+    let told = folded.iter().map(|one| match one {
+        Folded::Line(line) => {
+            let time = clock_time(line.seconds());
+            let text = format!(
+                "  {time:>time_width$}  {:widest$}  {}",
+                line.unit,
+                line.text()
+            );
+            match line.is_fault() {
+                true => style::strong(text.trim_end()),
+                false => text.trim_end().to_owned(),
+            }
+        }
+        Folded::Same {
+            lines,
+            times,
+            from,
+            to,
+        } => {
+            let what = match lines {
+                1 => "the line above".to_owned(),
+                lines => format!("the {lines} lines above"),
+            };
+            let [from, to] = [from, to].map(|at| clock_time(nearest_second(*at)));
+            style::faint(format!(
+                "  {:>time_width$}  … {what}, {times} times more, {from}–{to}",
+                ""
+            ))
         }
     });
     told.collect()
 }
 
-fn shortened(lines: &[String]) -> String {
+/// At most so many lines from the beginning and from the end, unless all are wanted.
+fn shortened(lines: &[String], full: bool) -> String {
     let whole = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
     let left_out = lines.len().saturating_sub(2 * MOST_LINES);
-    if left_out == 0 {
+    if left_out == 0 || full {
         return whole(lines);
     }
     let (begin, end) = (&lines[..MOST_LINES], &lines[lines.len() - MOST_LINES..]);
     let begin: String = whole(begin);
-    let note = format!("  ({left_out} lines left out; --save FILE has them all)");
+    let note = format!("  ({left_out} lines left out; --full shows them all)");
     format!("{begin}{}\n{}", style::faint(note), whole(end))
 }
 

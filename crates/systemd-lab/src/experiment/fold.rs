@@ -1,0 +1,170 @@
+//! What repeats is told once and counted: a crash loop of a hundred restarts is one restart, and "the same 99 times".
+
+use std::time::Duration;
+
+use super::Line;
+
+/// So often must the same lines come in succession to be folded: what happens two or three times is quicker read than counted.
+const OFTEN: usize = 4;
+
+/// How the line of a restart begins; its number follows.
+const RESTART: &str = "restart ";
+
+/// How much longer or shorter one repetition may be than the first: a timer's slack, twice.
+const RHYTHM: Duration = Duration::from_millis(500);
+
+/// More lines than this do not repeat as one.
+const LONGEST: usize = 40;
+
+/// What stands in a folded text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded<'a> {
+    /// A line.
+    Line(&'a Line),
+    /// The lines before it came again.
+    Same {
+        /// How many of them.
+        lines: usize,
+        /// How often they came again.
+        times: usize,
+        /// When they began to come again.
+        from: Duration,
+        /// When the last of them came.
+        to: Duration,
+    },
+}
+
+/// The lines, with repetitions counted. The number of a restart may differ, and nothing else: an exit status or a delay that is
+/// another one each time is what the reader looks for. The last repetition is told, too: it shows how it ended.
+pub fn folded(lines: &[Line]) -> Vec<Folded<'_>> {
+    let words: Vec<String> = lines.iter().map(without_count).collect();
+    let times: Vec<Duration> = lines.iter().map(|line| line.at).collect();
+    let mut folded = Vec::new();
+    let mut from = 0;
+    while from < lines.len() {
+        let Some((period, times)) = repetition(&words[from..], &times[from..]) else {
+            folded.push(Folded::Line(&lines[from]));
+            from += 1;
+            continue;
+        };
+        let end = from + period * times;
+        let (first, last) = (from + period, end - period);
+        folded.extend(lines[from..first].iter().map(Folded::Line));
+        folded.push(Folded::Same {
+            lines: period,
+            times: times - 2,
+            from: lines[first].at,
+            to: lines[last - 1].at,
+        });
+        folded.extend(lines[last..end].iter().map(Folded::Line));
+        from = end;
+    }
+    folded
+}
+
+fn without_count(line: &Line) -> String {
+    let text = line.text();
+    let text = match text.strip_prefix(RESTART) {
+        Some(_) => RESTART,
+        None => text.as_str(),
+    };
+    format!("{} {text}", line.unit)
+}
+
+/// How many lines repeat, and how often, if something that comes often begins here. Of several, what leaves the least to read.
+fn repetition(words: &[String], at: &[Duration]) -> Option<(usize, usize)> {
+    let candidates = (1..=LONGEST.min(words.len() / OFTEN)).filter_map(|period| {
+        let alike = words
+            .iter()
+            .zip(&words[period..])
+            .take_while(|(one, other)| one == other);
+        let times = alike.count() / period + 1;
+        let length = |turn: usize| at[(turn + 1) * period] - at[turn * period];
+        let is_in_rhythm = |turn: &usize| length(*turn).abs_diff(length(0)) <= RHYTHM;
+        let times = 1
+            + (0..times.saturating_sub(1))
+                .take_while(is_in_rhythm)
+                .count();
+        (times >= OFTEN).then_some((period, times))
+    });
+    candidates.max_by_key(|(period, times)| (period * times, usize::MAX - period))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(texts: &[&str]) -> Vec<Line> {
+        let lines = texts
+            .iter()
+            .zip(0..)
+            .map(|(text, at)| Line::new(Duration::from_secs(at), "a.service", text));
+        lines.collect()
+    }
+
+    fn told(lines: &[Line]) -> Vec<String> {
+        folded(lines)
+            .iter()
+            .map(|one| match one {
+                Folded::Line(line) => line.text(),
+                Folded::Same {
+                    lines,
+                    times,
+                    from,
+                    to,
+                } => format!("{lines} lines {times} times, {from:?} to {to:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_crash_loop_is_told_once_and_its_end() {
+        let texts: Vec<String> = (1..=20)
+            .flat_map(|turn| [format!("restart {turn}"), "start".into(), "failed".into()])
+            .chain(["given up".into()])
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        assert_eq!(
+            told(&lines(&texts)),
+            [
+                "restart 1",
+                "start",
+                "failed",
+                "3 lines 18 times, 3s to 56s",
+                "restart 20",
+                "start",
+                "failed",
+                "given up"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_another_status_or_another_delay_each_time_is_told_each_time() {
+        let texts: Vec<String> = (1..=9)
+            .flat_map(|turn| [format!("restart {turn}"), format!("status {turn}")])
+            .collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        assert_eq!(told(&lines(&texts)).len(), texts.len());
+        let grows: Vec<Line> = (1..=9)
+            .map(|turn| Line::new(Duration::from_secs(turn * turn), "a", "restart 1"))
+            .collect();
+        assert_eq!(told(&grows).len(), grows.len());
+    }
+
+    #[test]
+    fn what_comes_three_times_is_told_three_times() {
+        let all = lines(&["a", "b", "a", "b", "a", "b", "c"]);
+        assert_eq!(told(&all).len(), all.len());
+        assert!(told(&lines(&[])).is_empty());
+    }
+
+    #[test]
+    fn the_longest_repetition_is_folded_and_not_a_part_of_it() {
+        let all = lines(&["a", "a", "b", "a", "a", "b", "a", "a", "b", "a", "a", "b"]);
+        assert_eq!(
+            told(&all),
+            ["a", "a", "b", "3 lines 2 times, 3s to 8s", "a", "a", "b"]
+        );
+    }
+}
