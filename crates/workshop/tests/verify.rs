@@ -32,6 +32,7 @@ fn r1_and_r2_() {
     let first = verdict(1, said.trim(), "hello");
     let second = verdict(2, unit.trim(), "good");
     let run = r"{'record':'run','scenario':{'name':'a run','steps':[],'observe':[]},'files':[],'error':null,'timeline':[
+{'at_us':1,'source':'agent','event':'hello','protocol':1,'kernel':'6.12','systemd':'257','qemu':'7.2.22'},
 {'at_us':7,'source':'agent','event':'scenario-began','name':'a run'},
 {'at_us':8,'unit':'solution-01.service','source':'agent','event':'state-changed','from':'dead','to':'running'},
 {'at_us':5000009,'unit':'solution-01.service','source':'agent','event':'failed','result':'UNIT'},

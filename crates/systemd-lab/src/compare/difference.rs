@@ -68,6 +68,14 @@ impl Difference {
             }
         }
         lines.extend(missing.map(|index| line(Sign::Expected, &expected[index], false)));
+        // Where something else came, what was expected stands first.
+        for differing in lines.chunk_by_mut(|one, other| {
+            (one.sign == Sign::Both) == (other.sign == Sign::Both)
+                && !one.is_exact
+                && !other.is_exact
+        }) {
+            differing.sort_by_key(|line| line.sign == Sign::Seen);
+        }
         Difference { lines }
     }
 

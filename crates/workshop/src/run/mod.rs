@@ -87,10 +87,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let guest = plan::guest(arguments)?;
     let experiment = plan::experiment(arguments)?;
-    experiment.check().map_err(wrong)?;
     for warning in experiment.warnings() {
         anstream::eprintln!("{} {warning}", style::strong("warning:"));
     }
+    experiment.check().map_err(wrong)?;
     let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
     let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
