@@ -65,7 +65,7 @@ const FIRST_BSD: i32 = 64;
 
 /// With which statuses a process ends that systemd forked and could not set up, each with the name that systemd gives it:
 /// systemd.exec(5), "Process Exit Codes". A test compares them with the guest's own list.
-const SYSTEMD: [(i32, &str); 44] = [
+const SYSTEMD: [(i32, &str); 45] = [
     (200, "CHDIR"),
     (201, "NICE"),
     (202, "FDS"),
@@ -108,7 +108,8 @@ const SYSTEMD: [(i32, &str); 44] = [
     (241, "CONFIGURATION_DIRECTORY"),
     (242, "NUMA_POLICY"),
     (243, "CREDENTIALS"),
-    (245, "BPF"),
+    (244, "BPF"),
+    (245, "KSM"),
     (255, "EXCEPTION"),
 ];
 

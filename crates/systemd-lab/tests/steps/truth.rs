@@ -133,3 +133,25 @@ fn a_listener_that_systemd_opened_belongs_to_its_socket_unit() {
         });
     assert_eq!(units.collect::<Vec<_>>(), [Some(SOCKET); 4]);
 }
+
+#[test]
+fn exit_statuses_have_the_names_that_systemd_gives_them() {
+    let analyze = ["/usr/bin/systemd-analyze", "exit-status", "--no-pager"];
+    let timeline = run(&Scenario::new("exit statuses").run(&analyze, LONG), &[]);
+    assert_all_done(&timeline, 1);
+    let (_, printed) = commands(&timeline)[0];
+    // NAME STATUS CLASS
+    let names = printed.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, status, class] = words[..] else {
+            return None;
+        };
+        let status = status.parse::<i32>().ok()?;
+        ["systemd", "BSD"]
+            .contains(&class)
+            .then_some((status, name))
+    });
+    let names: BTreeSet<(i32, &str)> = names.collect();
+    let known: BTreeSet<(i32, &str)> = systemd_lab::named_exit_statuses().into_iter().collect();
+    assert_eq!(known, names);
+}
