@@ -20,7 +20,7 @@ use rustix::mount::{MountFlags, mount, mount_bind};
 /// The file that is mounted over the kernel's boot ID. The host writes it.
 const BOOT_ID: &str = "/usr/lib/systemd-lab/boot-id";
 
-/// Where the kernel, and whoever asks for the boot ID, finds it: proc_sys_kernel(5).
+/// Where the kernel and all programs find the boot ID: proc_sys_kernel(5).
 const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Present in a guest that is to differ from others: see [`Perturbation`].

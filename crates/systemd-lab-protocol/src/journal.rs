@@ -100,7 +100,7 @@ fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
         command: get("COMMAND")
             .filter(|_| is_control)
             .map(|setting| format!("{setting}=")),
-        // An ExecCondition= that is not met is no failure at all.
+        // An unmet ExecCondition= is not a failure at all.
         is_ignored: is_control
             && has_failed
             && text.ends_with("(success)")

@@ -165,7 +165,7 @@ fn beget() -> io::Result<()> {
     Ok(())
 }
 
-/// Listens, logs through syslog's socket, and ends: whoever looks afterwards finds no process. The line is a datagram, which
+/// Listens, logs through syslog's socket, and ends: a look afterwards finds no process. The line is a datagram, which
 /// says nothing of the unit.
 fn vanish(port: &str) -> io::Result<()> {
     let address = format!("127.0.0.1:{port}");

@@ -51,7 +51,7 @@ fn a_scenario_begins_at_midnight() {
     assert_all_done(&timeline, 1);
     assert_eq!(commands(&timeline), [(0, "2030-01-01 00:00:00\n")]);
     // Files, however many bytes, do not put it off.
-    let large = GuestFile::text("/root/large", "x".repeat(20 << 20));
+    let large = GuestFile::text("/srv/large", "x".repeat(20 << 20));
     assert_eq!(commands(&run(&scenario, &[large])), commands(&timeline));
 }
 
