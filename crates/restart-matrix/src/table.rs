@@ -121,7 +121,7 @@ pub enum Cell {
     Restarted {
         /// The unit's `Result` when it had ended.
         result: String,
-        /// From the end to the restart, cut down to whole seconds: timers may be 250 ms late.
+        /// From the end to the restart, in whole seconds: timers may be 250 ms late.
         delay_seconds: u64,
     },
     /// It stays as it ended.

@@ -10,7 +10,8 @@
 //! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
 //!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
 //!   multiple of 250 ms, and everything that follows with it.
-//! - Events of different units or accounts that were further apart than [`AT_ONCE`] have the same order, too.
+//! - Events of different units or accounts that were further apart than [`AT_ONCE`] have the same order, too, and so have
+//!   activations that waited for each other.
 
 mod difference;
 mod words;
@@ -22,13 +23,17 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 pub use difference::Difference;
 pub(crate) use difference::exact_time;
+use words::is_activation;
 pub use words::texts;
 pub(crate) use words::{comparable, is_about_listener};
 
-/// How far apart events of different units must be for their order to count. Two that are ready to run at the same instant take
-/// turns as the kernel lets them, at the latest at the next tick of its clock, which comes every 4 ms. What waits for another unit,
-/// by `After=`, comes later than that: systemd needs longer to start a process.
-pub const AT_ONCE: Duration = Duration::from_millis(5);
+/// How far apart events of different units must be for their order to count: two processes that run at the same time take turns as
+/// the kernel lets them, and each may take some tens of milliseconds longer after an update.
+pub const AT_ONCE: Duration = Duration::from_millis(50);
+
+/// The same for the beginning of one unit's activation and the end of another's. That is what `After=` is about, and systemd decides
+/// it, not the kernel. What is left is a tick of the kernel's clock, which comes every 4 ms; to start a process takes longer.
+const IN_ACTIVATION: Duration = Duration::from_millis(5);
 
 /// How much earlier or later an event may come than it did before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,18 +182,37 @@ fn aligned(
     same
 }
 
-/// Marks the pairs that come before something that was more than [`AT_ONCE`] earlier.
+/// Marks the pairs that come before something that was surely earlier.
 fn check_order(expected: &[Moment], seen: &[Moment], pairs: &mut [Pair]) {
     pairs.sort_by_key(|pair| (expected[pair.expected].at, pair.expected));
+    let all: Vec<usize> = (0..pairs.len()).collect();
+    mark_disorder(expected, seen, pairs, &all, AT_ONCE);
+    let is_activation = |index: &usize| is_activation(&expected[pairs[*index].expected].what);
+    let activations: Vec<usize> = all.iter().copied().filter(is_activation).collect();
+    mark_disorder(expected, seen, pairs, &activations, IN_ACTIVATION);
+}
+
+/// Looks at these pairs only, which are in the order of what was expected.
+fn mark_disorder(
+    expected: &[Moment],
+    seen: &[Moment],
+    pairs: &mut [Pair],
+    indices: &[usize],
+    apart: Duration,
+) {
     // The latest place in what was seen, among all that is surely earlier in what was expected.
     let (mut earlier, mut latest) = (0, Duration::ZERO);
-    for index in 0..pairs.len() {
+    for &index in indices {
         let at = expected[pairs[index].expected].at;
-        while expected[pairs[earlier].expected].at.saturating_add(AT_ONCE) < at {
-            latest = latest.max(seen[pairs[earlier].seen].at);
+        while expected[pairs[indices[earlier]].expected]
+            .at
+            .saturating_add(apart)
+            < at
+        {
+            latest = latest.max(seen[pairs[indices[earlier]].seen].at);
             earlier += 1;
         }
-        pairs[index].is_in_order = seen[pairs[index].seen].at >= latest;
+        pairs[index].is_in_order &= seen[pairs[index].seen].at >= latest;
     }
 }
 

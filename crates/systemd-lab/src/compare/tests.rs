@@ -78,14 +78,18 @@ fn a_difference_that_whole_seconds_do_not_show_is_shown_with_thousandths() {
 
 #[test]
 fn units_take_turns_at_the_same_instant_but_not_later() {
-    let both = |at_a, at_b| {
-        let mut both = vec![moment(at_a, "a", "start"), moment(at_b, "b", "start")];
+    let both = |(at_a, a): (u64, &str), (at_b, b): (u64, &str)| {
+        let mut both = vec![moment(at_a, "a", a), moment(at_b, "b", b)];
         both.sort_by_key(|moment| moment.at);
         both
     };
-    assert_eq!(difference(&both(100, 104), &both(105, 101)), None);
-    // `After=` was taken out: a process takes some milliseconds to start.
-    assert!(difference(&both(131, 140), &both(174, 84)).is_some());
+    let logs = |at_a, at_b| both((at_a, "log: x"), (at_b, "log: y"));
+    assert_eq!(difference(&logs(100, 140), &logs(120, 110)), None);
+    assert!(difference(&logs(100, 160), &logs(120, 110)).is_some());
+    // `After=` was taken out: to start a process takes some milliseconds.
+    let starts = |at_a, at_b| both((at_a, "start -> dead"), (at_b, "dead -> running"));
+    assert!(difference(&starts(131, 140), &starts(174, 84)).is_some());
+    assert_eq!(difference(&starts(131, 135), &starts(136, 132)), None);
 }
 
 #[test]
@@ -93,13 +97,13 @@ fn what_the_kernel_saw_has_an_order_of_its_own() {
     let closes = |at_ms| {
         let mut moments = vec![
             moment(1_000, "a", "stop-sigterm -> dead"),
-            moment(1_004, "a", "stop job: done"),
+            moment(1_020, "a", "stop job: done"),
             moment(at_ms, "a", "no longer listening on 127.0.0.1:80"),
         ];
         moments.sort_by_key(|moment| moment.at);
         moments
     };
-    assert_eq!(difference(&closes(1_002), &closes(1_006)), None);
+    assert_eq!(difference(&closes(1_010), &closes(1_030)), None);
     assert!(difference(&closes(1_200), &closes(990)).is_some());
 }
 

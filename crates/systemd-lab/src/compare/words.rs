@@ -103,6 +103,26 @@ fn without_client(word: &str) -> String {
     }
 }
 
+/// Whether this is a change of state by which a unit's activation begins or ends, in words or as JSON.
+pub(crate) fn is_activation(what: &str) -> bool {
+    let states = match what.strip_prefix("{\"event\":\"state-changed\",\"from\":\"") {
+        Some(json) => json.split_once("\",\"to\":\""),
+        None => what.split_once(" -> "),
+    };
+    let is_inactive = |state: &str| {
+        ["dead", "failed", "auto-restart"]
+            .iter()
+            .any(|it| state.starts_with(it))
+    };
+    let is_activating = |state: &str| {
+        ["start", "condition"]
+            .iter()
+            .any(|it| state.starts_with(it))
+    };
+    // An end of what was active is no activation.
+    states.is_some_and(|(from, to)| is_activating(from) || (is_inactive(from) && !is_inactive(to)))
+}
+
 /// Whether this is what the kernel saw of a socket, in words or as JSON.
 pub(crate) fn is_about_listener(what: &str) -> bool {
     const KERNEL: [&str; 3] = [
@@ -335,6 +355,31 @@ mod tests {
         +c
         \ No newline at end of file
         ");
+    }
+
+    #[test]
+    fn an_activation_is_a_change_from_inactive_or_from_activating() {
+        for (what, is_it) in [
+            ("dead -> start-pre", true),
+            ("start -> running", true),
+            ("start -> dead", true),
+            ("auto-restart-queued -> running", true),
+            ("dead -> listening", true),
+            ("running -> stop-sigterm", false),
+            ("stop-sigterm -> dead", false),
+            ("failed-before-auto-restart -> auto-restart", false),
+            ("restart 1", false),
+            (
+                r#"{"event":"state-changed","from":"dead","to":"running"}"#,
+                true,
+            ),
+            (
+                r#"{"event":"state-changed","from":"running","to":"dead"}"#,
+                false,
+            ),
+        ] {
+            assert_eq!(is_activation(what), is_it, "{what}");
+        }
     }
 
     #[test]
