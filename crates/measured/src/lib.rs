@@ -10,7 +10,7 @@ use std::{env, fs, io};
 use serde_json::Value;
 use systemd_lab::compare::{Tolerance, compare, texts};
 use systemd_lab::protocol::{Event, EventKind};
-use systemd_lab::{MeasuredWith, Timeline};
+use systemd_lab::{MeasuredWith, Timeline, describe};
 
 /// Asks for the files to be written where they do not hold, when it is `write`.
 pub const VARIABLE: &str = "BOOK_MEASURED";
@@ -274,6 +274,8 @@ pub fn parse(text: &str) -> Result<Timeline, String> {
 fn moments(timeline: &Timeline) -> Vec<systemd_lab::compare::Moment> {
     timeline.moments(|event| match &event.kind {
         EventKind::Hello { .. } => None,
+        // systemd words it in two ways, depending on whether the sender is gone already.
+        EventKind::NotificationRefused { .. } => describe(&event.kind),
         kind => serde_json::to_string(kind).ok(),
     })
 }

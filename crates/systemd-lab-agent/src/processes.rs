@@ -4,7 +4,7 @@
 //! for which unit, and the kernel's trace of forks (`sched:sched_process_fork`) says whose child every other process and
 //! thread was. The trace has a buffer of its own, and is read only when somebody asks: a fork wakes nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,6 +25,9 @@ const READ_SIZE: usize = 32 << 10;
 /// Whose child a process may be, and whose that one: no family is older. Ends a circle that reused numbers make.
 const MOST_GENERATIONS: usize = 64;
 
+/// How many children are remembered in their order: more than live at a time in a service that has not gone wild.
+const MOST_LATEST: usize = 256;
+
 /// How systemd's record of a process begins, without the unit: `Forked /usr/bin/x as 123`, with more behind it since
 /// version 254.
 const FORKED: &str = "Forked ";
@@ -39,6 +42,8 @@ pub struct Processes {
     parents: HashMap<u32, u32>,
     /// What systemd forked, and for which unit.
     units: HashMap<u32, String>,
+    /// The children in the trace, the latest last.
+    latest: VecDeque<u32>,
 }
 
 impl Processes {
@@ -76,6 +81,7 @@ impl Processes {
             rest: Vec::new(),
             parents: HashMap::new(),
             units: HashMap::new(),
+            latest: VecDeque::new(),
         }
     }
 
@@ -94,6 +100,14 @@ impl Processes {
             self.read_trace();
             self.unit_by_records(id)
         })
+    }
+
+    /// The unit of the process that ended last, as far as the trace says: of those that are gone, the one that was forked last.
+    pub fn unit_of_last_gone(&mut self) -> Option<String> {
+        self.read_trace();
+        let is_gone = |id: &&u32| !Path::new(&format!("/proc/{id}")).exists();
+        let gone = self.latest.iter().rev().find(is_gone)?;
+        self.unit_by_records(*gone)
     }
 
     fn unit_by_records(&self, id: u32) -> Option<String> {
@@ -127,7 +141,11 @@ impl Processes {
                 // What systemd forks, it logs, perhaps before this is read.
                 if parent != 1 {
                     self.parents.insert(child, parent);
+                    self.latest.push_back(child);
                 }
+            }
+            while self.latest.len() > MOST_LATEST {
+                self.latest.pop_front();
             }
         }
     }
@@ -199,6 +217,17 @@ mod tests {
         // The number comes again.
         processes.note("b.service", "Forked /usr/bin/b as 4000132");
         assert_eq!(processes.unit_of(4_000_132).as_deref(), Some("b.service"));
+    }
+
+    #[test]
+    fn of_those_that_are_gone_the_last_one_counts() {
+        let mut processes = Processes::untraced();
+        processes.note("a.service", "Forked /usr/bin/a as 4000130");
+        processes.note("b.service", "Forked /usr/bin/b as 4000140");
+        processes.parents = [(4_000_131, 4_000_130), (4_000_141, 4_000_140)].into();
+        processes.parents.insert(std::process::id(), 4_000_130);
+        processes.latest = [4_000_131, 4_000_141, std::process::id()].into();
+        assert_eq!(processes.unit_of_last_gone().as_deref(), Some("b.service"));
     }
 
     #[test]

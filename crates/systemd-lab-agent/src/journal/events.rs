@@ -55,6 +55,16 @@ const WARNING: u8 = 4;
 const RELOAD_BEGINS: &str = "Reloading...";
 const RELOAD_ENDS: &str = "Reloading finished";
 
+/// systemd's own process.
+const SYSTEMD: &str = "1";
+
+/// How systemd says that it drops a notification because its sender is gone; the sender's PID follows. (`manager_dispatch_notify_fd`
+/// in its manager.c.)
+const SENDER_GONE: &str = "Cannot find unit for notify message of PID ";
+
+/// The same since version 256, where the sender ended even earlier.
+const SENDER_DIED: &str = "Notify sender died before message is processed";
+
 /// How systemd begins when it is going to run a command; the command line follows.
 const ABOUT_TO_EXECUTE: &str = "About to execute: ";
 
@@ -95,7 +105,8 @@ impl Interpreter {
             }
         }
         let at_us = self.in_order(&fields, at_us);
-        let (unit, mut kind) = classify(&fields).or_else(|| orphan(&fields, processes))?;
+        let found = dropped(&fields, processes).or_else(|| classify(&fields));
+        let (unit, mut kind) = found.or_else(|| orphan(&fields, processes))?;
         match &mut kind {
             EventKind::Manager { message, .. } => {
                 processes.note(&unit, message);
@@ -147,6 +158,21 @@ impl Interpreter {
             self.reloading = false;
         }
     }
+}
+
+/// A notification whose sender was gone before systemd looked which unit it belongs to: sd_notify(3), "Notes". systemd drops it and
+/// names the process only; which of its two reasons it has for a helper's message depends on who runs first.
+fn dropped(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
+    let get = |name: &str| fields.get(name).map(String::as_str);
+    let message = get("MESSAGE").filter(|_| get("_PID") == Some(SYSTEMD))?;
+    let unit = match message.strip_prefix(SENDER_GONE) {
+        Some(rest) => processes.unit_of(rest.split(',').next()?.parse().ok()?)?,
+        // Which one it was, systemd does not say.
+        None if message.starts_with(SENDER_DIED) => processes.unit_of_last_gone()?,
+        None => return None,
+    };
+    let message = message.to_owned();
+    Some((unit, EventKind::NotificationRefused { message }))
 }
 
 /// A line of a process that was gone before journald looked whose it is. Only lines that come through a stream have their
@@ -286,6 +312,29 @@ mod tests {
         let event = event(&line).expect("systemd has logged whose it is");
         assert_eq!(event.unit.as_deref(), Some("a.service"));
         assert!(matches!(event.kind, EventKind::Log { message, .. } if message == "bye"));
+    }
+
+    #[test]
+    fn a_notification_of_a_process_that_is_gone_was_dropped() {
+        let mut processes = Processes::untraced();
+        processes.note("a.service", "Forked /usr/bin/a as 4000130");
+        let gone = "Cannot find unit for notify message of PID 4000130, ignoring.";
+        let mut event = |pid: &str| {
+            let fields = [
+                ("_PID", pid),
+                ("_SYSTEMD_UNIT", "init.scope"),
+                ("MESSAGE", gone),
+            ];
+            Interpreter::default().event(entry(&fields), &mut processes)
+        };
+        let dropped = event("1").expect("systemd has logged whose it is");
+        assert_eq!(dropped.unit.as_deref(), Some("a.service"));
+        assert!(matches!(
+            dropped.kind,
+            EventKind::NotificationRefused { .. }
+        ));
+        let posing = event("7");
+        assert!(!posing.is_some_and(|it| matches!(it.kind, EventKind::NotificationRefused { .. })));
     }
 
     #[test]
