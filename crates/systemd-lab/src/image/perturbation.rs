@@ -9,8 +9,8 @@ const PERTURBATION_VARIABLE: &str = "SYSTEMD_LAB_PERTURBATION";
 /// What differs in a perturbed guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Perturbation {
-    /// How much longer the boot takes. None is a multiple of the 250 ms of systemd's timers, or of the kernel's tick, but
-    /// for one that is both.
+    /// How much longer the boot takes: from a few ticks of the kernel's clock (4 ms each) to nearly a second. Some are whole numbers of
+    /// ticks and some are not; one is a multiple of the 250 ms of systemd's timers.
     delay_ms: u32,
     /// How many processes have run before: about as many as a larger boot would start, or a hundred times that.
     processes: u32,

@@ -77,15 +77,15 @@ fn nginx_as_debian_ships_it_stays_down_and_with_a_drop_in_it_comes_back() {
         "{}:/etc/systemd/system/nginx.service.d/restart.conf",
         fixture.path("restart.conf").display()
     );
-    let mended = summary(&[&nginx[..], &["--file", &file]].concat());
-    assert_eq!(mended["restarts"], 1);
-    assert_eq!(mended["state_at_end"], "running");
-    let after = |fault: usize, what: &str| mended["faults"][fault][what]["after"].as_u64();
-    assert!(after(0, "running").is_some(), "{mended}");
+    let repaired = summary(&[&nginx[..], &["--file", &file]].concat());
+    assert_eq!(repaired["restarts"], 1);
+    assert_eq!(repaired["state_at_end"], "running");
+    let after = |fault: usize, what: &str| repaired["faults"][fault][what]["after"].as_u64();
+    assert!(after(0, "running").is_some(), "{repaired}");
     // Frozen at 60 s and thawed at 90 s: nothing helps before.
-    assert_eq!(mended["faults"][1]["answering"], "not-before-next");
+    assert_eq!(repaired["faults"][1]["answering"], "not-before-next");
     let silent = after(2, "answering").unwrap_or_default();
-    assert!(silent < 2_000_000, "{mended}");
+    assert!(silent < 2_000_000, "{repaired}");
 }
 
 #[test]
