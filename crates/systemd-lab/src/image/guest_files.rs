@@ -161,7 +161,17 @@ const WANTED_AT_BOOT: &[&str] = &[
 
 /// What stays of the units that packages bring, by the beginning of their names. Each time a unit is loaded that was not
 /// there before, systemd reads the names of all units: two hundred that nobody starts would cost more than the start.
-const KEPT_UNITS: &[&str] = &["systemd-journald", "systemd-tmpfiles-setup.service", "user"];
+///
+/// The services behind `reboot.target` and the like are among them: a unit's `FailureAction=` may start those targets.
+const KEPT_UNITS: &[&str] = &[
+    "systemd-halt.service",
+    "systemd-journald",
+    "systemd-poweroff.service",
+    "systemd-reboot.service",
+    "systemd-soft-reboot.service",
+    "systemd-tmpfiles-setup.service",
+    "user",
+];
 
 /// Kinds of units that other units name in `After=`, `WantedBy=` or `Slice=`: all of them stay.
 const KEPT_KINDS: &[&str] = &[".target", ".slice"];
@@ -195,13 +205,16 @@ const LEFT_OUT: &[&str] = &[
     "var/run",
 ];
 
-/// Exceptions to [`LEFT_OUT`]: `less` and `top` in the shell want to know the terminal.
-const KEPT: &[&str] = &["usr/share/terminfo/"];
+/// Exceptions to [`LEFT_OUT`]: `less` and `top` in the shell want to know the terminal, and Perl wants its own modules.
+const KEPT: &[&str] = &["usr/lib/x86_64-linux-gnu/perl-base/", "usr/share/terminfo/"];
+
+/// The directories that these are in.
+const KEPT_PARENTS: &[&str] = &["usr/lib/x86_64-linux-gnu/perl-base", "usr/share"];
 
 /// Whether a file of the packages goes into the guest. `path` has no leading slash.
 pub(crate) fn keep(path: &str) -> bool {
     let under = |prefix: &&str| path.starts_with(*prefix) || path == prefix.trim_end_matches('/');
-    if LEFT_OUT.iter().any(under) && !KEPT.iter().any(under) && path != "usr/share" {
+    if LEFT_OUT.iter().any(under) && !KEPT.iter().any(under) && !KEPT_PARENTS.contains(&path) {
         return false;
     }
     match path.strip_prefix("usr/lib/systemd/system/") {
@@ -328,6 +341,9 @@ mod tests {
             "usr/lib/systemd/system/systemd-journald-dev-log.socket",
             "usr/lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
             "usr/share",
+            "usr/lib/systemd/system/systemd-reboot.service",
+            "usr/lib/x86_64-linux-gnu/perl-base",
+            "usr/lib/x86_64-linux-gnu/perl-base/strict.pm",
             "usr/share/terminfo/l/linux",
             "var/lib",
         ] {

@@ -27,40 +27,37 @@ use added::Added;
 pub(crate) use added::not_set_up;
 pub(crate) use guest_files::write_overlay;
 
-/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
-/// person expects in a shell.
+/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, what a person
+/// expects in a shell, and what unit files take for granted because Debian marks it `Essential: yes`.
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
     "systemd-sysv",
     "bash",
+    "bsdutils",
     "coreutils",
     "curl",
     "dash",
+    "debianutils",
+    "diffutils",
+    "findutils",
     "grep",
+    "gzip",
+    "hostname",
     "iproute2",
     "less",
+    "libc-bin",
     "libgcc-s1",
+    "mawk",
     "ncurses-base",
+    "perl-base",
     "procps",
     "sed",
+    "tar",
     "util-linux",
 ];
 
-/// What maintainer scripts and daemons of Debian take for granted (`Essential: yes`), as far as it is not above: for guests
-/// with added packages.
-const ESSENTIAL: &[&str] = &[
-    "base-passwd",
-    "debianutils",
-    "diffutils",
-    "dpkg",
-    "findutils",
-    "gzip",
-    "hostname",
-    "libc-bin",
-    "mawk",
-    "perl-base",
-    "tar",
-];
+/// The rest of Debian's essential packages that maintainer scripts use: for guests with added packages.
+const FOR_SCRIPTS: &[&str] = &["base-passwd", "dpkg"];
 
 /// How much of mmdebstrap's output an error shows.
 const OUTPUT_LINES: usize = 20;
@@ -165,7 +162,7 @@ fn key(guest: &Guest) -> String {
 fn base(guest: &Guest) -> Vec<&'static str> {
     match guest.packages().len() {
         0 => PACKAGES.to_vec(),
-        _ => [PACKAGES, ESSENTIAL].concat(),
+        _ => [PACKAGES, FOR_SCRIPTS].concat(),
     }
 }
 
