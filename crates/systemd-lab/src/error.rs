@@ -113,6 +113,17 @@ pub enum LabError {
         name: String,
     },
 
+    /// A guest with hardly any memory, or more than the host will have.
+    #[error("a guest with {mib} MiB of memory is not possible; use {least} to {most} MiB")]
+    BadMemory {
+        /// What was asked for.
+        mib: u32,
+        /// The least that boots.
+        least: u32,
+        /// The most that the lab gives a guest.
+        most: u32,
+    },
+
     /// Packages that Debian does not have.
     #[error("Debian {suite} has no package {}; is it misspelt? https://packages.debian.org/{suite}/ has all names", names.join(" and no package "))]
     UnknownPackage {
@@ -326,6 +337,7 @@ impl LabError {
             LabError::UnknownSuite { .. }
                 | LabError::SystemdTooOld { .. }
                 | LabError::BadPackageName { .. }
+                | LabError::BadMemory { .. }
                 | LabError::UnknownPackage { .. }
                 | LabError::PackageConflict { .. }
         )

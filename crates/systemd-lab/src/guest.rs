@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::LabError;
@@ -89,7 +90,12 @@ pub(crate) fn suites() -> String {
 pub struct Guest {
     suite: Suite,
     packages: BTreeSet<String>,
+    memory_mib: Option<u32>,
 }
+
+/// The least and the most memory of a guest, in MiB. Less than the first does not boot; more than the second is more than most
+/// machines that run the lab have.
+const MEMORY_MIB: RangeInclusive<u32> = 256..=16384;
 
 impl Guest {
     /// A guest of this suite, without additional packages.
@@ -97,6 +103,7 @@ impl Guest {
         Guest {
             suite,
             packages: BTreeSet::new(),
+            memory_mib: None,
         }
     }
 
@@ -126,6 +133,29 @@ impl Guest {
         }
         self.packages.insert(name.to_owned());
         Ok(self)
+    }
+
+    /// Sets the size of its memory, in MiB. Without this it follows the size of the packages: 512 MiB, and more where they
+    /// need more. Files are in memory too, as the guest has no disk.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::BadMemory`] for less than 256 MiB or more than 16 GiB.
+    pub fn memory_mib(mut self, mib: u32) -> Result<Guest, LabError> {
+        if !MEMORY_MIB.contains(&mib) {
+            return Err(LabError::BadMemory {
+                mib,
+                least: *MEMORY_MIB.start(),
+                most: *MEMORY_MIB.end(),
+            });
+        }
+        self.memory_mib = Some(mib);
+        Ok(self)
+    }
+
+    /// The size of its memory, if [`Self::memory_mib`] set one.
+    pub(crate) fn chosen_memory_mib(&self) -> Option<u32> {
+        self.memory_mib
     }
 
     /// Its suite.

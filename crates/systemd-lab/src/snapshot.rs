@@ -13,7 +13,7 @@ use crate::image::{self, Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
 use crate::saved_state;
-use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm};
+use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, ram_for};
 
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
@@ -113,9 +113,20 @@ fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
         &image.identity()?,
         &overlay,
         identity(qemu)?.as_bytes(),
-        &crate::vm::machine_identity(),
+        &crate::vm::machine_identity(ram(image)?),
         saved_state::IDENTITY,
     ]))
+}
+
+/// The size of the guest's RAM, in bytes.
+fn ram(image: &Image) -> Result<u64, LabError> {
+    if let Some(mib) = image.guest().chosen_memory_mib() {
+        return Ok(u64::from(mib) << 20);
+    }
+    let initrd = image.initrd();
+    let meta =
+        fs::metadata(&initrd).map_err(LabError::io(format!("looking at {}", initrd.display())))?;
+    Ok(ram_for(meta.len()))
 }
 
 /// Tells one installed QEMU from another without running it: that would take as long as a restore.
@@ -170,6 +181,7 @@ fn boot_image(
     let origin = Origin::Boot {
         kernel: &image.kernel(),
         initrd: &initrd,
+        ram: ram(image)?,
     };
     let mut vm = Vm::start(
         qemu,

@@ -7,7 +7,7 @@
 
 mod machine;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
@@ -29,7 +29,7 @@ use machine::{
     serial_console,
 };
 
-pub(crate) use machine::machine_identity;
+pub(crate) use machine::{machine_identity, ram_for};
 
 /// QEMU stops the guest when it writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state schema. The
 /// lab uses that as a doorbell, because it acts at the very instruction.
@@ -53,7 +53,12 @@ pub(crate) enum Pace {
 /// Where the guest comes from.
 pub(crate) enum Origin<'a> {
     /// A kernel and an initramfs; RAM goes to the file `ram` in the working directory.
-    Boot { kernel: &'a Path, initrd: &'a Path },
+    Boot {
+        kernel: &'a Path,
+        initrd: &'a Path,
+        /// The size of its RAM, in bytes.
+        ram: u64,
+    },
     /// The files `ram` and `state` in the working directory.
     Snapshot,
     /// The same, to be moved later: RAM is a copy of the file, made by [`copy_of_ram`].
@@ -94,6 +99,14 @@ impl Vm {
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
         let restoring = !matches!(origin, Origin::Boot { .. });
 
+        let size = match origin {
+            Origin::Boot { ram, .. } => Ok(*ram),
+            Origin::Snapshot => fs::metadata(directory.join("ram")).map(|meta| meta.len()),
+            Origin::SnapshotToMove { ram } | Origin::OtherVm { ram } => {
+                ram.metadata().map(|meta| meta.len())
+            }
+        };
+        let size = size.map_err(LabError::io("looking at the snapshot's RAM"))?;
         let mut command = dies_with_us("KILL", qemu);
         command
             .args([
@@ -104,8 +117,8 @@ impl Vm {
                 "-no-reboot",
                 "-S",
             ])
-            .args(machine())
-            .args(ram(origin))
+            .args(machine(size))
+            .args(ram(origin, size))
             .args(clock(pace))
             .args(job_device(&job, restoring))
             .args(event_port(&output))
@@ -113,7 +126,7 @@ impl Vm {
             .args(doorbell())
             .args(monitor());
         match origin {
-            Origin::Boot { kernel, initrd } => {
+            Origin::Boot { kernel, initrd, .. } => {
                 command
                     .arg("-kernel")
                     .arg(kernel)

@@ -32,6 +32,9 @@ const DIRECTORIES: &[(&str, u32)] = &[
 const SYMLINKS: &[(&str, &str)] = &[
     // It fixes the boot ID, then becomes systemd.
     ("init", AGENT_PATH),
+    // What their packages' scripts would choose among the alternatives.
+    ("usr/bin/awk", "mawk"),
+    ("usr/bin/which", "which.debianutils"),
     ("var/run", "/run"),
     ("var/lock", "/run/lock"),
     ("etc/systemd/system/default.target", "lab.target"),

@@ -8,8 +8,25 @@ use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
 use super::{Console, Origin, Pace};
 
-/// Enough for the guest (some 150 MiB) and for services that want much memory before the OOM killer ends them.
-const RAM_MIB: u32 = 512;
+/// Enough for the guest without packages (about 150 MiB) and for services that want much memory before the OOM killer ends
+/// them.
+const LEAST_RAM_MIB: u64 = 512;
+
+/// Sizes are multiples of this, so that a package that grows by a little has the guest that it had.
+const RAM_STEP_MIB: u64 = 256;
+
+const MIB: u64 = 1 << 20;
+
+/// How much more memory a guest has than its files take. While it boots they are there twice: as an archive, and unpacked in a
+/// file system that takes at most half of what the archive leaves (tmpfs(5), `size`). That half is to have room for as much
+/// again, because services write: a database has its data there.
+const RAM_PER_FILES: u64 = 5;
+
+/// The memory of a guest whose files have this size, in bytes.
+pub(crate) fn ram_for(files: u64) -> u64 {
+    let needed = RAM_PER_FILES * files.div_ceil(MIB);
+    needed.next_multiple_of(RAM_STEP_MIB).max(LEAST_RAM_MIB) * MIB
+}
 
 /// The kernel's command line: nothing random, nothing periodic, one clock source, no hardening that costs instructions,
 /// and a panic ends QEMU. `norandmaps` alone saves a third of what QEMU has to translate: every process finds the same
@@ -26,15 +43,15 @@ pub(super) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 pan
 const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 
 /// What of this module decides whether a snapshot can be restored, for its key.
-pub(crate) fn machine_identity() -> Vec<u8> {
+pub(crate) fn machine_identity(ram: u64) -> Vec<u8> {
     format!(
-        "{CPU} {RAM_MIB} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
-        (machine(), clock(Pace::Virtual), doorbell())
+        "{CPU} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
+        (machine(ram), clock(Pace::Virtual), doorbell())
     )
     .into_bytes()
 }
 
-pub(super) fn machine() -> Vec<String> {
+pub(super) fn machine(ram: u64) -> Vec<String> {
     [
         "-machine",
         "pc,accel=tcg,hpet=off,memory-backend=ram",
@@ -43,7 +60,7 @@ pub(super) fn machine() -> Vec<String> {
         "-smp",
         "1",
         "-m",
-        &format!("{RAM_MIB}M"),
+        &format!("{}M", ram / MIB),
         // Whatever QEMU hands to the guest as random is the same every time.
         "-seed",
         "1",
@@ -55,7 +72,7 @@ pub(super) fn machine() -> Vec<String> {
 /// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
 /// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves shares it with
 /// the one that it becomes.
-pub(super) fn ram(origin: &Origin) -> [String; 2] {
+pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     let (path, share) = match origin {
         Origin::Boot { .. } => ("ram".to_owned(), "on"),
         Origin::Snapshot => ("ram".to_owned(), "off"),
@@ -64,7 +81,7 @@ pub(super) fn ram(origin: &Origin) -> [String; 2] {
     };
     [
         "-object".into(),
-        format!("memory-backend-file,id=ram,size={RAM_MIB}M,mem-path={path},share={share}"),
+        format!("memory-backend-file,id=ram,size={size},mem-path={path},share={share}"),
     ]
 }
 
@@ -149,4 +166,18 @@ pub(super) fn path_of(file: &impl AsRawFd) -> String {
         file.as_raw_fd()
     ));
     path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_follows_the_size_of_the_files() {
+        let mib = |files_mib: u64| ram_for(files_mib * MIB) / MIB;
+        // The guest without packages; nginx; postgresql, for whose 408 MB 512 MiB were too little.
+        assert_eq!([80, 101, 102].map(mib), [512, 512, 512]);
+        assert_eq!(mib(103), 768);
+        assert_eq!(mib(390), 2048);
+    }
 }

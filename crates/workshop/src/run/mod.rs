@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
     #[arg(long, value_name = "SUITE")]
     suite: Option<Suite>,
+    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
     /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
     #[arg(long = "file", value_name = "HOST:GUEST")]
     files: Vec<String>,

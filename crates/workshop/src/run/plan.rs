@@ -15,8 +15,27 @@ pub(super) fn guest(arguments: &Arguments) -> anyhow::Result<Guest> {
         Some(suite) => Guest::new(suite),
         None => Guest::from_environment()?,
     };
+    let guest = match &arguments.memory {
+        Some(size) => guest.memory_mib(mebibytes(size)?)?,
+        None => guest,
+    };
     let mut packages = arguments.packages.iter();
     Ok(packages.try_fold(guest, |guest, package| guest.package(package))?)
+}
+
+/// A size as QEMU's `-m` and systemd's `MemoryMax=` take it, with M or G.
+fn mebibytes(size: &str) -> anyhow::Result<u32> {
+    let units = [('M', 1), ('G', 1024)];
+    let read = units.iter().find_map(|(suffix, mib)| {
+        let number: u32 = size.strip_suffix(*suffix)?.parse().ok()?;
+        number.checked_mul(*mib)
+    });
+    read.ok_or_else(|| {
+        WrongUsage(format!(
+            "--memory: expected a size such as 768M or 2G, got {size:?}"
+        ))
+        .into()
+    })
 }
 
 /// A unit as it is named with `--unit`.

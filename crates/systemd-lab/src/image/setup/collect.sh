@@ -4,6 +4,7 @@
 #
 #   order          their names, in the order in which apt would set them up
 #   files          all paths that they bring
+#   NAME.preinst   the script that one runs before it is unpacked, where many make their user
 #   NAME.postinst  the script that sets one up
 #   NAME.templates its questions, with the answers that are taken when nobody is asked
 #   passwd, group  Debian's list of users and groups with fixed numbers
@@ -26,7 +27,7 @@ while read -r package; do
     deb=$(echo "$root/var/cache/apt/archives/${package}_"*.deb)
     dpkg-deb --fsys-tarfile "$deb" | tar --list >>"$LAB_OUT/files"
     dpkg-deb --control "$deb" "$LAB_OUT/control"
-    for file in postinst templates; do
+    for file in preinst postinst templates; do
         [ ! -e "$LAB_OUT/control/$file" ] || mv "$LAB_OUT/control/$file" "$LAB_OUT/$package.$file"
     done
     rm -r "$LAB_OUT/control"

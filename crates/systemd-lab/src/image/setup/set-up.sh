@@ -5,7 +5,7 @@ set -eu
 here=/usr/lib/systemd-lab/packages
 export PATH=$here/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C HOME=/root
-export DPKG_MAINTSCRIPT_NAME=postinst DPKG_MAINTSCRIPT_ARCH=amd64 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT=
+export DPKG_MAINTSCRIPT_ARCH=amd64 DPKG_ADMINDIR=/var/lib/dpkg DPKG_ROOT=
 
 # Debian's users and groups with fixed numbers. Those that the lab has already stay as they are.
 for list in passwd group; do
@@ -28,13 +28,23 @@ done
 mkdir -p /etc/default
 touch /etc/environment /etc/default/locale
 
+# Runs a script of a package, if it has one of this kind.
+run() {
+    local package=$1 kind=$2
+    shift 2
+    [ -e "$here/$package.$kind" ] || return 0
+    chmod 755 "$here/$package.$kind"
+    DPKG_MAINTSCRIPT_PACKAGE=$package DPKG_MAINTSCRIPT_NAME=$kind "$here/$package.$kind" "$@" </dev/null
+}
+
 systemd-sysusers
+# dpkg would run these before it unpacks the files, which are here already: one that cannot make sense of that does no harm.
 while read -r package; do
-    script=$here/$package.postinst
-    [ -e "$script" ] || continue
+    run "$package" preinst install || echo "$package: its preinst script failed"
+done <$here/order
+while read -r package; do
     echo "setting up $package"
-    chmod 755 "$script"
-    if ! DPKG_MAINTSCRIPT_PACKAGE=$package "$script" configure "" </dev/null; then
+    if ! run "$package" postinst configure ""; then
         echo "cannot set up: $package"
         exit 1
     fi

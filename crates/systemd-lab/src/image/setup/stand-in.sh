@@ -73,11 +73,12 @@ statoverride() {
     esac
 }
 
-# ucf [OPTION...] NEW DESTINATION: nobody has edited anything.
+# ucf [OPTION...] NEW DESTINATION: nobody has edited anything. ucf --purge DESTINATION: it knows of none.
 ucf() {
     local names=()
     while (($#)); do
         case $1 in
+            -p | --purge) return ;;
             --sum-file | --state-dir | --src-dir) shift ;;
             -*) ;;
             *) names+=("$1") ;;
@@ -88,11 +89,15 @@ ucf() {
     cp "${names[0]}" "${names[1]}"
 }
 
-# update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]...
+# update-alternatives --install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]...; of those that it lists, there is none. A
+# link to what is not there, such as a manual page, is left out.
 alternatives() {
+    case ${1-} in
+        --list | --display | --query) return 2 ;;
+    esac
     while (($#)); do
         case $1 in
-            --install | --slave | --follower) [ -e "$2" ] || ln -sf "$4" "$2" ;;
+            --install | --slave | --follower) [ -e "$2" ] || [ ! -e "$4" ] || ln -sf "$4" "$2" ;;
         esac
         shift
     done
