@@ -30,6 +30,7 @@ pub mod requests;
 pub mod runner;
 pub mod sockets;
 pub mod systemd;
+pub mod termination;
 
 /// Makes the program end at once: the rehearsal runs it as a service, see [`prepare`].
 pub const REHEARSE: &str = "--rehearse";

@@ -29,6 +29,7 @@ use crate::processes::Processes;
 use crate::recorder::{Events, Recorder, Sources};
 use crate::sockets::SocketTrace;
 use crate::systemd::{self, JobType};
+use crate::termination::Termination;
 
 /// The guest's journal lives in memory (`Storage=volatile`).
 const JOURNAL: &str = "/run/log/journal";
@@ -112,11 +113,13 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
         .with_context(|| format!("cannot open the journal in {JOURNAL}"))?;
     let sockets = SocketTrace::start(Path::new(TRACEFS))?;
     let processes = Processes::trace(Path::new(TRACEFS))?;
+    let termination = Termination::handle()?;
     let waiter = Waiter::new()?;
     let mut sources = Sources {
         journal,
         sockets,
         processes,
+        termination,
         waiter,
     };
     let begins_us = set_date()?;

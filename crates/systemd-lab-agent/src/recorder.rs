@@ -15,6 +15,7 @@ use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
 use crate::processes::Processes;
 use crate::sockets::SocketTrace;
+use crate::termination::{Terminated, Termination};
 
 /// The outbox that events go to, whatever is behind it.
 pub type Events = Outbox<Box<dyn Write>>;
@@ -27,7 +28,9 @@ pub struct Sources {
     pub sockets: SocketTrace,
     /// Whose processes they were.
     pub processes: Processes,
-    /// Waits for more of both.
+    /// Whether the machine is ending.
+    pub termination: Termination,
+    /// Waits for more of all these.
     pub waiter: Waiter,
 }
 
@@ -82,7 +85,7 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     ///
-    /// When something cannot be read or written.
+    /// When something cannot be read or written; [`Terminated`] when the machine is ending, after everything was written out.
     pub fn collect(&mut self) -> anyhow::Result<()> {
         let (batch, interpreter) = (&mut self.batch, &mut self.interpreter);
         let Sources {
@@ -94,7 +97,16 @@ impl<'a> Recorder<'a> {
         // First the journal: it says which processes systemd forked.
         journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)))?;
         batch.extend(sockets.read_new(processes)?);
-        self.write_out()
+        self.write_out()?;
+        match self.is_terminated() {
+            true => Err(Terminated.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the machine is ending.
+    pub fn is_terminated(&self) -> bool {
+        self.sources.termination.has_come()
     }
 
     /// Writes out everything so far, and reads nothing.
@@ -123,19 +135,26 @@ impl<'a> Recorder<'a> {
         let Sources {
             journal,
             sockets,
+            termination,
             waiter,
             ..
         } = &*self.sources;
-        waiter.wait(&[journal.as_fd(), sockets.as_fd(), other], timeout)
+        let sources = [journal.as_fd(), sockets.as_fd(), termination.as_fd(), other];
+        waiter.wait(&sources, timeout)
     }
 
-    /// Waits until the time has passed, whatever happens.
+    /// Waits until the time has passed, whatever happens but the machine's end.
     ///
     /// # Errors
     ///
     /// When the duration is longer than the kernel can count.
     pub fn doze(&self, duration: Duration) -> io::Result<()> {
-        self.sources.waiter.wait(&[], duration)
+        let Sources {
+            termination,
+            waiter,
+            ..
+        } = &*self.sources;
+        waiter.wait(&[termination.as_fd()], duration)
     }
 
     /// Whether the condition was true at the last [`Recorder::collect`].

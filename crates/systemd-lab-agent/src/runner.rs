@@ -22,6 +22,7 @@ use crate::probes::{Probe, Probes};
 use crate::recorder::{Recorder, own_event};
 use crate::requests::{Requests, response};
 use crate::systemd::{self, JobType};
+use crate::termination::{Terminated, Termination};
 
 /// How long to wait in one go for something that has a deadline of its own.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
@@ -32,7 +33,8 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 ///
 /// When the lab is broken. What was recorded so far is written out as far as possible.
 ///
-/// Never returns once a person has taken over.
+/// Never returns once a person has taken over. If the machine ends before the scenario does, this returns [`Terminated`] after
+/// writing out what happened.
 pub fn run(
     scenario: &Scenario,
     began_us: u64,
@@ -55,24 +57,21 @@ pub fn run(
             },
         )
     });
-    for (index, step) in scenario.steps.iter().enumerate() {
-        handover.leave_to_person();
-        runner.recorder.begin_step(index);
-        let outcome = runner
-            .step(step)
-            .with_context(|| format!("in step {index}"))?;
-        let ends_here = match outcome {
-            StepOutcome::Done => false,
-            StepOutcome::Refused { .. } => !scenario.goes_on_when_refused,
-            StepOutcome::DeadlinePassed => true,
-        };
-        runner.recorder.add(EventKind::StepEnded { index, outcome });
-        if ends_here {
-            break;
-        }
+    let carried_out = runner.carry_out(scenario);
+    if runner.recorder.is_terminated() {
+        // A step fails when systemd is no longer there to answer.
+        runner.end_with_machine()?;
+        return Err(Terminated.into());
     }
+    carried_out?;
     handover.leave_to_person();
-    runner.end(&scenario.observe)
+    match runner.end(&scenario.observe) {
+        Err(_) if runner.recorder.is_terminated() => {
+            runner.end_with_machine()?;
+            Err(Terminated.into())
+        }
+        result => result,
+    }
 }
 
 struct Runner<'a, 'b> {
@@ -85,6 +84,26 @@ struct Runner<'a, 'b> {
 }
 
 impl Runner<'_, '_> {
+    fn carry_out(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
+        for (index, step) in scenario.steps.iter().enumerate() {
+            self.handover.leave_to_person();
+            self.recorder.begin_step(index);
+            let outcome = self
+                .step(step)
+                .with_context(|| format!("in step {index}"))?;
+            let ends_here = match outcome {
+                StepOutcome::Done => false,
+                StepOutcome::Refused { .. } => !scenario.goes_on_when_refused,
+                StepOutcome::DeadlinePassed => true,
+            };
+            self.recorder.add(EventKind::StepEnded { index, outcome });
+            if ends_here {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn step(&mut self, step: &Step) -> anyhow::Result<StepOutcome> {
         match step {
             Step::Start { unit } => self.queue_job(JobType::Start, unit),
@@ -273,8 +292,21 @@ impl Runner<'_, '_> {
         }
     }
 
+    /// Writes out all that is known when the machine ends. Nobody is there to ask for properties.
+    fn end_with_machine(&mut self) -> anyhow::Result<()> {
+        Termination::let_journald_end();
+        for event in self.probes.end() {
+            self.recorder.add_event(event);
+        }
+        self.recorder.add_truncations();
+        match self.recorder.collect() {
+            Err(error) if !error.is::<Terminated>() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes out all that is known at the end.
-    fn end(mut self, observe: &[String]) -> anyhow::Result<()> {
+    fn end(&mut self, observe: &[String]) -> anyhow::Result<()> {
         for event in self.probes.end() {
             self.recorder.add_event(event);
         }

@@ -37,6 +37,8 @@ pub enum Source {
     SocketTrace,
     /// The agent: what the scenario itself did or received.
     Agent,
+    /// The guest's console: the kernel's last words.
+    Console,
 }
 
 /// What happened.
@@ -72,8 +74,16 @@ pub enum EventKind {
         /// How.
         outcome: StepOutcome,
     },
-    /// All steps have ended, or one of them ended the scenario early. Always the last event.
+    /// All steps have ended, one of them ended the scenario early, or the machine ended. Always the last event.
     ScenarioEnded,
+    /// The machine itself ended, and the scenario with it: what a unit's `FailureAction=`, `systemctl reboot` or a kernel panic
+    /// does. Effective properties are not recorded then. The host adds it, from what the kernel prints as its last words.
+    MachineEnded {
+        /// How.
+        how: MachineEnd,
+        /// The kernel's own words, e.g. `Restarting system`.
+        message: String,
+    },
 
     /// systemd changed the unit's state, e.g. from `start` to `running`
     /// (the `SubState` names of `systemctl list-units --state=help`).
@@ -244,6 +254,24 @@ pub enum EventKind {
         /// What went wrong.
         message: String,
     },
+}
+
+/// How a machine ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MachineEnd {
+    /// It restarted: reboot(2), `RB_AUTOBOOT`.
+    Rebooted,
+    /// It powered itself off.
+    PoweredOff,
+    /// Its processor halted.
+    Halted,
+    /// systemd ended all processes and began again with the same kernel: `systemctl soft-reboot`.
+    SoftRebooted,
+    /// The kernel panicked.
+    Panicked,
+    /// It went on, but a process ended the lab's agent, which sees all of this.
+    AgentEnded,
 }
 
 /// How a step ended.

@@ -1,6 +1,7 @@
 //! The lab: takes a scenario and files, returns what happened.
 
 mod listeners;
+mod machine_end;
 mod remembered;
 pub(crate) mod shell;
 
@@ -282,9 +283,22 @@ impl Lab {
         let began = Instant::now();
         let mut reader = EventReader::default();
         loop {
-            let rang = vm.wait_for_doorbell(LIVE_INTERVAL)?;
+            let rang = match vm.wait_for_doorbell(LIVE_INTERVAL) {
+                Err(error @ LabError::GuestEnded { .. }) => {
+                    reader.read(&vm, &self.snapshot.dir, on_event)?;
+                    match reader.end_with_machine(&vm.console()) {
+                        true => break,
+                        false => return Err(error),
+                    }
+                }
+                rang => rang?,
+            };
             reader.read(&vm, &self.snapshot.dir, on_event)?;
             if rang {
+                break;
+            }
+            if vm.has_printed() && machine_end::is_halted(&vm.console()) {
+                reader.end_with_machine(&vm.console());
                 break;
             }
             if reader.events.is_empty() && began.elapsed() > SILENCE_DEADLINE.min(self.deadline) {
@@ -303,6 +317,7 @@ impl Lab {
             }
         }
         reader.complaint()?;
+        reader.end_after_machine();
         if !matches!(reader.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded) {
             return Err(LabError::BadEvent {
                 message: "it stopped before its last event".to_owned(),
@@ -379,6 +394,31 @@ impl EventReader {
             self.consumed += line.len() as u64;
         }
         Ok(())
+    }
+
+    /// Adds how the machine ended, if its console says so and a scenario had begun: then it is the doing of what ran in it.
+    fn end_with_machine(&mut self, console: &str) -> bool {
+        let has_begun = |event: &Event| matches!(event.kind, EventKind::ScenarioBegan { .. });
+        if !self.events.iter().any(has_begun) {
+            return false;
+        }
+        let end = machine_end::of(console, &self.events);
+        let is_known = end.is_some();
+        self.events.extend(end);
+        is_known
+    }
+
+    /// The machine's end is the scenario's.
+    fn end_after_machine(&mut self) {
+        if let Some(last) = self.events.last()
+            && matches!(last.kind, EventKind::MachineEnded { .. })
+        {
+            let ended = Event {
+                kind: EventKind::ScenarioEnded,
+                ..last.clone()
+            };
+            self.events.push(ended);
+        }
     }
 
     /// The error of an agent that could not go on.

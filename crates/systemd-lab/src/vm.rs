@@ -251,6 +251,11 @@ impl Vm {
         contents(&self.output, offset)
     }
 
+    /// Whether the guest has printed anything on its console: it is quiet unless something is wrong.
+    pub(crate) fn has_printed(&self) -> bool {
+        self.console.metadata().is_ok_and(|meta| meta.len() > 0)
+    }
+
     /// What the guest has printed on its console so far.
     pub(crate) fn console(&self) -> String {
         String::from_utf8_lossy(&contents(&self.console, 0)).into_owned()

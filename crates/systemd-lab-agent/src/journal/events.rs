@@ -105,7 +105,9 @@ impl Interpreter {
             }
         }
         let at_us = self.in_order(&fields, at_us);
-        let found = dropped(&fields, processes).or_else(|| classify(&fields));
+        let found = dropped(&fields, processes)
+            .or_else(|| end_of_machine(&fields))
+            .or_else(|| classify(&fields));
         let (unit, mut kind) = found.or_else(|| orphan(&fields, processes))?;
         match &mut kind {
             EventKind::Manager { message, .. } => {
@@ -175,6 +177,22 @@ fn dropped(fields: &Fields, processes: &mut Processes) -> Option<(String, EventK
     Some((unit, EventKind::NotificationRefused { message }))
 }
 
+/// What systemd logs of itself, at `debug` or at `warning`, when a unit's `FailureAction=`, `SuccessAction=` or
+/// `StartLimitAction=` ends the machine, e.g. `Rebooting: unit my.service failed` (src/core/emergency-action.c).
+fn end_of_machine(fields: &Fields) -> Option<(String, EventKind)> {
+    const WHY: [&str; 2] = [" failed", " succeeded"];
+    let get = |name: &str| fields.get(name).map(String::as_str);
+    let is_systemds_own = get("_PID") == Some(SYSTEMD) && get("UNIT").is_none();
+    let message = get("MESSAGE").filter(|_| is_systemds_own)?;
+    let (_, reason) = message.split_once(": unit ")?;
+    let unit = WHY.iter().find_map(|why| reason.strip_suffix(why))?;
+    let kind = EventKind::Manager {
+        priority: WARNING,
+        message: message.to_owned(),
+    };
+    Some((unit.to_owned(), kind))
+}
+
 /// A line of a process that was gone before journald looked whose it is. Only lines that come through a stream have their
 /// unit all the same.
 fn orphan(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
@@ -238,6 +256,24 @@ mod tests {
 
     fn event(entry: Entry) -> Option<Event> {
         Interpreter::default().event(entry, &mut Processes::untraced())
+    }
+
+    #[test]
+    fn the_end_of_the_machine_is_a_units_doing() {
+        let message = "Forcibly powering off: unit t.service failed";
+        let event = event(entry(&[
+            ("_PID", "1"),
+            ("_SYSTEMD_UNIT", "init.scope"),
+            ("PRIORITY", "7"),
+            ("MESSAGE", message),
+        ]))
+        .expect("it is kept");
+        assert_eq!(event.unit.as_deref(), Some("t.service"));
+        let expected = EventKind::Manager {
+            priority: WARNING,
+            message: message.to_owned(),
+        };
+        assert_eq!(event.kind, expected);
     }
 
     #[test]

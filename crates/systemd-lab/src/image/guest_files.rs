@@ -85,20 +85,26 @@ After=multi-user.target
 AllowIsolate=yes
 ";
 
-/// Without its agent the guest is of no use: powering off ends QEMU, and the host need not wait. The OOM killer must take the service under test, never the agent.
+/// What the guest's console shows when its agent has ended: somebody killed it.
+pub(crate) const AGENT_ENDED: &str = "the agent of the lab has ended";
+
+/// Without its agent the guest is of no use: powering off ends QEMU, and the host need not wait. The OOM killer must take the
+/// service under test, never the agent. The agent runs first, however many processes want to: it is the one that sees them.
 const LAB_AGENT_SERVICE: &str = "\
 [Unit]
 Description=Service lab agent
 DefaultDependencies=no
 After=multi-user.target systemd-journald.service
-Requires=systemd-journald.service
+Wants=systemd-journald.service
 SuccessAction=poweroff-immediate
 FailureAction=poweroff-immediate
 
 [Service]
 Type=exec
 ExecStart=/usr/lib/systemd-lab/agent
+ExecStopPost=/bin/sh -c 'echo the agent of the lab has ended >/dev/ttyS0'
 OOMScoreAdjust=-1000
+Nice=-20
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/ttyS0

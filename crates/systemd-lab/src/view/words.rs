@@ -1,7 +1,7 @@
 //! One event in words.
 
 use systemd_lab_protocol::EventKind;
-use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, StepOutcome};
+use systemd_lab_protocol::event::{MachineEnd, ProbeOutcome, ResponseOutcome, StepOutcome};
 
 use super::WARNING;
 use crate::names::{exit_status, signal_name};
@@ -61,6 +61,7 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             StepOutcome::Refused { message, .. } => format!("refused: {message}"),
         },
         EventKind::ScenarioEnded => "end of the scenario".to_owned(),
+        EventKind::MachineEnded { how, message } => machine_end_text(*how, message),
         _ => return None,
     })
 }
@@ -107,6 +108,26 @@ fn explains(priority: u8, message: &str) -> bool {
         DEBUG.. => false,
         _ => EXPLANATIONS.iter().any(|words| message.contains(words)),
     }
+}
+
+/// How a machine ended.
+pub(crate) fn machine_end_text(how: MachineEnd, message: &str) -> String {
+    match how {
+        MachineEnd::Rebooted => "the machine reboots".to_owned(),
+        MachineEnd::PoweredOff => "the machine powers off".to_owned(),
+        MachineEnd::Halted => "the machine halts".to_owned(),
+        MachineEnd::SoftRebooted => "the machine soft-reboots: user space starts again".to_owned(),
+        MachineEnd::Panicked => format!("the kernel panics: {}", panic_cause(message)),
+        MachineEnd::AgentEnded => {
+            "the lab goes blind: a process in the guest ended its agent".to_owned()
+        }
+    }
+}
+
+fn panic_cause(message: &str) -> &str {
+    message
+        .rsplit_once("not syncing: ")
+        .map_or(message, |(_, cause)| cause)
 }
 
 fn status_text(code: &str, status: i32) -> String {

@@ -4,6 +4,7 @@
 mod support;
 
 mod attacks;
+mod ends;
 mod probes;
 mod requests;
 mod settings;
