@@ -1,6 +1,6 @@
 //! The two QEMU devices that join guest and host: the job memory and the doorbell.
 //!
-//! This is the only module with `unsafe` code: it maps the devices' memory. It knows where the bytes
+//! With `cpu_clock`, this is the only module with `unsafe` code: it maps the devices' memory. It knows where the bytes
 //! are, not what they mean.
 
 use std::fs;

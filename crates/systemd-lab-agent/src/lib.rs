@@ -14,12 +14,14 @@
 pub mod boot;
 pub mod command;
 pub mod conditions;
+pub mod cpu_clock;
 pub mod dbus;
 pub mod files;
 pub mod guest;
 pub mod handover;
 pub mod http;
 pub mod journal;
+pub mod load;
 pub mod outbox;
 pub mod pace;
 pub mod prepare;

@@ -23,6 +23,7 @@ use crate::http::Request;
 use crate::journal;
 use crate::journal::events;
 use crate::journal::follower::Follower;
+use crate::load::Load;
 use crate::outbox::Outbox;
 use crate::pace::{self, Waiter, now_us};
 use crate::processes::Processes;
@@ -114,12 +115,14 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     let sockets = SocketTrace::start(Path::new(TRACEFS))?;
     let processes = Processes::trace(Path::new(TRACEFS))?;
     let termination = Termination::handle()?;
+    let load = Load::begin().context("the kernel does not count what services compute")?;
     let waiter = Waiter::new()?;
     let mut sources = Sources {
         journal,
         sockets,
         processes,
         termination,
+        load,
         waiter,
     };
     let begins_us = set_date()?;

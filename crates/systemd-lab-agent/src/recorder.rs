@@ -11,6 +11,7 @@ use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
 use crate::conditions::Observed;
 use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
+use crate::load::Load;
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
 use crate::processes::Processes;
@@ -30,6 +31,8 @@ pub struct Sources {
     pub processes: Processes,
     /// Whether the machine is ending.
     pub termination: Termination,
+    /// Whether something computes without pause.
+    pub load: Load,
     /// Waits for more of all these.
     pub waiter: Waiter,
 }
@@ -42,6 +45,8 @@ pub struct Recorder<'a> {
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
     batch: Vec<Event>,
+    /// Something has computed without pause.
+    is_busy: bool,
 }
 
 impl<'a> Recorder<'a> {
@@ -57,6 +62,7 @@ impl<'a> Recorder<'a> {
             observed: Observed::new(scenario),
             outbox,
             batch: Vec::new(),
+            is_busy: false,
         }
     }
 
@@ -92,16 +98,25 @@ impl<'a> Recorder<'a> {
             journal,
             sockets,
             processes,
+            load,
             ..
         } = &mut *self.sources;
         // First the journal: it says which processes systemd forked.
         journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)))?;
         batch.extend(sockets.read_new(processes)?);
+        let busy = load.look();
+        self.is_busy |= busy.is_some();
+        batch.extend(busy);
         self.write_out()?;
         match self.is_terminated() {
             true => Err(Terminated.into()),
             false => Ok(()),
         }
+    }
+
+    /// Whether something has computed for long without a pause.
+    pub fn is_busy(&self) -> bool {
+        self.is_busy
     }
 
     /// Whether the machine is ending.
@@ -136,10 +151,12 @@ impl<'a> Recorder<'a> {
             journal,
             sockets,
             termination,
+            load,
             waiter,
             ..
         } = &*self.sources;
-        let sources = [journal.as_fd(), sockets.as_fd(), termination.as_fd(), other];
+        let mut sources = vec![journal.as_fd(), sockets.as_fd(), termination.as_fd(), other];
+        sources.extend(load.sources());
         waiter.wait(&sources, timeout)
     }
 
@@ -151,10 +168,13 @@ impl<'a> Recorder<'a> {
     pub fn doze(&self, duration: Duration) -> io::Result<()> {
         let Sources {
             termination,
+            load,
             waiter,
             ..
         } = &*self.sources;
-        waiter.wait(&[termination.as_fd()], duration)
+        let mut sources = vec![termination.as_fd()];
+        sources.extend(load.sources());
+        waiter.wait(&sources, duration)
     }
 
     /// Whether the condition was true at the last [`Recorder::collect`].

@@ -244,6 +244,14 @@ pub enum EventKind {
         /// All readable properties of the unit and its type, as on D-Bus.
         values: BTreeMap<String, serde_json::Value>,
     },
+    /// The guest's processor was busy for long without a pause, and this unit computed most; `init.scope` is systemd itself. Virtual
+    /// time is then as slow as emulation: a scenario that would take minutes more ends here.
+    ProcessorBusy {
+        /// How much the unit computed, in microseconds.
+        used_us: u64,
+        /// In how much time, in microseconds.
+        over_us: u64,
+    },
     /// More was logged than a timeline keeps; later log lines of the unit are left out.
     LogTruncated {
         /// How many lines were left out.

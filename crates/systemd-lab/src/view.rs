@@ -13,6 +13,7 @@ use systemd_lab_protocol::{Event, EventKind};
 use crate::timeline::Timeline;
 
 pub use words::describe;
+pub(crate) use words::machine_end_text;
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;

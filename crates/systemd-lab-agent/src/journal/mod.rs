@@ -7,7 +7,7 @@ pub mod events;
 pub mod file;
 pub mod follower;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use anyhow::{Context, bail};
 /// journald's own varlink socket: systemd-journald.service(8).
 const JOURNALD_SOCKET: &str = "/run/systemd/journal/io.systemd.journal";
 
-/// How long journald may take to write out what it has received. A service that logs without end
-/// keeps it busy, but no longer than this.
-const LONGEST_SYNCHRONIZATION: Duration = Duration::from_secs(60);
+/// How long journald may take to write out what it has received, which takes some milliseconds. It does so when it has nothing
+/// else to do: never, while a service logs without end. What is not written by then is not seen.
+const LONGEST_SYNCHRONIZATION: Duration = Duration::from_secs(5);
 
-/// Waits until everything that was logged before is in the journal: `journalctl --sync`.
+/// Waits until everything that was logged before is in the journal (`journalctl --sync`), or for a while.
 ///
 /// # Errors
 ///
@@ -34,9 +34,10 @@ pub fn synchronize() -> anyhow::Result<()> {
     let mut answer = Vec::new();
     let mut buffer = [0; 512];
     while answer.last() != Some(&0) {
-        let read = socket
-            .read(&mut buffer)
-            .context("journald did not answer")?;
+        let read = match socket.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            read => read.context("journald did not answer")?,
+        };
         if read == 0 {
             bail!("journald closed the connection");
         }

@@ -4,6 +4,7 @@
 //! at the very end: [`Finding::what`], [`Finding::change`]. Rules know systemd, not exercises. Each looks at the events of one
 //! unit, its effective properties and its unit file, and none may blame a service that is right.
 
+mod machine;
 mod rules;
 mod source;
 mod words;
@@ -11,6 +12,7 @@ mod words;
 use std::time::Duration;
 
 use serde::Serialize;
+use systemd_lab_protocol::event::MachineEnd;
 
 use crate::timeline::Timeline;
 
@@ -145,6 +147,26 @@ pub enum Rule {
     },
     /// All processes hung, and nothing ended that.
     HangUnnoticed,
+    /// The machine ended, and the run with it.
+    MachineEnded {
+        /// How.
+        how: MachineEnd,
+        /// The kernel's last words.
+        message: String,
+        /// The setting of a unit that did it, e.g. `FailureAction=reboot`.
+        setting: Option<String>,
+        /// Whether a process asked systemd for it.
+        is_asked_for: bool,
+    },
+    /// The processor did not rest.
+    ProcessorBusy {
+        /// How much of it the unit took, in percent.
+        percent: u64,
+        /// For how long, in microseconds.
+        over_us: u64,
+        /// When the run ended, in microseconds, if that was early because the rest would have taken too long.
+        cut_us: Option<u64>,
+    },
 }
 
 impl Rule {
@@ -184,6 +206,7 @@ pub(crate) fn find(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
         .iter()
         .flat_map(|unit| rules::of_unit(timeline, unit, sources))
         .collect();
+    findings.extend(machine::of_run(timeline, sources));
     findings.sort_by_key(|finding| (finding.rule.severity(), finding.at_us.first().copied()));
     findings
 }

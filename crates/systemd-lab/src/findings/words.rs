@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use systemd_lab_protocol::event::MachineEnd;
+
 use super::{Finding, Rule};
 use crate::experiment::span_text;
+use crate::view::machine_end_text;
 
 impl Finding {
     /// What was seen, in a sentence without a full stop.
@@ -68,6 +71,34 @@ impl Finding {
             Rule::TimerFindsActiveService { service } => format!(
                 "{unit} starts {service} only once: RemainAfterExit=yes leaves it active, and an active unit isn't started again"
             ),
+            Rule::MachineEnded {
+                how,
+                message,
+                setting,
+                is_asked_for,
+            } => machine_ended(unit, *how, message, setting.as_deref(), *is_asked_for),
+            Rule::ProcessorBusy {
+                percent,
+                over_us,
+                cut_us,
+            } => {
+                let over = span(*over_us);
+                let seen = match unit.as_str() {
+                    MANAGER => format!(
+                        "systemd was busy for {over} without a pause, {percent} % of the time itself"
+                    ),
+                    _ => format!(
+                        "{unit} took {percent} % of the processor for {over} without a pause"
+                    ),
+                };
+                match cut_us {
+                    Some(cut_us) => format!(
+                        "{seen}. The rest of the run would take minutes, so it ended after {}",
+                        span(*cut_us)
+                    ),
+                    None => seen,
+                }
+            }
             Rule::HangUnnoticed => format!(
                 "{unit} hung, and systemd did not notice: for systemd a process that is alive is well"
             ),
@@ -119,6 +150,23 @@ impl Finding {
             Rule::NoBusName { .. } => "take the name that BusName= has, or use another Type=",
             Rule::TimerFindsActiveService { .. } => "remove RemainAfterExit=yes",
             Rule::HangUnnoticed => "set WatchdogSec=, and send WATCHDOG=1 only after a self-test",
+            Rule::MachineEnded {
+                how: MachineEnd::AgentEnded,
+                ..
+            } => {
+                "send signals only to the service's own processes; what the service did after that is unknown"
+            }
+            Rule::MachineEnded {
+                setting: Some(_), ..
+            } => {
+                "nothing, if it is what you want; all other services of the machine end with it, and what fails again after the boot reboots it again"
+            }
+            Rule::MachineEnded { .. } => {
+                "nothing, if it is what you want; a service that only has to start again has Restart= for that"
+            }
+            Rule::ProcessorBusy { .. } => {
+                "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
+            }
         }
     }
 
@@ -145,6 +193,8 @@ impl Finding {
             Rule::NoBusName { .. } => "systemd.service(5), \"BusName=\"",
             Rule::TimerFindsActiveService { .. } => "systemd.timer(5), \"Description\"",
             Rule::HangUnnoticed => "systemd.service(5), \"WatchdogSec=\"",
+            Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
+            Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
         }
     }
 
@@ -164,6 +214,30 @@ impl Finding {
             _ => None,
         }
     }
+}
+
+/// Where systemd itself runs: systemd.special(7).
+const MANAGER: &str = "init.scope";
+
+fn machine_ended(
+    unit: &str,
+    how: MachineEnd,
+    message: &str,
+    setting: Option<&str>,
+    is_asked_for: bool,
+) -> String {
+    let end = machine_end_text(how, message);
+    let why = match (setting, is_asked_for) {
+        (Some(setting), _) => format!("that is what {setting} of {unit} does"),
+        (None, true) => "a process asked systemd for it".to_owned(),
+        (None, false) => match how {
+            MachineEnd::Panicked => "a process brought it down".to_owned(),
+            // It says so itself.
+            MachineEnd::AgentEnded => return end,
+            _ => "a process called reboot(2) or wrote to /proc/sysrq-trigger".to_owned(),
+        },
+    };
+    format!("{end}: {why}")
 }
 
 /// A span as unit files write it, in whole seconds from a second on.

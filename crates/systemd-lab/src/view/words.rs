@@ -61,6 +61,11 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             StepOutcome::Refused { message, .. } => format!("refused: {message}"),
         },
         EventKind::ScenarioEnded => "end of the scenario".to_owned(),
+        EventKind::ProcessorBusy { used_us, over_us } => format!(
+            "has used {} % of the processor for {} s without a pause",
+            100 * used_us / over_us.max(&1),
+            over_us / 1_000_000
+        ),
         EventKind::MachineEnded { how, message } => machine_end_text(*how, message),
         _ => return None,
     })

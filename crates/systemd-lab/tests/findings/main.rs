@@ -4,6 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod machine;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;

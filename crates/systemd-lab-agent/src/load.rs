@@ -1,0 +1,247 @@
+//! Whether something in the guest computes without pause, and which unit does.
+//!
+//! Virtual time is then as slow as emulation. The agent says so, once for each time it begins, and a run that would take too long
+//! ends there: see `runner`.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use systemd_lab_protocol::event::Source;
+use systemd_lab_protocol::{Event, EventKind};
+
+use crate::cpu_clock::CpuClock;
+use crate::pace::now_us;
+
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// Where processes of services and systemd itself are: systemd.special(7).
+const SLICES: [&str; 2] = ["system.slice", "init.scope"];
+
+/// The agent and the journal compute on behalf of others.
+const ON_BEHALF: [&str; 2] = ["lab-agent.service", "systemd-journald.service"];
+
+/// How often to look, in time that was computed.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// For how long the processor has to be busy: MariaDB computes for 20 s when it starts, in a guest whose processor is as slow as
+/// this one. It takes a host some 15 s.
+const WINDOW: Duration = Duration::from_secs(30);
+
+/// The processor counts as busy if so much of the window was computed, in percent.
+const BUSY_PERCENT: u64 = 95;
+
+/// What has been computed so far.
+#[derive(Debug, Clone)]
+struct Used {
+    at_us: u64,
+    /// By everything.
+    all_us: u64,
+    /// By each unit.
+    units: Vec<(String, u64)>,
+}
+
+/// Sees how much is computed.
+pub struct Load {
+    clocks: Vec<CpuClock>,
+    counts: Vec<u64>,
+    window: VecDeque<Used>,
+    /// It was said already.
+    is_said: bool,
+}
+
+impl Load {
+    /// Begins to look.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel gives no clock.
+    pub fn begin() -> io::Result<Load> {
+        let clocks = SLICES.map(|slice| CpuClock::of(&Path::new(CGROUPS).join(slice), PERIOD));
+        let clocks = clocks.into_iter().collect::<io::Result<Vec<_>>>()?;
+        Ok(Load {
+            counts: vec![0; clocks.len()],
+            clocks,
+            window: VecDeque::new(),
+            is_said: false,
+        })
+    }
+
+    /// Can be read when something has computed for another second.
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.clocks.iter().map(CpuClock::as_fd)
+    }
+
+    /// Looks, if there is anything to see: says which unit has computed most, if the processor was busy for long. Only once,
+    /// until it has rested.
+    pub fn look(&mut self) -> Option<Event> {
+        let counts: Vec<u64> = self.clocks.iter().map(CpuClock::count).collect();
+        if counts == self.counts {
+            return None;
+        }
+        self.counts = counts;
+        let used = Used::read().ok()?;
+        // The last that is older than the window stays.
+        while self
+            .window
+            .get(1)
+            .is_some_and(|it| used.since(it) >= WINDOW)
+        {
+            self.window.pop_front();
+        }
+        let busy = self.window.front().and_then(|first| busy(first, &used));
+        // A pause that was longer than a period shows at once, and what came before it is over.
+        if self
+            .window
+            .back()
+            .is_some_and(|last| used.share_since(last) < BUSY_PERCENT)
+        {
+            self.window.clear();
+            self.is_said = false;
+        }
+        self.window.push_back(used);
+        let was_said = self.is_said;
+        self.is_said |= busy.is_some();
+        busy.filter(|_| !was_said)
+    }
+}
+
+/// What to say of the time between two looks.
+fn busy(first: &Used, last: &Used) -> Option<Event> {
+    let over = last.since(first);
+    if over < WINDOW || last.share_since(first) < BUSY_PERCENT {
+        return None;
+    }
+    let used = |(unit, now): &(String, u64)| {
+        let before = first.units.iter().find(|(it, _)| it == unit);
+        (
+            unit.clone(),
+            now.saturating_sub(before.map_or(0, |(_, before)| *before)),
+        )
+    };
+    let others = last
+        .units
+        .iter()
+        .filter(|(unit, _)| !ON_BEHALF.contains(&unit.as_str()));
+    let (unit, used_us) = others.map(used).max_by_key(|(_, used)| *used)?;
+    let kind = EventKind::ProcessorBusy {
+        used_us,
+        over_us: over.as_micros() as u64,
+    };
+    Some(Event {
+        at_us: last.at_us,
+        unit: Some(unit),
+        source: Source::Agent,
+        kind,
+    })
+}
+
+impl Used {
+    fn read() -> io::Result<Used> {
+        let root = Path::new(CGROUPS);
+        let mut units = Vec::new();
+        for slice in SLICES {
+            collect(&root.join(slice), &mut units)?;
+        }
+        Ok(Used {
+            at_us: now_us(),
+            all_us: usage_us(root)?,
+            units,
+        })
+    }
+
+    fn since(&self, before: &Used) -> Duration {
+        Duration::from_micros(self.at_us - before.at_us)
+    }
+
+    /// How much of the time was computed, in percent.
+    fn share_since(&self, before: &Used) -> u64 {
+        100 * (self.all_us - before.all_us) / (self.at_us - before.at_us).max(1)
+    }
+}
+
+/// The units of a slice and of the slices in it, with what they have computed.
+fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
+    let name = |path: &Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
+    if !slice.extension().is_some_and(|kind| kind == "slice") {
+        units.extend(name(slice).map(|name| (name, usage_us(slice).unwrap_or_default())));
+        return Ok(());
+    }
+    for entry in fs::read_dir(slice)? {
+        let path: PathBuf = entry?.path();
+        if path.is_dir() {
+            // A unit that goes away meanwhile is none that computes without pause.
+            let _ = collect(&path, units);
+        }
+    }
+    Ok(())
+}
+
+/// `usage_usec` in `cpu.stat`: the kernel's cgroup-v2 documentation.
+fn usage_us(group: &Path) -> io::Result<u64> {
+    let text = fs::read_to_string(group.join("cpu.stat"))?;
+    let usage = text
+        .lines()
+        .find_map(|line| line.strip_prefix("usage_usec "));
+    let usage = usage.and_then(|number| number.parse().ok());
+    usage.ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(at_s: u64, all_s: u64, units: &[(&str, u64)]) -> Used {
+        let micros = |seconds: u64| seconds * 1_000_000;
+        Used {
+            at_us: micros(at_s),
+            all_us: micros(all_s),
+            units: units
+                .iter()
+                .map(|(unit, s)| ((*unit).to_owned(), micros(*s)))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn the_busiest_unit_is_named_and_not_who_serves_it() {
+        let first = used(100, 10, &[("a.service", 1)]);
+        let last = used(
+            131,
+            41,
+            &[
+                ("a.service", 8),
+                ("b.service", 2),
+                ("systemd-journald.service", 20),
+            ],
+        );
+        let event = busy(&first, &last).expect("it is busy");
+        assert_eq!(event.unit.as_deref(), Some("a.service"));
+        let expected = EventKind::ProcessorBusy {
+            used_us: 7_000_000,
+            over_us: 31_000_000,
+        };
+        assert_eq!(event.kind, expected);
+    }
+
+    #[test]
+    fn what_rests_or_is_over_soon_is_not_busy() {
+        let first = used(100, 10, &[("a.service", 1)]);
+        assert_eq!(
+            busy(&first, &used(131, 38, &[("a.service", 28)])),
+            None,
+            "it rests"
+        );
+        assert_eq!(
+            busy(&first, &used(129, 39, &[("a.service", 30)])),
+            None,
+            "too soon"
+        );
+    }
+}

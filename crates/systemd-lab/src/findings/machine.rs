@@ -1,0 +1,125 @@
+//! Rules about the machine: a run that ended with it, and a processor that never rested.
+
+use std::time::Duration;
+
+use systemd_lab_protocol::EventKind;
+use systemd_lab_protocol::event::MachineEnd;
+
+use super::{Finding, Place, Rule, Sources};
+use crate::timeline::Timeline;
+
+/// What ends the machine on a unit's behalf: systemd.unit(5).
+const ACTIONS: [&str; 3] = ["FailureAction", "StartLimitAction", "SuccessAction"];
+
+/// Units that end the machine when a process asks systemd for it: systemd.special(7).
+const ENDING_UNITS: [&str; 5] = [
+    "systemd-reboot.service",
+    "systemd-poweroff.service",
+    "systemd-halt.service",
+    "systemd-soft-reboot.service",
+    "systemd-kexec.service",
+];
+
+/// All that can be said of the machine.
+pub(super) fn of_run(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
+    let busy = busy(timeline);
+    let mut findings: Vec<Finding> = busy.into_iter().collect();
+    findings.extend(ended(timeline, sources));
+    findings
+}
+
+fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {
+    let (at, how, message) = timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::MachineEnded { how, message } => {
+                Some((timeline.time_of(event), *how, message))
+            }
+            _ => None,
+        })?;
+    let of_a_unit = match how {
+        MachineEnd::Panicked | MachineEnd::AgentEnded => None,
+        _ => said_by(timeline, sources).or_else(|| at_once(sources)),
+    };
+    let is_asked_for = ENDING_UNITS
+        .iter()
+        .any(|unit| timeline.of(unit).next().is_some());
+    let (unit, place) = match of_a_unit {
+        Some((unit, place)) => (unit, Some(place)),
+        None => (sources.units().first()?.clone(), None),
+    };
+    let rule = Rule::MachineEnded {
+        how,
+        message: message.clone(),
+        setting: place.as_ref().map(|place| place.text.clone()),
+        is_asked_for,
+    };
+    Some(Finding {
+        place,
+        ..Finding::new(&unit, rule, [at])
+    })
+}
+
+/// The unit whose action it is, as systemd says before it acts.
+fn said_by(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
+    let units = sources.units().iter();
+    let mut said = units.filter(|unit| {
+        let failed = format!(": unit {unit} failed");
+        let succeeded = format!(": unit {unit} succeeded");
+        timeline.of(unit).any(|event| {
+            matches!(&event.kind, EventKind::Manager { message, .. } if message.ends_with(&failed) || message.ends_with(&succeeded))
+        })
+    });
+    let unit = said.next()?;
+    let limit = timeline
+        .of(unit)
+        .any(|event| matches!(event.kind, EventKind::StartLimitHit));
+    // The start limit has an action of its own.
+    let names: &[&str] = match limit {
+        true => &["StartLimitAction", "FailureAction"],
+        false => &ACTIONS,
+    };
+    Some((unit.clone(), sources.any(unit, names)?))
+}
+
+/// The unit with an action that takes effect before systemd can say anything.
+fn at_once(sources: &Sources) -> Option<(String, Place)> {
+    sources.units().iter().find_map(|unit| {
+        let mut places = ACTIONS
+            .iter()
+            .filter_map(|name| sources.setting(unit, name));
+        let place = places.find(|place| place.text.ends_with("-immediate"))?;
+        Some((unit.clone(), place))
+    })
+}
+
+/// Whether the run ended within a step.
+fn is_cut(timeline: &Timeline) -> bool {
+    let count = |wanted: fn(&EventKind) -> bool| {
+        let events = timeline.events().iter();
+        events.filter(|event| wanted(&event.kind)).count()
+    };
+    count(|kind| matches!(kind, EventKind::StepBegan { .. }))
+        > count(|kind| matches!(kind, EventKind::StepEnded { .. }))
+}
+
+fn busy(timeline: &Timeline) -> Option<Finding> {
+    let mut events = timeline.events().iter();
+    let (event, used_us, over_us) = events.find_map(|event| match event.kind {
+        EventKind::ProcessorBusy { used_us, over_us } => Some((event, used_us, over_us)),
+        _ => None,
+    })?;
+    let at = timeline.time_of(event);
+    let last = timeline
+        .events()
+        .last()
+        .map_or(at, |last| timeline.time_of(last));
+    let rule = Rule::ProcessorBusy {
+        percent: 100 * used_us / over_us.max(1),
+        over_us,
+        cut_us: is_cut(timeline).then_some(last.as_micros() as u64),
+    };
+    let began = at.saturating_sub(Duration::from_micros(over_us));
+    Some(Finding::new(event.unit.as_deref()?, rule, [began]))
+}

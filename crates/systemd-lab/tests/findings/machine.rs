@@ -1,0 +1,105 @@
+//! Findings about the machine: what ends it, and what gives it no rest.
+
+use std::fs;
+use std::time::Duration;
+
+use systemd_lab::experiment::Experiment;
+use systemd_lab::findings::Finding;
+
+use crate::name;
+use crate::support::lab;
+
+/// Long enough that the run of a service that computes without pause would take minutes.
+const LONG: Duration = Duration::from_secs(1200);
+
+/// Runs a unit of this text, and returns what is found and how long the run was, in seconds.
+fn found(text: &str, length: Duration) -> (Vec<Finding>, u64) {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("t.service");
+    fs::write(&path, text).expect("there is room");
+    let experiment = Experiment::new(path).lasting(length);
+    let timeline = experiment.run(lab()).expect("the lab works");
+    let last = timeline.events().last().expect("there is an end");
+    let end = timeline.time_of(last).as_secs();
+    (experiment.findings(&timeline), end)
+}
+
+#[test]
+fn the_setting_that_ends_the_machine_is_named() {
+    let fails = "[Service]\nExecStart=/usr/bin/false\n";
+    for (text, line) in [
+        (
+            format!("[Unit]\nFailureAction=reboot\n{fails}"),
+            "FailureAction=reboot",
+        ),
+        (
+            format!("[Unit]\nFailureAction=poweroff-immediate\n{fails}"),
+            "FailureAction=poweroff-immediate",
+        ),
+        (
+            format!(
+                "[Unit]\nFailureAction=none\nStartLimitAction=reboot-force\n{fails}Restart=always\n"
+            ),
+            "StartLimitAction=reboot-force",
+        ),
+        (
+            "[Unit]\nSuccessAction=poweroff\n[Service]\nExecStart=/usr/bin/true\n".to_owned(),
+            "SuccessAction=poweroff",
+        ),
+    ] {
+        let (found, _) = found(&text, Duration::from_secs(60));
+        let [finding] = &found[..] else {
+            panic!("{text}: {found:#?}");
+        };
+        assert_eq!(name(&finding.rule), "machine-ended");
+        let place = finding.place.as_ref().map(|place| place.text.as_str());
+        assert_eq!(place, Some(line));
+        assert!(finding.what().contains(line), "{}", finding.what());
+    }
+}
+
+#[test]
+fn a_process_that_ends_the_machine_is_told_from_a_setting() {
+    for (command, why) in [
+        ("systemctl poweroff", "a process asked systemd for it"),
+        (
+            "echo b >/proc/sysrq-trigger",
+            "a process called reboot(2) or wrote to /proc/sysrq-trigger",
+        ),
+    ] {
+        let text = format!("[Service]\nExecStart=/bin/sh -c '{command}; sleep 9'\n");
+        let (found, _) = found(&text, Duration::from_secs(60));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].place.is_none(), "{found:#?}");
+        assert!(found[0].what().ends_with(why), "{}", found[0].what());
+    }
+}
+
+#[test]
+fn an_action_that_is_not_taken_is_none() {
+    let text = "[Unit]\nFailureAction=reboot\nStartLimitAction=reboot\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    assert_eq!(found(text, Duration::from_secs(60)).0, []);
+}
+
+#[test]
+fn what_computes_without_pause_is_named_and_ends_a_long_run() {
+    let text = "[Service]\nExecStart=/bin/sh -c 'while :; do :; done'\n";
+    let (found, end) = found(text, LONG);
+    let [finding] = &found[..] else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(name(&finding.rule), "processor-busy");
+    assert_eq!(finding.unit, "t.service");
+    assert!((30..35).contains(&end), "{end}");
+}
+
+#[test]
+fn a_start_that_takes_a_while_and_work_with_pauses_are_right() {
+    let computes = "timeout 20 sh -c \"while :; do :; done\"";
+    let text = format!("[Service]\nExecStart=/bin/sh -c '{computes}; exec sleep infinity'\n");
+    assert_eq!(found(&text, LONG), (Vec::new(), LONG.as_secs()));
+    let computes = "timeout 3 sh -c \"while :; do :; done\"; sleep 1";
+    let text = format!("[Service]\nExecStart=/bin/sh -c 'while :; do {computes}; done'\n");
+    let minute = Duration::from_secs(60);
+    assert_eq!(found(&text, minute), (Vec::new(), minute.as_secs()));
+}
