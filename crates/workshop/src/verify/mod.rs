@@ -5,6 +5,7 @@ mod guide;
 mod item;
 mod judge;
 mod mistake;
+mod mutants;
 mod overlay;
 mod pool;
 mod stage;
@@ -36,6 +37,10 @@ pub(crate) struct Arguments {
     /// Also run the checks that take minutes.
     #[arg(long)]
     soak: bool,
+    /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. What was judged is
+    /// remembered. Needs cargo-mutants, unless it is the sample.
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_starters", "write_guide"])]
+    mutants: Option<mutants::Which>,
     /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
     #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
     write_starters: bool,
@@ -57,6 +62,10 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         .iter()
         .map(|exercise| Stage::read(workshop, exercise, &workspace))
         .collect();
+    if let Some(which) = arguments.mutants {
+        let (words, jobs) = (&arguments.words, arguments.jobs);
+        return mutants::run(workshop, &stages, &workspace, which, words, jobs);
+    }
     let mut items = items(&stages, arguments.soak);
     items.retain(|item| {
         let line = item.to_string();

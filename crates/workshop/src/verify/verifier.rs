@@ -19,7 +19,7 @@ use crate::cargo::{Built, Package, Workspace, build};
 use crate::exercises::Workshop;
 
 /// The test target that every exercise and every solution has.
-const CHECK: &str = "check";
+pub(super) const CHECK: &str = "check";
 
 /// Everything that is built.
 pub(super) struct Verifier<'a> {
@@ -219,7 +219,7 @@ impl<'a> Verifier<'a> {
 }
 
 /// Another run with the same target directory would write the same folders: this one waits for it.
-fn lock(folder: &Path) -> anyhow::Result<File> {
+pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let context = || format!("cannot lock {}; is the disk full?", path.display());
     fs::create_dir_all(folder).with_context(context)?;

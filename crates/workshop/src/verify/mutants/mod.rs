@@ -1,0 +1,314 @@
+//! `cargo workshop verify --mutants`: how strong the checks are, measured without anybody thinking up mistakes.
+//!
+//! Each mutant is a solution with one small change, in a unit file or in the code. The stage's check should catch it; one that
+//! survives shows something that the check does not look at. Those that may survive, because the task says nothing of what they
+//! change, are in `mistakes/free.toml` with the reason.
+
+mod code;
+mod free;
+mod results;
+mod units;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use systemd_lab::check::Outcome;
+
+use super::item::duration;
+use super::judge::{Check, Found, Tests};
+use super::overlay::Overlay;
+use super::stage::Stage;
+use super::verifier::CHECK;
+use super::{pool, verifier};
+use crate::cargo::{Built, Workspace, build};
+use crate::exercises::Workshop;
+use crate::files::Files;
+use crate::style::spinner;
+use free::Free;
+use results::Results;
+
+/// Of the sample that `.ci/run` takes, every so-manieth mutant is one.
+const SAMPLE: usize = 16;
+
+/// So many mutants in code are built at a time: each takes ten megabytes of disk.
+const BATCH: usize = 60;
+
+/// Which mutants are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Which {
+    /// Every one: about an hour.
+    All,
+    /// Some of those in unit files, always the same: about a minute.
+    Sample,
+}
+
+/// A solution with one change.
+#[derive(Clone)]
+struct Mutant {
+    /// Of the stage, e.g. `04`.
+    stage: String,
+    kind: Kind,
+    /// What is changed, e.g. `solution-05.service: WatchdogSec=10s -> 5s`.
+    change: String,
+    files: Files,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Unit,
+    Code,
+}
+
+/// What the check made of it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Fate {
+    /// It was caught by this requirement; 0 if the check could not even be judged, because the mutant does not build.
+    Caught(u32),
+    /// It does not compile: no attendee could hand it in.
+    Unviable,
+    Survived,
+    /// The lab or the check failed, with what it said.
+    Broken(String),
+}
+
+impl fmt::Display for Mutant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.stage, self.change)
+    }
+}
+
+/// Makes the mutants, has each checked, and says what survived. `None` when none has the words.
+pub(super) fn run(
+    workshop: &Workshop,
+    stages: &[Stage],
+    workspace: &Workspace,
+    which: Which,
+    words: &[String],
+    jobs: Option<NonZeroUsize>,
+) -> anyhow::Result<Option<Outcome>> {
+    let begin = Instant::now();
+    let mut free = Free::read(&workshop.root)?;
+    let mut mutants = Vec::new();
+    for stage in stages {
+        let solution = stage.solution_files(&workshop.root)?;
+        mutants.extend(units::of(&stage.number, &solution));
+        if which == Which::All {
+            let package = stage.solution();
+            mutants.extend(code::of(
+                &workshop.root,
+                &stage.number,
+                &package,
+                &solution,
+            )?);
+        }
+    }
+    if which == Which::Sample {
+        mutants = mutants.into_iter().step_by(SAMPLE).collect();
+    }
+    mutants.retain(|mutant| {
+        let line = mutant.to_string();
+        words.iter().all(|word| line.contains(word))
+    });
+    if mutants.is_empty() {
+        eprintln!("no mutant contains `{}`; leave words out", words.join(" "));
+        return Ok(None);
+    }
+    systemd_lab::Lab::open()?;
+    let own = workspace.target.join("verify");
+    let _lock = verifier::lock(&own)?;
+    let bench = Bench::build(workshop, stages, workspace, own)?;
+    let jobs = jobs.or_else(|| std::thread::available_parallelism().ok());
+    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let mut tally = Tally::default();
+    let results = Results::open(&bench.own.join("mutants"))?;
+    for batch in mutants.chunks(BATCH) {
+        bench.judge(batch, jobs, &results, |mutant, fate| {
+            tally.add(mutant, fate, &mut free);
+        })?;
+    }
+    let stale = match which == Which::All && words.is_empty() {
+        true => free.unused(),
+        false => Vec::new(),
+    };
+    print!("{}", tally.table());
+    for entry in &stale {
+        println!(
+            "{}: no mutant needs this entry; remove it: {entry}",
+            free::FILE
+        );
+    }
+    println!("{} mutants, {}", mutants.len(), duration(begin.elapsed()));
+    Ok(Some(match (tally.broken, tally.survived + stale.len()) {
+        (0, 0) => Outcome::Passed,
+        (0, _) => Outcome::NotYet,
+        _ => Outcome::LabBroken,
+    }))
+}
+
+/// The checks, built, and where mutants are written.
+struct Bench<'a> {
+    root: &'a Path,
+    workspace: &'a Workspace,
+    own: PathBuf,
+    built: Built,
+    /// The folder of each stage's solution, relative to the workshop.
+    folders: BTreeMap<String, String>,
+}
+
+impl<'a> Bench<'a> {
+    fn build(
+        workshop: &'a Workshop,
+        stages: &[Stage],
+        workspace: &'a Workspace,
+        own: PathBuf,
+    ) -> anyhow::Result<Bench<'a>> {
+        let mut arguments = vec!["--bins".into(), "--test".into(), CHECK.into()];
+        for stage in stages {
+            arguments.extend(["--package".into(), stage.solution().into()]);
+        }
+        let building = spinner("Building");
+        let built = build(&workshop.root, &arguments);
+        building.finish_and_clear();
+        Ok(Bench {
+            root: &workshop.root,
+            workspace,
+            own,
+            built: built?,
+            folders: stages
+                .iter()
+                .map(|stage| (stage.number.clone(), stage.solution_folder()))
+                .collect(),
+        })
+    }
+
+    fn judge(
+        &self,
+        batch: &[Mutant],
+        jobs: usize,
+        results: &Results,
+        mut done: impl FnMut(&Mutant, &Fate),
+    ) -> anyhow::Result<()> {
+        let mut open = Vec::new();
+        for mutant in batch {
+            let key = results.key(&self.check(&mutant.stage)?.executable, mutant)?;
+            match results.read(&key) {
+                Some(fate) => done(mutant, &fate),
+                None => open.push((open.len(), key, mutant)),
+            }
+        }
+        let mut overlay = Overlay::new(self.own.join("mutants-overlay"));
+        for (number, _, mutant) in &open {
+            if mutant.kind == Kind::Code {
+                let folder = &self.folders[&mutant.stage];
+                overlay.add(self.root, &package(*number), folder, &mutant.files)?;
+            }
+        }
+        let names: Vec<String> = open.iter().map(|(number, ..)| package(*number)).collect();
+        overlay.keep_only(&names)?;
+        let building = spinner("Building mutants");
+        let built = overlay.build(self.root, &self.workspace.target);
+        building.finish_and_clear();
+        let built = built?;
+        let judge = |(number, _, mutant): &(usize, String, &Mutant)| -> anyhow::Result<Fate> {
+            let mut check = self.check(&mutant.stage)?;
+            if mutant.kind == Kind::Code {
+                match overlay.binary(&built, &package(*number)) {
+                    Ok(binary) => check.binary = Some(binary.to_owned()),
+                    Err(_) => return Ok(Fate::Unviable),
+                }
+            }
+            let folder = self.own.join("mutants-files").join(package(*number));
+            mutant.files.write("", &folder)?;
+            check.files = Some(folder);
+            Ok(match check.run()? {
+                Found::Nothing => Fate::Survived,
+                Found::NotYet(finding) => Fate::Caught(finding.number),
+                Found::NoResult(Outcome::DidNotBuild, _) => Fate::Unviable,
+                Found::NoResult(_, report) => Fate::Broken(report),
+            })
+        };
+        pool::run(&open, jobs, judge, |(_, key, mutant), fate| {
+            let fate = fate.unwrap_or_else(|error| Fate::Broken(format!("{error:#}")));
+            results.write(key, &fate);
+            done(mutant, &fate);
+        });
+        Ok(())
+    }
+
+    fn check(&self, stage: &str) -> anyhow::Result<Check> {
+        let package = format!("solution-{stage}");
+        let known = self.workspace.package(&package);
+        let known = known.ok_or_else(|| anyhow::anyhow!("there is no package {package}"))?;
+        let executable = self.built.executable(&known.manifest, CHECK);
+        let executable = executable.map_err(|why| anyhow::anyhow!("{package} {why}"))?;
+        let folder = known.manifest.parent().unwrap_or(self.root);
+        Ok(Check {
+            executable: executable.to_owned(),
+            folder: folder.to_owned(),
+            root: self.root.to_owned(),
+            binary: None,
+            files: None,
+            tests: Tests::All,
+        })
+    }
+}
+
+fn package(number: usize) -> String {
+    format!("mutant-{number}")
+}
+
+/// How many mutants of a stage had which fate.
+#[derive(Default, Clone, Copy)]
+struct Row {
+    caught: usize,
+    free: usize,
+    survived: usize,
+    unviable: usize,
+}
+
+#[derive(Default)]
+struct Tally {
+    rows: BTreeMap<(String, Kind), Row>,
+    survived: usize,
+    broken: usize,
+}
+
+impl Tally {
+    fn add(&mut self, mutant: &Mutant, fate: &Fate, free: &mut Free) {
+        let row = self.rows.entry((mutant.stage.clone(), mutant.kind));
+        let row = row.or_default();
+        match fate {
+            Fate::Caught(_) => row.caught += 1,
+            Fate::Unviable => row.unviable += 1,
+            Fate::Survived if free.allows(mutant) => row.free += 1,
+            Fate::Survived => {
+                row.survived += 1;
+                self.survived += 1;
+                println!("SURVIVED {mutant}");
+            }
+            Fate::Broken(why) => {
+                self.broken += 1;
+                println!("BROKE    {mutant}");
+                why.lines().for_each(|line| println!("         {line}"));
+            }
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut table = "stage  in     caught  free  survived  do not build\n".to_owned();
+        for ((stage, kind), row) in &self.rows {
+            let kind = match kind {
+                Kind::Unit => "units",
+                Kind::Code => "code",
+            };
+            table += &format!(
+                "{stage}     {kind:5}  {:6}  {:4}  {:8}  {:12}\n",
+                row.caught, row.free, row.survived, row.unviable
+            );
+        }
+        table
+    }
+}
