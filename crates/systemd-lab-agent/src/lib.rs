@@ -11,8 +11,10 @@
 //! It is a library so that its parts can be tested on any host; `main.rs` joins them. It asks nothing
 //! of the host while a scenario runs, and decides nothing about what the events mean.
 
+pub mod alarm;
 pub mod boot;
 pub mod command;
+pub mod commands;
 pub mod conditions;
 pub mod cpu_clock;
 pub mod dbus;
@@ -22,6 +24,7 @@ pub mod handover;
 pub mod http;
 pub mod journal;
 pub mod load;
+pub mod memory;
 pub mod outbox;
 pub mod pace;
 pub mod prepare;
@@ -30,6 +33,7 @@ pub mod processes;
 pub mod recorder;
 pub mod requests;
 pub mod runner;
+pub mod schedule;
 pub mod sockets;
 pub mod systemd;
 pub mod termination;

@@ -3,15 +3,17 @@
 use std::any::Any;
 use std::fs::OpenOptions;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use systemd_lab_agent::alarm::Alarm;
 use systemd_lab_agent::files::write_file;
 use systemd_lab_agent::guest::Doorbell;
 use systemd_lab_agent::outbox::{EVENTS_PORT, Outbox};
-use systemd_lab_agent::prepare::{Prepared, prepare, wait_for_beginning};
+use systemd_lab_agent::prepare::{Prepared, TRACEFS, prepare, wait_for_beginning};
 use systemd_lab_agent::recorder::{Events, Recorder, own_event};
 use systemd_lab_agent::termination::Terminated;
 use systemd_lab_agent::{REHEARSE, boot, runner};
@@ -87,6 +89,9 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
             .with_context(|| format!("cannot write {}", file.path))?;
     }
     prepared.handover.at_once();
+    if job.scenario.awaits_events() {
+        prepared.sources.alarm = Some(Alarm::set(Path::new(TRACEFS))?);
+    }
     let begins_us = wait_for_beginning()?;
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
     runner::run(&job.scenario, begins_us, &mut recorder, &prepared.handover).inspect_err(|_| {

@@ -35,7 +35,8 @@ use crate::termination::Termination;
 /// The guest's journal lives in memory (`Storage=volatile`).
 const JOURNAL: &str = "/run/log/journal";
 
-const TRACEFS: &str = "/sys/kernel/tracing";
+/// Where the kernel's traces are.
+pub const TRACEFS: &str = "/sys/kernel/tracing";
 const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Work that the kernel does at regular intervals, which no scenario needs: without it, an idle guest
@@ -124,6 +125,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
         termination,
         load,
         waiter,
+        alarm: None,
     };
     let begins_us = set_date()?;
     rehearse(&mut sources).context("the rehearsal failed")?;

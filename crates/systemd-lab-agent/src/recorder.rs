@@ -8,6 +8,7 @@ use std::time::Duration;
 use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
 
+use crate::alarm::Alarm;
 use crate::conditions::Observed;
 use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
@@ -15,6 +16,7 @@ use crate::load::Load;
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
 use crate::processes::Processes;
+use crate::schedule::Schedule;
 use crate::sockets::SocketTrace;
 use crate::termination::{Terminated, Termination};
 
@@ -35,6 +37,8 @@ pub struct Sources {
     pub load: Load,
     /// Waits for more of all these.
     pub waiter: Waiter,
+    /// Says at once that the journal has grown, if the scenario waits for an event.
+    pub alarm: Option<Alarm>,
 }
 
 /// Sees what happens and passes it on.
@@ -42,6 +46,7 @@ pub struct Recorder<'a> {
     sources: &'a mut Sources,
     interpreter: Interpreter,
     observed: Observed,
+    schedule: Schedule,
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
     batch: Vec<Event>,
@@ -60,6 +65,7 @@ impl<'a> Recorder<'a> {
             sources,
             interpreter: Interpreter::default(),
             observed: Observed::new(scenario),
+            schedule: Schedule::default(),
             outbox,
             batch: Vec::new(),
             is_busy: false,
@@ -74,7 +80,17 @@ impl<'a> Recorder<'a> {
     /// A step begins: see [`Observed::begin_step`].
     pub fn begin_step(&mut self, index: usize) {
         self.observed.begin_step(now_us());
+        self.begin_later_step(index);
+    }
+
+    /// A step begins beside the current one, whose conditions stay as they are.
+    pub fn begin_later_step(&mut self, index: usize) {
         self.add(EventKind::StepBegan { index });
+    }
+
+    /// What is carried out later.
+    pub fn schedule(&mut self) -> &mut Schedule {
+        &mut self.schedule
     }
 
     /// Something that the agent did or received just now.
@@ -99,8 +115,13 @@ impl<'a> Recorder<'a> {
             sockets,
             processes,
             load,
+            alarm,
             ..
         } = &mut *self.sources;
+        // Before reading: what is written from here on sets it off again.
+        if let Some(alarm) = alarm {
+            alarm.silence();
+        }
         // First the journal: it says which processes systemd forked.
         journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)))?;
         batch.extend(sockets.read_new(processes)?);
@@ -135,6 +156,7 @@ impl<'a> Recorder<'a> {
         batch.sort_by_key(|event| event.at_us);
         for event in batch.drain(..) {
             self.observed.observe(&event);
+            self.schedule.observe(&event);
             self.outbox.push(&event)?;
         }
         self.outbox.flush()?;
@@ -153,10 +175,13 @@ impl<'a> Recorder<'a> {
             termination,
             load,
             waiter,
+            alarm,
             ..
         } = &*self.sources;
         let mut sources = vec![journal.as_fd(), sockets.as_fd(), termination.as_fd(), other];
         sources.extend(load.sources());
+        let alarm = alarm.as_ref().filter(|_| self.schedule.awaits_events());
+        sources.extend(alarm.map(AsFd::as_fd));
         waiter.wait(&sources, timeout)
     }
 

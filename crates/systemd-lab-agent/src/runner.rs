@@ -12,11 +12,13 @@ use systemd_lab_protocol::event::{Source, StepOutcome};
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario, Step};
 
 use crate::command;
+use crate::commands::Commands;
 use crate::dbus::CallError;
 use crate::files::write_file;
 use crate::handover::Handover;
 use crate::http::Request;
 use crate::journal;
+use crate::memory;
 use crate::pace::{self, now_us};
 use crate::probes::{Probe, Probes};
 use crate::recorder::{Recorder, own_event};
@@ -49,6 +51,7 @@ pub fn run(
         recorder,
         requests: Requests::new()?,
         probes: Probes::default(),
+        commands: Commands::default(),
         began_us,
         ends: Duration::ZERO,
         handover,
@@ -86,6 +89,7 @@ struct Runner<'a, 'b> {
     recorder: &'a mut Recorder<'b>,
     requests: Requests,
     probes: Probes,
+    commands: Commands,
     /// When the scenario began: `CLOCK_MONOTONIC` in microseconds.
     began_us: u64,
     /// When it will have ended at the latest, since then.
@@ -102,6 +106,11 @@ impl Runner<'_, '_> {
     fn carry_out(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         for (index, step) in scenario.steps.iter().enumerate() {
             self.handover.leave_to_person();
+            if let Step::Later { when, what } = step {
+                let schedule = self.recorder.schedule();
+                schedule.add(index, when, what, self.began_us);
+                continue;
+            }
             self.recorder.begin_step(index);
             self.ends = latest_end(self.elapsed(), &scenario.steps[index..]);
             let outcome = self
@@ -133,12 +142,17 @@ impl Runner<'_, '_> {
             Step::Signal { unit, signal, whom } => called(systemd::kill(unit, *whom, *signal)),
             Step::Freeze { unit } => called(systemd::freeze(unit)),
             Step::Thaw { unit } => called(systemd::thaw(unit)),
+            Step::OutOfMemory { unit } => self.run_out_of_memory(unit),
             Step::WaitFor {
                 condition,
                 deadline,
             } => self.wait_for(condition, *deadline),
-            Step::Sleep { duration } => self.sleep(*duration),
-            Step::SleepUntil { time } => self.sleep(time.saturating_sub(self.elapsed())),
+            Step::Sleep { duration } => self.sleep_until(self.elapsed().saturating_add(*duration)),
+            Step::SleepUntil { time } => self.sleep_until(*time),
+            Step::Later { .. } => Ok(refused(
+                "EINVAL",
+                "only a step of the scenario may come later".into(),
+            )),
             Step::Probe {
                 name,
                 target,
@@ -188,6 +202,9 @@ impl Runner<'_, '_> {
                 mode,
             } => Ok(done_or_refused(write_file(path, content.as_bytes(), *mode))),
             Step::Run { argv, deadline } => Ok(self.run_command(argv, *deadline)),
+            Step::RunInBackground { argv, deadline } => {
+                Ok(done_or_refused(self.commands.begin(argv, *deadline)))
+            }
         }
     }
 
@@ -207,6 +224,9 @@ impl Runner<'_, '_> {
             self.recorder.add_event(event);
         }
         for event in self.probes.take_changes() {
+            self.recorder.add_event(event);
+        }
+        for event in self.commands.take_finished() {
             self.recorder.add_event(event);
         }
         self.recorder.collect()?;
@@ -240,26 +260,71 @@ impl Runner<'_, '_> {
             if elapsed >= deadline {
                 return Ok(StepOutcome::DeadlinePassed);
             }
-            self.wait(elapsed, deadline - elapsed)?;
+            if !self.carry_out_due()? {
+                let left = (deadline - elapsed).min(self.until_next());
+                self.wait(elapsed, left)?;
+            }
         }
     }
 
-    fn sleep(&mut self, duration: Duration) -> anyhow::Result<StepOutcome> {
-        let began = Instant::now();
+    /// Carries out what is due beside the current step, and returns whether anything was.
+    fn carry_out_due(&mut self) -> anyhow::Result<bool> {
+        let mut any = false;
+        while let Some((index, step)) = self.recorder.schedule().take_due(now_us()) {
+            self.handover.leave_to_person();
+            self.recorder.begin_later_step(index);
+            let outcome = self
+                .step(&step)
+                .with_context(|| format!("in step {index}"))?;
+            self.recorder.add(EventKind::StepEnded { index, outcome });
+            any = true;
+        }
+        Ok(any)
+    }
+
+    /// Until something is due beside the current step.
+    fn until_next(&mut self) -> Duration {
+        let next_us = self.recorder.schedule().next_us();
+        next_us.map_or(LONGEST_SILENCE, |next_us| {
+            Duration::from_micros(next_us.saturating_sub(now_us()))
+        })
+    }
+
+    /// Sleeps until this long after the scenario began.
+    fn sleep_until(&mut self, end: Duration) -> anyhow::Result<StepOutcome> {
+        // Of the sleep, or of what came after the last thing that was carried out in it.
+        let mut began = Instant::now();
         loop {
-            let left = duration.saturating_sub(began.elapsed());
+            let left = end.saturating_sub(self.elapsed());
             if left.is_zero() {
                 return Ok(StepOutcome::Done);
             }
+            if self.carry_out_due()? {
+                began = Instant::now();
+                self.collect()?;
+                continue;
+            }
+            let left = left.min(self.until_next());
             self.recorder.wait(self.requests.as_fd(), left)?;
             self.handover.leave_to_person();
-            if began.elapsed() >= pace::DOZE {
-                let left = duration.saturating_sub(began.elapsed());
+            if began.elapsed() >= pace::DOZE && !self.recorder.schedule().awaits_events() {
+                let left = end.saturating_sub(self.elapsed()).min(self.until_next());
                 self.recorder.doze(left.min(pace::DOZE))?;
                 self.handover.leave_to_person();
             }
             self.collect()?;
         }
+    }
+
+    fn run_out_of_memory(&self, unit: &str) -> anyhow::Result<StepOutcome> {
+        let group = match systemd::control_group(unit) {
+            Ok(group) => group,
+            Err(error) => return called(Err(error)),
+        };
+        Ok(match group {
+            Some(group) => done_or_refused(memory::run_out(&group)),
+            None => refused("ESRCH", format!("Unit {unit} has no processes.")),
+        })
     }
 
     /// Since the scenario began.
@@ -316,7 +381,7 @@ impl Runner<'_, '_> {
     /// Writes out all that is known when the machine ends. Nobody is there to ask for properties.
     fn end_with_machine(&mut self) -> anyhow::Result<()> {
         Termination::let_journald_end();
-        for event in self.probes.end() {
+        for event in self.probes.end().into_iter().chain(self.commands.end()) {
             self.recorder.add_event(event);
         }
         self.recorder.add_truncations();
@@ -330,7 +395,7 @@ impl Runner<'_, '_> {
     fn end(&mut self, observe: &[String]) -> anyhow::Result<()> {
         // Nothing comes after this that could take too long.
         self.ends = Duration::ZERO;
-        for event in self.probes.end() {
+        for event in self.probes.end().into_iter().chain(self.commands.end()) {
             self.recorder.add_event(event);
         }
         journal::synchronize()?;

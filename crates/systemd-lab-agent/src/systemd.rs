@@ -154,6 +154,17 @@ pub fn unit_properties(unit: &str) -> Result<BTreeMap<String, Value>, CallError>
     }
 }
 
+/// The unit's control group; none if it has no processes.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when the name is not that of a unit.
+pub fn control_group(unit: &str) -> Result<Option<String>, CallError> {
+    let properties = unit_properties(unit)?;
+    let group = properties.get("ControlGroup").and_then(Value::as_str);
+    Ok(group.filter(|group| !group.is_empty()).map(str::to_owned))
+}
+
 /// Properties that are sets of names: systemd keeps them in hash tables, and lists them in the order of those, which is another
 /// one after each boot. org.freedesktop.systemd1(5), "Unit Objects".
 const SETS: &[&str] = &[

@@ -229,7 +229,7 @@ pub enum EventKind {
         /// How many of them failed.
         failed: u64,
     },
-    /// The outcome of a [`crate::Step::Run`].
+    /// The outcome of a [`crate::Step::Run`] or [`crate::Step::RunInBackground`].
     Command {
         /// Program and arguments.
         argv: Vec<String>,
@@ -237,6 +237,11 @@ pub enum EventKind {
         status: i32,
         /// Standard output and standard error, in this order, at the most 64 KiB.
         output: String,
+    },
+    /// The scenario ended before a [`crate::Step::RunInBackground`] did.
+    CommandCutOff {
+        /// Program and arguments.
+        argv: Vec<String>,
     },
     /// A unit's effective properties when the scenario ended: `systemctl show UNIT`.
     /// Times are in microseconds, as on D-Bus.
@@ -290,7 +295,8 @@ pub enum StepOutcome {
     Done,
     /// Its deadline passed. The scenario ends here.
     DeadlinePassed,
-    /// systemd refused it, e.g. a unit with a bad setting. The scenario ends here.
+    /// systemd refused it, e.g. a unit with a bad setting. The scenario ends here, unless it goes on all the same
+    /// ([`crate::Scenario::goes_on_when_refused`]).
     Refused {
         /// D-Bus error name, e.g. `org.freedesktop.systemd1.BadUnitSetting`, or a Unix error.
         error: String,

@@ -21,4 +21,4 @@ pub use scenario::{Condition, Scenario, Step};
 pub use shell::{Handover, Terminal};
 
 /// Version of everything in this crate. The host refuses an agent that says another one.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;

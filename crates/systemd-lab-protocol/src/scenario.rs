@@ -4,10 +4,13 @@
 //! wait on the host would let virtual time jump by an arbitrary amount.
 
 mod builder;
+mod when;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use when::{Happening, Trigger, When};
 
 /// What shall happen to one or more services, in order.
 ///
@@ -26,6 +29,22 @@ pub struct Scenario {
     /// hit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub goes_on_when_refused: bool,
+}
+
+impl Scenario {
+    /// Whether a step comes upon something that happens.
+    pub fn awaits_events(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.any(|step| {
+            matches!(
+                step,
+                Step::Later {
+                    when: When::On(_),
+                    ..
+                }
+            )
+        })
+    }
 }
 
 /// One thing that the agent does.
@@ -88,6 +107,12 @@ pub enum Step {
         /// The unit's name.
         unit: String,
     },
+    /// Takes the memory of a unit's control group away for an instant, until the kernel has killed a process there: its largest, or
+    /// all of them if systemd told it so (`OOMPolicy=kill`).
+    OutOfMemory {
+        /// The unit's name.
+        unit: String,
+    },
     /// Waits until `condition` has come true since the scenario began, at the most for `deadline`.
     WaitFor {
         /// What to wait for.
@@ -104,6 +129,15 @@ pub enum Step {
     SleepUntil {
         /// Counted from [`crate::EventKind::ScenarioBegan`].
         time: Duration,
+    },
+    /// Carries out a step once its time has come, beside the steps that follow. It begins
+    /// ([`crate::EventKind::StepBegan`], with this step's index) when it is carried out, which may be never. Only
+    /// [`Step::Sleep`], [`Step::SleepUntil`] and [`Step::WaitFor`] let it come; whatever its outcome, the scenario goes on.
+    Later {
+        /// When.
+        when: When,
+        /// What. It must not be one that waits.
+        what: Box<Step>,
     },
     /// Begins to ask, again and again until the scenario ends, whether a service answers, beside the steps that follow.
     /// Changes of the answer come as [`crate::EventKind::ProbeChanged`], the sum as [`crate::EventKind::ProbeEnded`].
@@ -176,6 +210,14 @@ pub enum Step {
     /// Runs a command as root and waits for it; its outcome comes as [`crate::EventKind::Command`].
     /// Passing the deadline kills it and ends the scenario.
     Run {
+        /// Program (absolute path) and arguments.
+        argv: Vec<String>,
+        /// How long it may take.
+        deadline: Duration,
+    },
+    /// Runs a command as root and does not wait for it; its outcome comes as [`crate::EventKind::Command`], or as
+    /// [`crate::EventKind::CommandCutOff`] when the scenario ends first. Passing the deadline kills it.
+    RunInBackground {
         /// Program (absolute path) and arguments.
         argv: Vec<String>,
         /// How long it may take.

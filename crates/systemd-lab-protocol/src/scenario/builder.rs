@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Condition, Scenario, Step, Whom};
+use super::{Condition, Scenario, Step, When, Whom};
 
 impl Scenario {
     /// A scenario without steps. `name` says in a few words what it tries.
@@ -89,6 +89,13 @@ impl Scenario {
     #[must_use]
     pub fn sleep_until(self, time: Duration) -> Scenario {
         self.step(Step::SleepUntil { time })
+    }
+
+    /// [`Step::Later`]
+    #[must_use]
+    pub fn later(self, when: When, step: Step) -> Scenario {
+        let what = Box::new(step);
+        self.step(Step::Later { when, what })
     }
 
     /// [`Scenario::goes_on_when_refused`]

@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod ends;
+mod later;
 mod probes;
 mod requests;
 mod settings;

@@ -1,0 +1,70 @@
+//! Says at once that there is something new in the journal.
+//!
+//! journald announces what it has written 250 to 500 ms later, and looking now and then costs wall time (see [`crate::pace`]).
+//! But the kernel's trace of its scheduler (`sched:sched_switch`) says when journald goes to sleep, and then it has written
+//! all that it was sent. Every run of journald is traced, so this is for scenarios that wait for an event alone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::OFlags;
+
+/// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
+const INSTANCE: &str = "instances/lab-journald";
+
+/// Kilobytes for the trace. Lines that no longer fit say nothing that those before did not.
+const BUFFER_KB: &str = "64";
+
+/// journald, as the kernel shortens its name, when it goes to sleep of its own accord (TASK_INTERRUPTIBLE).
+const FILTER: &str = "prev_comm == \"systemd-journal\" && prev_state == 1";
+
+/// Can be read when journald has written something.
+pub struct Alarm {
+    pipe: File,
+}
+
+impl Alarm {
+    /// Turns the trace on; `tracefs` is where it is mounted.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no such trace point.
+    pub fn set(tracefs: &Path) -> anyhow::Result<Alarm> {
+        let instance = tracefs.join(INSTANCE);
+        fs::create_dir_all(&instance).context("cannot make a buffer for the trace of journald")?;
+        for (name, value) in [
+            ("buffer_size_kb", BUFFER_KB),
+            // The first line already wakes who waits for it.
+            ("buffer_percent", "0"),
+            ("events/sched/sched_switch/filter", FILTER),
+            ("events/sched/sched_switch/enable", "1"),
+        ] {
+            fs::write(instance.join(name), value)
+                .with_context(|| format!("cannot write {value:?} to {name} of the trace"))?;
+        }
+        let pipe = OpenOptions::new()
+            .read(true)
+            // There is no end of file: without more to read it would wait.
+            .custom_flags(OFlags::NONBLOCK.bits() as i32)
+            .open(instance.join("trace_pipe"))
+            .context("cannot open the trace of journald")?;
+        Ok(Alarm { pipe })
+    }
+
+    /// Forgets what it was woken for.
+    pub fn silence(&mut self) {
+        // What the lines say does not matter. An error means that there are no more.
+        let mut buffer = [0; 4096];
+        while self.pipe.read(&mut buffer).is_ok_and(|read| read > 0) {}
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+}

@@ -1,0 +1,60 @@
+//! Lets a unit run out of memory, for [`systemd_lab_protocol::Step::OutOfMemory`].
+//!
+//! Nothing is pretended: the limit of the unit's control group (`memory.max`) goes down until the kernel kills, and then back to
+//! what it was. So `OOMPolicy=`, `OOMScoreAdjust=` and `memory.oom.group` count, as they do for a service that has grown.
+//! Kernel documentation, admin-guide/cgroup-v2, "Memory Interface Files".
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// By how much the limit goes down at once. What the kernel can reclaim it reclaims first; less than any process has for itself, so
+/// that the first that is killed is enough.
+const STEP: u64 = 64 << 10;
+
+/// Lets the kernel kill in this control group, a path below the root of all of them.
+///
+/// # Errors
+///
+/// When the control group has no memory controller, or the kernel finds nothing there to kill.
+pub fn run_out(control_group: &str) -> io::Result<()> {
+    let group = Path::new(CGROUPS).join(control_group.trim_start_matches('/'));
+    let limit = group.join("memory.max");
+    let usual = fs::read_to_string(&limit)?;
+    let outcome = lower_until_killed(&group, &limit);
+    fs::write(&limit, usual.trim())?;
+    outcome
+}
+
+fn lower_until_killed(group: &Path, limit: &PathBuf) -> io::Result<()> {
+    let before = kills(group)?;
+    let mut left = number(&fs::read_to_string(group.join("memory.current"))?)?;
+    while left > 0 {
+        left = left.saturating_sub(STEP);
+        // Returns when less is used, or when there is nothing left to reclaim or to kill.
+        fs::write(limit, left.to_string())?;
+        if kills(group)? > before {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other(
+        "the kernel found no process in the unit that it may kill",
+    ))
+}
+
+/// How many processes the kernel has killed there.
+fn kills(group: &Path) -> io::Result<u64> {
+    let events = fs::read_to_string(group.join("memory.events"))?;
+    let kills = events
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "));
+    number(kills.unwrap_or_default())
+}
+
+fn number(text: &str) -> io::Result<u64> {
+    text.trim()
+        .parse()
+        .map_err(|_| ErrorKind::InvalidData.into())
+}
