@@ -25,6 +25,32 @@ pub enum PlanError {
         /// Those that there are.
         known: String,
     },
+    /// Words that are neither a time nor an event.
+    #[error(
+        "expected a time such as 10s, or an event such as READY=1, restart 2, running or \"log TEXT\" (each with #2 for the second one, @UNIT, and + 200ms), got {when:?}"
+    )]
+    BadWhen {
+        /// The words.
+        when: String,
+    },
+    /// A fault that hits no unit is aimed at one.
+    #[error("{fault} concerns no unit in particular; write {fault} without @{unit}")]
+    HitsNoUnit {
+        /// The fault.
+        fault: String,
+        /// The unit.
+        unit: String,
+    },
+    /// A fault waits for what a unit does that is not there.
+    #[error("{fault} waits for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    WaitsForNoUnit {
+        /// The fault.
+        fault: String,
+        /// The unit.
+        unit: String,
+        /// Units that are there.
+        known: Vec<String>,
+    },
     /// The fault comes when all is over.
     #[error("{fault} at {} comes after the end, at {}; let the experiment last longer", span_text(*at), span_text(*length))]
     FaultAfterEnd {

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
+use systemd_lab_protocol::Step;
 use systemd_lab_protocol::scenario::Whom;
-use systemd_lab_protocol::{Scenario, Step};
 
 use super::PlanError;
 use crate::names;
@@ -15,23 +17,35 @@ const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
 /// What [`Fault::from_str`] takes, for error texts.
-const KNOWN: &str = "kill, kill=SIGNAL, freeze, thaw, stop, start, restart, reload";
+const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \
+                     daemon-reload, run=COMMAND";
+
+/// How text begins that is a command; all behind it is the command's.
+const RUN: &str = "run=";
+
+/// What runs the commands.
+const SHELL: &str = "/bin/sh";
 
 /// Something that is done to a unit at a chosen time.
 ///
-/// As text: `kill` (SIGKILL), `kill=SIGTERM`, `freeze`, `thaw`, `stop`, `start`, `restart`, `reload`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// As text: `kill` (SIGKILL), `kill=SIGTERM`, `kill-all`, `kill-all=SIGTERM`, `freeze`, `thaw`, `oom`, `stop`, `start`, `restart`,
+/// `reload`, `reset-failed`, `daemon-reload`, `run=COMMAND`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
     /// Sends the signal with this number to the main process, as a crash or an administrator does:
     /// `systemctl kill --kill-whom=main`.
     Kill(i32),
+    /// Sends the signal with this number to every process of the unit: `systemctl kill`.
+    KillAll(i32),
     /// Stops all processes of the unit with SIGSTOP: they are there, and do nothing. That is what a service looks like that
     /// hangs, and systemd is not told. (`systemctl freeze` is something else: systemd knows of it, and waits.) When systemd
     /// ends such a service, it lets it go on (SIGCONT), so that it can act on the signal.
     Freeze,
     /// Lets them go on, with SIGCONT.
     Thaw,
+    /// Lets the unit run out of memory: the kernel kills its largest process, or all of them with `OOMPolicy=kill`.
+    Oom,
     /// `systemctl stop`
     Stop,
     /// `systemctl start`
@@ -40,26 +54,66 @@ pub enum Fault {
     Restart,
     /// `systemctl reload`
     Reload,
+    /// `systemctl reset-failed`: clears the failed state, and the counters of restarts and of the start limit.
+    ResetFailed,
+    /// `systemctl daemon-reload`. It concerns no unit in particular.
+    DaemonReload,
+    /// Runs a command in the guest: `/bin/sh -c COMMAND`, as root. It concerns no unit in particular. The run does not wait for
+    /// it; its exit status and output are an event ([`EventKind::Command`](systemd_lab_protocol::EventKind::Command)).
+    Run(String),
 }
 
 impl Fault {
-    /// Adds it to a scenario, aimed at this unit.
-    pub(super) fn add_to(self, scenario: Scenario, unit: &str) -> Scenario {
-        let signal = |scenario: Scenario, signal, whom| {
-            scenario.step(Step::Signal {
-                unit: unit.to_owned(),
-                signal,
-                whom,
-            })
-        };
+    /// Whether it is done to one unit.
+    pub fn hits_unit(&self) -> bool {
+        !matches!(self, Fault::DaemonReload | Fault::Run(_))
+    }
+
+    /// The job that it queues: its type in systemd's words.
+    pub(super) fn job(&self) -> Option<&'static str> {
         match self {
-            Fault::Kill(number) => signal(scenario, number, Whom::Main),
-            Fault::Freeze => signal(scenario, SIGSTOP, Whom::All),
-            Fault::Thaw => signal(scenario, SIGCONT, Whom::All),
-            Fault::Stop => scenario.stop(unit),
-            Fault::Start => scenario.start(unit),
-            Fault::Restart => scenario.restart(unit),
-            Fault::Reload => scenario.reload(unit),
+            Fault::Start => Some("start"),
+            Fault::Stop => Some("stop"),
+            Fault::Restart => Some("restart"),
+            Fault::Reload => Some("reload"),
+            _ => None,
+        }
+    }
+
+    /// It as a step of a scenario, aimed at this unit; a command may run for at most `longest`.
+    pub(super) fn step(&self, unit: &str, longest: Duration) -> Step {
+        let unit = unit.to_owned();
+        let signal = |unit, signal, whom| Step::Signal { unit, signal, whom };
+        match self {
+            Fault::Kill(number) => signal(unit, *number, Whom::Main),
+            Fault::KillAll(number) => signal(unit, *number, Whom::All),
+            Fault::Freeze => signal(unit, SIGSTOP, Whom::All),
+            Fault::Thaw => signal(unit, SIGCONT, Whom::All),
+            Fault::Oom => Step::OutOfMemory { unit },
+            Fault::Stop => Step::Stop { unit },
+            Fault::Start => Step::Start { unit },
+            Fault::Restart => Step::Restart { unit },
+            Fault::Reload => Step::Reload { unit },
+            Fault::ResetFailed => Step::ResetFailed { unit },
+            Fault::DaemonReload => Step::DaemonReload,
+            Fault::Run(command) => Step::RunInBackground {
+                argv: [SHELL, "-c", command].map(str::to_owned).to_vec(),
+                deadline: longest,
+            },
+        }
+    }
+}
+
+impl Fault {
+    /// Reads `FAULT@UNIT` or `FAULT`. An `@` in a command is the command's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fault::from_str`].
+    pub fn parse_with_unit(text: &str) -> Result<(Fault, Option<&str>), PlanError> {
+        match text.split_once('@') {
+            Some((fault, unit)) if !text.starts_with(RUN) => Ok((fault.parse()?, Some(unit))),
+            _ => Ok((text.parse()?, None)),
         }
     }
 }
@@ -68,29 +122,38 @@ impl FromStr for Fault {
     type Err = PlanError;
 
     fn from_str(text: &str) -> Result<Fault, PlanError> {
-        Ok(match text {
-            "kill" => Fault::Kill(SIGKILL),
-            "freeze" => Fault::Freeze,
-            "thaw" => Fault::Thaw,
-            "stop" => Fault::Stop,
-            "start" => Fault::Start,
-            "restart" => Fault::Restart,
-            "reload" => Fault::Reload,
-            _ => match text.strip_prefix("kill=") {
-                Some(name) => {
-                    let unknown = || PlanError::UnknownSignal {
-                        signal: name.to_owned(),
-                        known: names::signal_names(),
-                    };
-                    Fault::Kill(names::signal_number(name).ok_or_else(unknown)?)
-                }
-                None => {
-                    return Err(PlanError::UnknownFault {
-                        fault: text.to_owned(),
-                        known: KNOWN,
-                    });
-                }
-            },
+        if let Some(command) = text.strip_prefix(RUN).filter(|it| !it.trim().is_empty()) {
+            return Ok(Fault::Run(command.to_owned()));
+        }
+        let (word, name) = match text.split_once('=') {
+            Some((word, name)) => (word, Some(name)),
+            None => (text, None),
+        };
+        let signal = || match name {
+            None => Ok(SIGKILL),
+            Some(name) => names::signal_number(name).ok_or_else(|| PlanError::UnknownSignal {
+                signal: name.to_owned(),
+                known: names::signal_names(),
+            }),
+        };
+        Ok(match (word, name) {
+            ("kill", _) => Fault::Kill(signal()?),
+            ("kill-all", _) => Fault::KillAll(signal()?),
+            ("freeze", None) => Fault::Freeze,
+            ("thaw", None) => Fault::Thaw,
+            ("oom", None) => Fault::Oom,
+            ("stop", None) => Fault::Stop,
+            ("start", None) => Fault::Start,
+            ("restart", None) => Fault::Restart,
+            ("reload", None) => Fault::Reload,
+            ("reset-failed", None) => Fault::ResetFailed,
+            ("daemon-reload", None) => Fault::DaemonReload,
+            _ => {
+                return Err(PlanError::UnknownFault {
+                    fault: text.to_owned(),
+                    known: KNOWN,
+                });
+            }
         })
     }
 }
@@ -101,12 +164,19 @@ impl fmt::Display for Fault {
             Fault::Kill(number) => {
                 return write!(formatter, "kill={}", names::signal_name(*number));
             }
+            Fault::KillAll(number) => {
+                return write!(formatter, "kill-all={}", names::signal_name(*number));
+            }
+            Fault::Run(command) => return write!(formatter, "{RUN}{command}"),
             Fault::Freeze => "freeze",
             Fault::Thaw => "thaw",
+            Fault::Oom => "oom",
             Fault::Stop => "stop",
             Fault::Start => "start",
             Fault::Restart => "restart",
             Fault::Reload => "reload",
+            Fault::ResetFailed => "reset-failed",
+            Fault::DaemonReload => "daemon-reload",
         };
         formatter.write_str(word)
     }
@@ -133,12 +203,18 @@ mod tests {
             "stop",
             "start",
             "reload",
+            "kill-all=SIGTERM",
+            "oom",
+            "reset-failed",
+            "daemon-reload",
+            "run=echo a@b = c",
         ] {
             let fault = text.parse::<Fault>().expect("it is known");
             assert_eq!(fault.to_string(), text);
         }
         assert!(matches!("kill".parse(), Ok(Fault::Kill(9))));
         assert!(matches!("kill=TERM".parse(), Ok(Fault::Kill(15))));
+        assert!(matches!("kill-all".parse(), Ok(Fault::KillAll(9))));
     }
 
     #[test]
@@ -151,5 +227,7 @@ mod tests {
         assert!(error("explode").contains("restart"));
         assert!(error("kill=SIGFOO").contains("SIGTERM"));
         assert!(error("kill=").contains("SIGTERM"));
+        assert!(error("run= ").contains("run=COMMAND"));
+        assert!(error("stop=now").contains("restart"));
     }
 }

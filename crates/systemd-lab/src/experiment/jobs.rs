@@ -52,30 +52,13 @@ pub(crate) fn cause_of_stop<'a>(
 
 /// Whether a fault of the plan stops or restarts the unit just now.
 fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &str) -> bool {
-    let mut before = timeline
-        .events()
-        .iter()
-        .filter(|it| it.at_us <= event.at_us);
-    let last = before.rfind(|it| matches!(it.kind, EventKind::StepBegan { .. }));
-    let step = last.and_then(|it| match it.kind {
-        EventKind::StepBegan { index } => Some(index),
-        _ => None,
-    });
-    // The step after a fault waits for the next one, and begins before systemd has logged the job.
-    let steps = step
-        .into_iter()
-        .flat_map(|step| [Some(step), step.checked_sub(1)]);
-    let mut faults = steps
-        .flatten()
-        .filter_map(|step| experiment.fault_of_step(step));
-    faults.any(|planned| {
-        let at_us = timeline
-            .time_of(event)
-            .saturating_sub(planned.at)
-            .as_micros();
+    let now = timeline.time_of(event);
+    let mut faults = experiment.faults_that_came(timeline);
+    faults.any(|(at, _, planned)| {
         planned.unit == unit
             && matches!(planned.fault, Fault::Stop | Fault::Restart)
-            && at_us < u128::from(20 * AT_ONCE_US)
+            && at <= now
+            && (now - at).as_micros() < u128::from(20 * AT_ONCE_US)
     })
 }
 

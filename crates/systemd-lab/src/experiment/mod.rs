@@ -34,12 +34,13 @@ mod span;
 mod story;
 mod summary;
 pub(crate) mod unit_file;
+mod when;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::Scenario;
+use systemd_lab_protocol::{EventKind, Scenario, Step};
 
 use crate::findings::{self, Finding, Sources};
 use crate::guest_file::GuestFile;
@@ -56,6 +57,7 @@ pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
 pub use story::Line;
 pub use summary::{FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, UnitSummary};
+pub use when::{On, When};
 
 /// Where units are put: they win over the same ones of packages.
 const UNIT_DIRECTORY: &str = "/etc/systemd/system";
@@ -82,12 +84,23 @@ pub struct Experiment {
     length: Option<Duration>,
 }
 
+/// What a step of an experiment's scenario is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Probe,
+    /// The fault with this number.
+    Fault(usize),
+    /// Starts the unit.
+    Start,
+    /// Lets the time pass in which everything happens.
+    Wait,
+}
+
 /// A fault, when it comes, and whom it hits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedFault {
-    /// Since the unit was started.
-    #[serde(serialize_with = "summary::microseconds", rename = "at_us")]
-    pub at: Duration,
+    /// At a time, counted from the start of the unit, or upon an event.
+    pub when: When,
     /// What is done.
     pub fault: Fault,
     /// To which unit.
@@ -154,23 +167,24 @@ impl Experiment {
         self
     }
 
-    /// Does this to the unit at this time.
+    /// Does this to the unit at this time, or upon this event (`"READY=1 + 200ms".parse::<When>()?`).
     #[must_use]
-    pub fn fault(self, at: Duration, fault: Fault) -> Experiment {
+    pub fn fault(self, when: impl Into<When>, fault: Fault) -> Experiment {
         let unit = self.main_unit().to_owned();
-        self.fault_on(&unit, at, fault)
+        self.fault_on(&unit, when, fault)
     }
 
     /// Does this to another unit of the experiment.
     #[must_use]
-    pub fn fault_on(mut self, unit: &str, at: Duration, fault: Fault) -> Experiment {
+    pub fn fault_on(mut self, unit: &str, when: impl Into<When>, fault: Fault) -> Experiment {
         self.faults.push(PlannedFault {
-            at,
+            when: when.into(),
             fault,
             unit: unit.to_owned(),
         });
-        // Stable: of those at the same time, the one that was named first comes first.
-        self.faults.sort_by_key(|planned| planned.at);
+        // Those with a time first. Stable: of those at the same time, the one that was named first comes first.
+        self.faults
+            .sort_by_key(|planned| planned.when.time().unwrap_or(Duration::MAX));
         self
     }
 
@@ -197,12 +211,12 @@ impl Experiment {
 
     /// How long it lasts.
     pub fn length(&self) -> Duration {
-        let last = self.faults.last().map(|planned| planned.at);
-        self.length
-            .unwrap_or(last.unwrap_or_default().saturating_add(AFTER_LAST_FAULT))
+        let times = self.faults.iter().filter_map(|planned| planned.when.time());
+        let last = times.max().unwrap_or_default();
+        self.length.unwrap_or(last.saturating_add(AFTER_LAST_FAULT))
     }
 
-    /// The faults, in order.
+    /// The faults: those with a time in order, then those that wait for an event.
     pub fn faults(&self) -> &[PlannedFault] {
         &self.faults
     }
@@ -215,29 +229,69 @@ impl Experiment {
         for unit in self.units.iter().filter(|unit| !unit.contains("@.")) {
             scenario = scenario.observe(unit);
         }
-        for probe in &self.probes {
-            scenario = scenario.step(probe.step());
-        }
-        scenario = scenario.start(unit);
-        for planned in &self.faults {
-            scenario = scenario.sleep_until(planned.at);
-            scenario = planned.fault.add_to(scenario, &planned.unit);
-        }
-        scenario.sleep_until(self.length())
+        let steps = self.steps().into_iter();
+        steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
     }
 
-    /// Index of the step that starts the unit.
-    fn start_step(&self) -> usize {
-        self.probes.len()
+    /// The scenario's steps, and what each is there for.
+    fn steps(&self) -> Vec<(Purpose, Step)> {
+        let main_unit = self.main_unit();
+        let mut steps = Vec::new();
+        steps.extend(self.probes.iter().map(|it| (Purpose::Probe, it.step())));
+        for (number, planned) in self.faults.iter().enumerate() {
+            let step = Step::Later {
+                when: planned.when.of(main_unit),
+                what: Box::new(planned.fault.step(&planned.unit, self.length())),
+            };
+            steps.push((Purpose::Fault(number), step));
+        }
+        let unit = main_unit.to_owned();
+        steps.push((Purpose::Start, Step::Start { unit }));
+        let time = self.length();
+        steps.push((Purpose::Wait, Step::SleepUntil { time }));
+        steps
+    }
+
+    /// What the step with this index is there for.
+    fn purpose_of(&self, index: usize) -> Option<Purpose> {
+        let step = self.steps().into_iter().nth(index);
+        step.map(|(purpose, _)| purpose)
     }
 
     /// The fault that is the step with this index.
     fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
-        // Each fault comes after a step that waits for its time.
-        let after_start = index.checked_sub(self.start_step() + 1)?;
-        (after_start % 2 == 1)
-            .then(|| self.faults.get(after_start / 2))
-            .flatten()
+        match self.purpose_of(index)? {
+            Purpose::Fault(number) => self.faults.get(number),
+            _ => None,
+        }
+    }
+
+    /// The faults that came, in order: when each did, and the index of its step.
+    fn faults_that_came<'a>(
+        &'a self,
+        timeline: &'a Timeline,
+    ) -> impl Iterator<Item = (Duration, usize, &'a PlannedFault)> {
+        timeline.events().iter().filter_map(|event| {
+            let EventKind::StepBegan { index } = event.kind else {
+                return None;
+            };
+            let planned = self.fault_of_step(index)?;
+            Some((timeline.time_of(event), index, planned))
+        })
+    }
+
+    /// The faults that never came, because what they wait for did not happen in time.
+    pub fn faults_that_never_came(&self, timeline: &Timeline) -> Vec<&PlannedFault> {
+        let came: Vec<usize> = self
+            .faults_that_came(timeline)
+            .map(|(_, index, _)| index)
+            .collect();
+        let steps = self.steps().into_iter().enumerate();
+        let missing = steps.filter_map(|(index, (purpose, _))| match purpose {
+            Purpose::Fault(number) if !came.contains(&index) => self.faults.get(number),
+            _ => None,
+        });
+        missing.collect()
     }
 
     /// The files that it puts into the guest, for [`Lab::run`].
@@ -265,24 +319,46 @@ impl Experiment {
         let mut units = files::units(&self.files);
         units.extend_from_slice(&self.packaged);
         for planned in &self.faults {
-            if planned.at >= self.length() {
-                return Err(PlanError::FaultAfterEnd {
-                    fault: planned.fault.to_string(),
-                    at: planned.at,
-                    length: self.length(),
-                });
-            }
-            let names = [planned.unit.clone(), template_of(&planned.unit)];
-            if !names.iter().any(|name| units.contains(name)) {
-                return Err(PlanError::NoSuchUnit {
-                    fault: planned.fault.to_string(),
-                    unit: planned.unit.clone(),
-                    known: units,
-                });
-            }
+            self.check_fault(planned, &units)?;
         }
         self.probes.iter().try_for_each(Probe::check)?;
         files::check(&self.files)
+    }
+
+    /// Whether the fault can come, and finds a unit among these.
+    fn check_fault(&self, planned: &PlannedFault, units: &[String]) -> Result<(), PlanError> {
+        let fault = planned.fault.to_string();
+        if let Some(at) = planned.when.time().filter(|at| *at >= self.length()) {
+            return Err(PlanError::FaultAfterEnd {
+                fault,
+                at,
+                length: self.length(),
+            });
+        }
+        let is_there = |unit: &String| units.contains(unit) || units.contains(&template_of(unit));
+        if !planned.fault.hits_unit() && planned.unit != self.main_unit() {
+            return Err(PlanError::HitsNoUnit {
+                fault,
+                unit: planned.unit.clone(),
+            });
+        }
+        if !is_there(&planned.unit) {
+            return Err(PlanError::NoSuchUnit {
+                fault,
+                unit: planned.unit.clone(),
+                known: units.to_vec(),
+            });
+        }
+        match &planned.when {
+            When::On(On {
+                unit: Some(unit), ..
+            }) if !is_there(unit) => Err(PlanError::WaitsForNoUnit {
+                fault,
+                unit: unit.clone(),
+                known: units.to_vec(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// What systemd will ignore in the unit files, with file and line, and where a setting belongs or what it may have been meant
@@ -341,14 +417,13 @@ impl Experiment {
             );
         }
         for planned in &self.faults {
-            let at = span_text(planned.at);
-            plan += &format!("# at {at} {}\n", self.fault_text(planned));
+            plan += &format!("# at {} {}\n", planned.when, self.fault_text(planned));
         }
         plan
     }
 
     /// `kill=SIGKILL`; with its unit if that is not the main one.
-    fn fault_text(&self, planned: &PlannedFault) -> String {
+    pub fn fault_text(&self, planned: &PlannedFault) -> String {
         match planned.unit == self.main_unit() {
             true => planned.fault.to_string(),
             false => format!("{}@{}", planned.fault, planned.unit),
@@ -375,8 +450,8 @@ impl Experiment {
     /// What the run shows that the author of its units should know.
     pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
         let mut sources = Sources::new(self.units.clone(), files::texts(&self.files));
-        for planned in &self.faults {
-            let at_us = planned.at.as_micros() as u64;
+        for (at, _, planned) in self.faults_that_came(timeline) {
+            let at_us = at.as_micros() as u64;
             match planned.fault {
                 Fault::Freeze => sources.freezes(&planned.unit, at_us),
                 Fault::Stop | Fault::Restart => sources.stops(&planned.unit),

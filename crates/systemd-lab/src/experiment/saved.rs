@@ -81,11 +81,7 @@ impl Experiment {
         if let Some(with) = timeline.measured_with() {
             let _ = writeln!(text, "{MEASURED_WITH}{with}");
         }
-        let moments: Vec<Moment> = self
-            .lines(timeline, false)
-            .iter()
-            .map(Line::moment)
-            .collect();
+        let moments = self.moments(timeline);
         text += &self.plan();
         text.push('\n');
         let widest = |of: &dyn Fn(&Moment) -> usize| moments.iter().map(of).max().unwrap_or(0);
@@ -128,10 +124,7 @@ impl Experiment {
         tolerance: Tolerance,
     ) -> Result<Option<String>, SavedError> {
         let saved = Saved::parse(saved)?;
-        let moments: Vec<Moment> = story::tell(self, timeline, false)
-            .iter()
-            .map(Line::moment)
-            .collect();
+        let moments = self.moments(timeline);
         let mut text = String::new();
         let plan = self.plan();
         if saved.plan != plan {
@@ -153,6 +146,13 @@ impl Experiment {
             );
         }
         Ok(Some(text))
+    }
+
+    /// All that is kept and compared: not what commands print, as little as what services log.
+    fn moments(&self, timeline: &Timeline) -> Vec<Moment> {
+        let lines = story::tell(self, timeline, false);
+        let kept = lines.iter().filter(|line| !line.is_output());
+        kept.map(Line::moment).collect()
     }
 
     /// Makes sure that a timeline is as the file says: for tests. With [`SAVED_VARIABLE`] set to `write`, it writes a file that

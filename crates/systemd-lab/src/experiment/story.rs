@@ -7,7 +7,7 @@ use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::saved::END;
-use super::{Experiment, jobs};
+use super::{Experiment, PlannedFault, jobs};
 use crate::clock::{clock_time, nearest_second};
 use crate::compare::Moment;
 use crate::picture::settled;
@@ -19,6 +19,12 @@ const HIDDEN_ASSIGNMENTS: [&str; 3] = ["MONOTONIC_USEC=", "MAINPID=", "WATCHDOG=
 
 /// How a line begins that is a fault.
 const FAULT: &str = "fault: ";
+
+/// How a line begins that a command of the plan has printed.
+const OUTPUT: &str = "output: ";
+
+/// Of the output of a command, so many lines are shown; more only among the logs.
+const MOST_OUTPUT: usize = 10;
 
 /// May say anything: a service's own words.
 const STATUS: &str = "STATUS=";
@@ -68,6 +74,11 @@ impl Line {
         letters.collect()
     }
 
+    /// Whether a command of the plan has printed it, which may say anything.
+    pub(super) fn is_output(&self) -> bool {
+        self.text.starts_with(OUTPUT)
+    }
+
     /// Whether it is a fault of the experiment's.
     pub fn is_fault(&self) -> bool {
         self.text.starts_with(FAULT)
@@ -87,6 +98,29 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
         let unit = event.unit.as_deref().unwrap_or_default();
         if unit.ends_with(".slice") && unit != experiment.main_unit() {
             continue;
+        }
+        match &event.kind {
+            EventKind::Command { status, output, .. } => {
+                lines.extend(command_lines(
+                    timeline.time_of(event),
+                    *status,
+                    output,
+                    logs,
+                ));
+                continue;
+            }
+            EventKind::ScenarioEnded => {
+                let never = experiment.faults_that_never_came(&timeline).into_iter();
+                lines.extend(never.map(|planned| Line {
+                    at: timeline.time_of(event),
+                    unit: hit(planned).to_owned(),
+                    text: fault_line(&format!(
+                        "{} never came: no {}",
+                        planned.fault, planned.when
+                    )),
+                }));
+            }
+            _ => {}
         }
         let told = match event.kind {
             EventKind::JobQueued { .. } => {
@@ -112,6 +146,33 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
     lines
 }
 
+/// The unit that a fault hits, if it hits one.
+fn hit(planned: &PlannedFault) -> &str {
+    match planned.fault.hits_unit() {
+        true => &planned.unit,
+        false => "",
+    }
+}
+
+/// How a command of the plan ended, and what it printed.
+fn command_lines(at: Duration, status: i32, output: &str, logs: bool) -> Vec<Line> {
+    let line = |text: String| Line {
+        at,
+        unit: String::new(),
+        text,
+    };
+    let mut lines = vec![line(format!("command exited, status {status}"))];
+    let most = if logs { usize::MAX } else { MOST_OUTPUT };
+    let printed: Vec<&str> = output.lines().collect();
+    let shown = printed.iter().take(most);
+    lines.extend(shown.map(|text| line(format!("{OUTPUT}{text}"))));
+    let left_out = printed.len().saturating_sub(most);
+    if left_out > 0 {
+        lines.push(line(format!("{OUTPUT}({left_out} lines more)")));
+    }
+    lines
+}
+
 fn words(
     experiment: &Experiment,
     event: &Event,
@@ -122,14 +183,14 @@ fn words(
         EventKind::StepBegan { index } => {
             let planned = experiment.fault_of_step(*index)?;
             let text = fault_line(&planned.fault.to_string());
-            return Some((planned.unit.clone(), text));
+            return Some((hit(planned).to_owned(), text));
         }
         EventKind::StepEnded {
             index,
             outcome: StepOutcome::Refused { .. },
         } => {
             let planned = experiment.fault_of_step(*index);
-            let unit = planned.map_or(experiment.main_unit(), |planned| &planned.unit);
+            let unit = planned.map_or(experiment.main_unit(), hit);
             return Some((unit.to_owned(), describe(&event.kind)?));
         }
         EventKind::Notified { assignments, .. } => {
@@ -144,6 +205,7 @@ fn words(
         EventKind::Log { .. } if !logs => return None,
         EventKind::UnitFile { priority, .. } if *priority > WARNING => return None,
         EventKind::JobEnded { result, .. } if result == "done" => return None,
+        EventKind::CommandCutOff { .. } => "command did not end before the run did".to_owned(),
         EventKind::ScenarioEnded => END.to_owned(),
         kind => describe(kind)?,
     };

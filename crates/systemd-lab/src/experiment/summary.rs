@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Experiment, Fault, PlannedFault, Probe, jobs};
+use super::{Experiment, PlannedFault, Probe, Purpose, jobs};
 use crate::timeline::Timeline;
 
 /// What came of an experiment.
@@ -25,7 +25,7 @@ pub struct Summary {
     pub units: Vec<UnitSummary>,
     /// One for each probe, in the order of the experiment.
     pub probes: Vec<ProbeSummary>,
-    /// One for each fault, in order.
+    /// One for each fault: those that came in order, then those that never did.
     pub faults: Vec<FaultSummary>,
 }
 
@@ -56,6 +56,9 @@ pub struct FaultSummary {
     /// Which.
     #[serde(flatten)]
     pub planned: PlannedFault,
+    /// When it came; none if what it waited for never happened.
+    #[serde(serialize_with = "maybe_microseconds", rename = "at_us")]
+    pub at: Option<Duration>,
     /// What systemd said when it refused it, e.g. because there was no process to kill.
     pub refused: Option<String>,
     /// What became of the job that it queued, if it queued one.
@@ -142,7 +145,9 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
         units: units
             .map(|unit| unit_summary(experiment, timeline, unit))
             .collect(),
-        start_refused: refusal(timeline, experiment.start_step()),
+        start_refused: refusal(timeline, |index| {
+            experiment.purpose_of(index) == Some(Purpose::Start)
+        }),
         probes: probes
             .map(|(probe, changes)| probe_summary(timeline, &probe.name(), changes, end))
             .collect(),
@@ -262,35 +267,35 @@ fn fault_summaries(
     timeline: &Timeline,
     probed: &[Vec<Change>],
 ) -> Vec<FaultSummary> {
-    let began = timeline
-        .events()
-        .iter()
-        .filter_map(|event| match event.kind {
-            EventKind::StepBegan { index } => {
-                let planned = experiment.fault_of_step(index)?;
-                Some((index, timeline.time_of(event), planned))
-            }
-            _ => None,
-        });
-    let began: Vec<(usize, Duration, &PlannedFault)> = began.collect();
+    let began: Vec<_> = experiment.faults_that_came(timeline).collect();
     let summaries = began
         .iter()
         .enumerate()
-        .map(|(number, &(index, at, planned))| {
-            let next = began.get(number + 1).map(|(_, at, _)| *at);
+        .map(|(number, &(at, index, planned))| {
+            let next = began.get(number + 1).map(|(at, ..)| *at);
             let of_probes: Vec<Recovery> = probed
                 .iter()
                 .map(|changes| recovery(changes, at, next))
                 .collect();
             FaultSummary {
                 planned: planned.clone(),
-                refused: refusal(timeline, index),
+                at: Some(planned.when.time().unwrap_or(at)),
+                refused: refusal(timeline, |step| step == index),
                 job: job_of(timeline, planned, at, next),
                 running: recovery(&state_changes(timeline, &planned.unit), at, next),
                 answering: of_probes.into_iter().max_by_key(severity),
             }
         });
-    summaries.collect()
+    let never = experiment.faults_that_never_came(timeline).into_iter();
+    let never = never.map(|planned| FaultSummary {
+        planned: planned.clone(),
+        at: None,
+        refused: None,
+        job: None,
+        running: Recovery::NeverGone,
+        answering: None,
+    });
+    summaries.chain(never).collect()
 }
 
 /// What became of the job that the fault queued. A restart goes on as a start job.
@@ -300,13 +305,7 @@ fn job_of(
     at: Duration,
     next: Option<Duration>,
 ) -> Option<JobOutcome> {
-    let job = match planned.fault {
-        Fault::Start => "start",
-        Fault::Stop => "stop",
-        Fault::Restart => "restart",
-        Fault::Reload => "reload",
-        Fault::Kill(_) | Fault::Freeze | Fault::Thaw => return None,
-    };
+    let job = planned.fault.job()?;
     let ended = timeline.of(&planned.unit).filter(|event| {
         let ended = timeline.time_of(event);
         ended >= at && next.is_none_or(|next| ended < next)
@@ -387,7 +386,7 @@ fn is_up(sub_state: &str) -> bool {
     !NOT_UP.iter().any(|state| sub_state.starts_with(state))
 }
 
-fn refusal(timeline: &Timeline, step: usize) -> Option<String> {
+fn refusal(timeline: &Timeline, is_it: impl Fn(usize) -> bool) -> Option<String> {
     timeline
         .events()
         .iter()
@@ -395,7 +394,7 @@ fn refusal(timeline: &Timeline, step: usize) -> Option<String> {
             EventKind::StepEnded {
                 index,
                 outcome: StepOutcome::Refused { message, .. },
-            } if *index == step => Some(message.clone()),
+            } if is_it(*index) => Some(message.clone()),
             _ => None,
         })
 }

@@ -60,7 +60,7 @@ fn check(services: &[Tried], length: u64) {
         fs::write(path(one.unit), &one.text).expect("there is room");
         experiment = experiment.unit(path(one.unit));
         for (at, fault) in &one.faults {
-            experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), *fault);
+            experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), fault.clone());
         }
     }
     let timeline = experiment.run(lab()).expect("the lab works");

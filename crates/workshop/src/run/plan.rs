@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use systemd_lab::experiment::parse_span;
+use systemd_lab::experiment::{When, parse_span};
 use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
 
 use super::{Arguments, wrong};
@@ -94,15 +94,11 @@ pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
     }
     // clap gives them in pairs.
     for pair in arguments.faults.chunks_exact(2) {
-        let at = fault_time(&pair[0], &pair[1])?;
-        let (fault, unit) = match pair[1].split_once('@') {
-            Some((fault, unit)) => (fault, Some(unit)),
-            None => (pair[1].as_str(), None),
-        };
-        let fault = fault.parse::<Fault>().map_err(wrong)?;
+        let when = when(&pair[0], &pair[1])?;
+        let (fault, unit) = Fault::parse_with_unit(&pair[1]).map_err(wrong)?;
         experiment = match unit {
-            Some(unit) => experiment.fault_on(unit, at, fault),
-            None => experiment.fault(at, fault),
+            Some(unit) => experiment.fault_on(unit, when, fault),
+            None => experiment.fault(when, fault),
         };
     }
     let every = span("--every", &arguments.every)?;
@@ -120,26 +116,46 @@ pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
     }
 }
 
-/// The time before a fault. What people write instead are the two in the other order, or with a comma.
-fn fault_time(time: &str, fault: &str) -> anyhow::Result<Duration> {
+/// When a fault comes. What people write instead are the two in the other order, or with a comma.
+fn when(when: &str, fault: &str) -> anyhow::Result<When> {
     let expected = |got: &str, right: &str| {
         WrongUsage(format!(
             "--at: expected a time and then a fault, got {got}; write: --at {right}"
         ))
         .into()
     };
-    if let Some((time, fault)) = time.split_once([',', '='])
-        && parse_span(time).is_ok()
-    {
-        let got = format!("{time:?} and {fault:?} in one word");
-        return Err(expected(&got, &format!("{time} {fault}")));
+    let is_fault = |text: &str| Fault::parse_with_unit(text).is_ok();
+    if let Some((time, in_one)) = in_one_word(when) {
+        let got = format!("{time:?} and {in_one:?} in one word");
+        return Err(expected(
+            &got,
+            &format!("{} {}", quoted(time), quoted(in_one)),
+        ));
     }
-    match parse_span(time) {
-        Err(_) if parse_span(fault).is_ok() => Err(expected(
-            &format!("{time:?} first"),
-            &format!("{fault} {time}"),
+    match when.parse::<When>() {
+        Ok(when) => Ok(when),
+        Err(_) if is_fault(when) && fault.parse::<When>().is_ok() => Err(expected(
+            &format!("{when:?} first"),
+            &format!("{} {}", quoted(fault), quoted(when)),
         )),
-        _ => span("--at", time),
+        Err(error) => Err(WrongUsage(format!("--at: {error}")).into()),
+    }
+}
+
+/// A time and a fault that are joined, e.g. `10s,kill`.
+pub(super) fn in_one_word(text: &str) -> Option<(&str, &str)> {
+    let joints = text.match_indices([',', '=', ':', ' ']);
+    let mut parts = joints.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()));
+    parts
+        .find(|(time, fault)| time.parse::<When>().is_ok() && Fault::parse_with_unit(fault).is_ok())
+}
+
+/// As a shell takes it for one word.
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=-_.@:/+,%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
     }
 }
 

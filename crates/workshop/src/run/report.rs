@@ -249,6 +249,10 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
         true => planned.fault.to_string(),
         false => format!("{}@{}", planned.fault, planned.unit),
     };
+    let Some(at) = fault.at else {
+        let [nothing, answers] = ["never came".to_owned(), String::new()];
+        return [planned.when.to_string(), name, nothing, answers];
+    };
     let up = match &fault.refused {
         Some(message) => format!("refused: {message}"),
         None => match &fault.job {
@@ -261,7 +265,11 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
     let answers = fault
         .answering
         .map_or_else(String::new, |it| recovered(it, "never silent"));
-    [span_text(planned.at), name, up, answers]
+    let when = match planned.when.time() {
+        Some(_) => planned.when.to_string(),
+        None => format!("{}: {}", planned.when, tenths(at)),
+    };
+    [when, name, up, answers]
 }
 
 fn job_text(outcome: &JobOutcome) -> String {
