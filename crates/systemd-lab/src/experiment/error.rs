@@ -33,6 +33,22 @@ pub enum PlanError {
         /// The words.
         when: String,
     },
+    /// Words that are no requirement.
+    #[error("unknown requirement {requirement:?}; expected one like: {known}")]
+    UnknownRequirement {
+        /// The words.
+        requirement: String,
+        /// What there is.
+        known: &'static str,
+    },
+    /// Something is required that the experiment does not measure.
+    #[error("cannot tell whether {requirement:?} holds: {why}")]
+    NotMeasured {
+        /// The requirement.
+        requirement: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// A fault that hits no unit is aimed at one.
     #[error("{fault} concerns no unit in particular; write {fault} without @{unit}")]
     HitsNoUnit {

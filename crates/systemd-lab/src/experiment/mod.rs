@@ -29,11 +29,13 @@ mod files;
 mod fold;
 mod jobs;
 mod probe;
+mod requirement;
 mod saved;
 mod span;
 mod story;
 mod summary;
 pub(crate) mod unit_file;
+mod verdict;
 mod when;
 
 use std::path::{Path, PathBuf};
@@ -53,10 +55,14 @@ pub use fault::Fault;
 pub use fold::{Folded, folded};
 pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
+pub use requirement::{Requirement, Share, Sign, Wanted};
 pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
 pub use story::Line;
-pub use summary::{FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, UnitSummary};
+pub use summary::{
+    FaultSummary, JobOutcome, ProbeRecovery, ProbeSummary, Recovery, Summary, UnitSummary,
+};
+pub use verdict::Verdict;
 pub use when::{On, When};
 
 /// Where units are put: they win over the same ones of packages.
@@ -81,6 +87,7 @@ pub struct Experiment {
     files: Vec<GuestFile>,
     faults: Vec<PlannedFault>,
     probes: Vec<Probe>,
+    requirements: Vec<Requirement>,
     length: Option<Duration>,
 }
 
@@ -134,6 +141,7 @@ impl Experiment {
             files: Vec::new(),
             faults: Vec::new(),
             probes: Vec::new(),
+            requirements: Vec::new(),
             length: None,
         }
     }
@@ -192,6 +200,13 @@ impl Experiment {
     #[must_use]
     pub fn probe(mut self, probe: Probe) -> Experiment {
         self.probes.push(probe);
+        self
+    }
+
+    /// Requires something of the run: see [`Self::verdicts`].
+    #[must_use]
+    pub fn require(mut self, requirement: Requirement) -> Experiment {
+        self.requirements.push(requirement);
         self
     }
 
@@ -322,6 +337,8 @@ impl Experiment {
             self.check_fault(planned, &units)?;
         }
         self.probes.iter().try_for_each(Probe::check)?;
+        let mut requirements = self.requirements.iter();
+        requirements.try_for_each(|it| it.check(self, &units))?;
         files::check(&self.files)
     }
 
@@ -459,6 +476,13 @@ impl Experiment {
             }
         }
         findings::find(timeline, &sources)
+    }
+
+    /// Each requirement with what was measured, in the order in which they were added.
+    pub fn verdicts(&self, timeline: &Timeline) -> Vec<Verdict> {
+        let summary = self.summary(timeline);
+        let verdicts = self.requirements.iter();
+        verdicts.map(|it| it.verdict(timeline, &summary)).collect()
     }
 
     /// What came of it, in figures.

@@ -67,6 +67,31 @@ pub struct FaultSummary {
     pub running: Recovery,
     /// When all probes succeeded again; none without a probe.
     pub answering: Option<Recovery>,
+    /// When each of the probes succeeded again. As JSON only if there are several.
+    #[serde(skip_serializing_if = "has_one_at_most")]
+    pub probes: Vec<ProbeRecovery>,
+}
+
+/// When a probe succeeded again after a fault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProbeRecovery {
+    /// The probe's name.
+    pub probe: String,
+    /// When it succeeded again.
+    pub answering: Recovery,
+}
+
+/// `answering` says the same.
+fn has_one_at_most(probes: &[ProbeRecovery]) -> bool {
+    probes.len() <= 1
+}
+
+impl FaultSummary {
+    /// When the probe of this name succeeded again.
+    pub(super) fn of_probe(&self, name: &str) -> Option<Recovery> {
+        let found = self.probes.iter().find(|it| it.probe == name);
+        found.map(|it| it.answering)
+    }
 }
 
 /// The job of a fault.
@@ -89,8 +114,8 @@ pub struct UnitSummary {
     pub state_at_end: String,
 }
 
-/// Whether something came back after a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// Whether something came back after a fault. The later, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recovery {
     /// It was never gone, until the next fault.
@@ -273,17 +298,20 @@ fn fault_summaries(
         .enumerate()
         .map(|(number, &(at, index, planned))| {
             let next = began.get(number + 1).map(|(at, ..)| *at);
-            let of_probes: Vec<Recovery> = probed
-                .iter()
-                .map(|changes| recovery(changes, at, next))
-                .collect();
+            let of_probes = experiment.probes.iter().zip(probed);
+            let of_probes = of_probes.map(|(probe, changes)| ProbeRecovery {
+                probe: probe.name(),
+                answering: recovery(changes, at, next),
+            });
+            let of_probes: Vec<ProbeRecovery> = of_probes.collect();
             FaultSummary {
                 planned: planned.clone(),
                 at: Some(planned.when.time().unwrap_or(at)),
                 refused: refusal(timeline, |step| step == index),
                 job: job_of(timeline, planned, at, next),
                 running: recovery(&state_changes(timeline, &planned.unit), at, next),
-                answering: of_probes.into_iter().max_by_key(severity),
+                answering: of_probes.iter().map(|it| it.answering).max(),
+                probes: of_probes,
             }
         });
     let never = experiment.faults_that_never_came(timeline).into_iter();
@@ -294,6 +322,7 @@ fn fault_summaries(
         job: None,
         running: Recovery::NeverGone,
         answering: None,
+        probes: Vec::new(),
     });
     summaries.chain(never).collect()
 }
@@ -326,16 +355,6 @@ fn job_of(
         job,
         result: results.into_iter().next().map(|(_, result)| result),
     })
-}
-
-/// Of several, the worst counts.
-fn severity(recovery: &Recovery) -> Duration {
-    match recovery {
-        Recovery::NeverGone => Duration::ZERO,
-        Recovery::After(time) => *time,
-        Recovery::NotBeforeNext => Duration::MAX - Duration::from_micros(1),
-        Recovery::NotAgain => Duration::MAX,
-    }
 }
 
 /// Whether what changes so was gone after a fault, and when it was there again: both before the next fault. What comes back later

@@ -6,6 +6,7 @@ mod support;
 mod attacks;
 mod ends;
 mod later;
+mod plans;
 mod probes;
 mod requests;
 mod settings;
