@@ -27,6 +27,7 @@ pub mod load;
 pub mod memory;
 pub mod outbox;
 pub mod pace;
+pub mod preparations;
 pub mod prepare;
 pub mod probes;
 pub mod processes;

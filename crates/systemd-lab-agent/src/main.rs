@@ -16,7 +16,7 @@ use systemd_lab_agent::outbox::{EVENTS_PORT, Outbox};
 use systemd_lab_agent::prepare::{Prepared, TRACEFS, prepare, wait_for_beginning};
 use systemd_lab_agent::recorder::{Events, Recorder, own_event};
 use systemd_lab_agent::termination::Terminated;
-use systemd_lab_agent::{REHEARSE, boot, runner};
+use systemd_lab_agent::{REHEARSE, boot, preparations, runner};
 use systemd_lab_protocol::{EventKind, Job};
 
 fn main() -> ExitCode {
@@ -82,18 +82,26 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
     outbox.push(&own_event(None, prepared.hello))?;
     outbox.flush()?;
     let memory = prepared.memory.bytes();
-    let job = Job::decode(memory)?;
+    let mut job = Job::decode(memory)?;
     for file in &job.files {
         let content = &memory[file.offset..file.offset + file.length];
         write_file(&file.path, content, file.mode)
             .with_context(|| format!("cannot write {}", file.path))?;
     }
     prepared.handover.at_once();
+    let not_prepared = preparations::carry_out(&job.scenario.preparations)?;
+    if not_prepared.is_some() {
+        job.scenario.steps.clear();
+        job.scenario.observe.clear();
+    }
     if job.scenario.awaits_events() {
         prepared.sources.alarm = Some(Alarm::set(Path::new(TRACEFS))?);
     }
     let begins_us = wait_for_beginning()?;
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
+    if let Some(kind) = not_prepared {
+        recorder.add(kind);
+    }
     runner::run(&job.scenario, begins_us, &mut recorder, &prepared.handover).inspect_err(|_| {
         // What happened before may explain the error, which is the one that counts.
         let _ = recorder.collect();

@@ -127,7 +127,8 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
         waiter,
         alarm: None,
     };
-    let begins_us = set_date()?;
+    let begins_us = next_beginning(now_us() + micros(PREPARATION + HEADROOM));
+    set_date_at(begins_us, DATE_S)?;
     rehearse(&mut sources).context("the rehearsal failed")?;
     come_to_rest(&mut sources, begins_us)?;
     Ok(Prepared {
@@ -226,20 +227,28 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sets the guest's calendar so that the next scenario begins on [`DATE_S`], and returns when that is.
-fn set_date() -> anyhow::Result<u64> {
-    let begins_us = next_beginning(now_us() + micros(PREPARATION + HEADROOM));
+/// Sets the guest's calendar so that the next scenario begins on this date, in seconds since 1970-01-01 00:00:00 UTC. Timers by
+/// the calendar are set again by systemd, which the kernel tells of it; the monotonic clock goes on.
+///
+/// # Errors
+///
+/// When the kernel does not take it.
+pub fn set_date(unix_s: i64) -> anyhow::Result<()> {
+    set_date_at(next_beginning(now_us()), unix_s)
+}
+
+/// Sets the guest's calendar so that this instant of `CLOCK_MONOTONIC`, in microseconds, is that date.
+fn set_date_at(begins_us: u64, unix_s: i64) -> anyhow::Result<()> {
     // Of both clocks as they are now; what lies between the two calls is a microsecond.
     let left = Duration::from_micros(begins_us.saturating_sub(now_us()));
     let date = Timespec {
-        tv_sec: DATE_S,
+        tv_sec: unix_s,
         tv_nsec: 0,
     };
     let left = Timespec::try_from(left).context("the guest has been up for too long")?;
     clock_settime(ClockId::Realtime, date - left)
         .map_err(io::Error::from)
-        .context("cannot set the date")?;
-    Ok(begins_us)
+        .context("cannot set the date")
 }
 
 /// The first instant from `now_us` on at which a scenario may begin.

@@ -62,6 +62,13 @@ pub enum EventKind {
         /// The scenario's name.
         name: String,
     },
+    /// One of [`crate::Scenario::preparations`] was not possible. No step is carried out.
+    NotPrepared {
+        /// What was not possible.
+        preparation: crate::scenario::Preparation,
+        /// Why not.
+        message: String,
+    },
     /// A step begins.
     StepBegan {
         /// Its index in [`crate::Scenario::steps`].

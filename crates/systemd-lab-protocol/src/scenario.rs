@@ -4,12 +4,14 @@
 //! wait on the host would let virtual time jump by an arbitrary amount.
 
 mod builder;
+mod preparation;
 mod when;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use preparation::Preparation;
 pub use when::{Happening, Trigger, When};
 
 /// What shall happen to one or more services, in order.
@@ -19,6 +21,10 @@ pub use when::{Happening, Trigger, When};
 pub struct Scenario {
     /// Says in a few words what this scenario tries, e.g. `stop during a slow request`.
     pub name: String,
+    /// What the guest is given before the scenario begins, in this order. What cannot be given comes as
+    /// [`crate::EventKind::NotPrepared`], and ends the scenario before its first step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preparations: Vec<Preparation>,
     /// The steps, carried out one after the other. A step that misses its deadline ends the scenario;
     /// see [`crate::EventKind::StepEnded`].
     pub steps: Vec<Step>,

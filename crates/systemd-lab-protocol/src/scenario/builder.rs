@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Condition, Scenario, Step, When, Whom};
+use super::{Condition, Preparation, Scenario, Step, When, Whom};
 
 impl Scenario {
     /// A scenario without steps. `name` says in a few words what it tries.
@@ -17,6 +17,13 @@ impl Scenario {
     #[must_use]
     pub fn step(mut self, step: Step) -> Scenario {
         self.steps.push(step);
+        self
+    }
+
+    /// Adds to [`Scenario::preparations`].
+    #[must_use]
+    pub fn prepare(mut self, preparation: Preparation) -> Scenario {
+        self.preparations.push(preparation);
         self
     }
 

@@ -33,6 +33,62 @@ pub enum PlanError {
         /// The words.
         when: String,
     },
+    /// Words that are no date.
+    #[error("expected a date in UTC such as \"2026-03-29 00:59:30\" (1971 to 2199), got {date:?}")]
+    BadDate {
+        /// The words.
+        date: String,
+    },
+    /// A name that systemd would not take for a user.
+    #[error(
+        "{name:?} is not a name for a system user; take a lower-case letter or _, then lower-case letters, digits, _ and -, 31 at most"
+    )]
+    BadUserName {
+        /// The name.
+        name: String,
+    },
+    /// A mode with more than permission bits.
+    #[error("{mode} is not a mode for {path}; expected an octal number such as 0750")]
+    BadMode {
+        /// The directory.
+        path: String,
+        /// The mode.
+        mode: String,
+    },
+    /// A name that is none of a variable.
+    #[error(
+        "{name:?} is not the name of a variable; take letters, digits and _, and no digit first"
+    )]
+    BadVariable {
+        /// The name.
+        name: String,
+    },
+    /// An instance of what is no template.
+    #[error(
+        "{unit} is not a template, so it has no instance {instance:?}; name a unit file such as my@.service"
+    )]
+    NoTemplate {
+        /// The unit.
+        unit: String,
+        /// The instance.
+        instance: String,
+    },
+    /// A name that systemd does not take for an instance.
+    #[error(
+        "{instance:?} cannot be the name of an instance: only letters, digits and :-_.\\@ can; systemd-escape makes such a name of any text"
+    )]
+    BadInstance {
+        /// The instance.
+        instance: String,
+    },
+    /// The guest could not be given something.
+    #[error("the guest cannot be given {what}: {message}")]
+    NotPrepared {
+        /// What.
+        what: String,
+        /// Why not.
+        message: String,
+    },
     /// Words that are no requirement.
     #[error("unknown requirement {requirement:?}; expected one like: {known}")]
     UnknownRequirement {
@@ -86,7 +142,7 @@ pub enum PlanError {
     /// A template can only be started as an instance of it.
     #[error(
         "{unit} is a template, and systemd starts only instances of it; name one, such as {}, and add the template as a file",
-        instance_of(unit)
+        super::instance_of(unit, "1")
     )]
     Template {
         /// Its name.
@@ -172,11 +228,6 @@ pub enum PlanError {
     /// A file that cannot be put into the guest.
     #[error(transparent)]
     File(LabError),
-}
-
-/// An instance of a template: `w@1.service` of `w@.service`.
-fn instance_of(template: &str) -> String {
-    template.replace("@.", "@1.")
 }
 
 /// Why there is no timeline.

@@ -23,10 +23,12 @@
 //!
 //! Time 0 is when systemd is asked to start the unit. All times are the guest's virtual time.
 
+mod date;
 mod error;
 mod fault;
 mod files;
 mod fold;
+mod given;
 mod jobs;
 mod probe;
 mod requirement;
@@ -42,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use systemd_lab_protocol::scenario::Preparation;
 use systemd_lab_protocol::{EventKind, Scenario, Step};
 
 use crate::findings::{self, Finding, Sources};
@@ -50,9 +53,12 @@ use crate::lab::Lab;
 use crate::picture::Picture;
 use crate::timeline::Timeline;
 
+pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
 pub use fold::{Folded, folded};
+use given::Given;
+pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
 pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
 pub use requirement::{Requirement, Share, Sign, Wanted};
@@ -88,6 +94,9 @@ pub struct Experiment {
     faults: Vec<PlannedFault>,
     probes: Vec<Probe>,
     requirements: Vec<Requirement>,
+    given: Given,
+    /// The template that was named, and the instance of it that is started.
+    template: Option<(String, String)>,
     length: Option<Duration>,
 }
 
@@ -142,6 +151,8 @@ impl Experiment {
             faults: Vec::new(),
             probes: Vec::new(),
             requirements: Vec::new(),
+            given: Given::default(),
+            template: None,
             length: None,
         }
     }
@@ -244,6 +255,8 @@ impl Experiment {
         for unit in self.units.iter().filter(|unit| !unit.contains("@.")) {
             scenario = scenario.observe(unit);
         }
+        let preparations = self.given.preparations(unit).into_iter();
+        let scenario = preparations.fold(scenario, Scenario::prepare);
         let steps = self.steps().into_iter();
         steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
     }
@@ -326,6 +339,9 @@ impl Experiment {
                 path: PathBuf::from(unit),
             });
         }
+        if let Some((template, instance)) = &self.template {
+            check_instance(template, instance)?;
+        }
         if unit.contains("@.") {
             return Err(PlanError::Template {
                 unit: unit.to_owned(),
@@ -336,6 +352,7 @@ impl Experiment {
         for planned in &self.faults {
             self.check_fault(planned, &units)?;
         }
+        self.given.check()?;
         self.probes.iter().try_for_each(Probe::check)?;
         let mut requirements = self.requirements.iter();
         requirements.try_for_each(|it| it.check(self, &units))?;
@@ -412,7 +429,11 @@ impl Experiment {
         let hours = u32::try_from(hours).unwrap_or(u32::MAX);
         let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
         let lab = lab.clone().with_deadline(deadline);
-        Ok(lab.run(&self.scenario(), &self.files)?)
+        let timeline = lab.run(&self.scenario(), &self.files)?;
+        match not_prepared(&timeline) {
+            Some(error) => Err(error.into()),
+            None => Ok(timeline),
+        }
     }
 
     /// The timeline as text, for people: plan, then a line for each event that matters, with whole seconds. To keep one in a
@@ -425,6 +446,9 @@ impl Experiment {
     /// The plan in some lines, each beginning with `#`.
     pub fn plan(&self) -> String {
         let mut plan = format!("# {} for {}\n", self.main_unit(), span_text(self.length()));
+        for line in self.given.lines() {
+            plan += &format!("# {line}\n");
+        }
         for probe in &self.probes {
             plan += &format!(
                 "# {} each {}, answer within {}\n",
@@ -491,6 +515,46 @@ impl Experiment {
     }
 }
 
+/// Why the guest could not be given what the plan wants.
+fn not_prepared(timeline: &Timeline) -> Option<PlanError> {
+    timeline.events().iter().find_map(|event| {
+        let EventKind::NotPrepared {
+            preparation,
+            message,
+        } = &event.kind
+        else {
+            return None;
+        };
+        Some(PlanError::NotPrepared {
+            what: match preparation {
+                Preparation::User { name } => format!("the user {name}"),
+                Preparation::Directory { path, .. } => format!("the directory {path}"),
+                Preparation::Enable { unit } => format!("an enabled {unit}"),
+                Preparation::Date { .. } => "the date".to_owned(),
+            },
+            message: message.clone(),
+        })
+    })
+}
+
+/// Whether a unit is a template, and systemd takes the instance's name.
+fn check_instance(template: &str, instance: &str) -> Result<(), PlanError> {
+    if !template.contains("@.") {
+        return Err(PlanError::NoTemplate {
+            unit: template.to_owned(),
+            instance: instance.to_owned(),
+        });
+    }
+    // VALID_CHARS of systemd's unit-name.c, and the @ that instances may have.
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    match !instance.is_empty() && instance.chars().all(is_valid) {
+        true => Ok(()),
+        false => Err(PlanError::BadInstance {
+            instance: instance.to_owned(),
+        }),
+    }
+}
+
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
@@ -513,6 +577,11 @@ fn is_unit_name(name: &str) -> bool {
     UNIT_KINDS
         .iter()
         .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
+}
+
+/// `worker@1.service` of `worker@.service`.
+fn instance_of(template: &str, instance: &str) -> String {
+    template.replacen("@.", &format!("@{instance}."), 1)
 }
 
 /// `worker@.service` of `worker@1.service`.

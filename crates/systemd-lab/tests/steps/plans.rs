@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use systemd_lab::experiment::{Requirement, Verdict, When};
+use systemd_lab::protocol::EventKind;
 use systemd_lab::{Experiment, Fault, Probe, Timeline};
 use tempfile::TempDir;
 
@@ -126,4 +127,107 @@ fn what_is_not_measured_cannot_be_required() {
     assert!(refused("recovery <= 5s").contains("there is no fault"));
     assert!(refused("restarts of other.service <= 5").contains("t.service"));
     assert!(refused("other.service did not fail").contains("t.service"));
+}
+
+/// What a unit has logged, and when.
+fn logged(timeline: &Timeline, unit: &str) -> Vec<(u64, String)> {
+    let lines = timeline.of(unit).filter_map(|event| match &event.kind {
+        EventKind::Log { message, .. } => {
+            Some((timeline.time_of(event).as_secs(), message.clone()))
+        }
+        _ => None,
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_guest_is_given_users_directories_and_variables() {
+    let text = "\
+[Service]
+Type=exec
+User=my
+ExecStart=/bin/bash -c 'id -un; id -gn; stat -c \"%%U %%G %%a\" /var/lib/my /srv/a; printf \"%%s\" \"$X\" | od -An -c; exec sleep infinity'
+[Install]
+WantedBy=multi-user.target
+";
+    let (experiment, _folder) = experiment(text);
+    let experiment = experiment
+        .user("my")
+        .directory("/var/lib/my", "my", 0o750)
+        .directory("/srv/a", "root:my", 0o2775)
+        .variable(UNIT, "X", "a \"b\" c\\n 5% $d")
+        .enabled()
+        .lasting(seconds(5));
+    let timeline = run(&experiment);
+    let lines: Vec<String> = logged(&timeline, UNIT)
+        .into_iter()
+        .map(|(_, line)| line)
+        .collect();
+    assert_eq!(lines[..4], ["my", "my", "my my 750", "root my 2775"]);
+    let letters: String = lines[4..].concat().split_whitespace().collect();
+    assert_eq!(letters, "a\"b\"c\\n5%$d");
+    let state = timeline.text_property(UNIT, "UnitFileState");
+    assert_eq!(state, Some("enabled"));
+    let began = timeline.first(UNIT, |kind| matches!(kind, EventKind::StateChanged { .. }));
+    let began = timeline.time_of(began.expect("it was started"));
+    assert!(began < Duration::from_millis(200), "{began:?}");
+}
+
+#[test]
+fn what_the_guest_cannot_be_given_is_an_error() {
+    let (experiment, _folder) = experiment(&server());
+    let experiment = experiment.directory("/var/lib/my", "nobody-of-that-name", 0o755);
+    let error = experiment.run(lab()).expect_err("there is no such user");
+    assert_eq!(
+        error.to_string(),
+        "the guest cannot be given the directory /var/lib/my: the guest has no user nobody-of-that-name"
+    );
+}
+
+/// Before and after the date that every scenario begins with otherwise, which journald and systemd must both take.
+#[test]
+fn the_calendar_begins_where_it_should() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("there is room");
+        path
+    };
+    let timer = write(
+        "t.timer",
+        "[Timer]\nOnCalendar=*-*-* 01:00:00\nAccuracySec=1ms\n",
+    );
+    let service = write(
+        "t.service",
+        "[Service]\nType=oneshot\nExecStart=/bin/date +%%F_%%T\n",
+    );
+    for day in ["2026-03-29", "2041-07-01"] {
+        let date = format!("{day} 00:59:30");
+        let experiment = Experiment::new(&timer)
+            .unit(&service)
+            .date(date.parse().expect("it is right"))
+            .lasting(seconds(60));
+        let timeline = run(&experiment);
+        // A service takes some milliseconds until it prints.
+        assert_eq!(logged(&timeline, UNIT), [(30, format!("{day}_01:00:00"))]);
+        let ended = timeline
+            .events()
+            .last()
+            .map(|event| timeline.time_of(event));
+        assert_eq!(ended.map(|time| time.as_secs()), Some(60));
+    }
+}
+
+#[test]
+fn an_instance_of_a_template_is_started() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("w@.service");
+    let text = "[Service]\nExecStart=/bin/sh -c 'echo I am %i; exec sleep infinity'\n";
+    fs::write(&file, text).expect("there is room");
+    let experiment = Experiment::new(file).instance("one").lasting(seconds(5));
+    let timeline = run(&experiment);
+    assert_eq!(
+        logged(&timeline, "w@one.service"),
+        [(0, "I am one".to_owned())]
+    );
 }
