@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::event::ResponseOutcome;
 
+use crate::endpoint::{Bounded, Endpoint, Stream};
+
 /// The most of a body that is kept; the rest is read and left out.
 const KEPT_BODY: usize = 64 << 10;
 
@@ -24,7 +26,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Where to.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     /// The bytes to send.
     pub bytes: Vec<u8>,
     /// Whether a response has no body whatever its headers say.
@@ -52,24 +54,47 @@ impl Request {
         let address = with_port
             .map_err(|_| format!("{url}: the host must be a numeric address, e.g. 127.0.0.1:7878"))
             .and_then(loopback)?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {authority}\r\n");
+        Ok(Request::to(
+            Endpoint::Tcp(address),
+            method,
+            path,
+            authority,
+            body,
+        ))
+    }
+
+    /// A request over a Unix socket.
+    pub fn over_unix(method: &str, socket: &str, path: &str) -> Request {
+        Request::to(
+            Endpoint::Unix(socket.into()),
+            method,
+            path,
+            "localhost",
+            None,
+        )
+    }
+
+    fn to(endpoint: Endpoint, method: &str, path: &str, host: &str, body: Option<&str>) -> Request {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n");
         head.push_str("Connection: close\r\n");
         if let Some(body) = body {
             head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         head.push_str("\r\n");
         head.push_str(body.unwrap_or_default());
-        Ok(Request {
-            address,
+        Request {
+            endpoint,
             bytes: head.into_bytes(),
             is_head: method == "HEAD",
-        })
+        }
     }
 
     /// Sends the request and waits for the whole response.
     pub fn send(&self, deadline: Duration) -> ResponseOutcome {
         let end = Instant::now() + deadline;
-        let outcome = connect(self.address, deadline)
+        let outcome = self
+            .endpoint
+            .connect(deadline)
             .and_then(|stream| exchange(stream, &self.bytes, end, self.is_head));
         outcome_of(outcome)
     }
@@ -89,6 +114,7 @@ pub fn connect(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream>
 
 /// Sends the rest of a request on an open connection and waits for the whole response.
 pub fn finish(stream: TcpStream, bytes: &[u8], deadline: Duration) -> ResponseOutcome {
+    let stream = Stream::Tcp(stream);
     outcome_of(exchange(stream, bytes, Instant::now() + deadline, false))
 }
 
@@ -142,47 +168,13 @@ fn broken(error: &str) -> ResponseOutcome {
     }
 }
 
-fn exchange(stream: TcpStream, bytes: &[u8], end: Instant, is_head: bool) -> io::Result<Answer> {
-    let mut stream = Bounded { stream, end };
+fn exchange(stream: Stream, bytes: &[u8], end: Instant, is_head: bool) -> io::Result<Answer> {
+    let mut stream = Bounded::new(stream, end);
     // A service may answer (e.g. 408) and close before it has read everything: its answer counts.
     let sent = stream.write_all(bytes);
     match read_response(&mut BufReader::new(stream), is_head) {
         Err(_) if sent.is_err() => Err(sent.err().unwrap_or(ErrorKind::BrokenPipe.into())),
         answer => answer,
-    }
-}
-
-/// A connection whose every operation ends at the same instant.
-struct Bounded {
-    stream: TcpStream,
-    end: Instant,
-}
-
-impl Bounded {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.end.saturating_duration_since(Instant::now());
-        match left.is_zero() {
-            true => Err(ErrorKind::TimedOut.into()),
-            false => Ok(Some(left.max(SHORTEST_WAIT))),
-        }
-    }
-}
-
-impl Read for Bounded {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
-    }
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -317,6 +309,7 @@ fn malformed(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+
     use std::net::{Shutdown, TcpListener};
     use std::thread;
 
@@ -367,9 +360,15 @@ mod tests {
             "POST /a?b HTTP/1.1\r\nHost: 127.0.0.1:7878\r\nConnection: close\r\nContent-Length: 3\r\n\r\nc=d"
         );
         let request = Request::new("GET", "http://127.0.0.1", None).expect("the URL is fine");
-        assert_eq!(request.address.port(), 80);
+        let port = |port| {
+            Endpoint::Tcp(SocketAddr::new(
+                "127.0.0.1".parse().expect("an address"),
+                port,
+            ))
+        };
+        assert_eq!(request.endpoint, port(80));
         let request = Request::new("GET", "http://[::1]:81/", None).expect("the URL is fine");
-        assert_eq!(request.address.port(), 81);
+        assert!(matches!(request.endpoint, Endpoint::Tcp(address) if address.port() == 81));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod commands;
 pub mod conditions;
 pub mod cpu_clock;
 pub mod dbus;
+pub mod endpoint;
 pub mod files;
 pub mod guest;
 pub mod handover;

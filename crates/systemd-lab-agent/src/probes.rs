@@ -3,17 +3,19 @@
 //! Only changes are told. Nothing wakes the agent for them: they are taken whenever it looks at what has happened, so that
 //! an hour of probes costs no more than its connections.
 
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{io, thread};
 
 use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, Source};
 use systemd_lab_protocol::scenario::ProbeTarget;
 use systemd_lab_protocol::{Event, EventKind};
 
-use crate::http::{self, Request, outcome_of};
+use crate::command;
+use crate::endpoint::{Bounded, Endpoint};
+use crate::http::{Request, outcome_of};
 use crate::pace::now_us;
 use crate::recorder::own_event;
 
@@ -30,8 +32,17 @@ pub struct Probe {
 
 enum Question {
     Get(Request),
-    Connect(SocketAddr),
+    Connect(Endpoint),
+    Ask {
+        endpoint: Endpoint,
+        send: String,
+        expect: String,
+    },
+    Run(Vec<String>),
 }
+
+/// The most of a line that is read.
+const LONGEST_LINE: usize = 4096;
 
 impl Probe {
     /// Makes a probe of a step's parts.
@@ -53,7 +64,22 @@ impl Probe {
         }
         let question = match target {
             ProbeTarget::Get(url) => Question::Get(Request::new("GET", url, None)?),
-            ProbeTarget::Connect(address) => Question::Connect(http::loopback_address(address)?),
+            ProbeTarget::Connect(address) | ProbeTarget::ConnectUnix(address) => {
+                Question::Connect(Endpoint::parse(address)?)
+            }
+            ProbeTarget::GetUnix { socket, path } => {
+                Question::Get(Request::over_unix("GET", socket, path))
+            }
+            ProbeTarget::Ask {
+                address,
+                send,
+                expect,
+            } => Question::Ask {
+                endpoint: Endpoint::parse(address)?,
+                send: send.clone(),
+                expect: expect.clone(),
+            },
+            ProbeTarget::Run(argv) => Question::Run(argv.clone()),
         };
         Ok(Probe {
             name: name.to_owned(),
@@ -66,11 +92,62 @@ impl Probe {
     fn attempt(&self) -> ProbeOutcome {
         match &self.question {
             Question::Get(request) => probe_outcome(request.send(self.deadline)),
-            Question::Connect(address) => match http::connect(*address, self.deadline) {
+            Question::Connect(endpoint) => match endpoint.connect(self.deadline) {
                 Ok(_) => ProbeOutcome::Connected,
                 Err(error) => probe_outcome(outcome_of(Err(error))),
             },
+            Question::Ask {
+                endpoint,
+                send,
+                expect,
+            } => {
+                let outcome = ask(endpoint, send, expect, self.deadline);
+                outcome.unwrap_or_else(|error| probe_outcome(outcome_of(Err(error))))
+            }
+            Question::Run(argv) => match command::run(argv, self.deadline) {
+                Ok(finished) if finished.timed_out => ProbeOutcome::TimedOut,
+                Ok(finished) => ProbeOutcome::Exited {
+                    status: finished.status,
+                },
+                Err(error) => ProbeOutcome::Broken {
+                    error: error.to_string(),
+                },
+            },
         }
+    }
+}
+
+/// Sends, and reads until the answer begins as it should, or does not: a line that is not complete may be enough.
+fn ask(
+    endpoint: &Endpoint,
+    send: &str,
+    expect: &str,
+    deadline: Duration,
+) -> io::Result<ProbeOutcome> {
+    let end = Instant::now() + deadline;
+    let mut stream = Bounded::new(endpoint.connect(deadline)?, end);
+    stream.write_all(send.as_bytes())?;
+    let mut line = Vec::new();
+    let mut buffer = [0; LONGEST_LINE];
+    loop {
+        if line.starts_with(expect.as_bytes()) {
+            return Ok(ProbeOutcome::Expected);
+        }
+        let is_complete = line.contains(&b'\n') || line.len() >= LONGEST_LINE;
+        let read = match is_complete {
+            true => 0,
+            false => stream.read(&mut buffer)?,
+        };
+        if read == 0 && line.is_empty() {
+            let kind = io::ErrorKind::UnexpectedEof;
+            return Err(io::Error::new(kind, "connection closed without an answer"));
+        }
+        if read == 0 {
+            let line = String::from_utf8_lossy(&line);
+            let line = line.lines().next().unwrap_or_default().to_owned();
+            return Ok(ProbeOutcome::Unexpected { line });
+        }
+        line.extend_from_slice(&buffer[..read]);
     }
 }
 

@@ -345,6 +345,18 @@ pub enum ProbeOutcome {
     },
     /// The connection was made; no more was asked.
     Connected,
+    /// The line began as it should.
+    Expected,
+    /// Another line came.
+    Unexpected {
+        /// The line, or what there was of it.
+        line: String,
+    },
+    /// The command ended.
+    Exited {
+        /// Exit code; 128 and the signal's number when a signal ended it.
+        status: i32,
+    },
     /// Nothing listened (ECONNREFUSED).
     Refused,
     /// The deadline passed.
@@ -357,11 +369,14 @@ pub enum ProbeOutcome {
 }
 
 impl ProbeOutcome {
-    /// Whether the service did what was asked: it answered with a status below 400, or took the connection.
+    /// Whether the service did what was asked: it answered with a status below 400 or the line that was expected, or took the
+    /// connection; or the command succeeded.
     pub fn is_success(&self) -> bool {
         match self {
             ProbeOutcome::Answered { status } => *status < 400,
-            ProbeOutcome::Connected => true,
+            ProbeOutcome::Connected | ProbeOutcome::Expected => true,
+            ProbeOutcome::Exited { status } => *status == 0,
+            ProbeOutcome::Unexpected { .. } => false,
             ProbeOutcome::Refused | ProbeOutcome::TimedOut | ProbeOutcome::Broken { .. } => false,
         }
     }

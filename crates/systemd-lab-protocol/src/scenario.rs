@@ -231,7 +231,7 @@ pub enum Step {
     },
 }
 
-/// What a [`Step::Probe`] asks. Only loopback addresses, given as numbers, are taken.
+/// What a [`Step::Probe`] asks. Of TCP addresses, only those of the loopback, given as numbers, are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeTarget {
@@ -240,6 +240,26 @@ pub enum ProbeTarget {
     /// Connect to this TCP address, e.g. `127.0.0.1:22`, and close the connection. The kernel also takes connections for a
     /// service that hangs: this finds one that is gone.
     Connect(String),
+    /// `GET` this path over a Unix socket.
+    GetUnix {
+        /// e.g. `/run/my.sock`.
+        socket: String,
+        /// e.g. `/health`.
+        path: String,
+    },
+    /// Connect to this Unix socket, and close the connection.
+    ConnectUnix(String),
+    /// Connect, send this, and read a line.
+    Ask {
+        /// A TCP address, or the path of a Unix socket.
+        address: String,
+        /// The bytes to send; none for a service that speaks first.
+        send: String,
+        /// How the line must begin.
+        expect: String,
+    },
+    /// Run a command as root: program (absolute path) and arguments. Its exit status says whether it succeeded.
+    Run(Vec<String>),
 }
 
 /// Whom a signal goes to: systemd.kill(5), `systemctl kill --kill-whom=`.

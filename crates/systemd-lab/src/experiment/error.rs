@@ -205,6 +205,15 @@ pub enum PlanError {
         /// From one attempt to the next.
         every: std::time::Duration,
     },
+    /// A probe that does not wait.
+    #[error("a probe's timeout must be longer than nothing; take 10ms or more")]
+    BadTimeout,
+    /// Two probes that nothing tells apart.
+    #[error("two probes are called {name:?}; give each its own name")]
+    SameProbe {
+        /// The name.
+        name: String,
+    },
     /// A binary would not start in the guest.
     #[error(
         "{} needs {}, which the guest lacks; link it statically (-Ctarget-feature=+crt-static), or add the Debian package that brings the library, or put it into the guest as a file, e.g. at /usr/lib",

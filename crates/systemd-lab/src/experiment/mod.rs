@@ -353,7 +353,13 @@ impl Experiment {
             self.check_fault(planned, &units)?;
         }
         self.given.check()?;
-        self.probes.iter().try_for_each(Probe::check)?;
+        for (number, probe) in self.probes.iter().enumerate() {
+            probe.check()?;
+            let name = probe.name();
+            if self.probes[..number].iter().any(|it| it.name() == name) {
+                return Err(PlanError::SameProbe { name });
+            }
+        }
         let mut requirements = self.requirements.iter();
         requirements.try_for_each(|it| it.check(self, &units))?;
         files::check(&self.files)
@@ -450,12 +456,7 @@ impl Experiment {
             plan += &format!("# {line}\n");
         }
         for probe in &self.probes {
-            plan += &format!(
-                "# {} each {}, answer within {}\n",
-                probe.name(),
-                span_text(probe.every),
-                span_text(probe.timeout)
-            );
+            plan += &format!("# {}\n", probe.line());
         }
         for planned in &self.faults {
             plan += &format!("# at {} {}\n", planned.when, self.fault_text(planned));

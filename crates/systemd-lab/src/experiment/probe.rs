@@ -8,12 +8,19 @@ use systemd_lab_protocol::Step;
 use systemd_lab_protocol::scenario::ProbeTarget;
 
 use super::PlanError;
+use super::span::span_text;
 
 /// What monitoring commonly does at its most eager; a tenth of a percent of availability in an hour is three attempts.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Of the interval: an attempt in vain is over before the next one is due, which would be left out otherwise.
 const PART_TO_WAIT: (u32, u32) = (9, 10);
+
+/// How a URL begins that is asked over a Unix socket.
+const UNIX: &str = "unix:";
+
+/// How lines end in most text protocols.
+const LINE_END: &str = "\r\n";
 
 /// The agent refuses a shorter one.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -22,26 +29,71 @@ const SHORTEST: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     pub(super) target: ProbeTarget,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
     pub(super) every: Duration,
     pub(super) timeout: Duration,
 }
 
 impl Probe {
     /// `GET url`; any answer with a status below 400 is a success. The host must be a numeric loopback address, e.g.
-    /// `http://127.0.0.1:8080/health`.
+    /// `http://127.0.0.1:8080/health`, or a Unix socket, e.g. `unix:/run/my.sock:/health`.
     pub fn get(url: &str) -> Probe {
-        Probe::of(ProbeTarget::Get(url.to_owned()))
+        let Some(socket) = url.strip_prefix(UNIX) else {
+            return Probe::of(ProbeTarget::Get(url.to_owned()));
+        };
+        let (socket, path) = match socket.rsplit_once(":/") {
+            Some((socket, path)) => (socket, format!("/{path}")),
+            None => (socket, "/".to_owned()),
+        };
+        let socket = socket.to_owned();
+        Probe::of(ProbeTarget::GetUnix { socket, path })
     }
 
-    /// Connects to a TCP address, e.g. `127.0.0.1:22`, for what does not speak HTTP. The kernel takes connections for a
-    /// service that hangs, too: this finds one that is gone.
+    /// Connects to a TCP address, e.g. `127.0.0.1:22`, or to a Unix socket, e.g. `/run/my.sock`, for what does not speak HTTP. The
+    /// kernel takes connections for a service that hangs, too: this finds one that is gone.
     pub fn connect(address: &str) -> Probe {
-        Probe::of(ProbeTarget::Connect(address.to_owned()))
+        let own = address.to_owned();
+        Probe::of(match address.starts_with('/') {
+            true => ProbeTarget::ConnectUnix(own),
+            false => ProbeTarget::Connect(own),
+        })
+    }
+
+    /// Connects to a TCP address or a Unix socket, sends this, and succeeds if what comes back begins with `expect`. Without an end of
+    /// line of its own, `send` gets one (CR LF, as text protocols have it); a service that speaks first is sent nothing.
+    pub fn ask(address: &str, send: &str, expect: &str) -> Probe {
+        let end = match send.is_empty() || send.ends_with('\n') {
+            true => "",
+            false => LINE_END,
+        };
+        Probe::of(ProbeTarget::Ask {
+            address: address.to_owned(),
+            send: format!("{send}{end}"),
+            expect: expect.to_owned(),
+        })
+    }
+
+    /// Runs a command as root, `/bin/sh -c COMMAND`; exit status 0 is a success. Each attempt starts a process, which takes wall
+    /// time: ask every few seconds.
+    pub fn exec(command: &str) -> Probe {
+        let argv = ["/bin/sh", "-c", command].map(str::to_owned);
+        Probe::of(ProbeTarget::Run(argv.to_vec()))
+    }
+
+    /// What timeline, summary and requirements call it.
+    #[must_use]
+    pub fn named(self, name: &str) -> Probe {
+        Probe {
+            name: Some(name.to_owned()),
+            ..self
+        }
     }
 
     fn of(target: ProbeTarget) -> Probe {
         Probe {
             target,
+            name: None,
             every: EVERY,
             timeout: part_to_wait(EVERY),
         }
@@ -63,12 +115,44 @@ impl Probe {
         Probe { timeout, ..self }
     }
 
-    /// `GET http://127.0.0.1:8080/`, `connect 127.0.0.1:22`: what timeline and summary call it.
+    /// What timeline and summary call it: the name that it was given, or what it does, e.g. `GET http://127.0.0.1:8080/`,
+    /// `connect 127.0.0.1:22`.
     pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.question())
+    }
+
+    /// What it does.
+    fn question(&self) -> String {
         match &self.target {
             ProbeTarget::Get(url) => format!("GET {url}"),
-            ProbeTarget::Connect(address) => format!("connect {address}"),
+            ProbeTarget::GetUnix { socket, path } => format!("GET {UNIX}{socket}:{path}"),
+            ProbeTarget::Connect(address) | ProbeTarget::ConnectUnix(address) => {
+                format!("connect {address}")
+            }
+            ProbeTarget::Ask {
+                address,
+                send,
+                expect,
+            } => match send.trim_end() {
+                "" => format!("ask {address} for {expect:?}"),
+                send => format!("ask {address} {send:?} for {expect:?}"),
+            },
+            ProbeTarget::Run(argv) => format!("exec {}", argv.last().map_or("", String::as_str)),
         }
+    }
+
+    /// A line of the plan.
+    pub(super) fn line(&self) -> String {
+        let name = match &self.name {
+            Some(name) => format!("{name}: "),
+            None => String::new(),
+        };
+        format!(
+            "{name}{} each {}, answer within {}",
+            self.question(),
+            span_text(self.every),
+            span_text(self.timeout)
+        )
     }
 
     pub(super) fn step(&self) -> Step {
@@ -84,12 +168,39 @@ impl Probe {
         if self.every < SHORTEST {
             return Err(PlanError::BadInterval { every: self.every });
         }
+        if self.timeout.is_zero() {
+            return Err(PlanError::BadTimeout);
+        }
+        if self.name().trim().is_empty() {
+            return Err(PlanError::BadProbe {
+                address: self.question(),
+                why: "its name is empty; leave it out, or take a word such as health",
+            });
+        }
+        let socket = |path: &String| match path.starts_with('/') {
+            true => Ok(()),
+            false => Err(PlanError::BadProbe {
+                address: path.clone(),
+                why: "name the socket by its absolute path, e.g. unix:/run/my.sock:/health",
+            }),
+        };
         let (asked, address) = match &self.target {
             ProbeTarget::Get(url) => {
                 let rest = url.strip_prefix("http://");
                 (url, rest.map(|rest| rest.split('/').next().unwrap_or(rest)))
             }
             ProbeTarget::Connect(address) => (address, Some(address.as_str())),
+            ProbeTarget::ConnectUnix(path) => return socket(path),
+            ProbeTarget::GetUnix { socket: path, .. } => return socket(path),
+            ProbeTarget::Ask { expect, .. } if expect.is_empty() => {
+                return Err(PlanError::BadProbe {
+                    address: self.question(),
+                    why: "say how the answer must begin",
+                });
+            }
+            ProbeTarget::Ask { address, .. } if address.starts_with('/') => return Ok(()),
+            ProbeTarget::Ask { address, .. } => (address, Some(address.as_str())),
+            ProbeTarget::Run(_) => return Ok(()),
         };
         let refuse = |why| {
             Err(PlanError::BadProbe {
@@ -135,7 +246,25 @@ mod tests {
         ] {
             assert!(Probe::get(right).check().is_ok(), "{right}");
         }
-        assert!(Probe::connect("[::1]:22").check().is_ok());
+        for right in [
+            Probe::connect("[::1]:22"),
+            Probe::connect("/run/my.sock"),
+            Probe::get("unix:/run/my.sock"),
+            Probe::ask("127.0.0.1:6379", "PING", "+PONG"),
+            Probe::ask("/run/my.sock", "", "220"),
+            Probe::exec("true").named("health"),
+        ] {
+            assert!(right.check().is_ok(), "{right:?}");
+        }
+        for wrong in [
+            Probe::get("unix:run/my.sock"),
+            Probe::ask("127.0.0.1:6379", "PING", ""),
+            Probe::ask("localhost:6379", "PING", "+PONG"),
+            Probe::exec("true").named(" "),
+            Probe::exec("true").timeout(Duration::ZERO),
+        ] {
+            assert!(wrong.check().is_err(), "{wrong:?}");
+        }
         for wrong in [
             "https://127.0.0.1/",
             "http://localhost/",
@@ -149,5 +278,29 @@ mod tests {
         }
         let hasty = Probe::connect("127.0.0.1:22").every(Duration::from_millis(1));
         assert!(hasty.check().is_err());
+    }
+
+    #[test]
+    fn a_probe_is_called_by_its_name_or_by_what_it_does() {
+        let name = |probe: Probe| probe.name();
+        assert_eq!(
+            name(Probe::get("unix:/run/my.sock:/health")),
+            "GET unix:/run/my.sock:/health"
+        );
+        assert_eq!(
+            name(Probe::get("unix:/run/my.sock")),
+            "GET unix:/run/my.sock:/"
+        );
+        assert_eq!(
+            name(Probe::ask("127.0.0.1:6379", "PING", "+PONG")),
+            "ask 127.0.0.1:6379 \"PING\" for \"+PONG\""
+        );
+        assert_eq!(name(Probe::exec("pg_isready -q")), "exec pg_isready -q");
+        let named = Probe::connect("127.0.0.1:22").named("ssh");
+        assert_eq!(named.name(), "ssh");
+        assert_eq!(
+            named.line(),
+            "ssh: connect 127.0.0.1:22 each 1s, answer within 900ms"
+        );
     }
 }

@@ -156,6 +156,9 @@ fn probe_text(outcome: &ProbeOutcome) -> String {
     match outcome {
         ProbeOutcome::Answered { status } => status.to_string(),
         ProbeOutcome::Connected => "connected".to_owned(),
+        ProbeOutcome::Expected => "answered as expected".to_owned(),
+        ProbeOutcome::Unexpected { line } => format!("answered {line:?}"),
+        ProbeOutcome::Exited { status } => format!("exit status {}", exit_status(*status)),
         ProbeOutcome::Refused => "connection refused".to_owned(),
         ProbeOutcome::TimedOut => "no response in time".to_owned(),
         ProbeOutcome::Broken { .. } => "connection closed without a whole response".to_owned(),

@@ -6,7 +6,7 @@ use std::env;
 use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let result = match arguments.next().as_deref() {
         Some("hang") => hang(),
-        Some("serve") => serve(&arguments.next().unwrap_or_default()),
+        Some("serve") => serve(arguments.collect()),
         Some("take-memory") => take_memory(),
         Some("compute") => compute(),
         Some("beget") => beget(),
@@ -84,21 +84,59 @@ fn notify(assignment: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers HTTP requests at this address, each in a thread of its own.
-fn serve(address: &str) -> io::Result<()> {
-    for connection in TcpListener::bind(address)?.incoming() {
-        let connection = connection?;
+/// Answers HTTP requests at the first address, each in a thread of its own; also at the path of a Unix socket, if there is one, and
+/// lines at a third address.
+fn serve(addresses: Vec<String>) -> io::Result<()> {
+    let address = |number: usize| addresses.get(number).cloned();
+    if let Some(path) = address(1) {
+        let listener = UnixListener::bind(path)?;
         thread::spawn(move || {
-            if let Err(error) = answer(connection) {
-                println!("no answer: {error}");
+            for connection in listener.incoming().flatten() {
+                thread::spawn(move || answered(&connection));
             }
         });
+    }
+    if let Some(address) = address(2) {
+        let listener = TcpListener::bind(address)?;
+        thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                thread::spawn(move || echo(&connection));
+            }
+        });
+    }
+    for connection in TcpListener::bind(address(0).unwrap_or_default())?.incoming() {
+        let connection = connection?;
+        thread::spawn(move || answered(&connection));
     }
     Ok(())
 }
 
-fn answer(connection: TcpStream) -> io::Result<()> {
-    let mut reader = BufReader::new(&connection);
+/// Answers `PING` with `+PONG`, and all else with an error: as Redis does.
+fn echo(mut connection: &TcpStream) -> io::Result<()> {
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line)?;
+    let answer = match line.trim_end() {
+        "PING" => "+PONG\r\n",
+        _ => "-ERR\r\n",
+    };
+    connection.write_all(answer.as_bytes())
+}
+
+fn answered<C>(connection: &C)
+where
+    for<'a> &'a C: Read + Write,
+{
+    if let Err(error) = answer(connection) {
+        println!("no answer: {error}");
+    }
+}
+
+fn answer<C>(connection: &C) -> io::Result<()>
+where
+    for<'a> &'a C: Read + Write,
+{
+    let mut connection = connection;
+    let mut reader = BufReader::new(connection);
     let mut request = String::new();
     reader.read_line(&mut request)?;
     let mut length = 0;
@@ -129,14 +167,14 @@ fn answer(connection: TcpStream) -> io::Result<()> {
             (500, String::new())
         }
         (_, Some("/half")) => {
-            (&connection).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")?;
+            connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")?;
             return Ok(());
         }
         _ => (404, "no such page".to_owned()),
     };
     println!("{} {status}", request.trim());
     write!(
-        &connection,
+        connection,
         "HTTP/1.1 {status} -\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
         text.len()
     )

@@ -231,3 +231,65 @@ fn an_instance_of_a_template_is_started() {
         [(0, "I am one".to_owned())]
     );
 }
+
+/// A service that answers lines, over TCP and over a Unix socket, until it is stopped; and a command that looks at it.
+#[test]
+fn probes_of_every_kind_see_a_service_come_and_go() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join(UNIT);
+    let unit = format!(
+        "[Service]\nRuntimeDirectory=my\nExecStart={PROGRAM} serve {ADDRESS} /run/my/sock 127.0.0.1:6379\n"
+    );
+    fs::write(&file, unit).expect("there is room");
+    let probes = [
+        Probe::get(&format!("http://{ADDRESS}/")).named("page"),
+        Probe::get("unix:/run/my/sock:/").named("page over a socket"),
+        Probe::get("unix:/run/my/sock:/nothing").named("no page"),
+        Probe::connect("/run/my/sock").every(seconds(5)),
+        Probe::ask("127.0.0.1:6379", "PING", "+PONG"),
+        Probe::ask("127.0.0.1:6379", "ECHO", "+PONG").named("other line"),
+        Probe::exec("test -S /run/my/sock").every(seconds(2)),
+    ];
+    let start = Experiment::new(file).file(program());
+    let experiment = probes.into_iter().fold(start, Experiment::probe);
+    let experiment = experiment
+        .fault(seconds(10), Fault::Stop)
+        .lasting(seconds(20));
+    let timeline = run(&experiment);
+    let summary = experiment.summary(&timeline);
+    let seen: Vec<(&str, u64, u64)> = summary
+        .probes
+        .iter()
+        .map(|probe| (probe.name.as_str(), probe.attempts, probe.failed))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("page", 20, 10),
+            ("page over a socket", 20, 10),
+            ("no page", 20, 20),
+            ("connect /run/my/sock", 4, 2),
+            ("ask 127.0.0.1:6379 \"PING\" for \"+PONG\"", 20, 10),
+            ("other line", 20, 20),
+            ("exec test -S /run/my/sock", 10, 5),
+        ]
+    );
+    let text = experiment.text(&timeline);
+    for line in [
+        "other line: answered \"-ERR\"",
+        "exec test -S /run/my/sock: exit status 1",
+        "no page: 404",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
+fn probes_need_names_of_their_own() {
+    let (experiment, _folder) = experiment(&server());
+    let experiment = experiment
+        .probe(Probe::connect(ADDRESS).named("a"))
+        .probe(Probe::exec("true").named("a"));
+    let error = experiment.check().expect_err("nothing tells them apart");
+    assert!(error.to_string().contains("\"a\""), "{error}");
+}

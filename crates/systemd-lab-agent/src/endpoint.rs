@@ -1,0 +1,197 @@
+//! Where a service can be asked: a TCP address of the loopback, or a Unix socket.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use crate::http;
+
+/// The kernel treats a timeout of 0 as "none".
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// How soon to try a Unix socket again whose backlog is full: nothing says when it no longer is.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// An address, or a path in the file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// e.g. `127.0.0.1:80`.
+    Tcp(SocketAddr),
+    /// e.g. `/run/my.sock`.
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// Reads `127.0.0.1:80` or `/run/my.sock`.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with the address.
+    pub fn parse(text: &str) -> Result<Endpoint, String> {
+        match text.starts_with('/') {
+            true => Ok(Endpoint::Unix(text.into())),
+            false => http::loopback_address(text).map(Endpoint::Tcp),
+        }
+    }
+
+    /// Connects to it. The kernel does that for a service that hangs, too, until its backlog is full.
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting. A Unix socket that is not there refuses, like an address at which nothing listens.
+    pub fn connect(&self, deadline: Duration) -> io::Result<Stream> {
+        match self {
+            Endpoint::Tcp(address) => http::connect(*address, deadline).map(Stream::Tcp),
+            Endpoint::Unix(path) => {
+                let address = SocketAddrUnix::new(path.as_path())?;
+                let end = Instant::now() + deadline;
+                loop {
+                    match connect_unix(&address) {
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                        Err(error) if error.kind() == ErrorKind::NotFound => {
+                            return Err(ErrorKind::ConnectionRefused.into());
+                        }
+                        result => return result.map(Stream::Unix),
+                    }
+                    if Instant::now() + AGAIN >= end {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    thread::sleep(AGAIN);
+                }
+            }
+        }
+    }
+}
+
+/// Without waiting for room in the backlog, for which there would be no deadline.
+fn connect_unix(address: &SocketAddrUnix) -> io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, address)?;
+    let stream = UnixStream::from(socket);
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub enum Stream {
+    /// To a TCP address.
+    Tcp(TcpStream),
+    /// To a Unix socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    fn set_read_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(timeout)),
+            Stream::Unix(stream) => stream.set_read_timeout(Some(timeout)),
+        }
+    }
+
+    fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.set_write_timeout(Some(timeout)),
+            Stream::Unix(stream) => stream.set_write_timeout(Some(timeout)),
+        }
+    }
+}
+
+/// A connection whose every operation ends at the same instant.
+pub struct Bounded {
+    stream: Stream,
+    end: Instant,
+}
+
+impl Bounded {
+    /// Ends what is done with the connection at that instant.
+    pub fn new(stream: Stream, end: Instant) -> Bounded {
+        Bounded { stream, end }
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.end.saturating_duration_since(Instant::now());
+        match left.is_zero() {
+            true => Err(ErrorKind::TimedOut.into()),
+            false => Ok(left.max(SHORTEST_WAIT)),
+        }
+    }
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
+
+    #[test]
+    fn a_unix_socket_is_refused_accepted_or_full() {
+        let path = std::env::temp_dir().join(format!("lab-agent-endpoint-{}", std::process::id()));
+        let endpoint = Endpoint::parse(path.to_str().expect("it is text")).expect("it is right");
+        let kind = || endpoint.connect(SHORT).map_err(|error| error.kind());
+        assert_eq!(
+            kind().expect_err("it is not there"),
+            ErrorKind::ConnectionRefused
+        );
+        let listener = UnixListener::bind(&path).expect("there is room");
+        let mut kept = Vec::new();
+        // It accepts nothing: the kernel's backlog is what there is.
+        let full = loop {
+            match kind() {
+                Ok(stream) => kept.push(stream),
+                Err(kind) => break kind,
+            }
+        };
+        assert_eq!(full, ErrorKind::TimedOut);
+        assert!(!kept.is_empty());
+        drop(listener);
+        assert_eq!(
+            kind().expect_err("nobody listens"),
+            ErrorKind::ConnectionRefused
+        );
+        fs::remove_file(path).expect("it is there");
+    }
+
+    #[test]
+    fn other_addresses_are_those_of_the_loopback() {
+        assert!(matches!(
+            Endpoint::parse("127.0.0.1:1"),
+            Ok(Endpoint::Tcp(_))
+        ));
+        assert!(Endpoint::parse("192.0.2.1:1").is_err());
+        assert!(Endpoint::parse("run/my.sock").is_err());
+    }
+}
