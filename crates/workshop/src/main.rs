@@ -79,7 +79,7 @@ enum Command {
         at: Option<String>,
     },
     /// Run any service of yours under systemd, with faults at chosen times.
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Show your files against the solution's, once the exercise is passed.
     Diff(diff::Arguments),
     /// Make an exercise its starter again; your work is kept below saved/.
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
             usual(info);
         }
     }));
-    match panic::catch_unwind(|| run(&Arguments::parse())) {
+    match panic::catch_unwind(|| run(&parsed()?)) {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) => {
             anstream::eprintln!("{error:#}");
@@ -128,6 +128,17 @@ fn main() -> ExitCode {
         Err(payload) if is_broken_pipe(&*payload) => ExitCode::SUCCESS,
         Err(payload) => panic::resume_unwind(payload),
     }
+}
+
+/// The command line. What is wrong with it ends the program here, but for what is better said by a subcommand.
+fn parsed() -> anyhow::Result<Arguments> {
+    Arguments::try_parse().or_else(|error| {
+        let words: Vec<String> = std::env::args().collect();
+        match run::explained(&error, &words) {
+            Some(explained) => Err(explained.into()),
+            None => error.exit(),
+        }
+    })
 }
 
 /// Whoever reads what is printed may stop when they have seen enough, e.g. `head`. Printing panics then.

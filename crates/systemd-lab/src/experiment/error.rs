@@ -63,6 +63,16 @@ pub enum PlanError {
         /// The name.
         name: String,
     },
+    /// A variable for a unit that is not there.
+    #[error("the variable {name} is for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    VariableForNoUnit {
+        /// The variable.
+        name: String,
+        /// The unit.
+        unit: String,
+        /// Units that are there.
+        known: Vec<String>,
+    },
     /// An instance of what is no template.
     #[error(
         "{unit} is not a template, so it has no instance {instance:?}; name a unit file such as my@.service"
@@ -209,7 +219,9 @@ pub enum PlanError {
     #[error("a probe's timeout must be longer than nothing; take 10ms or more")]
     BadTimeout,
     /// Two probes that nothing tells apart.
-    #[error("two probes are called {name:?}; give each its own name")]
+    #[error(
+        "two probes are called {name:?}; give each a name of its own: Probe::named, or ,name=health behind what it asks"
+    )]
     SameProbe {
         /// The name.
         name: String,

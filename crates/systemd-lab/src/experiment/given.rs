@@ -2,7 +2,7 @@
 
 use systemd_lab_protocol::scenario::Preparation;
 
-use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, instance_of};
+use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, files, instance_of, template_of};
 use crate::guest_file::GuestFile;
 
 /// The mode of a directory, if none is named.
@@ -10,6 +10,9 @@ pub const DIRECTORY_MODE: u32 = 0o755;
 
 /// The owner of a directory, if none is named.
 pub const DIRECTORY_OWNER: &str = "root";
+
+/// The section that says what it means to enable a unit.
+const INSTALL: &str = "[Install]";
 
 /// All permission bits: chmod(2).
 const MOST_MODE: u32 = 0o7777;
@@ -129,6 +132,24 @@ impl Given {
         all
     }
 
+    /// What will be without effect.
+    pub(super) fn warnings(&self, main_unit: &str, all: &[GuestFile]) -> Vec<String> {
+        let names = [main_unit.to_owned(), template_of(main_unit)];
+        let own = files::texts(all).into_iter();
+        let own: Vec<String> = own
+            .filter(|(name, _)| names.contains(name))
+            .map(|(_, text)| text)
+            .collect();
+        let can_be_enabled = |text: &String| text.lines().any(|line| line.trim() == INSTALL);
+        // A package's unit cannot be read here.
+        match self.is_enabled && !own.is_empty() && !own.iter().any(can_be_enabled) {
+            true => vec![format!(
+                "{main_unit} has no {INSTALL} section: to enable it changes nothing"
+            )],
+            false => Vec::new(),
+        }
+    }
+
     /// Lines of the plan.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self
@@ -152,7 +173,8 @@ impl Given {
         lines
     }
 
-    pub(super) fn check(&self) -> Result<(), PlanError> {
+    /// Finds out whether all of it can be given, with these units.
+    pub(super) fn check(&self, units: &[String]) -> Result<(), PlanError> {
         for name in &self.users {
             if !is_user_name(name) {
                 return Err(PlanError::BadUserName { name: name.clone() });
@@ -176,6 +198,13 @@ impl Given {
             if !is_variable_name(&variable.name) {
                 return Err(PlanError::BadVariable {
                     name: variable.name.clone(),
+                });
+            }
+            if !units.contains(&variable.unit) && !units.contains(&template_of(&variable.unit)) {
+                return Err(PlanError::VariableForNoUnit {
+                    name: variable.name.clone(),
+                    unit: variable.unit.clone(),
+                    known: units.to_vec(),
                 });
             }
         }
@@ -246,6 +275,7 @@ mod tests {
             experiment.clone().directory("/var/../my", "root", 0o755),
             experiment.clone().directory("/var/my", "root", 0o70000),
             experiment.clone().variable("my.service", "A-B", "1"),
+            experiment.clone().variable("other.service", "A", "1"),
         ];
         for one in wrong {
             assert!(one.check().is_err(), "{:?}", one.given);
@@ -254,6 +284,21 @@ mod tests {
             .user("_my-1")
             .directory("/var/lib/my", "_my-1", 0o2750);
         assert!(right.check().is_ok());
+    }
+
+    #[test]
+    fn a_unit_without_an_install_section_cannot_be_enabled() {
+        let with = |text: &str| {
+            let file = GuestFile::text("/etc/systemd/system/my.service", text);
+            experiment().file(file).enabled().warnings()
+        };
+        assert_eq!(
+            with("[Service]\nExecStart=/bin/true\n"),
+            ["my.service has no [Install] section: to enable it changes nothing"]
+        );
+        let right = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
+        assert!(with(right).is_empty());
+        assert!(experiment().enabled().warnings().is_empty());
     }
 
     #[test]

@@ -78,6 +78,9 @@ const UNIT_DIRECTORY: &str = "/etc/systemd/system";
 /// `StartLimitIntervalSec=` of 10 s are over by then.
 const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
 
+/// By then systemd has logged what a fault did at once.
+const SOON_AFTER_FAULT: Duration = Duration::from_secs(1);
+
 /// Wall time for a run: to restore and start, and for each virtual hour. An hour with a probe each second takes ten to
 /// 30 s; a busy machine may take its time.
 const WALL_TIME: Duration = Duration::from_secs(120);
@@ -352,7 +355,7 @@ impl Experiment {
         for planned in &self.faults {
             self.check_fault(planned, &units)?;
         }
-        self.given.check()?;
+        self.given.check(&units)?;
         for (number, probe) in self.probes.iter().enumerate() {
             probe.check()?;
             let name = probe.name();
@@ -404,7 +407,9 @@ impl Experiment {
     /// What systemd will ignore in the unit files, with file and line, and where a setting belongs or what it may have been meant
     /// to be. A unit with such lines runs, without them.
     pub fn warnings(&self) -> Vec<String> {
-        files::warnings(&self.files)
+        let mut warnings = files::warnings(&self.files);
+        warnings.extend(self.given.warnings(self.main_unit(), &self.files));
+        warnings
     }
 
     /// Finds out, as far as that is known, whether the guest has the units of packages, and what the programs need.
@@ -500,7 +505,24 @@ impl Experiment {
                 _ => {}
             }
         }
-        findings::find(timeline, &sources)
+        let mut findings = findings::find(timeline, &sources);
+        findings.retain(|finding| !self.caused(timeline, finding));
+        findings
+    }
+
+    /// Whether what was found is what the plan itself did: a service cannot help it.
+    fn caused(&self, timeline: &Timeline, finding: &Finding) -> bool {
+        let is_planned = |at_us: u64| {
+            let shown = Duration::from_micros(at_us);
+            let mut faults = self.faults_that_came(timeline);
+            faults.any(|(at, _, planned)| {
+                planned.fault == Fault::Oom
+                    && planned.unit == finding.unit
+                    && (at..at + SOON_AFTER_FAULT).contains(&shown)
+            })
+        };
+        matches!(finding.rule, findings::Rule::OutOfMemory { .. })
+            && finding.at_us.iter().all(|at_us| is_planned(*at_us))
     }
 
     /// Each requirement with what was measured, in the order in which they were added.
@@ -574,7 +596,8 @@ const UNIT_KINDS: [&str; 9] = [
     ".slice",
 ];
 
-fn is_unit_name(name: &str) -> bool {
+/// Whether systemd would take this for the name of a unit that it reads from a file and that can be started in the guest.
+pub fn is_unit_name(name: &str) -> bool {
     UNIT_KINDS
         .iter()
         .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))

@@ -2,82 +2,57 @@
 //!
 //! What it does is [`systemd_lab::experiment`]; here are its words.
 
+mod file;
+mod help;
+mod junit;
+mod options;
 mod plan;
 mod report;
 mod stored;
+mod words;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::error::ErrorKind;
 use systemd_lab::check::Outcome;
-use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Suite, Timeline};
+use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline};
 
+use self::junit::Judged;
+use self::options::Options;
 use crate::{WrongUsage, style};
 
 /// What `--svg` and `--save` take for standard output.
 const STANDARD_OUTPUT: &str = "-";
 
-const AFTER_HELP: &str = "\
-Faults: kill (SIGKILL), kill=SIGNAL to the main process, freeze (all processes hang: SIGSTOP), thaw, stop, start, restart, \
-reload. A fault hits the first unit; FAULT@UNIT hits another.
-
-The guest has no network but its loopback. Programs should be linked statically; others need libraries that the guest has, \
-that a --package brings, or that --file puts there.
-
-To keep a timeline for your own CI: once with --save FILE, later with --expect FILE. Each unit must have the same events in \
-the same order, each within half a second of when it happened before. Log lines and PIDs are not compared.
-
-Exit status: 0 the run took place (and was as expected), 1 not as expected, 2 wrong usage, 4 out of time, 5 the lab is \
-broken";
+/// The option of a fault.
+const AT: &str = "--at";
 
 /// Run any service of yours under systemd, with faults at chosen times.
 #[derive(clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = help::AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// A unit file, or the name of a unit that a --package brings. The first one is started; others are there for it to
-    /// pull in.
-    #[arg(long = "unit", value_name = "UNIT", required = true)]
-    units: Vec<PathBuf>,
-    /// A Debian package for the guest, with all that it depends on. Its daemons are not started: name one with --unit.
-    #[arg(long = "package", value_name = "NAME")]
-    packages: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
-    #[arg(long, value_name = "SUITE")]
-    suite: Option<Suite>,
-    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
-    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
-    #[arg(long = "file", value_name = "HOST:GUEST")]
-    files: Vec<String>,
-    /// A fault, and when it comes after the start: --at 10s kill=SIGKILL, --at '1h 30min' stop.
-    #[arg(long = "at", num_args = 2, value_names = ["TIME", "FAULT"])]
-    faults: Vec<String>,
-    /// Ask this URL all the while; below 400 is a success.
-    #[arg(long, value_name = "URL")]
-    get: Vec<String>,
-    /// Connect to this address all the while, e.g. 127.0.0.1:22. Finds what is gone, not what hangs.
-    #[arg(long, value_name = "ADDRESS")]
-    connect: Vec<String>,
-    /// From one attempt of a probe to the next; one that waits for nine tenths of it has failed.
-    #[arg(long, value_name = "TIME", default_value = "1s")]
-    every: String,
-    /// How much virtual time to run. Without it: a minute after the last fault.
-    #[arg(long = "for", value_name = "TIME")]
-    length: Option<String>,
+    #[command(flatten)]
+    options: Options,
+    /// Take the options above from this file, too: see below.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Show what the services log, too.
     #[arg(long)]
     logs: bool,
     /// Show every line: fold nothing that repeats, and leave nothing out.
     #[arg(long)]
     full: bool,
-    /// Print one JSON document: plan, summary, findings, and all events.
+    /// Print one JSON document: plan, summary, findings, requirements, and all events.
     #[arg(long, conflicts_with_all = ["logs", "full"])]
     json: bool,
     /// Write a picture to this file, too; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Write what is required, and whether it holds, to this file as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
     /// Keep the timeline in this file.
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     save: Option<PathBuf>,
@@ -86,42 +61,73 @@ pub(crate) struct Arguments {
     expect: Option<PathBuf>,
 }
 
+/// What to say of a command line that clap refuses, where that can be said better: a fault of one word instead of two.
+pub(crate) fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
+    let is_about_fault = error
+        .context()
+        .any(|(_, value)| value.to_string().contains(AT));
+    if error.kind() != ErrorKind::WrongNumberOfValues || !is_about_fault {
+        return None;
+    }
+    let is_option = |word: &String| word.starts_with("--");
+    // The last one: clap takes two words for all others.
+    let mut places = words.iter().enumerate().rev();
+    let word = places.find_map(|(place, word)| match word.strip_prefix(AT)? {
+        "" => words
+            .get(place + 1)
+            .filter(|next| !is_option(next))
+            .map(String::as_str),
+        joined => joined.strip_prefix('='),
+    })?;
+    Some(WrongUsage(words::half_a_fault(word)))
+}
+
 /// Runs it.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let guest = plan::guest(arguments)?;
-    let experiment = plan::experiment(arguments)?;
+    let mut options = arguments.options.clone();
+    if let Some(file) = &arguments.plan {
+        options = file::read(file)?.and(options);
+    }
+    let guest = plan::guest(&options)?;
+    let experiment = plan::experiment(&options)?;
     for warning in experiment.warnings() {
         anstream::eprintln!("{} {warning}", style::strong("warning:"));
     }
     experiment.check().map_err(wrong)?;
+    if arguments.junit.is_some() && options.require.is_empty() && arguments.expect.is_none() {
+        return Err(WrongUsage(
+            "--junit: nothing is required of the run; add e.g. --require 'no unit failed'"
+                .to_owned(),
+        )
+        .into());
+    }
     let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
     let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
         Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
         Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
             anstream::eprintln!("{error}");
+            if let Some(file) = &arguments.junit {
+                write(
+                    file,
+                    &junit::error(experiment.main_unit(), &error.to_string())?,
+                )?;
+            }
             return Ok(Outcome::OutOfTime);
         }
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
-    let summary = experiment.summary(&timeline);
+    let result = report::Run {
+        experiment: &experiment,
+        guest: &guest,
+        timeline: &timeline,
+        summary: experiment.summary(&timeline),
+        verdicts: experiment.verdicts(&timeline),
+    };
     if arguments.json {
-        println!(
-            "{}",
-            report::json(&experiment, &guest, &timeline, &summary)?
-        );
+        println!("{}", result.json()?);
     } else if !writes_to_standard_output(arguments) {
-        anstream::print!(
-            "{}",
-            report::text(
-                &experiment,
-                &guest,
-                &timeline,
-                &summary,
-                arguments.logs,
-                arguments.full,
-            )
-        );
+        anstream::print!("{}", result.text(arguments.logs, arguments.full));
     }
     if let Some(file) = &arguments.svg {
         write(file, &experiment.picture(&timeline).render(&timeline))?;
@@ -129,7 +135,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(file) = &arguments.save {
         write(file, &experiment.saved(&timeline))?;
     }
-    if let Some(message) = summary.start_refused {
+    if let Some(message) = result.summary.start_refused {
         let unit = experiment.main_unit();
         return Err(WrongUsage(format!(
             "systemd refused to start {unit}: {}; {}",
@@ -138,17 +144,30 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         ))
         .into());
     }
-    match (&arguments.expect, expected) {
+    let mut judged: Vec<Judged<'_>> = result.verdicts.iter().map(Judged::Verdict).collect();
+    let mut holds = result.verdicts.iter().all(|verdict| verdict.holds);
+    let difference = match (&arguments.expect, expected) {
         (Some(file), Some(expected)) => {
             let difference = stored::difference(file, &experiment, &expected, &timeline)?;
             anstream::eprint!("{}", stored::verdict(file, difference.as_deref()));
-            Ok(match difference {
-                None => Outcome::Passed,
-                Some(_) => Outcome::NotYet,
-            })
+            Some((file, difference))
         }
-        _ => Ok(Outcome::Passed),
+        _ => None,
+    };
+    if let Some((file, difference)) = &difference {
+        judged.push(Judged::Saved(
+            file.display().to_string(),
+            difference.as_deref(),
+        ));
+        holds &= difference.is_none();
     }
+    if let Some(file) = &arguments.junit {
+        write(file, &junit::document(experiment.main_unit(), &judged)?)?;
+    }
+    Ok(match holds {
+        true => Outcome::Passed,
+        false => Outcome::NotYet,
+    })
 }
 
 fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, ExperimentError> {
@@ -180,7 +199,7 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
 
 /// Whether something else than the report is printed.
 fn writes_to_standard_output(arguments: &Arguments) -> bool {
-    let files = [&arguments.svg, &arguments.save];
+    let files = [&arguments.svg, &arguments.save, &arguments.junit];
     let mut files = files.into_iter().flatten();
     files.any(|file| file == Path::new(STANDARD_OUTPUT))
 }

@@ -1,41 +1,34 @@
-//! From words on the command line to an experiment.
+//! From the options to an experiment.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use systemd_lab::experiment::{When, parse_span};
-use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
+use systemd_lab::experiment::{Date, Requirement, is_unit_name};
+use systemd_lab::{Experiment, Fault, Guest, Probe};
 
-use super::{Arguments, wrong};
+use super::options::Options;
+use super::{words, wrong};
 use crate::WrongUsage;
 
-/// The guest that the arguments ask for.
-pub(super) fn guest(arguments: &Arguments) -> anyhow::Result<Guest> {
-    let guest = match arguments.suite {
+/// What monitoring commonly does at its most eager.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How a service's program is named in its unit file.
+const EXEC_START: &str = "ExecStart=";
+
+/// The guest that the options ask for.
+pub(super) fn guest(options: &Options) -> anyhow::Result<Guest> {
+    let guest = match options.suite {
         Some(suite) => Guest::new(suite),
         None => Guest::from_environment()?,
     };
-    let guest = match &arguments.memory {
-        Some(size) => guest.memory_mib(mebibytes(size)?)?,
+    let guest = match &options.memory {
+        Some(size) => guest.memory_mib(words::mebibytes(size)?)?,
         None => guest,
     };
-    let mut packages = arguments.packages.iter();
+    let mut packages = options.package.iter();
     Ok(packages.try_fold(guest, |guest, package| guest.package(package))?)
-}
-
-/// A size as QEMU's `-m` and systemd's `MemoryMax=` take it, with M or G.
-fn mebibytes(size: &str) -> anyhow::Result<u32> {
-    let units = [('M', 1), ('G', 1024)];
-    let read = units.iter().find_map(|(suffix, mib)| {
-        let number: u32 = size.strip_suffix(*suffix)?.parse().ok()?;
-        number.checked_mul(*mib)
-    });
-    read.ok_or_else(|| {
-        WrongUsage(format!(
-            "--memory: expected a size such as 768M or 2G, got {size:?}"
-        ))
-        .into()
-    })
 }
 
 /// A unit as it is named with `--unit`.
@@ -45,10 +38,13 @@ enum Unit<'a> {
 }
 
 /// A name without a folder that is no file is that of a package's unit.
-fn unit<'a>(arguments: &Arguments, named: &'a Path) -> anyhow::Result<Unit<'a>> {
+fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
+    if let Some(error) = swapped(options, named) {
+        return Err(error);
+    }
     match named.to_str() {
         Some(name) if !name.contains('/') && !named.exists() => {
-            if arguments.packages.is_empty() && !has_template(arguments, name) {
+            if options.package.is_empty() && !has_template(options, name) {
                 return Err(WrongUsage(format!(
                     "there is no unit file {name} here; correct the path, or name the Debian package that brings this unit \
                      with --package"
@@ -61,121 +57,145 @@ fn unit<'a>(arguments: &Arguments, named: &'a Path) -> anyhow::Result<Unit<'a>> 
     }
 }
 
+/// A program with `--unit`, whose unit file is with `--file`.
+fn swapped(options: &Options, named: &Path) -> Option<anyhow::Error> {
+    let is_unit = |path: &str| {
+        let name = Path::new(path).file_name().unwrap_or_default();
+        is_unit_name(&name.to_string_lossy())
+    };
+    let program = named.to_str().filter(|path| !is_unit(path))?;
+    let mut files = options.file.iter();
+    let (unit, ..) = files.find_map(|file| {
+        let host = words::host_and_guest(file).map_or(file.as_str(), |(host, _)| host);
+        is_unit(host).then_some((host, file))
+    })?;
+    let place = started_by(Path::new(unit)).unwrap_or_else(|| {
+        let name = named.file_name().unwrap_or_default();
+        format!("/usr/bin/{}", name.to_string_lossy())
+    });
+    Some(
+        WrongUsage(format!(
+            "--unit: {program} is not a unit file, and --file names one; write: --unit {unit} --file {program}:{place}"
+        ))
+        .into(),
+    )
+}
+
+/// The program that a unit file starts.
+fn started_by(unit: &Path) -> Option<String> {
+    let text = fs::read_to_string(unit).ok()?;
+    let command = text
+        .lines()
+        .find_map(|line| line.trim().strip_prefix(EXEC_START))?;
+    let program = command.split_whitespace().next()?;
+    let program = program.trim_start_matches(['-', '@', ':', '+', '!']);
+    program.starts_with('/').then(|| program.to_owned())
+}
+
 /// Whether the unit is an instance, and its template is among the units or files.
-fn has_template(arguments: &Arguments, name: &str) -> bool {
+fn has_template(options: &Options, name: &str) -> bool {
     let Some(((stem, _), (_, kind))) = name.split_once('@').zip(name.rsplit_once('.')) else {
         return false;
     };
     let template = format!("{stem}@.{kind}");
     let is_it = |path: &str| Path::new(path).file_name() == Some(template.as_ref());
-    let mut units = arguments.units.iter().map(|unit| unit.to_string_lossy());
-    let mut files = arguments.files.iter();
+    let mut units = options.unit.iter().map(|unit| unit.to_string_lossy());
+    let mut files = options.file.iter();
     units.any(|unit| is_it(&unit)) || files.any(|file| is_it(file))
 }
 
-/// The experiment that the arguments describe. It is not checked yet.
-pub(super) fn experiment(arguments: &Arguments) -> anyhow::Result<Experiment> {
-    let (first, others) = arguments
-        .units
-        .split_first()
-        .ok_or_else(|| WrongUsage("name a unit file with --unit".to_owned()))?;
-    let mut experiment = match unit(arguments, first)? {
+/// The experiment that the options describe. It is not checked yet.
+pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
+    let (first, others) = options.unit.split_first().ok_or_else(|| {
+        WrongUsage(
+            "there is no unit to start; name a unit file with --unit, or a plan that has one with --plan"
+                .to_owned(),
+        )
+    })?;
+    let mut experiment = match unit(options, first)? {
         Unit::File(file) => Experiment::new(file),
         Unit::Packaged(name) => Experiment::packaged(name),
     };
     for other in others {
-        experiment = match unit(arguments, other)? {
+        experiment = match unit(options, other)? {
             Unit::File(file) => experiment.unit(file),
             Unit::Packaged(name) => experiment.packaged_unit(name),
         };
     }
-    for file in &arguments.files {
-        experiment = experiment.file(guest_file(file)?);
+    if let Some(instance) = &options.instance {
+        experiment = experiment.instance(instance);
     }
-    // clap gives them in pairs.
-    for pair in arguments.faults.chunks_exact(2) {
-        let when = when(&pair[0], &pair[1])?;
+    for file in &options.file {
+        experiment = experiment.file(words::guest_file(file)?);
+    }
+    let experiment = given(options, experiment)?;
+    let experiment = faults(options, experiment)?;
+    let mut experiment = probes(options, experiment)?;
+    for requirement in &options.require {
+        let parsed = requirement.parse::<Requirement>();
+        let requirement = parsed.map_err(|error| wrong(format!("--require: {error}")))?;
+        experiment = experiment.require(requirement);
+    }
+    match &options.length {
+        Some(length) => Ok(experiment.lasting(words::span("--for", length)?)),
+        None => Ok(experiment),
+    }
+}
+
+fn given(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experiment> {
+    for name in &options.user {
+        experiment = experiment.user(name);
+    }
+    for directory in &options.dir {
+        let (path, owner, mode) = words::directory(directory)?;
+        experiment = experiment.directory(path, &owner, mode);
+    }
+    for variable in &options.env {
+        let (unit, name, value) = words::variable(variable)?;
+        let unit = unit.unwrap_or(experiment.main_unit()).to_owned();
+        experiment = experiment.variable(&unit, name, value);
+    }
+    if options.enable {
+        experiment = experiment.enabled();
+    }
+    match &options.date {
+        Some(date) => Ok(experiment.date(
+            date.parse::<Date>()
+                .map_err(|error| wrong(format!("--date: {error}")))?,
+        )),
+        None => Ok(experiment),
+    }
+}
+
+fn faults(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experiment> {
+    // They come in pairs.
+    for pair in options.at.chunks_exact(2) {
+        let when = words::when(&pair[0], &pair[1])?;
         let (fault, unit) = Fault::parse_with_unit(&pair[1]).map_err(wrong)?;
         experiment = match unit {
             Some(unit) => experiment.fault_on(unit, when, fault),
             None => experiment.fault(when, fault),
         };
     }
-    let every = span("--every", &arguments.every)?;
-    let gets = arguments.get.iter().map(|url| Probe::get(url));
-    let connects = arguments
-        .connect
-        .iter()
-        .map(|address| Probe::connect(address));
-    for probe in gets.chain(connects) {
-        experiment = experiment.probe(probe.every(every));
-    }
-    match &arguments.length {
-        Some(length) => Ok(experiment.lasting(span("--for", length)?)),
-        None => Ok(experiment),
-    }
+    Ok(experiment)
 }
 
-/// When a fault comes. What people write instead are the two in the other order, or with a comma.
-fn when(when: &str, fault: &str) -> anyhow::Result<When> {
-    let expected = |got: &str, right: &str| {
-        WrongUsage(format!(
-            "--at: expected a time and then a fault, got {got}; write: --at {right}"
-        ))
-        .into()
+fn probes(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experiment> {
+    let every = match &options.every {
+        Some(every) => words::span("--every", every)?,
+        None => EVERY,
     };
-    let is_fault = |text: &str| Fault::parse_with_unit(text).is_ok();
-    if let Some((time, in_one)) = in_one_word(when) {
-        let got = format!("{time:?} and {in_one:?} in one word");
-        return Err(expected(
-            &got,
-            &format!("{} {}", quoted(time), quoted(in_one)),
-        ));
+    for url in &options.get {
+        experiment = experiment.probe(words::probe("--get", url, every, Probe::get)?);
     }
-    match when.parse::<When>() {
-        Ok(when) => Ok(when),
-        Err(_) if is_fault(when) && fault.parse::<When>().is_ok() => Err(expected(
-            &format!("{when:?} first"),
-            &format!("{} {}", quoted(fault), quoted(when)),
-        )),
-        Err(error) => Err(WrongUsage(format!("--at: {error}")).into()),
+    for address in &options.connect {
+        experiment = experiment.probe(words::probe("--connect", address, every, Probe::connect)?);
     }
-}
-
-/// A time and a fault that are joined, e.g. `10s,kill`.
-pub(super) fn in_one_word(text: &str) -> Option<(&str, &str)> {
-    let joints = text.match_indices([',', '=', ':', ' ']);
-    let mut parts = joints.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()));
-    parts
-        .find(|(time, fault)| time.parse::<When>().is_ok() && Fault::parse_with_unit(fault).is_ok())
-}
-
-/// As a shell takes it for one word.
-pub(super) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=-_.@:/+,%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
+    for question in &options.ask {
+        experiment = experiment.probe(words::question(question, every)?);
     }
-}
-
-fn span(option: &str, text: &str) -> anyhow::Result<Duration> {
-    parse_span(text).map_err(|message| WrongUsage(format!("{option}: {message}")).into())
-}
-
-/// `HOST:GUEST`. The guest's path is absolute, so a colon before it is no part of either.
-fn guest_file(text: &str) -> anyhow::Result<GuestFile> {
-    let parts = text.rsplit_once(":/");
-    let (host, guest) = parts.filter(|(host, _)| !host.is_empty()).ok_or_else(|| {
-        WrongUsage(format!(
-            "--file: {text:?} does not say where the file goes; write HOST:GUEST with an absolute path, e.g. target/release/my:/usr/bin/my"
-        ))
-    })?;
-    if Path::new(host).is_dir() {
-        return Err(WrongUsage(format!(
-            "--file: {host} is a folder; name its files one by one"
-        ))
-        .into());
+    for command in &options.exec {
+        experiment = experiment.probe(words::probe("--exec", command, every, Probe::exec)?);
     }
-    Ok(GuestFile::from_host(format!("/{guest}"), host))
+    Ok(experiment)
 }

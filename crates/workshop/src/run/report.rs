@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use systemd_lab::check::Outcome;
 use systemd_lab::experiment::{
-    Fault, FaultSummary, Folded, JobOutcome, ProbeSummary, Recovery, Summary, folded, span_text,
+    Fault, FaultSummary, Folded, JobOutcome, ProbeSummary, Recovery, Summary, Verdict, folded,
+    span_text,
 };
 use systemd_lab::findings::{Finding, Severity};
 use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
@@ -19,13 +21,35 @@ const MOST_LINES: usize = 60;
 
 const TENTH: Duration = Duration::from_millis(100);
 
-/// One JSON document.
-pub(super) fn json(
-    experiment: &Experiment,
-    guest: &Guest,
-    timeline: &Timeline,
-    summary: &Summary,
-) -> anyhow::Result<String> {
+/// A run, and what came of it.
+pub(super) struct Run<'a> {
+    pub experiment: &'a Experiment,
+    pub guest: &'a Guest,
+    pub timeline: &'a Timeline,
+    pub summary: Summary,
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Run<'_> {
+    /// One JSON document.
+    pub(super) fn json(&self) -> anyhow::Result<String> {
+        json(self)
+    }
+
+    /// Plan, timeline, findings, summary, requirements.
+    pub(super) fn text(&self, logs: bool, full: bool) -> String {
+        text(self, logs, full)
+    }
+}
+
+fn json(run: &Run<'_>) -> anyhow::Result<String> {
+    let Run {
+        experiment,
+        guest,
+        timeline,
+        summary,
+        verdicts,
+    } = run;
     let microseconds = u64::try_from(experiment.length().as_micros()).unwrap_or(u64::MAX);
     let findings: Vec<Value> = experiment
         .findings(timeline)
@@ -54,20 +78,20 @@ pub(super) fn json(
         "files": experiment.files(),
         "summary": summary,
         "findings": findings,
+        "requirements": verdicts,
         "timeline": timeline,
     });
     Ok(serde_json::to_string_pretty(&document)?)
 }
 
-/// Plan, timeline, summary.
-pub(super) fn text(
-    experiment: &Experiment,
-    guest: &Guest,
-    timeline: &Timeline,
-    summary: &Summary,
-    logs: bool,
-    full: bool,
-) -> String {
+fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
+    let Run {
+        experiment,
+        guest,
+        timeline,
+        summary,
+        verdicts,
+    } = run;
     let plan = experiment.plan();
     let plan = plan.lines().map(|line| line.trim_start_matches("# "));
     let mut text = String::new();
@@ -77,7 +101,7 @@ pub(super) fn text(
             _ => format!("  {line}\n"),
         };
     }
-    if *guest != Guest::default() {
+    if **guest != Guest::default() {
         text += &format!("  {}\n", described(guest));
     }
     text.push('\n');
@@ -85,6 +109,31 @@ pub(super) fn text(
     text.push('\n');
     text += &found(&experiment.findings(timeline));
     text += &summarized(experiment, summary);
+    text + &required(verdicts)
+}
+
+/// What is required, what was measured, and whether that holds.
+fn required(verdicts: &[Verdict]) -> String {
+    if verdicts.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{}\n", style::strong("Requirements"));
+    let rows: Vec<(String, &Verdict)> = verdicts
+        .iter()
+        .map(|it| (it.requirement.to_string(), it))
+        .collect();
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap_or(0);
+    for (name, verdict) in rows {
+        let mark = style::mark(match verdict.holds {
+            true => Outcome::Passed,
+            false => Outcome::NotYet,
+        });
+        text += &format!("  {mark} {name:width$}  {}\n", verdict.measured);
+    }
     text
 }
 
@@ -267,7 +316,7 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
         .map_or_else(String::new, |it| recovered(it, "never silent"));
     let when = match planned.when.time() {
         Some(_) => planned.when.to_string(),
-        None => format!("{}: {}", planned.when, tenths(at)),
+        None => format!("{} ({})", planned.when, clock_time(nearest_second(at))),
     };
     [when, name, up, answers]
 }

@@ -210,6 +210,95 @@ fn unknown_settings_are_warnings() {
     assert_snapshot!("warnings", said);
 }
 
+/// What every kind of option says, from a file and from the command line.
+#[test]
+fn a_plan_in_a_file() {
+    let fixture = Fixture::new();
+    fixture.write(
+        "plans/units/worker@.service",
+        "[Service]\nUser=my\nExecStart=/bin/sh -c 'echo $WORDS >/var/lib/my/here; exec sleep infinity'\nRestart=always\nRestartSec=5s\n",
+    );
+    fixture.write("plans/text", "from a file\n");
+    fixture.write(
+        "plans/plan.toml",
+        "\
+unit = \"units/worker@.service\"
+instance = \"1\"
+file = [\"text:/etc/my/text\"]
+user = \"my\"
+dir = \"/var/lib/my:my:0750\"
+env = [\"WORDS=50% of \\\"this\\\"\"]
+date = \"2026-03-29 00:59:30\"
+at = [[\"10s\", \"kill\"], [\"restart 1 + 5s\", \"run=cat /etc/my/text /var/lib/my/here; date\"]]
+exec = \"test -e /var/lib/my/here,every=10s,name=file\"
+for = \"1h\"
+require = [\"restarts <= 1\", \"no unit failed\"]
+",
+    );
+    let mut command = fixture.command(&["run", "--plan", "plans/plan.toml"]);
+    let more = [
+        "--for",
+        "2min",
+        "--at",
+        "30s",
+        "stop",
+        "--require",
+        "availability >= 99.99%",
+        "--junit",
+        "junit.xml",
+    ];
+    command.current_dir(fixture.root()).args(more);
+    let said = fixture.shown(&command.output().expect("the command runs"));
+    assert_snapshot!("plan", without_slack(&said));
+    let junit = fixture.read("junit.xml");
+    assert_snapshot!("junit", without_ids(&junit));
+}
+
+/// JUnit's XML without what differs from run to run.
+fn without_ids(xml: &str) -> String {
+    let lines = xml.lines().map(|line| match line.split_once(" uuid=") {
+        Some((before, rest)) => {
+            let after = rest.split_once(' ').map_or(">", |(_, after)| after);
+            format!("{before} {after}")
+        }
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_required_and_does_not_hold() {
+    let fixture = with_unit(&SLEEPER.replace("on-failure", "no"));
+    let arguments = [
+        "--at",
+        "running",
+        "oom",
+        "--at",
+        "READY=1",
+        "freeze",
+        "--require",
+        "recovery <= 5s",
+        "--require",
+        "my.service did not fail",
+        "--require",
+        "restarts = 0",
+    ];
+    assert_snapshot!("required", says(&fixture, &arguments));
+    let mut command = fixture.command(&["run", "--unit", "my.service", "--json"]);
+    command.current_dir(fixture.root()).args(arguments);
+    let output = command.output().expect("the command runs");
+    assert_eq!(output.status.code(), Some(1));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("it is one document");
+    let required = &document["requirements"];
+    assert_eq!(required[0]["requirement"], "recovery <= 5s");
+    assert_eq!(required[0]["holds"], false);
+    assert_eq!(required[2]["holds"], true);
+    let faults = &document["summary"]["faults"];
+    assert_eq!(faults[0]["when"], "running");
+    assert!(faults[0]["at_us"].as_u64().is_some_and(|at| at < 1_000_000));
+    assert_eq!(faults[1]["at_us"], Value::Null);
+}
+
 /// All of these are known without a lab.
 #[test]
 fn wrong_plans() {
@@ -221,7 +310,12 @@ fn wrong_plans() {
         &SLEEPER.replace("[Service]", "[Services]"),
     );
     let my = ["--unit", "my.service"];
-    let plans: [(&str, &[&str]); 25] = [
+    fixture.write(
+        "wrong.toml",
+        "unit = \"my.service\"\n\nutni = \"other.service\"\n",
+    );
+    fixture.write("wrong-type.toml", "at = [[\"10s\"]]\n");
+    let plans: &[(&str, &[&str])] = &[
         ("no unit", &[]),
         ("unit is absent", &["--unit", "absent.service"]),
         ("unit is no unit", &["--unit", "Cargo.toml"]),
@@ -253,12 +347,61 @@ fn wrong_plans() {
         ("URL with TLS", &["--get", "https://127.0.0.1/"]),
         ("address elsewhere", &["--connect", "192.0.2.1:22"]),
         ("nothing to expect", &["--expect", "absent.txt"]),
+        ("time and fault in one, at the end", &["--at", "10s,kill"]),
+        ("time and fault in one, joined", &["--at=10s,kill"]),
+        (
+            "command at a unit that is none",
+            &["--at", "10s", "daemon-reload@other.service"],
+        ),
+        (
+            "waits for nothing",
+            &["--at", "READY=1@other.service", "kill"],
+        ),
+        (
+            "unit and program swapped",
+            &[
+                "--unit",
+                "target/debug/my",
+                "--file",
+                "my.service:/usr/bin/my",
+            ],
+        ),
+        ("unit file as a file", &["--file", "my.service"]),
+        ("instance of no template", &["--instance", "1"]),
+        (
+            "bad instance",
+            &["--unit", "worker@.service", "--instance", "a b"],
+        ),
+        ("bad user", &["--user", "My User"]),
+        ("bad directory", &["--dir", "/var/lib/my:my:rwx:x:y"]),
+        ("bad variable", &["--env", "PORT"]),
+        ("bad date", &["--date", "tomorrow"]),
+        (
+            "question without an answer",
+            &["--ask", "127.0.0.1:6379,send=PING"],
+        ),
+        ("two probes alike", &["--exec", "true", "--exec", "true"]),
+        ("unknown requirement", &["--require", "uptime >= 99%"]),
+        ("not measured", &["--require", "availability >= 99%"]),
+        (
+            "no such probe",
+            &[
+                "--exec",
+                "true,name=health",
+                "--require",
+                "availability of page >= 99%",
+            ],
+        ),
+        ("nothing for JUnit", &["--junit", "-"]),
+        ("no plan", &["--plan", "absent.toml"]),
+        ("unknown key", &["--plan", "wrong.toml"]),
+        ("wrong type", &["--plan", "wrong-type.toml"]),
     ];
     let mut all = String::new();
     for (name, arguments) in plans {
-        let needs_unit = name != "no unit" && !arguments.contains(&"--unit");
+        let needs_unit = *name != "no unit" && !arguments.contains(&"--unit");
         let unit = if needs_unit { &my[..] } else { &[] };
-        let said = says_without_a_lab(&fixture, &[unit, arguments].concat());
+        let said = says_without_a_lab(&fixture, &[unit, *arguments].concat());
         assert!(said.ends_with("exit status 2"), "{name}: {said}");
         all += &format!("# {name}\n{said}\n\n");
     }

@@ -1,0 +1,88 @@
+//! A plan in a file: TOML with the options' names as keys.
+
+use std::fs;
+use std::path::Path;
+
+use super::options::Options;
+use crate::WrongUsage;
+
+/// Reads a plan. Its paths are relative to its folder.
+pub(super) fn read(file: &Path) -> anyhow::Result<Options> {
+    let text = fs::read_to_string(file).map_err(|error| {
+        let file = file.display();
+        WrongUsage(format!(
+            "cannot read the plan {file} ({error}); correct the path"
+        ))
+    })?;
+    let options = parsed(&text).map_err(|(line, message)| {
+        let file = file.display();
+        WrongUsage(format!("{file}:{line}: {message}"))
+    })?;
+    Ok(options.below(file.parent().unwrap_or(Path::new(""))))
+}
+
+/// The plan, or the line that is wrong and why.
+fn parsed(text: &str) -> Result<Options, (usize, String)> {
+    toml::from_str(text).map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        // serde's word for a key, and its quotes.
+        let message = error.message().replace("unknown field", "unknown key");
+        (line, message.replace('`', "\""))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_has_strings_and_lists_of_strings() {
+        let text = "\
+unit = [\"my.service\", \"units/db.service\"]
+file = \"target/my:/usr/bin/my\"
+at = [[\"10s\", \"kill\"], [\"READY=1 + 200ms\", \"freeze\"]]
+enable = true
+for = \"1h\"
+suite = \"oldstable\"
+";
+        let plan = parsed(text).expect("it is right").below(Path::new("a"));
+        // There is no such file: it may be a package's.
+        let units = ["my.service", "a/units/db.service"];
+        assert_eq!(plan.unit, units.map(PathBuf::from));
+        assert_eq!(plan.file, ["a/target/my:/usr/bin/my"]);
+        assert_eq!(plan.at, ["10s", "kill", "READY=1 + 200ms", "freeze"]);
+        assert!(plan.enable);
+        assert_eq!(plan.length.as_deref(), Some("1h"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let error = |text: &str| parsed(text).expect_err(text);
+        let (line, message) = error("unit = \"a.service\"\nutni = 1\n");
+        assert_eq!(line, 2);
+        assert!(
+            message.starts_with("unknown key \"utni\", expected one of \"unit\", "),
+            "{message}"
+        );
+        assert_eq!(error("\n\nat = [[\"10s\"]]\n").0, 3);
+        let (line, message) = error("for = 10\n");
+        assert_eq!(line, 1);
+        assert!(message.contains("expected a string"), "{message}");
+        assert_eq!(error("unit = \"a\nfor = 1").0, 1);
+        assert!(error("suite = \"sid\"").1.contains("sid"));
+    }
+
+    #[test]
+    fn the_command_line_adds_to_lists_and_takes_the_place_of_single_values() {
+        let plan = parsed("at = [[\"10s\", \"kill\"]]\nfor = \"1h\"\nevery = \"2s\"")
+            .expect("it is right");
+        let said = parsed("at = [[\"20s\", \"stop\"]]\nfor = \"2h\"").expect("it is right");
+        let both = plan.and(said);
+        assert_eq!(both.at, ["10s", "kill", "20s", "stop"]);
+        assert_eq!(both.length.as_deref(), Some("2h"));
+        assert_eq!(both.every.as_deref(), Some("2s"));
+    }
+}

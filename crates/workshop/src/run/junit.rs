@@ -1,0 +1,64 @@
+//! `run --junit FILE`: what is required and whether it holds, as JUnit XML, which CI servers read.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use systemd_lab::experiment::Verdict;
+
+/// The case that says that there was no verdict.
+const RUN: &str = "run";
+
+/// What a run is held against.
+pub(super) enum Judged<'a> {
+    /// A requirement.
+    Verdict(&'a Verdict),
+    /// A saved timeline: its file, and what differs.
+    Saved(String, Option<&'a str>),
+}
+
+/// One suite, called like the unit, with a case for each.
+pub(super) fn document(
+    unit: &str,
+    judged: &[Judged<'_>],
+) -> Result<String, quick_junit::SerializeError> {
+    let case = |judged: &Judged<'_>| match judged {
+        Judged::Verdict(verdict) => TestCase::new(
+            verdict.requirement.to_string(),
+            status(verdict.holds, &verdict.measured),
+        ),
+        Judged::Saved(file, difference) => TestCase::new(
+            format!("as in {file}"),
+            status(difference.is_none(), difference.unwrap_or_default()),
+        ),
+    };
+    report(unit, judged.iter().map(case).collect())
+}
+
+/// One suite that says why there is no verdict.
+pub(super) fn error(unit: &str, message: &str) -> Result<String, quick_junit::SerializeError> {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(message);
+    report(unit, vec![TestCase::new(RUN, status)])
+}
+
+fn report(unit: &str, cases: Vec<TestCase>) -> Result<String, quick_junit::SerializeError> {
+    let mut suite = TestSuite::new(unit);
+    for mut case in cases {
+        case.set_classname(unit);
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("systemd-lab");
+    report.add_test_suite(suite);
+    report.to_string()
+}
+
+fn status(holds: bool, measured: &str) -> TestCaseStatus {
+    if holds {
+        return TestCaseStatus::success();
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    // A difference has several lines.
+    match measured.contains('\n') {
+        true => status.set_description(measured),
+        false => status.set_message(format!("measured: {measured}")),
+    };
+    status
+}

@@ -1,0 +1,204 @@
+//! What can be said of a run: options of the command line, and keys of a plan's file, which are the same.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use systemd_lab::Suite;
+
+/// The plan of a run. Each field is an option and a key; the texts below are the help's.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Options {
+    /// A unit file, or the name of a unit that a --package brings. The first one is started; others are there for it to
+    /// pull in.
+    #[arg(long, value_name = "UNIT")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub unit: Vec<PathBuf>,
+    /// Start this instance of the first unit, whose file is a template: --unit w@.service --instance 1.
+    #[arg(long, value_name = "NAME")]
+    pub instance: Option<String>,
+    /// A Debian package for the guest, with all that it depends on. Its daemons are not started: name one with --unit.
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub package: Vec<String>,
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
+    #[arg(long, value_name = "SUITE")]
+    #[serde(deserialize_with = "parsed")]
+    pub suite: Option<Suite>,
+    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
+    #[arg(long, value_name = "HOST:GUEST")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub file: Vec<String>,
+    /// A system user for the guest, with a group of its own.
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub user: Vec<String>,
+    /// A directory for the guest: /var/lib/my:my:0750. Without them: root, 0755. What is in it keeps its owner.
+    #[arg(long, value_name = "PATH[:OWNER[:MODE]]")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub dir: Vec<String>,
+    /// A variable for a unit (the first one, if none is named): a drop-in with Environment=.
+    #[arg(long, value_name = "[UNIT:]NAME=VALUE")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub env: Vec<String>,
+    /// Enable the first unit before it is started, as `systemctl enable` does: [Install] comes into force.
+    #[arg(long)]
+    pub enable: bool,
+    /// The guest's date at the start, in UTC: '2026-03-29 00:59:30'. Without it: 2030-01-01 00:00:00.
+    #[arg(long, value_name = "DATE")]
+    pub date: Option<String>,
+    /// A fault, and the time or the event at which it comes: --at 10s kill=SIGKILL, --at 'READY=1 + 200ms' freeze.
+    #[arg(long, num_args = 2, value_names = ["WHEN", "FAULT"])]
+    #[serde(deserialize_with = "pairs")]
+    pub at: Vec<String>,
+    /// Ask this URL all the while; below 400 is a success. Over a Unix socket: unix:/run/my.sock:/health.
+    #[arg(long, value_name = "URL[,OPTION=…]")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub get: Vec<String>,
+    /// Connect to this address or Unix socket all the while, e.g. 127.0.0.1:22. Finds what is gone, not what hangs.
+    #[arg(long, value_name = "ADDRESS[,OPTION=…]")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub connect: Vec<String>,
+    /// Send a line to this address or Unix socket all the while: 127.0.0.1:6379,send=PING,expect=+PONG.
+    #[arg(long, value_name = "ADDRESS,expect=…[,OPTION=…]")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub ask: Vec<String>,
+    /// Run this command in the guest all the while; exit status 0 is a success: 'pg_isready -q,every=5s'.
+    #[arg(long, value_name = "COMMAND[,OPTION=…]")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub exec: Vec<String>,
+    /// From one attempt of a probe to the next; one that waits for nine tenths of it has failed. Without it: 1s.
+    #[arg(long, value_name = "TIME")]
+    pub every: Option<String>,
+    /// How much virtual time to run. Without it: a minute after the last fault that has a time.
+    #[arg(long = "for", value_name = "TIME")]
+    #[serde(rename = "for")]
+    pub length: Option<String>,
+    /// What must hold of the run, e.g. 'availability >= 99.9%'. Exit status 1 if it does not.
+    #[arg(long, value_name = "REQUIREMENT")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub require: Vec<String>,
+}
+
+impl Options {
+    /// These, and what is said in addition: lists grow, of single values the later ones count.
+    pub(super) fn and(self, later: Options) -> Options {
+        fn all<T>(mut these: Vec<T>, later: Vec<T>) -> Vec<T> {
+            these.extend(later);
+            these
+        }
+        Options {
+            unit: all(self.unit, later.unit),
+            instance: later.instance.or(self.instance),
+            package: all(self.package, later.package),
+            suite: later.suite.or(self.suite),
+            memory: later.memory.or(self.memory),
+            file: all(self.file, later.file),
+            user: all(self.user, later.user),
+            dir: all(self.dir, later.dir),
+            env: all(self.env, later.env),
+            enable: self.enable || later.enable,
+            date: later.date.or(self.date),
+            at: all(self.at, later.at),
+            get: all(self.get, later.get),
+            connect: all(self.connect, later.connect),
+            ask: all(self.ask, later.ask),
+            exec: all(self.exec, later.exec),
+            every: later.every.or(self.every),
+            length: later.length.or(self.length),
+            require: all(self.require, later.require),
+        }
+    }
+
+    /// With paths of the host that are relative to this folder.
+    pub(super) fn below(mut self, folder: &Path) -> Options {
+        for unit in &mut self.unit {
+            let path = folder.join(&unit);
+            // A name without a folder may also be that of a package's unit.
+            if unit.components().count() > 1 || path.exists() {
+                *unit = path;
+            }
+        }
+        for file in &mut self.file {
+            *file = folder.join(&file).to_string_lossy().into_owned();
+        }
+        self
+    }
+}
+
+/// A string, or a list of strings.
+fn one_or_more<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    struct OneOrMore;
+
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<String>;
+
+        fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            to.write_str("a string or a list of strings")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(text) = list.next_element()? {
+                all.push(text);
+            }
+            Ok(all)
+        }
+    }
+
+    let all = deserializer.deserialize_any(OneOrMore)?;
+    Ok(all.into_iter().map(T::from).collect())
+}
+
+/// A list of pairs, as clap gives them: one after the other.
+fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Pairs;
+
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Vec<String>;
+
+        fn expecting(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            to.write_str(
+                "a list of pairs, such as [[\"10s\", \"kill\"], [\"READY=1\", \"freeze\"]]",
+            )
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(words) = list.next_element::<Vec<String>>()? {
+                if words.len() != 2 {
+                    return Err(A::Error::custom(format!(
+                        "expected a time or an event and then a fault, such as [\"10s\", \"kill\"], got {words:?}"
+                    )));
+                }
+                all.extend(words);
+            }
+            Ok(all)
+        }
+    }
+
+    deserializer.deserialize_any(Pairs)
+}
+
+fn parsed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr,
+    T::Err: std::fmt::Display,
+{
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(D::Error::custom)
+}
