@@ -142,6 +142,7 @@ impl Runner<'_, '_> {
             Step::Signal { unit, signal, whom } => called(systemd::kill(unit, *whom, *signal)),
             Step::Freeze { unit } => called(systemd::freeze(unit)),
             Step::Thaw { unit } => called(systemd::thaw(unit)),
+            Step::Reboot => called(systemd::reboot()),
             Step::OutOfMemory { unit } => self.run_out_of_memory(unit),
             Step::WaitFor {
                 condition,

@@ -54,6 +54,19 @@ pub fn queue_job(job: JobType, unit: &str) -> Result<(), CallError> {
     manager(member, &[Argument::Text(unit), Argument::Text(JOB_MODE)])
 }
 
+/// `systemctl reboot`, which is this job where there is no logind: nothing can cancel it.
+///
+/// # Errors
+///
+/// [`CallError::Refused`] when systemd is ending already.
+pub fn reboot() -> Result<(), CallError> {
+    let arguments = [
+        Argument::Text("reboot.target"),
+        Argument::Text("replace-irreversibly"),
+    ];
+    manager("StartUnit", &arguments)
+}
+
 /// `systemctl reset-failed UNIT`.
 ///
 /// # Errors

@@ -119,6 +119,8 @@ pub enum Step {
         /// The unit's name.
         unit: String,
     },
+    /// `systemctl reboot`: everything is stopped, then the machine ends, and with it the scenario.
+    Reboot,
     /// Waits until `condition` has come true since the scenario began, at the most for `deadline`.
     WaitFor {
         /// What to wait for.

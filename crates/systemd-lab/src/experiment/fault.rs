@@ -18,7 +18,7 @@ const SIGSTOP: i32 = 19;
 
 /// What [`Fault::from_str`] takes, for error texts.
 const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \
-                     daemon-reload, run=COMMAND";
+                     daemon-reload, run=COMMAND, reboot";
 
 /// How text begins that is a command; all behind it is the command's.
 const RUN: &str = "run=";
@@ -29,7 +29,7 @@ const SHELL: &str = "/bin/sh";
 /// Something that is done to a unit at a chosen time.
 ///
 /// As text: `kill` (SIGKILL), `kill=SIGTERM`, `kill-all`, `kill-all=SIGTERM`, `freeze`, `thaw`, `oom`, `stop`, `start`, `restart`,
-/// `reload`, `reset-failed`, `daemon-reload`, `run=COMMAND`.
+/// `reload`, `reset-failed`, `daemon-reload`, `run=COMMAND`, `reboot`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -61,12 +61,14 @@ pub enum Fault {
     /// Runs a command in the guest: `/bin/sh -c COMMAND`, as root. It concerns no unit in particular. The run does not wait for
     /// it; its exit status and output are an event ([`EventKind::Command`](systemd_lab_protocol::EventKind::Command)).
     Run(String),
+    /// `systemctl reboot`: everything is stopped, and the run ends with the machine. It concerns no unit in particular.
+    Reboot,
 }
 
 impl Fault {
     /// Whether it is done to one unit.
     pub fn hits_unit(&self) -> bool {
-        !matches!(self, Fault::DaemonReload | Fault::Run(_))
+        !matches!(self, Fault::DaemonReload | Fault::Run(_) | Fault::Reboot)
     }
 
     /// The job that it queues: its type in systemd's words.
@@ -96,6 +98,7 @@ impl Fault {
             Fault::Reload => Step::Reload { unit },
             Fault::ResetFailed => Step::ResetFailed { unit },
             Fault::DaemonReload => Step::DaemonReload,
+            Fault::Reboot => Step::Reboot,
             Fault::Run(command) => Step::RunInBackground {
                 argv: [SHELL, "-c", command].map(str::to_owned).to_vec(),
                 deadline: longest,
@@ -148,6 +151,7 @@ impl FromStr for Fault {
             ("reload", None) => Fault::Reload,
             ("reset-failed", None) => Fault::ResetFailed,
             ("daemon-reload", None) => Fault::DaemonReload,
+            ("reboot", None) => Fault::Reboot,
             _ => {
                 return Err(PlanError::UnknownFault {
                     fault: text.to_owned(),
@@ -177,6 +181,7 @@ impl fmt::Display for Fault {
             Fault::Reload => "reload",
             Fault::ResetFailed => "reset-failed",
             Fault::DaemonReload => "daemon-reload",
+            Fault::Reboot => "reboot",
         };
         formatter.write_str(word)
     }
@@ -207,6 +212,7 @@ mod tests {
             "oom",
             "reset-failed",
             "daemon-reload",
+            "reboot",
             "run=echo a@b = c",
         ] {
             let fault = text.parse::<Fault>().expect("it is known");

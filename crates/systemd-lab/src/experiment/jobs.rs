@@ -55,6 +55,9 @@ fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &
     let now = timeline.time_of(event);
     let mut faults = experiment.faults_that_came(timeline);
     faults.any(|(at, _, planned)| {
+        if planned.fault == Fault::Reboot {
+            return at <= now;
+        }
         planned.unit == unit
             && matches!(planned.fault, Fault::Stop | Fault::Restart)
             && at <= now

@@ -114,10 +114,7 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
                 lines.extend(never.map(|planned| Line {
                     at: timeline.time_of(event),
                     unit: hit(planned).to_owned(),
-                    text: fault_line(&format!(
-                        "{} never came: no {}",
-                        planned.fault, planned.when
-                    )),
+                    text: fault_line(&never_came(planned)),
                 }));
             }
             _ => {}
@@ -144,6 +141,14 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
         }
     }
     lines
+}
+
+fn never_came(planned: &PlannedFault) -> String {
+    let why = match planned.when.time() {
+        Some(_) => "the run had ended".to_owned(),
+        None => format!("no {}", planned.when),
+    };
+    format!("{} never came: {why}", planned.fault)
 }
 
 /// The unit that a fault hits, if it hits one.

@@ -129,6 +129,44 @@ fn what_is_not_measured_cannot_be_required() {
     assert!(refused("other.service did not fail").contains("t.service"));
 }
 
+/// Everything is stopped in order, and the run ends with the machine: what would have come later never comes.
+#[test]
+fn a_reboot_ends_the_run() {
+    let text = server().replace("[Service]\n", "[Service]\nExecStop=/bin/sleep 2\n");
+    let (experiment, _folder) = experiment(&text);
+    let experiment = experiment
+        .probe(Probe::connect(ADDRESS))
+        .fault(seconds(10), Fault::Reboot)
+        .fault(seconds(60), Fault::Kill(9));
+    let timeline = run(&experiment);
+    let text = experiment.text(&timeline);
+    let words: Vec<String> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let text = words.join("\n");
+    for line in [
+        "fault: reboot",
+        "t.service running -> stop",
+        "t.service deactivated successfully",
+        "the machine reboots",
+        "fault: kill=SIGKILL never came: the run had ended",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let end = timeline
+        .events()
+        .last()
+        .map(|event| timeline.time_of(event));
+    // Two seconds for ExecStop=, and what it takes systemd to end everything else.
+    assert!(
+        end.is_some_and(|end| (12..16).contains(&end.as_secs())),
+        "{end:?}"
+    );
+    // That everything is stopped is what was asked for.
+    assert!(!text.contains("stop job queued"), "{text}");
+}
+
 /// What a unit has logged, and when.
 fn logged(timeline: &Timeline, unit: &str) -> Vec<(u64, String)> {
     let lines = timeline.of(unit).filter_map(|event| match &event.kind {
