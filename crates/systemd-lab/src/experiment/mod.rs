@@ -1,9 +1,9 @@
-//! Experiments with any service: its unit and files, faults at chosen times, and probes that ask all the while whether it
-//! is there.
+//! Experiments with any service: its unit and files, faults at chosen times or upon events, probes that ask all the while
+//! whether it is there, and requirements that a run is held against.
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use systemd_lab::experiment::{Experiment, Fault, Probe};
+//! use systemd_lab::experiment::{Experiment, Fault, Probe, When};
 //! use systemd_lab::{GuestFile, Lab};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,12 +11,17 @@
 //!     .file(GuestFile::from_host("/usr/bin/my", "target/release/my"))
 //!     .fault(Duration::from_secs(10), "kill=SIGKILL".parse()?)
 //!     .fault(Duration::from_secs(60), Fault::Freeze)
+//!     .fault("restart 2 + 200ms".parse::<When>()?, Fault::Oom)
 //!     .probe(Probe::get("http://127.0.0.1:8080/health"))
+//!     .require("recovery <= 15s".parse()?)
 //!     .lasting(Duration::from_secs(3600));
 //! let timeline = experiment.run(&Lab::open()?)?;
 //! println!("{}", experiment.text(&timeline));
 //! let summary = experiment.summary(&timeline);
 //! assert!(summary.availability() > Some(0.999));
+//! for verdict in experiment.verdicts(&timeline) {
+//!     assert!(verdict.holds, "{}: {}", verdict.requirement, verdict.measured);
+//! }
 //! # Ok(())
 //! # }
 //! ```

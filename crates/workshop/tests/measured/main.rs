@@ -9,6 +9,7 @@ use systemd_lab::{Guest, Lab};
 const COMMAND: &str = "cargo book-tests";
 
 const UNIT: &str = "examples/own-service/units/own.service";
+const PLAN: &str = "examples/own-service/plan.toml";
 const WATCHDOG: &str =
     "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
 
@@ -53,6 +54,27 @@ fn shown(program: &Path, more: &[&str]) -> String {
         .assert()
         .success();
     String::from_utf8(output.get_output().stdout.clone()).expect("it is text")
+}
+
+/// The plan in a file, one of whose requirements does not hold.
+#[test]
+fn a_plan_with_requirements() {
+    let program = own_service();
+    let program = format!("{}:/usr/local/bin/own-service", program.display());
+    let output = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+        .args(["run", "--plan", PLAN, "--file", &program])
+        .current_dir(workspace())
+        .env_remove("SYSTEMD_LAB_SUITE")
+        .assert()
+        .code(1);
+    let shown = String::from_utf8(output.get_output().stdout.clone()).expect("it is text");
+    let (_, required) = shown.split_once("\nRequirements\n").expect("it has some");
+    let summary = shown.split_once("\nSummary\n").expect("it has one").1;
+    let text = format!("Summary\n{summary}");
+    assert_eq!(required.matches('✗').count(), 1, "{required}");
+    let lab = Lab::open_guest(&Guest::default()).expect("the lab opens");
+    let lab = lab.measured_with().expect("the lab works");
+    assert_all_kept(&[Measured::text("run-plan.txt", &text, &lab)], COMMAND);
 }
 
 /// What a line of the summary says, without what follows the figure.
