@@ -28,6 +28,7 @@
 //!
 //! Time 0 is when systemd is asked to start the unit. All times are the guest's virtual time.
 
+mod check;
 mod date;
 mod error;
 mod fault;
@@ -39,6 +40,7 @@ mod probe;
 mod requirement;
 mod saved;
 mod span;
+mod steps;
 mod story;
 mod summary;
 pub(crate) mod unit_file;
@@ -49,8 +51,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::scenario::Preparation;
-use systemd_lab_protocol::{EventKind, Scenario, Step};
+use systemd_lab_protocol::Scenario;
 
 use crate::findings::{self, Finding, Sources};
 use crate::guest_file::GuestFile;
@@ -58,11 +59,13 @@ use crate::lab::Lab;
 use crate::picture::Picture;
 use crate::timeline::Timeline;
 
+use check::{check_instance, not_prepared};
+use given::Given;
+
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
 pub use fold::{Folded, folded};
-use given::Given;
 pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
 pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
@@ -106,18 +109,6 @@ pub struct Experiment {
     /// The template that was named, and the instance of it that is started.
     template: Option<(String, String)>,
     length: Option<Duration>,
-}
-
-/// What a step of an experiment's scenario is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Probe,
-    /// The fault with this number.
-    Fault(usize),
-    /// Starts the unit.
-    Start,
-    /// Lets the time pass in which everything happens.
-    Wait,
 }
 
 /// A fault, when it comes, and whom it hits.
@@ -269,67 +260,6 @@ impl Experiment {
         steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
     }
 
-    /// The scenario's steps, and what each is there for.
-    fn steps(&self) -> Vec<(Purpose, Step)> {
-        let main_unit = self.main_unit();
-        let mut steps = Vec::new();
-        steps.extend(self.probes.iter().map(|it| (Purpose::Probe, it.step())));
-        for (number, planned) in self.faults.iter().enumerate() {
-            let step = Step::Later {
-                when: planned.when.of(main_unit),
-                what: Box::new(planned.fault.step(&planned.unit, self.length())),
-            };
-            steps.push((Purpose::Fault(number), step));
-        }
-        let unit = main_unit.to_owned();
-        steps.push((Purpose::Start, Step::Start { unit }));
-        let time = self.length();
-        steps.push((Purpose::Wait, Step::SleepUntil { time }));
-        steps
-    }
-
-    /// What the step with this index is there for.
-    fn purpose_of(&self, index: usize) -> Option<Purpose> {
-        let step = self.steps().into_iter().nth(index);
-        step.map(|(purpose, _)| purpose)
-    }
-
-    /// The fault that is the step with this index.
-    fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
-        match self.purpose_of(index)? {
-            Purpose::Fault(number) => self.faults.get(number),
-            _ => None,
-        }
-    }
-
-    /// The faults that came, in order: when each did, and the index of its step.
-    fn faults_that_came<'a>(
-        &'a self,
-        timeline: &'a Timeline,
-    ) -> impl Iterator<Item = (Duration, usize, &'a PlannedFault)> {
-        timeline.events().iter().filter_map(|event| {
-            let EventKind::StepBegan { index } = event.kind else {
-                return None;
-            };
-            let planned = self.fault_of_step(index)?;
-            Some((timeline.time_of(event), index, planned))
-        })
-    }
-
-    /// The faults that never came, because what they wait for did not happen in time.
-    pub fn faults_that_never_came(&self, timeline: &Timeline) -> Vec<&PlannedFault> {
-        let came: Vec<usize> = self
-            .faults_that_came(timeline)
-            .map(|(_, index, _)| index)
-            .collect();
-        let steps = self.steps().into_iter().enumerate();
-        let missing = steps.filter_map(|(index, (purpose, _))| match purpose {
-            Purpose::Fault(number) if !came.contains(&index) => self.faults.get(number),
-            _ => None,
-        });
-        missing.collect()
-    }
-
     /// The files that it puts into the guest, for [`Lab::run`].
     pub fn files(&self) -> &[GuestFile] {
         &self.files
@@ -371,42 +301,6 @@ impl Experiment {
         let mut requirements = self.requirements.iter();
         requirements.try_for_each(|it| it.check(self, &units))?;
         files::check(&self.files)
-    }
-
-    /// Whether the fault can come, and finds a unit among these.
-    fn check_fault(&self, planned: &PlannedFault, units: &[String]) -> Result<(), PlanError> {
-        let fault = planned.fault.to_string();
-        if let Some(at) = planned.when.time().filter(|at| *at >= self.length()) {
-            return Err(PlanError::FaultAfterEnd {
-                fault,
-                at,
-                length: self.length(),
-            });
-        }
-        let is_there = |unit: &String| units.contains(unit) || units.contains(&template_of(unit));
-        if !planned.fault.hits_unit() && planned.unit != self.main_unit() {
-            return Err(PlanError::HitsNoUnit {
-                fault,
-                unit: planned.unit.clone(),
-            });
-        }
-        if !is_there(&planned.unit) {
-            return Err(PlanError::NoSuchUnit {
-                fault,
-                unit: planned.unit.clone(),
-                known: units.to_vec(),
-            });
-        }
-        match &planned.when {
-            When::On(On {
-                unit: Some(unit), ..
-            }) if !is_there(unit) => Err(PlanError::WaitsForNoUnit {
-                fault,
-                unit: unit.clone(),
-                known: units.to_vec(),
-            }),
-            _ => Ok(()),
-        }
     }
 
     /// What systemd will ignore in the unit files, with file and line, and where a setting belongs or what it may have been meant
@@ -540,46 +434,6 @@ impl Experiment {
     /// What came of it, in figures.
     pub fn summary(&self, timeline: &Timeline) -> Summary {
         summary::of(self, timeline)
-    }
-}
-
-/// Why the guest could not be given what the plan wants.
-fn not_prepared(timeline: &Timeline) -> Option<PlanError> {
-    timeline.events().iter().find_map(|event| {
-        let EventKind::NotPrepared {
-            preparation,
-            message,
-        } = &event.kind
-        else {
-            return None;
-        };
-        Some(PlanError::NotPrepared {
-            what: match preparation {
-                Preparation::User { name } => format!("the user {name}"),
-                Preparation::Directory { path, .. } => format!("the directory {path}"),
-                Preparation::Enable { unit } => format!("an enabled {unit}"),
-                Preparation::Date { .. } => "the date".to_owned(),
-            },
-            message: message.clone(),
-        })
-    })
-}
-
-/// Whether a unit is a template, and systemd takes the instance's name.
-fn check_instance(template: &str, instance: &str) -> Result<(), PlanError> {
-    if !template.contains("@.") {
-        return Err(PlanError::NoTemplate {
-            unit: template.to_owned(),
-            instance: instance.to_owned(),
-        });
-    }
-    // VALID_CHARS of systemd's unit-name.c, and the @ that instances may have.
-    let is_valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    match !instance.is_empty() && instance.chars().all(is_valid) {
-        true => Ok(()),
-        false => Err(PlanError::BadInstance {
-            instance: instance.to_owned(),
-        }),
     }
 }
 

@@ -9,7 +9,8 @@ use serde::{Serialize, Serializer};
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Experiment, PlannedFault, Probe, Purpose, jobs};
+use super::steps::Purpose;
+use super::{Experiment, PlannedFault, Probe, jobs};
 use crate::timeline::Timeline;
 
 /// What came of an experiment.

@@ -1,0 +1,83 @@
+//! An experiment's steps, and which of its faults came in a run.
+
+use std::time::Duration;
+
+use systemd_lab_protocol::{EventKind, Step};
+
+use super::{Experiment, PlannedFault};
+use crate::timeline::Timeline;
+
+/// What a step of an experiment's scenario is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Probe,
+    /// The fault with this number.
+    Fault(usize),
+    /// Starts the unit.
+    Start,
+    /// Lets the time pass in which everything happens.
+    Wait,
+}
+
+impl Experiment {
+    /// The scenario's steps, and what each is there for.
+    pub(super) fn steps(&self) -> Vec<(Purpose, Step)> {
+        let main_unit = self.main_unit();
+        let mut steps = Vec::new();
+        steps.extend(self.probes.iter().map(|it| (Purpose::Probe, it.step())));
+        for (number, planned) in self.faults.iter().enumerate() {
+            let step = Step::Later {
+                when: planned.when.of(main_unit),
+                what: Box::new(planned.fault.step(&planned.unit, self.length())),
+            };
+            steps.push((Purpose::Fault(number), step));
+        }
+        let unit = main_unit.to_owned();
+        steps.push((Purpose::Start, Step::Start { unit }));
+        let time = self.length();
+        steps.push((Purpose::Wait, Step::SleepUntil { time }));
+        steps
+    }
+
+    /// What the step with this index is there for.
+    pub(super) fn purpose_of(&self, index: usize) -> Option<Purpose> {
+        let step = self.steps().into_iter().nth(index);
+        step.map(|(purpose, _)| purpose)
+    }
+
+    /// The fault that is the step with this index.
+    pub(super) fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
+        match self.purpose_of(index)? {
+            Purpose::Fault(number) => self.faults.get(number),
+            _ => None,
+        }
+    }
+
+    /// The faults that came, in order: when each did, and the index of its step.
+    pub(super) fn faults_that_came<'a>(
+        &'a self,
+        timeline: &'a Timeline,
+    ) -> impl Iterator<Item = (Duration, usize, &'a PlannedFault)> {
+        timeline.events().iter().filter_map(|event| {
+            let EventKind::StepBegan { index } = event.kind else {
+                return None;
+            };
+            let planned = self.fault_of_step(index)?;
+            Some((timeline.time_of(event), index, planned))
+        })
+    }
+
+    /// The faults that never came, because what they wait for did not happen in time.
+    pub fn faults_that_never_came(&self, timeline: &Timeline) -> Vec<&PlannedFault> {
+        let came: Vec<usize> = self
+            .faults_that_came(timeline)
+            .map(|(_, index, _)| index)
+            .collect();
+        let steps = self.steps().into_iter().enumerate();
+        let missing = steps.filter_map(|(index, (purpose, _))| match purpose {
+            Purpose::Fault(number) if !came.contains(&index) => self.faults.get(number),
+            _ => None,
+        });
+        missing.collect()
+    }
+}
