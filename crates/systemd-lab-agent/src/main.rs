@@ -99,6 +99,9 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
     }
     let begins_us = wait_for_beginning()?;
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
+    if !job.scenario.preparations.is_empty() {
+        recorder.leave_out_before(begins_us);
+    }
     if let Some(kind) = not_prepared {
         recorder.add(kind);
     }

@@ -47,6 +47,8 @@ pub struct Recorder<'a> {
     interpreter: Interpreter,
     observed: Observed,
     schedule: Schedule,
+    /// What came of the preparations is left out: until then, and what is told of all the same.
+    preparation: Option<(u64, Vec<Event>)>,
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
     batch: Vec<Event>,
@@ -66,10 +68,17 @@ impl<'a> Recorder<'a> {
             interpreter: Interpreter::default(),
             observed: Observed::new(scenario),
             schedule: Schedule::default(),
+            preparation: None,
             outbox,
             batch: Vec::new(),
             is_busy: false,
         }
+    }
+
+    /// Leaves out what was logged before this stamp: what comes of preparing the guest. What systemd says of unit files stays, as it
+    /// may not say it again; but once is enough.
+    pub fn leave_out_before(&mut self, at_us: u64) {
+        self.preparation = Some((at_us, Vec::new()));
     }
 
     /// A job begins: see [`Observed::begin_job`].
@@ -155,6 +164,16 @@ impl<'a> Recorder<'a> {
         // Stable: of equal stamps, the order in which they were read stays.
         batch.sort_by_key(|event| event.at_us);
         for event in batch.drain(..) {
+            if let Some((end_us, told)) = &mut self.preparation
+                && event.at_us < *end_us
+                && matches!(event.source, Source::Journal(_))
+            {
+                let is_same = |it: &Event| it.unit == event.unit && it.kind == event.kind;
+                if !matches!(event.kind, EventKind::UnitFile { .. }) || told.iter().any(is_same) {
+                    continue;
+                }
+                told.push(event.clone());
+            }
             self.observed.observe(&event);
             self.schedule.observe(&event);
             self.outbox.push(&event)?;

@@ -187,6 +187,7 @@ User=my
 ExecStart=/bin/bash -c 'id -un; id -gn; stat -c \"%%U %%G %%a\" /var/lib/my /srv/a; printf \"%%s\" \"$X\" | od -An -c; exec sleep infinity'
 [Install]
 WantedBy=multi-user.target
+Unknown=1
 ";
     let (experiment, _folder) = experiment(text);
     let experiment = experiment
@@ -206,6 +207,11 @@ WantedBy=multi-user.target
     assert_eq!(letters, "a\"b\"c\\n5%$d");
     let state = timeline.text_property(UNIT, "UnitFileState");
     assert_eq!(state, Some("enabled"));
+    // Nothing of it is in the timeline: systemd reads the unit file twice, and complains once of what follows the section.
+    let complaints = timeline
+        .of(UNIT)
+        .filter(|event| matches!(event.kind, EventKind::UnitFile { .. }));
+    assert_eq!(complaints.count(), 1);
     let began = timeline.first(UNIT, |kind| matches!(kind, EventKind::StateChanged { .. }));
     let began = timeline.time_of(began.expect("it was started"));
     assert!(began < Duration::from_millis(200), "{began:?}");
