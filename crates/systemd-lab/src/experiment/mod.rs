@@ -26,7 +26,6 @@
 mod error;
 mod fault;
 mod files;
-mod fold;
 mod jobs;
 mod probe;
 mod saved;
@@ -49,12 +48,11 @@ use crate::timeline::Timeline;
 
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
-pub use fold::{Folded, folded};
 pub(crate) use jobs::cause_of_stop;
 pub use probe::Probe;
 pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
-pub use story::Line;
+pub use story::{Detail, Line};
 pub use summary::{FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, UnitSummary};
 
 /// Where units are put: they win over the same ones of packages.
@@ -325,7 +323,7 @@ impl Experiment {
     /// The timeline as text, for people: plan, then a line for each event that matters, with whole seconds. To keep one in a
     /// file, see [`Self::saved`].
     pub fn text(&self, timeline: &Timeline) -> String {
-        let lines = self.lines(timeline, false);
+        let lines = self.lines(timeline, Detail::Usual);
         self.plan() + "\n" + &story::render(&lines)
     }
 
@@ -355,9 +353,9 @@ impl Experiment {
         }
     }
 
-    /// The timeline, line by line; `logs` adds what services log.
-    pub fn lines(&self, timeline: &Timeline, logs: bool) -> Vec<Line> {
-        story::tell(self, timeline, logs)
+    /// The timeline, line by line.
+    pub fn lines(&self, timeline: &Timeline, detail: Detail) -> Vec<Line> {
+        story::tell(self, timeline, detail)
     }
 
     /// The timeline as a picture, with its faults.

@@ -11,8 +11,8 @@ use std::{env, fs, io};
 
 use similar::TextDiff;
 
-use super::story::Line;
-use super::{Experiment, story};
+use super::Experiment;
+use super::story::{Detail, Line};
 use crate::compare::{Moment, Tolerance, compare, exact_time};
 use crate::timeline::Timeline;
 
@@ -82,7 +82,7 @@ impl Experiment {
             let _ = writeln!(text, "{MEASURED_WITH}{with}");
         }
         let moments: Vec<Moment> = self
-            .lines(timeline, false)
+            .lines(timeline, Detail::Usual)
             .iter()
             .map(Line::moment)
             .collect();
@@ -128,7 +128,8 @@ impl Experiment {
         tolerance: Tolerance,
     ) -> Result<Option<String>, SavedError> {
         let saved = Saved::parse(saved)?;
-        let moments: Vec<Moment> = story::tell(self, timeline, false)
+        let moments: Vec<Moment> = self
+            .lines(timeline, Detail::Usual)
             .iter()
             .map(Line::moment)
             .collect();

@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use systemd_lab::experiment::{
-    Fault, FaultSummary, Folded, JobOutcome, ProbeSummary, Recovery, Summary, folded, span_text,
+    Detail, Fault, FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, span_text,
 };
 use systemd_lab::findings::{Finding, Severity};
-use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
+use systemd_lab::fold::{Folded, folded};
+use systemd_lab::{Experiment, Guest, Timeline, clock_time};
 
-use crate::style;
+use crate::{shortened, style};
 
 /// Raised when a field goes away or changes its meaning.
 const JSON_VERSION: u32 = 1;
-
-/// How much of a long timeline is shown at its beginning and at its end: more than a screen of each is read by nobody.
-const MOST_LINES: usize = 60;
 
 const TENTH: Duration = Duration::from_millis(100);
 
@@ -81,7 +79,7 @@ pub(super) fn text(
         text += &format!("  {}\n", described(guest));
     }
     text.push('\n');
-    text += &shortened(&told(experiment, timeline, logs, full), full);
+    text += &told(experiment, timeline, logs, full);
     text.push('\n');
     text += &found(&experiment.findings(timeline));
     text += &summarized(experiment, summary);
@@ -102,8 +100,13 @@ fn described(guest: &Guest) -> String {
 }
 
 /// The timeline; `full` folds nothing.
-fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) -> Vec<String> {
-    let lines = experiment.lines(timeline, logs);
+fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) -> String {
+    let detail = match (full, logs) {
+        (true, _) => Detail::Full,
+        (false, true) => Detail::Logs,
+        (false, false) => Detail::Usual,
+    };
+    let lines = experiment.lines(timeline, detail);
     let widest = lines.iter().map(|line| line.unit.len()).max().unwrap_or(0);
     let time_width = clock_time(experiment.length().as_secs()).len();
     let folded = match full {
@@ -126,34 +129,17 @@ fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) ->
         Folded::Same {
             lines,
             times,
-            from,
-            to,
+            left_out,
         } => {
-            let what = match lines {
-                1 => "the line above".to_owned(),
-                lines => format!("the {lines} lines above"),
-            };
-            let [from, to] = [from, to].map(|at| clock_time(nearest_second(*at)));
-            style::faint(format!(
-                "  {:>time_width$}  … {what}, {times} times more, {from}–{to}",
-                ""
-            ))
+            let note = shortened::same_again(*lines, *times, left_out);
+            style::faint(format!("  {:>time_width$}  {note}", ""))
         }
     });
-    told.collect()
-}
-
-/// At most so many lines from the beginning and from the end, unless all are wanted.
-fn shortened(lines: &[String], full: bool) -> String {
-    let whole = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
-    let left_out = lines.len().saturating_sub(2 * MOST_LINES);
-    if left_out == 0 || full {
-        return whole(lines);
+    let told: Vec<String> = told.collect();
+    match full {
+        true => told.iter().map(|line| format!("{line}\n")).collect(),
+        false => shortened::ends(&told, |left_out| format!("{} lines", left_out.len())),
     }
-    let (begin, end) = (&lines[..MOST_LINES], &lines[lines.len() - MOST_LINES..]);
-    let begin: String = whole(begin);
-    let note = format!("  ({left_out} lines left out; --full shows them all)");
-    format!("{begin}{}\n{}", style::faint(note), whole(end))
 }
 
 /// Findings, each with the line that decides, what to change and where to read.
