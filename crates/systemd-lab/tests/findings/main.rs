@@ -5,6 +5,7 @@
 mod support;
 
 mod machine;
+mod outages;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,7 +8,7 @@ use systemd_lab::experiment::{
 };
 use systemd_lab::findings::{Finding, Severity};
 use systemd_lab::fold::{Folded, folded};
-use systemd_lab::{Experiment, Guest, Timeline, clock_time};
+use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
 
 use crate::{shortened, style};
 
@@ -173,6 +173,9 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
         row("Asked", format!("{}, {} times", probe.name, probe.attempts));
         row("Availability", availability(probe));
         row("Longest outage", outages(probe));
+        if let Some(missed) = between_attempts(probe) {
+            row("Between attempts", missed);
+        }
     }
     let unit = experiment.main_unit();
     if let [_, _, ..] = summary.units.as_slice() {
@@ -224,8 +227,43 @@ fn percent(share: f64) -> String {
 fn outages(probe: &ProbeSummary) -> String {
     match probe.outages {
         0 => "none".to_owned(),
-        1 => format!("{}, the only one", tenths(probe.longest_outage)),
-        many => format!("{}; there were {many}", tenths(probe.longest_outage)),
+        1 => format!("{}, the only one", brief(probe.longest_outage)),
+        many => format!("{}; there were {many}", brief(probe.longest_outage)),
+    }
+}
+
+/// What no attempt met, with the times of the first few.
+fn between_attempts(probe: &ProbeSummary) -> Option<String> {
+    const MOST: usize = 3;
+    let all = &probe.between_attempts;
+    let mut units: Vec<&str> = all.iter().filter_map(|it| it.unit.as_deref()).collect();
+    units.dedup();
+    let listener = match units.as_slice() {
+        [unit] => format!("the listener of {unit}"),
+        _ => "the listener".to_owned(),
+    };
+    let told = all.iter().take(MOST).map(|outage| {
+        let at = clock_time(nearest_second(outage.at));
+        format!("{} ({at})", brief(outage.length))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    let more = match all.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} times more"),
+    };
+    let meanwhile = match all.len() == probe.outages {
+        true => "",
+        false => " then",
+    };
+    (!all.is_empty())
+        .then(|| format!("no probe failed{meanwhile}; {listener} was closed for {told}{more}"))
+}
+
+/// As [`tenths`], and shorter spans in thousandths.
+fn brief(time: Duration) -> String {
+    match time < TENTH {
+        true => format!("{} ms", time.as_millis().max(1)),
+        false => tenths(time),
     }
 }
 
