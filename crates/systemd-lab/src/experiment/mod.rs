@@ -39,9 +39,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::Scenario;
+use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::{EventKind, Scenario};
 
-use crate::findings::{self, Finding, Sources};
+use crate::findings::{self, Asked, Finding, Harm, Sources};
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
 use crate::picture::Picture;
@@ -49,6 +50,7 @@ use crate::timeline::Timeline;
 
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
+use fault::{SIGCONT, SIGSTOP};
 pub(crate) use jobs::cause_of_stop;
 pub use outages::ListenerOutage;
 pub use probe::Probe;
@@ -375,12 +377,29 @@ impl Experiment {
     /// What the run shows that the author of its units should know.
     pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
         let mut sources = Sources::new(self.units.clone(), files::texts(&self.files));
-        for planned in &self.faults {
-            let at_us = planned.at.as_micros() as u64;
-            match planned.fault {
-                Fault::Freeze => sources.freezes(&planned.unit, at_us),
-                Fault::Stop | Fault::Restart => sources.stops(&planned.unit),
-                _ => {}
+        for event in timeline.events() {
+            let EventKind::StepBegan { index } = event.kind else {
+                continue;
+            };
+            if let Some(planned) = self.fault_of_step(index) {
+                let harm = match planned.fault {
+                    Fault::Freeze => Harm::Freeze,
+                    Fault::Kill(SIGSTOP) => Harm::StopMain,
+                    Fault::Thaw | Fault::Kill(SIGCONT) => Harm::Continue,
+                    Fault::Stop | Fault::Restart => Harm::Stop,
+                    _ => Harm::Other,
+                };
+                sources.harms(&planned.unit, timeline.time_of(event), harm);
+            }
+        }
+        for probe in &self.probes {
+            if let Some(unit) = outages::asked_unit(timeline, probe) {
+                sources.asks(Asked {
+                    name: probe.name(),
+                    unit,
+                    is_answered: matches!(probe.target, ProbeTarget::Get(_)),
+                    every: probe.every,
+                });
             }
         }
         findings::find(timeline, &sources)

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::{Event, EventKind};
 
 use super::Probe;
 use super::summary::{Change, microseconds};
@@ -45,33 +45,25 @@ impl Gap {
     }
 }
 
+/// The service whose listener the probe asks: the one that opened it, or the one that its socket unit starts.
+pub(super) fn asked_unit(timeline: &Timeline, probe: &Probe) -> Option<String> {
+    let listeners = listeners(timeline, address(probe)?);
+    let opened = listeners.into_iter().find(|(_, opens)| *opens);
+    let unit = opened?.0.unit.as_deref()?;
+    let triggers = timeline.property(unit, "Triggers");
+    let service = triggers.and_then(|units| units.get(0)?.as_str());
+    Some(service.unwrap_or(unit).to_owned())
+}
+
 /// When nothing listened where this probe asks, after something had.
 pub(super) fn listener_gaps(timeline: &Timeline, probe: &Probe) -> Vec<Gap> {
     let Some(asked) = address(probe) else {
         return Vec::new();
     };
-    let changes = timeline.events().iter().filter_map(|event| {
-        let (address, opens) = match &event.kind {
-            EventKind::ListenerOpened { address } => (address, true),
-            EventKind::ListenerClosed { address } => (address, false),
-            _ => return None,
-        };
-        Some((event, address.parse::<SocketAddr>().ok()?, opens))
-    });
-    let on_port: Vec<_> = changes
-        .filter(|(_, address, _)| address.port() == asked.port())
-        .collect();
-    // A listener on [::] takes IPv4, too, unless one for IPv4 stands beside it.
-    let has_own_family = on_port
-        .iter()
-        .any(|(_, address, _)| serves(*address, asked, false));
     let mut gaps: Vec<Gap> = Vec::new();
     // Several may listen on one address (SO_REUSEPORT), and the new one may open before the old one closes.
     let mut open = 0_u32;
-    for (event, address, opens) in on_port {
-        if !serves(address, asked, !has_own_family) {
-            continue;
-        }
+    for (event, opens) in listeners(timeline, asked) {
         let at = timeline.time_of(event);
         if opens {
             open += 1;
@@ -90,6 +82,29 @@ pub(super) fn listener_gaps(timeline: &Timeline, probe: &Probe) -> Vec<Gap> {
         }
     }
     gaps
+}
+
+/// Each time a listener that takes connections to this address was opened (`true`) or closed.
+fn listeners(timeline: &Timeline, asked: SocketAddr) -> Vec<(&Event, bool)> {
+    let changes = timeline.events().iter().filter_map(|event| {
+        let (address, opens) = match &event.kind {
+            EventKind::ListenerOpened { address } => (address, true),
+            EventKind::ListenerClosed { address } => (address, false),
+            _ => return None,
+        };
+        Some((event, address.parse::<SocketAddr>().ok()?, opens))
+    });
+    let on_port: Vec<_> = changes
+        .filter(|(_, address, _)| address.port() == asked.port())
+        .collect();
+    // A listener on [::] takes IPv4, too, unless one for IPv4 stands beside it.
+    let has_own_family = on_port
+        .iter()
+        .any(|(_, address, _)| serves(*address, asked, false));
+    let serving = on_port
+        .into_iter()
+        .filter(|(_, address, _)| serves(*address, asked, !has_own_family));
+    serving.map(|(event, _, opens)| (event, opens)).collect()
 }
 
 /// Where a probe asks, if it asks a TCP port.
@@ -195,7 +210,6 @@ fn probe_gaps(changes: &[Change]) -> Vec<Gap> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use systemd_lab_protocol::Event;
     use systemd_lab_protocol::event::Source;
 
     fn tenths(number: u64) -> Duration {

@@ -1,10 +1,14 @@
 //! The rules, each with what it rests on.
 
+mod floods;
+mod limits;
+mod watchdog;
+
 use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Finding, Rule, Sources};
+use super::{Finding, OomOutcome, Rule, Sources};
 use crate::names::{exit_status, signal_name};
 use crate::timeline::Timeline;
 
@@ -38,13 +42,15 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 18] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 25] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::notification_dropped,
         Look::reload_without_stamp,
         Look::reload_never_ends,
         Look::default_start_limit,
+        Look::limit_never_reached,
+        Look::setting_in_wrong_section,
         Look::steps_never_reset,
         Look::stop_signal_ignored,
         Look::stop_counts_as_failure,
@@ -57,6 +63,11 @@ pub(super) fn of_unit<'a>(
         Look::no_bus_name,
         Look::timer_finds_active_service,
         Look::hang_unnoticed,
+        Look::watchdog_never_fed,
+        Look::watchdog_ends_answering,
+        Look::watchdog_fed_regardless,
+        Look::notification_flood,
+        Look::log_flood,
     ];
     rules.iter().filter_map(|rule| rule(&look)).collect()
 }
@@ -164,16 +175,17 @@ impl<'a> Look<'a> {
     fn notification_dropped(&self) -> Option<Finding> {
         let dropped = self.times(|kind| matches!(kind, EventKind::NotificationRefused { .. }));
         // One that came from a child beside those that counted does no harm.
-        let matters = self.notified("READY=1").is_empty();
-        if dropped.is_empty() || !matters {
-            return None;
-        }
-        let access = self.text("NotifyAccess").to_owned();
-        self.finding(
-            Rule::NotificationDropped { access },
-            &["NotifyAccess", "Type"],
-            dropped,
-        )
+        let assignment = match (self.notified("READY=1").is_empty(), self.is_never_fed()) {
+            _ if dropped.is_empty() => return None,
+            (true, _) => "READY=1",
+            (false, true) => "WATCHDOG=1",
+            (false, false) => return None,
+        };
+        let rule = Rule::NotificationDropped {
+            assignment: assignment.to_owned(),
+            access: self.text("NotifyAccess").to_owned(),
+        };
+        self.finding(rule, &["NotifyAccess", "Type"], dropped)
     }
 
     /// sd_notify(3), "RELOADING=1": with Type=notify-reload, MONOTONIC_USEC= must come in the same message.
@@ -434,12 +446,23 @@ impl<'a> Look<'a> {
         if killed.is_empty() {
             return None;
         }
-        let policy = self.text("OOMPolicy").to_owned();
-        self.finding(
-            Rule::OutOfMemory { policy },
-            &["OOMPolicy", "MemoryMax"],
-            killed,
-        )
+        let first = killed[0];
+        let after =
+            |wanted: fn(&EventKind) -> bool| self.times(wanted).iter().any(|at| *at >= first);
+        let outcome = match (
+            after(|kind| matches!(kind, EventKind::Failed { .. })),
+            after(|kind| matches!(kind, EventKind::RestartScheduled { .. })),
+        ) {
+            (_, true) => OomOutcome::Restarted,
+            (true, false) => OomOutcome::NotRestarted,
+            (false, false) => OomOutcome::WentOn,
+        };
+        let rule = Rule::OutOfMemory {
+            policy: self.text("OOMPolicy").to_owned(),
+            restart: self.text("Restart").to_owned(),
+            outcome,
+        };
+        self.finding(rule, &["OOMPolicy", "MemoryMax"], killed)
     }
 
     /// systemd.service(5), "PIDFile=".
@@ -495,8 +518,7 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "WatchdogSec=": without it, a service whose processes are alive is well.
     fn hang_unnoticed(&self) -> Option<Finding> {
-        let frozen_us = self.sources.frozen(self.unit)?;
-        let frozen = Duration::from_micros(frozen_us);
+        let frozen = self.sources.frozen(self.unit)?;
         let end = self.timeline.time_of(self.timeline.events().last()?);
         let watchdog = self.timeline.duration_property(self.unit, "WatchdogUSec");
         let has_watchdog = watchdog.is_some_and(|limit| !limit.is_zero());

@@ -4,8 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod loops;
 mod machine;
 mod outages;
+mod watchdogs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,6 +53,11 @@ fn service(lines: &str) -> String {
 
 /// Runs them all in one guest, and holds what is found against what is expected.
 fn check(services: &[Tried], length: u64) {
+    check_with(services, length, |experiment| experiment);
+}
+
+/// The same with probes and files.
+fn check_with(services: &[Tried], length: u64, more: impl Fn(Experiment) -> Experiment) {
     let folder = tempfile::tempdir().expect("there is room");
     let path = |unit: &str| folder.path().join(unit);
     fs::write(path("starter.service"), STARTER).expect("there is room");
@@ -64,6 +71,7 @@ fn check(services: &[Tried], length: u64) {
             experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), *fault);
         }
     }
+    let experiment = more(experiment);
     let timeline = experiment.run(lab()).expect("the lab works");
     let findings = experiment.findings(&timeline);
     let mut by_unit: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
