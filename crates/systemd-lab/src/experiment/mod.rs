@@ -29,6 +29,7 @@ mod files;
 mod jobs;
 mod outages;
 mod probe;
+mod programs;
 mod saved;
 mod span;
 mod story;
@@ -307,6 +308,13 @@ impl Experiment {
             // It has a snapshot and no image: then systemd says what it cannot run.
             None => Ok(()),
         }
+    }
+
+    /// Names the programs that its unit files start and this lab's guest lacks, with file and line. A run takes place all the same:
+    /// something may put a program there in time, and what systemd does without it may be just what is asked.
+    pub fn guest_warnings(&self, lab: &Lab) -> Vec<String> {
+        let paths = lab.guest_paths();
+        paths.map_or_else(Vec::new, |paths| programs::warnings(&self.files, &paths))
     }
 
     /// Checks the plan, and runs it.
