@@ -11,8 +11,8 @@ use super::PlanError;
 use crate::names;
 
 const SIGKILL: i32 = 9;
-pub(super) const SIGCONT: i32 = 18;
-pub(super) const SIGSTOP: i32 = 19;
+pub(crate) const SIGCONT: i32 = 18;
+pub(crate) const SIGSTOP: i32 = 19;
 
 /// What [`Fault::from_str`] takes, for error texts.
 const KNOWN: &str = "kill, kill=SIGNAL, freeze, thaw, stop, start, restart, reload";

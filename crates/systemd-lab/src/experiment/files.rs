@@ -91,7 +91,7 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
 }
 
 /// The unit files and drop-ins among these, by their names below systemd's directory.
-pub(super) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
+pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for file in files {
         let Some(name) = in_unit_directory(file.path()) else {

@@ -51,7 +51,8 @@ use crate::timeline::Timeline;
 
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
-use fault::{SIGCONT, SIGSTOP};
+pub(crate) use fault::{SIGCONT, SIGSTOP};
+pub(crate) use files::texts as unit_texts;
 pub(crate) use jobs::cause_of_stop;
 pub use outages::ListenerOutage;
 pub use probe::Probe;

@@ -6,6 +6,7 @@
 
 mod machine;
 mod rules;
+mod run;
 mod source;
 mod words;
 
@@ -16,6 +17,7 @@ use systemd_lab_protocol::event::MachineEnd;
 
 use crate::timeline::Timeline;
 
+pub use run::of_run;
 pub(crate) use source::{Asked, Harm, Sources};
 
 /// How much a finding matters.
