@@ -116,9 +116,19 @@ pub enum Rule {
         other: String,
     },
     /// A start job failed because that of another unit did.
-    DependencyFailed,
+    DependencyFailed {
+        /// That unit, if it is known.
+        other: Option<String>,
+    },
     /// A condition or an assert was not met: nothing was started.
     ConditionUnmet {
+        /// systemd's own words.
+        message: String,
+    },
+    /// systemd deleted the unit's job, because units wait for each other.
+    OrderingCycle,
+    /// systemd could not read what it needs to start a process.
+    ResourcesFailed {
         /// systemd's own words.
         message: String,
     },

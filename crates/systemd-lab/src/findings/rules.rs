@@ -2,13 +2,15 @@
 
 mod floods;
 mod limits;
+mod processes;
+mod starts;
 mod watchdog;
 
 use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Finding, OomOutcome, Rule, Sources};
+use super::{Finding, Rule, Sources};
 use crate::names::{exit_status, signal_name};
 use crate::timeline::Timeline;
 
@@ -25,12 +27,6 @@ const SLACK: Duration = Duration::from_millis(500);
 /// A hang that lasts this long, with nothing that ends it, was not noticed.
 const LONG_HANG: Duration = Duration::from_secs(30);
 
-/// Statuses of processes that systemd could not set up: systemd.exec(5), "Process Exit Codes".
-const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
-
-/// How systemd begins its line about why; the one about the step says less.
-const STEP: &str = "Failed at step ";
-
 /// All that can be said of one unit.
 pub(super) fn of_unit<'a>(
     timeline: &'a Timeline,
@@ -42,7 +38,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 25] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 27] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::notification_dropped,
@@ -57,6 +53,8 @@ pub(super) fn of_unit<'a>(
         Look::stopped_by_dependency,
         Look::dependency_failed,
         Look::condition_unmet,
+        Look::ordering_cycle,
+        Look::resources_failed,
         Look::exec_failed,
         Look::out_of_memory,
         Look::no_pid_file,
@@ -351,143 +349,12 @@ impl<'a> Look<'a> {
             setting: setting.to_owned(),
             other: other.to_owned(),
         };
-        self.finding(rule, &[setting, "Restart"], vec![at])
-    }
-
-    /// systemd.unit(5), "Requires=".
-    fn dependency_failed(&self) -> Option<Finding> {
-        let failed = self.times(
-            |kind| matches!(kind, EventKind::JobEnded { job, result } if job == "start" && result == "dependency"),
-        );
-        (!failed.is_empty())
-            .then(|| {
-                self.finding(
-                    Rule::DependencyFailed,
-                    &["Requires", "BindsTo", "Requisite"],
-                    failed,
-                )
-            })
-            .flatten()
-    }
-
-    /// systemd.unit(5), "Conditions and Asserts".
-    fn condition_unmet(&self) -> Option<Finding> {
-        let (at, message) = self.said(|message| {
-            [
-                "unmet condition",
-                "Condition check resulted in",
-                "asserts failed",
-                "unmet assertion",
-            ]
-            .iter()
-            .any(|words| message.contains(words))
-        })?;
-        let named = message.split_whitespace().find_map(|word| {
-            word.split_once('=')
-                .map(|(name, _)| name.trim_start_matches('('))
-        });
-        let rule = Rule::ConditionUnmet {
-            message: message.to_owned(),
-        };
-        self.finding(rule, &[named.unwrap_or("ConditionPathExists")], vec![at])
-    }
-
-    /// systemd.exec(5), "Process Exit Codes".
-    fn exec_failed(&self) -> Option<Finding> {
-        let (at, status, command) = self.events().find_map(|event| match &event.kind {
-            EventKind::ProcessExited {
-                code,
-                status,
-                command,
-                is_ignored: false,
-                ..
-            } if code == "exited" && SETUP_FAILED.contains(status) => {
-                Some((self.timeline.time_of(event), *status, command.clone()))
-            }
-            _ => None,
-        })?;
-        // Its own words come from the process that failed, which logs as systemd: else the service itself ended so.
-        let said = |wanted: &dyn Fn(&str) -> bool| {
-            self.events().find_map(|event| match &event.kind {
-                EventKind::Manager { priority, message } if *priority <= 4 && wanted(message) => {
-                    Some(message.clone())
-                }
-                _ => None,
-            })
-        };
-        let step = said(&|message| message.starts_with(STEP))?;
-        let message = said(&|message| {
-            message.starts_with("Failed to ")
-                && !message.starts_with(STEP)
-                && !message.starts_with("Failed to start ")
-        });
-        let setting = command.as_deref().and_then(|it| it.split('=').next());
-        let rule = Rule::ExecFailed {
-            status: exit_status(status),
-            message: message.unwrap_or(step),
-        };
-        let decides = match status {
-            203 => setting.unwrap_or("ExecStart"),
-            216 => "Group",
-            217 => "User",
-            200 => "WorkingDirectory",
-            226 => "ReadWritePaths",
-            243 => "LoadCredential",
-            _ => setting.unwrap_or("ExecStart"),
-        };
-        self.finding(rule, &[decides, "ExecStart"], vec![at])
-    }
-
-    /// systemd.service(5), "OOMPolicy=".
-    fn out_of_memory(&self) -> Option<Finding> {
-        let killed = self.times(
-            |kind| matches!(kind, EventKind::Manager { message, .. } if message.contains("killed by the OOM killer")),
-        );
-        if killed.is_empty() {
-            return None;
-        }
-        let first = killed[0];
-        let after =
-            |wanted: fn(&EventKind) -> bool| self.times(wanted).iter().any(|at| *at >= first);
-        let outcome = match (
-            after(|kind| matches!(kind, EventKind::Failed { .. })),
-            after(|kind| matches!(kind, EventKind::RestartScheduled { .. })),
-        ) {
-            (_, true) => OomOutcome::Restarted,
-            (true, false) => OomOutcome::NotRestarted,
-            (false, false) => OomOutcome::WentOn,
-        };
-        let rule = Rule::OutOfMemory {
-            policy: self.text("OOMPolicy").to_owned(),
-            restart: self.text("Restart").to_owned(),
-            outcome,
-        };
-        self.finding(rule, &["OOMPolicy", "MemoryMax"], killed)
-    }
-
-    /// systemd.service(5), "PIDFile=".
-    fn no_pid_file(&self) -> Option<Finding> {
-        if self.text("Type") != "forking"
-            || self.start_timed_out().is_empty()
-                && self
-                    .times(|kind| matches!(kind, EventKind::Failed { .. }))
-                    .is_empty()
-        {
-            return None;
-        }
-        let (at, _) = self.said(|message| message.starts_with("Can't open PID file"))?;
-        let file = self.text("PIDFile").to_owned();
-        self.finding(Rule::NoPidFile { file }, &["PIDFile"], vec![at])
-    }
-
-    /// systemd.service(5), "BusName=".
-    fn no_bus_name(&self) -> Option<Finding> {
-        let timed_out = self.start_timed_out();
-        if self.text("Type") != "dbus" || timed_out.is_empty() {
-            return None;
-        }
-        let name = self.text("BusName").to_owned();
-        self.finding(Rule::NoBusName { name }, &["BusName", "Type"], timed_out)
+        let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
+        let place = self.sources.setting_with(self.unit, setting, names_it);
+        Some(Finding {
+            place: place.or_else(|| self.sources.setting(self.unit, "Restart")),
+            ..Finding::new(self.unit, rule, [at])
+        })
     }
 
     /// systemd.timer(5): a timer only starts its unit, and one that is active is not started.

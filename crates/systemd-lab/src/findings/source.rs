@@ -103,20 +103,42 @@ impl Sources {
     /// The last line that sets this in the unit's own file, its template's or a drop-in. An empty value takes back what came
     /// before.
     pub(super) fn setting(&self, unit: &str, name: &str) -> Option<Place> {
-        let mut found = None;
+        self.settings(unit, name).pop().map(|(place, _)| place)
+    }
+
+    /// The first line that sets this and has a value like that, of settings that may be there many times.
+    pub(super) fn setting_with(
+        &self,
+        unit: &str,
+        name: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<Place> {
+        let mut settings = self.settings(unit, name).into_iter();
+        settings.find_map(|(place, value)| wanted(&value).then_some(place))
+    }
+
+    /// The lines that set this and count, with their values.
+    fn settings(&self, unit: &str, name: &str) -> Vec<(Place, String)> {
+        let mut found = Vec::new();
         for (file, text) in &self.files {
             let of = file.split_once(".d/").map_or(file.as_str(), |(of, _)| of);
             if of != unit && of != crate::experiment::template_of(unit) {
                 continue;
             }
             for setting in unit_file::settings(text) {
-                if setting.name == name {
-                    found = (!setting.value.is_empty()).then(|| Place {
-                        file: file.clone(),
-                        line: setting.line,
-                        text: format!("{}={}", setting.name, setting.value),
-                    });
+                if setting.name != name {
+                    continue;
                 }
+                if setting.value.is_empty() {
+                    found.clear();
+                    continue;
+                }
+                let place = Place {
+                    file: file.clone(),
+                    line: setting.line,
+                    text: format!("{}={}", setting.name, setting.value),
+                };
+                found.push((place, setting.value.to_owned()));
             }
         }
         found

@@ -52,9 +52,19 @@ impl Finding {
             Rule::StoppedByDependency { setting, other } => format!(
                 "{unit} was not restarted, whatever Restart= says: {setting}={other} queued a stop job for it, and a stop job forbids a restart"
             ),
-            Rule::DependencyFailed => format!(
-                "{unit} was never started, because a unit that it depends on failed once. A later restart of that unit does not start {unit}"
+            Rule::DependencyFailed { other } => format!(
+                "{unit} was never started, because {} failed once. A later restart of that unit does not start {unit}",
+                match other {
+                    Some(other) => format!("{other}, which it depends on,"),
+                    None => "a unit that it depends on".to_owned(),
+                }
             ),
+            Rule::OrderingCycle => format!(
+                "systemd deleted a job of {unit}, because units wait for each other in an ordering cycle"
+            ),
+            Rule::ResourcesFailed { message } => {
+                format!("systemd could not start {unit}: {message}")
+            }
             Rule::ConditionUnmet { message } => format!("systemd did not start {unit}: {message}"),
             Rule::ExecFailed { status, message } => {
                 format!("systemd could not set up a process of {unit} (status {status}): {message}")
@@ -198,17 +208,23 @@ impl Finding {
             Rule::StoppedByDependency { .. } => {
                 "if the other unit's end should not stop this one, use Wants= with After= instead"
             }
-            Rule::DependencyFailed => {
+            Rule::DependencyFailed { .. } => {
                 "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
             }
             Rule::ConditionUnmet { .. } => {
                 "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
             }
+            Rule::OrderingCycle => {
+                "remove one of the After= and Before= that make the cycle; the timeline names its units"
+            }
+            Rule::ResourcesFailed { .. } => {
+                "put the file into the guest, or begin its path with - if the service can do without it"
+            }
             Rule::ExecFailed { .. } => {
                 "make what the line names exist in the guest, or correct the line"
             }
             Rule::OutOfMemory { .. } => {
-                "give the service more memory, or find out what takes it; Restart=on-failure restarts it after an OOM kill unless OOMPolicy=continue"
+                "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
             }
             Rule::NoPidFile { .. } => {
                 "write the PID file before the first process ends, at the path that PIDFile= names; or run in the foreground with Type=exec"
@@ -268,7 +284,9 @@ impl Finding {
             Rule::StopSignalIgnored { .. } => "systemd.kill(5), \"KillSignal=\"",
             Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
             Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
-            Rule::DependencyFailed => "systemd.unit(5), \"Requires=\"",
+            Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
+            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
+            Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",
             Rule::ExecFailed { .. } => "systemd.exec(5), \"Process Exit Codes\"",
             Rule::OutOfMemory { .. } => "systemd.service(5), \"OOMPolicy=\"",

@@ -293,6 +293,36 @@ fn dependencies_conditions_and_timers() {
                 Some(("condition-unmet", "ConditionPathExists=/etc/absent")),
             ),
             tried("met.service", &unmet.replace("absent", "passwd"), None),
+            // The line that decides, and not the last one that sets the same.
+            tried(
+                "second.service",
+                "[Unit]\nConditionPathExists=/etc/passwd\nConditionPathExists=!/etc/group\nConditionPathExists=/etc/hosts\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("condition-unmet", "ConditionPathExists=!/etc/group")),
+            ),
+            tried(
+                "asserts.service",
+                "[Unit]\nAssertPathExists=/etc/passwd\nAssertPathExists=/etc/absent\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("condition-unmet", "AssertPathExists=/etc/absent")),
+            ),
+            tried(
+                "two.service",
+                "[Unit]\nRequires=fails.service\nRequires=other.service\nAfter=fails.service other.service\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("dependency-failed", "Requires=fails.service")),
+            ),
+            // One of the two jobs of a cycle is deleted.
+            tried(
+                "circle.service",
+                "[Unit]\nWants=wheel.service\nAfter=wheel.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "wheel.service",
+                    "[Unit]\nAfter=circle.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    Some(("ordering-cycle", "After=circle.service")),
+                )
+            },
             tried(
                 "once.timer",
                 "[Timer]\nOnActiveSec=5s\nOnUnitActiveSec=20s\nUnit=stays.service\n",
@@ -351,6 +381,25 @@ fn processes_that_cannot_be_set_up() {
                     "ProtectSystem=strict\nReadWritePaths=/var/lib/absent\n{sleep}"
                 )),
                 Some(("exec-failed", "ReadWritePaths=/var/lib/absent")),
+            ),
+            tried(
+                "mounts.service",
+                &service(&format!(
+                    "BindReadOnlyPaths=/etc/passwd:/run/p\nBindPaths=/srv/absent:/srv/x\n{sleep}"
+                )),
+                Some(("exec-failed", "BindPaths=/srv/absent:/srv/x")),
+            ),
+            tried(
+                "environment.service",
+                &service(&format!(
+                    "EnvironmentFile=-/etc/default/absent\nEnvironmentFile=/etc/default/missing\n{sleep}"
+                )),
+                Some(("resources-failed", "EnvironmentFile=/etc/default/missing")),
+            ),
+            tried(
+                "optional.service",
+                &service(&format!("EnvironmentFile=-/etc/default/absent\n{sleep}")),
+                None,
             ),
             // The service's own status, and no one else's.
             tried(
