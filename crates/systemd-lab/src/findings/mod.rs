@@ -127,6 +127,30 @@ pub enum Rule {
     },
     /// systemd deleted the unit's job, because units wait for each other.
     OrderingCycle,
+    /// A path or a socket unit started the service again and again, up to the start limit.
+    TriggeredTooOften {
+        /// That unit.
+        by: String,
+    },
+    /// Nothing makes a timer fire for the first time.
+    TimerNeverFires {
+        /// The service.
+        service: String,
+    },
+    /// The main process ended well at once, and left others that systemd then stopped.
+    GoesIntoBackground {
+        /// `Type=`
+        kind: String,
+    },
+    /// A command such as `ExecStop=` did not end in time.
+    CommandTimedOut {
+        /// The setting.
+        command: String,
+        /// `TimeoutStartSec` or `TimeoutStopSec`.
+        timeout: String,
+        /// Its value, in microseconds.
+        timeout_us: u64,
+    },
     /// systemd could not read what it needs to start a process.
     ResourcesFailed {
         /// systemd's own words.

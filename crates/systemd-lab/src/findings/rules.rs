@@ -38,7 +38,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 27] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 31] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::notification_dropped,
@@ -54,11 +54,15 @@ pub(super) fn of_unit<'a>(
         Look::dependency_failed,
         Look::condition_unmet,
         Look::ordering_cycle,
+        Look::triggered_too_often,
+        Look::timer_never_fires,
         Look::resources_failed,
         Look::exec_failed,
         Look::out_of_memory,
         Look::no_pid_file,
         Look::no_bus_name,
+        Look::goes_into_background,
+        Look::command_timed_out,
         Look::timer_finds_active_service,
         Look::hang_unnoticed,
         Look::watchdog_never_fed,
@@ -236,7 +240,11 @@ impl<'a> Look<'a> {
                 ],
             )
             .is_some();
-        if hit.is_empty() || !is_default || is_written {
+        // Starts that the plan, a socket or a path asked for are another thing.
+        let is_restarted = self
+            .events()
+            .any(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
+        if hit.is_empty() || !is_default || is_written || !is_restarted {
             return None;
         }
         let rule = Rule::DefaultStartLimit { burst, interval_us };

@@ -62,6 +62,23 @@ impl Finding {
             Rule::OrderingCycle => format!(
                 "systemd deleted a job of {unit}, because units wait for each other in an ordering cycle"
             ),
+            Rule::TriggeredTooOften { by } => format!(
+                "{by} started {unit} again each time that it ended, until systemd gave up on both at the start limit"
+            ),
+            Rule::TimerNeverFires { service } => {
+                format!("{unit} never starts {service}: nothing makes it fire for the first time")
+            }
+            Rule::GoesIntoBackground { kind } => format!(
+                "the program of {unit} went into the background: with Type={kind} its first process is the service, and systemd stopped the others when that one ended"
+            ),
+            Rule::CommandTimedOut {
+                command,
+                timeout,
+                timeout_us,
+            } => format!(
+                "{command}= of {unit} did not end within {timeout}={}",
+                span(*timeout_us)
+            ),
             Rule::ResourcesFailed { message } => {
                 format!("systemd could not start {unit}: {message}")
             }
@@ -217,6 +234,18 @@ impl Finding {
             Rule::OrderingCycle => {
                 "remove one of the After= and Before= that make the cycle; the timeline names its units"
             }
+            Rule::TriggeredTooOften { .. } => {
+                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. One that fails before leaves it there"
+            }
+            Rule::TimerNeverFires { .. } => {
+                "add OnActiveSec= or OnBootSec= for the first time; OnUnitActiveSec= counts from an activation of the service, and a date must be in the future"
+            }
+            Rule::GoesIntoBackground { .. } => {
+                "let the program run in the foreground, or use Type=forking with PIDFile="
+            }
+            Rule::CommandTimedOut { .. } => {
+                "find out what the command waits for, or give it more time"
+            }
             Rule::ResourcesFailed { .. } => {
                 "put the file into the guest, or begin its path with - if the service can do without it"
             }
@@ -285,6 +314,10 @@ impl Finding {
             Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
             Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
             Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
+            Rule::TriggeredTooOften { .. } => "systemd.path(5), \"PathExists=\"",
+            Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
+            Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
+            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
             Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
             Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",

@@ -333,6 +333,64 @@ fn dependencies_conditions_and_timers() {
                 ..tried("stays.service", remains, None)
             },
             tried(
+                "never.timer",
+                "[Timer]\nOnUnitActiveSec=5s\nUnit=idle.service\n",
+                Some(("timer-never-fires", "OnUnitActiveSec=5s")),
+            ),
+            // Fires once, and has elapsed then.
+            tried(
+                "last.timer",
+                "[Timer]\nOnActiveSec=5s\nUnit=waits.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "waits.service",
+                    "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    None,
+                )
+            },
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "idle.service",
+                    "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    None,
+                )
+            },
+            tried(
+                "always.path",
+                "[Path]\nPathExists=/etc/passwd\nUnit=asked.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "asked.service",
+                    "[Service]\nType=oneshot\nExecStart=/usr/bin/true\n",
+                    Some(("triggered-too-often", "PathExists=/etc/passwd")),
+                )
+            },
+            tried(
+                "once.path",
+                "[Path]\nPathExists=/run/once\nUnit=takes.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "takes.service",
+                    "[Service]\nType=oneshot\nExecStart=/usr/bin/rm /run/once\n",
+                    None,
+                )
+            },
+            tried(
+                "puts.service",
+                "[Service]\nType=oneshot\nExecStart=/usr/bin/touch /run/once\n",
+                None,
+            ),
+            tried(
                 "often.timer",
                 "[Timer]\nOnCalendar=*:*:0/20\nUnit=goes.service\n",
                 None,
@@ -407,6 +465,43 @@ fn processes_that_cannot_be_set_up() {
                 &service("ExecStart=/usr/bin/bash -c 'exit 217'"),
                 None,
             ),
+            tried(
+                "behind.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 100 & exit 0'"),
+                Some((
+                    "goes-into-background",
+                    "ExecStart=/usr/bin/bash -c 'sleep 100 & exit 0'",
+                )),
+            ),
+            // Ends when its work is done, and leaves a helper.
+            tried(
+                "done.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 100 & sleep 10'"),
+                None,
+            ),
+            tried(
+                "before.service",
+                &service(&format!(
+                    "TimeoutStartSec=5s\nExecStartPre=/usr/bin/sleep 100\n{sleep}"
+                )),
+                Some(("command-timed-out", "ExecStartPre=/usr/bin/sleep 100")),
+            ),
+            tried(
+                "after.service",
+                &service(&format!(
+                    "TimeoutStopSec=5s\nExecStop=/usr/bin/sleep 100\n{sleep}"
+                )),
+                Some(("command-timed-out", "ExecStop=/usr/bin/sleep 100")),
+            )
+            .at(10, Fault::Stop),
+            tried(
+                "in-time.service",
+                &service(&format!(
+                    "TimeoutStopSec=5s\nExecStop=/usr/bin/sleep 2\n{sleep}"
+                )),
+                None,
+            )
+            .at(10, Fault::Stop),
             tried(
                 "no-pid.service",
                 &forks("sleep 100 &"),

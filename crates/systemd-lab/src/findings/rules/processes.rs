@@ -1,5 +1,7 @@
 //! Rules about processes that systemd cannot set up, that the kernel ends, or whose start systemd cannot follow.
 
+use std::time::Duration;
+
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule};
@@ -26,6 +28,30 @@ const MOUNTING: [&str; 10] = [
 
 /// How systemd begins its line about why; the one about the step says less.
 const STEP: &str = "Failed at step ";
+
+/// A program that goes into the background does so when it starts.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What systemd says when a command has run out of time, the setting that starts the command, and the one that bounds it:
+/// `service_dispatch_timer` of its service.c, in versions 252 to 257.
+const TIMED_OUT: [(&str, &str, &str); 4] = [
+    (
+        "start-pre operation timed out",
+        "ExecStartPre",
+        "TimeoutStartSec",
+    ),
+    (
+        "start-post operation timed out",
+        "ExecStartPost",
+        "TimeoutStartSec",
+    ),
+    ("Stopping timed out", "ExecStop", "TimeoutStopSec"),
+    (
+        "State 'stop-post' timed out",
+        "ExecStopPost",
+        "TimeoutStopSec",
+    ),
+];
 
 impl<'a> Look<'a> {
     /// systemd.exec(5), "Process Exit Codes".
@@ -148,5 +174,59 @@ impl<'a> Look<'a> {
         }
         let name = self.text("BusName").to_owned();
         self.finding(Rule::NoBusName { name }, &["BusName", "Type"], timed_out)
+    }
+
+    /// systemd.service(5), "Type=": with `simple` and `exec`, the main process is the service.
+    pub(super) fn goes_into_background(&self) -> Option<Finding> {
+        let kind = self.text("Type");
+        if !["simple", "exec"].contains(&kind) {
+            return None;
+        }
+        let (mut began, mut ended) = (Duration::ZERO, None);
+        let gone = self.events().find_map(|event| {
+            let at = self.timeline.time_of(event);
+            match &event.kind {
+                EventKind::StateChanged { to, .. } if to == "running" => began = at,
+                EventKind::ProcessExited {
+                    role, code, status, ..
+                } if role == "main" => {
+                    ended = (code == "exited" && *status == 0).then_some(at);
+                }
+                // Nobody asked for it, and there is something left to stop.
+                EventKind::StateChanged { from, to }
+                    if from == "running" && to == "stop-sigterm" =>
+                {
+                    return ended.filter(|ended| *ended < began + AT_ONCE);
+                }
+                EventKind::StateChanged { .. } => ended = None,
+                _ => {}
+            }
+            None
+        })?;
+        let rule = Rule::GoesIntoBackground {
+            kind: kind.to_owned(),
+        };
+        self.finding(rule, &["Type", "ExecStart"], vec![gone])
+    }
+
+    /// systemd.service(5), "TimeoutStartSec=", "TimeoutStopSec=": they bound each command, too.
+    pub(super) fn command_timed_out(&self) -> Option<Finding> {
+        if self.sources.frozen(self.unit).is_some() {
+            return None;
+        }
+        let (at, (_, setting, timeout)) = self.events().find_map(|event| match &event.kind {
+            EventKind::Timeout { message } => {
+                let mut commands = TIMED_OUT.into_iter();
+                let command = commands.find(|(words, ..)| message.starts_with(words))?;
+                Some((self.timeline.time_of(event), command))
+            }
+            _ => None,
+        })?;
+        let rule = Rule::CommandTimedOut {
+            command: setting.to_owned(),
+            timeout: timeout.to_owned(),
+            timeout_us: self.number(&timeout.replace("Sec", "USec")),
+        };
+        self.finding(rule, &[setting, timeout], vec![at])
     }
 }

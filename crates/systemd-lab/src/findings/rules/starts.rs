@@ -117,4 +117,62 @@ impl<'a> Look<'a> {
             ..Finding::new(self.unit, Rule::ResourcesFailed { message }, failed)
         })
     }
+
+    /// systemd.path(5), systemd.socket(5): what still holds when the service ends starts it again, at once.
+    pub(super) fn triggered_too_often(&self) -> Option<Finding> {
+        let hit = self.times(|kind| *kind == EventKind::StartLimitHit);
+        let first = *hit.first()?;
+        let is_restarted = self.times(|kind| matches!(kind, EventKind::RestartScheduled { .. }));
+        let triggers = self
+            .timeline
+            .property(self.unit, "TriggeredBy")?
+            .as_array()?;
+        let mut triggers = triggers.iter().filter_map(|unit| unit.as_str());
+        let by = triggers.find(|unit| {
+            let is_kind = unit.ends_with(".path") || unit.ends_with(".socket");
+            let failed = |kind: &EventKind| matches!(kind, EventKind::Failed { .. });
+            is_kind
+                && self
+                    .timeline
+                    .of(unit)
+                    .any(|event| failed(&event.kind) && self.timeline.time_of(event) >= first)
+        })?;
+        if !is_restarted.is_empty() {
+            return None;
+        }
+        let settings = match by.ends_with(".path") {
+            true => ["PathExists", "PathExistsGlob", "DirectoryNotEmpty"],
+            false => ["ListenStream", "ListenDatagram", "ListenFIFO"],
+        };
+        let rule = Rule::TriggeredTooOften { by: by.to_owned() };
+        Some(Finding {
+            place: self.sources.any(by, &settings),
+            ..Finding::new(self.unit, rule, hit)
+        })
+    }
+
+    /// systemd.timer(5), "OnUnitActiveSec=": counted from an activation that there must be first.
+    pub(super) fn timer_never_fires(&self) -> Option<Finding> {
+        if !self.unit.ends_with(".timer") {
+            return None;
+        }
+        let mut states = self.events().filter_map(|event| match &event.kind {
+            EventKind::StateChanged { from, to } => {
+                Some((self.timeline.time_of(event), from.as_str(), to.as_str()))
+            }
+            _ => None,
+        });
+        // One that has fired for the last time has waited before.
+        let (at, _, _) = states
+            .next()
+            .filter(|(_, from, to)| *from == "dead" && *to == "elapsed")?;
+        if states.any(|(_, _, to)| ["waiting", "running"].contains(&to)) {
+            return None;
+        }
+        let rule = Rule::TimerNeverFires {
+            service: self.text("Unit").to_owned(),
+        };
+        let settings = ["OnUnitActiveSec", "OnUnitInactiveSec", "OnCalendar"];
+        self.finding(rule, &settings, vec![at])
+    }
 }
