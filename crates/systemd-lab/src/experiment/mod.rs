@@ -216,8 +216,8 @@ impl Experiment {
         let unit = self.main_unit();
         let name = format!("{unit} for {}", span_text(self.length()));
         let mut scenario = Scenario::new(name).go_on_when_refused();
-        for unit in self.units.iter().filter(|unit| !unit.contains("@.")) {
-            scenario = scenario.observe(unit);
+        for unit in self.observed() {
+            scenario = scenario.observe(&unit);
         }
         for probe in &self.probes {
             scenario = scenario.step(probe.step());
@@ -228,6 +228,16 @@ impl Experiment {
             scenario = planned.fault.add_to(scenario, &planned.unit);
         }
         scenario.sleep_until(self.length())
+    }
+
+    /// The units whose properties are asked for at the end: instances of templates, and no templates.
+    fn observed(&self) -> Vec<String> {
+        let units = self.units.iter().filter(|unit| !unit.contains("@."));
+        let mut units: Vec<String> = units.cloned().collect();
+        let mut instances = files::instances(&self.files);
+        instances.retain(|instance| !units.contains(instance));
+        units.append(&mut instances);
+        units
     }
 
     /// Index of the step that starts the unit.
@@ -385,7 +395,7 @@ impl Experiment {
 
     /// What the run shows that the author of its units should know.
     pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
-        let mut sources = Sources::new(self.units.clone(), files::texts(&self.files));
+        let mut sources = Sources::new(self.observed(), files::texts(&self.files));
         for event in timeline.events() {
             let EventKind::StepBegan { index } = event.kind else {
                 continue;

@@ -55,7 +55,10 @@ const SEARCHED: [&str; 4] = [
 ];
 
 /// Programs that may do anything.
-const SHELLS: [&str; 4] = ["sh", "bash", "dash", "env"];
+const SHELLS: [&str; 3] = ["sh", "bash", "dash"];
+
+/// Sets variables, and starts a program.
+const ENV: &str = "env";
 
 /// Values of these letters are not looked into: specifiers, variables, quotes and escapes.
 const NOT_PLAIN: [char; 5] = ['%', '$', '"', '\'', '\\'];
@@ -108,15 +111,20 @@ fn is_same_unit(one: &str, other: &str) -> bool {
     one == other || template_of(&one) == other || template_of(&other) == one
 }
 
-/// The program of a command that must be there, if it is written plainly.
+/// The program of a command that must be there, if it is written plainly. That of `env` is the one that it starts.
 fn program<'a>(setting: &Setting<'a>) -> Option<&'a str> {
     if !COMMANDS.contains(&setting.name) {
         return None;
     }
     let command = setting.value.trim_start_matches(PREFIXES);
     let prefixes = &setting.value[..setting.value.len() - command.len()];
-    let program = command.split_whitespace().next()?;
-    let is_plain = !program.contains(NOT_PLAIN) && !program.ends_with(';');
+    let mut words = command.split_whitespace();
+    let mut program = words.next()?;
+    if program.rsplit('/').next() == Some(ENV) {
+        program = words.find(|word| !word.contains('='))?;
+    }
+    let is_plain =
+        !program.contains(NOT_PLAIN) && !program.ends_with(';') && !program.starts_with('-');
     (is_plain && !prefixes.contains(MAY_FAIL)).then_some(program)
 }
 
@@ -191,13 +199,14 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named_with_its_line() {
         let said = said(
-            "[Service]\nExecStartPre=/bin/mkdir -p /var/lib/my\nExecStart=!/opt/my/server --port 80\nExecReload=kill-it $MAINPID\n",
+            "[Service]\nExecStartPre=/bin/mkdir -p /var/lib/my\nExecStart=!/opt/my/server --port 80\nExecReload=kill-it $MAINPID\nExecStop=/usr/bin/env A=1 python3 stop.py\n",
         );
         assert_eq!(
             said,
             [
                 "my.service:3: the guest has no /opt/my/server; add it as a file, or add the Debian package that brings it",
                 "my.service:4: the guest has no kill-it; add it as a file, or add the Debian package that brings it",
+                "my.service:5: the guest has no python3; add it as a file, or add the Debian package that brings it",
             ]
         );
     }
@@ -221,6 +230,8 @@ mod tests {
             "ExecStartPre=/bin/bash -c 'unpack it'\nExecStart=/opt/my",
             "ExecStart=/opt/my\n[Unit]\nConditionFileIsExecutable=/opt/my",
             "ExecStart=relative/path",
+            "ExecStart=/usr/bin/env A=1 sleep 1",
+            "ExecStart=/usr/bin/env -S absent",
             "ExecStart=",
         ] {
             assert_eq!(

@@ -151,6 +151,11 @@ pub enum Rule {
         /// Its value, in microseconds.
         timeout_us: u64,
     },
+    /// A shell or env did not find a command.
+    CommandNotFound {
+        /// Its own words.
+        message: String,
+    },
     /// systemd could not read what it needs to start a process.
     ResourcesFailed {
         /// systemd's own words.

@@ -38,7 +38,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 31] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 32] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::notification_dropped,
@@ -63,6 +63,7 @@ pub(super) fn of_unit<'a>(
         Look::no_bus_name,
         Look::goes_into_background,
         Look::command_timed_out,
+        Look::command_not_found,
         Look::timer_finds_active_service,
         Look::hang_unnoticed,
         Look::watchdog_never_fed,

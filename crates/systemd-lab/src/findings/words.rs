@@ -79,6 +79,10 @@ impl Finding {
                 "{command}= of {unit} did not end within {timeout}={}",
                 span(*timeout_us)
             ),
+            Rule::CommandNotFound { message } => format!(
+                "{unit} ended with status 127, because it starts a command that is not there: {}",
+                message.escape_debug()
+            ),
             Rule::ResourcesFailed { message } => {
                 format!("systemd could not start {unit}: {message}")
             }
@@ -246,6 +250,9 @@ impl Finding {
             Rule::CommandTimedOut { .. } => {
                 "find out what the command waits for, or give it more time"
             }
+            Rule::CommandNotFound { .. } => {
+                "put the command into the guest as a file, or add the Debian package that brings it"
+            }
             Rule::ResourcesFailed { .. } => {
                 "put the file into the guest, or begin its path with - if the service can do without it"
             }
@@ -318,6 +325,7 @@ impl Finding {
             Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
             Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
             Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
+            Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
             Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
             Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",

@@ -65,8 +65,9 @@ fn check_with(services: &[Tried], length: u64, more: impl Fn(Experiment) -> Expe
         .file(program())
         .lasting(Duration::from_secs(length));
     for one in services {
-        fs::write(path(one.unit), &one.text).expect("there is room");
-        experiment = experiment.unit(path(one.unit));
+        let file = path(&file_of(one.unit));
+        fs::write(&file, &one.text).expect("there is room");
+        experiment = experiment.unit(file);
         for (at, fault) in &one.faults {
             experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), *fault);
         }
@@ -104,6 +105,15 @@ fn check_with(services: &[Tried], length: u64, more: impl Fn(Experiment) -> Expe
         }
     }
     assert!(by_unit.is_empty(), "{by_unit:#?}");
+}
+
+/// `worker@.service` of `worker@1.service`.
+fn file_of(unit: &str) -> String {
+    let instance = unit.split_once('@').zip(unit.rsplit_once('.'));
+    instance.map_or_else(
+        || unit.to_owned(),
+        |((stem, _), (_, kind))| format!("{stem}@.{kind}"),
+    )
 }
 
 fn of(experiment: &Experiment, timeline: &Timeline, unit: &str) -> String {
@@ -309,6 +319,16 @@ fn dependencies_conditions_and_timers() {
                 "[Unit]\nRequires=fails.service\nRequires=other.service\nAfter=fails.service other.service\n[Service]\nExecStart=/usr/bin/true\n",
                 Some(("dependency-failed", "Requires=fails.service")),
             ),
+            // An instance that another unit pulls in.
+            tried("pulls.target", "[Unit]\nWants=instance@1.service\n", None),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "instance@1.service",
+                    "[Service]\nType=exec\nUser=absent\nExecStart=/usr/bin/sleep infinity\n",
+                    Some(("exec-failed", "User=absent")),
+                )
+            },
             // One of the two jobs of a cycle is deleted.
             tried(
                 "circle.service",
@@ -512,6 +532,27 @@ fn processes_that_cannot_be_set_up() {
                 &forks("sleep 100 & echo $! >/run/forks-pid.pid"),
                 None,
             ),
+            tried(
+                "command.service",
+                &service("ExecStart=/usr/bin/env no-such-command"),
+                Some((
+                    "command-not-found",
+                    "ExecStart=/usr/bin/env no-such-command",
+                )),
+            ),
+            // Its own status, and it says nothing of a command.
+            tried(
+                "status.service",
+                &service("ExecStart=/usr/bin/bash -c 'echo done; exit 127'"),
+                None,
+            ),
+            // As nginx does it, and a kill is not about the file.
+            tried(
+                "later.service",
+                &forks("(sleep 1; echo $BASHPID >/run/forks-later.pid; sleep 100) &"),
+                None,
+            )
+            .at(20, Fault::Kill(9)),
             tried(
                 "memory.service",
                 &service(&format!(

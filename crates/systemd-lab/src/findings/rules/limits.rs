@@ -45,17 +45,25 @@ impl<'a> Look<'a> {
         }
         let turns = self.crash_loop()?;
         let burst_turns = usize::try_from(burst).ok()?;
-        let delay = Duration::from_micros(self.number("RestartUSec"));
-        let waits = delay.saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX));
+        let factor = u32::try_from(burst).unwrap_or(u32::MAX);
+        let waits = Duration::from_micros(self.number("RestartUSec")).saturating_mul(factor);
         let windows = turns.windows(burst_turns + 1);
-        let fastest = windows
-            .map(|window| window[burst_turns].restarted - window[0].restarted)
+        let seen = windows.map(|window| window[burst_turns].restarted - window[0].restarted);
+        // A loop that is too short to show it: each of its restarts waits for RestartSec= at least.
+        let turn = turns
+            .windows(2)
+            .map(|two| two[1].restarted - two[0].restarted)
             .min();
-        let takes = match fastest {
-            Some(seen) if seen > interval => seen,
-            None if waits >= interval && turns.len() >= LOOP => waits,
+        let takes = match (seen.min(), turn) {
+            (Some(seen), _) => seen,
+            (None, Some(turn)) if turns.len() >= LOOP && waits >= interval => {
+                turn.saturating_mul(factor)
+            }
             _ => return None,
         };
+        if takes <= interval {
+            return None;
+        }
         let rule = Rule::LimitNeverReached {
             burst,
             interval_us: interval.as_micros() as u64,

@@ -29,6 +29,10 @@ const MOUNTING: [&str; 10] = [
 /// How systemd begins its line about why; the one about the step says less.
 const STEP: &str = "Failed at step ";
 
+/// What a shell, and env, end with when there is no such command, and how they say so.
+const NO_COMMAND: i32 = 127;
+const NOT_FOUND: [&str; 2] = ["not found", "No such file or directory"];
+
 /// A program that goes into the background does so when it starts.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
@@ -151,17 +155,25 @@ impl<'a> Look<'a> {
         self.finding(rule, &["OOMPolicy", "MemoryMax"], killed)
     }
 
-    /// systemd.service(5), "PIDFile=".
+    /// systemd.service(5), "PIDFile=". systemd says that the file is not there yet, and waits: many daemons write it a little later.
     pub(super) fn no_pid_file(&self) -> Option<Finding> {
-        if self.text("Type") != "forking"
-            || self.start_timed_out().is_empty()
-                && self
-                    .times(|kind| matches!(kind, EventKind::Failed { .. }))
-                    .is_empty()
-        {
+        if self.text("Type") != "forking" {
             return None;
         }
-        let (at, _) = self.said(|message| message.starts_with("Can't open PID file"))?;
+        let mut missing = None;
+        let at = self.events().find_map(|event| {
+            match &event.kind {
+                EventKind::Manager { message, .. }
+                    if message.starts_with("Can't open PID file") =>
+                {
+                    missing = Some(self.timeline.time_of(event));
+                }
+                EventKind::StateChanged { to, .. } if to == "running" => missing = None,
+                EventKind::Timeout { .. } | EventKind::Failed { .. } => return missing,
+                _ => {}
+            }
+            None
+        })?;
         let file = self.text("PIDFile").to_owned();
         self.finding(Rule::NoPidFile { file }, &["PIDFile"], vec![at])
     }
@@ -228,5 +240,34 @@ impl<'a> Look<'a> {
             timeout_us: self.number(&timeout.replace("Sec", "USec")),
         };
         self.finding(rule, &[setting, timeout], vec![at])
+    }
+
+    /// POSIX, "Exit Status for Commands": a shell and env end with 127 when there is no such command, and say which.
+    pub(super) fn command_not_found(&self) -> Option<Finding> {
+        let mut said = None;
+        let (at, setting) = self.events().find_map(|event| {
+            match &event.kind {
+                EventKind::Log { message, .. }
+                    if NOT_FOUND.iter().any(|it| message.contains(it)) =>
+                {
+                    said = Some(message.clone());
+                }
+                EventKind::ProcessExited {
+                    code,
+                    status: NO_COMMAND,
+                    command,
+                    is_ignored: false,
+                    ..
+                } if code == "exited" => {
+                    let setting = command.as_deref().and_then(|it| it.split('=').next());
+                    let setting = setting.unwrap_or("ExecStart").to_owned();
+                    return Some((self.timeline.time_of(event), setting));
+                }
+                _ => {}
+            }
+            None
+        })?;
+        let rule = Rule::CommandNotFound { message: said? };
+        self.finding(rule, &[&setting, "ExecStart"], vec![at])
     }
 }
