@@ -24,6 +24,9 @@ const WELL: Duration = Duration::from_secs(60);
 /// Delays are longer than they are set by up to the slack of timers; one that is longer by more has grown.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// What a fault causes directly follows within this time.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A hang that lasts this long, with nothing that ends it, was not noticed.
 const LONG_HANG: Duration = Duration::from_secs(30);
 
@@ -399,8 +402,13 @@ impl<'a> Look<'a> {
         let watchdog = self.timeline.duration_property(self.unit, "WatchdogUSec");
         let has_watchdog = watchdog.is_some_and(|limit| !limit.is_zero());
         let changed = self.times(|kind| matches!(kind, EventKind::StateChanged { .. }));
-        let is_left_alone = !changed.iter().any(|at| *at > frozen);
-        if has_watchdog || !is_left_alone || end < frozen + LONG_HANG {
+        let changed = changed.into_iter().find(|at| *at > frozen);
+        // What the plan did later is no one's notice.
+        let is_left_alone = changed.is_none_or(|changed| {
+            let mut harms = self.sources.harms_of(self.unit);
+            harms.any(|(at, _)| frozen < at && at <= changed && changed < at + SOON)
+        });
+        if has_watchdog || !is_left_alone || changed.unwrap_or(end) < frozen + LONG_HANG {
             return None;
         }
         self.finding(Rule::HangUnnoticed, &["Type", "ExecStart"], vec![frozen])

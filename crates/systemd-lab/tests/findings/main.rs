@@ -226,6 +226,7 @@ fn restarts_and_limits() {
 #[test]
 fn stops_and_hangs() {
     let stop = |tried: Tried| tried.at(10, Fault::Stop);
+    let stop_late = |tried: Tried| tried.at(60, Fault::Stop);
     check(
         &[
             stop(tried(
@@ -253,6 +254,24 @@ fn stops_and_hangs() {
                 Some(("hang-unnoticed", "Type=exec")),
             )
             .at(20, Fault::Freeze),
+            stop_late(tried(
+                "late.service",
+                &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
+                Some(("hang-unnoticed", "Type=exec")),
+            ))
+            .at(20, Fault::Freeze),
+            // Someone else looks after it.
+            tried(
+                "cared-for.service",
+                &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
+                None,
+            )
+            .at(20, Fault::Freeze),
+            tried(
+                "carer.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 55; systemctl restart cared-for.service; sleep infinity'"),
+                None,
+            ),
             tried(
                 "watched.service",
                 &service("Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nRestart=on-failure\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 1; done'"),

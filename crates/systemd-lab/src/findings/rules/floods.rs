@@ -7,8 +7,9 @@ use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule};
 
-/// A service that reports its progress does so a few times a second; one whose loop has no pause, as often as it can.
-const NOTIFICATIONS_PER_SECOND: u64 = 20;
+/// A service that reports its progress does so up to ten times a second; one whose loop has no pause, as often as it can: a shell
+/// that starts systemd-notify each time, 30 times.
+const NOTIFICATIONS_PER_SECOND: u64 = 12;
 
 /// For so many whole seconds in succession: a burst at a start or a stop is none.
 const SECONDS: usize = 5;
