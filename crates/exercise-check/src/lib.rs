@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod explanation;
 mod requirement;
 mod subject;
 mod turn;

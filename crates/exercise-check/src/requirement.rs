@@ -6,6 +6,7 @@ use systemd_lab::LabError;
 use systemd_lab::check::report::{self, Planned, Record};
 use systemd_lab::check::{self, Observed};
 
+use crate::explanation;
 use crate::subject::Subject;
 
 /// What a requirement saw, or why nothing can be said.
@@ -44,6 +45,7 @@ pub fn plan(requirements: &[&Requirement]) {
 pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement) {
     let number = number_of(test);
     let seen = (requirement.look)();
+    let seen = seen.map(explanation::explained);
     let requirement = check::Requirement {
         number,
         of: of as u32,

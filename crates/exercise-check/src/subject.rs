@@ -11,6 +11,7 @@ use systemd_lab::diagnosis::{Case, Rule, diagnose};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
+use crate::explanation;
 use crate::turn::Turn;
 use crate::{ADDRESS, host_error};
 
@@ -174,7 +175,11 @@ impl Subject {
         if report::is_wanted() {
             report::append(&Record::Run(Run::new(scenario, &files, result.as_ref())));
         }
-        result.map(Arc::new).map_err(Arc::new)
+        let result = result.map(Arc::new);
+        if let Ok(timeline) = &result {
+            explanation::remember(scenario, &files, timeline);
+        }
+        result.map_err(Arc::new)
     }
 
     /// The oldest systemd that has what the stage is about, where its `exercise.toml` names one.

@@ -39,6 +39,7 @@ mod elf;
 mod error;
 pub mod experiment;
 pub mod findings;
+pub mod fold;
 mod guest;
 mod guest_file;
 mod image;

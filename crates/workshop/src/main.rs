@@ -21,6 +21,7 @@ mod progress;
 mod reset;
 mod run;
 mod shell;
+mod shortened;
 mod starter;
 mod status;
 mod style;

@@ -5,16 +5,18 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use systemd_lab::check::report::{Report, Run};
+use systemd_lab::fold::{Foldable, Folded, folded};
 use systemd_lab::protocol::Event;
 use systemd_lab::{Picture, Timeline, clock_time, describe, picture};
 
 use crate::WrongUsage;
 use crate::check::first_open;
 use crate::exercises::{Exercise, Workshop};
-use crate::style;
+use crate::{shortened, style};
 
 /// What `--svg` takes for standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -31,6 +33,9 @@ pub(crate) struct Arguments {
     /// Only the runs with all of these words in their names.
     #[arg(long, value_name = "WORDS")]
     run: Option<String>,
+    /// Show every line: fold nothing that repeats, and leave nothing out.
+    #[arg(long, conflicts_with = "svg")]
+    full: bool,
 }
 
 /// An event as people are shown it, with the number that they may call it by.
@@ -39,6 +44,8 @@ pub(crate) struct Line<'a> {
     pub(crate) number: usize,
     /// Whole seconds since the run's scenario began.
     seconds: u64,
+    /// The same, exactly.
+    at: Duration,
     pub(crate) event: &'a Event,
     /// What happened.
     pub(crate) text: String,
@@ -57,6 +64,20 @@ impl Line<'_> {
     }
 }
 
+impl Foldable for Line<'_> {
+    fn at(&self) -> Duration {
+        self.at
+    }
+
+    fn unit(&self) -> &str {
+        Line::unit(self)
+    }
+
+    fn text(&self) -> String {
+        self.text.clone()
+    }
+}
+
 /// Shows it.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
     let exercise = chosen(workshop, arguments.exercise.as_deref())?;
@@ -68,7 +89,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
             let shell = format!("cargo workshop shell {number} --at NUMBER");
             anstream::println!(
                 "{}\nLook around at one of these moments: {}",
-                text(&report, &wanted),
+                text(&report, &wanted, arguments.full),
                 style::strong(shell)
             );
             Ok(())
@@ -185,6 +206,7 @@ fn lines<'a>(timeline: &'a Timeline, number: &mut usize) -> Vec<Line<'a>> {
             Some(Line {
                 number: *number,
                 seconds,
+                at: timeline.time_of(event),
                 event,
                 text,
             })
@@ -192,7 +214,7 @@ fn lines<'a>(timeline: &'a Timeline, number: &mut usize) -> Vec<Line<'a>> {
         .collect()
 }
 
-fn text(report: &Report, wanted: &[&Run]) -> String {
+fn text(report: &Report, wanted: &[&Run], full: bool) -> String {
     let mut text = String::new();
     for (run, lines) in numbered(report) {
         if !wanted.iter().any(|wanted| std::ptr::eq(*wanted, run)) {
@@ -207,21 +229,53 @@ fn text(report: &Report, wanted: &[&Run]) -> String {
         } else if lines.is_empty() {
             text += "  Nothing happened.\n";
         }
-        let widest = |of: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(of).max().unwrap_or(0);
-        let number_width = widest(&|line| line.number.to_string().len());
-        let time_width = widest(&|line| clock_time(line.seconds).len());
-        let unit_width = widest(&|line| line.unit().len());
-        for line in &lines {
-            text += &format!(
-                "  {:>number_width$}  {:>time_width$}  {:unit_width$}  {}\n",
-                line.number,
-                clock_time(line.seconds),
-                line.unit(),
-                harmless(&line.text)
-            );
-        }
+        text += &told(&lines, full);
     }
     text
+}
+
+/// The lines of a run. Those that are folded or left out keep their numbers, which are named.
+fn told(lines: &[Line<'_>], full: bool) -> String {
+    let widest = |of: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(of).max().unwrap_or(0);
+    let number_width = widest(&|line| line.number.to_string().len());
+    let time_width = widest(&|line| clock_time(line.seconds).len());
+    let unit_width = widest(&|line| line.unit().len());
+    let row = |line: &Line<'_>| {
+        format!(
+            "  {:>number_width$}  {:>time_width$}  {:unit_width$}  {}",
+            line.number,
+            clock_time(line.seconds),
+            line.unit(),
+            harmless(&line.text)
+        )
+    };
+    if full {
+        return lines.iter().map(|line| row(line) + "\n").collect();
+    }
+    // A row, and the numbers of the lines that it is about.
+    let rows: Vec<(String, usize, usize)> = folded(lines)
+        .into_iter()
+        .map(|one| match one {
+            Folded::Line(line) => (row(line), line.number, line.number),
+            Folded::Same {
+                lines,
+                times,
+                left_out,
+            } => {
+                let [first, last] =
+                    [left_out.first(), left_out.last()].map(|it| it.map_or(0, |line| line.number));
+                let note = shortened::same_again(lines, times, left_out);
+                let note = format!("  {:>number_width$}  {note} (lines {first} to {last})", "");
+                (style::faint(note), first, last)
+            }
+        })
+        .collect();
+    let texts: Vec<String> = rows.iter().map(|(text, ..)| text.clone()).collect();
+    shortened::ends(&texts, |left_out| {
+        let (_, first, _) = rows[left_out.start];
+        let (_, _, last) = rows[left_out.end - 1];
+        format!("lines {first} to {last}")
+    })
 }
 
 /// What a service logs must not steer the terminal.

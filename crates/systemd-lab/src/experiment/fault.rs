@@ -13,8 +13,8 @@ use super::PlanError;
 use crate::names;
 
 const SIGKILL: i32 = 9;
-const SIGCONT: i32 = 18;
-const SIGSTOP: i32 = 19;
+pub(crate) const SIGCONT: i32 = 18;
+pub(crate) const SIGSTOP: i32 = 19;
 
 /// What [`Fault::from_str`] takes, for error texts.
 const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \

@@ -40,6 +40,22 @@ pub(super) fn units(files: &[GuestFile]) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
+/// Instances that units among the files name, of templates among the files: `Wants=w@1.service`.
+pub(super) fn instances(files: &[GuestFile]) -> Vec<String> {
+    let templates = units(files);
+    let texts = texts(files);
+    let settings = texts.iter().flat_map(|(_, text)| unit_file::settings(text));
+    let words = settings.flat_map(|setting| setting.value.split_whitespace());
+    let named = words.filter(|word| {
+        is_unit_name(word)
+            && !word.contains("@.")
+            && !word.contains('%')
+            && templates.contains(&template_of(word))
+    });
+    let named: BTreeSet<String> = named.map(str::to_owned).collect();
+    named.into_iter().collect()
+}
+
 /// Reads them all, and looks at those that systemd will read.
 pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
     // By unit: its own text, and those of its drop-ins.
@@ -91,7 +107,7 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
 }
 
 /// The unit files and drop-ins among these, by their names below systemd's directory.
-pub(super) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
+pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for file in files {
         let Some(name) = in_unit_directory(file.path()) else {

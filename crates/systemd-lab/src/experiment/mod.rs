@@ -33,10 +33,11 @@ mod date;
 mod error;
 mod fault;
 mod files;
-mod fold;
 mod given;
 mod jobs;
+mod outages;
 mod probe;
+mod programs;
 mod requirement;
 mod saved;
 mod span;
@@ -52,8 +53,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use systemd_lab_protocol::Scenario;
+use systemd_lab_protocol::scenario::ProbeTarget;
 
-use crate::findings::{self, Finding, Sources};
+use crate::findings::{self, Asked, Finding, Harm, Sources};
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
 use crate::picture::Picture;
@@ -65,14 +67,16 @@ use given::Given;
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
-pub use fold::{Folded, folded};
+pub(crate) use fault::{SIGCONT, SIGSTOP};
+pub(crate) use files::texts as unit_texts;
 pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
 pub(crate) use jobs::cause_of_stop;
+pub use outages::ListenerOutage;
 pub use probe::Probe;
 pub use requirement::{Requirement, Share, Sign, Wanted};
 pub use saved::{SAVED_VARIABLE, SavedError};
 pub use span::{parse_span, span_text};
-pub use story::Line;
+pub use story::{Detail, Line};
 pub use summary::{
     FaultSummary, JobOutcome, ProbeRecovery, ProbeSummary, Recovery, Summary, UnitSummary,
 };
@@ -251,13 +255,23 @@ impl Experiment {
         let unit = self.main_unit();
         let name = format!("{unit} for {}", span_text(self.length()));
         let mut scenario = Scenario::new(name).go_on_when_refused();
-        for unit in self.units.iter().filter(|unit| !unit.contains("@.")) {
-            scenario = scenario.observe(unit);
+        for unit in self.observed() {
+            scenario = scenario.observe(&unit);
         }
         let preparations = self.given.preparations(unit).into_iter();
         let scenario = preparations.fold(scenario, Scenario::prepare);
         let steps = self.steps().into_iter();
         steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
+    }
+
+    /// The units whose properties are asked for at the end: instances of templates, and no templates.
+    fn observed(&self) -> Vec<String> {
+        let units = self.units.iter().filter(|unit| !unit.contains("@."));
+        let mut units: Vec<String> = units.cloned().collect();
+        let mut instances = files::instances(&self.files);
+        instances.retain(|instance| !units.contains(instance));
+        units.append(&mut instances);
+        units
     }
 
     /// The files that it puts into the guest, for [`Lab::run`].
@@ -327,6 +341,13 @@ impl Experiment {
         }
     }
 
+    /// Names the programs that its unit files start and this lab's guest lacks, with file and line. A run takes place all the same:
+    /// something may put a program there in time, and what systemd does without it may be just what is asked.
+    pub fn guest_warnings(&self, lab: &Lab) -> Vec<String> {
+        let paths = lab.guest_paths();
+        paths.map_or_else(Vec::new, |paths| programs::warnings(&self.files, &paths))
+    }
+
     /// Checks the plan, and runs it.
     ///
     /// # Errors
@@ -349,7 +370,7 @@ impl Experiment {
     /// The timeline as text, for people: plan, then a line for each event that matters, with whole seconds. To keep one in a
     /// file, see [`Self::saved`].
     pub fn text(&self, timeline: &Timeline) -> String {
-        let lines = self.lines(timeline, false);
+        let lines = self.lines(timeline, Detail::Usual);
         self.plan() + "\n" + &story::render(&lines)
     }
 
@@ -376,9 +397,9 @@ impl Experiment {
         }
     }
 
-    /// The timeline, line by line; `logs` adds what services log.
-    pub fn lines(&self, timeline: &Timeline, logs: bool) -> Vec<Line> {
-        story::tell(self, timeline, logs)
+    /// The timeline, line by line.
+    pub fn lines(&self, timeline: &Timeline, detail: Detail) -> Vec<Line> {
+        story::tell(self, timeline, detail)
     }
 
     /// The timeline as a picture, with its faults.
@@ -395,13 +416,28 @@ impl Experiment {
 
     /// What the run shows that the author of its units should know.
     pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
-        let mut sources = Sources::new(self.units.clone(), files::texts(&self.files));
+        let mut sources = Sources::new(self.observed(), files::texts(&self.files));
         for (at, _, planned) in self.faults_that_came(timeline) {
-            let at_us = at.as_micros() as u64;
-            match planned.fault {
-                Fault::Freeze => sources.freezes(&planned.unit, at_us),
-                Fault::Stop | Fault::Restart => sources.stops(&planned.unit),
-                _ => {}
+            let harm = match planned.fault {
+                Fault::Freeze | Fault::KillAll(SIGSTOP) => Harm::Freeze,
+                Fault::Kill(SIGSTOP) => Harm::StopMain,
+                Fault::Thaw | Fault::Kill(SIGCONT) | Fault::KillAll(SIGCONT) => Harm::Continue,
+                Fault::Stop | Fault::Restart => Harm::Stop,
+                _ => Harm::Other,
+            };
+            sources.harms(&planned.unit, at, harm);
+        }
+        for probe in &self.probes {
+            if let Some(unit) = outages::asked_unit(timeline, probe) {
+                sources.asks(Asked {
+                    name: probe.name(),
+                    unit,
+                    is_answered: matches!(
+                        probe.target,
+                        ProbeTarget::Get(_) | ProbeTarget::Ask { .. }
+                    ),
+                    every: probe.every,
+                });
             }
         }
         let mut findings = findings::find(timeline, &sources);

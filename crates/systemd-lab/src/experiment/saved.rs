@@ -11,8 +11,8 @@ use std::{env, fs, io};
 
 use similar::TextDiff;
 
-use super::story::Line;
-use super::{Experiment, story};
+use super::Experiment;
+use super::story::{Detail, Line};
 use crate::compare::{Moment, Tolerance, compare, exact_time};
 use crate::timeline::Timeline;
 
@@ -150,7 +150,7 @@ impl Experiment {
 
     /// All that is kept and compared: not what commands print, as little as what services log.
     fn moments(&self, timeline: &Timeline) -> Vec<Moment> {
-        let lines = story::tell(self, timeline, false);
+        let lines = self.lines(timeline, Detail::Usual);
         let kept = lines.iter().filter(|line| !line.is_output());
         kept.map(Line::moment).collect()
     }

@@ -3,19 +3,26 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::StepOutcome;
-use systemd_lab_protocol::{Event, EventKind};
 
 use super::saved::END;
 use super::{Experiment, PlannedFault, jobs};
 use crate::clock::{clock_time, nearest_second};
 use crate::compare::Moment;
+use crate::fold::Foldable;
 use crate::picture::settled;
 use crate::timeline::Timeline;
 use crate::view::{WARNING, describe};
 
-/// Assignments that would differ from run to run, or come for ever.
-const HIDDEN_ASSIGNMENTS: [&str; 3] = ["MONOTONIC_USEC=", "MAINPID=", "WATCHDOG=1"];
+/// Comes all the while, and says nothing more each time.
+const PING: &str = "WATCHDOG=1";
+
+/// Assignments whose values differ from run to run: a stamp of the clock and a PID. That they are there decides, so it shows.
+const VARYING: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
+
+/// systemd logs at debug level what it does, hundreds of lines for each start: in `--json`.
+const DEBUG: u8 = 7;
 
 /// How a line begins that is a fault.
 const FAULT: &str = "fault: ";
@@ -28,6 +35,18 @@ const MOST_OUTPUT: usize = 10;
 
 /// May say anything: a service's own words.
 const STATUS: &str = "STATUS=";
+
+/// How much a timeline tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What explains what happened. Values that differ from run to run are `…`.
+    Usual,
+    /// What services log and write into `STATUS=`, too.
+    Logs,
+    /// All of it, but for systemd's own debug log: each notification with its values and its sender, each job, each process that
+    /// is sent a signal, each slice, what services log, and what systemd logs at `info` or worse.
+    Full,
+}
 
 /// What happened, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -42,15 +61,6 @@ pub struct Line {
 }
 
 impl Line {
-    #[cfg(test)]
-    pub(super) fn new(at: Duration, unit: &str, text: &str) -> Line {
-        Line {
-            at,
-            unit: unit.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
     /// When it happened, as people read it: the nearest whole second since time 0.
     pub fn seconds(&self) -> u64 {
         nearest_second(self.at)
@@ -85,28 +95,40 @@ impl Line {
     }
 }
 
+impl Foldable for Line {
+    fn at(&self) -> Duration {
+        self.at
+    }
+
+    fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    fn text(&self) -> String {
+        Line::text(self)
+    }
+}
+
 pub(super) fn fault_line(fault: &str) -> String {
     format!("{FAULT}{fault}")
 }
 
 /// All that matters, in order. A notification that says what the unit's line before says is told once.
-pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> Vec<Line> {
+pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail) -> Vec<Line> {
     // What two sources see at once has one order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
+    let is_full = detail == Detail::Full;
     let mut lines: Vec<Line> = Vec::new();
     for (index, event) in timeline.events().iter().enumerate() {
         let unit = event.unit.as_deref().unwrap_or_default();
-        if unit.ends_with(".slice") && unit != experiment.main_unit() {
+        if unit.ends_with(".slice") && unit != experiment.main_unit() && !is_full {
             continue;
         }
         match &event.kind {
             EventKind::Command { status, output, .. } => {
-                lines.extend(command_lines(
-                    timeline.time_of(event),
-                    *status,
-                    output,
-                    logs,
-                ));
+                let at = timeline.time_of(event);
+                let is_whole = detail != Detail::Usual;
+                lines.extend(command_lines(at, *status, output, is_whole));
                 continue;
             }
             EventKind::ScenarioEnded => {
@@ -119,11 +141,15 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
             }
             _ => {}
         }
-        let told = match event.kind {
-            EventKind::JobQueued { .. } => {
-                jobs::unasked(experiment, &timeline, index).map(|text| (unit.to_owned(), text))
+        let told = match &event.kind {
+            EventKind::StepBegan { .. } | EventKind::StepEnded { .. } => {
+                of_step(experiment, &event.kind)
             }
-            _ => words(experiment, event, unit, logs),
+            EventKind::JobQueued { job } => jobs::unasked(experiment, &timeline, index)
+                .or_else(|| is_full.then(|| format!("{job} job queued")))
+                .map(|text| (unit.to_owned(), text)),
+            kind if is_full => full_words(kind).map(|text| (unit.to_owned(), text)),
+            kind => words(kind, detail).map(|text| (unit.to_owned(), text)),
         };
         let Some((unit, text)) = told else {
             continue;
@@ -132,7 +158,7 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, logs: bool) -> 
         let is_notification = matches!(event.kind, EventKind::Notified { .. });
         let mut before = lines.iter().rev().filter(|last| last.unit == unit);
         let repeats = before.next().is_some_and(|last| last.text == text);
-        if !(is_notification && repeats) {
+        if is_full || !is_notification || !repeats {
             lines.push(Line {
                 at: timeline.time_of(event),
                 unit,
@@ -160,14 +186,14 @@ fn hit(planned: &PlannedFault) -> &str {
 }
 
 /// How a command of the plan ended, and what it printed.
-fn command_lines(at: Duration, status: i32, output: &str, logs: bool) -> Vec<Line> {
+fn command_lines(at: Duration, status: i32, output: &str, is_whole: bool) -> Vec<Line> {
     let line = |text: String| Line {
         at,
         unit: String::new(),
         text,
     };
     let mut lines = vec![line(format!("command exited, status {status}"))];
-    let most = if logs { usize::MAX } else { MOST_OUTPUT };
+    let most = if is_whole { usize::MAX } else { MOST_OUTPUT };
     let printed: Vec<&str> = output.lines().collect();
     let shown = printed.iter().take(most);
     lines.extend(shown.map(|text| line(format!("{OUTPUT}{text}"))));
@@ -178,17 +204,13 @@ fn command_lines(at: Duration, status: i32, output: &str, logs: bool) -> Vec<Lin
     lines
 }
 
-fn words(
-    experiment: &Experiment,
-    event: &Event,
-    unit: &str,
-    logs: bool,
-) -> Option<(String, String)> {
-    let text = match &event.kind {
+/// A fault, or its refusal, with the unit that it is aimed at.
+fn of_step(experiment: &Experiment, kind: &EventKind) -> Option<(String, String)> {
+    match kind {
         EventKind::StepBegan { index } => {
             let planned = experiment.fault_of_step(*index)?;
             let text = fault_line(&planned.fault.to_string());
-            return Some((hit(planned).to_owned(), text));
+            Some((hit(planned).to_owned(), text))
         }
         EventKind::StepEnded {
             index,
@@ -196,13 +218,23 @@ fn words(
         } => {
             let planned = experiment.fault_of_step(*index);
             let unit = planned.map_or(experiment.main_unit(), hit);
-            return Some((unit.to_owned(), describe(&event.kind)?));
+            Some((unit.to_owned(), describe(kind)?))
         }
+        other => Some((String::new(), describe(other)?)),
+    }
+}
+
+fn words(kind: &EventKind, detail: Detail) -> Option<String> {
+    let logs = detail == Detail::Logs;
+    Some(match kind {
         EventKind::Notified { assignments, .. } => {
-            let told = assignments.iter().filter_map(|one| match one {
-                hidden if HIDDEN_ASSIGNMENTS.iter().any(|it| hidden.starts_with(it)) => None,
-                status if status.starts_with(STATUS) && !logs => Some(format!("{STATUS}…")),
-                other => Some(other.clone()),
+            let told = assignments.iter().filter_map(|one| {
+                let varies = VARYING.iter().find(|it| one.starts_with(**it));
+                match one {
+                    ping if ping.starts_with(PING) => None,
+                    status if status.starts_with(STATUS) && !logs => Some(format!("{STATUS}…")),
+                    other => Some(varies.map_or_else(|| other.clone(), |name| format!("{name}…"))),
+                }
             });
             let told: Vec<String> = told.collect();
             (!told.is_empty()).then(|| told.join(" "))?
@@ -213,8 +245,26 @@ fn words(
         EventKind::CommandCutOff { .. } => "command did not end before the run did".to_owned(),
         EventKind::ScenarioEnded => END.to_owned(),
         kind => describe(kind)?,
-    };
-    Some((unit.to_owned(), text))
+    })
+}
+
+/// With all that is known of it.
+fn full_words(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::Notified { pid, assignments } => {
+            format!("{} (from PID {pid})", assignments.join(" "))
+        }
+        EventKind::NotificationRefused { message } => {
+            format!("a notification was dropped: {message}")
+        }
+        EventKind::Killing { signal, process } => format!("{signal} sent to {process}"),
+        EventKind::Manager { priority, message } if *priority < DEBUG => {
+            format!("systemd: {}", message.trim_start())
+        }
+        EventKind::UnitFile { priority, .. } if *priority >= DEBUG => return None,
+        EventKind::ScenarioEnded => END.to_owned(),
+        kind => describe(kind)?,
+    })
 }
 
 /// Lines as a table: time, unit, what happened.
@@ -228,4 +278,86 @@ pub(super) fn render(lines: &[Line]) -> String {
         row.trim_end().to_owned() + "\n"
     });
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systemd_lab_protocol::Event;
+    use systemd_lab_protocol::event::Source;
+
+    fn told(kinds: &[EventKind], detail: Detail) -> Vec<String> {
+        let events = kinds.iter().zip(1..).map(|(kind, at_us)| Event {
+            at_us,
+            unit: Some("a.service".to_owned()),
+            source: Source::Agent,
+            kind: kind.clone(),
+        });
+        let experiment = Experiment::new("a.service");
+        let lines = tell(&experiment, &Timeline::new(events.collect()), detail);
+        lines.iter().map(Line::text).collect()
+    }
+
+    fn notified(assignments: &[&str]) -> EventKind {
+        EventKind::Notified {
+            pid: 7,
+            assignments: assignments.iter().map(|one| (*one).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn a_stamp_is_seen_to_be_there_and_its_value_changes_nothing() {
+        let reloads = |stamp: &str| told(&[notified(&["RELOADING=1", stamp])], Detail::Usual);
+        assert_eq!(
+            reloads("MONOTONIC_USEC=123"),
+            ["RELOADING=1 MONOTONIC_USEC=…"]
+        );
+        assert_eq!(reloads("MONOTONIC_USEC=123"), reloads("MONOTONIC_USEC=4"));
+        assert_eq!(
+            told(&[notified(&["RELOADING=1"])], Detail::Usual),
+            ["RELOADING=1"]
+        );
+    }
+
+    #[test]
+    fn in_full_nothing_is_left_out() {
+        let kinds = [
+            EventKind::JobQueued {
+                job: "start".to_owned(),
+            },
+            notified(&["STATUS=one"]),
+            notified(&["STATUS=one"]),
+            notified(&["WATCHDOG=1"]),
+            notified(&["RELOADING=1", "MONOTONIC_USEC=5"]),
+            EventKind::Log {
+                priority: 6,
+                message: "words".to_owned(),
+            },
+            EventKind::Killing {
+                signal: "SIGTERM".to_owned(),
+                process: "bash".to_owned(),
+            },
+            EventKind::JobEnded {
+                job: "start".to_owned(),
+                result: "done".to_owned(),
+            },
+        ];
+        assert_eq!(
+            told(&kinds, Detail::Full),
+            [
+                "start job queued",
+                "STATUS=one (from PID 7)",
+                "STATUS=one (from PID 7)",
+                "WATCHDOG=1 (from PID 7)",
+                "RELOADING=1 MONOTONIC_USEC=5 (from PID 7)",
+                "log: words",
+                "SIGTERM sent to bash",
+                "start job: done",
+            ]
+        );
+        assert_eq!(
+            told(&kinds, Detail::Usual),
+            ["STATUS=…", "RELOADING=1 MONOTONIC_USEC=…", "SIGTERM sent"]
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! What came of an experiment, in figures.
 //!
 //! They are exact: taken from the events' own stamps. An outage lasts from the first attempt that failed to the next one
-//! that succeeded, so it is known no more exactly than the probe's interval.
+//! that succeeded; it begins earlier if nothing listened before. An outage between two attempts is known from the listener.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use systemd_lab_protocol::event::StepOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
+use super::outages::{self, ListenerOutage};
 use super::steps::Purpose;
 use super::{Experiment, PlannedFault, Probe, jobs};
 use crate::timeline::Timeline;
@@ -49,6 +50,9 @@ pub struct ProbeSummary {
     /// The longest time in which it did not answer, after its first answer.
     #[serde(serialize_with = "microseconds", rename = "longest_outage_us")]
     pub longest_outage: Duration,
+    /// Outages, among those above, that no attempt met: the kernel's trace shows that nothing listened. None where the trace shows no
+    /// listener on the probe's address at all.
+    pub between_attempts: Vec<ListenerOutage>,
 }
 
 /// What a fault did.
@@ -144,9 +148,9 @@ impl Summary {
 
 /// A stretch of time in which something was there or not, from its beginning to the next one's.
 #[derive(Debug, Clone, Copy)]
-struct Change {
-    at: Duration,
-    is_up: bool,
+pub(super) struct Change {
+    pub(super) at: Duration,
+    pub(super) is_up: bool,
 }
 
 pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
@@ -155,12 +159,15 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
         .events()
         .last()
         .map_or(Duration::ZERO, |event| timeline.time_of(event));
-    let probed: Vec<Vec<Change>> = experiment
+    let (probed, missed): (Vec<Vec<Change>>, Vec<Vec<ListenerOutage>>) = experiment
         .probes
         .iter()
-        .map(|probe| probe_changes(timeline, probe))
-        .collect();
-    let probes = experiment.probes.iter().zip(&probed);
+        .map(|probe| {
+            let closed = outages::listener_gaps(timeline, probe);
+            outages::with_listener(probe_changes(timeline, probe), closed, probe.every, end)
+        })
+        .unzip();
+    let probes = experiment.probes.iter().zip(&probed).zip(missed);
     let restarts = timeline.of(unit);
     let restarts =
         restarts.filter(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
@@ -175,7 +182,10 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
             experiment.purpose_of(index) == Some(Purpose::Start)
         }),
         probes: probes
-            .map(|(probe, changes)| probe_summary(timeline, &probe.name(), changes, end))
+            .map(|((probe, changes), missed)| ProbeSummary {
+                between_attempts: missed,
+                ..probe_summary(timeline, &probe.name(), changes, end)
+            })
             .collect(),
         faults: fault_summaries(experiment, timeline, &probed),
     }
@@ -267,6 +277,7 @@ fn probe_summary(
         availability,
         outages: outages.len(),
         longest_outage: outages.into_iter().max().unwrap_or_default(),
+        between_attempts: Vec::new(),
     }
 }
 

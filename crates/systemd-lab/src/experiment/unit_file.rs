@@ -136,10 +136,7 @@ const NEWER: [(&str, u32); 7] = [
 
 /// The place where the setting belongs, the version that it came with, or a similar name.
 fn why_unknown(known: &HashSet<(&'static str, &'static str)>, section: &str, name: &str) -> String {
-    let elsewhere = known.iter().filter(|(_, other)| *other == name);
-    let places: Vec<&str> = elsewhere.map(|(section, _)| *section).collect();
-    let place = COMMON.into_iter().find(|common| places.contains(common));
-    if let Some(place) = place.or_else(|| places.into_iter().min()) {
+    if let Some(place) = section_of(name) {
         return format!(": it belongs in [{place}]");
     }
     if let Some((_, version)) = NEWER.iter().find(|(newer, _)| *newer == name) {
@@ -149,6 +146,14 @@ fn why_unknown(known: &HashSet<(&'static str, &'static str)>, section: &str, nam
         .iter()
         .filter(|(in_section, _)| *in_section == section);
     hint(name, names.map(|(_, name)| *name), |it| format!("{it}="))
+}
+
+/// The section that knows this setting, if one does.
+pub(crate) fn section_of(name: &str) -> Option<&'static str> {
+    let places = settings_of_dump().filter(|(_, other)| *other == name);
+    let places: Vec<&str> = places.map(|(section, _)| section).collect();
+    let common = COMMON.into_iter().find(|common| places.contains(common));
+    common.or_else(|| places.into_iter().min())
 }
 
 /// Pairs of section and setting; a section alone has an empty setting.

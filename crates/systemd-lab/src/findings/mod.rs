@@ -6,6 +6,7 @@
 
 mod machine;
 mod rules;
+mod run;
 mod source;
 mod words;
 
@@ -16,7 +17,8 @@ use systemd_lab_protocol::event::MachineEnd;
 
 use crate::timeline::Timeline;
 
-pub(crate) use source::Sources;
+pub use run::of_run;
+pub(crate) use source::{Asked, Harm, Sources};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -69,6 +71,8 @@ pub enum Rule {
     },
     /// systemd dropped a notification because of `NotifyAccess=`.
     NotificationDropped {
+        /// What never came: `READY=1` or `WATCHDOG=1`.
+        assignment: String,
         /// The setting's effective value.
         access: String,
     },
@@ -112,9 +116,48 @@ pub enum Rule {
         other: String,
     },
     /// A start job failed because that of another unit did.
-    DependencyFailed,
+    DependencyFailed {
+        /// That unit, if it is known.
+        other: Option<String>,
+    },
     /// A condition or an assert was not met: nothing was started.
     ConditionUnmet {
+        /// systemd's own words.
+        message: String,
+    },
+    /// systemd deleted the unit's job, because units wait for each other.
+    OrderingCycle,
+    /// A path or a socket unit started the service again and again, up to the start limit.
+    TriggeredTooOften {
+        /// That unit.
+        by: String,
+    },
+    /// Nothing makes a timer fire for the first time.
+    TimerNeverFires {
+        /// The service.
+        service: String,
+    },
+    /// The main process ended well at once, and left others that systemd then stopped.
+    GoesIntoBackground {
+        /// `Type=`
+        kind: String,
+    },
+    /// A command such as `ExecStop=` did not end in time.
+    CommandTimedOut {
+        /// The setting.
+        command: String,
+        /// `TimeoutStartSec` or `TimeoutStopSec`.
+        timeout: String,
+        /// Its value, in microseconds.
+        timeout_us: u64,
+    },
+    /// A shell or env did not find a command.
+    CommandNotFound {
+        /// Its own words.
+        message: String,
+    },
+    /// systemd could not read what it needs to start a process.
+    ResourcesFailed {
         /// systemd's own words.
         message: String,
     },
@@ -129,6 +172,10 @@ pub enum Rule {
     OutOfMemory {
         /// `OOMPolicy=`
         policy: String,
+        /// `Restart=`
+        restart: String,
+        /// What systemd made of it.
+        outcome: OomOutcome,
     },
     /// `Type=forking`, and its PID file was not there.
     NoPidFile {
@@ -167,6 +214,75 @@ pub enum Rule {
         /// When the run ended, in microseconds, if that was early because the rest would have taken too long.
         cut_us: Option<u64>,
     },
+    /// A crash loop, and a start limit that its restarts are too slow for.
+    LimitNeverReached {
+        /// `StartLimitBurst=`
+        burst: u64,
+        /// `StartLimitIntervalSec=`, in microseconds.
+        interval_us: u64,
+        /// How long so many restarts take at least, in microseconds.
+        takes_us: u64,
+    },
+    /// systemd ignores a setting, because it belongs in another section.
+    SettingInWrongSection {
+        /// The setting.
+        setting: String,
+        /// Where it is.
+        section: String,
+        /// Where it belongs.
+        belongs: String,
+    },
+    /// `WatchdogSec=` is set, and nothing sends `WATCHDOG=1`.
+    WatchdogNeverFed {
+        /// `WatchdogSec=`, in microseconds.
+        limit_us: u64,
+    },
+    /// The watchdog ended a service that answered.
+    WatchdogEndsAnswering {
+        /// The probe that was answered.
+        probe: String,
+        /// `WatchdogSec=`, in microseconds.
+        limit_us: u64,
+        /// How long before the last `WATCHDOG=1` had come, in microseconds.
+        since_us: u64,
+    },
+    /// `WATCHDOG=1` goes on while the service does not work.
+    WatchdogFedRegardless {
+        /// The probe that was not answered; none if the main process was stopped.
+        probe: Option<String>,
+        /// For how long, in microseconds.
+        for_us: u64,
+    },
+    /// Notifications come without a pause.
+    NotificationFlood {
+        /// What most of them say, e.g. `STATUS=`.
+        assignment: String,
+        /// How many came each second.
+        per_second: u64,
+    },
+    /// More log lines than journald takes.
+    LogFlood {
+        /// How many lines came.
+        lines: u64,
+        /// In how much time, in microseconds.
+        over_us: u64,
+        /// How many journald takes.
+        most: u64,
+        /// In how much time, in microseconds.
+        interval_us: u64,
+    },
+}
+
+/// What systemd made of an OOM kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OomOutcome {
+    /// It restarted the unit.
+    Restarted,
+    /// The unit failed, and stayed so.
+    NotRestarted,
+    /// The unit went on without the process.
+    WentOn,
 }
 
 impl Rule {
@@ -178,7 +294,12 @@ impl Rule {
             | Rule::StepsNeverReset { .. }
             | Rule::StopSignalIgnored { .. }
             | Rule::StopCountsAsFailure { .. }
-            | Rule::HangUnnoticed => Severity::Warning,
+            | Rule::HangUnnoticed
+            | Rule::LimitNeverReached { .. }
+            | Rule::WatchdogEndsAnswering { .. }
+            | Rule::WatchdogFedRegardless { .. }
+            | Rule::NotificationFlood { .. }
+            | Rule::LogFlood { .. } => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -1,5 +1,11 @@
 //! The rules, each with what it rests on.
 
+mod floods;
+mod limits;
+mod processes;
+mod starts;
+mod watchdog;
+
 use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
@@ -18,14 +24,11 @@ const WELL: Duration = Duration::from_secs(60);
 /// Delays are longer than they are set by up to the slack of timers; one that is longer by more has grown.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// What a fault causes directly follows within this time.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A hang that lasts this long, with nothing that ends it, was not noticed.
 const LONG_HANG: Duration = Duration::from_secs(30);
-
-/// Statuses of processes that systemd could not set up: systemd.exec(5), "Process Exit Codes".
-const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
-
-/// How systemd begins its line about why; the one about the step says less.
-const STEP: &str = "Failed at step ";
 
 /// All that can be said of one unit.
 pub(super) fn of_unit<'a>(
@@ -38,25 +41,39 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 18] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 32] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::notification_dropped,
         Look::reload_without_stamp,
         Look::reload_never_ends,
         Look::default_start_limit,
+        Look::limit_never_reached,
+        Look::setting_in_wrong_section,
         Look::steps_never_reset,
         Look::stop_signal_ignored,
         Look::stop_counts_as_failure,
         Look::stopped_by_dependency,
         Look::dependency_failed,
         Look::condition_unmet,
+        Look::ordering_cycle,
+        Look::triggered_too_often,
+        Look::timer_never_fires,
+        Look::resources_failed,
         Look::exec_failed,
         Look::out_of_memory,
         Look::no_pid_file,
         Look::no_bus_name,
+        Look::goes_into_background,
+        Look::command_timed_out,
+        Look::command_not_found,
         Look::timer_finds_active_service,
         Look::hang_unnoticed,
+        Look::watchdog_never_fed,
+        Look::watchdog_ends_answering,
+        Look::watchdog_fed_regardless,
+        Look::notification_flood,
+        Look::log_flood,
     ];
     rules.iter().filter_map(|rule| rule(&look)).collect()
 }
@@ -164,16 +181,17 @@ impl<'a> Look<'a> {
     fn notification_dropped(&self) -> Option<Finding> {
         let dropped = self.times(|kind| matches!(kind, EventKind::NotificationRefused { .. }));
         // One that came from a child beside those that counted does no harm.
-        let matters = self.notified("READY=1").is_empty();
-        if dropped.is_empty() || !matters {
-            return None;
-        }
-        let access = self.text("NotifyAccess").to_owned();
-        self.finding(
-            Rule::NotificationDropped { access },
-            &["NotifyAccess", "Type"],
-            dropped,
-        )
+        let assignment = match (self.notified("READY=1").is_empty(), self.is_never_fed()) {
+            _ if dropped.is_empty() => return None,
+            (true, _) => "READY=1",
+            (false, true) => "WATCHDOG=1",
+            (false, false) => return None,
+        };
+        let rule = Rule::NotificationDropped {
+            assignment: assignment.to_owned(),
+            access: self.text("NotifyAccess").to_owned(),
+        };
+        self.finding(rule, &["NotifyAccess", "Type"], dropped)
     }
 
     /// sd_notify(3), "RELOADING=1": with Type=notify-reload, MONOTONIC_USEC= must come in the same message.
@@ -226,7 +244,11 @@ impl<'a> Look<'a> {
                 ],
             )
             .is_some();
-        if hit.is_empty() || !is_default || is_written {
+        // Starts that the plan, a socket or a path asked for are another thing.
+        let is_restarted = self
+            .events()
+            .any(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
+        if hit.is_empty() || !is_default || is_written || !is_restarted {
             return None;
         }
         let rule = Rule::DefaultStartLimit { burst, interval_us };
@@ -339,132 +361,12 @@ impl<'a> Look<'a> {
             setting: setting.to_owned(),
             other: other.to_owned(),
         };
-        self.finding(rule, &[setting, "Restart"], vec![at])
-    }
-
-    /// systemd.unit(5), "Requires=".
-    fn dependency_failed(&self) -> Option<Finding> {
-        let failed = self.times(
-            |kind| matches!(kind, EventKind::JobEnded { job, result } if job == "start" && result == "dependency"),
-        );
-        (!failed.is_empty())
-            .then(|| {
-                self.finding(
-                    Rule::DependencyFailed,
-                    &["Requires", "BindsTo", "Requisite"],
-                    failed,
-                )
-            })
-            .flatten()
-    }
-
-    /// systemd.unit(5), "Conditions and Asserts".
-    fn condition_unmet(&self) -> Option<Finding> {
-        let (at, message) = self.said(|message| {
-            [
-                "unmet condition",
-                "Condition check resulted in",
-                "asserts failed",
-                "unmet assertion",
-            ]
-            .iter()
-            .any(|words| message.contains(words))
-        })?;
-        let named = message.split_whitespace().find_map(|word| {
-            word.split_once('=')
-                .map(|(name, _)| name.trim_start_matches('('))
-        });
-        let rule = Rule::ConditionUnmet {
-            message: message.to_owned(),
-        };
-        self.finding(rule, &[named.unwrap_or("ConditionPathExists")], vec![at])
-    }
-
-    /// systemd.exec(5), "Process Exit Codes".
-    fn exec_failed(&self) -> Option<Finding> {
-        let (at, status, command) = self.events().find_map(|event| match &event.kind {
-            EventKind::ProcessExited {
-                code,
-                status,
-                command,
-                is_ignored: false,
-                ..
-            } if code == "exited" && SETUP_FAILED.contains(status) => {
-                Some((self.timeline.time_of(event), *status, command.clone()))
-            }
-            _ => None,
-        })?;
-        // Its own words come from the process that failed, which logs as systemd: else the service itself ended so.
-        let said = |wanted: &dyn Fn(&str) -> bool| {
-            self.events().find_map(|event| match &event.kind {
-                EventKind::Manager { priority, message } if *priority <= 4 && wanted(message) => {
-                    Some(message.clone())
-                }
-                _ => None,
-            })
-        };
-        let step = said(&|message| message.starts_with(STEP))?;
-        let message = said(&|message| {
-            message.starts_with("Failed to ")
-                && !message.starts_with(STEP)
-                && !message.starts_with("Failed to start ")
-        });
-        let setting = command.as_deref().and_then(|it| it.split('=').next());
-        let rule = Rule::ExecFailed {
-            status: exit_status(status),
-            message: message.unwrap_or(step),
-        };
-        let decides = match status {
-            203 => setting.unwrap_or("ExecStart"),
-            216 => "Group",
-            217 => "User",
-            200 => "WorkingDirectory",
-            226 => "ReadWritePaths",
-            243 => "LoadCredential",
-            _ => setting.unwrap_or("ExecStart"),
-        };
-        self.finding(rule, &[decides, "ExecStart"], vec![at])
-    }
-
-    /// systemd.service(5), "OOMPolicy=".
-    fn out_of_memory(&self) -> Option<Finding> {
-        let killed = self.times(
-            |kind| matches!(kind, EventKind::Manager { message, .. } if message.contains("killed by the OOM killer")),
-        );
-        if killed.is_empty() {
-            return None;
-        }
-        let policy = self.text("OOMPolicy").to_owned();
-        self.finding(
-            Rule::OutOfMemory { policy },
-            &["OOMPolicy", "MemoryMax"],
-            killed,
-        )
-    }
-
-    /// systemd.service(5), "PIDFile=".
-    fn no_pid_file(&self) -> Option<Finding> {
-        if self.text("Type") != "forking"
-            || self.start_timed_out().is_empty()
-                && self
-                    .times(|kind| matches!(kind, EventKind::Failed { .. }))
-                    .is_empty()
-        {
-            return None;
-        }
-        let (at, _) = self.said(|message| message.starts_with("Can't open PID file"))?;
-        let file = self.text("PIDFile").to_owned();
-        self.finding(Rule::NoPidFile { file }, &["PIDFile"], vec![at])
-    }
-
-    /// systemd.service(5), "BusName=".
-    fn no_bus_name(&self) -> Option<Finding> {
-        let timed_out = self.start_timed_out();
-        if self.text("Type") != "dbus" || timed_out.is_empty() {
-            return None;
-        }
-        let name = self.text("BusName").to_owned();
-        self.finding(Rule::NoBusName { name }, &["BusName", "Type"], timed_out)
+        let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
+        let place = self.sources.setting_with(self.unit, setting, names_it);
+        Some(Finding {
+            place: place.or_else(|| self.sources.setting(self.unit, "Restart")),
+            ..Finding::new(self.unit, rule, [at])
+        })
     }
 
     /// systemd.timer(5): a timer only starts its unit, and one that is active is not started.
@@ -495,14 +397,18 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "WatchdogSec=": without it, a service whose processes are alive is well.
     fn hang_unnoticed(&self) -> Option<Finding> {
-        let frozen_us = self.sources.frozen(self.unit)?;
-        let frozen = Duration::from_micros(frozen_us);
+        let frozen = self.sources.frozen(self.unit)?;
         let end = self.timeline.time_of(self.timeline.events().last()?);
         let watchdog = self.timeline.duration_property(self.unit, "WatchdogUSec");
         let has_watchdog = watchdog.is_some_and(|limit| !limit.is_zero());
         let changed = self.times(|kind| matches!(kind, EventKind::StateChanged { .. }));
-        let is_left_alone = !changed.iter().any(|at| *at > frozen);
-        if has_watchdog || !is_left_alone || end < frozen + LONG_HANG {
+        let changed = changed.into_iter().find(|at| *at > frozen);
+        // What the plan did later is no one's notice.
+        let is_left_alone = changed.is_none_or(|changed| {
+            let mut harms = self.sources.harms_of(self.unit);
+            harms.any(|(at, _)| frozen < at && at <= changed && changed < at + SOON)
+        });
+        if has_watchdog || !is_left_alone || changed.unwrap_or(end) < frozen + LONG_HANG {
             return None;
         }
         self.finding(Rule::HangUnnoticed, &["Type", "ExecStart"], vec![frozen])

@@ -1,7 +1,35 @@
 //! The unit files of a run, for findings that name the line that decides.
 
+use std::time::Duration;
+
 use super::Place;
 use crate::experiment::unit_file;
+
+/// What a plan did to a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// All its processes hang.
+    Freeze,
+    /// Its main process hangs.
+    StopMain,
+    /// They go on.
+    Continue,
+    /// It was stopped or restarted.
+    Stop,
+    /// Anything else, e.g. a kill.
+    Other,
+}
+
+/// A probe of the plan, and the unit that it asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) name: String,
+    pub(crate) unit: String,
+    /// Whether the service itself answers, and not the kernel for it.
+    pub(crate) is_answered: bool,
+    /// How late the probe may know that the service does not answer: its interval.
+    pub(crate) every: Duration,
+}
 
 /// The units of a run, and what their files say.
 #[derive(Debug, Default)]
@@ -9,10 +37,9 @@ pub(crate) struct Sources {
     units: Vec<String>,
     /// Name (`my.service`, `my.service.d/x.conf`) and text, in the order in which systemd reads them.
     files: Vec<(String, String)>,
-    /// Units whose processes a fault has stopped for good, and when, in microseconds.
-    frozen: Vec<(String, u64)>,
-    /// Units that a fault has stopped or restarted.
-    stopped: Vec<String>,
+    /// What was done to which unit, and when, in order.
+    harms: Vec<(String, Duration, Harm)>,
+    asked: Vec<Asked>,
 }
 
 impl Sources {
@@ -24,47 +51,109 @@ impl Sources {
         }
     }
 
-    pub(crate) fn freezes(&mut self, unit: &str, at_us: u64) {
-        self.frozen.push((unit.to_owned(), at_us));
+    pub(crate) fn harms(&mut self, unit: &str, at: Duration, harm: Harm) {
+        self.harms.push((unit.to_owned(), at, harm));
     }
 
-    pub(crate) fn stops(&mut self, unit: &str) {
-        self.stopped.push(unit.to_owned());
+    pub(crate) fn asks(&mut self, asked: Asked) {
+        self.asked.push(asked);
     }
 
     pub(crate) fn units(&self) -> &[String] {
         &self.units
     }
 
-    pub(super) fn frozen(&self, unit: &str) -> Option<u64> {
-        let mut frozen = self.frozen.iter();
-        frozen.find(|(it, _)| it == unit).map(|(_, at_us)| *at_us)
+    /// What the plan did to this unit.
+    pub(super) fn harms_of<'a>(
+        &'a self,
+        unit: &'a str,
+    ) -> impl DoubleEndedIterator<Item = (Duration, Harm)> + 'a {
+        let harms = self.harms.iter().filter(move |(it, ..)| it == unit);
+        harms.map(|(_, at, harm)| (*at, *harm))
+    }
+
+    /// The probes that ask this unit.
+    pub(super) fn asking<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a Asked> + 'a {
+        self.asked.iter().filter(move |asked| asked.unit == unit)
+    }
+
+    /// Since when all processes of the unit hang for good, if they do.
+    pub(super) fn frozen(&self, unit: &str) -> Option<Duration> {
+        let mut frozen = None;
+        for (at, harm) in self.harms_of(unit) {
+            match harm {
+                Harm::Freeze => frozen = frozen.or(Some(at)),
+                Harm::Continue => frozen = None,
+                _ => {}
+            }
+        }
+        frozen
+    }
+
+    /// Whether a fault made processes of the unit hang before this time.
+    pub(super) fn hangs_at(&self, unit: &str, time: Duration) -> bool {
+        let mut before = self.harms_of(unit).filter(|(at, _)| *at <= time);
+        before.any(|(_, harm)| matches!(harm, Harm::Freeze | Harm::StopMain))
     }
 
     pub(super) fn is_stopped_by_plan(&self, unit: &str) -> bool {
-        self.stopped.iter().any(|it| it == unit)
+        self.harms_of(unit).any(|(_, harm)| harm == Harm::Stop)
     }
 
     /// The last line that sets this in the unit's own file, its template's or a drop-in. An empty value takes back what came
     /// before.
     pub(super) fn setting(&self, unit: &str, name: &str) -> Option<Place> {
-        let mut found = None;
+        self.settings(unit, name).pop().map(|(place, _)| place)
+    }
+
+    /// The first line that sets this and has a value like that, of settings that may be there many times.
+    pub(super) fn setting_with(
+        &self,
+        unit: &str,
+        name: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<Place> {
+        let mut settings = self.settings(unit, name).into_iter();
+        settings.find_map(|(place, value)| wanted(&value).then_some(place))
+    }
+
+    /// The lines that set this and count, with their values.
+    fn settings(&self, unit: &str, name: &str) -> Vec<(Place, String)> {
+        let mut found = Vec::new();
         for (file, text) in &self.files {
             let of = file.split_once(".d/").map_or(file.as_str(), |(of, _)| of);
             if of != unit && of != crate::experiment::template_of(unit) {
                 continue;
             }
             for setting in unit_file::settings(text) {
-                if setting.name == name {
-                    found = (!setting.value.is_empty()).then(|| Place {
-                        file: file.clone(),
-                        line: setting.line,
-                        text: format!("{}={}", setting.name, setting.value),
-                    });
+                if setting.name != name {
+                    continue;
                 }
+                if setting.value.is_empty() {
+                    found.clear();
+                    continue;
+                }
+                let place = Place {
+                    file: file.clone(),
+                    line: setting.line,
+                    text: format!("{}={}", setting.name, setting.value),
+                };
+                found.push((place, setting.value.to_owned()));
             }
         }
         found
+    }
+
+    /// A line of a file that systemd names by its path in the guest.
+    pub(super) fn line(&self, path: &str, line: usize) -> Option<Place> {
+        let mut files = self.files.iter();
+        let (file, text) = files.find(|(file, _)| path.ends_with(&format!("/{file}")))?;
+        let text = text.lines().nth(line.checked_sub(1)?)?;
+        Some(Place {
+            file: file.clone(),
+            line,
+            text: text.trim().to_owned(),
+        })
     }
 
     /// The first of these settings that is written.

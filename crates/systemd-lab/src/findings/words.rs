@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use systemd_lab_protocol::event::MachineEnd;
 
-use super::{Finding, Rule};
+use super::{Finding, OomOutcome, Rule};
 use crate::experiment::span_text;
 use crate::view::machine_end_text;
 
@@ -20,8 +20,8 @@ impl Finding {
                 "{unit} sent READY=1 {} before it listened on {address}: units that wait for it find a closed door",
                 span(*later_us)
             ),
-            Rule::NotificationDropped { access } => format!(
-                "systemd dropped READY=1 of {unit}, because NotifyAccess={access} does not accept it from the process that sent it"
+            Rule::NotificationDropped { assignment, access } => format!(
+                "systemd dropped {assignment} of {unit}, because NotifyAccess={access} does not accept it from the process that sent it"
             ),
             Rule::ReloadWithoutStamp => format!(
                 "{unit} is a Type=notify-reload service, and sent RELOADING=1 without MONOTONIC_USEC= in the same message: systemd can't tell which reload it belongs to"
@@ -52,16 +52,58 @@ impl Finding {
             Rule::StoppedByDependency { setting, other } => format!(
                 "{unit} was not restarted, whatever Restart= says: {setting}={other} queued a stop job for it, and a stop job forbids a restart"
             ),
-            Rule::DependencyFailed => format!(
-                "{unit} was never started, because a unit that it depends on failed once. A later restart of that unit does not start {unit}"
+            Rule::DependencyFailed { other } => format!(
+                "{unit} was never started, because {} failed once. A later restart of that unit does not start {unit}",
+                match other {
+                    Some(other) => format!("{other}, which it depends on,"),
+                    None => "a unit that it depends on".to_owned(),
+                }
             ),
+            Rule::OrderingCycle => format!(
+                "systemd deleted a job of {unit}, because units wait for each other in an ordering cycle"
+            ),
+            Rule::TriggeredTooOften { by } => format!(
+                "{by} started {unit} again each time that it ended, until systemd gave up on both at the start limit"
+            ),
+            Rule::TimerNeverFires { service } => {
+                format!("{unit} never starts {service}: nothing makes it fire for the first time")
+            }
+            Rule::GoesIntoBackground { kind } => format!(
+                "the program of {unit} went into the background: with Type={kind} its first process is the service, and systemd stopped the others when that one ended"
+            ),
+            Rule::CommandTimedOut {
+                command,
+                timeout,
+                timeout_us,
+            } => format!(
+                "{command}= of {unit} did not end within {timeout}={}",
+                span(*timeout_us)
+            ),
+            Rule::CommandNotFound { message } => format!(
+                "{unit} ended with status 127, because it starts a command that is not there: {}",
+                message.escape_debug()
+            ),
+            Rule::ResourcesFailed { message } => {
+                format!("systemd could not start {unit}: {message}")
+            }
             Rule::ConditionUnmet { message } => format!("systemd did not start {unit}: {message}"),
             Rule::ExecFailed { status, message } => {
                 format!("systemd could not set up a process of {unit} (status {status}): {message}")
             }
-            Rule::OutOfMemory { policy } => format!(
-                "the kernel's OOM killer ended a process of {unit}; OOMPolicy={policy} decides what follows"
-            ),
+            Rule::OutOfMemory {
+                policy,
+                restart,
+                outcome,
+            } => {
+                let outcome = match outcome {
+                    OomOutcome::Restarted => "systemd restarted it",
+                    OomOutcome::NotRestarted => "it failed and was not restarted",
+                    OomOutcome::WentOn => "the unit went on without that process",
+                };
+                format!(
+                    "the kernel's OOM killer ended a process of {unit}; with OOMPolicy={policy} and Restart={restart}, {outcome}"
+                )
+            }
             Rule::NoPidFile { file } => {
                 format!("{unit} is a Type=forking service, and did not write its PID file {file}")
             }
@@ -102,6 +144,61 @@ impl Finding {
             Rule::HangUnnoticed => format!(
                 "{unit} hung, and systemd did not notice: for systemd a process that is alive is well"
             ),
+            Rule::LimitNeverReached {
+                burst,
+                interval_us,
+                takes_us,
+            } => format!(
+                "systemd will never give up on {unit}, which is in a crash loop: StartLimitBurst={burst} restarts take {}, and StartLimitIntervalSec={} is shorter",
+                span(*takes_us),
+                span(*interval_us)
+            ),
+            Rule::SettingInWrongSection {
+                setting,
+                section,
+                belongs,
+            } => format!(
+                "systemd ignores {setting}= of {unit}, because it is in [{section}]: it belongs in [{belongs}]"
+            ),
+            Rule::WatchdogNeverFed { limit_us } => format!(
+                "{unit} has WatchdogSec={}, and never sent WATCHDOG=1: systemd ends it each time, however well it is",
+                span(*limit_us)
+            ),
+            Rule::WatchdogEndsAnswering {
+                probe,
+                limit_us,
+                since_us,
+            } => format!(
+                "the watchdog ended {unit} although {probe} was answered: its last WATCHDOG=1 had come {} before, and WatchdogSec={} allows no more",
+                span(*since_us),
+                span(*limit_us)
+            ),
+            Rule::WatchdogFedRegardless { probe, for_us } => {
+                let silent = match probe {
+                    Some(probe) => format!("{probe} was not answered"),
+                    None => "its main process was stopped".to_owned(),
+                };
+                format!(
+                    "{unit} sent WATCHDOG=1 for {} while {silent}: what sends it does not test the service",
+                    span(*for_us)
+                )
+            }
+            Rule::NotificationFlood {
+                assignment,
+                per_second,
+            } => format!(
+                "{unit} sends notifications without a pause, {per_second} each second, most of them {assignment}: systemd handles each one"
+            ),
+            Rule::LogFlood {
+                lines,
+                over_us,
+                most,
+                interval_us,
+            } => format!(
+                "{unit} logged {lines} lines in {}: journald takes {most} in {} and drops the rest",
+                span(*over_us),
+                span(*interval_us)
+            ),
         }
     }
 
@@ -132,17 +229,38 @@ impl Finding {
             Rule::StoppedByDependency { .. } => {
                 "if the other unit's end should not stop this one, use Wants= with After= instead"
             }
-            Rule::DependencyFailed => {
+            Rule::DependencyFailed { .. } => {
                 "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
             }
             Rule::ConditionUnmet { .. } => {
                 "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
             }
+            Rule::OrderingCycle => {
+                "remove one of the After= and Before= that make the cycle; the timeline names its units"
+            }
+            Rule::TriggeredTooOften { .. } => {
+                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. One that fails before leaves it there"
+            }
+            Rule::TimerNeverFires { .. } => {
+                "add OnActiveSec= or OnBootSec= for the first time; OnUnitActiveSec= counts from an activation of the service, and a date must be in the future"
+            }
+            Rule::GoesIntoBackground { .. } => {
+                "let the program run in the foreground, or use Type=forking with PIDFile="
+            }
+            Rule::CommandTimedOut { .. } => {
+                "find out what the command waits for, or give it more time"
+            }
+            Rule::CommandNotFound { .. } => {
+                "put the command into the guest as a file, or add the Debian package that brings it"
+            }
+            Rule::ResourcesFailed { .. } => {
+                "put the file into the guest, or begin its path with - if the service can do without it"
+            }
             Rule::ExecFailed { .. } => {
                 "make what the line names exist in the guest, or correct the line"
             }
             Rule::OutOfMemory { .. } => {
-                "give the service more memory, or find out what takes it; Restart=on-failure restarts it after an OOM kill unless OOMPolicy=continue"
+                "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
             }
             Rule::NoPidFile { .. } => {
                 "write the PID file before the first process ends, at the path that PIDFile= names; or run in the foreground with Type=exec"
@@ -167,6 +285,23 @@ impl Finding {
             Rule::ProcessorBusy { .. } => {
                 "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
             }
+            Rule::LimitNeverReached { .. } => {
+                "make StartLimitIntervalSec= longer than StartLimitBurst= restarts take; if systemd should go on forever, say so with StartLimitIntervalSec=0"
+            }
+            Rule::SettingInWrongSection { .. } => "move the line",
+            Rule::WatchdogNeverFed { .. } => {
+                "send WATCHDOG=1 at least every half of WatchdogSec= (WATCHDOG_USEC in the environment says how long it is), or remove WatchdogSec="
+            }
+            Rule::WatchdogEndsAnswering { .. } => {
+                "send WATCHDOG=1 every half of WatchdogSec= as long as the self-test succeeds, or make WatchdogSec= longer than the self-test takes"
+            }
+            Rule::WatchdogFedRegardless { .. } => {
+                "send WATCHDOG=1 only after a self-test that goes the way a request goes, from the process that serves"
+            }
+            Rule::NotificationFlood { .. } => {
+                "wait between two notifications, or send one only when something has changed"
+            }
+            Rule::LogFlood { .. } => "wait before trying again, or log what repeats once",
         }
     }
 
@@ -185,16 +320,32 @@ impl Finding {
             Rule::StopSignalIgnored { .. } => "systemd.kill(5), \"KillSignal=\"",
             Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
             Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
-            Rule::DependencyFailed => "systemd.unit(5), \"Requires=\"",
+            Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
+            Rule::TriggeredTooOften { .. } => "systemd.path(5), \"PathExists=\"",
+            Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
+            Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
+            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
+            Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
+            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
+            Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",
             Rule::ExecFailed { .. } => "systemd.exec(5), \"Process Exit Codes\"",
             Rule::OutOfMemory { .. } => "systemd.service(5), \"OOMPolicy=\"",
             Rule::NoPidFile { .. } => "systemd.service(5), \"PIDFile=\"",
             Rule::NoBusName { .. } => "systemd.service(5), \"BusName=\"",
             Rule::TimerFindsActiveService { .. } => "systemd.timer(5), \"Description\"",
-            Rule::HangUnnoticed => "systemd.service(5), \"WatchdogSec=\"",
             Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
             Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
+            Rule::HangUnnoticed
+            | Rule::WatchdogNeverFed { .. }
+            | Rule::WatchdogEndsAnswering { .. } => "systemd.service(5), \"WatchdogSec=\"",
+            Rule::LimitNeverReached { .. } => {
+                "systemd.unit(5), \"StartLimitIntervalSec=interval, StartLimitBurst=burst\""
+            }
+            Rule::SettingInWrongSection { .. } => "systemd.unit(5), \"Description\"",
+            Rule::WatchdogFedRegardless { .. } => "sd_notify(3), \"WATCHDOG=1\"",
+            Rule::NotificationFlood { .. } => "sd_notify(3), \"Description\"",
+            Rule::LogFlood { .. } => "journald.conf(5), \"RateLimitIntervalSec=, RateLimitBurst=\"",
         }
     }
 
@@ -206,8 +357,13 @@ impl Finding {
             | Rule::NotificationDropped { .. }
             | Rule::ReloadWithoutStamp
             | Rule::ReloadNeverEnds => Some("readiness.md"),
-            Rule::DefaultStartLimit { .. } | Rule::StepsNeverReset { .. } => Some("limits.md"),
-            Rule::HangUnnoticed => Some("watchdogs.md"),
+            Rule::DefaultStartLimit { .. }
+            | Rule::StepsNeverReset { .. }
+            | Rule::LimitNeverReached { .. } => Some("limits.md"),
+            Rule::HangUnnoticed
+            | Rule::WatchdogNeverFed { .. }
+            | Rule::WatchdogEndsAnswering { .. }
+            | Rule::WatchdogFedRegardless { .. } => Some("watchdogs.md"),
             Rule::StopCountsAsFailure { .. } | Rule::StoppedByDependency { .. } => {
                 Some("recovery.md")
             }

@@ -101,7 +101,12 @@ const EXPLANATIONS: [&str; 16] = [
     "Powering off: ",
 ];
 
-/// Whether systemd's own words explain a failure or a decision. At `debug` it says much else, and nothing that decides.
+/// Of several asserts, only the debug log says which one failed: `AssertPathExists=/etc/my.conf failed.`
+fn is_failed_assert(message: &str) -> bool {
+    message.starts_with("Assert") && message.contains('=') && message.ends_with(" failed.")
+}
+
+/// Whether systemd's own words explain a failure or a decision. At `debug` it says much else, and hardly anything that decides.
 fn explains(priority: u8, message: &str) -> bool {
     let is_said_elsewhere = || {
         SAID_ELSEWHERE
@@ -110,7 +115,7 @@ fn explains(priority: u8, message: &str) -> bool {
     };
     match priority {
         ..=WARNING => !is_said_elsewhere(),
-        DEBUG.. => false,
+        DEBUG.. => is_failed_assert(message),
         _ => EXPLANATIONS.iter().any(|words| message.contains(words)),
     }
 }
@@ -194,6 +199,7 @@ mod tests {
                 6,
                 "Can't open PID file '/run/x.pid' (yet?) after start: No such file or directory",
             ),
+            (7, "AssertPathExists=/etc/c.conf failed."),
             (
                 5,
                 "A process of this unit has been killed by the OOM killer.",
@@ -202,6 +208,7 @@ mod tests {
             assert_eq!(said(priority, message), Some(format!("systemd: {message}")));
         }
         for (priority, message) in [
+            (7, "AssertPathExists=/etc/c.conf succeeded."),
             (3, "Failed to start t.service."),
             (6, "Started t.service."),
             (

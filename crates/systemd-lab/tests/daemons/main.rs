@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bus;
 mod databases;
 mod debian;
 mod oldstable;

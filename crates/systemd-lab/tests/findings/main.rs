@@ -4,7 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod loops;
 mod machine;
+mod outages;
+mod watchdogs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,6 +53,11 @@ fn service(lines: &str) -> String {
 
 /// Runs them all in one guest, and holds what is found against what is expected.
 fn check(services: &[Tried], length: u64) {
+    check_with(services, length, |experiment| experiment);
+}
+
+/// The same with probes and files.
+fn check_with(services: &[Tried], length: u64, more: impl Fn(Experiment) -> Experiment) {
     let folder = tempfile::tempdir().expect("there is room");
     let path = |unit: &str| folder.path().join(unit);
     fs::write(path("starter.service"), STARTER).expect("there is room");
@@ -57,12 +65,14 @@ fn check(services: &[Tried], length: u64) {
         .file(program())
         .lasting(Duration::from_secs(length));
     for one in services {
-        fs::write(path(one.unit), &one.text).expect("there is room");
-        experiment = experiment.unit(path(one.unit));
+        let file = path(&file_of(one.unit));
+        fs::write(&file, &one.text).expect("there is room");
+        experiment = experiment.unit(file);
         for (at, fault) in &one.faults {
             experiment = experiment.fault_on(one.unit, Duration::from_secs(*at), fault.clone());
         }
     }
+    let experiment = more(experiment);
     let timeline = experiment.run(lab()).expect("the lab works");
     let findings = experiment.findings(&timeline);
     let mut by_unit: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
@@ -95,6 +105,15 @@ fn check(services: &[Tried], length: u64) {
         }
     }
     assert!(by_unit.is_empty(), "{by_unit:#?}");
+}
+
+/// `worker@.service` of `worker@1.service`.
+fn file_of(unit: &str) -> String {
+    let instance = unit.split_once('@').zip(unit.rsplit_once('.'));
+    instance.map_or_else(
+        || unit.to_owned(),
+        |((stem, _), (_, kind))| format!("{stem}@.{kind}"),
+    )
 }
 
 fn of(experiment: &Experiment, timeline: &Timeline, unit: &str) -> String {
@@ -207,6 +226,7 @@ fn restarts_and_limits() {
 #[test]
 fn stops_and_hangs() {
     let stop = |tried: Tried| tried.at(10, Fault::Stop);
+    let stop_late = |tried: Tried| tried.at(60, Fault::Stop);
     check(
         &[
             stop(tried(
@@ -234,6 +254,24 @@ fn stops_and_hangs() {
                 Some(("hang-unnoticed", "Type=exec")),
             )
             .at(20, Fault::Freeze),
+            stop_late(tried(
+                "late.service",
+                &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
+                Some(("hang-unnoticed", "Type=exec")),
+            ))
+            .at(20, Fault::Freeze),
+            // Someone else looks after it.
+            tried(
+                "cared-for.service",
+                &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
+                None,
+            )
+            .at(20, Fault::Freeze),
+            tried(
+                "carer.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 55; systemctl restart cared-for.service; sleep infinity'"),
+                None,
+            ),
             tried(
                 "watched.service",
                 &service("Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nRestart=on-failure\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; while :; do systemd-notify WATCHDOG=1; sleep 1; done'"),
@@ -284,6 +322,46 @@ fn dependencies_conditions_and_timers() {
                 Some(("condition-unmet", "ConditionPathExists=/etc/absent")),
             ),
             tried("met.service", &unmet.replace("absent", "passwd"), None),
+            // The line that decides, and not the last one that sets the same.
+            tried(
+                "second.service",
+                "[Unit]\nConditionPathExists=/etc/passwd\nConditionPathExists=!/etc/group\nConditionPathExists=/etc/hosts\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("condition-unmet", "ConditionPathExists=!/etc/group")),
+            ),
+            tried(
+                "asserts.service",
+                "[Unit]\nAssertPathExists=/etc/passwd\nAssertPathExists=/etc/absent\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("condition-unmet", "AssertPathExists=/etc/absent")),
+            ),
+            tried(
+                "two.service",
+                "[Unit]\nRequires=fails.service\nRequires=other.service\nAfter=fails.service other.service\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("dependency-failed", "Requires=fails.service")),
+            ),
+            // An instance that another unit pulls in.
+            tried("pulls.target", "[Unit]\nWants=instance@1.service\n", None),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "instance@1.service",
+                    "[Service]\nType=exec\nUser=absent\nExecStart=/usr/bin/sleep infinity\n",
+                    Some(("exec-failed", "User=absent")),
+                )
+            },
+            // One of the two jobs of a cycle is deleted.
+            tried(
+                "circle.service",
+                "[Unit]\nWants=wheel.service\nAfter=wheel.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "wheel.service",
+                    "[Unit]\nAfter=circle.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    Some(("ordering-cycle", "After=circle.service")),
+                )
+            },
             tried(
                 "once.timer",
                 "[Timer]\nOnActiveSec=5s\nOnUnitActiveSec=20s\nUnit=stays.service\n",
@@ -293,6 +371,64 @@ fn dependencies_conditions_and_timers() {
                 faults: Vec::new(),
                 ..tried("stays.service", remains, None)
             },
+            tried(
+                "never.timer",
+                "[Timer]\nOnUnitActiveSec=5s\nUnit=idle.service\n",
+                Some(("timer-never-fires", "OnUnitActiveSec=5s")),
+            ),
+            // Fires once, and has elapsed then.
+            tried(
+                "last.timer",
+                "[Timer]\nOnActiveSec=5s\nUnit=waits.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "waits.service",
+                    "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    None,
+                )
+            },
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "idle.service",
+                    "[Service]\nExecStart=/usr/bin/sleep infinity\n",
+                    None,
+                )
+            },
+            tried(
+                "always.path",
+                "[Path]\nPathExists=/etc/passwd\nUnit=asked.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "asked.service",
+                    "[Service]\nType=oneshot\nExecStart=/usr/bin/true\n",
+                    Some(("triggered-too-often", "PathExists=/etc/passwd")),
+                )
+            },
+            tried(
+                "once.path",
+                "[Path]\nPathExists=/run/once\nUnit=takes.service\n",
+                None,
+            ),
+            Tried {
+                faults: Vec::new(),
+                ..tried(
+                    "takes.service",
+                    "[Service]\nType=oneshot\nExecStart=/usr/bin/rm /run/once\n",
+                    None,
+                )
+            },
+            tried(
+                "puts.service",
+                "[Service]\nType=oneshot\nExecStart=/usr/bin/touch /run/once\n",
+                None,
+            ),
             tried(
                 "often.timer",
                 "[Timer]\nOnCalendar=*:*:0/20\nUnit=goes.service\n",
@@ -343,12 +479,68 @@ fn processes_that_cannot_be_set_up() {
                 )),
                 Some(("exec-failed", "ReadWritePaths=/var/lib/absent")),
             ),
+            tried(
+                "mounts.service",
+                &service(&format!(
+                    "BindReadOnlyPaths=/etc/passwd:/run/p\nBindPaths=/srv/absent:/srv/x\n{sleep}"
+                )),
+                Some(("exec-failed", "BindPaths=/srv/absent:/srv/x")),
+            ),
+            tried(
+                "environment.service",
+                &service(&format!(
+                    "EnvironmentFile=-/etc/default/absent\nEnvironmentFile=/etc/default/missing\n{sleep}"
+                )),
+                Some(("resources-failed", "EnvironmentFile=/etc/default/missing")),
+            ),
+            tried(
+                "optional.service",
+                &service(&format!("EnvironmentFile=-/etc/default/absent\n{sleep}")),
+                None,
+            ),
             // The service's own status, and no one else's.
             tried(
                 "own-status.service",
                 &service("ExecStart=/usr/bin/bash -c 'exit 217'"),
                 None,
             ),
+            tried(
+                "behind.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 100 & exit 0'"),
+                Some((
+                    "goes-into-background",
+                    "ExecStart=/usr/bin/bash -c 'sleep 100 & exit 0'",
+                )),
+            ),
+            // Ends when its work is done, and leaves a helper.
+            tried(
+                "done.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 100 & sleep 10'"),
+                None,
+            ),
+            tried(
+                "before.service",
+                &service(&format!(
+                    "TimeoutStartSec=5s\nExecStartPre=/usr/bin/sleep 100\n{sleep}"
+                )),
+                Some(("command-timed-out", "ExecStartPre=/usr/bin/sleep 100")),
+            ),
+            tried(
+                "after.service",
+                &service(&format!(
+                    "TimeoutStopSec=5s\nExecStop=/usr/bin/sleep 100\n{sleep}"
+                )),
+                Some(("command-timed-out", "ExecStop=/usr/bin/sleep 100")),
+            )
+            .at(10, Fault::Stop),
+            tried(
+                "in-time.service",
+                &service(&format!(
+                    "TimeoutStopSec=5s\nExecStop=/usr/bin/sleep 2\n{sleep}"
+                )),
+                None,
+            )
+            .at(10, Fault::Stop),
             tried(
                 "no-pid.service",
                 &forks("sleep 100 &"),
@@ -359,6 +551,27 @@ fn processes_that_cannot_be_set_up() {
                 &forks("sleep 100 & echo $! >/run/forks-pid.pid"),
                 None,
             ),
+            tried(
+                "command.service",
+                &service("ExecStart=/usr/bin/env no-such-command"),
+                Some((
+                    "command-not-found",
+                    "ExecStart=/usr/bin/env no-such-command",
+                )),
+            ),
+            // Its own status, and it says nothing of a command.
+            tried(
+                "status.service",
+                &service("ExecStart=/usr/bin/bash -c 'echo done; exit 127'"),
+                None,
+            ),
+            // As nginx does it, and a kill is not about the file.
+            tried(
+                "later.service",
+                &forks("(sleep 1; echo $BASHPID >/run/forks-later.pid; sleep 100) &"),
+                None,
+            )
+            .at(20, Fault::Kill(9)),
             tried(
                 "memory.service",
                 &service(&format!(

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         Some("take-memory") => take_memory(),
         Some("compute") => compute(),
         Some("beget") => beget(),
+        Some("notify") => notify_often(arguments),
+        Some("log") => log_often(arguments),
         Some("vanish") => vanish(&arguments.next().unwrap_or_default()),
         other => Err(io::Error::other(format!("what is {other:?}?"))),
     };
@@ -81,6 +83,41 @@ fn hang() -> io::Result<()> {
 fn notify(assignment: &str) -> io::Result<()> {
     let path = env::var_os("NOTIFY_SOCKET").ok_or_else(|| io::Error::other("no NOTIFY_SOCKET"))?;
     UnixDatagram::unbound()?.send_to(assignment.as_bytes(), path)?;
+    Ok(())
+}
+
+/// Is ready, and sends the first argument as often as the second one says, with a pause of as many milliseconds as the third one says.
+fn notify_often(mut arguments: impl Iterator<Item = String>) -> io::Result<()> {
+    let assignment = arguments.next().unwrap_or_default();
+    notify("READY=1")?;
+    often(arguments, || notify(&assignment))
+}
+
+/// Logs as many lines as the first argument says, with a pause of as many milliseconds as the second one says.
+fn log_often(arguments: impl Iterator<Item = String>) -> io::Result<()> {
+    often(arguments, || {
+        println!("what is said often");
+        Ok(())
+    })
+}
+
+/// Does it so often and with such pauses as the arguments say, and then nothing.
+fn often(
+    mut arguments: impl Iterator<Item = String>,
+    mut what: impl FnMut() -> io::Result<()>,
+) -> io::Result<()> {
+    let mut number = || -> io::Result<u64> {
+        let argument = arguments.next().unwrap_or_default();
+        argument.parse().map_err(io::Error::other)
+    };
+    let (times, pause) = (number()?, Duration::from_millis(number()?));
+    for _ in 0..times {
+        what()?;
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
+    }
+    thread::sleep(FOR_EVER);
     Ok(())
 }
 

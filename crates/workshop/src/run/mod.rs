@@ -90,9 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     }
     let guest = plan::guest(&options)?;
     let experiment = plan::experiment(&options)?;
-    for warning in experiment.warnings() {
-        anstream::eprintln!("{} {warning}", style::strong("warning:"));
-    }
+    warn(&experiment.warnings());
     experiment.check().map_err(wrong)?;
     if arguments.junit.is_some() && options.require.is_empty() && arguments.expect.is_none() {
         return Err(WrongUsage(
@@ -172,10 +170,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
 
 fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, ExperimentError> {
     let lab = Lab::open_guest(guest)?;
+    warn(&experiment.guest_warnings(&lab));
     let spinner = style::spinner("systemd runs your service");
     let timeline = experiment.run(&lab);
     spinner.finish_and_clear();
     timeline
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        anstream::eprintln!("{} {warning}", style::strong("warning:"));
+    }
 }
 
 /// What to do when systemd refuses to start a unit for this reason.

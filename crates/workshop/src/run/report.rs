@@ -5,19 +5,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use systemd_lab::check::Outcome;
 use systemd_lab::experiment::{
-    Fault, FaultSummary, Folded, JobOutcome, ProbeSummary, Recovery, Summary, Verdict, folded,
-    span_text,
+    Detail, Fault, FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, Verdict, span_text,
 };
 use systemd_lab::findings::{Finding, Severity};
+use systemd_lab::fold::{Folded, folded};
 use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
 
-use crate::style;
+use crate::{shortened, style};
 
 /// Raised when a field goes away or changes its meaning.
 const JSON_VERSION: u32 = 1;
-
-/// How much of a long timeline is shown at its beginning and at its end: more than a screen of each is read by nobody.
-const MOST_LINES: usize = 60;
 
 const TENTH: Duration = Duration::from_millis(100);
 
@@ -105,7 +102,7 @@ fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
         text += &format!("  {}\n", described(guest));
     }
     text.push('\n');
-    text += &shortened(&told(experiment, timeline, logs, full), full);
+    text += &told(experiment, timeline, logs, full);
     text.push('\n');
     text += &found(&experiment.findings(timeline));
     text += &summarized(experiment, summary);
@@ -151,8 +148,13 @@ fn described(guest: &Guest) -> String {
 }
 
 /// The timeline; `full` folds nothing.
-fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) -> Vec<String> {
-    let lines = experiment.lines(timeline, logs);
+fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) -> String {
+    let detail = match (full, logs) {
+        (true, _) => Detail::Full,
+        (false, true) => Detail::Logs,
+        (false, false) => Detail::Usual,
+    };
+    let lines = experiment.lines(timeline, detail);
     let widest = lines.iter().map(|line| line.unit.len()).max().unwrap_or(0);
     let time_width = clock_time(experiment.length().as_secs()).len();
     let folded = match full {
@@ -175,34 +177,17 @@ fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) ->
         Folded::Same {
             lines,
             times,
-            from,
-            to,
+            left_out,
         } => {
-            let what = match lines {
-                1 => "the line above".to_owned(),
-                lines => format!("the {lines} lines above"),
-            };
-            let [from, to] = [from, to].map(|at| clock_time(nearest_second(*at)));
-            style::faint(format!(
-                "  {:>time_width$}  … {what}, {times} times more, {from}–{to}",
-                ""
-            ))
+            let note = shortened::same_again(*lines, *times, left_out);
+            style::faint(format!("  {:>time_width$}  {note}", ""))
         }
     });
-    told.collect()
-}
-
-/// At most so many lines from the beginning and from the end, unless all are wanted.
-fn shortened(lines: &[String], full: bool) -> String {
-    let whole = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
-    let left_out = lines.len().saturating_sub(2 * MOST_LINES);
-    if left_out == 0 || full {
-        return whole(lines);
+    let told: Vec<String> = told.collect();
+    match full {
+        true => told.iter().map(|line| format!("{line}\n")).collect(),
+        false => shortened::ends(&told, |left_out| format!("{} lines", left_out.len())),
     }
-    let (begin, end) = (&lines[..MOST_LINES], &lines[lines.len() - MOST_LINES..]);
-    let begin: String = whole(begin);
-    let note = format!("  ({left_out} lines left out; --full shows them all)");
-    format!("{begin}{}\n{}", style::faint(note), whole(end))
 }
 
 /// Findings, each with the line that decides, what to change and where to read.
@@ -236,6 +221,9 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
         row("Asked", format!("{}, {} times", probe.name, probe.attempts));
         row("Availability", availability(probe));
         row("Longest outage", outages(probe));
+        if let Some(missed) = between_attempts(probe) {
+            row("Between attempts", missed);
+        }
     }
     let unit = experiment.main_unit();
     if let [_, _, ..] = summary.units.as_slice() {
@@ -287,8 +275,43 @@ fn percent(share: f64) -> String {
 fn outages(probe: &ProbeSummary) -> String {
     match probe.outages {
         0 => "none".to_owned(),
-        1 => format!("{}, the only one", tenths(probe.longest_outage)),
-        many => format!("{}; there were {many}", tenths(probe.longest_outage)),
+        1 => format!("{}, the only one", brief(probe.longest_outage)),
+        many => format!("{}; there were {many}", brief(probe.longest_outage)),
+    }
+}
+
+/// What no attempt met, with the times of the first few.
+fn between_attempts(probe: &ProbeSummary) -> Option<String> {
+    const MOST: usize = 3;
+    let all = &probe.between_attempts;
+    let mut units: Vec<&str> = all.iter().filter_map(|it| it.unit.as_deref()).collect();
+    units.dedup();
+    let listener = match units.as_slice() {
+        [unit] => format!("the listener of {unit}"),
+        _ => "the listener".to_owned(),
+    };
+    let told = all.iter().take(MOST).map(|outage| {
+        let at = clock_time(nearest_second(outage.at));
+        format!("{} ({at})", brief(outage.length))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    let more = match all.len().saturating_sub(MOST) {
+        0 => String::new(),
+        more => format!(" and {more} times more"),
+    };
+    let meanwhile = match all.len() == probe.outages {
+        true => "",
+        false => " then",
+    };
+    (!all.is_empty())
+        .then(|| format!("no probe failed{meanwhile}; {listener} was closed for {told}{more}"))
+}
+
+/// As [`tenths`], and shorter spans in thousandths.
+fn brief(time: Duration) -> String {
+    match time < TENTH {
+        true => format!("{} ms", time.as_millis().max(1)),
+        false => tenths(time),
     }
 }
 

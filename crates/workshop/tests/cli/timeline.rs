@@ -132,6 +132,33 @@ fn numbers_count_over_all_runs_whichever_are_shown() {
 }
 
 #[test]
+fn what_repeats_is_folded_and_keeps_its_numbers() {
+    const UNIT: &str = "exercise-01.service";
+    let crash = |turn: u32| {
+        let at_ms = 20_000 + u64::from(turn) * 5_000;
+        let restart = EventKind::RestartScheduled { counter: turn };
+        [
+            event(at_ms, Some(UNIT), restart),
+            changed(at_ms + 100, UNIT, "auto-restart", "running"),
+            changed(at_ms + 200, UNIT, "running", "auto-restart"),
+        ]
+    };
+    let loops = (1..=20).flat_map(crash).collect();
+    let fixture = checked(&[run("killed once", loops), run("killed again", Vec::new())]);
+    let said = fixture.says(&["timeline", "01"]);
+    assert_snapshot!("timeline_folded", said);
+    let full = fixture.says(&["timeline", "01", "--full"]);
+    assert!(
+        full.contains("restart 7\n") && !full.contains('…'),
+        "{full}"
+    );
+    // Lines have the same numbers in both.
+    let shown = said.lines().filter(|line| line.contains("exercise-01"));
+    assert!(shown.clone().count() > 10);
+    assert!(shown.clone().all(|line| full.contains(line)), "{full}");
+}
+
+#[test]
 fn a_picture_of_the_run_that_the_first_unmet_requirement_looked_at() {
     let mut records = two_runs();
     records.push(looked_at(1, Outcome::Passed, Some("killed once")));

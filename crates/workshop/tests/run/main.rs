@@ -178,6 +178,17 @@ fn systemd_refuses_the_unit() {
 }
 
 #[test]
+fn a_program_that_is_not_there_is_a_warning_and_a_finding() {
+    let fixture = with_unit("[Service]\nExecStart=/opt/my/server\n");
+    assert_snapshot!("no_program", says(&fixture, &["--for", "5s"]));
+    let said = says(
+        &with_unit("[Service]\nExecStart=sleep infinity\n"),
+        &["--for", "5s"],
+    );
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
 fn what_the_guest_lacks_is_named() {
     let fixture = with_unit(SLEEPER);
     fixture.write("script", "#!/usr/bin/python3\n");

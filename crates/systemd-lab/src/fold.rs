@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::Line;
-
 /// So often must the same lines come in succession to be folded: what happens two or three times is quicker read than counted.
 const OFTEN: usize = 4;
 
@@ -16,29 +14,37 @@ const RHYTHM: Duration = Duration::from_millis(500);
 /// More lines than this do not repeat as one.
 const LONGEST: usize = 40;
 
+/// A line that can be folded.
+pub trait Foldable {
+    /// When it happened, since time 0.
+    fn at(&self) -> Duration;
+    /// The unit that it is about, or nothing.
+    fn unit(&self) -> &str;
+    /// What happened.
+    fn text(&self) -> String;
+}
+
 /// What stands in a folded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Folded<'a> {
+pub enum Folded<'a, L> {
     /// A line.
-    Line(&'a Line),
+    Line(&'a L),
     /// The lines before it came again.
     Same {
         /// How many of them.
         lines: usize,
         /// How often they came again.
         times: usize,
-        /// When they began to come again.
-        from: Duration,
-        /// When the last of them came.
-        to: Duration,
+        /// The lines that are not shown: `lines` × `times`, and never none.
+        left_out: &'a [L],
     },
 }
 
 /// The lines, with repetitions counted. The number of a restart may differ, and nothing else: an exit status or a delay that is
 /// another one each time is what the reader looks for. The last repetition is told, too: it shows how it ended.
-pub fn folded(lines: &[Line]) -> Vec<Folded<'_>> {
+pub fn folded<L: Foldable>(lines: &[L]) -> Vec<Folded<'_, L>> {
     let words: Vec<String> = lines.iter().map(without_count).collect();
-    let times: Vec<Duration> = lines.iter().map(|line| line.at).collect();
+    let times: Vec<Duration> = lines.iter().map(L::at).collect();
     let mut folded = Vec::new();
     let mut from = 0;
     while from < lines.len() {
@@ -53,8 +59,7 @@ pub fn folded(lines: &[Line]) -> Vec<Folded<'_>> {
         folded.push(Folded::Same {
             lines: period,
             times: times - 2,
-            from: lines[first].at,
-            to: lines[last - 1].at,
+            left_out: &lines[first..last],
         });
         folded.extend(lines[last..end].iter().map(Folded::Line));
         from = end;
@@ -62,13 +67,13 @@ pub fn folded(lines: &[Line]) -> Vec<Folded<'_>> {
     folded
 }
 
-fn without_count(line: &Line) -> String {
+fn without_count(line: &impl Foldable) -> String {
     let text = line.text();
     let text = match text.strip_prefix(RESTART) {
         Some(_) => RESTART,
         None => text.as_str(),
     };
-    format!("{} {text}", line.unit)
+    format!("{} {text}", line.unit())
 }
 
 /// How many lines repeat, and how often, if something that comes often begins here. Of several, what leaves the least to read.
@@ -94,11 +99,28 @@ fn repetition(words: &[String], at: &[Duration]) -> Option<(usize, usize)> {
 mod tests {
     use super::*;
 
+    struct Line(Duration, String);
+
+    impl Foldable for Line {
+        fn at(&self) -> Duration {
+            self.0
+        }
+
+        fn unit(&self) -> &str {
+            "a.service"
+        }
+
+        fn text(&self) -> String {
+            self.1.clone()
+        }
+    }
+
+    fn line(at: u64, text: &str) -> Line {
+        Line(Duration::from_secs(at), text.to_owned())
+    }
+
     fn lines(texts: &[&str]) -> Vec<Line> {
-        let lines = texts
-            .iter()
-            .zip(0..)
-            .map(|(text, at)| Line::new(Duration::from_secs(at), "a.service", text));
+        let lines = texts.iter().zip(0..).map(|(text, at)| line(at, text));
         lines.collect()
     }
 
@@ -110,9 +132,14 @@ mod tests {
                 Folded::Same {
                     lines,
                     times,
-                    from,
-                    to,
-                } => format!("{lines} lines {times} times, {from:?} to {to:?}"),
+                    left_out,
+                } => {
+                    assert_eq!(left_out.len(), lines * times);
+                    let [first, .., last] = left_out else {
+                        unreachable!("it came often")
+                    };
+                    format!("{lines} lines {times} times, {:?} to {:?}", first.0, last.0)
+                }
             })
             .collect()
     }
@@ -146,9 +173,7 @@ mod tests {
             .collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         assert_eq!(told(&lines(&texts)).len(), texts.len());
-        let grows: Vec<Line> = (1..=9)
-            .map(|turn| Line::new(Duration::from_secs(turn * turn), "a", "restart 1"))
-            .collect();
+        let grows: Vec<Line> = (1..=9).map(|turn| line(turn * turn, "restart 1")).collect();
         assert_eq!(told(&grows).len(), grows.len());
     }
 

@@ -1,0 +1,90 @@
+//! Where no rule of a check recognises why a requirement is not met, what the run shows of the units is the best explanation.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use systemd_lab::check::Observed;
+use systemd_lab::findings;
+use systemd_lab::protocol::Scenario;
+use systemd_lab::{GuestFile, Timeline};
+
+/// What was run so far.
+static RUNS: Mutex<Vec<Run>> = Mutex::new(Vec::new());
+
+struct Run {
+    scenario: Scenario,
+    files: Vec<GuestFile>,
+    timeline: Arc<Timeline>,
+}
+
+/// Keeps a run, in case that it has to explain something.
+pub(crate) fn remember(scenario: &Scenario, files: &[GuestFile], timeline: &Arc<Timeline>) {
+    let run = Run {
+        scenario: scenario.clone(),
+        files: files.to_vec(),
+        timeline: Arc::clone(timeline),
+    };
+    RUNS.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(run);
+}
+
+/// What was seen, with an explanation if the run that was looked at has one and no rule gave any.
+pub(crate) fn explained(mut observed: Observed) -> Observed {
+    if observed.diagnosis.is_none() {
+        let runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = observed.scenario.as_deref();
+        let run = runs
+            .iter()
+            .find(|run| Some(run.scenario.name.as_str()) == name);
+        observed.diagnosis = run.and_then(|run| {
+            let found = findings::of_run(&run.timeline, &run.scenario, &run.files);
+            found.first().map(findings::Finding::what)
+        });
+    }
+    observed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use systemd_lab::protocol::event::Source;
+    use systemd_lab::protocol::{Event, EventKind};
+
+    fn observed(scenario: &str, diagnosis: Option<&str>) -> Observed {
+        Observed {
+            shown: String::new(),
+            diagnosis: diagnosis.map(str::to_owned),
+            witness: "systemd",
+            scenario: Some(scenario.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_finding_of_the_same_run_explains_what_no_rule_recognises() {
+        let unit = GuestFile::text(
+            "/etc/systemd/system/a.service",
+            "[Unit]\nRequires=b.service\n",
+        );
+        let failed = Event {
+            at_us: 0,
+            unit: Some("a.service".to_owned()),
+            source: Source::Agent,
+            kind: EventKind::JobEnded {
+                job: "start".to_owned(),
+                result: "dependency".to_owned(),
+            },
+        };
+        let run = |name: &str, events: Vec<Event>| {
+            let timeline = Arc::new(Timeline::new(events));
+            remember(&Scenario::new(name), std::slice::from_ref(&unit), &timeline);
+        };
+        run("all is well", Vec::new());
+        run("b fails", vec![failed]);
+        let explained = |name, diagnosis| explained(observed(name, diagnosis)).diagnosis;
+        let said = explained("b fails", None).expect("the run shows it");
+        assert!(said.starts_with("a.service was never started"), "{said}");
+        assert_eq!(explained("b fails", Some("rule")).as_deref(), Some("rule"));
+        assert_eq!(explained("all is well", None), None);
+        assert_eq!(explained("another", None), None);
+    }
+}

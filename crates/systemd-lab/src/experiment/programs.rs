@@ -1,0 +1,263 @@
+//! Programs that unit files start and the guest lacks.
+//!
+//! That is a warning and no error: a run may be about just that, and something may put the program there in time. Where there is a
+//! sign of it, or where the unit sees other files than the guest has, nothing is said; systemd then says what it cannot run.
+
+use std::collections::HashSet;
+
+use super::unit_file::{self, Setting};
+use super::{files, template_of};
+use crate::guest_file::GuestFile;
+
+/// Settings that start something: systemd.service(5).
+const COMMANDS: [&str; 7] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
+/// Of these, what runs before the main process and may put it there.
+const BEFORE: [&str; 2] = ["ExecCondition", "ExecStartPre"];
+
+/// What may stand before a command: systemd.service(5), "Command lines".
+const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
+
+/// With `-`, a command that cannot be run is no failure.
+const MAY_FAIL: char = '-';
+
+/// Settings by which a unit sees other files than the guest has: systemd.exec(5).
+const OTHER_FILES: [&str; 10] = [
+    "RootDirectory",
+    "RootImage",
+    "RootHash",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "MountImages",
+    "ExtensionImages",
+    "ExtensionDirectories",
+    "TemporaryFileSystem",
+    "ExecSearchPath",
+];
+
+/// Where programs are that something else puts there: systemd, the kernel, or the service.
+const RUNTIME: [&str; 6] = ["/run/", "/tmp/", "/var/", "/dev/", "/proc/", "/sys/"];
+
+/// What systemd looks in for a name without a path: `DEFAULT_PATH` of its path-util.h.
+const SEARCHED: [&str; 4] = [
+    "/usr/local/sbin/",
+    "/usr/local/bin/",
+    "/usr/sbin/",
+    "/usr/bin/",
+];
+
+/// Programs that may do anything.
+const SHELLS: [&str; 3] = ["sh", "bash", "dash"];
+
+/// Sets variables, and starts a program.
+const ENV: &str = "env";
+
+/// Values of these letters are not looked into: specifiers, variables, quotes and escapes.
+const NOT_PLAIN: [char; 5] = ['%', '$', '"', '\'', '\\'];
+
+/// Names the programs that are not there, with the lines that start them. The guest has these paths.
+pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<String> {
+    let texts = files::texts(files);
+    let units: Vec<(&str, Vec<Setting<'_>>)> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), unit_file::settings(text)))
+        .collect();
+    let mut warnings = Vec::new();
+    for (name, settings) in &units {
+        let of_unit = units.iter().filter(|(other, _)| is_same_unit(name, other));
+        let mut of_unit = of_unit.flat_map(|(_, settings)| settings);
+        if of_unit.any(|setting| OTHER_FILES.contains(&setting.name)) {
+            continue;
+        }
+        for setting in settings {
+            let Some(program) = program(setting) else {
+                continue;
+            };
+            let line = setting.line;
+            let is_own = |file: &&GuestFile| below_usr(file.path()) == below_usr(program);
+            let what = match files.iter().find(is_own) {
+                Some(file) if !file.is_executable() => {
+                    format!("{program} is not executable; make it so on the host (chmod +x)")
+                }
+                Some(_) => continue,
+                None if is_there(program, files, guest) => continue,
+                None if may_be_put_there(program, name, line, &units, files) => continue,
+                None => format!(
+                    "the guest has no {program}; add it as a file, or add the Debian package that brings it"
+                ),
+            };
+            warnings.push(format!("{name}:{line}: {what}"));
+        }
+    }
+    warnings
+}
+
+/// Whether both are the unit's: its file, its template or drop-ins of these.
+fn is_same_unit(one: &str, other: &str) -> bool {
+    let unit = |name: &str| {
+        name.split_once(".d/")
+            .map_or(name, |(unit, _)| unit)
+            .to_owned()
+    };
+    let (one, other) = (unit(one), unit(other));
+    one == other || template_of(&one) == other || template_of(&other) == one
+}
+
+/// The program of a command that must be there, if it is written plainly. That of `env` is the one that it starts.
+fn program<'a>(setting: &Setting<'a>) -> Option<&'a str> {
+    if !COMMANDS.contains(&setting.name) {
+        return None;
+    }
+    let command = setting.value.trim_start_matches(PREFIXES);
+    let prefixes = &setting.value[..setting.value.len() - command.len()];
+    let mut words = command.split_whitespace();
+    let mut program = words.next()?;
+    if program.rsplit('/').next() == Some(ENV) {
+        program = words.find(|word| !word.contains('='))?;
+    }
+    let is_plain =
+        !program.contains(NOT_PLAIN) && !program.ends_with(';') && !program.starts_with('-');
+    (is_plain && !prefixes.contains(MAY_FAIL)).then_some(program)
+}
+
+/// /bin, /lib and /sbin are links into /usr.
+fn below_usr(path: &str) -> &str {
+    path.strip_prefix("/usr").unwrap_or(path)
+}
+
+fn is_there(program: &str, files: &[GuestFile], guest: &HashSet<String>) -> bool {
+    let has = |path: &str| {
+        let relative = path.trim_start_matches('/');
+        guest.contains(relative) || guest.contains(&format!("usr/{relative}"))
+    };
+    match program.starts_with('/') {
+        true => has(program) || RUNTIME.iter().any(|folder| program.starts_with(folder)),
+        // systemd refuses a relative path, and says so.
+        false if program.contains('/') => true,
+        false => SEARCHED.iter().any(|folder| {
+            let path = format!("{folder}{program}");
+            has(&path) || files.iter().any(|file| file.path() == path)
+        }),
+    }
+}
+
+/// Whether another line names the program or its folder, or something that may do anything runs before it.
+fn may_be_put_there(
+    program: &str,
+    unit: &str,
+    line: usize,
+    units: &[(&str, Vec<Setting<'_>>)],
+    files: &[GuestFile],
+) -> bool {
+    let (folder, name) = program.rsplit_once('/').unwrap_or(("", program));
+    let others = units.iter().flat_map(|(other, settings)| {
+        let others = settings.iter().map(move |setting| (*other, setting));
+        others.filter(|(other, setting)| *other != unit || setting.line != line)
+    });
+    others.into_iter().any(|(other, setting)| {
+        let value = setting.value;
+        let mut words = value.split(|c: char| c.is_whitespace() || "\"';=".contains(c));
+        let names_it = words.any(|word| {
+            word == program
+                || word.rsplit('/').next() == Some(name)
+                || word == folder && !folder.is_empty()
+        });
+        let starts_it = self::program(setting) == Some(program);
+        let is_free = BEFORE.contains(&setting.name)
+            && is_same_unit(unit, other)
+            && self::program(setting).is_none_or(|before| {
+                let name = before.rsplit('/').next().unwrap_or(before);
+                SHELLS.contains(&name) || files.iter().any(|file| file.path() == before)
+            });
+        (names_it && !starts_it) || is_free
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Vec<String> {
+        let unit = GuestFile::text("/etc/systemd/system/my.service", text);
+        let guest = [
+            "usr/bin/sleep",
+            "usr/bin/mkdir",
+            "usr/bin/cp",
+            "usr/bin/bash",
+        ];
+        warnings(&[unit], &guest.map(str::to_owned).into())
+    }
+
+    #[test]
+    fn what_is_not_there_is_named_with_its_line() {
+        let said = said(
+            "[Service]\nExecStartPre=/bin/mkdir -p /var/lib/my\nExecStart=!/opt/my/server --port 80\nExecReload=kill-it $MAINPID\nExecStop=/usr/bin/env A=1 python3 stop.py\n",
+        );
+        assert_eq!(
+            said,
+            [
+                "my.service:3: the guest has no /opt/my/server; add it as a file, or add the Debian package that brings it",
+                "my.service:4: the guest has no kill-it; add it as a file, or add the Debian package that brings it",
+                "my.service:5: the guest has no python3; add it as a file, or add the Debian package that brings it",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_there_or_may_be_in_time_is_right() {
+        for right in [
+            "ExecStart=/bin/sleep 1",
+            "ExecStart=sleep 1",
+            "ExecStart=@/usr/bin/sleep dream 1",
+            "ExecStart=-/opt/absent",
+            "ExecStart=+-/opt/absent",
+            "ExecStart=/opt/%n",
+            "ExecStart=\"/opt/with space\" 1",
+            "ExecStart=/run/my/server",
+            "ExecStart=/opt/my\nRootDirectory=/srv/root",
+            "ExecStart=/opt/my\nBindPaths=/srv/opt:/opt",
+            "ExecStart=my\nExecSearchPath=/opt/bin",
+            "ExecStartPre=/bin/cp /srv/my /opt/my\nExecStart=/opt/my",
+            "ExecStartPre=/bin/cp -t /opt/bin /srv/my\nExecStart=/opt/bin/my",
+            "ExecStartPre=/bin/bash -c 'unpack it'\nExecStart=/opt/my",
+            "ExecStart=/opt/my\n[Unit]\nConditionFileIsExecutable=/opt/my",
+            "ExecStart=relative/path",
+            "ExecStart=/usr/bin/env A=1 sleep 1",
+            "ExecStart=/usr/bin/env -S absent",
+            "ExecStart=",
+        ] {
+            assert_eq!(
+                said(&format!("[Service]\n{right}\n")),
+                Vec::<String>::new(),
+                "{right}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_plan_must_be_executable() {
+        let unit = GuestFile::text(
+            "/etc/systemd/system/my.service",
+            "[Service]\nExecStart=/bin/my\n",
+        );
+        let program = GuestFile::program("/usr/bin/my", "/bin/sh");
+        let none = HashSet::new();
+        assert_eq!(
+            warnings(&[unit.clone(), program], &none),
+            Vec::<String>::new()
+        );
+        let script = GuestFile::text("/usr/bin/my", "#!/bin/sh\n");
+        assert_eq!(
+            warnings(&[unit, script], &none),
+            ["my.service:2: /bin/my is not executable; make it so on the host (chmod +x)"]
+        );
+    }
+}

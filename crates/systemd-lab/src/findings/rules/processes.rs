@@ -1,0 +1,273 @@
+//! Rules about processes that systemd cannot set up, that the kernel ends, or whose start systemd cannot follow.
+
+use std::time::Duration;
+
+use systemd_lab_protocol::EventKind;
+
+use super::{Finding, Look, Rule};
+use crate::findings::{OomOutcome, Place};
+use crate::names::exit_status;
+
+/// Statuses of processes that systemd could not set up: systemd.exec(5), "Process Exit Codes".
+const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
+
+/// EXIT_NAMESPACE of the same, and settings that name what has to be mounted: systemd.exec(5).
+const NAMESPACE: i32 = 226;
+const MOUNTING: [&str; 10] = [
+    "ReadWritePaths",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ExecPaths",
+    "NoExecPaths",
+    "BindPaths",
+    "BindReadOnlyPaths",
+    "TemporaryFileSystem",
+    "RootDirectory",
+    "RootImage",
+];
+
+/// How systemd begins its line about why; the one about the step says less.
+const STEP: &str = "Failed at step ";
+
+/// What a shell, and env, end with when there is no such command, and how they say so.
+const NO_COMMAND: i32 = 127;
+const NOT_FOUND: [&str; 2] = ["not found", "No such file or directory"];
+
+/// A program that goes into the background does so when it starts.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What systemd says when a command has run out of time, the setting that starts the command, and the one that bounds it:
+/// `service_dispatch_timer` of its service.c, in versions 252 to 257.
+const TIMED_OUT: [(&str, &str, &str); 4] = [
+    (
+        "start-pre operation timed out",
+        "ExecStartPre",
+        "TimeoutStartSec",
+    ),
+    (
+        "start-post operation timed out",
+        "ExecStartPost",
+        "TimeoutStartSec",
+    ),
+    ("Stopping timed out", "ExecStop", "TimeoutStopSec"),
+    (
+        "State 'stop-post' timed out",
+        "ExecStopPost",
+        "TimeoutStopSec",
+    ),
+];
+
+impl<'a> Look<'a> {
+    /// systemd.exec(5), "Process Exit Codes".
+    pub(super) fn exec_failed(&self) -> Option<Finding> {
+        let (at, status, command) = self.events().find_map(|event| match &event.kind {
+            EventKind::ProcessExited {
+                code,
+                status,
+                command,
+                is_ignored: false,
+                ..
+            } if code == "exited" && SETUP_FAILED.contains(status) => {
+                Some((self.timeline.time_of(event), *status, command.clone()))
+            }
+            _ => None,
+        })?;
+        // Its own words come from the process that failed, which logs as systemd: else the service itself ended so.
+        let said = |wanted: &dyn Fn(&str) -> bool| {
+            self.events().find_map(|event| match &event.kind {
+                EventKind::Manager { priority, message } if *priority <= 4 && wanted(message) => {
+                    Some(message.clone())
+                }
+                _ => None,
+            })
+        };
+        let step = said(&|message| message.starts_with(STEP))?;
+        let message = said(&|message| {
+            message.starts_with("Failed to ")
+                && !message.starts_with(STEP)
+                && !message.starts_with("Failed to start ")
+        });
+        let setting = command.as_deref().and_then(|it| it.split('=').next());
+        let rule = Rule::ExecFailed {
+            status: exit_status(status),
+            message: message.unwrap_or(step),
+        };
+        let decides = match status {
+            203 => setting.unwrap_or("ExecStart"),
+            216 => "Group",
+            217 => "User",
+            200 => "WorkingDirectory",
+            NAMESPACE => "ReadWritePaths",
+            243 => "LoadCredential",
+            _ => setting.unwrap_or("ExecStart"),
+        };
+        let path = match &rule {
+            Rule::ExecFailed { message, .. } if status == NAMESPACE => {
+                self.setting_of_path(message)
+            }
+            _ => None,
+        };
+        let place = path.or_else(|| self.sources.any(self.unit, &[decides, "ExecStart"]));
+        Some(Finding {
+            place,
+            ..Finding::new(self.unit, rule, [at])
+        })
+    }
+
+    /// The line that names the path that systemd could not mount.
+    fn setting_of_path(&self, message: &str) -> Option<Place> {
+        let path = message
+            .split([' ', ':', '\'', '"'])
+            .find(|word| word.starts_with('/'))?;
+        let path = path.trim_end_matches('/');
+        let names_it = |value: &str| {
+            let mut words = value.split([' ', ':', '"']);
+            words.any(|word| word.trim_start_matches(['-', '+']).trim_end_matches('/') == path)
+        };
+        let mut settings = MOUNTING.iter();
+        settings.find_map(|setting| self.sources.setting_with(self.unit, setting, names_it))
+    }
+
+    /// systemd.service(5), "OOMPolicy=".
+    pub(super) fn out_of_memory(&self) -> Option<Finding> {
+        let killed = self.times(
+            |kind| matches!(kind, EventKind::Manager { message, .. } if message.contains("killed by the OOM killer")),
+        );
+        if killed.is_empty() {
+            return None;
+        }
+        let first = killed[0];
+        let after =
+            |wanted: fn(&EventKind) -> bool| self.times(wanted).iter().any(|at| *at >= first);
+        let outcome = match (
+            after(|kind| matches!(kind, EventKind::Failed { .. })),
+            after(|kind| matches!(kind, EventKind::RestartScheduled { .. })),
+        ) {
+            (_, true) => OomOutcome::Restarted,
+            (true, false) => OomOutcome::NotRestarted,
+            (false, false) => OomOutcome::WentOn,
+        };
+        let rule = Rule::OutOfMemory {
+            policy: self.text("OOMPolicy").to_owned(),
+            restart: self.text("Restart").to_owned(),
+            outcome,
+        };
+        self.finding(rule, &["OOMPolicy", "MemoryMax"], killed)
+    }
+
+    /// systemd.service(5), "PIDFile=". systemd says that the file is not there yet, and waits: many daemons write it a little later.
+    pub(super) fn no_pid_file(&self) -> Option<Finding> {
+        if self.text("Type") != "forking" {
+            return None;
+        }
+        let mut missing = None;
+        let at = self.events().find_map(|event| {
+            match &event.kind {
+                EventKind::Manager { message, .. }
+                    if message.starts_with("Can't open PID file") =>
+                {
+                    missing = Some(self.timeline.time_of(event));
+                }
+                EventKind::StateChanged { to, .. } if to == "running" => missing = None,
+                EventKind::Timeout { .. } | EventKind::Failed { .. } => return missing,
+                _ => {}
+            }
+            None
+        })?;
+        let file = self.text("PIDFile").to_owned();
+        self.finding(Rule::NoPidFile { file }, &["PIDFile"], vec![at])
+    }
+
+    /// systemd.service(5), "BusName=".
+    pub(super) fn no_bus_name(&self) -> Option<Finding> {
+        let timed_out = self.start_timed_out();
+        if self.text("Type") != "dbus" || timed_out.is_empty() {
+            return None;
+        }
+        let name = self.text("BusName").to_owned();
+        self.finding(Rule::NoBusName { name }, &["BusName", "Type"], timed_out)
+    }
+
+    /// systemd.service(5), "Type=": with `simple` and `exec`, the main process is the service.
+    pub(super) fn goes_into_background(&self) -> Option<Finding> {
+        let kind = self.text("Type");
+        if !["simple", "exec"].contains(&kind) {
+            return None;
+        }
+        let (mut began, mut ended) = (Duration::ZERO, None);
+        let gone = self.events().find_map(|event| {
+            let at = self.timeline.time_of(event);
+            match &event.kind {
+                EventKind::StateChanged { to, .. } if to == "running" => began = at,
+                EventKind::ProcessExited {
+                    role, code, status, ..
+                } if role == "main" => {
+                    ended = (code == "exited" && *status == 0).then_some(at);
+                }
+                // Nobody asked for it, and there is something left to stop.
+                EventKind::StateChanged { from, to }
+                    if from == "running" && to == "stop-sigterm" =>
+                {
+                    return ended.filter(|ended| *ended < began + AT_ONCE);
+                }
+                EventKind::StateChanged { .. } => ended = None,
+                _ => {}
+            }
+            None
+        })?;
+        let rule = Rule::GoesIntoBackground {
+            kind: kind.to_owned(),
+        };
+        self.finding(rule, &["Type", "ExecStart"], vec![gone])
+    }
+
+    /// systemd.service(5), "TimeoutStartSec=", "TimeoutStopSec=": they bound each command, too.
+    pub(super) fn command_timed_out(&self) -> Option<Finding> {
+        if self.sources.frozen(self.unit).is_some() {
+            return None;
+        }
+        let (at, (_, setting, timeout)) = self.events().find_map(|event| match &event.kind {
+            EventKind::Timeout { message } => {
+                let mut commands = TIMED_OUT.into_iter();
+                let command = commands.find(|(words, ..)| message.starts_with(words))?;
+                Some((self.timeline.time_of(event), command))
+            }
+            _ => None,
+        })?;
+        let rule = Rule::CommandTimedOut {
+            command: setting.to_owned(),
+            timeout: timeout.to_owned(),
+            timeout_us: self.number(&timeout.replace("Sec", "USec")),
+        };
+        self.finding(rule, &[setting, timeout], vec![at])
+    }
+
+    /// POSIX, "Exit Status for Commands": a shell and env end with 127 when there is no such command, and say which.
+    pub(super) fn command_not_found(&self) -> Option<Finding> {
+        let mut said = None;
+        let (at, setting) = self.events().find_map(|event| {
+            match &event.kind {
+                EventKind::Log { message, .. }
+                    if NOT_FOUND.iter().any(|it| message.contains(it)) =>
+                {
+                    said = Some(message.clone());
+                }
+                EventKind::ProcessExited {
+                    code,
+                    status: NO_COMMAND,
+                    command,
+                    is_ignored: false,
+                    ..
+                } if code == "exited" => {
+                    let setting = command.as_deref().and_then(|it| it.split('=').next());
+                    let setting = setting.unwrap_or("ExecStart").to_owned();
+                    return Some((self.timeline.time_of(event), setting));
+                }
+                _ => {}
+            }
+            None
+        })?;
+        let rule = Rule::CommandNotFound { message: said? };
+        self.finding(rule, &[&setting, "ExecStart"], vec![at])
+    }
+}

@@ -1,0 +1,178 @@
+//! Rules about starts that do not take place: dependencies, conditions, ordering cycles, and what systemd cannot load.
+
+use systemd_lab_protocol::EventKind;
+
+use super::{Finding, Look, Rule};
+
+/// Settings by which a start of one unit needs that of another: systemd.unit(5).
+const NEEDS: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
+
+/// How systemd says which assert failed, at debug level.
+const ASSERT: &str = "Assert";
+const FAILED: &str = " failed.";
+
+/// How it says that something could not be set up in its own process, and what says less.
+const CANNOT: &str = "Failed to ";
+const LESS: [&str; 3] = ["Failed to spawn ", "Failed to run ", "Failed to start "];
+
+impl<'a> Look<'a> {
+    /// systemd.unit(5), "Requires=".
+    pub(super) fn dependency_failed(&self) -> Option<Finding> {
+        let failed = self.times(
+            |kind| matches!(kind, EventKind::JobEnded { job, result } if job == "start" && result == "dependency"),
+        );
+        let first = *failed.first()?;
+        let has_failed = |other: &str| {
+            let mut events = self.timeline.of(other);
+            events.any(|event| {
+                self.timeline.time_of(event) <= first
+                    && matches!(&event.kind, EventKind::JobEnded { job, result } if job == "start" && result != "done")
+            })
+        };
+        let needed = NEEDS.into_iter().find_map(|setting| {
+            let others = self.timeline.property(self.unit, setting)?.as_array()?;
+            let mut others = others.iter().filter_map(|other| other.as_str());
+            others
+                .find(|other| has_failed(other))
+                .map(|other| (setting, other.to_owned()))
+        });
+        let place = needed.as_ref().and_then(|(setting, other)| {
+            let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
+            self.sources.setting_with(self.unit, setting, names_it)
+        });
+        let rule = Rule::DependencyFailed {
+            other: needed.map(|(_, other)| other),
+        };
+        Some(Finding {
+            place: place.or_else(|| self.sources.any(self.unit, &NEEDS)),
+            ..Finding::new(self.unit, rule, failed)
+        })
+    }
+
+    /// systemd.unit(5), "Conditions and Asserts".
+    pub(super) fn condition_unmet(&self) -> Option<Finding> {
+        let unmet = [
+            "unmet condition",
+            "Condition check resulted in",
+            "asserts failed",
+            "unmet assertion",
+        ];
+        let (at, message) =
+            self.said(|message| unmet.iter().any(|words| message.contains(words)))?;
+        // Of an assert, only the debug log says which.
+        let assert = self
+            .said(|message| message.starts_with(ASSERT) && message.ends_with(FAILED))
+            .filter(|_| message.contains("assert"));
+        let message = assert.map_or(message, |(_, message)| message);
+        let named = message
+            .split_whitespace()
+            .find_map(|word| word.split_once('='));
+        let place = named.and_then(|(name, _)| {
+            let name = name.trim_start_matches('(');
+            let says = |value: &str| message.contains(&format!("{name}={value}"));
+            let exact = self.sources.setting_with(self.unit, name, says);
+            exact.or_else(|| self.sources.setting(self.unit, name))
+        });
+        let rule = Rule::ConditionUnmet {
+            message: message.trim().trim_end_matches('.').to_owned(),
+        };
+        Some(Finding {
+            place,
+            ..Finding::new(self.unit, rule, [at])
+        })
+    }
+
+    /// systemd.unit(5), "Before=, After=": a cycle of them is broken at a job that no other one requires.
+    pub(super) fn ordering_cycle(&self) -> Option<Finding> {
+        let (at, _) = self.said(|message| message.contains("deleted to break ordering cycle"))?;
+        self.finding(Rule::OrderingCycle, &["After", "Before"], vec![at])
+    }
+
+    /// What systemd has to read before it can start a process, e.g. systemd.exec(5), "EnvironmentFile=".
+    pub(super) fn resources_failed(&self) -> Option<Finding> {
+        let failed = self
+            .times(|kind| matches!(kind, EventKind::Failed { result } if result == "resources"));
+        let first = *failed.first()?;
+        let said = self.events().find_map(|event| match &event.kind {
+            EventKind::Manager { priority, message }
+                if *priority <= crate::view::WARNING
+                    && self.timeline.time_of(event) <= first
+                    && message.starts_with(CANNOT)
+                    && !LESS.iter().any(|less| message.starts_with(less)) =>
+            {
+                Some(message.clone())
+            }
+            _ => None,
+        });
+        let message = said?;
+        let must_be_there = |value: &str| !value.starts_with('-');
+        let place = match message.contains("environment file") {
+            true => self
+                .sources
+                .setting_with(self.unit, "EnvironmentFile", must_be_there),
+            false => self.sources.setting(self.unit, "ExecStart"),
+        };
+        Some(Finding {
+            place,
+            ..Finding::new(self.unit, Rule::ResourcesFailed { message }, failed)
+        })
+    }
+
+    /// systemd.path(5), systemd.socket(5): what still holds when the service ends starts it again, at once.
+    pub(super) fn triggered_too_often(&self) -> Option<Finding> {
+        let hit = self.times(|kind| *kind == EventKind::StartLimitHit);
+        let first = *hit.first()?;
+        let is_restarted = self.times(|kind| matches!(kind, EventKind::RestartScheduled { .. }));
+        let triggers = self
+            .timeline
+            .property(self.unit, "TriggeredBy")?
+            .as_array()?;
+        let mut triggers = triggers.iter().filter_map(|unit| unit.as_str());
+        let by = triggers.find(|unit| {
+            let is_kind = unit.ends_with(".path") || unit.ends_with(".socket");
+            let failed = |kind: &EventKind| matches!(kind, EventKind::Failed { .. });
+            is_kind
+                && self
+                    .timeline
+                    .of(unit)
+                    .any(|event| failed(&event.kind) && self.timeline.time_of(event) >= first)
+        })?;
+        if !is_restarted.is_empty() {
+            return None;
+        }
+        let settings = match by.ends_with(".path") {
+            true => ["PathExists", "PathExistsGlob", "DirectoryNotEmpty"],
+            false => ["ListenStream", "ListenDatagram", "ListenFIFO"],
+        };
+        let rule = Rule::TriggeredTooOften { by: by.to_owned() };
+        Some(Finding {
+            place: self.sources.any(by, &settings),
+            ..Finding::new(self.unit, rule, hit)
+        })
+    }
+
+    /// systemd.timer(5), "OnUnitActiveSec=": counted from an activation that there must be first.
+    pub(super) fn timer_never_fires(&self) -> Option<Finding> {
+        if !self.unit.ends_with(".timer") {
+            return None;
+        }
+        let mut states = self.events().filter_map(|event| match &event.kind {
+            EventKind::StateChanged { from, to } => {
+                Some((self.timeline.time_of(event), from.as_str(), to.as_str()))
+            }
+            _ => None,
+        });
+        // One that has fired for the last time has waited before.
+        let (at, _, _) = states
+            .next()
+            .filter(|(_, from, to)| *from == "dead" && *to == "elapsed")?;
+        if states.any(|(_, _, to)| ["waiting", "running"].contains(&to)) {
+            return None;
+        }
+        let rule = Rule::TimerNeverFires {
+            service: self.text("Unit").to_owned(),
+        };
+        let settings = ["OnUnitActiveSec", "OnUnitInactiveSec", "OnCalendar"];
+        self.finding(rule, &settings, vec![at])
+    }
+}

@@ -1,0 +1,102 @@
+//! Findings of any run in the lab, not only of an experiment's.
+
+use systemd_lab_protocol::scenario::Whom;
+use systemd_lab_protocol::{EventKind, Scenario, Step};
+
+use super::{Finding, Harm, Sources, find};
+use crate::experiment::{self, SIGCONT, SIGSTOP};
+use crate::guest_file::GuestFile;
+use crate::timeline::Timeline;
+
+/// What a run shows that the author of the units among these files should know: the timeline of this scenario.
+pub fn of_run(timeline: &Timeline, scenario: &Scenario, files: &[GuestFile]) -> Vec<Finding> {
+    let texts = experiment::unit_texts(files);
+    let units = texts.iter().map(|(name, _)| name.clone());
+    let units = units.filter(|name| !name.contains(".d/") && !name.contains("@."));
+    let mut sources = Sources::new(units.collect(), texts.clone());
+    for event in timeline.events() {
+        let EventKind::StepBegan { index } = event.kind else {
+            continue;
+        };
+        if let Some((unit, harm)) = scenario.steps.get(index).and_then(harm) {
+            sources.harms(unit, timeline.time_of(event), harm);
+        }
+    }
+    find(timeline, &sources)
+}
+
+/// What a step does to a unit, and to which.
+fn harm(step: &Step) -> Option<(&str, Harm)> {
+    match step {
+        Step::Signal { unit, signal, whom } => {
+            let harm = match (*signal, whom) {
+                (SIGSTOP, Whom::All) => Harm::Freeze,
+                (SIGSTOP, Whom::Main) => Harm::StopMain,
+                (SIGCONT, _) => Harm::Continue,
+                _ => Harm::Other,
+            };
+            Some((unit, harm))
+        }
+        Step::Stop { unit } | Step::Restart { unit } => Some((unit, Harm::Stop)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::Rule;
+    use std::time::Duration;
+    use systemd_lab_protocol::Event;
+    use systemd_lab_protocol::event::Source;
+
+    const UNIT: &str = "a.service";
+
+    #[test]
+    fn what_the_scenario_did_is_not_the_services_fault() {
+        let stop = Scenario::new("stopped").start(UNIT).stop(UNIT);
+        let killed = Scenario::new("killed").start(UNIT).signal(UNIT, 15);
+        let unit = GuestFile::text(
+            "/etc/systemd/system/a.service",
+            "[Service]\nExecStart=/bin/a\n",
+        );
+        let event = |at_ms: u64, kind| Event {
+            at_us: at_ms * 1000,
+            unit: Some(UNIT.to_owned()),
+            source: Source::Agent,
+            kind,
+        };
+        let changed = |from: &str, to: &str| EventKind::StateChanged {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        let exited = EventKind::ProcessExited {
+            role: "main".to_owned(),
+            code: "exited".to_owned(),
+            status: 143,
+            command: None,
+            is_ignored: false,
+        };
+        let result = "exit-code".to_owned();
+        let timeline = Timeline::new(vec![
+            event(0, EventKind::StepBegan { index: 0 }),
+            event(1, changed("dead", "running")),
+            event(2000, EventKind::StepBegan { index: 1 }),
+            event(2001, changed("running", "stop-sigterm")),
+            event(2002, exited),
+            event(2003, EventKind::Failed { result }),
+        ]);
+        let found = of_run(&timeline, &stop, std::slice::from_ref(&unit));
+        let [finding] = found.as_slice() else {
+            panic!("{found:#?}")
+        };
+        assert!(matches!(&finding.rule, Rule::StopCountsAsFailure { status } if status == "143"));
+        assert_eq!(
+            finding.at_us,
+            [Duration::from_millis(2003).as_micros() as u64]
+        );
+        assert_eq!(finding.place.as_ref().map(|place| place.line), Some(2));
+        assert!(of_run(&timeline, &killed, &[unit]).is_empty());
+        assert!(of_run(&timeline, &stop, &[]).is_empty());
+    }
+}
