@@ -74,9 +74,12 @@ pub enum CallError {
         /// The peer's own words.
         message: String,
     },
-    /// The peer could not be asked, or did not answer in time.
+    /// The peer could not be asked.
     #[error("cannot speak D-Bus with systemd: {0}")]
     Io(#[from] io::Error),
+    /// The peer did not answer in time.
+    #[error("systemd did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
     /// The peer's bytes are no D-Bus.
     #[error("systemd's answer is no valid D-Bus message: {0}")]
     Malformed(&'static str),
@@ -89,6 +92,20 @@ pub enum CallError {
 ///
 /// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
 pub fn call(
+    socket: &Path,
+    method: Method<'_>,
+    arguments: &[Argument<'_>],
+    deadline: Duration,
+) -> Result<Vec<Value>, CallError> {
+    match answered(socket, method, arguments, deadline) {
+        Err(CallError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(CallError::TimedOut(deadline))
+        }
+        result => result,
+    }
+}
+
+fn answered(
     socket: &Path,
     method: Method<'_>,
     arguments: &[Argument<'_>],

@@ -19,7 +19,7 @@ use crate::pace::now_us;
 const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Where processes of services and systemd itself are: systemd.special(7).
-const SLICES: [&str; 2] = ["system.slice", "init.scope"];
+const SLICES: [&str; 2] = ["system.slice", MANAGER];
 
 /// The agent and the journal compute on behalf of others.
 const ON_BEHALF: [&str; 2] = ["lab-agent.service", "systemd-journald.service"];
@@ -27,9 +27,19 @@ const ON_BEHALF: [&str; 2] = ["lab-agent.service", "systemd-journald.service"];
 /// How often to look, in time that was computed.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// More than half, in percent.
+const MOST_PERCENT: u64 = 51;
+
 /// For how long the processor has to be busy: MariaDB computes for 20 s when it starts, in a guest whose processor is as slow as
 /// this one. It takes a host some 15 s.
 const WINDOW: Duration = Duration::from_secs(30);
+
+/// The same if most of it was computed by systemd and journald: no service that starts keeps these busy, but one that notifies,
+/// logs or restarts without a pause does.
+const SYSTEMS_WINDOW: Duration = Duration::from_secs(5);
+
+/// Where systemd itself runs: systemd.special(7).
+const MANAGER: &str = "init.scope";
 
 /// The processor counts as busy if so much of the window was computed, in percent.
 const BUSY_PERCENT: u64 = 95;
@@ -92,7 +102,13 @@ impl Load {
         {
             self.window.pop_front();
         }
-        let busy = self.window.front().and_then(|first| busy(first, &used));
+        let before = |window| {
+            let mut older = self.window.iter().rev();
+            older.find(|it| used.since(it) >= window)
+        };
+        let busy = before(WINDOW)
+            .and_then(|first| busy(first, &used, 0))
+            .or_else(|| busy(before(SYSTEMS_WINDOW)?, &used, MOST_PERCENT));
         // A pause that was longer than a period shows at once, and what came before it is over.
         if self
             .window
@@ -109,10 +125,10 @@ impl Load {
     }
 }
 
-/// What to say of the time between two looks.
-fn busy(first: &Used, last: &Used) -> Option<Event> {
+/// What to say of the time between two looks, if the processor was busy and systemd and journald took so much of it, in percent.
+fn busy(first: &Used, last: &Used, systems_percent: u64) -> Option<Event> {
     let over = last.since(first);
-    if over < WINDOW || last.share_since(first) < BUSY_PERCENT {
+    if last.share_since(first) < BUSY_PERCENT {
         return None;
     }
     let used = |(unit, now): &(String, u64)| {
@@ -122,13 +138,24 @@ fn busy(first: &Used, last: &Used) -> Option<Event> {
             now.saturating_sub(before.map_or(0, |(_, before)| *before)),
         )
     };
-    let others = last
-        .units
-        .iter()
-        .filter(|(unit, _)| !ON_BEHALF.contains(&unit.as_str()));
-    let (unit, used_us) = others.map(used).max_by_key(|(_, used)| *used)?;
+    let units: Vec<(String, u64)> = last.units.iter().map(used).collect();
+    let is_system = |unit: &str| unit == MANAGER || ON_BEHALF.contains(&unit);
+    let systems = units.iter().filter(|(unit, _)| is_system(unit));
+    let systems_us: u64 = systems.map(|(_, used)| used).sum();
+    let percent = |us: u64| 100 * us / over.as_micros().max(1) as u64;
+    if percent(systems_us) < systems_percent {
+        return None;
+    }
+    let others = units.iter().filter(|(unit, _)| !is_system(unit));
+    let of_others = others.max_by_key(|(_, used)| *used);
+    // One that keeps systemd busy computes at least a little itself.
+    let (unit, used_us) = match of_others.filter(|(_, used)| percent(*used) > 0) {
+        Some((unit, used_us)) => (unit.clone(), *used_us),
+        None => (MANAGER.to_owned(), systems_us),
+    };
     let kind = EventKind::ProcessorBusy {
         used_us,
+        system_us: systems_us,
         over_us: over.as_micros() as u64,
     };
     Some(Event {
@@ -169,7 +196,7 @@ fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
         path.file_name()
             .map(|name| name.to_string_lossy().into_owned())
     };
-    if !slice.extension().is_some_and(|kind| kind == "slice") {
+    if slice.extension().is_none_or(|kind| kind != "slice") {
         units.extend(name(slice).map(|name| (name, usage_us(slice).unwrap_or_default())));
         return Ok(());
     }
@@ -193,6 +220,24 @@ fn usage_us(group: &Path) -> io::Result<u64> {
     usage.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// Stops all processes but systemd's own and the agent's, for the rest of the guest's life (cgroup.freeze).
+pub fn freeze_services() {
+    freeze_below(&Path::new(CGROUPS).join(SLICES[0]));
+}
+
+fn freeze_below(slice: &Path) {
+    for entry in fs::read_dir(slice).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".slice") {
+            freeze_below(&path);
+        } else if path.is_dir() && !ON_BEHALF.contains(&name.as_str()) {
+            // A unit that has just gone away needs no freezing.
+            let _ = fs::write(path.join("cgroup.freeze"), "1");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,37 +256,35 @@ mod tests {
 
     #[test]
     fn the_busiest_unit_is_named_and_not_who_serves_it() {
-        let first = used(100, 10, &[("a.service", 1)]);
-        let last = used(
-            131,
-            41,
-            &[
-                ("a.service", 8),
-                ("b.service", 2),
-                ("systemd-journald.service", 20),
-            ],
-        );
-        let event = busy(&first, &last).expect("it is busy");
-        assert_eq!(event.unit.as_deref(), Some("a.service"));
-        let expected = EventKind::ProcessorBusy {
-            used_us: 7_000_000,
-            over_us: 31_000_000,
+        let named = |last: &Used, percent| {
+            let event = busy(&used(100, 10, &[("a.service", 1)]), last, percent)?;
+            let EventKind::ProcessorBusy {
+                used_us, over_us, ..
+            } = event.kind
+            else {
+                return None;
+            };
+            Some((event.unit?, used_us / 1_000_000, over_us / 1_000_000))
         };
-        assert_eq!(event.kind, expected);
+        let of = |unit: &str, used, over| Some((unit.to_owned(), used, over));
+        let serves = &[
+            ("a.service", 8),
+            ("b.service", 2),
+            ("systemd-journald.service", 20),
+        ];
+        assert_eq!(named(&used(131, 41, serves), 0), of("a.service", 7, 31));
+        let loops = &[("a.service", 1), (MANAGER, 30)];
+        assert_eq!(named(&used(131, 41, loops), 0), of(MANAGER, 30, 31));
+        let notifies = &[("a.service", 2), (MANAGER, 4)];
+        assert_eq!(named(&used(105, 15, notifies), 51), of("a.service", 1, 5));
     }
 
     #[test]
-    fn what_rests_or_is_over_soon_is_not_busy() {
+    fn what_rests_or_keeps_itself_busy_is_not_busy() {
         let first = used(100, 10, &[("a.service", 1)]);
-        assert_eq!(
-            busy(&first, &used(131, 38, &[("a.service", 28)])),
-            None,
-            "it rests"
-        );
-        assert_eq!(
-            busy(&first, &used(129, 39, &[("a.service", 30)])),
-            None,
-            "too soon"
-        );
+        let rests = used(131, 38, &[("a.service", 28)]);
+        assert_eq!(busy(&first, &rests, 0), None);
+        let starts = used(105, 15, &[("a.service", 5), (MANAGER, 1)]);
+        assert_eq!(busy(&first, &starts, MOST_PERCENT), None);
     }
 }

@@ -18,6 +18,7 @@ use crate::files::write_file;
 use crate::handover::Handover;
 use crate::http::Request;
 use crate::journal;
+use crate::load;
 use crate::memory;
 use crate::pace::{self, now_us};
 use crate::probes::{Probe, Probes};
@@ -399,7 +400,11 @@ impl Runner<'_, '_> {
         for event in self.probes.end().into_iter().chain(self.commands.end()) {
             self.recorder.add_event(event);
         }
-        journal::synchronize()?;
+        if !journal::synchronize()? || systemd::is_too_busy()? {
+            // The scenario is over: what gives journald and systemd no rest has had its time.
+            load::freeze_services();
+            journal::synchronize()?;
+        }
         self.collect()?;
         for unit in observe {
             let values = systemd::unit_properties(unit)
@@ -434,6 +439,7 @@ fn called(result: Result<(), CallError>) -> anyhow::Result<StepOutcome> {
     match result {
         Ok(()) => Ok(StepOutcome::Done),
         Err(CallError::Refused { name, message }) => Ok(refused(&name, message)),
+        Err(error @ CallError::TimedOut(_)) => Ok(refused("ETIMEDOUT", error.to_string())),
         Err(error) => Err(error.into()),
     }
 }

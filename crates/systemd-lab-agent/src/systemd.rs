@@ -18,10 +18,11 @@ const PRIVATE_SOCKET: &str = "/run/systemd/private";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const PEER: &str = "org.freedesktop.DBus.Peer";
 
-/// How long systemd may take to answer. Its own default for a client is 90 s (`DefaultTimeoutSec=` of
-/// sd-bus is 25 s); a freeze waits for the kernel and a reload for generators.
-const LONGEST_CALL: Duration = Duration::from_secs(90);
+/// How long a call may take. systemd answers within milliseconds, unless it has no time for that: whoever notifies it without a
+/// pause comes first. sd-bus waits as long (`BUS_DEFAULT_TIMEOUT`), so `systemctl` gives up then, too.
+const LONGEST_CALL: Duration = Duration::from_secs(25);
 
 /// systemd's mode for a job that replaces a conflicting one: the default of `systemctl`.
 const JOB_MODE: &str = "replace";
@@ -145,6 +146,25 @@ pub fn freeze(unit: &str) -> Result<(), CallError> {
 /// [`CallError::Refused`] when the unit is not active.
 pub fn thaw(unit: &str) -> Result<(), CallError> {
     manager("ThawUnit", &[Argument::Text(unit)])
+}
+
+/// Whether systemd does not even answer a question that it always can, within a second.
+///
+/// # Errors
+///
+/// When it cannot be asked.
+pub fn is_too_busy() -> Result<bool, CallError> {
+    const QUICK: Duration = Duration::from_secs(1);
+    let method = Method {
+        path: MANAGER_PATH,
+        interface: PEER,
+        member: "Ping",
+    };
+    match dbus::call(Path::new(PRIVATE_SOCKET), method, &[], QUICK) {
+        Ok(_) => Ok(false),
+        Err(CallError::TimedOut(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// All properties of a unit: `systemctl show UNIT`.

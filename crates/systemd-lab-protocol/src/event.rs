@@ -261,6 +261,8 @@ pub enum EventKind {
     ProcessorBusy {
         /// How much the unit computed, in microseconds.
         used_us: u64,
+        /// How much systemd and journald computed, in microseconds.
+        system_us: u64,
         /// In how much time, in microseconds.
         over_us: u64,
     },

@@ -20,12 +20,12 @@ const JOURNALD_SOCKET: &str = "/run/systemd/journal/io.systemd.journal";
 /// else to do: never, while a service logs without end. What is not written by then is not seen.
 const LONGEST_SYNCHRONIZATION: Duration = Duration::from_secs(5);
 
-/// Waits until everything that was logged before is in the journal (`journalctl --sync`), or for a while.
+/// Waits until everything that was logged before is in the journal (`journalctl --sync`), or for a while; returns whether it is.
 ///
 /// # Errors
 ///
 /// When journald does not answer, or answers with an error.
-pub fn synchronize() -> anyhow::Result<()> {
+pub fn synchronize() -> anyhow::Result<bool> {
     let mut socket = UnixStream::connect(JOURNALD_SOCKET)
         .with_context(|| format!("cannot connect to {JOURNALD_SOCKET}"))?;
     socket.set_read_timeout(Some(LONGEST_SYNCHRONIZATION))?;
@@ -35,7 +35,7 @@ pub fn synchronize() -> anyhow::Result<()> {
     let mut buffer = [0; 512];
     while answer.last() != Some(&0) {
         let read = match socket.read(&mut buffer) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             read => read.context("journald did not answer")?,
         };
         if read == 0 {
@@ -47,5 +47,5 @@ pub fn synchronize() -> anyhow::Result<()> {
     if answer.contains("\"error\"") {
         bail!("journald refused to synchronize: {answer}");
     }
-    Ok(())
+    Ok(true)
 }

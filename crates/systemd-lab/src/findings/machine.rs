@@ -106,8 +106,12 @@ fn is_cut(timeline: &Timeline) -> bool {
 
 fn busy(timeline: &Timeline) -> Option<Finding> {
     let mut events = timeline.events().iter();
-    let (event, used_us, over_us) = events.find_map(|event| match event.kind {
-        EventKind::ProcessorBusy { used_us, over_us } => Some((event, used_us, over_us)),
+    let (event, used_us, system_us, over_us) = events.find_map(|event| match event.kind {
+        EventKind::ProcessorBusy {
+            used_us,
+            system_us,
+            over_us,
+        } => Some((event, used_us, system_us, over_us)),
         _ => None,
     })?;
     let at = timeline.time_of(event);
@@ -116,7 +120,8 @@ fn busy(timeline: &Timeline) -> Option<Finding> {
         .last()
         .map_or(at, |last| timeline.time_of(last));
     let rule = Rule::ProcessorBusy {
-        percent: 100 * used_us / over_us.max(1),
+        percent: 100 * used_us.max(system_us) / over_us.max(1),
+        is_system: system_us > used_us,
         over_us,
         cut_us: is_cut(timeline).then_some(last.as_micros() as u64),
     };

@@ -207,8 +207,10 @@ pub enum Rule {
     },
     /// The processor did not rest.
     ProcessorBusy {
-        /// How much of it the unit took, in percent.
+        /// How much of it the unit took, or systemd and journald did, in percent.
         percent: u64,
+        /// Whether it was systemd and journald, which the unit kept busy.
+        is_system: bool,
         /// For how long, in microseconds.
         over_us: u64,
         /// When the run ended, in microseconds, if that was early because the rest would have taken too long.

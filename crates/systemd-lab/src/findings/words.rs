@@ -121,17 +121,23 @@ impl Finding {
             } => machine_ended(unit, *how, message, setting.as_deref(), *is_asked_for),
             Rule::ProcessorBusy {
                 percent,
+                is_system,
                 over_us,
                 cut_us,
             } => {
                 let over = span(*over_us);
-                let seen = match unit.as_str() {
-                    MANAGER => format!(
-                        "systemd was busy for {over} without a pause, {percent} % of the time itself"
+                let seen = match (unit.as_str(), is_system) {
+                    (MANAGER, _) => format!(
+                        "systemd and the journal were busy for {over} without a pause, with {percent} % of the processor"
                     ),
-                    _ => format!(
-                        "{unit} took {percent} % of the processor for {over} without a pause"
+                    (_, true) => format!(
+                        "{unit} kept systemd and the journal busy for {over} without a pause, with {percent} % of the processor"
                     ),
+                    (_, false) => {
+                        format!(
+                            "{unit} took {percent} % of the processor for {over} without a pause"
+                        )
+                    }
                 };
                 match cut_us {
                     Some(cut_us) => format!(

@@ -61,11 +61,24 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             StepOutcome::Refused { message, .. } => format!("refused: {message}"),
         },
         EventKind::ScenarioEnded => "end of the scenario".to_owned(),
-        EventKind::ProcessorBusy { used_us, over_us } => format!(
-            "has used {} % of the processor for {} s without a pause",
-            100 * used_us / over_us.max(&1),
-            over_us / 1_000_000
-        ),
+        EventKind::ProcessorBusy {
+            used_us,
+            system_us,
+            over_us,
+        } => {
+            let percent = |us: &u64| 100 * us / over_us.max(&1);
+            let seconds = over_us / 1_000_000;
+            match used_us >= system_us {
+                true => format!(
+                    "has used {} % of the processor for {seconds} s without a pause",
+                    percent(used_us)
+                ),
+                false => format!(
+                    "has kept systemd and the journal busy for {seconds} s without a pause, with {} % of the processor",
+                    percent(system_us)
+                ),
+            }
+        }
         EventKind::MachineEnded { how, message } => machine_end_text(*how, message),
         _ => return None,
     })
