@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use systemd_lab::LabError;
 use systemd_lab::check::report::{self, Planned, Record};
-use systemd_lab::check::{self, Observed};
+use systemd_lab::check::{self, Observed, Outcome};
 
 use crate::subject::Subject;
 
@@ -43,7 +43,14 @@ pub fn plan(requirements: &[&Requirement]) {
 /// Unwinds, without a message of its own, after printing the report.
 pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement) {
     let number = number_of(test);
-    let seen = (requirement.look)();
+    let seen = (requirement.look)().or_else(|error| {
+        // A guest that is gone ended as its units asked.
+        let ended = match Outcome::of(&error) {
+            Outcome::LabBroken => subject.ended_the_machine(),
+            _ => None,
+        };
+        ended.ok_or(error)
+    });
     let requirement = check::Requirement {
         number,
         of: of as u32,

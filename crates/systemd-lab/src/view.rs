@@ -18,6 +18,12 @@ pub use words::describe;
 pub const ERROR: u8 = 3;
 pub(crate) const WARNING: u8 = 4;
 
+/// sd_notify(3): the start, or the reload, has ended.
+const READY: &str = "READY=1";
+
+/// The role of a service's main process in [`EventKind::ProcessExited`].
+pub(crate) const MAIN: &str = "main";
+
 /// A distance that is shorter is not shown: what systemd does about one unit at one instant takes some milliseconds.
 const NO_TIME: Duration = Duration::from_millis(50);
 
@@ -30,8 +36,8 @@ pub struct View {
     units: Vec<String>,
     assignments: Vec<String>,
     jobs: bool,
-    states: bool,
-    exits: bool,
+    states: Option<States>,
+    exits: Option<Exits>,
     results: bool,
     deadlines: bool,
     listeners: bool,
@@ -40,6 +46,22 @@ pub struct View {
     since: Option<String>,
     until: Option<String>,
     distances: Distances,
+}
+
+/// Which states a view tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum States {
+    /// All: `SubState`.
+    All,
+    /// Those that all types of units have: `ActiveState`.
+    Activity,
+}
+
+/// Whose ends a view shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exits {
+    All,
+    MainProcess,
 }
 
 /// Whether a view tells how long things took.
@@ -84,7 +106,17 @@ impl View {
     #[must_use]
     pub fn states(self) -> View {
         View {
-            states: true,
+            states: Some(States::All),
+            ..self
+        }
+    }
+
+    /// Shows changes of `ActiveState` only: which states a service goes through on its way depends on which of
+    /// `ExecStartPre=`, `ExecStop=` and their like its unit has. `READY=1` is shown where it changes the state.
+    #[must_use]
+    pub fn activity(self) -> View {
+        View {
+            states: Some(States::Activity),
             ..self
         }
     }
@@ -102,7 +134,16 @@ impl View {
     #[must_use]
     pub fn exits(self) -> View {
         View {
-            exits: true,
+            exits: Some(Exits::All),
+            ..self
+        }
+    }
+
+    /// Shows how main processes end, and not those of `ExecStartPre=`, `ExecStop=` and their like.
+    #[must_use]
+    pub fn main_exits(self) -> View {
+        View {
+            exits: Some(Exits::MainProcess),
             ..self
         }
     }
@@ -150,7 +191,7 @@ impl View {
         self
     }
 
-    /// Begins when one of the units first enters this state.
+    /// Begins when one of the units first enters this state, or this `ActiveState`.
     #[must_use]
     pub fn since(self, state: &str) -> View {
         View {
@@ -159,7 +200,7 @@ impl View {
         }
     }
 
-    /// Ends just before one of the units first enters this state.
+    /// Ends just before one of the units first enters this state, or this `ActiveState`.
     #[must_use]
     pub fn until(self, state: &str) -> View {
         View {
@@ -193,8 +234,13 @@ impl View {
         // A state that is never entered: nothing is since it, everything until it.
         let begin = entered(&self.since).map_or(0, |found| found.unwrap_or(usize::MAX));
         let end = entered(&self.until).flatten().unwrap_or(usize::MAX);
-        for event in timeline.events().iter().take(end).skip(begin) {
-            for line in self.lines(event) {
+        let mut running: Vec<&str> = Vec::new();
+        for (index, event) in timeline.events().iter().enumerate().take(end) {
+            note_running(&mut running, event);
+            if index < begin {
+                continue;
+            }
+            for line in self.lines(event, &running) {
                 let unit = event.unit.as_deref().unwrap_or("");
                 let line = format!("{unit:width$}  {line}");
                 if before.as_ref().is_some_and(|(_, last)| *last == line) {
@@ -225,11 +271,12 @@ impl View {
                 .unit
                 .as_ref()
                 .is_some_and(|unit| self.units.contains(unit))
-                && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == state)
+                && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == state || activity(to) == state)
         })
     }
 
-    fn lines(&self, event: &Event) -> Vec<String> {
+    /// `running` are the units that are active now.
+    fn lines(&self, event: &Event, running: &[&str]) -> Vec<String> {
         if event
             .unit
             .as_ref()
@@ -238,8 +285,23 @@ impl View {
             return Vec::new();
         }
         match &event.kind {
+            EventKind::StateChanged { from, to } if self.states == Some(States::Activity) => {
+                match (activity(from), activity(to)) {
+                    (from, to) if from == to => Vec::new(),
+                    (from, to) => vec![format!("{from} -> {to}")],
+                }
+            }
             EventKind::Notified { assignments, .. } => assignments
                 .iter()
+                .filter(|assignment| {
+                    // Sent again, it changes nothing; a service may do so, with a new STATUS= for example.
+                    let is_repeated = *assignment == READY
+                        && event
+                            .unit
+                            .as_deref()
+                            .is_some_and(|unit| running.contains(&unit));
+                    !(is_repeated && self.states == Some(States::Activity))
+                })
                 .filter_map(|assignment| self.assignment(assignment))
                 .collect(),
             EventKind::Log { .. }
@@ -270,8 +332,12 @@ impl View {
     fn shows(&self, kind: &EventKind) -> bool {
         match kind {
             EventKind::JobEnded { .. } => self.jobs,
-            EventKind::StateChanged { .. } => self.states,
-            EventKind::ProcessExited { .. } => self.exits,
+            EventKind::StateChanged { .. } => self.states.is_some(),
+            EventKind::ProcessExited { role, .. } => match self.exits {
+                Some(Exits::All) => true,
+                Some(Exits::MainProcess) => role == MAIN,
+                None => false,
+            },
             EventKind::Failed { .. } | EventKind::Deactivated => self.results,
             EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
             // Below a warning, systemd speaks of what does not matter to the unit, at debug level above all.
@@ -283,6 +349,31 @@ impl View {
             EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => self.listeners,
             EventKind::Response { .. } | EventKind::ProbeChanged { .. } => self.responses,
             _ => false,
+        }
+    }
+}
+
+/// The `ActiveState` that a service's `SubState` belongs to: `state_translation_table` in systemd's service.c. Other types of
+/// units have few states, whose names do not collide with these.
+pub(crate) fn activity(state: &str) -> &str {
+    match state {
+        "dead" | "dead-before-auto-restart" => "inactive",
+        "failed" | "failed-before-auto-restart" => "failed",
+        "running" | "exited" => "active",
+        "condition" | "auto-restart" | "auto-restart-queued" => "activating",
+        _ if state.starts_with("start") => "activating",
+        _ if state.starts_with("reload") => "reloading",
+        _ if state.starts_with("stop") || state.starts_with("final") => "deactivating",
+        other => other,
+    }
+}
+
+/// Keeps the list of the units that are active.
+fn note_running<'a>(running: &mut Vec<&'a str>, event: &'a Event) {
+    if let (EventKind::StateChanged { to, .. }, Some(unit)) = (&event.kind, &event.unit) {
+        running.retain(|it| it != unit);
+        if activity(to) == "active" {
+            running.push(unit);
         }
     }
 }
@@ -350,6 +441,64 @@ mod tests {
         let view = View::of(&["t.service"]).notifications(&["STATUS="]);
         assert_eq!(view.render(&timeline), "            t.service  STATUS=…\n");
         assert_eq!(View::of(&["other.service"]).states().render(&timeline), "");
+    }
+
+    #[test]
+    fn what_a_unit_does_beside_its_main_process_can_be_left_out() {
+        let exited = |role: &str| EventKind::ProcessExited {
+            role: role.into(),
+            code: "exited".into(),
+            status: 0,
+            command: None,
+            is_ignored: false,
+        };
+        let timeline = Timeline::new(vec![
+            event(0, changed("dead", "start-pre")),
+            event(1, exited("start-pre")),
+            event(2, changed("start-pre", "start")),
+            event(3, changed("start", "running")),
+            event(4, changed("running", "stop")),
+            event(5, exited("stop")),
+            event(6, changed("stop", "stop-sigterm")),
+            event(7, exited("main")),
+            event(8, changed("stop-sigterm", "stop-post")),
+            event(9, changed("stop-post", "dead")),
+        ]);
+        let view = View::of(&["t.service"]).activity().main_exits();
+        let shown = |lines: &[&str]| -> String {
+            let lines = lines.iter();
+            lines.map(|line| format!("t.service  {line}\n")).collect()
+        };
+        let stop = [
+            "active -> deactivating",
+            "main process exited, status 0",
+            "deactivating -> inactive",
+        ];
+        let ready = |at_ms| {
+            let (pid, assignments) = (7, vec!["READY=1".into()]);
+            event(at_ms, EventKind::Notified { pid, assignments })
+        };
+        let twice = Timeline::new(vec![
+            event(0, changed("dead", "start")),
+            ready(1),
+            event(2, changed("start", "running")),
+            ready(3),
+        ]);
+        let told = View::of(&["t.service"]).notifications(&["READY=1"]);
+        let count = |view: View| view.render(&twice).matches("READY=1").count();
+        assert_eq!(count(told.clone().activity()), 1);
+        assert_eq!(count(told.states()), 2);
+
+        let view = view.without_distances();
+        let all = [
+            &["inactive -> activating", "activating -> active"],
+            &stop[..],
+        ]
+        .concat();
+        assert_eq!(view.render(&timeline), shown(&all));
+        let since = view.clone().since("deactivating");
+        assert_eq!(since.render(&timeline), shown(&stop));
+        assert_eq!(view.until("active").render(&timeline), shown(&all[..1]));
     }
 
     #[test]
