@@ -27,40 +27,35 @@ use added::Added;
 pub(crate) use added::not_set_up;
 pub(crate) use guest_files::write_overlay;
 
-/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, and what a
-/// person expects in a shell.
+/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, what a person expects
+/// in a shell, and what every unit file may name because it is on every Debian system: logger(1), find(1), hostname(1).
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
     "systemd-sysv",
     "bash",
+    "bsdutils",
     "coreutils",
     "curl",
     "dash",
+    "debianutils",
+    "diffutils",
+    "findutils",
     "grep",
+    "gzip",
+    "hostname",
     "iproute2",
     "less",
     "libgcc-s1",
     "ncurses-base",
     "procps",
     "sed",
+    "tar",
     "util-linux",
 ];
 
 /// What maintainer scripts and daemons of Debian take for granted (`Essential: yes`), as far as it is not above: for guests
 /// with added packages.
-const ESSENTIAL: &[&str] = &[
-    "base-passwd",
-    "debianutils",
-    "diffutils",
-    "dpkg",
-    "findutils",
-    "gzip",
-    "hostname",
-    "libc-bin",
-    "mawk",
-    "perl-base",
-    "tar",
-];
+const ESSENTIAL: &[&str] = &["base-passwd", "dpkg", "libc-bin", "mawk", "perl-base"];
 
 /// How much of mmdebstrap's output an error shows.
 const OUTPUT_LINES: usize = 20;
