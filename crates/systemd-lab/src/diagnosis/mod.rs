@@ -117,6 +117,22 @@ impl<'a> Case<'a> {
         format!("{setting}={}", value.as_deref().unwrap_or(effective))
     }
 
+    /// How long the first start took before the service itself was started, and what took it, if that is worth a word:
+    /// `ExecStartPre=`.
+    fn time_before_start(&self) -> Option<(Duration, String)> {
+        /// Starting a program takes some tens of milliseconds.
+        const WORTH_A_WORD: Duration = Duration::from_secs(1);
+        let begin = self.entered("start-pre")?;
+        let mut later = self
+            .timeline
+            .of(self.unit)
+            .filter(|event| event.at_us > begin.at_us);
+        let end = later.find(|event| matches!(event.kind, EventKind::StateChanged { .. }))?;
+        let time = between(begin, end);
+        let command = self.units.first_of(self.unit, &["ExecStartPre"])?;
+        (time >= WORTH_A_WORD).then_some((time, command))
+    }
+
     /// systemd's words about a deadline that passed while the unit ran, e.g. that of `RuntimeMaxSec=`.
     fn timed_out_while_running(&self) -> Option<&'a str> {
         let mut is_running = false;

@@ -13,6 +13,7 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use self::delays::{Delays, exactly, setting, spoken_list};
 use super::{Case, Rule, between, how_ended, spoken};
+use crate::view::activity;
 
 /// Rules for a service that should have come back and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
@@ -22,9 +23,12 @@ pub const NOT_GIVEN_UP: &[Rule] = &[limit_off, limit_out_of_reach, starts_too_sl
 
 /// Rules for an alert that did not come, or not as it should.
 pub const ALERT: &[Rule] = &[
+    called_otherwise,
     nobody_is_called,
     call_fails,
     called_between_starts,
+    alert_starts_again,
+    several_are_called,
     alert_ends_badly,
 ];
 
@@ -33,21 +37,25 @@ const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 
 /// The service ended, and `Restart=` does not bring it back from that.
 pub fn not_restarted(case: &Case) -> Option<String> {
-    let was_stopped = case.entered("stop-sigterm").is_some();
+    let was_stopped =
+        case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"));
     let is_restarted = case.entered("auto-restart").is_some();
-    if was_stopped || is_restarted || case.is_given_up() {
+    let is_still_ending = case
+        .last_state()
+        .is_some_and(|it| activity(it) == "deactivating");
+    if was_stopped.is_some() || is_restarted || is_still_ending || case.is_given_up() {
         return None;
     }
     let (_, code, status) = case.main_exit()?;
     let restart = case.timeline.text_property(case.unit, "Restart")?;
-    let how = match code {
-        "exited" => format!("exit code {status}"),
-        _ => crate::names::signal_name(status),
-    };
-    let prevented =
-        code == "exited" && case.has_exit_status("RestartPreventExitStatus", code, status);
+    let forced = case.has_exit_status("RestartForceExitStatus", code, status);
+    let prevented = case.has_exit_status("RestartPreventExitStatus", code, status);
     let why = match restart {
-        _ if prevented => format!("and RestartPreventExitStatus={status} forbids a restart"),
+        _ if prevented => format!(
+            "and {} forbids a restart after that",
+            case.as_written("RestartPreventExitStatus", &ending(code, status))
+        ),
+        _ if forced => return None,
         "no" => "and Restart=no never starts it again".to_owned(),
         "on-failure"
             if case
@@ -58,7 +66,19 @@ pub fn not_restarted(case: &Case) -> Option<String> {
         }
         other => format!("and Restart={other} does not start it again after that"),
     };
-    Some(format!("{} ended with {how}, {why}", case.unit))
+    Some(format!(
+        "{} ended {}, {why}",
+        case.unit,
+        how_ended(code, status)
+    ))
+}
+
+/// An exit code or a signal as a setting names it: `1`, `SIGABRT`.
+fn ending(code: &str, status: i32) -> String {
+    match code {
+        "exited" => status.to_string(),
+        _ => crate::names::signal_name(status),
+    }
 }
 
 /// Only one of the two settings by which delays grow.
@@ -90,7 +110,7 @@ pub fn still_waiting(case: &Case) -> Option<String> {
     let next = restarts(case).count() as u64 + 1;
     Some(format!(
         "the next start was still to come: {} makes the delay before restart {next} {}",
-        settings.spelt(),
+        settings.spelt(case),
         exactly(settings.before(next))
     ))
 }
@@ -116,12 +136,20 @@ pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
     if sum >= outage {
         return None;
     }
+    let in_pre = case
+        .time_before_start()
+        .map_or(String::new(), |(time, command)| {
+            format!(
+                "; {command} adds {} to each start, and counts for none of the delays",
+                spoken(time)
+            )
+        });
     Some(format!(
-        "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({})",
+        "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({}){in_pre}",
         spoken_list(&between_starts, ", "),
         exactly(sum),
         spoken(outage),
-        settings.spelt()
+        settings.spelt(case)
     ))
 }
 
@@ -131,10 +159,15 @@ pub fn other_delays(case: &Case, wanted: &[Duration]) -> Option<String> {
     let delays = settings.between(wanted.len() as u64 + 1);
     (delays != wanted).then(|| {
         format!(
-            "{} makes the delays {}, and not {}",
-            settings.spelt(),
+            "{} makes the delays {}, and not {}{}",
+            settings.spelt(case),
             spoken_list(&delays, ", "),
-            spoken_list(wanted, ", ")
+            spoken_list(wanted, ", "),
+            case.time_before_start()
+                .map_or(String::new(), |(time, command)| format!(
+                    "; {command} takes {} at each start, which is no delay between starts",
+                    spoken(time)
+                ))
         )
     })
 }
@@ -173,7 +206,7 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
             .first
             .saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX));
         format!(
-            "StartLimitBurst={burst} × RestartSec={} = {} is",
+            "StartLimitBurst={burst} × a delay of {} = {} is",
             setting(settings.first),
             exactly(product)
         )
@@ -215,13 +248,16 @@ pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
         .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
 }
 
-/// Starts are counted for a shorter time than this.
-pub fn shorter_interval(case: &Case, wanted: Duration) -> Option<String> {
+/// Starts are counted for another time than this.
+pub fn other_interval(case: &Case, wanted: Duration) -> Option<String> {
     let (_, interval) = start_limit(case)?;
-    let interval = interval.filter(|interval| *interval < wanted)?;
+    if interval == Some(wanted) {
+        return None;
+    }
+    let effective = interval.map_or("infinity".to_owned(), setting);
     Some(format!(
-        "StartLimitIntervalSec={} decides how long starts are counted, and {} is asked for",
-        setting(interval),
+        "{} decides how long starts are counted, and for how long a start by hand is refused: {} is asked for",
+        case.as_written("StartLimitIntervalSec", &effective),
         setting(wanted)
     ))
 }
@@ -232,6 +268,54 @@ pub fn nobody_is_called(case: &Case) -> Option<String> {
         format!(
             "{} has no OnFailure= in [Unit]: systemd gives up and tells nobody",
             case.unit
+        )
+    })
+}
+
+/// Nothing calls for help but a command of the unit's own, which runs after every end.
+pub fn called_otherwise(case: &Case) -> Option<String> {
+    if !called_units(case)?.is_empty() {
+        return None;
+    }
+    const COMMANDS: [&str; 4] = ["ExecStopPost", "ExecStartPre", "ExecStartPost", "ExecStop"];
+    let command = COMMANDS.iter().find_map(|name| {
+        let value = case.units.value(case.unit, name)?;
+        value
+            .contains("systemctl")
+            .then(|| format!("{name}={value}"))
+    })?;
+    Some(format!(
+        "{} has no OnFailure=; {command} runs each time, not only when systemd gives up",
+        case.unit
+    ))
+}
+
+/// The unit that is called does not stay down: its own `Restart=`.
+pub fn alert_starts_again(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    called.iter().find_map(|unit| {
+        let alert = Case { unit, ..*case };
+        // The last one was refused where its own start limit was hit.
+        let again = restarts(&alert).count() - usize::from(alert.is_given_up());
+        (again > 0).then(|| {
+            format!(
+                "{unit}, which OnFailure= names, was started {} times instead of once: its own {} starts it again",
+                again + 1,
+                alert.as_written("Restart", "always")
+            )
+        })
+    })
+}
+
+/// `OnFailure=` names more than one unit.
+pub fn several_are_called(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    (called.len() > 1).then(|| {
+        format!(
+            "OnFailure= of {} names {} units, and each of them is started: {}",
+            case.unit,
+            called.len(),
+            called.join(", ")
         )
     })
 }

@@ -198,8 +198,14 @@ pub fn ends_the_machine(case: &Case) -> Option<String> {
         "JobTimeoutAction" => "a job of it takes too long",
         _ => "it fails",
     };
+    let what = match action.split('-').next() {
+        Some("reboot" | "kexec" | "soft") => "reboots",
+        Some("poweroff") => "powers off",
+        Some("halt") => "halts",
+        _ => "ends itself, and with it",
+    };
     Some(format!(
-        "{written} of {}: when {when}, systemd does that ({action}) to the whole machine, with everything else that runs there",
+        "{written} of {}: when {when}, systemd {what} the whole machine and everything else that runs on it",
         case.unit
     ))
 }
