@@ -26,6 +26,9 @@ use crate::view::{MAIN, activity};
 
 pub use written::UnitTexts;
 
+/// How the runtime's advice to set `RUST_BACKTRACE=1` begins.
+const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
+
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
@@ -180,14 +183,16 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The service's own last words: the last line that it logged.
+    /// The service's own last words: the last line that it logged, but for what Rust's runtime adds to a panic.
     fn last_log(&self) -> Option<&'a str> {
         self.timeline
             .events()
             .iter()
             .rev()
             .find_map(|event| match &event.kind {
-                EventKind::Log { message, .. } if event.is_about(self.unit) => {
+                EventKind::Log { message, .. }
+                    if event.is_about(self.unit) && !message.starts_with(BACKTRACE_NOTE) =>
+                {
                     Some(message.as_str())
                 }
                 _ => None,
@@ -195,7 +200,7 @@ impl<'a> Case<'a> {
     }
 
     /// The same, to be added to a sentence; empty when it logged nothing.
-    fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         self.last_log().map_or(String::new(), |line| {
             format!("; the last line it logged: {line:?}")
         })

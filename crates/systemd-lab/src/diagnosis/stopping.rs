@@ -47,6 +47,7 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
 
 /// signal(7), x86-64.
 const SIGINT: i32 = 2;
+const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
 /// SIGTERM ended the process, so nothing in it handled the signal.
@@ -98,9 +99,55 @@ pub fn never_killed(case: &Case) -> Option<String> {
     })
 }
 
+/// A service that ended when it was asked to, and did not say so.
+pub fn not_announced(case: &Case, signal: &str) -> Option<String> {
+    case.main_exit()?;
+    case.notification("STOPPING=1")
+        .is_none()
+        .then(|| format!("STOPPING=1 never arrived after {signal}"))
+}
+
+/// A service that was asked to end before it was ready.
+pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
+    /// Nothing is in flight yet.
+    const AT_ONCE: Duration = Duration::from_secs(1);
+    let begin = case
+        .first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
+        .or_else(|| {
+            case.timeline
+                .events()
+                .iter()
+                .find(|event| matches!(event.kind, EventKind::StepBegan { .. }))
+        })?;
+    let when = format!("{signal} came in the middle of the warm-up");
+    let Some((exit, code, status)) = case.main_exit_since(begin.at_us) else {
+        return Some(format!("{when}, and the service went on loading"));
+    };
+    let took = between(begin, exit);
+    if code == "killed" && status == SIGKILL {
+        return Some(format!(
+            "{when}, and the service did nothing about it: systemd ended it by SIGKILL after {}",
+            spoken(took)
+        ));
+    }
+    if code != "exited" || status != 0 {
+        return Some(format!(
+            "{when}, and the service ended {}",
+            how_ended(code, status)
+        ));
+    }
+    if took >= AT_ONCE {
+        return Some(format!(
+            "{when}, and the service ended only {} later: it hears the signal when its data is loaded",
+            spoken(took)
+        ));
+    }
+    not_announced(case, &format!("{signal} in the warm-up"))
+}
+
 /// No `STOPPING=1`.
 pub fn stopping_missing(case: &Case) -> Option<String> {
-    case.entered("stop-sigterm")?;
+    case.began_to_end()?;
     case.notification("STOPPING=1")
         .is_none()
         .then(|| "STOPPING=1 never arrived after SIGTERM".to_owned())

@@ -124,3 +124,16 @@ pub fn died_at_start(case: &Case) -> Option<String> {
         case.last_words()
     ))
 }
+
+/// The unit ended with an error.
+pub fn ended_with_failure(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code != "exited" || status != 0).then(|| {
+        format!(
+            "{} ended {}{}",
+            case.unit,
+            how_ended(code, status),
+            case.last_words()
+        )
+    })
+}

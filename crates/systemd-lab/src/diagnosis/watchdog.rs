@@ -60,7 +60,13 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
 pub fn never_pinged(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
     notified(case, "WATCHDOG=1").is_none().then(|| {
-        format!("WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout})")
+        format!(
+            "WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout}): {} of {} is for one that pings",
+            case.units
+                .first_of(case.unit, &["WatchdogSec"])
+                .unwrap_or_else(|| "WatchdogSec=".to_owned()),
+            case.unit
+        )
     })
 }
 
