@@ -161,10 +161,8 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
 
 /// The same, when Ctrl-C asked for the stop.
 pub fn request_cut_off_by_interrupt(case: &Case) -> Option<String> {
-    let began = case.timeline.events().iter();
-    let sent = began
-        .filter(|event| matches!(event.kind, EventKind::StepBegan { .. }))
-        .nth(0)?;
+    let mut events = case.timeline.events().iter();
+    let sent = events.find(|event| matches!(event.kind, EventKind::StepBegan { .. }))?;
     cut_off_after(case, sent, "Ctrl-C (SIGINT)")
 }
 
