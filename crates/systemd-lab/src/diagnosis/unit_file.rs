@@ -82,7 +82,7 @@ fn ignored(case: &Case, line: u32, message: &str) -> String {
         .line(unit, line)
         .and_then(|text| text.split_once('='));
     let is_a_part = match (rest, value) {
-        (Some(rest), Some((_, value))) => rest.trim() != value.trim(),
+        (Some(rest), Some((_, value))) => value.contains(rest) && rest.trim() != value.trim(),
         _ => false,
     };
     match (is_a_part, rest) {
