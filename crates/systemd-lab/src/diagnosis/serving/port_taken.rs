@@ -41,26 +41,21 @@ fn shell_between(case: &Case) -> Option<String> {
 
 /// The service failed, and its unit says that this is a success.
 fn failure_taken_for_success(case: &Case) -> Option<String> {
-    let (event, code, status) = case.main_exit()?;
+    let (_, code, status) = case.main_exit()?;
     case.first(|kind| matches!(kind, EventKind::Deactivated))?;
     if code != "exited" || status == 0 {
         return None;
     }
-    let is_ignored = matches!(
-        event.kind,
-        EventKind::ProcessExited {
-            is_ignored: true,
-            ..
-        }
-    );
-    let why = match case.units.value(case.unit, "ExecStart") {
-        Some(command) if is_ignored || command.starts_with('-') => {
-            "ExecStart= begins with \"-\", and so no exit code counts as a failure".to_owned()
-        }
-        _ => format!(
+    let command = case.units.value(case.unit, "ExecStart");
+    let why = if command.is_some_and(|command| command.starts_with('-')) {
+        "ExecStart= begins with \"-\", and so no exit code counts as a failure".to_owned()
+    } else if case.has_exit_status("SuccessExitStatus", code, status) {
+        format!(
             "{} says so",
             case.as_written("SuccessExitStatus", &status.to_string())
-        ),
+        )
+    } else {
+        return None;
     };
     Some(format!(
         "{} is taken, and the service ends with exit code {status}, which systemd takes for a success: {why}",
