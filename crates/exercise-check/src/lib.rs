@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod requirement;
+mod spinning;
 mod subject;
 mod turn;
 

@@ -6,6 +6,7 @@ use systemd_lab::LabError;
 use systemd_lab::check::report::{self, Planned, Record};
 use systemd_lab::check::{self, Observed, Outcome};
 
+use crate::spinning;
 use crate::subject::Subject;
 
 /// What a requirement saw, or why nothing can be said.
@@ -44,9 +45,10 @@ pub fn plan(requirements: &[&Requirement]) {
 pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement) {
     let number = number_of(test);
     let seen = (requirement.look)().or_else(|error| {
-        // A guest that is gone ended as its units asked.
+        // A guest that is gone ended as its units asked, and one that did not end had too much to do.
         let ended = match Outcome::of(&error) {
             Outcome::LabBroken => subject.ended_the_machine(),
+            Outcome::OutOfTime => spinning::observed(&error),
             _ => None,
         };
         ended.ok_or(error)

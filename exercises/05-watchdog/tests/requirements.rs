@@ -203,8 +203,8 @@ fn both(first: Observed, second: Observed, shown: String) -> Observed {
 /// How long systemd waits for a ping.
 fn limit(timeline: &Timeline) -> String {
     match timeline.duration_property(SUBJECT.service(), "WatchdogUSec") {
-        Some(limit) => format!("WatchdogSec={limit:?}\n"),
-        None => "WatchdogSec= is not set\n".to_owned(),
+        Some(limit) if !limit.is_zero() => format!("WatchdogSec={limit:?}\n"),
+        _ => "WatchdogSec= is not set\n".to_owned(),
     }
 }
 
