@@ -10,6 +10,7 @@
 
 mod explanation;
 mod requirement;
+mod spinning;
 mod subject;
 mod turn;
 
@@ -19,7 +20,7 @@ use systemd_lab::LabError;
 
 pub use requirement::{Look, Requirement, judge, plan};
 pub use subject::{
-    BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, Seen, Subject, guest_files, is_soak, lab,
+    BINARY_VARIABLE, FILES_VARIABLE, Run, SOAK_VARIABLE, Seen, Subject, guest_files, is_soak, lab,
 };
 
 /// Where every stage's service listens.
@@ -46,9 +47,9 @@ macro_rules! check {
         /// The package whose tests these are: the exercise, or the solution, which is held to the very same.
         pub(crate) static SUBJECT: std::sync::LazyLock<$crate::Subject> =
             std::sync::LazyLock::new(|| {
+                // Without one, the package's Cargo.toml names another: the first run says so.
                 let binary = option_env!(concat!("CARGO_BIN_EXE_exercise-", $number))
-                    .or(option_env!(concat!("CARGO_BIN_EXE_solution-", $number)))
-                    .expect("cargo builds the package's binary before its tests");
+                    .or(option_env!(concat!("CARGO_BIN_EXE_solution-", $number)));
                 $crate::Subject::new($folder, env!("CARGO_PKG_NAME"), env!("CARGO_MANIFEST_DIR"), binary)
             });
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use systemd_lab::LabError;
 use systemd_lab::check::report::{self, Planned, Record};
-use systemd_lab::check::{self, Observed};
+use systemd_lab::check::{self, Observed, Outcome};
 
 use crate::explanation;
+use crate::spinning;
 use crate::subject::Subject;
 
 /// What a requirement saw, or why nothing can be said.
@@ -44,8 +45,17 @@ pub fn plan(requirements: &[&Requirement]) {
 /// Unwinds, without a message of its own, after printing the report.
 pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement) {
     let number = number_of(test);
-    let seen = (requirement.look)();
-    let seen = seen.map(explanation::explained);
+    let seen = (requirement.look)().or_else(|error| {
+        // A guest that is gone ended as its units asked, and one that did not end had too much to do.
+        let ended = match Outcome::of(&error) {
+            Outcome::LabBroken => subject.ended_the_machine(),
+            Outcome::OutOfTime => spinning::observed(&error),
+            _ => None,
+        };
+        ended.ok_or(error)
+    });
+    let of_stage = || subject.ended_the_machine().and_then(|it| it.diagnosis);
+    let seen = seen.map(|seen| explanation::explained(seen, of_stage));
     let requirement = check::Requirement {
         number,
         of: of as u32,

@@ -1,14 +1,15 @@
 //! The service that is checked: its binary, its units, and how it gets into the guest.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use systemd_lab::check::Observed;
-use systemd_lab::check::report::{self, Record, Run};
-use systemd_lab::diagnosis::{Case, Rule, diagnose};
-use systemd_lab::protocol::Scenario;
+use systemd_lab::check::report::{self, Record};
+use systemd_lab::diagnosis::{Case, Rule, UnitTexts, diagnose, setup};
+use systemd_lab::protocol::{EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
 use crate::explanation;
@@ -33,6 +34,59 @@ const UNIT_PATH: &str = "/etc/systemd/system";
 /// A run, or why there is none. Shared, since several requirements may look at it.
 pub type Seen = Result<Arc<Timeline>, Arc<LabError>>;
 
+/// What was tried, and what came of it.
+#[derive(Debug)]
+pub struct Run {
+    scenario: Scenario,
+    /// What came of it.
+    pub seen: Seen,
+}
+
+impl Run {
+    /// Runs the scenario: [`Subject::run`].
+    pub fn of(subject: &Subject, scenario: Scenario, more: Vec<GuestFile>) -> Run {
+        let seen = subject.run(&scenario, more);
+        Run { scenario, seen }
+    }
+
+    /// The step at this place in the scenario.
+    pub fn step(&self, index: usize) -> Option<&Step> {
+        self.scenario.steps.get(index)
+    }
+
+    /// The place of the first such step after another.
+    ///
+    /// # Panics
+    ///
+    /// When the scenario has none: its author knows which steps it has.
+    pub fn first(&self, after: usize, wanted: impl Fn(&Step) -> bool) -> usize {
+        let steps = self.scenario.steps.iter().enumerate().skip(after);
+        let found = steps
+            .filter(|(_, step)| wanted(step))
+            .map(|(index, _)| index)
+            .next();
+        found.expect("the scenario has such a step")
+    }
+
+    /// What happened between two steps, without what came before and after.
+    ///
+    /// # Errors
+    ///
+    /// When nothing came of the run.
+    pub fn part(&self, steps: Range<usize>) -> Result<Timeline, Arc<LabError>> {
+        Ok(self.seen.clone()?.of_steps(steps))
+    }
+
+    /// When the first such step began, in the guest's time; `None` when the run never came to it.
+    pub fn began_us(&self, timeline: &Timeline, wanted: impl Fn(&Step) -> bool) -> Option<u64> {
+        let position = self.scenario.steps.iter().position(wanted)?;
+        let began = timeline.events().iter().find(
+            |event| matches!(event.kind, EventKind::StepBegan { index } if index == position),
+        )?;
+        Some(began.at_us)
+    }
+}
+
 /// A service under test.
 #[derive(Debug)]
 pub struct Subject {
@@ -45,7 +99,10 @@ pub struct Subject {
     /// The main unit's name.
     service: String,
     workspace: PathBuf,
-    binary: PathBuf,
+    /// `None` if cargo was told to give it another name.
+    binary: Option<PathBuf>,
+    /// What its unit files say.
+    units: UnitTexts,
     /// Where `units/` and the package's folder are looked for.
     files: PathBuf,
 }
@@ -65,20 +122,22 @@ pub fn is_soak() -> bool {
 }
 
 impl Subject {
-    /// The package in `manifest_dir` and its binary, or what the variables name in their place.
+    /// The package in `manifest_dir` and its binary, or what the variables name in their place. `binary` is `None` when cargo
+    /// built none with the package's name.
     pub fn new(
         folder: &'static str,
         package: &'static str,
         manifest_dir: &'static str,
-        binary: &'static str,
+        binary: Option<&'static str>,
     ) -> Subject {
         let workspace = Path::new(manifest_dir)
             .ancestors()
             .nth(2)
             .expect("packages of a stage lie two folders below the workspace");
-        let instead = |variable: &str, usual: &Path| {
-            std::env::var_os(variable).map_or(usual.to_owned(), PathBuf::from)
-        };
+        let instead = |variable: &str| std::env::var_os(variable).map(PathBuf::from);
+        let files = instead(FILES_VARIABLE).unwrap_or_else(|| workspace.to_owned());
+        // Where they cannot be read, the first run says so.
+        let unit_files = unit_files(package, &files).unwrap_or_default();
         let (_, number) = package
             .split_once('-')
             .expect("packages of a stage are called exercise-NN and solution-NN");
@@ -88,8 +147,9 @@ impl Subject {
             canonical: format!("exercise-{number}"),
             service: format!("{package}.service"),
             workspace: workspace.to_owned(),
-            binary: instead(BINARY_VARIABLE, Path::new(binary)),
-            files: instead(FILES_VARIABLE, workspace),
+            binary: instead(BINARY_VARIABLE).or(binary.map(PathBuf::from)),
+            units: UnitTexts::of(&unit_files),
+            files,
         }
     }
 
@@ -109,8 +169,13 @@ impl Subject {
     }
 
     /// The binary on the host.
-    pub fn binary(&self) -> &Path {
-        &self.binary
+    fn binary(&self) -> Result<&Path, Arc<LabError>> {
+        self.binary.as_deref().ok_or_else(|| {
+            Arc::new(LabError::NoBinary {
+                name: self.package.to_owned(),
+                manifest: format!("{}/Cargo.toml", self.package_folder()),
+            })
+        })
     }
 
     /// The binary's path in the guest.
@@ -166,14 +231,16 @@ impl Subject {
         if let Some(needed) = self.systemd_needed()? {
             lab()?.guest().ensure_systemd(needed)?;
         }
-        let mut files = guest_files(self.package, &self.binary, &self.files).map_err(host_error)?;
+        let mut files =
+            guest_files(self.package, self.binary()?, &self.files).map_err(host_error)?;
         files.extend(more);
         let result = {
             let _turn = Turn::take();
             lab()?.run(scenario, &files)
         };
         if report::is_wanted() {
-            report::append(&Record::Run(Run::new(scenario, &files, result.as_ref())));
+            let run = report::Run::new(scenario, &files, result.as_ref());
+            report::append(&Record::Run(run));
         }
         let result = result.map(Arc::new);
         if let Ok(timeline) = &result {
@@ -200,7 +267,28 @@ impl Subject {
             timeline,
             unit: &self.service,
             address: ADDRESS,
+            units: &self.units,
         }
+    }
+
+    /// The same of another of its units.
+    pub fn case_of<'a>(&'a self, unit: &'a str, timeline: &'a Timeline) -> Case<'a> {
+        Case {
+            unit,
+            ..self.case(timeline)
+        }
+    }
+
+    /// What is said of a run in which the guest was gone before its end, if a unit asks for that: `FailureAction=reboot`.
+    pub(crate) fn ended_the_machine(&self) -> Option<Observed> {
+        let nothing = Timeline::new(Vec::new());
+        let case = self.case(&nothing);
+        Some(Observed {
+            shown: format!("the machine went down: {}\n", setup::machine_action(&case)?),
+            diagnosis: setup::ends_the_machine(&case),
+            witness: "the lab",
+            scenario: None,
+        })
     }
 
     /// What systemd showed of a run, and the first rule that explains it.
@@ -222,6 +310,12 @@ impl Subject {
 /// When `units/` cannot be read.
 pub fn guest_files(package: &str, binary: &Path, root: &Path) -> std::io::Result<Vec<GuestFile>> {
     let mut files = vec![GuestFile::program(guest_binary(package), binary)];
+    files.extend(unit_files(package, root)?);
+    Ok(files)
+}
+
+fn unit_files(package: &str, root: &Path) -> std::io::Result<Vec<GuestFile>> {
+    let mut files = Vec::new();
     for (name, path) in entries(&root.join("units"))? {
         let rest = name.strip_prefix(package).unwrap_or_default();
         if !rest.starts_with(['.', '-', '@']) {

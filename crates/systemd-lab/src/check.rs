@@ -38,7 +38,8 @@ impl Outcome {
     pub fn of(error: &LabError) -> Outcome {
         match error {
             LabError::OutOfTime { .. } => Outcome::OutOfTime,
-            LabError::NotStatic { .. }
+            LabError::NoBinary { .. }
+            | LabError::NotStatic { .. }
             | LabError::NotExecutable { .. }
             | LabError::Unreadable { .. } => Outcome::DidNotBuild,
             _ => Outcome::LabBroken,

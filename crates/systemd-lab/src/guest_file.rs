@@ -97,6 +97,14 @@ impl GuestFile {
         }
     }
 
+    /// Its content, if that is text and can be read.
+    pub(crate) fn text_content(&self) -> Option<String> {
+        match &self.content {
+            Content::Text(text) => Some(text.clone()),
+            Content::Host(path) => fs::read_to_string(path).ok(),
+        }
+    }
+
     pub(crate) fn load(&self) -> Result<Blob, LabError> {
         let content = match &self.content {
             Content::Text(text) => text.clone().into_bytes(),

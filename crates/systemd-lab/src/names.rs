@@ -173,6 +173,71 @@ pub(crate) fn exit_status(status: i32) -> String {
     }
 }
 
+/// Which settings of a unit decide whether systemd can set up a process, by the status with which it ends where that fails.
+const DECIDING: [(&str, &[&str]); 28] = [
+    ("CHDIR", &["WorkingDirectory"]),
+    ("NICE", &["Nice"]),
+    ("EXEC", &["ExecStart"]),
+    ("MEMORY", &["MemoryDenyWriteExecute", "LimitAS"]),
+    ("LIMITS", &["LimitNOFILE", "LimitNPROC", "LimitAS"]),
+    ("OOM_ADJUST", &["OOMScoreAdjust"]),
+    ("STDIN", &["StandardInput"]),
+    ("STDOUT", &["StandardOutput"]),
+    ("CHROOT", &["RootDirectory", "RootImage"]),
+    ("IOPRIO", &["IOSchedulingClass", "IOSchedulingPriority"]),
+    ("SECUREBITS", &["SecureBits"]),
+    (
+        "SETSCHEDULER",
+        &["CPUSchedulingPolicy", "CPUSchedulingPriority"],
+    ),
+    ("CPUAFFINITY", &["CPUAffinity"]),
+    ("GROUP", &["Group", "SupplementaryGroups"]),
+    ("USER", &["User", "DynamicUser"]),
+    (
+        "CAPABILITIES",
+        &["AmbientCapabilities", "CapabilityBoundingSet"],
+    ),
+    ("STDERR", &["StandardError"]),
+    ("PAM", &["PAMName"]),
+    ("NETWORK", &["NetworkNamespacePath", "PrivateNetwork"]),
+    (
+        "NAMESPACE",
+        &[
+            "BindPaths",
+            "BindReadOnlyPaths",
+            "ReadWritePaths",
+            "ReadOnlyPaths",
+            "InaccessiblePaths",
+            "RootDirectory",
+            "ProtectSystem",
+            "ProtectHome",
+            "PrivateTmp",
+            "PrivateDevices",
+            "PrivateMounts",
+            "PrivateUsers",
+        ],
+    ),
+    ("SECCOMP", &["SystemCallFilter", "SystemCallArchitectures"]),
+    ("ADDRESS_FAMILIES", &["RestrictAddressFamilies"]),
+    ("RUNTIME_DIRECTORY", &["RuntimeDirectory"]),
+    ("STATE_DIRECTORY", &["StateDirectory"]),
+    ("CACHE_DIRECTORY", &["CacheDirectory"]),
+    ("LOGS_DIRECTORY", &["LogsDirectory"]),
+    ("CONFIGURATION_DIRECTORY", &["ConfigurationDirectory"]),
+    (
+        "CREDENTIALS",
+        &["LoadCredential", "SetCredential", "ImportCredential"],
+    ),
+];
+
+/// The settings that decide whether systemd can set up a process, for one that ended with this status since it could not.
+/// `None` for a status that is not systemd's; empty where no single setting decides.
+pub(crate) fn settings_of_status(status: i32) -> Option<&'static [&'static str]> {
+    let (_, name) = SYSTEMD.iter().find(|(known, _)| *known == status)?;
+    let deciding = DECIDING.iter().find(|(known, _)| known == name);
+    Some(deciding.map_or(&[], |(_, settings)| settings))
+}
+
 /// The statuses that have names, for the test that compares them with the guest's.
 #[doc(hidden)]
 pub fn named_exit_statuses() -> Vec<(i32, &'static str)> {
@@ -209,6 +274,17 @@ mod tests {
             "RTMIN+x",
         ] {
             assert_eq!(signal_number(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn settings_decide_by_the_name_of_a_status() {
+        assert_eq!(settings_of_status(200), Some(&["WorkingDirectory"][..]));
+        assert_eq!(settings_of_status(225).map(<[_]>::len), Some(2));
+        assert_eq!(settings_of_status(255), Some(&[][..]));
+        assert_eq!(settings_of_status(1), None);
+        for (name, _) in DECIDING {
+            assert!(SYSTEMD.iter().any(|(_, known)| *known == name), "{name}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! What happened, as a whole, and questions that one may ask of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,12 @@ impl Timeline {
         self.events.iter().filter(move |event| event.is_about(unit))
     }
 
+    /// The units that anything is known of, each once.
+    pub fn units(&self) -> impl Iterator<Item = &str> {
+        let units = self.events.iter().filter_map(|event| event.unit.as_deref());
+        units.collect::<BTreeSet<&str>>().into_iter()
+    }
+
     /// The name of the scenario that was run. Empty if it never began.
     pub fn scenario(&self) -> &str {
         self.began().map_or("", |(_, name)| name)
@@ -101,6 +109,32 @@ impl Timeline {
                 })
             })
             .collect()
+    }
+
+    /// What happened from the beginning of one step to that of another, by their indices in the scenario: nothing since a step
+    /// that was never reached, and all before it. What the end says of the whole (units' properties) is kept.
+    pub fn of_steps(&self, steps: Range<usize>) -> Timeline {
+        let place = |step: usize| {
+            let began = EventKind::StepBegan { index: step };
+            self.events.iter().position(|event| event.kind == began)
+        };
+        let all = self.events.len();
+        let begin = match steps.start {
+            0 => 0,
+            step => place(step).unwrap_or(all),
+        };
+        let part = begin..place(steps.end).unwrap_or(all);
+        let is_kept = |(index, event): &(usize, &Event)| {
+            part.contains(index)
+                || matches!(
+                    event.kind,
+                    EventKind::ScenarioBegan { .. } | EventKind::Properties { .. }
+                )
+        };
+        let kept = self.events.iter().enumerate().filter(is_kept);
+        Timeline {
+            events: kept.map(|(_, event)| event.clone()).collect(),
+        }
     }
 
     fn began(&self) -> Option<(&Event, &str)> {

@@ -19,6 +19,12 @@ pub(crate) use words::machine_end_text;
 pub const ERROR: u8 = 3;
 pub(crate) const WARNING: u8 = 4;
 
+/// sd_notify(3): the start, or the reload, has ended.
+const READY: &str = "READY=1";
+
+/// The role of a service's main process in [`EventKind::ProcessExited`].
+pub(crate) const MAIN: &str = "main";
+
 /// A distance that is shorter is not shown: what systemd does about one unit at one instant takes some milliseconds.
 const NO_TIME: Duration = Duration::from_millis(50);
 
@@ -31,8 +37,8 @@ pub struct View {
     units: Vec<String>,
     assignments: Vec<String>,
     jobs: bool,
-    states: bool,
-    exits: bool,
+    states: Option<States>,
+    exits: Option<Exits>,
     results: bool,
     deadlines: bool,
     listeners: bool,
@@ -41,6 +47,22 @@ pub struct View {
     since: Option<String>,
     until: Option<String>,
     distances: Distances,
+}
+
+/// Which states a view tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum States {
+    /// All: `SubState`.
+    All,
+    /// Those that all types of units have: `ActiveState`.
+    Activity,
+}
+
+/// Whose ends a view shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exits {
+    All,
+    MainProcess,
 }
 
 /// Whether a view tells how long things took.
@@ -85,7 +107,17 @@ impl View {
     #[must_use]
     pub fn states(self) -> View {
         View {
-            states: true,
+            states: Some(States::All),
+            ..self
+        }
+    }
+
+    /// Shows changes of `ActiveState` only: which states a service goes through on its way depends on which of
+    /// `ExecStartPre=`, `ExecStop=` and their like its unit has. `READY=1` is shown where it changes the state.
+    #[must_use]
+    pub fn activity(self) -> View {
+        View {
+            states: Some(States::Activity),
             ..self
         }
     }
@@ -103,7 +135,16 @@ impl View {
     #[must_use]
     pub fn exits(self) -> View {
         View {
-            exits: true,
+            exits: Some(Exits::All),
+            ..self
+        }
+    }
+
+    /// Shows how main processes end, and not those of `ExecStartPre=`, `ExecStop=` and their like.
+    #[must_use]
+    pub fn main_exits(self) -> View {
+        View {
+            exits: Some(Exits::MainProcess),
             ..self
         }
     }
@@ -151,7 +192,7 @@ impl View {
         self
     }
 
-    /// Begins when one of the units first enters this state.
+    /// Begins when one of the units first enters this state, or this `ActiveState`.
     #[must_use]
     pub fn since(self, state: &str) -> View {
         View {
@@ -160,7 +201,7 @@ impl View {
         }
     }
 
-    /// Ends just before one of the units first enters this state.
+    /// Ends just before one of the units first enters this state, or this `ActiveState`.
     #[must_use]
     pub fn until(self, state: &str) -> View {
         View {
@@ -194,8 +235,13 @@ impl View {
         // A state that is never entered: nothing is since it, everything until it.
         let begin = entered(&self.since).map_or(0, |found| found.unwrap_or(usize::MAX));
         let end = entered(&self.until).flatten().unwrap_or(usize::MAX);
-        for event in timeline.events().iter().take(end).skip(begin) {
-            for line in self.lines(event) {
+        let mut running: Vec<&str> = Vec::new();
+        for (index, event) in timeline.events().iter().enumerate().take(end) {
+            note_running(&mut running, event);
+            if index < begin {
+                continue;
+            }
+            for line in self.lines(event, &running) {
                 let unit = event.unit.as_deref().unwrap_or("");
                 let line = format!("{unit:width$}  {line}");
                 if before.as_ref().is_some_and(|(_, last)| *last == line) {
@@ -226,11 +272,12 @@ impl View {
                 .unit
                 .as_ref()
                 .is_some_and(|unit| self.units.contains(unit))
-                && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == state)
+                && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == state || activity(to) == state)
         })
     }
 
-    fn lines(&self, event: &Event) -> Vec<String> {
+    /// `running` are the units that are active now.
+    fn lines(&self, event: &Event, running: &[&str]) -> Vec<String> {
         if event
             .unit
             .as_ref()
@@ -239,8 +286,23 @@ impl View {
             return Vec::new();
         }
         match &event.kind {
+            EventKind::StateChanged { from, to } if self.states == Some(States::Activity) => {
+                match (activity(from), activity(to)) {
+                    (from, to) if from == to => Vec::new(),
+                    (from, to) => vec![format!("{from} -> {to}")],
+                }
+            }
             EventKind::Notified { assignments, .. } => assignments
                 .iter()
+                .filter(|assignment| {
+                    // Sent again, it changes nothing; a service may do so, with a new STATUS= for example.
+                    let is_repeated = *assignment == READY
+                        && event
+                            .unit
+                            .as_deref()
+                            .is_some_and(|unit| running.contains(&unit));
+                    !(is_repeated && self.states == Some(States::Activity))
+                })
                 .filter_map(|assignment| self.assignment(assignment))
                 .collect(),
             EventKind::Log { .. }
@@ -271,8 +333,12 @@ impl View {
     fn shows(&self, kind: &EventKind) -> bool {
         match kind {
             EventKind::JobEnded { .. } => self.jobs,
-            EventKind::StateChanged { .. } => self.states,
-            EventKind::ProcessExited { .. } => self.exits,
+            EventKind::StateChanged { .. } => self.states.is_some(),
+            EventKind::ProcessExited { role, .. } => match self.exits {
+                Some(Exits::All) => true,
+                Some(Exits::MainProcess) => role == MAIN,
+                None => false,
+            },
             EventKind::Failed { .. } | EventKind::Deactivated => self.results,
             EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
             // Below a warning, systemd speaks of what does not matter to the unit, at debug level above all.
@@ -284,6 +350,31 @@ impl View {
             EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => self.listeners,
             EventKind::Response { .. } | EventKind::ProbeChanged { .. } => self.responses,
             _ => false,
+        }
+    }
+}
+
+/// The `ActiveState` that a service's `SubState` belongs to: `state_translation_table` in systemd's service.c. Other types of
+/// units have few states, whose names do not collide with these.
+pub(crate) fn activity(state: &str) -> &str {
+    match state {
+        "dead" | "dead-before-auto-restart" => "inactive",
+        "failed" | "failed-before-auto-restart" => "failed",
+        "running" | "exited" => "active",
+        "condition" | "auto-restart" | "auto-restart-queued" => "activating",
+        _ if state.starts_with("start") => "activating",
+        _ if state.starts_with("reload") => "reloading",
+        _ if state.starts_with("stop") || state.starts_with("final") => "deactivating",
+        other => other,
+    }
+}
+
+/// Keeps the list of the units that are active.
+fn note_running<'a>(running: &mut Vec<&'a str>, event: &'a Event) {
+    if let (EventKind::StateChanged { to, .. }, Some(unit)) = (&event.kind, &event.unit) {
+        running.retain(|it| it != unit);
+        if activity(to) == "active" {
+            running.push(unit);
         }
     }
 }
@@ -301,75 +392,4 @@ fn exact(distance: Duration) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use systemd_lab_protocol::event::Source;
-
-    fn event(at_ms: u64, kind: EventKind) -> Event {
-        Event {
-            at_us: at_ms * 1000,
-            unit: Some("t.service".into()),
-            source: Source::Agent,
-            kind,
-        }
-    }
-
-    fn changed(from: &str, to: &str) -> EventKind {
-        EventKind::StateChanged {
-            from: from.into(),
-            to: to.into(),
-        }
-    }
-
-    #[test]
-    fn distances_are_exact_but_for_what_happens_at_once() {
-        let timeline = |restart_at: u64| {
-            Timeline::new(vec![
-                event(0, changed("dead", "start")),
-                event(110, changed("start", "running")),
-                event(restart_at, changed("running", "failed")),
-            ])
-        };
-        let view = View::of(&["t.service"]).states();
-        let expected = [
-            "            t.service  dead -> start",
-            "  +0.110 s  t.service  start -> running",
-            " +10.249 s  t.service  running -> failed\n",
-        ];
-        assert_eq!(view.render(&timeline(110 + 10_249)), expected.join("\n"));
-        let at_once = "            t.service  running -> failed\n";
-        assert!(view.render(&timeline(110 + 49)).ends_with(at_once));
-    }
-
-    #[test]
-    fn only_what_is_asked_for_is_shown() {
-        let notified = EventKind::Notified {
-            pid: 7,
-            assignments: vec!["READY=1".into(), "STATUS=hi".into()],
-        };
-        let timeline = Timeline::new(vec![event(0, notified), event(1, changed("a", "b"))]);
-        let view = View::of(&["t.service"]).notifications(&["STATUS="]);
-        assert_eq!(view.render(&timeline), "            t.service  STATUS=…\n");
-        assert_eq!(View::of(&["other.service"]).states().render(&timeline), "");
-    }
-
-    #[test]
-    fn repeated_lines_are_shown_once() {
-        let status = |text: &str| EventKind::Notified {
-            pid: 7,
-            assignments: vec![format!("STATUS={text}")],
-        };
-        let timeline = Timeline::new(vec![
-            event(0, status("one")),
-            event(500, status("two")),
-            event(3000, changed("start", "running")),
-        ]);
-        let view = View::of(&["t.service"])
-            .states()
-            .notifications(&["STATUS="]);
-        assert_eq!(
-            view.render(&timeline),
-            "            t.service  STATUS=…\n  +3.000 s  t.service  start -> running\n"
-        );
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@
 //!    `/usr/local/bin/exercise-01`. People understand it as well: `Description=` and `Documentation=` are set.
 //! 2. `Type=exec`: the start succeeds when the program runs, and fails when it cannot be run. Then `GET /` is answered.
 //! 3. `systemctl enable` has `multi-user.target` start it at boot.
-//! 4. On SIGTERM and Ctrl-C: no new connections, and up to 5 s for the requests in flight, also for those sent only in
+//! 4. On SIGTERM and Ctrl-C: new connections are refused, and requests in flight get up to 5 s, also those sent only in
 //!    part. Then it ends, with exit code 0. `TimeoutStopSec=10s`: should it hang, systemd ends it.
 //! 5. When 127.0.0.1:7878 is taken, it ends at once (the check waits for 5 s) with an exit code other than 0. Exactly
 //!    one line has priority 3 (err), and this line names 127.0.0.1:7878. No `Restart=` yet: that is stage 02.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exercise_check::Requirement;
 use systemd_lab::View;
-use systemd_lab::diagnosis::{diagnose, readiness, serving, unit_file};
+use systemd_lab::diagnosis::{diagnose, readiness, serving, stopping, unit_file};
 
 use crate::{SUBJECT, scenarios, shown};
 
@@ -19,7 +19,8 @@ pub(crate) const UNIT_FILE: Requirement = Requirement {
     snapshot: "unit-file",
     look: || {
         // Why a unit is refused is best said by the run that starts it.
-        let (started, verified) = (scenarios::START_AND_STOP.clone()?, scenarios::BOOT.clone()?);
+        let started = scenarios::START_AND_STOP.seen.clone()?;
+        let verified = scenarios::BOOT.seen.clone()?;
         let shown = shown::verified(&verified) + &shown::for_people(&started);
         let mut observed = SUBJECT.observed(&started, shown, &[unit_file::RULES]);
         observed.diagnosis = observed.diagnosis.or_else(|| {
@@ -34,16 +35,18 @@ pub(crate) const SERVE: Requirement = Requirement {
     title: "it starts, and it serves",
     snapshot: "serve",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let later = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
         let view = View::of(&[SUBJECT.service()])
             .jobs()
-            .exits()
+            .main_exits()
             .deadlines()
             .without_distances();
         let shown = shown::start_type(&timeline)
-            + &view.until("stop-sigterm").render(&timeline)
+            + &view.until("deactivating").render(&timeline)
             + &shown::listeners(&timeline)
-            + &shown::response(&timeline, scenarios::FIRST);
+            + &shown::response(&timeline, scenarios::FIRST)
+            + &shown::response(&later, scenarios::LATER);
         let rules: &[&[_]] = &[
             unit_file::RULES,
             &[readiness::ready_never_sent],
@@ -54,6 +57,10 @@ pub(crate) const SERVE: Requirement = Requirement {
         observed.diagnosis = observed.diagnosis.or_else(|| {
             serving::other_answer(&case, scenarios::FIRST, shown::GREETING)
                 .or_else(|| serving::other_type(&case, TYPE))
+                .or_else(|| diagnose(&SUBJECT.case(&later), serving::NOT_SERVING))
+                .or_else(|| {
+                    serving::other_answer(&SUBJECT.case(&later), scenarios::LATER, shown::GREETING)
+                })
         });
         Ok(observed)
     },
@@ -63,9 +70,9 @@ pub(crate) const BOOT: Requirement = Requirement {
     title: "once enabled, it starts at boot",
     snapshot: "boot",
     look: || {
-        let timeline = scenarios::BOOT.clone()?;
+        let timeline = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
         let view = View::of(&[SUBJECT.service()]).jobs().without_distances();
-        let shown = shown::enablement(&timeline) + &view.until("stop-sigterm").render(&timeline);
+        let shown = shown::enablement(&timeline) + &view.until("deactivating").render(&timeline);
         let rules: &[&[_]] = &[
             unit_file::RULES,
             &[serving::not_enabled, serving::not_wanted_at_boot],
@@ -74,7 +81,7 @@ pub(crate) const BOOT: Requirement = Requirement {
         let mut observed = SUBJECT.observed(&timeline, shown, rules);
         if observed.diagnosis.is_none() {
             // A boot passes over a unit that it cannot load; why it cannot, a start says.
-            let started = scenarios::START_AND_STOP.clone()?;
+            let started = scenarios::START_AND_STOP.seen.clone()?;
             observed.diagnosis = diagnose(&SUBJECT.case(&started), unit_file::RULES);
         }
         Ok(observed)
@@ -85,27 +92,35 @@ pub(crate) const STOP: Requirement = Requirement {
     title: "a stop answers what is in flight, and is bounded",
     snapshot: "stop",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
-        let patient = scenarios::BOOT.clone()?;
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let marks = scenarios::marks();
+        let patient = scenarios::BOOT.part(0..marks.second_start)?;
+        let by_hand = scenarios::BOOT.part(marks.ctrl_c..marks.third_start)?;
+        let hang = scenarios::BOOT.part(marks.third_start..usize::MAX)?;
         // Any time below TimeoutStopSec= will do: whether it was kept shows in how the process ended.
         let view = View::of(&[SUBJECT.service()])
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .results()
             .deadlines()
             .jobs()
-            .since("stop-sigterm")
+            .since("deactivating")
             .without_distances();
         let shown = shown::stop_timeout(&timeline)
             + &shown::response(&timeline, scenarios::IN_FLIGHT)
-            + &view.render(&timeline);
+            + &shown::new_connection(&timeline)
+            + &view.render(&timeline)
+            + &shown::ctrl_c(&by_hand)
+            + &shown::hang(&hang);
         let mut observed =
             SUBJECT.observed(&timeline, shown, &[unit_file::RULES, serving::NOT_SERVING]);
         let case = SUBJECT.case(&timeline);
         observed.diagnosis = observed.diagnosis.or_else(|| {
             serving::killed_before_it_ended(&case, &SUBJECT.case(&patient), LONGEST_DRAIN)
                 .or_else(|| diagnose(&case, serving::STOP))
+                .or_else(|| stopping::new_connection_taken(&case, scenarios::NEW))
                 .or_else(|| serving::other_stop_timeout(&case, 2 * LONGEST_DRAIN))
+                .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
         });
         Ok(observed)
     },
@@ -115,7 +130,7 @@ pub(crate) const PORT_TAKEN: Requirement = Requirement {
     title: "a port that is taken is an error, and one line says so",
     snapshot: "port-taken",
     look: || {
-        let timeline = scenarios::PORT_TAKEN.clone()?;
+        let timeline = scenarios::PORT_TAKEN.seen.clone()?;
         let shown = shown::port_taken(&timeline);
         let rules: &[&[_]] = &[
             unit_file::RULES,
@@ -130,7 +145,7 @@ pub(crate) const NO_ERRORS: Requirement = Requirement {
     title: "while all is well, no line is an error",
     snapshot: "no-errors",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
         // A service that does not even serve logs no errors either.
         let shown =
             shown::response(&timeline, scenarios::FIRST) + &shown::errors_until_stop(&timeline);

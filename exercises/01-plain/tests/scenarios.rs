@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use exercise_check::{ADDRESS, Seen};
+use exercise_check::{ADDRESS, Run};
 use systemd_lab::GuestFile;
-use systemd_lab::protocol::{Condition, Scenario};
+use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
 
@@ -18,8 +18,21 @@ const SOMEONE_ELSE: &str = "someone-else.socket";
 /// The name of the request that is sent while all is well.
 pub(crate) const FIRST: &str = "first";
 
+/// The same, when the service has run for a while.
+pub(crate) const LATER: &str = "two minutes later";
+
 /// The name of the request that is half sent when the stop begins.
 pub(crate) const IN_FLIGHT: &str = "in flight";
+
+/// The name of a request that comes during the stop.
+pub(crate) const NEW: &str = "new";
+
+/// The name of the request that is half sent when Ctrl-C comes.
+pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
+
+/// signal(7), x86-64. SIGINT is what Ctrl-C sends.
+const SIGINT: i32 = 2;
+const SIGSTOP: i32 = 19;
 
 /// Reading a unit file and all that it refers to takes some 0.1 s.
 const VERIFY_DEADLINE: Duration = Duration::from_secs(30);
@@ -40,11 +53,24 @@ const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 /// A service that ends by itself has ended by then, also one that is killed for want of memory, and systemd has said so.
 const SETTLING: Duration = Duration::from_secs(3);
 
+/// What systemd ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`), it has most likely ended by then.
+const A_WHILE: Duration = Duration::from_secs(120);
+
 /// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
-/// The client is in the middle of its request for this long after the stop began: less than the drain's 5 s.
-const SLOW_CLIENT: Duration = Duration::from_secs(1);
+/// From the stop to a client that comes too late: a listener that is closed because of the stop is closed by then.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// Nobody who is refused has to wait.
+const REFUSAL_DEADLINE: Duration = Duration::from_millis(500);
+
+/// The client is in the middle of its request for this long after the stop began: most of the drain's 5 s, but for what it
+/// takes to see and to answer.
+const SLOW_CLIENT: Duration = Duration::from_millis(4000);
+
+/// From the stop to the moment in which the service ceases to run at all: it has got the signal, and waits for a client.
+const BEGINNING_TO_DRAIN: Duration = Duration::from_secs(1);
 
 /// In the run that measures the drain, systemd is this patient: several times the 5 s that the drain may take, and less
 /// than the 30 s after which `server.rs` itself gives up a request whose header never ends.
@@ -57,29 +83,29 @@ const FAILURE_DEADLINE: Duration = Duration::from_secs(5);
 const RESTART_DELAY: Duration = Duration::from_secs(2);
 
 /// Starts the service; then stops it while one client is in the middle of its request and another never finishes its
-/// own.
-pub(crate) static START_AND_STOP: LazyLock<Seen> = LazyLock::new(|| {
+/// own, and a third comes too late.
+pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
-    let scenario = Scenario::new("start, then stop with requests in flight")
-        .start(service)
-        .wait_for_job(service, START_DEADLINE)
-        .wait_for(listening(), LISTENING_DEADLINE)
-        .get(FIRST, &format!("http://{ADDRESS}/"), RESPONSE_DEADLINE)
-        .sleep(SETTLING)
-        .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
-        .half_open("never finished", ADDRESS, "GET / HT")
-        .sleep(READING)
+    let url = format!("http://{ADDRESS}/");
+    let begin = Scenario::new("start, then stop with requests in flight").start(service);
+    let scenario = serving(begin)
+        .get(FIRST, &url, RESPONSE_DEADLINE)
+        .sleep(SETTLING);
+    let scenario = half_sent(scenario, IN_FLIGHT)
         .stop(service)
-        .sleep(SLOW_CLIENT)
+        .sleep(CLOSING)
+        .get(NEW, &url, REFUSAL_DEADLINE)
+        .sleep(SLOW_CLIENT - CLOSING)
         .finish_request(IN_FLIGHT, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .observe(service);
-    SUBJECT.run(&scenario, vec![])
+    Run::of(&SUBJECT, scenario, vec![])
 });
 
-/// Reads the unit as a person would have it read, enables it, and starts what a boot starts. Then stops it with a
-/// request that never ends, and with much patience: to see how long the service itself waits.
-pub(crate) static BOOT: LazyLock<Seen> = LazyLock::new(|| {
+/// Reads the unit as a person would have it read, enables it, and starts what a boot starts. After a while, stops it with a
+/// request that never ends, and with much patience: to see how long the service itself waits. Then it is started again
+/// and ended as in a terminal, and once more and stopped in such a way that it hangs.
+pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let file = format!("{UNIT_PATH}/{service}");
     let scenario = Scenario::new("verify, enable, start what a boot starts")
@@ -89,21 +115,75 @@ pub(crate) static BOOT: LazyLock<Seen> = LazyLock::new(|| {
             VERIFY_DEADLINE,
         )
         .enable(service)
-        .start("multi-user.target")
-        .wait_for_job(service, START_DEADLINE)
-        .wait_for(listening(), LISTENING_DEADLINE)
+        .start("multi-user.target");
+    let scenario = serving(scenario)
+        .sleep(A_WHILE)
+        .get(LATER, &format!("http://{ADDRESS}/"), RESPONSE_DEADLINE)
         .half_open("never finished", ADDRESS, "GET / HT")
         .sleep(READING)
         .stop(service)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
+        .start(service);
+    let scenario = half_sent(answering(scenario, "before Ctrl-C"), AT_CTRL_C)
+        .signal(service, SIGINT)
+        .sleep(SLOW_CLIENT)
+        .finish_request(AT_CTRL_C, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .wait_for_state(service, &["dead", "failed"], PATIENCE)
+        .start(service);
+    let scenario = answering(scenario, "before it hangs")
+        .half_open("never finished again", ADDRESS, "GET / HT")
+        .sleep(READING)
+        .stop(service)
+        .sleep(BEGINNING_TO_DRAIN)
+        .signal(service, SIGSTOP)
+        .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .observe(service);
     let patience = format!("[Service]\nTimeoutStopSec={}s\n", PATIENCE.as_secs());
     let drop_in = format!("{file}.d/patience.conf");
-    SUBJECT.run(&scenario, vec![GuestFile::text(drop_in, patience)])
+    let more = vec![GuestFile::text(drop_in, patience)];
+    Run::of(&SUBJECT, scenario, more)
 });
 
+/// Waits until the service that was just started listens.
+fn serving(scenario: Scenario) -> Scenario {
+    scenario
+        .wait_for_job(SUBJECT.service(), START_DEADLINE)
+        .wait_for(listening(), LISTENING_DEADLINE)
+}
+
+/// Likewise, and until it has answered a request.
+fn answering(scenario: Scenario, name: &str) -> Scenario {
+    serving(scenario).get(name, &format!("http://{ADDRESS}/"), RESPONSE_DEADLINE)
+}
+
+/// A request of this name, which is half sent, and another one that will never be finished.
+fn half_sent(scenario: Scenario, name: &str) -> Scenario {
+    scenario
+        .half_open(name, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
+        .half_open(&format!("{name}, never finished"), ADDRESS, "GET / HT")
+        .sleep(READING)
+}
+
+/// Where the service is started for Ctrl-C in [`BOOT`], where that comes, and where the service is started to hang.
+pub(crate) struct Marks {
+    pub(crate) second_start: usize,
+    pub(crate) ctrl_c: usize,
+    pub(crate) third_start: usize,
+}
+
+pub(crate) fn marks() -> Marks {
+    let is_start = |step: &Step| matches!(step, Step::Start { unit } if unit == SUBJECT.service());
+    let is_signal = |step: &Step| matches!(step, Step::Signal { signal, .. } if *signal == SIGINT);
+    let second_start = BOOT.first(0, is_start);
+    Marks {
+        second_start,
+        ctrl_c: BOOT.first(0, is_signal),
+        third_start: BOOT.first(second_start + 1, is_start),
+    }
+}
+
 /// Starts the service while something else listens on its port.
-pub(crate) static PORT_TAKEN: LazyLock<Seen> = LazyLock::new(|| {
+pub(crate) static PORT_TAKEN: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("start while the port is taken")
         .start(SOMEONE_ELSE)
@@ -117,8 +197,9 @@ pub(crate) static PORT_TAKEN: LazyLock<Seen> = LazyLock::new(|| {
     // A socket unit wants a service, which would be started for the first client; here nobody connects.
     let its_service = "[Service]\nExecStart=/usr/bin/true\n";
     let file = |name: &str, text: &str| GuestFile::text(format!("{UNIT_PATH}/{name}"), text);
-    SUBJECT.run(
-        &scenario,
+    Run::of(
+        &SUBJECT,
+        scenario,
         vec![
             file(SOMEONE_ELSE, &socket),
             file("someone-else.service", its_service),

@@ -6,9 +6,11 @@ use std::fmt::Write;
 use exercise_check::ADDRESS;
 use systemd_lab::diagnosis::serving;
 use systemd_lab::protocol::EventKind;
+use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::{Timeline, describe};
 
 use crate::SUBJECT;
+use crate::scenarios::{AT_CTRL_C, NEW};
 
 /// What `GET /` is answered.
 pub(crate) const GREETING: &str = "Hello World!";
@@ -83,12 +85,54 @@ pub(crate) fn response(timeline: &Timeline, wanted: &str) -> String {
     line.map_or(format!("request \"{wanted}\": not sent"), |line| line) + "\n"
 }
 
+/// Whether a client that comes during the stop is sent away. How, is the service's own affair.
+pub(crate) fn new_connection(timeline: &Timeline) -> String {
+    match timeline.response(NEW) {
+        Some(ResponseOutcome::Refused | ResponseOutcome::Broken { .. }) => {
+            "a new connection during the stop: refused\n".to_owned()
+        }
+        Some(ResponseOutcome::TimedOut) => {
+            "a new connection during the stop: taken, and not answered\n".to_owned()
+        }
+        Some(ResponseOutcome::Answered { status, .. }) => {
+            format!("a new connection during the stop: answered with {status}\n")
+        }
+        None => "a new connection during the stop: not tried\n".to_owned(),
+    }
+}
+
+/// How the service ends after Ctrl-C.
+pub(crate) fn ctrl_c(timeline: &Timeline) -> String {
+    let exit = timeline
+        .of(SUBJECT.service())
+        .find_map(|event| match &event.kind {
+            EventKind::ProcessExited { role, .. } if role == "main" => describe(&event.kind),
+            _ => None,
+        });
+    let exit = exit.unwrap_or_else(|| "the main process has not ended".to_owned());
+    format!("Ctrl-C (SIGINT)\n{}{exit}\n", response(timeline, AT_CTRL_C))
+}
+
+/// Whether a service that hangs in a stop is ended.
+pub(crate) fn hang(timeline: &Timeline) -> String {
+    let end = timeline
+        .of(SUBJECT.service())
+        .find_map(|event| match &event.kind {
+            EventKind::ProcessExited { role, .. } if role == "main" => describe(&event.kind),
+            _ => None,
+        });
+    let end = end.unwrap_or_else(|| "the main process has not ended".to_owned());
+    format!("a stop in which it hangs (SIGSTOP)\n{end}\n")
+}
+
 /// How the service ends when its port is taken. Which code other than 0, and which words, is its own affair.
 pub(crate) fn port_taken(timeline: &Timeline) -> String {
     let case = SUBJECT.case(timeline);
     let mut shown = String::new();
     for event in timeline.of(SUBJECT.service()) {
         let line = match &event.kind {
+            // What else the unit runs is its own affair.
+            EventKind::ProcessExited { role, .. } if role != "main" => None,
             EventKind::ProcessExited { code, status, .. } if code == "exited" && *status != 0 => {
                 Some("main process exited, status other than 0".to_owned())
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use exercise_check::{Look, Requirement};
 use systemd_lab::check::Observed;
 use systemd_lab::diagnosis::policy::{self, Ending, Expected};
-use systemd_lab::diagnosis::{Case, diagnose, unit_file};
+use systemd_lab::diagnosis::{diagnose, setup, unit_file};
 use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
@@ -30,8 +30,8 @@ pub(crate) const PREDICTION: Requirement = Requirement {
     look: || {
         let measured = scenarios::TABLE.as_ref().map_err(Arc::clone)?;
         let text = fs::read_to_string(SUBJECT.package_file("prediction.md"))
-            .map_err(|error| format!("prediction.md cannot be read: {error}"));
-        let (shown, diagnosis) = match text.and_then(|text| table::parse(&text)) {
+            .map_err(|error| format!("prediction.md cannot be read: {error}; {}", restore()));
+        let (shown, diagnosis) = match text.and_then(|text| table::parse(&text, &restore())) {
             Ok(prediction) => {
                 let comparison = table::compare(&prediction, measured);
                 (comparison.shown, comparison.diagnosis)
@@ -50,6 +50,11 @@ pub(crate) const PREDICTION: Requirement = Requirement {
     },
 };
 
+/// What brings the prediction back, typed in the workshop's folder.
+fn restore() -> String {
+    "`git restore exercises/02-restart/prediction.md` brings it back".to_owned()
+}
+
 pub(crate) const WEB: Requirement = Requirement {
     title: "the web front end comes back however it ended",
     snapshot: "web",
@@ -59,7 +64,7 @@ pub(crate) const WEB: Requirement = Requirement {
             fails(SIGABRT, Then::ComesBack),
             succeeds(0, Then::ComesBack),
         ];
-        ends(&*scenarios::ENDS.clone()?, SUBJECT.service(), &ENDS)
+        ends(&*scenarios::ENDS.seen.clone()?, SUBJECT.service(), &ENDS)
     },
 };
 
@@ -72,7 +77,7 @@ pub(crate) const WORKER: Requirement = Requirement {
             succeeds(WITH_SKIPS, Then::StaysDown),
             succeeds(0, Then::StaysDown),
         ];
-        ends(&*scenarios::ENDS.clone()?, &worker(), &ENDS)
+        ends(&*scenarios::ENDS.seen.clone()?, &worker(), &ENDS)
     },
 };
 
@@ -85,7 +90,7 @@ pub(crate) const DATABASE: Requirement = Requirement {
             fails(SIGKILL, Then::StaysDown),
             fails(Ending::Code(EX_TEMPFAIL), Then::ComesBack),
         ];
-        ends(&*scenarios::ENDS.clone()?, &database(), &ENDS)
+        ends(&*scenarios::ENDS.seen.clone()?, &database(), &ENDS)
     },
 };
 
@@ -94,7 +99,7 @@ pub(crate) const BAD_CONFIGURATION: Requirement = Requirement {
     snapshot: "bad-configuration",
     look: || {
         const ENDS: [Expected; 1] = [fails(Ending::Code(EX_CONFIG), Then::StaysDown)];
-        let timeline = scenarios::BAD_CONFIGURATION.clone()?;
+        let timeline = scenarios::BAD_CONFIGURATION.seen.clone()?;
         let units = [SUBJECT.service().to_owned(), worker(), database()];
         let mut all = Observed {
             shown: String::new(),
@@ -135,15 +140,13 @@ const fn succeeds(code: i32, then: Then) -> Expected {
 
 /// How one of the units ended, each time, and what systemd made of it.
 fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
-    let view = View::of(&[unit]).exits().results().without_distances();
-    let case = Case {
-        unit,
-        ..SUBJECT.case(timeline)
-    };
+    let view = View::of(&[unit]).main_exits().results().without_distances();
+    let case = SUBJECT.case_of(unit, timeline);
     Ok(Observed {
         shown: view.render(timeline),
         diagnosis: diagnose(&case, unit_file::RULES)
             .or_else(|| policy::explain(&case, expected))
+            .or_else(|| setup::ends_the_machine(&case))
             .or_else(|| not_reached(timeline)),
         witness: "systemd",
         scenario: Some(timeline.scenario().to_owned()),
@@ -152,6 +155,16 @@ fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
 
 /// The run ended where a service had to come back and did not.
 fn not_reached(timeline: &Timeline) -> Option<String> {
-    timeline.step_that_timed_out()?;
-    Some("the run ended before it came to this: a requirement before says what did not come back within 20 s".to_owned())
+    match scenarios::waited_for(timeline) {
+        Some(unit) => Some(format!(
+            "the run ended before it came to this: {unit} did not run again within 20 s"
+        )),
+        // A step that found no process, for example.
+        None => timeline.refusal().map(|(_, message)| {
+            format!(
+                "the run ended before it came to this: {}",
+                message.trim_end_matches('.')
+            )
+        }),
+    }
 }

@@ -3,9 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use exercise_check::{Seen, lab};
+use exercise_check::{Run, lab};
 use systemd_lab::protocol::{Condition, Scenario, Step};
-use systemd_lab::{GuestFile, LabError};
+use systemd_lab::{GuestFile, LabError, Timeline};
 
 use crate::SUBJECT;
 use crate::table::{self, Table};
@@ -34,7 +34,7 @@ const SIGTERM: i32 = 15;
 const CONFIGURATION: &str = "/etc/hello-world.conf";
 
 /// Each of the three ends in every way that the text names.
-pub(crate) static ENDS: LazyLock<Seen> = LazyLock::new(|| {
+pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
     let (web, worker, database) = (SUBJECT.service(), worker(), database());
     let rival = SUBJECT.unit("-rival");
     let mut scenario = Scenario::new("three services and how they end")
@@ -45,7 +45,8 @@ pub(crate) static ENDS: LazyLock<Seen> = LazyLock::new(|| {
     }
     let scenario = scenario
         .start(&worker)
-        .wait_for_job(&worker, START_DEADLINE)
+        // Not for the end of its start job: with Type=oneshot that is the end of its work.
+        .wait_for_state(&worker, &["start", "running"], START_DEADLINE)
         .sleep(HALF_AN_ITEM)
         .signal(&worker, SIGKILL)
         .sleep(WORK)
@@ -73,8 +74,9 @@ pub(crate) static ENDS: LazyLock<Seen> = LazyLock::new(|| {
         "[Service]\nType=exec\nExecStart={} database\n",
         SUBJECT.guest_binary()
     );
-    SUBJECT.run(
-        &scenario,
+    Run::of(
+        &SUBJECT,
+        scenario,
         vec![
             GuestFile::text(CONFIGURATION, "items = 3\nbroken = 2\n"),
             GuestFile::text(format!("/etc/systemd/system/{rival}"), rival_unit),
@@ -83,7 +85,7 @@ pub(crate) static ENDS: LazyLock<Seen> = LazyLock::new(|| {
 });
 
 /// All three are started with a configuration that nobody can understand.
-pub(crate) static BAD_CONFIGURATION: LazyLock<Seen> = LazyLock::new(|| {
+pub(crate) static BAD_CONFIGURATION: LazyLock<Run> = LazyLock::new(|| {
     let units = [SUBJECT.service().to_owned(), worker(), database()];
     let mut scenario = Scenario::new("a configuration error");
     for unit in &units {
@@ -91,7 +93,7 @@ pub(crate) static BAD_CONFIGURATION: LazyLock<Seen> = LazyLock::new(|| {
     }
     let scenario = scenario.sleep(PATIENCE);
     let file = GuestFile::text(CONFIGURATION, "greeting: Hello World!\n");
-    SUBJECT.run(&scenario, vec![file])
+    Run::of(&SUBJECT, scenario, vec![file])
 });
 
 /// What systemd does in each cell of the table. No attendee's file has a part in it.
@@ -118,6 +120,21 @@ fn enters(unit: &str, states: &[&str]) -> Step {
             any_of: states.iter().map(|state| state.to_string()).collect(),
         },
         deadline: RESTART_DEADLINE,
+    }
+}
+
+/// The unit that had to come back when the run ended early.
+pub(crate) fn waited_for(timeline: &Timeline) -> Option<&'static str> {
+    match ENDS.step(timeline.step_that_timed_out()?)? {
+        Step::WaitFor {
+            condition: Condition::NextSubState { unit, .. } | Condition::SubState { unit, .. },
+            ..
+        } => Some(unit),
+        Step::WaitFor {
+            condition: Condition::JobEnded { unit },
+            ..
+        } => Some(unit),
+        _ => None,
     }
 }
 

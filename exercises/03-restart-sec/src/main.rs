@@ -12,12 +12,12 @@
 //! 2. Soon after a hiccup, patient in an outage: 20 s before the first restart, 40 s before the second, 80 s before all
 //!    others.
 //! 3. Four starts in five minutes and no more: when the database never comes, the service is given up (`start limit
-//!    hit`) instead of a fifth start.
+//!    hit`) instead of a fifth start. The machine itself runs on.
 //! 4. Then, and not before, there is exactly one alert: systemd starts an instance of the template
 //!    `exercise-03-alert@.service`, which logs a line with the name of the unit that failed.
 //! 5. `systemctl stop` during the wait for a restart is no failure: no alert, no further start.
-//! 6. A start by hand is refused while the five minutes last. After `systemctl reset-failed`, and with the database
-//!    up, it works.
+//! 6. A start by hand is refused while the five minutes last, and no longer. After `systemctl reset-failed`, and with the
+//!    database up, it works.
 //!
 //! By hand, while nothing listens on that port: `DATABASE=127.0.0.1:7879 cargo run -p exercise-03`. The database is
 //! `exercise-03 database`; its unit is given.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use exercise_check::{ADDRESS, Requirement};
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, unit_file};
+use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, setup, unit_file};
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{Timeline, View};
 
@@ -19,12 +19,14 @@ const DELAYS: [Duration; 4] = [
     Duration::from_secs(80),
 ];
 
+/// A unit that another one pulls in is started with it, and a person's steps are further apart.
+const TOGETHER: Duration = Duration::from_secs(1);
+
 /// What the exercise asks for as `StartLimitBurst=`.
 const BURST: u64 = 4;
 
-/// What the exercise asks for as `StartLimitIntervalSec=`, and its name on D-Bus.
+/// What the exercise asks for as `StartLimitIntervalSec=`.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
-const INTERVAL_PROPERTY: &str = "StartLimitIntervalUSec";
 
 pub(crate) const SURVIVES: Requirement = Requirement {
     title: "an outage of two minutes is survived",
@@ -38,7 +40,7 @@ pub(crate) const SURVIVES: Requirement = Requirement {
         let mut observed = SUBJECT.observed(
             &timeline,
             view.render(&timeline),
-            &[unit_file::RULES, restart::NOT_BACK],
+            &[unit_file::RULES, &[never_was_an_outage], restart::NOT_BACK],
         );
         if let Some(why) = database_not_started(&timeline) {
             observed.diagnosis = Some(why);
@@ -59,7 +61,7 @@ pub(crate) const DELAY: Requirement = Requirement {
     snapshot: "delays",
     look: || {
         let timeline = scenarios::OUTAGE_ENDS.clone()?;
-        let rules: &[&[Rule]] = &[unit_file::RULES, restart::NOT_BACK];
+        let rules: &[&[Rule]] = &[unit_file::RULES, &[never_was_an_outage], restart::NOT_BACK];
         let mut observed = SUBJECT.observed(&timeline, shown::delays(&timeline), rules);
         let case = SUBJECT.case(&timeline);
         explain(&mut observed, || {
@@ -67,7 +69,8 @@ pub(crate) const DELAY: Requirement = Requirement {
                 return why_limit(&timeline);
             };
             // Whoever has set the interval already should hear at once that these delays do not fit into it.
-            let is_set = timeline.duration_property(case.unit, INTERVAL_PROPERTY) == Some(INTERVAL);
+            let is_set =
+                timeline.duration_property(case.unit, shown::INTERVAL_PROPERTY) == Some(INTERVAL);
             let limit = restart::limit_out_of_reach(&case).filter(|_| is_set);
             Some(limit.map_or(delays.clone(), |limit| format!("{delays}; and {limit}")))
         });
@@ -80,12 +83,10 @@ pub(crate) const GIVES_UP: Requirement = Requirement {
     snapshot: "gives-up",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;
-        let view = View::of(&[SUBJECT.service()]).exits().results();
-        let mut observed = SUBJECT.observed(
-            &timeline,
-            view.render(&shown::until(&timeline, Mark::StartByHand)),
-            &LIMIT_RULES,
-        );
+        let view = View::of(&[SUBJECT.service()]).main_exits().results();
+        let shown =
+            view.render(&shown::until(&timeline, Mark::StartByHand)) + &shown::machine(&timeline);
+        let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
         explain(&mut observed, || why_limit(&timeline));
         Ok(observed)
     },
@@ -111,8 +112,8 @@ pub(crate) const STOP: Requirement = Requirement {
         let stopped = shown::between(&timeline, Mark::Stop, Mark::DatabaseStarts);
         let view = View::of(&[SUBJECT.service()])
             .jobs()
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .results();
         let shown = view.without_distances().render(&stopped) + &shown::alerts(&stopped);
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
@@ -129,12 +130,14 @@ pub(crate) const BY_HAND: Requirement = Requirement {
         let view = View::of(&[SUBJECT.service()])
             .without_distances()
             .responses();
-        let refused = view.clone().jobs().states().results();
+        let refused = view.clone().jobs().activity().results();
         let refused = refused.render(&shown::between(&timeline, Mark::StartByHand, Mark::Reset));
         let started = view
             .jobs()
             .render(&shown::since(&timeline, Mark::DatabaseStarts));
-        let shown = format!("within the five minutes\n{refused}after reset-failed\n{started}");
+        let interval = shown::interval(&timeline);
+        let shown =
+            format!("{interval}within the five minutes\n{refused}after reset-failed\n{started}");
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
         explain(&mut observed, || {
             why_limit(&timeline).or_else(|| not_listening(&timeline))
@@ -144,8 +147,10 @@ pub(crate) const BY_HAND: Requirement = Requirement {
 };
 
 /// For everything that comes after giving up.
-const LIMIT_RULES: [&[Rule]; 3] = [
+const LIMIT_RULES: [&[Rule]; 5] = [
     unit_file::RULES,
+    &[setup::ends_the_machine],
+    &[never_was_an_outage],
     &[restart::not_restarted],
     restart::NOT_GIVEN_UP,
 ];
@@ -157,8 +162,9 @@ fn explain(observed: &mut Observed, why: impl FnOnce() -> Option<String>) {
 
 fn why_limit(timeline: &Timeline) -> Option<String> {
     let case = SUBJECT.case(timeline);
-    restart::other_burst(&case, BURST)
-        .or_else(|| restart::shorter_interval(&case, INTERVAL))
+    never_was_an_outage(&case)
+        .or_else(|| restart::other_burst(&case, BURST))
+        .or_else(|| restart::other_interval(&case, INTERVAL))
         .or_else(|| restart::growth_ignored(&case))
         .or_else(|| restart::other_delays(&case, &DELAYS))
         .or_else(|| never_ended(timeline))
@@ -170,11 +176,8 @@ fn why_no_alert(timeline: &Timeline) -> Option<String> {
     let template = shown::alert_template();
     // Its own unit file may be wrong as well.
     let of_alert = |unit: &&str| {
-        let alert = Case { unit, ..case };
-        diagnose(
-            &alert,
-            &[unit_file::unknown_setting, unit_file::not_executable],
-        )
+        let alert = SUBJECT.case_of(unit, timeline);
+        diagnose(&alert, &[unit_file::unknown_setting, setup::setup_failed])
     };
     shown::alert_units(timeline)
         .iter()
@@ -187,16 +190,13 @@ fn why_no_alert(timeline: &Timeline) -> Option<String> {
 /// The database is given. Where it does not start all the same, the service is not to blame.
 fn database_not_started(timeline: &Timeline) -> Option<String> {
     let database = SUBJECT.unit("-database");
-    let case = Case {
-        unit: &database,
-        ..SUBJECT.case(timeline)
-    };
+    let case = SUBJECT.case_of(&database, timeline);
     let refused = timeline
         .refusal()
         .filter(|(_, message)| message.contains(&database));
     match refused {
         Some(_) => unit_file::refused(&case),
-        None => diagnose(&case, &[unit_file::not_executable]),
+        None => setup::setup_failed(&case),
     }
 }
 
@@ -231,16 +231,41 @@ fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
             |event| !matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "start"),
         );
     later.find_map(|event| match &event.kind {
-        EventKind::ProcessExited { code, status, .. } if code == "exited" => Some(format!(
+        EventKind::ProcessExited {
+            role, code, status, ..
+        } if role == "main" && code == "exited" => Some(format!(
             "the service was started while its database was up, and ended with exit code {status} all the same"
         )),
         _ => None,
     })
 }
 
+/// The database ran although nobody had started it yet: the service's unit pulled it in.
+fn never_was_an_outage(case: &Case) -> Option<String> {
+    let database = SUBJECT.unit("-database");
+    let asked_for =
+        |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "start");
+    let running = case.timeline.first(&database, asked_for)?;
+    // The service is started first of all, and its database much later.
+    let service = case.timeline.first(SUBJECT.service(), asked_for)?;
+    let together = running.at_us.saturating_sub(service.at_us) < TOGETHER.as_micros() as u64;
+    let settings = ["Requires", "Wants", "BindsTo", "Requisite", "Upholds"];
+    let setting = case
+        .units
+        .first_of(SUBJECT.service(), &settings)
+        .unwrap_or_else(|| "a dependency".to_owned());
+    together.then(|| {
+        format!(
+            "{setting} of {} starts its database together with it, so that there is no outage: this stage is about one that systemd cannot end",
+            SUBJECT.service()
+        )
+    })
+}
+
 /// The program is given. Where it was changed, there may be nothing to restart.
 fn never_ended(timeline: &Timeline) -> Option<String> {
-    let is_exit = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { .. });
+    let is_exit =
+        |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
     timeline.first(SUBJECT.service(), is_exit).is_none().then(|| {
         "the service did not end although its database was down: for systemd there is nothing to restart".to_owned()
     })
@@ -248,7 +273,7 @@ fn never_ended(timeline: &Timeline) -> Option<String> {
 
 /// Likewise, it may have ended as if all were well.
 fn ended_well(timeline: &Timeline) -> Option<String> {
-    let is_well = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { status: 0, .. });
+    let is_well = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, status: 0, .. } if role == "main");
     timeline.first(SUBJECT.service(), is_well).map(|_| {
         "the service ended with exit code 0 although its database was down: for systemd that is no failure".to_owned()
     })

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use systemd_lab::diagnosis::setup;
 use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, nearest_second};
 
@@ -12,6 +13,9 @@ use crate::scenarios::{self, Mark};
 
 /// More restarts than are asked for are not shown one by one.
 const MOST_RESTARTS: usize = 4;
+
+/// `StartLimitIntervalSec=` on D-Bus.
+pub(crate) const INTERVAL_PROPERTY: &str = "StartLimitIntervalUSec";
 
 /// The template of the alert.
 pub(crate) fn alert_template() -> String {
@@ -79,6 +83,7 @@ pub(crate) fn delays(timeline: &Timeline) -> String {
     let mut failed_at = None;
     for event in timeline.of(SUBJECT.service()) {
         match (&event.kind, failed_at) {
+            (EventKind::ProcessExited { role, .. }, _) if role != "main" => {}
             (EventKind::ProcessExited { .. } | EventKind::Failed { .. }, _) => {
                 failed_at = Some(event.at_us);
             }
@@ -110,9 +115,7 @@ pub(crate) fn alerts(timeline: &Timeline) -> String {
             EventKind::StartLimitHit if event.is_about(SUBJECT.service()) => {
                 shown.push_str("given up: start limit hit\n");
             }
-            EventKind::StateChanged { from, .. }
-                if is_about_alert(event) && ["dead", "failed"].contains(&from.as_str()) =>
-            {
+            EventKind::StateChanged { from, to } if is_about_alert(event) && is_start(from, to) => {
                 let says = match names_failed_unit(timeline, index, event) {
                     true => "says what has failed",
                     false => "does not say what has failed",
@@ -125,13 +128,38 @@ pub(crate) fn alerts(timeline: &Timeline) -> String {
     shown
 }
 
+/// Whether a unit starts with this change of state, for the first time or again.
+fn is_start(from: &str, to: &str) -> bool {
+    let is_down = |state: &str| {
+        let down = ["dead", "failed", "auto-restart"];
+        down.iter().any(|it| state.starts_with(it))
+    };
+    is_down(from) && !is_down(to)
+}
+
+/// How long starts are counted.
+pub(crate) fn interval(timeline: &Timeline) -> String {
+    match timeline.duration_property(SUBJECT.service(), INTERVAL_PROPERTY) {
+        Some(interval) => format!("StartLimitIntervalSec={interval:?}\n"),
+        None => "StartLimitIntervalSec=infinity\n".to_owned(),
+    }
+}
+
+/// Whether systemd leaves the machine alone when the service fails.
+pub(crate) fn machine(timeline: &Timeline) -> String {
+    match setup::ends_the_machine(&SUBJECT.case(timeline)) {
+        None => "the machine runs on\n".to_owned(),
+        Some(_) => "the machine is to go down\n".to_owned(),
+    }
+}
+
 /// Whether the alert that starts here logs the name of the unit that failed, before it starts again.
 fn names_failed_unit(timeline: &Timeline, begin: usize, start: &Event) -> bool {
     let later = timeline.events().iter().skip(begin + 1);
     later
         .filter(|event| event.unit == start.unit)
         .take_while(|event| {
-            !matches!(&event.kind, EventKind::StateChanged { from, .. } if from == "dead" || from == "failed")
+            !matches!(&event.kind, EventKind::StateChanged { from, to } if is_start(from, to))
         })
         .any(|event| match &event.kind {
             EventKind::Log { message, .. } => is_name_in(message),

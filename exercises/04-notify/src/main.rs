@@ -6,22 +6,24 @@
 //!
 //! What to reach, here and in `units/exercise-04.service`; every message is one of sd_notify(3):
 //!
-//! 1. `Type=notify-reload`. `READY=1` only when the listener is bound **and** the data is loaded.
+//! 1. `Type=notify-reload`. `READY=1` only when the listener is bound **and** the data is loaded. No `WatchdogSec=` yet:
+//!    that is stage 05.
 //! 2. `STATUS=` that a person can read: at least one while the data loads
 //!    (`loading data: part 2 of 4`), a new one with or after `READY=1`, a new one with or after
 //!    `STOPPING=1`.
-//! 3. On SIGTERM and Ctrl-C: `STOPPING=1` at once, no new connections, and up to 5 s for the requests
-//!    in flight, also for those sent only in part. Exit code 0. During the warm-up as well, but then
+//! 3. On SIGTERM and Ctrl-C: `STOPPING=1` at once, new connections are refused, and requests in flight
+//!    get up to 5 s, also those sent only in part. Exit code 0. During the warm-up as well, but then
 //!    without delay: nothing is in flight. (All but `STOPPING=1` works already.)
 //! 4. `TimeoutStartSec=10s`: when the data stalls, systemd ends the start.
 //! 5. A longer warm-up than that is kept alive, part by part: each one that arrives asks for 5 s more
 //!    with `EXTEND_TIMEOUT_USEC=5000000`. With `DATA_PARTS=60` the start succeeds after 30 s; when
 //!    part 30 never arrives (`DATA_STALL_AT=30`), it is ended after about 19.5 s.
-//! 6. `systemctl reload` sends SIGHUP and waits: first `RELOADING=1` with `MONOTONIC_USEC=`, then the
-//!    configuration is read again, then `READY=1` and a new `STATUS=`. No request is dropped. A
-//!    configuration that cannot be read changes nothing: the old one stays, the service goes on, and
-//!    `STATUS=` says so. (Reading it again works already.)
-//! 7. All of this in this order, whoever listens at `NOTIFY_SOCKET`. When the port is taken: no `READY=1`, and a failure.
+//! 6. `systemctl reload` sends SIGHUP and waits: first `RELOADING=1` with `MONOTONIC_USEC=`, the time at
+//!    which you say it; then the configuration is read again; then `READY=1` and a new `STATUS=`. The
+//!    listener stays open, and no request is dropped. A configuration that cannot be read changes
+//!    nothing: the old one stays, the service goes on, and `STATUS=` says so, in other words than when
+//!    all is well. (Reading it again works already.)
+//! 7. All of this in this order. When the port is taken: no `READY=1`, and a failure.
 //! 8. In a terminal, without `NOTIFY_SOCKET`, all is as before: no error.
 //!
 //! The places are in `web.rs`; no other file here needs a change.

@@ -1,12 +1,11 @@
 //! What stage 04 asks of a service, checked under real systemd. Nothing here needs to be edited.
 //!
-//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, and `snapshots`
-//! holds what should be seen.
+//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, `shown` how it is
+//! put into lines, and `snapshots` holds what should be seen.
 
-mod protocol;
 mod requirements;
 mod scenarios;
-mod transcript;
+mod shown;
 
 exercise_check::check! {
     stage: "04", "04-notify";
@@ -15,6 +14,7 @@ exercise_check::check! {
         scenarios::HANGING_START,
         scenarios::LONG_WARM_UP,
         scenarios::RELOAD,
+        scenarios::WARM_UP,
         scenarios::BY_HAND,
     ];
     requirements: [

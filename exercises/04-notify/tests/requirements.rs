@@ -1,48 +1,77 @@
 //! The requirements of stage 04: what each looks at, and which causes it knows.
 
-use std::sync::Arc;
-
 use exercise_check::Requirement;
-use systemd_lab::View;
-use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Case, readiness, reloading, stopping, unit_file};
+use systemd_lab::diagnosis::{
+    Case, Rule, diagnose, readiness, reloading, serving, setup, stopping, unit_file, watchdog,
+};
+use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
+use systemd_lab::{Timeline, View};
 
-use crate::protocol::Transcript;
-use crate::{SUBJECT, scenarios, transcript};
+use crate::{SUBJECT, scenarios, shown};
+
+/// What comes first everywhere: without a unit that systemd understands there is nothing to look at.
+const UNIT: &[&[Rule]] = &[
+    unit_file::RULES,
+    &[setup::ends_the_machine, readiness::joined_by_spaces],
+];
 
 pub(crate) const READY: Requirement = Requirement {
     title: "READY=1 means that it answers",
     snapshot: "ready",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let left_alone = scenarios::BY_HAND.part(0..scenarios::unit_ctrl_c())?;
         let (service, client) = (SUBJECT.service(), SUBJECT.unit("-client"));
         let view = View::of(&[service, &client])
             .jobs()
-            .states()
+            .activity()
             .notifications(&["READY=1"])
-            .exits()
+            .main_exits()
             .logs_of(&client);
-        let shown = view.until("stop-sigterm").render(&timeline);
-        Ok(SUBJECT.observed(&timeline, shown, &[unit_file::RULES, readiness::START]))
+        let shown = view.until("deactivating").render(&timeline) + &shown::later(&left_alone);
+        let rules = [UNIT, &[readiness::START]].concat();
+        let mut observed = SUBJECT.observed(&timeline, shown, &rules);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| client_is_broken(&timeline, &client))
+            .or_else(|| diagnose(&SUBJECT.case(&left_alone), LEFT_ALONE));
+        Ok(observed)
     },
 };
+
+/// For a service that nobody stops.
+const LEFT_ALONE: &[Rule] = &[watchdog::never_pinged, serving::ended_by_itself];
+
+/// The client is given. Where it does not work all the same, the service is not to blame.
+fn client_is_broken(timeline: &Timeline, client: &str) -> Option<String> {
+    let case = SUBJECT.case_of(client, timeline);
+    let why = diagnose(
+        &case,
+        &[
+            unit_file::refused,
+            setup::setup_failed,
+            setup::command_failed,
+        ],
+    )
+    .or_else(|| unit_file::ended_with_failure(&case))?;
+    let file = format!("units/{client}");
+    Some(format!(
+        "{why}; that unit is given, and `git restore {file}` brings it back as it was"
+    ))
+}
 
 pub(crate) const STATUS: Requirement = Requirement {
     title: "STATUS= says what it does",
     snapshot: "status",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
-        let shown = scenarios::statuses(&timeline);
-        Ok(SUBJECT.observed(
-            &timeline,
-            shown,
-            &[
-                unit_file::RULES,
-                readiness::START,
-                &[stopping::no_signal_handler, readiness::status_missing],
-            ],
-        ))
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let shown = shown::statuses(&timeline);
+        let rules: &[&[Rule]] = &[
+            readiness::START,
+            &[stopping::no_signal_handler, readiness::status_missing],
+        ];
+        Ok(SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat()))
     },
 };
 
@@ -50,24 +79,31 @@ pub(crate) const STOP: Requirement = Requirement {
     title: "a stop is announced, answers what is in flight, and is bounded",
     snapshot: "stop",
     look: || {
-        let timeline = scenarios::START_AND_STOP.clone()?;
+        let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let by_hand = scenarios::BY_HAND.part(scenarios::unit_ctrl_c()..scenarios::by_hand())?;
         let view = View::of(&[SUBJECT.service()])
-            .states()
+            .activity()
             .notifications(&["STOPPING=1"])
-            .exits()
+            .main_exits()
             .results();
         // Any time below TimeoutStopSec= will do: whether it was kept shows in how the process ended.
         let view = view
             .deadlines()
-            .responses()
             .jobs()
-            .since("stop-sigterm")
+            .since("deactivating")
             .without_distances();
-        Ok(SUBJECT.observed(
-            &timeline,
-            view.render(&timeline),
-            &[unit_file::RULES, stopping::RULES],
-        ))
+        let shown = view.render(&timeline)
+            + &shown::response(&timeline, scenarios::IN_FLIGHT)
+            + &shown::new_connection(&timeline)
+            + &shown::ctrl_c(&by_hand);
+        let rules = [UNIT, &[stopping::RULES]].concat();
+        let mut observed = SUBJECT.observed(&timeline, shown, &rules);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| stopping::new_connection_taken(&SUBJECT.case(&timeline), scenarios::NEW))
+            .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
+            .or_else(|| stopping::not_announced(&SUBJECT.case(&by_hand), "Ctrl-C (SIGINT)"));
+        Ok(observed)
     },
 };
 
@@ -75,25 +111,28 @@ pub(crate) const HANGING_START: Requirement = Requirement {
     title: "a start that hangs is ended after 10 s",
     snapshot: "hanging-start",
     look: || {
-        let timeline = scenarios::HANGING_START.clone()?;
+        let timeline = scenarios::HANGING_START.seen.clone()?;
         let view = View::of(&[SUBJECT.service()])
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .results()
             .deadlines()
             .jobs();
-        let rules = [
-            unit_file::RULES,
-            &[readiness::type_without_readiness],
+        let rules: &[&[Rule]] = &[
+            &[
+                readiness::type_without_readiness,
+                readiness::refused_notification,
+                readiness::ready_although_stalled,
+            ],
             readiness::GIVEN_UP,
-            readiness::START,
         ];
         // What comes after that is Restart='s affair, and stage 03's.
         let shown = view.render(&timeline);
         let end = shown
             .find("failed: timeout\n")
             .map_or(shown.len(), |at| at + "failed: timeout\n".len());
-        Ok(SUBJECT.observed(&timeline, shown[..end].to_owned(), &rules))
+        let shown = shown[..end].to_owned();
+        Ok(SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat()))
     },
 };
 
@@ -101,23 +140,22 @@ pub(crate) const LONG_WARM_UP: Requirement = Requirement {
     title: "a warm-up of 30 s is kept alive",
     snapshot: "long-warm-up",
     look: || {
-        let timeline = scenarios::LONG_WARM_UP.clone()?;
+        let timeline = scenarios::LONG_WARM_UP.seen.clone()?;
         let view = View::of(&[SUBJECT.service()])
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .deadlines()
             .jobs()
             .notifications(&["READY=1"]);
-        let rules = [
-            unit_file::RULES,
+        let rules: &[&[Rule]] = &[
             &[readiness::type_without_readiness],
             readiness::KEPT_ALIVE,
             readiness::START,
         ];
         Ok(SUBJECT.observed(
             &timeline,
-            view.until("stop-sigterm").render(&timeline),
-            &rules,
+            view.until("deactivating").render(&timeline),
+            &[UNIT, rules].concat(),
         ))
     },
 };
@@ -126,31 +164,47 @@ pub(crate) const RELOAD: Requirement = Requirement {
     title: "a reload is announced, and drops nothing",
     snapshot: "reload",
     look: || {
-        let timeline = scenarios::RELOAD.clone()?;
+        let timeline = scenarios::RELOAD.seen.clone()?;
+        let feed = scenarios::feed();
+        let before = scenarios::RELOAD.part(0..feed)?;
+        let after = scenarios::RELOAD.part(feed..usize::MAX)?;
         let view = View::of(&[SUBJECT.service()])
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .notifications(&["RELOADING=1", "READY=1"])
             .deadlines()
             .responses()
+            .listeners()
             .jobs()
-            .since("running")
             .without_distances();
-        let rules = [
-            reloading::RULES,
-            unit_file::RULES,
-            &[readiness::type_without_readiness],
-            readiness::START,
-            &[configuration_not_read, reloading::status_missing],
-        ];
-        let shown = view.render(&timeline);
+        let shown = format!(
+            "{}the configuration can be read\n{}",
+            view.clone().since("active").render(&before),
+            view.render(&after)
+        );
         // A request that began before the reload may be answered with the configuration from before.
         let shown = shown.replace(
             "\"in flight\": 200 \"Hello World!\"",
             "\"in flight\": 200 \"Hello again!\"",
         );
-        let shown = shown + &scenarios::reload_statuses(&timeline);
-        Ok(SUBJECT.observed(&timeline, shown, &rules))
+        let shown = shown + &shown::reload_statuses(&timeline);
+        let rules: [&[Rule]; 5] = [
+            &[readiness::joined_by_spaces],
+            reloading::RULES,
+            unit_file::RULES,
+            &[readiness::type_without_readiness],
+            readiness::START,
+        ];
+        let mut observed = SUBJECT.observed(&timeline, shown, &rules);
+        let case = SUBJECT.case(&timeline);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| reloading::out_of_order(&SUBJECT.case(&before), &SUBJECT.case(&after)))
+            .or_else(|| diagnose(&case, reloading::AS_ASKED))
+            .or_else(|| configuration_not_read(&case))
+            .or_else(|| reloading::status_missing(&case))
+            .or_else(|| bad_configuration_not_told(&timeline));
+        Ok(observed)
     },
 };
 
@@ -167,13 +221,39 @@ fn configuration_not_read(case: &Case) -> Option<String> {
     }
 }
 
+/// Both reloads say the same to people.
+fn bad_configuration_not_told(timeline: &Timeline) -> Option<String> {
+    (!shown::bad_configuration_is_told(timeline)).then(|| {
+        "STATUS= says the same after a configuration that cannot be read as when all is well: a person who reloads does not learn that the old one stays".to_owned()
+    })
+}
+
 pub(crate) const PROTOCOL: Requirement = Requirement {
     title: "it speaks the notification protocol, in order",
     snapshot: "protocol",
     look: || {
-        Ok(observed_on_host(
-            scenarios::PROTOCOL.as_ref().map_err(Arc::clone)?,
-        ))
+        let started = scenarios::START_AND_STOP.seen.clone()?;
+        let marks = scenarios::marks();
+        let stopped = scenarios::WARM_UP.part(0..marks.second_start)?;
+        let interrupted = scenarios::WARM_UP.part(marks.ctrl_c..marks.second_stop)?;
+        let port_taken = scenarios::WARM_UP.part(marks.port_taken..usize::MAX)?;
+        let shown = shown::protocol(&started, &stopped, &interrupted, &port_taken);
+        let rules: &[&[Rule]] = &[
+            &[
+                readiness::type_without_readiness,
+                readiness::refused_notification,
+            ],
+            &[readiness::other_extension],
+        ];
+        let mut observed = SUBJECT.observed(&started, shown, &[UNIT, rules].concat());
+        let (stopped, interrupted) = (SUBJECT.case(&stopped), SUBJECT.case(&interrupted));
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| stopping::in_warm_up(&stopped, "SIGTERM"))
+            .or_else(|| stopping::in_warm_up(&interrupted, "Ctrl-C (SIGINT)"))
+            .or_else(|| readiness::ready_without_port(&SUBJECT.case(&port_taken)))
+            .or_else(|| diagnose(&SUBJECT.case(&started), &[readiness::status_missing]));
+        Ok(observed)
     },
 };
 
@@ -181,17 +261,39 @@ pub(crate) const BY_HAND: Requirement = Requirement {
     title: "it runs by hand, without systemd",
     snapshot: "by-hand",
     look: || {
-        Ok(observed_on_host(
-            scenarios::BY_HAND.as_ref().map_err(Arc::clone)?,
-        ))
+        let timeline = scenarios::BY_HAND.part(scenarios::by_hand()..usize::MAX)?;
+        let interrupted = scenarios::BY_HAND.part(scenarios::by_hand_ctrl_c()..usize::MAX)?;
+        let case = SUBJECT.case_of(scenarios::BY_HAND_UNIT, &timeline);
+        let mut observed = SUBJECT.observed(&timeline, shown::by_hand(&timeline), &[]);
+        observed.diagnosis = without_socket(&case).or_else(|| {
+            diagnose(
+                &SUBJECT.case_of(scenarios::BY_HAND_UNIT, &interrupted),
+                stopping::CTRL_C,
+            )
+        });
+        Ok(observed)
     },
 };
 
-fn observed_on_host(transcript: &Transcript) -> Observed {
-    Observed {
-        shown: transcript.lines.join("\n"),
-        diagnosis: transcript::diagnose(&transcript.lines),
-        witness: "the other end of the notify socket",
-        scenario: None,
+/// The program serves only where somebody listens to its notifications.
+fn without_socket(case: &Case) -> Option<String> {
+    if let Some(ResponseOutcome::Answered { status: 200, .. }) =
+        case.timeline.response(scenarios::BY_HAND_FIRST)
+    {
+        return None;
     }
+    let was_started = case
+        .timeline
+        .of(case.unit)
+        .any(|event| matches!(event.kind, EventKind::StateChanged { .. }));
+    Some(match was_started {
+        true => format!(
+            "without NOTIFY_SOCKET the service does not serve: a missing socket is no error, there is simply nobody to tell{}",
+            case.last_words()
+        ),
+        false => format!(
+            "the run ended before it came to this: {} did not end after SIGINT (Ctrl-C)",
+            SUBJECT.service()
+        ),
+    })
 }

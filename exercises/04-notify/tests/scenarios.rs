@@ -1,14 +1,13 @@
-//! What is tried: four runs in the lab, and two of the bare process.
+//! What is tried: six runs in the lab.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use exercise_check::{ADDRESS, Seen, host_error};
-use systemd_lab::protocol::{Condition, EventKind, Scenario, Step};
-use systemd_lab::{LabError, Timeline};
+use exercise_check::{ADDRESS, Run};
+use systemd_lab::GuestFile;
+use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
-use crate::protocol::{self, ProtocolError, Transcript};
 
 /// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): whoever
 /// forgets a deadline sees systemd's own.
@@ -29,186 +28,263 @@ const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
 /// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
-/// The client is in the middle of its request for this long after the stop began: less than the drain's 5 s.
-const SLOW_CLIENT: Duration = Duration::from_secs(1);
+/// From the stop to a client that comes too late: a listener that is closed because of the stop is closed by then.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// Nobody who is refused has to wait.
+const REFUSAL_DEADLINE: Duration = Duration::from_millis(500);
+
+/// The client is in the middle of its request for this long after the stop began: most of the drain's 5 s, but for what it
+/// takes to see and to answer.
+const SLOW_CLIENT: Duration = Duration::from_millis(4000);
 
 /// Once the request is complete, the answer should come at once.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// In the middle of the warm-up of 2 s.
+const HALF_A_WARM_UP: Duration = Duration::from_secs(1);
+
+/// What systemd ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`), it has most likely ended by then.
+const A_WHILE: Duration = Duration::from_secs(120);
+
+/// For a command in the guest.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where the service finds its configuration.
+const CONFIGURATION: &str = "/etc/hello-world.conf";
+
+/// Holds the service's port before the service is started. systemd itself listens for it: systemd.socket(5).
+const SOMEONE_ELSE: &str = "someone-else.socket";
+
+/// Runs the service as a person would in a terminal: nobody listens to its notifications.
+pub(crate) const BY_HAND_UNIT: &str = "by-hand.service";
+
+/// Where the guest's systemd looks for units of the administrator.
+const UNIT_PATH: &str = "/etc/systemd/system";
+
+/// The names of requests.
+pub(crate) const IN_FLIGHT: &str = "in flight";
+pub(crate) const NEW: &str = "new";
+pub(crate) const BY_HAND_FIRST: &str = "by hand";
+pub(crate) const LATER: &str = "two minutes later";
+pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
+
+/// signal(7), x86-64. SIGINT is what Ctrl-C sends.
+const SIGINT: i32 = 2;
+
 /// Starts a dependent unit, which pulls the service in; then stops the service while one client is in the middle of
-/// its request and another never finishes its own.
-pub(crate) static START_AND_STOP: LazyLock<Seen> = LazyLock::new(|| {
+/// its request, another never finishes its own, and a third comes too late.
+pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
     let (service, client) = (SUBJECT.service(), SUBJECT.unit("-client"));
     let scenario = Scenario::new("start a dependent unit, then stop with requests in flight")
         .start(&client)
         .wait_for_job(&client, START_DEADLINE)
-        .wait_for(
-            Condition::Listening {
-                address: ADDRESS.to_owned(),
-            },
-            LISTENING_DEADLINE,
-        )
-        .half_open(
-            "in flight",
-            ADDRESS,
-            "GET / HTTP/1.1\r\nHost: localhost\r\n",
-        )
-        .half_open("never finished", ADDRESS, "GET / HT")
-        .sleep(READING)
+        .wait_for(listening(), LISTENING_DEADLINE);
+    let scenario = half_sent(scenario, IN_FLIGHT)
         .stop(service)
-        .sleep(SLOW_CLIENT)
-        .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .sleep(CLOSING)
+        .get(NEW, &url(), REFUSAL_DEADLINE)
+        .sleep(SLOW_CLIENT - CLOSING)
+        .finish_request(IN_FLIGHT, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
-        .observe(service);
-    SUBJECT.run(&scenario, vec![])
+        .observe(service)
+        .observe(&client);
+    Run::of(&SUBJECT, scenario, vec![])
 });
 
 /// The third part of the data never arrives.
-pub(crate) static HANGING_START: LazyLock<Seen> = LazyLock::new(|| {
+pub(crate) static HANGING_START: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("start with data that stalls")
         .start(service)
         .wait_for_state(service, &["failed", "auto-restart"], HANGING_START_DEADLINE)
         .observe(service);
-    SUBJECT.run(
-        &scenario,
-        vec![SUBJECT.environment(service, &["DATA_STALL_AT=3"])],
-    )
+    let stalls = SUBJECT.environment(service, &["DATA_STALL_AT=3"]);
+    Run::of(&SUBJECT, scenario, vec![stalls])
 });
 
 /// Sixty parts of half a second each.
-pub(crate) static LONG_WARM_UP: LazyLock<Seen> = LazyLock::new(|| {
+pub(crate) static LONG_WARM_UP: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("start with a warm-up of 30 s")
         .start(service)
         .wait_for_job(service, START_DEADLINE)
         .observe(service);
-    SUBJECT.run(
-        &scenario,
-        vec![SUBJECT.environment(service, &["DATA_PARTS=60"])],
-    )
+    let long = SUBJECT.environment(service, &["DATA_PARTS=60"]);
+    Run::of(&SUBJECT, scenario, vec![long])
 });
 
-/// Reloads while a request is in flight: once with a good configuration, once with one that nobody can read.
-pub(crate) static RELOAD: LazyLock<Seen> = LazyLock::new(|| {
+/// Reloads while a request is in flight: once with a good configuration, once with one that nobody can read. The good one can
+/// be read only a while after the reload began: so it shows what the service does before it reads, and what after it.
+pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
-    let url = format!("http://{ADDRESS}/");
     let scenario = Scenario::new("reload with a good and with a bad configuration")
         .start(service)
         .wait_for_job(service, START_DEADLINE)
-        .wait_for(
-            Condition::Listening {
-                address: ADDRESS.to_owned(),
-            },
-            LISTENING_DEADLINE,
-        )
-        .half_open(
-            "in flight",
-            ADDRESS,
-            "GET / HTTP/1.1\r\nHost: localhost\r\n",
-        )
+        .wait_for(listening(), LISTENING_DEADLINE)
+        .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
         .sleep(READING)
-        .step(configuration("greeting = Hello again!\n"))
+        // Whoever opens a FIFO for reading waits for somebody to write.
+        .run(&["/usr/bin/mkfifo", CONFIGURATION], COMMAND_DEADLINE)
         .reload(service)
+        .sleep(READING)
+        .run(
+            &["/usr/bin/bash", "-c", FEED, "bash", CONFIGURATION],
+            COMMAND_DEADLINE,
+        )
         .wait_for_job(service, RELOAD_DEADLINE)
         .sleep(READING)
-        .finish_request("in flight", "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
-        .step(configuration("greeting: Hello colon!\n"))
-        .reload(service)
-        .wait_for_job(service, RELOAD_DEADLINE)
-        .sleep(READING)
-        .get("after a bad configuration", &url, RESPONSE_DEADLINE)
-        .observe(service);
-    SUBJECT.run(&scenario, vec![])
-});
-
-/// Whether each reload brought a `STATUS=` with a text, whatever it says.
-pub(crate) fn reload_statuses(timeline: &Timeline) -> String {
-    let service = SUBJECT.service();
-    let began: Vec<u64> = timeline
-        .of(service)
-        .filter(|event| {
-            matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "reload-signal")
+        .finish_request(IN_FLIGHT, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .step(Step::WriteFile {
+            path: CONFIGURATION.to_owned(),
+            content: "greeting: Hello colon!\n".to_owned(),
+            mode: 0o644,
         })
-        .map(|event| event.at_us)
-        .collect();
-    let names = ["a good configuration", "a bad configuration"];
-    let mut shown = String::new();
-    for (index, name) in names.iter().enumerate() {
-        let from = began.get(index).copied().unwrap_or(u64::MAX);
-        let to = began.get(index + 1).copied().unwrap_or(u64::MAX);
-        let status = new_status(timeline, from, to);
-        shown.push_str(&format!("{name:<20}  {status}\n"));
-    }
-    shown
-}
-
-fn configuration(content: &str) -> Step {
-    Step::WriteFile {
-        path: "/etc/hello-world.conf".to_owned(),
-        content: content.to_owned(),
-        mode: 0o644,
-    }
-}
-
-/// What is heard of the bare process, or why nothing is.
-type Heard = Result<Transcript, Arc<LabError>>;
-
-fn heard(transcript: Result<Transcript, ProtocolError>) -> Heard {
-    transcript.map_err(host_error)
-}
-
-pub(crate) static PROTOCOL: LazyLock<Heard> =
-    LazyLock::new(|| heard(protocol::with_notify_socket(SUBJECT.binary())));
-
-pub(crate) static BY_HAND: LazyLock<Heard> = LazyLock::new(|| {
-    // One after the other: both need the service's port on this machine.
-    LazyLock::force(&PROTOCOL);
-    heard(protocol::by_hand(SUBJECT.binary()))
+        .reload(service)
+        .wait_for_job(service, RELOAD_DEADLINE)
+        .sleep(READING)
+        .get("after a bad configuration", &url(), RESPONSE_DEADLINE)
+        .observe(service);
+    Run::of(&SUBJECT, scenario, vec![])
 });
 
-/// In which phases the service set a `STATUS=` text. Where exactly in a phase, and how often, is its own affair.
-pub(crate) fn statuses(timeline: &Timeline) -> String {
+/// Lets whoever waits for the FIFO read the configuration, and removes it. Opened for both, it waits for nobody.
+const FEED: &str = "exec 3<>$1 && echo 'greeting = Hello again!' >&3 && rm $1";
+
+/// A stop in the warm-up, Ctrl-C in the warm-up, and a start while the port is taken.
+pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
-    let entered = |state: &str| {
-        let event = timeline.first(
-            service,
-            |kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state),
-        );
-        event.map_or(u64::MAX, |event| event.at_us)
-    };
-    let ready = timeline
-        .first_notification(service, "READY=1")
-        .map_or(u64::MAX, |(event, _)| event.at_us);
-    let stopping = entered("stop-sigterm");
-    let phases = [
-        ("warming up", 0, ready),
-        ("ready", ready, stopping),
-        ("stopping", stopping, u64::MAX),
+    let scenario = Scenario::new("a stop and Ctrl-C in the warm-up, then a taken port")
+        .start(service)
+        .sleep(HALF_A_WARM_UP)
+        .stop(service)
+        .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
+        .start(service)
+        .sleep(HALF_A_WARM_UP)
+        .signal(service, SIGINT)
+        // Whatever systemd makes of a start that ends like this.
+        .wait_for_state(service, &ENDED, START_DEADLINE)
+        .stop(service)
+        .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
+        .start(SOMEONE_ELSE)
+        .wait_for(listening(), LISTENING_DEADLINE)
+        .start(service)
+        .wait_for(
+            // Not that it has not begun yet.
+            Condition::NextSubState {
+                unit: service.to_owned(),
+                any_of: ENDED.map(str::to_owned).to_vec(),
+            },
+            START_DEADLINE,
+        )
+        .observe(service);
+    let socket = format!("[Socket]\nListenStream={ADDRESS}\n");
+    // A socket unit wants a service, which would be started for the first client; here nobody connects.
+    let its_service = "[Service]\nExecStart=/usr/bin/true\n";
+    let more = vec![
+        unit_file(SOMEONE_ELSE, &socket),
+        unit_file("someone-else.service", its_service),
     ];
-    let mut shown = String::new();
-    for (phase, from, to) in phases {
-        let status = new_status(timeline, from, to);
-        shown.push_str(&format!("{phase:<10}  {status}\n"));
-    }
-    shown
+    Run::of(&SUBJECT, scenario, more)
+});
+
+/// Where a unit is when its service has ended.
+const ENDED: [&str; 3] = ["auto-restart", "dead", "failed"];
+
+/// The unit, left alone for a while, and ended by SIGINT; then the program by hand, which Ctrl-C ends as well.
+pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
+    let service = SUBJECT.service();
+    let scenario = Scenario::new("left alone, and by hand")
+        .start(service)
+        .wait_for_job(service, START_DEADLINE)
+        .sleep(A_WHILE)
+        .get(LATER, &url(), RESPONSE_DEADLINE);
+    let scenario = half_sent(scenario, AT_CTRL_C)
+        .signal(service, SIGINT)
+        .sleep(SLOW_CLIENT)
+        .finish_request(AT_CTRL_C, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
+        .wait_for_state(service, &ENDED, STOP_DEADLINE)
+        .start(BY_HAND_UNIT)
+        .wait_for(listening(), LISTENING_DEADLINE)
+        .get(BY_HAND_FIRST, &url(), RESPONSE_DEADLINE)
+        .signal(BY_HAND_UNIT, SIGINT)
+        .wait_for_state(BY_HAND_UNIT, &["dead", "failed"], STOP_DEADLINE)
+        .observe(service)
+        .observe(BY_HAND_UNIT);
+    let by_hand = format!(
+        "[Service]\nType=exec\nExecStart={} web\n",
+        SUBJECT.guest_binary()
+    );
+    Run::of(&SUBJECT, scenario, vec![unit_file(BY_HAND_UNIT, &by_hand)])
+});
+
+/// The place of the step in [`RELOAD`] by which the configuration can be read.
+pub(crate) fn feed() -> usize {
+    RELOAD.first(
+        0,
+        |step| matches!(step, Step::Run { argv, .. } if argv.iter().any(|word| word == FEED)),
+    )
 }
 
-/// Whether the service sent a `STATUS=` with a text at such a time.
-fn new_status(timeline: &Timeline, from_us: u64, to_us: u64) -> &'static str {
-    let mut statuses = timeline
-        .of(SUBJECT.service())
-        .filter(|event| (from_us..to_us).contains(&event.at_us));
-    let is_set = statuses.any(|event| match &event.kind {
-        EventKind::Notified { assignments, .. } => assignments.iter().any(|one| {
-            one.strip_prefix("STATUS=")
-                .is_some_and(|text| !text.trim().is_empty())
-        }),
-        _ => false,
-    });
-    if is_set {
-        "a new STATUS="
-    } else {
-        "no new STATUS="
+/// Where the parts of [`WARM_UP`] begin: the start that Ctrl-C ends, Ctrl-C, and the start while the port is taken.
+pub(crate) struct Marks {
+    pub(crate) second_start: usize,
+    pub(crate) ctrl_c: usize,
+    pub(crate) second_stop: usize,
+    pub(crate) port_taken: usize,
+}
+
+pub(crate) fn marks() -> Marks {
+    let starts = |step: &Step| matches!(step, Step::Start { unit } if unit == SUBJECT.service());
+    let stops = |step: &Step| matches!(step, Step::Stop { .. });
+    let second_start = WARM_UP.first(1, starts);
+    let ctrl_c = WARM_UP.first(0, is_interrupt);
+    Marks {
+        second_start,
+        ctrl_c,
+        second_stop: WARM_UP.first(ctrl_c, stops),
+        port_taken: WARM_UP.first(second_start + 1, starts),
     }
+}
+
+/// Where Ctrl-C comes to the unit in [`BY_HAND`], where the program is started by hand, and where Ctrl-C comes to that.
+pub(crate) fn unit_ctrl_c() -> usize {
+    BY_HAND.first(0, is_interrupt)
+}
+
+pub(crate) fn by_hand() -> usize {
+    BY_HAND.first(
+        0,
+        |step| matches!(step, Step::Start { unit } if unit == BY_HAND_UNIT),
+    )
+}
+
+pub(crate) fn by_hand_ctrl_c() -> usize {
+    BY_HAND.first(by_hand(), is_interrupt)
+}
+
+fn is_interrupt(step: &Step) -> bool {
+    matches!(step, Step::Signal { signal, .. } if *signal == SIGINT)
+}
+
+/// A request of this name, which is half sent, and another one that will never be finished.
+fn half_sent(scenario: Scenario, name: &str) -> Scenario {
+    scenario
+        .half_open(name, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
+        .half_open(&format!("{name}, never finished"), ADDRESS, "GET / HT")
+        .sleep(READING)
+}
+
+fn listening() -> Condition {
+    Condition::Listening {
+        address: ADDRESS.to_owned(),
+    }
+}
+
+fn url() -> String {
+    format!("http://{ADDRESS}/")
+}
+
+fn unit_file(name: &str, text: &str) -> GuestFile {
+    GuestFile::text(format!("{UNIT_PATH}/{name}"), text)
 }

@@ -7,20 +7,21 @@
 //!
 //! 1. `WatchdogSec=10s`, and `WATCHDOG=1` often enough for a service that works. Slow is no failure: a report takes 3 s,
 //!    the database may take 3 s for an answer (not both at once), and ten minutes of that end with no kill. Neither is
-//!    a stop: the requests in flight are answered, exit code 0.
-//! 2. `WATCHDOG=1` only after a self-test: `GET /` on 127.0.0.1:7878, through the front door, is answered with status 200
-//!    within 4 s. If it is not: a `STATUS=` that says why, a line of priority err, and `WATCHDOG=trigger` at once.
-//!    So a deadlock (`GET /fault/deadlock`) is noticed within 10 s, and the service runs again within 40 s.
+//!    a stop: the requests in flight get up to 5 s and are answered, exit code 0.
+//! 2. `WATCHDOG=1` only after a self-test that succeeded: `GET /` on 127.0.0.1:7878, through the front door, is answered
+//!    with status 200 within 4 s. If it is not, or if nobody can connect: a `STATUS=` that says why, a line of priority
+//!    err, and `WATCHDOG=trigger` at once, in any order, and no further `WATCHDOG=1`. So a deadlock
+//!    (`GET /fault/deadlock`) is noticed within 10 s, and the service runs again within 40 s.
 //! 3. The same when the executor is blocked (`GET /fault/block`), but then nobody can say why. The runtime keeps its one
 //!    thread (`current_thread`): with more of them, one that is blocked is no hang.
 //! 4. The same when the process is stopped (SIGSTOP).
-//! 5. The same, with the reason, when the database takes connections and no longer answers, if that is over by the next
-//!    start.
+//! 5. The same, with the reason, when the database takes connections and no longer answers, or is gone (`GET /` is then
+//!    answered with 503), if that is over by the next start.
 //! 6. A service that hangs at every start is given up after four starts within five minutes, with one alert. (The unit
 //!    has this from stage 03.)
+//! 7. Without `WatchdogSec=`, and so in a terminal, there is no self-test.
 //!
-//! In a terminal, or without `WatchdogSec=`, there is no self-test. The place is in `web.rs`; a module or two of your own
-//! will help. `server.rs` and `faults.rs` need no change.
+//! The place is in `web.rs`; a module or two of your own will help. `server.rs` and `faults.rs` need no change.
 
 mod config;
 mod data;

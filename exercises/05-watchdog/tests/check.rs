@@ -12,6 +12,7 @@ exercise_check::check! {
     runs: [
         scenarios::HEALTHY,
         scenarios::KEEPS_HANGING,
+        scenarios::NOT_WELL,
         scenarios::DEADLOCK,
         scenarios::FROZEN,
         scenarios::WEDGE,
@@ -23,5 +24,6 @@ exercise_check::check! {
         r4_a_stopped_process_is_noticed => requirements::STOPPED,
         r5_a_wedged_dependency_is_noticed => requirements::WEDGE,
         r6_a_service_that_keeps_hanging_is_given_up => requirements::KEEPS_HANGING,
+        r7_without_a_watchdog_there_is_no_self_test => requirements::UNWATCHED_UNIT,
     ];
 }

@@ -10,11 +10,14 @@ use systemd_lab::{ERROR, Timeline};
 use crate::SUBJECT;
 use crate::scenarios::AFTER_FAULT;
 
+/// A self-test that was under way when the fault came may have been answered already.
+const TEST_IN_FLIGHT: Duration = Duration::from_secs(1);
+
 /// The text promises this: one watchdog period.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 
 /// And this: 10 s until it is noticed, 20 s of `RestartSec=`, 2 s of warm-up, and some to spare.
-const BACK_WITHIN: Duration = Duration::from_secs(40);
+pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(40);
 
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
@@ -52,9 +55,9 @@ impl<'a> Recovery<'a> {
         })
     }
 
-    /// The text of `STATUS=` that came with `WATCHDOG=trigger` or before it.
+    /// The text of `STATUS=` that came with `WATCHDOG=trigger`, before it, or after it as long as the service could say anything.
     fn reason(&self) -> Option<&'a str> {
-        let noticed = self.noticed()?.at_us;
+        let noticed = self.end_us()?;
         let assignments = self
             .events()
             .filter(|event| event.at_us <= noticed && event.is_about(SUBJECT.service()))
@@ -66,6 +69,30 @@ impl<'a> Recovery<'a> {
             .flatten()
             .filter_map(|one| one.strip_prefix("STATUS="));
         texts.filter(|text| !text.trim().is_empty()).last()
+    }
+
+    /// When the service that hung had ended, or else when it was noticed.
+    fn end_us(&self) -> Option<u64> {
+        let noticed = self.noticed()?;
+        let exit = self.first(|event| {
+            event.at_us >= noticed.at_us
+                && event.is_about(SUBJECT.service())
+                && matches!(&event.kind, EventKind::ProcessExited { role, .. } if role == "main")
+        });
+        Some(exit.unwrap_or(noticed).at_us)
+    }
+
+    /// Whether the service still said that it works, although it did not.
+    fn is_pinged(&self) -> bool {
+        let end = self.noticed().map_or(u64::MAX, |event| event.at_us);
+        self.first(|event| {
+            event.at_us > self.fault_us + TEST_IN_FLIGHT.as_micros() as u64
+                && event.at_us <= end
+                && event.is_about(SUBJECT.service())
+                && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                    if assignments.iter().any(|one| one == "WATCHDOG=1"))
+        })
+        .is_some()
     }
 
     /// Whether the service asked for its own end.
@@ -80,7 +107,7 @@ impl<'a> Recovery<'a> {
 
     /// Whether it said why in the journal, as an error.
     fn is_logged(&self) -> bool {
-        let noticed = self.noticed().map_or(u64::MAX, |event| event.at_us);
+        let noticed = self.end_us().unwrap_or(u64::MAX);
         let read_until = noticed.saturating_add(READ_LATER.as_micros() as u64);
         self.events().any(|event| {
             event.at_us <= read_until
@@ -95,6 +122,10 @@ impl<'a> Recovery<'a> {
             Some(event) => within("noticed", self.since_fault(event), NOTICED_WITHIN),
             None => "never noticed".to_owned(),
         }];
+        lines.push(match self.is_pinged() {
+            true => "WATCHDOG=1 arrives all the same".to_owned(),
+            false => "no WATCHDOG=1 any more".to_owned(),
+        });
         let result = self.noticed().and_then(|noticed| {
             self.events().find_map(|event| match &event.kind {
                 EventKind::Failed { result }
@@ -147,6 +178,11 @@ impl<'a> Recovery<'a> {
             self.lines(),
         ];
         lines.join("\n")
+    }
+
+    /// Whether it said in the journal and in `STATUS=` what it had found.
+    pub(crate) fn is_explained(&self) -> (bool, bool) {
+        (self.reason().is_some(), self.is_logged())
     }
 
     /// When the fault was.

@@ -1,22 +1,33 @@
 //! The requirements of stage 05: what each looks at, and which causes it knows.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use exercise_check::{Look, Requirement};
+use exercise_check::{Look, Requirement, Run};
 use systemd_lab::check::Observed;
-use systemd_lab::diagnosis::{Rule, readiness, stopping, unit_file, watchdog};
+use systemd_lab::diagnosis::watchdog::{HUNG, Promise};
+use systemd_lab::diagnosis::{
+    Rule, diagnose, readiness, restart, serving, setup, stopping, unit_file, watchdog,
+};
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{EventKind, Step};
 use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
-use crate::recovery::Recovery;
-use crate::scenarios::{self, DURING_FAULT, REPORT, Run, SIGSTOP};
+use crate::recovery::{BACK_WITHIN, Recovery};
+use crate::scenarios::{self, DURING_FAULT, IN_FLIGHT, REPORT, SIGSTOP, UNWATCHED};
 
 /// Rules that come first everywhere: without a start there is no watchdog.
 const START: &[&[Rule]] = &[
+    &[
+        unit_file::refused,
+        unit_file::unknown_setting,
+        database_is_broken,
+    ],
     unit_file::RULES,
     &[
+        setup::ends_the_machine,
+        readiness::joined_by_spaces,
         readiness::type_without_readiness,
         readiness::refused_notification,
         readiness::ready_never_sent,
@@ -25,26 +36,37 @@ const START: &[&[Rule]] = &[
     ],
 ];
 
+/// What the exercise asks for as `WatchdogSec=`.
+const LIMIT: Duration = Duration::from_secs(10);
+
 pub(crate) const HEALTHY: Requirement = Requirement {
     title: "a service that works is left alone",
     snapshot: "healthy",
     look: || {
         let timeline = scenarios::HEALTHY.seen.clone()?;
         let view = View::of(&[SUBJECT.service()])
-            .states()
-            .exits()
+            .activity()
+            .main_exits()
             .results()
             .deadlines()
-            .since("running")
+            .since("active")
             .without_distances();
         let shown = format!(
-            "{}{}\n{}\n",
+            "{}{}\n{}\n{}\n",
             view.render(&timeline),
             pings(&timeline),
-            reports(&timeline)
+            reports(&timeline),
+            in_flight(&timeline)
         );
         let rules = [watchdog::WHILE_HEALTHY, stopping::RULES];
-        Ok(observed(&timeline, shown, &rules))
+        let mut observed = observed(&timeline, shown, &rules);
+        // A watchdog that is too short for honest work is the cause of all that follows.
+        let other = watchdog::other_limit(&SUBJECT.case(&timeline), LIMIT);
+        let is_noticed = observed.shown.contains("Watchdog");
+        if let Some(other) = other.filter(|_| is_noticed) {
+            observed.diagnosis = Some(other);
+        }
+        Ok(observed)
     },
 };
 
@@ -53,14 +75,28 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
     snapshot: "deadlock",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault deadlock");
-        let mut observed = hang(&scenarios::DEADLOCK, is_fault, is_nothing, |recovery| {
-            recovery.lines_with_reason()
-        })?;
+        let mut observed = hang(
+            &scenarios::DEADLOCK,
+            HUNG,
+            is_fault,
+            is_nothing,
+            with_reason,
+        )?;
         if observed.shown.contains("never noticed") {
             // The other run tells who sends the pings.
             observed.diagnosis = pinged_by_a_thread().or(observed.diagnosis);
         }
-        Ok(observed)
+        let (is_closed, is_next) = (scenarios::is_door_closing, scenarios::is_database_stop);
+        let fault = "nobody could connect to the service";
+        let door = hang(&scenarios::NOT_WELL, fault, is_closed, is_next, with_reason)?;
+        let timeline = scenarios::DEADLOCK.seen.clone()?;
+        let shown = format!(
+            "{}{}nobody can connect\n{}",
+            limit(&timeline),
+            observed.shown,
+            door.shown
+        );
+        Ok(both(observed, door, shown))
     },
 };
 
@@ -69,9 +105,13 @@ pub(crate) const BLOCKED: Requirement = Requirement {
     snapshot: "blocked",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault block");
-        let mut observed = hang(&scenarios::FROZEN, is_fault, is_sigstop, |recovery| {
-            recovery.lines()
-        })?;
+        let mut observed = hang(
+            &scenarios::FROZEN,
+            HUNG,
+            is_fault,
+            is_sigstop,
+            without_reason,
+        )?;
         let timeline = scenarios::FROZEN.seen.clone()?;
         if let Some(ResponseOutcome::Answered { status, .. }) = timeline.response(DURING_FAULT) {
             observed.diagnosis = Some(format!(
@@ -86,9 +126,13 @@ pub(crate) const STOPPED: Requirement = Requirement {
     title: "a stopped process is noticed",
     snapshot: "stopped",
     look: || {
-        hang(&scenarios::FROZEN, is_sigstop, is_nothing, |recovery| {
-            recovery.lines()
-        })
+        hang(
+            &scenarios::FROZEN,
+            HUNG,
+            is_sigstop,
+            is_nothing,
+            without_reason,
+        )
     },
 };
 
@@ -96,9 +140,21 @@ pub(crate) const WEDGE: Requirement = Requirement {
     title: "a wedged dependency is noticed by the self-test",
     snapshot: "wedge",
     look: || {
-        hang(&scenarios::WEDGE, is_sigstop, is_nothing, |recovery| {
-            recovery.lines_with_reason()
-        })
+        let wedged = hang(&scenarios::WEDGE, HUNG, is_sigstop, is_nothing, with_reason)?;
+        let is_gone = scenarios::is_database_stop;
+        let fault = "GET / was answered with 503";
+        let gone = hang(
+            &scenarios::NOT_WELL,
+            fault,
+            is_gone,
+            is_nothing,
+            with_reason,
+        )?;
+        let shown = format!(
+            "{}the database is gone: GET / is answered with 503\n{}",
+            wedged.shown, gone.shown
+        );
+        Ok(both(wedged, gone, shown))
     },
 };
 
@@ -109,9 +165,71 @@ pub(crate) const KEEPS_HANGING: Requirement = Requirement {
         let timeline = scenarios::KEEPS_HANGING.seen.clone()?;
         let view = View::of(&[SUBJECT.service()]).results().without_distances();
         let shown = format!("{}{}\n", view.render(&timeline), alerts(&timeline));
-        Ok(observed(&timeline, shown, &[watchdog::GIVEN_UP]))
+        let rules = [watchdog::GIVEN_UP, restart::ALERT];
+        Ok(observed(&timeline, shown, &rules))
     },
 };
+
+pub(crate) const UNWATCHED_UNIT: Requirement = Requirement {
+    title: "without WatchdogSec= there is no self-test",
+    snapshot: "unwatched",
+    look: || {
+        let timeline = scenarios::NOT_WELL.part(0..scenarios::watched_start())?;
+        let case = SUBJECT.case_of(UNWATCHED, &timeline);
+        let view = View::of(&[UNWATCHED])
+            .activity()
+            .main_exits()
+            .results()
+            .deadlines()
+            .notifications(&["WATCHDOG="])
+            .since("active")
+            .without_distances();
+        let mut observed = SUBJECT.observed(&timeline, view.render(&timeline), &[]);
+        observed.diagnosis = watchdog::tested_without_a_limit(&case)
+            .or_else(|| diagnose(&case, &[unit_file::died_at_start, serving::ended_by_itself]));
+        Ok(observed)
+    },
+};
+
+/// What a second fault showed, after the first.
+fn both(first: Observed, second: Observed, shown: String) -> Observed {
+    Observed {
+        shown,
+        diagnosis: first.diagnosis.or(second.diagnosis),
+        ..second
+    }
+}
+
+/// How long systemd waits for a ping.
+fn limit(timeline: &Timeline) -> String {
+    match timeline.duration_property(SUBJECT.service(), "WatchdogUSec") {
+        Some(limit) if !limit.is_zero() => format!("WatchdogSec={limit:?}\n"),
+        _ => "WatchdogSec= is not set\n".to_owned(),
+    }
+}
+
+/// The answer to the request that was under way when the stop began.
+fn in_flight(timeline: &Timeline) -> &'static str {
+    match timeline.response(IN_FLIGHT) {
+        Some(ResponseOutcome::Answered { status: 200, .. }) => {
+            "the request in flight at the stop is answered"
+        }
+        Some(_) => "the request in flight at the stop is not answered",
+        None => "no request was in flight at the stop",
+    }
+}
+
+/// The database is given. Where it does not start all the same, the service is not to blame.
+fn database_is_broken(case: &systemd_lab::diagnosis::Case) -> Option<String> {
+    let database = SUBJECT.unit("-database");
+    let of_database = SUBJECT.case_of(&database, case.timeline);
+    let why = setup::setup_failed(&of_database)
+        .or_else(|| setup::command_failed(&of_database))
+        .or_else(|| unit_file::died_at_start(&of_database))?;
+    Some(format!(
+        "{why}; that unit is given, and `git restore units/{database}` brings it back as it was"
+    ))
+}
 
 fn pinged_by_a_thread() -> Option<String> {
     let timeline = scenarios::FROZEN.seen.clone().ok()?;
@@ -120,30 +238,53 @@ fn pinged_by_a_thread() -> Option<String> {
     watchdog::pinged_by_a_thread(&SUBJECT.case(&timeline), blocked_us..u64::MAX)
 }
 
-/// What became of the service after a fault.
+fn without_reason(recovery: &Recovery<'_>) -> String {
+    recovery.lines()
+}
+
+fn with_reason(recovery: &Recovery<'_>) -> String {
+    recovery.lines_with_reason()
+}
+
+/// What became of the service after a fault, which is said in a few words.
 fn hang(
     run: &LazyLock<Run>,
+    fault: &'static str,
     is_fault: impl Fn(&Step) -> bool,
     is_next: impl Fn(&Step) -> bool,
-    lines: impl Fn(&Recovery) -> String,
+    lines: fn(&Recovery<'_>) -> String,
 ) -> Look {
     let timeline = run.seen.clone()?;
     let Some(fault_us) = run.began_us(&timeline, is_fault) else {
         // What came before it went wrong, and is another requirement's affair.
         let shown = "the run did not get as far as this fault\n".to_owned();
         let mut observed = observed(&timeline, shown, &[]);
-        observed.diagnosis = observed.diagnosis.or(Some(
-            "the service did not recover from what came before: see the requirement before this one".to_owned(),
-        ));
+        let case = SUBJECT.case(&timeline);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| watchdog::other_limit(&case, LIMIT))
+            .or_else(|| watchdog::not_restarted(&case))
+            .or(Some(
+                "the run ended before it came to this: the service did not recover from the fault before"
+                    .to_owned(),
+            ));
         return Ok(observed);
     };
     let next_us = run.began_us(&timeline, is_next);
     let recovery = Recovery::between(&timeline, fault_us, next_us);
     let shown = lines(&recovery) + "\n";
     let mut observed = observed(&timeline, shown, &[]);
+    let (has_reason, is_logged) = recovery.is_explained();
+    let promise = Promise {
+        fault,
+        limit: LIMIT,
+        back: BACK_WITHIN,
+        has_reason,
+        is_logged,
+    };
     observed.diagnosis = observed
         .diagnosis
-        .or_else(|| watchdog::after_fault(&SUBJECT.case(&timeline), recovery.span()));
+        .or_else(|| watchdog::after_fault(&SUBJECT.case(&timeline), recovery.span(), promise));
     Ok(observed)
 }
 
@@ -180,14 +321,18 @@ fn reports(timeline: &Timeline) -> String {
 
 fn alerts(timeline: &Timeline) -> String {
     let prefix = format!("{}-alert@", SUBJECT.package());
-    let alerts = timeline.events().iter().filter(|event| {
+    let is_down = |state: &str| {
+        let down = ["dead", "failed", "auto-restart"];
+        down.iter().any(|it| state.starts_with(it))
+    };
+    let starts = timeline.events().iter().filter(|event| {
         event
             .unit
             .as_ref()
             .is_some_and(|unit| unit.starts_with(&prefix))
-            && matches!(event.kind, EventKind::ProcessExited { .. })
+            && matches!(&event.kind, EventKind::StateChanged { from, to } if is_down(from) && !is_down(to))
     });
-    format!("alerts: {}", alerts.count())
+    format!("alerts: {}", starts.count())
 }
 
 fn is_request(step: &Step, wanted: &str) -> bool {

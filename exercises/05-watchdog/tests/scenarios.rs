@@ -1,11 +1,11 @@
-//! What is tried: five runs in the lab.
+//! What is tried: six runs in the lab.
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use exercise_check::{ADDRESS, Seen, is_soak};
-use systemd_lab::protocol::{EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Timeline};
+use exercise_check::{ADDRESS, Run, is_soak};
+use systemd_lab::GuestFile;
+use systemd_lab::protocol::{Scenario, Step};
 
 use crate::SUBJECT;
 
@@ -60,6 +60,15 @@ const GIVING_UP_DEADLINE: Duration = Duration::from_secs(900);
 /// After the last start: an alert has time to come, a second one too.
 const ALERTS: Duration = Duration::from_secs(10);
 
+/// The service hangs as soon as it serves.
+const HANGS: &str = "FAULT_AT_START=deadlock";
+
+/// The service with a unit that has no `WatchdogSec=`.
+pub(crate) const UNWATCHED: &str = "unwatched.service";
+
+/// Several times what a self-test takes to find out that the service hangs.
+const UNWATCHED_FOR: Duration = Duration::from_secs(40);
+
 /// signal(7), x86-64.
 const SIGCONT: i32 = 18;
 pub(crate) const SIGSTOP: i32 = 19;
@@ -75,34 +84,9 @@ const ENDED: [&str; 5] = [
 
 /// The names of requests, and of what they ask for after a fault.
 pub(crate) const REPORT: &str = "report";
+pub(crate) const IN_FLIGHT: &str = "in flight";
 pub(crate) const AFTER_FAULT: &str = "after the fault";
 pub(crate) const DURING_FAULT: &str = "during the fault";
-
-/// What was tried, and what came of it.
-pub(crate) struct Run {
-    scenario: Scenario,
-    pub(crate) seen: Seen,
-}
-
-impl Run {
-    fn of(scenario: Scenario, more: Vec<GuestFile>) -> Run {
-        let seen = SUBJECT.run(&scenario, more);
-        Run { scenario, seen }
-    }
-
-    /// When the first such step began, in the guest's time; `None` when the run never came to it.
-    pub(crate) fn began_us(
-        &self,
-        timeline: &Timeline,
-        wanted: impl Fn(&Step) -> bool,
-    ) -> Option<u64> {
-        let position = self.scenario.steps.iter().position(wanted)?;
-        let began = timeline.events().iter().find(
-            |event| matches!(event.kind, EventKind::StepBegan { index } if index == position),
-        )?;
-        Some(began.at_us)
-    }
-}
 
 /// Ten minutes of honest, slow work; then a stop while a client is in the middle of its request.
 pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
@@ -126,25 +110,20 @@ pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
             .sleep(pause);
     }
     scenario = scenario
-        .half_open(
-            "in flight",
-            ADDRESS,
-            "GET / HTTP/1.1\r\nHost: localhost\r\n",
-        )
+        .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
         .sleep(READING)
         .stop(service)
         .sleep(SLOW_CLIENT)
-        .finish_request("in flight", "Connection: close\r\n\r\n", REPORT_DEADLINE)
+        .finish_request(IN_FLIGHT, "Connection: close\r\n\r\n", REPORT_DEADLINE)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .observe(service);
-    Run::of(scenario, vec![database_in_environment()])
+    Run::of(&SUBJECT, scenario, vec![database_in_environment()])
 });
 
 /// A task takes the same lock twice.
 pub(crate) static DEADLOCK: LazyLock<Run> = LazyLock::new(|| {
     let scenario = begin("a deadlock").step(fault("deadlock"));
-    let scenario = back_again(scenario);
-    Run::of(scenario, vec![faults()])
+    Run::of(&SUBJECT, back_again(scenario), vec![faults()])
 });
 
 /// The executor is blocked; after it has recovered, the whole process is stopped.
@@ -154,15 +133,16 @@ pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
         .step(fault("block"))
         .sleep(FAULT_DEADLINE)
         .get(DURING_FAULT, &format!("http://{ADDRESS}/"), FAULT_DEADLINE);
-    let scenario = back_again(scenario);
-    let scenario = scenario
+    let scenario = back_again(scenario)
         // So that the second delay is the first one again.
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
         .sleep(FIRST_PINGS)
         .signal(service, SIGSTOP);
-    Run::of(back_again(scenario), vec![faults()])
+    // A runtime with several threads has but one where there is but one processor, unless it is told otherwise.
+    let more = SUBJECT.environment(service, &["FAULTS=1", "TOKIO_WORKER_THREADS=2"]);
+    Run::of(&SUBJECT, back_again(scenario), vec![more])
 });
 
 /// The database still takes connections, and no longer answers until the service has ended.
@@ -173,7 +153,11 @@ pub(crate) static WEDGE: LazyLock<Run> = LazyLock::new(|| {
         .signal(&database, SIGSTOP)
         .wait_for_state(SUBJECT.service(), &ENDED, RECOVERY_DEADLINE)
         .signal(&database, SIGCONT);
-    Run::of(back_again(scenario), vec![database_in_environment()])
+    Run::of(
+        &SUBJECT,
+        back_again(scenario),
+        vec![database_in_environment()],
+    )
 });
 
 /// It hangs again each time.
@@ -184,9 +168,72 @@ pub(crate) static KEEPS_HANGING: LazyLock<Run> = LazyLock::new(|| {
         .wait_for_state(service, &["failed"], GIVING_UP_DEADLINE)
         .sleep(ALERTS)
         .observe(service);
-    let environment = SUBJECT.environment(service, &["FAULT_AT_START=deadlock"]);
-    Run::of(scenario, vec![environment])
+    let environment = SUBJECT.environment(service, &[HANGS]);
+    Run::of(&SUBJECT, scenario, vec![environment])
 });
+
+/// What a self-test must take for a failure although the service does not hang: nobody gets through to it, and later its database is
+/// gone, so that `GET /` is answered with 503. Before that, the program hangs where nobody waits for its pings, and nothing is to
+/// come of it.
+pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
+    let (service, database) = (SUBJECT.service(), SUBJECT.unit("-database"));
+    let scenario = Scenario::new("no watchdog, a closed door, a database that is gone")
+        .start(UNWATCHED)
+        .wait_for_job(UNWATCHED, START_DEADLINE)
+        .sleep(UNWATCHED_FOR)
+        .stop(UNWATCHED)
+        .wait_for_state(UNWATCHED, &["dead", "failed"], STOP_DEADLINE);
+    let scenario = with_database(scenario)
+        .sleep(FIRST_PINGS)
+        .step(address(Address::Removed))
+        .wait_for_state(service, &ENDED, RECOVERY_DEADLINE)
+        .step(address(Address::Added));
+    let scenario = back_again(scenario)
+        // So that the second delay is the first one again.
+        .step(Step::ResetFailed {
+            unit: service.to_owned(),
+        })
+        .sleep(FIRST_PINGS)
+        .stop(&database)
+        .wait_for_state(service, &ENDED, RECOVERY_DEADLINE)
+        .start(&database);
+    let unwatched = format!(
+        "[Service]\nType=notify\nExecStart={} web\nEnvironment={HANGS}\nTimeoutStopSec=10s\n",
+        SUBJECT.guest_binary()
+    );
+    let more = vec![
+        database_in_environment(),
+        GuestFile::text(format!("/etc/systemd/system/{UNWATCHED}"), unwatched),
+    ];
+    Run::of(&SUBJECT, back_again(scenario), more)
+});
+
+/// What becomes of the address at which the service listens.
+#[derive(Clone, Copy)]
+enum Address {
+    Added,
+    Removed,
+}
+
+/// Closes the front door, or opens it again: the service listens, and whoever connects is told at once that there is no way.
+fn address(change: Address) -> Step {
+    let change = match change {
+        Address::Added => "add",
+        Address::Removed => "del",
+    };
+    let argv = [
+        "/usr/sbin/ip",
+        "address",
+        change,
+        "127.0.0.1/8",
+        "dev",
+        "lo",
+    ];
+    Step::Run {
+        argv: argv.map(str::to_owned).to_vec(),
+        deadline: FAULT_DEADLINE,
+    }
+}
 
 /// Starts the service and lets it work for a while.
 fn begin(name: &str) -> Scenario {
@@ -199,8 +246,12 @@ fn begin(name: &str) -> Scenario {
 
 /// Starts the database, and the service that asks it.
 fn begin_with_database(name: &str) -> Scenario {
+    with_database(Scenario::new(name))
+}
+
+fn with_database(scenario: Scenario) -> Scenario {
     let (service, database) = (SUBJECT.service(), SUBJECT.unit("-database"));
-    Scenario::new(name)
+    scenario
         .start(&database)
         .wait_for_job(&database, START_DEADLINE)
         .start(service)
@@ -235,4 +286,22 @@ fn back_again(scenario: Scenario) -> Scenario {
         .wait_for_state(service, &["running"], RECOVERY_DEADLINE)
         .get(AFTER_FAULT, &format!("http://{ADDRESS}/"), REPORT_DEADLINE)
         .observe(service)
+}
+
+/// Whether this step closes the front door.
+pub(crate) fn is_door_closing(step: &Step) -> bool {
+    matches!(step, Step::Run { argv, .. } if argv.iter().any(|word| word == "del"))
+}
+
+/// Whether this step stops the database for good.
+pub(crate) fn is_database_stop(step: &Step) -> bool {
+    matches!(step, Step::Stop { unit } if *unit == SUBJECT.unit("-database"))
+}
+
+/// Where the unit itself is started in [`NOT_WELL`].
+pub(crate) fn watched_start() -> usize {
+    NOT_WELL.first(
+        0,
+        |step| matches!(step, Step::Start { unit } if unit == SUBJECT.service()),
+    )
 }

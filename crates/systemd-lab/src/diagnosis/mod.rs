@@ -9,17 +9,25 @@ pub mod readiness;
 pub mod reloading;
 pub mod restart;
 pub mod serving;
+pub mod setup;
 pub mod stopping;
 pub mod unit_file;
 pub mod watchdog;
+mod written;
 
 use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::clock::nearest_second;
-use crate::names::signal_name;
+use crate::names::{exit_status, settings_of_status, signal_name};
 use crate::timeline::Timeline;
+use crate::view::{MAIN, activity};
+
+pub use written::UnitTexts;
+
+/// How the runtime's advice to set `RUST_BACKTRACE=1` begins.
+const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
 
 /// What a rule looks at.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +38,8 @@ pub struct Case<'a> {
     pub unit: &'a str,
     /// Where its service should listen, e.g. `127.0.0.1:7878`.
     pub address: &'a str,
+    /// What the unit files say.
+    pub units: &'a UnitTexts,
 }
 
 /// Recognises one cause. Returns a sentence, without a full stop.
@@ -45,8 +55,21 @@ impl<'a> Case<'a> {
         self.timeline.first(self.unit, wanted)
     }
 
+    /// The first notification with this assignment, or with one of this name where it ends in `=`.
     fn notification(&self, assignment: &str) -> Option<(&'a Event, &'a str)> {
-        self.timeline.first_notification(self.unit, assignment)
+        let is_it = |one: &&str| match assignment.ends_with('=') {
+            true => one.starts_with(assignment),
+            false => *one == assignment,
+        };
+        self.timeline
+            .of(self.unit)
+            .find_map(|event| match &event.kind {
+                EventKind::Notified { assignments, .. } => {
+                    let found = assignments.iter().map(String::as_str).find(is_it)?;
+                    Some((event, found))
+                }
+                _ => None,
+            })
     }
 
     /// When the unit entered this sub-state for the first time.
@@ -54,15 +77,80 @@ impl<'a> Case<'a> {
         self.first(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state))
     }
 
+    /// When systemd began to end the unit, for whatever reason.
+    fn began_to_end(&self) -> Option<&'a Event> {
+        self.first(|kind| {
+            matches!(kind, EventKind::StateChanged { to, .. } if activity(to) == "deactivating")
+        })
+    }
+
+    /// The state that the unit was in when the run ended.
+    fn last_state(&self) -> Option<&'a str> {
+        let mut states = self
+            .timeline
+            .of(self.unit)
+            .filter_map(|event| match &event.kind {
+                EventKind::StateChanged { to, .. } => Some(to.as_str()),
+                _ => None,
+            });
+        states.next_back()
+    }
+
     /// The first process of the unit that ended as its main process.
     fn main_exit(&self) -> Option<(&'a Event, &'a str, i32)> {
-        let event = self.first(
-            |kind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main"),
-        )?;
-        match &event.kind {
-            EventKind::ProcessExited { code, status, .. } => Some((event, code, *status)),
-            _ => None,
-        }
+        self.main_exit_since(0)
+    }
+
+    /// The first from this instant on.
+    fn main_exit_since(&self, begin_us: u64) -> Option<(&'a Event, &'a str, i32)> {
+        let events = self.timeline.events().iter();
+        events
+            .filter(|event| event.at_us >= begin_us && event.is_about(self.unit))
+            .find_map(|event| match &event.kind {
+                EventKind::ProcessExited {
+                    role, code, status, ..
+                } if role == MAIN => Some((event, code.as_str(), *status)),
+                _ => None,
+            })
+    }
+
+    /// As the unit file has it, or else as systemd does: `RestartSec=20s`.
+    fn as_written(&self, setting: &str, effective: &str) -> String {
+        let value = self.units.value(self.unit, setting);
+        format!("{setting}={}", value.as_deref().unwrap_or(effective))
+    }
+
+    /// How long the first start took before the service itself was started, and what took it, if that is worth a word:
+    /// `ExecStartPre=`.
+    fn time_before_start(&self) -> Option<(Duration, String)> {
+        /// Starting a program takes some tens of milliseconds.
+        const WORTH_A_WORD: Duration = Duration::from_secs(1);
+        let begin = self.entered("start-pre")?;
+        let mut later = self
+            .timeline
+            .of(self.unit)
+            .filter(|event| event.at_us > begin.at_us);
+        let end = later.find(|event| matches!(event.kind, EventKind::StateChanged { .. }))?;
+        let time = between(begin, end);
+        let command = self.units.first_of(self.unit, &["ExecStartPre"])?;
+        (time >= WORTH_A_WORD).then_some((time, command))
+    }
+
+    /// systemd's words about a deadline that passed while the unit ran, e.g. that of `RuntimeMaxSec=`.
+    fn timed_out_while_running(&self) -> Option<&'a str> {
+        let mut is_running = false;
+        self.timeline
+            .of(self.unit)
+            .find_map(|event| match &event.kind {
+                EventKind::StateChanged { to, .. } => {
+                    is_running = to == "running";
+                    None
+                }
+                EventKind::Timeout { message } if is_running => {
+                    Some(message.trim_end_matches(['.', '!']))
+                }
+                _ => None,
+            })
     }
 
     fn failed_with(&self, result: &str) -> bool {
@@ -78,14 +166,7 @@ impl<'a> Case<'a> {
 
     /// Whether systemd was about to start the unit again when the scenario ended.
     fn is_waiting_for_restart(&self) -> bool {
-        let mut states = self
-            .timeline
-            .of(self.unit)
-            .filter_map(|event| match &event.kind {
-                EventKind::StateChanged { to, .. } => Some(to.as_str()),
-                _ => None,
-            });
-        states.next_back() == Some("auto-restart")
+        self.last_state() == Some("auto-restart")
     }
 
     /// Whether a setting such as `RestartPreventExitStatus=` contains this end. On D-Bus it is a list of exit codes and
@@ -102,14 +183,16 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The service's own last words: the last line that it logged.
+    /// The service's own last words: the last line that it logged, but for what Rust's runtime adds to a panic.
     fn last_log(&self) -> Option<&'a str> {
         self.timeline
             .events()
             .iter()
             .rev()
             .find_map(|event| match &event.kind {
-                EventKind::Log { message, .. } if event.is_about(self.unit) => {
+                EventKind::Log { message, .. }
+                    if event.is_about(self.unit) && !message.starts_with(BACKTRACE_NOTE) =>
+                {
                     Some(message.as_str())
                 }
                 _ => None,
@@ -117,7 +200,7 @@ impl<'a> Case<'a> {
     }
 
     /// The same, to be added to a sentence; empty when it logged nothing.
-    fn last_words(&self) -> String {
+    pub fn last_words(&self) -> String {
         self.last_log().map_or(String::new(), |line| {
             format!("; the last line it logged: {line:?}")
         })
@@ -128,6 +211,9 @@ impl<'a> Case<'a> {
 /// [`EventKind::ProcessExited`].
 fn how_ended(code: &str, status: i32) -> String {
     match code {
+        "exited" if settings_of_status(status).is_some() => {
+            format!("with status {}", exit_status(status))
+        }
         "exited" => format!("with exit code {status}"),
         _ => format!("by {}", signal_name(status)),
     }

@@ -3,8 +3,8 @@
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Case, how_ended, spoken};
-use crate::view::ERROR;
+use super::{Case, how_ended, setup, spoken};
+use crate::view::{ERROR, MAIN, activity};
 
 /// How a main process ends, and what systemd should make of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,26 @@ pub fn explain(case: &Case, expected: &[Expected]) -> Option<String> {
             return Some(sentence);
         }
     }
-    None
+    refused_by_limit(case, ends.last()?)
+}
+
+/// A restart was due, and the start limit refused it.
+fn refused_by_limit(case: &Case, last: &End) -> Option<String> {
+    if !case.is_given_up() {
+        return None;
+    }
+    let burst = case.timeline.property(case.unit, "StartLimitBurst")?;
+    let interval = case
+        .timeline
+        .duration_property(case.unit, "StartLimitIntervalUSec")
+        .map_or("infinity".to_owned(), spoken);
+    Some(format!(
+        "{} ended {} and was not started again: {} allows {burst} starts in {interval} ({}), the first one counts too, and they were used up",
+        case.unit,
+        last.ending.described(),
+        case.as_written("StartLimitBurst", &burst.to_string()),
+        case.as_written("StartLimitIntervalSec", &interval.replace(' ', "")),
+    ))
 }
 
 fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
@@ -99,12 +118,23 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
         (true, false) if end.ending.is_in(case, "RestartPreventExitStatus") => Some(format!(
             "{unit} ended {ending} and did not come back: RestartPreventExitStatus= contains that, whatever Restart={policy} says"
         )),
+        (true, false) if case.is_given_up() => refused_by_limit(case, end),
+        (true, false)
+            if case
+                .last_state()
+                .is_some_and(|it| activity(it) == "deactivating") =>
+        {
+            Some(format!(
+                "{unit} ended {ending}, and systemd was still busy with the end of it when the run was over: ExecStopPost= and TimeoutStopSec= decide how long that takes"
+            ))
+        }
         (true, false) if case.is_waiting_for_restart() => Some(format!(
             "{unit} ended {ending} and had not come back when the run ended: RestartSec= lets it wait for {}",
             case.timeline
                 .duration_property(unit, "RestartUSec")
                 .map_or("ever".to_owned(), spoken)
         )),
+        (true, false) if end.ending.is_in(case, "RestartForceExitStatus") => None,
         (true, false) => Some(format!(
             "{unit} ended {ending} and did not come back: Restart={policy} leaves it there{}",
             match &end.result {
@@ -124,6 +154,9 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
 }
 
 fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
+    if let Some(shell) = setup::main_process_is_a_shell(case) {
+        return shell;
+    }
     let words = last_error(case).map_or(String::new(), |line| format!("; it had logged {line:?}"));
     format!(
         "{} ended {} where it should end {}: systemd has nothing else to go by{words}",
@@ -176,7 +209,7 @@ fn ending(event: &Event) -> Option<Ending> {
     match &event.kind {
         EventKind::ProcessExited {
             role, code, status, ..
-        } if role == "main" => Some(if code == "exited" {
+        } if role == MAIN => Some(if code == "exited" {
             Ending::Code(*status)
         } else {
             Ending::Signal(*status)

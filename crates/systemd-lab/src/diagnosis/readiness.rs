@@ -6,7 +6,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use super::{Case, Rule, between, spoken};
+use super::{Case, Rule, between, how_ended, spoken};
 
 /// Rules for a start that ended in another way than it should, or too early.
 pub const START: &[Rule] = &[
@@ -25,6 +25,8 @@ pub const KEPT_ALIVE: &[Rule] = &[extension_too_short, extension_missing];
 pub const GIVEN_UP: &[Rule] = &[
     start_never_bounded,
     extended_without_progress,
+    extended_too_far,
+    deaf_while_loading,
     start_bound_by_default,
 ];
 
@@ -36,6 +38,12 @@ const SLOW_ANSWER: Duration = Duration::from_secs(1);
 
 /// systemd's default for `TimeoutStartSec=`: `DefaultTimeoutStartSec=` in systemd-system.conf(5).
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A part may come that much after the start's own time is over: it asks for so long.
+const A_PART: Duration = Duration::from_secs(5);
+
+/// signal(7), x86-64.
+const SIGKILL: i32 = 9;
 
 /// An extension shorter than this was meant in another unit than microseconds.
 const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);
@@ -130,9 +138,7 @@ pub fn ready_before_listening(case: &Case) -> Option<String> {
 pub fn ready_before_answering(case: &Case) -> Option<String> {
     let (ready, _) = case.notification("READY=1")?;
     // What happens to requests during a stop is another matter.
-    let stop = case
-        .entered("stop-sigterm")
-        .map_or(u64::MAX, |event| event.at_us);
+    let stop = case.began_to_end().map_or(u64::MAX, |event| event.at_us);
     let while_ready = ready.at_us..stop;
     let events = case.timeline.events().iter();
     let (name, outcome) = events
@@ -203,15 +209,21 @@ pub fn extension_missing(case: &Case) -> Option<String> {
             spoken(bound)
         )),
         Some(last) => Some(format!(
-            "the start was ended {} after the last EXTEND_TIMEOUT_USEC=: send it after every part, for longer than a part takes",
+            "the last EXTEND_TIMEOUT_USEC= arrived {} after the start began, and {} later the time that it asked for had run out: send it after every part, until READY=1",
+            spoken(between(case.entered("start")?, last)),
             spoken(between(last, timeout))
         )),
     }
 }
 
+/// The last one before the start was given up.
 fn last_extension<'a>(case: &Case<'a>) -> Option<&'a systemd_lab_protocol::Event> {
+    let end = case
+        .first(|kind| matches!(kind, EventKind::Timeout { .. }))
+        .map_or(u64::MAX, |event| event.at_us);
     case.timeline.events().iter().rev().find(|event| {
         event.is_about(case.unit)
+            && event.at_us < end
             && matches!(&event.kind, EventKind::Notified { assignments, .. }
                 if assignments.iter().any(|one| one.starts_with("EXTEND_TIMEOUT_USEC=")))
     })
@@ -251,6 +263,105 @@ pub fn extended_without_progress(case: &Case) -> Option<String> {
     })
 }
 
+/// An extension that asks for more than the whole start may take.
+pub fn extended_too_far(case: &Case) -> Option<String> {
+    let (event, assignment) = case.notification("EXTEND_TIMEOUT_USEC=")?;
+    let extension = Duration::from_micros(assignment.split_once('=')?.1.parse().ok()?);
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    let start = case.entered("start")?;
+    (between(start, event) + extension > bound + A_PART).then(|| {
+        format!(
+            "{assignment} asks for {} at once, more than TimeoutStartSec= allows the whole start: data that stalls is noticed that much later. Ask for a little more after every part",
+            spoken(extension)
+        )
+    })
+}
+
+/// systemd gave the start up and sent SIGTERM, and the service did nothing about it.
+pub fn deaf_while_loading(case: &Case) -> Option<String> {
+    case.first(|kind| {
+        matches!(kind, EventKind::Timeout { message } if message.contains("start operation timed out"))
+    })?;
+    let sigterm = case.entered("stop-sigterm")?;
+    let (exit, code, status) = case.main_exit_since(sigterm.at_us)?;
+    match (code, status) {
+        ("killed", SIGKILL) => Some(format!(
+            "systemd gave the start up and sent SIGTERM, and the service did nothing about it in its warm-up: SIGKILL ended it {} later",
+            spoken(between(sigterm, exit))
+        )),
+        ("killed", _) => Some(format!(
+            "systemd gave the start up and sent SIGTERM, and the process ended {}: nothing handles that signal in the warm-up",
+            how_ended(code, status)
+        )),
+        _ => None,
+    }
+}
+
+/// `READY=1` came although part of the data never does.
+pub fn ready_although_stalled(case: &Case) -> Option<String> {
+    case.notification("READY=1").map(|_| {
+        "READY=1 was sent although the data had not arrived: say it when all of it is loaded"
+            .to_owned()
+    })
+}
+
+/// The address was taken, and `READY=1` came all the same, or no failure did.
+pub fn ready_without_port(case: &Case) -> Option<String> {
+    if case.notification("READY=1").is_some() {
+        return Some(format!(
+            "READY=1 was sent although {} could not be bound: bind first, then say it",
+            case.address
+        ));
+    }
+    match case.main_exit() {
+        None => Some(format!(
+            "the service goes on although {} is taken",
+            case.address
+        )),
+        Some((_, "exited", 0)) => Some(format!(
+            "the service ends with exit code 0 although {} is taken",
+            case.address
+        )),
+        Some(_) => None,
+    }
+}
+
+/// `EXTEND_TIMEOUT_USEC=` asks for another time than 5 s, or never came.
+pub fn other_extension(case: &Case) -> Option<String> {
+    const ASKED_FOR: &str = "EXTEND_TIMEOUT_USEC=5000000";
+    let Some((_, assignment)) = case.notification("EXTEND_TIMEOUT_USEC=") else {
+        return Some(format!(
+            "after a part was loaded, no EXTEND_TIMEOUT_USEC= arrived: {ASKED_FOR} asks for 5 s more, in microseconds"
+        ));
+    };
+    (assignment != ASKED_FOR).then(|| {
+        format!("{assignment} arrived after a part; {ASKED_FOR}, in microseconds, asks for the 5 s")
+    })
+}
+
+/// Several assignments in one line: systemd reads each line as one.
+pub fn joined_by_spaces(case: &Case) -> Option<String> {
+    let is_name = |word: &str| {
+        word.split_once('=').is_some_and(|(name, _)| {
+            name.len() > 2 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+        })
+    };
+    let joined = case
+        .timeline
+        .of(case.unit)
+        .find_map(|event| match &event.kind {
+            EventKind::Notified { assignments, .. } => assignments
+                .iter()
+                .find(|one| one.split(' ').skip(1).any(is_name)),
+            _ => None,
+        })?;
+    Some(format!(
+        "a notification said {joined:?} in one line: assignments are separated by newlines, and systemd takes this for a single one"
+    ))
+}
+
 /// The unit sets no `TimeoutStartSec=`, so that systemd's default holds.
 pub fn start_bound_by_default(case: &Case) -> Option<String> {
     let bound = case
@@ -287,7 +398,7 @@ pub fn status_missing(case: &Case) -> Option<String> {
         return Some("no STATUS= arrived while the service was warming up".to_owned());
     }
     let stopping = case
-        .entered("stop-sigterm")
+        .first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
         .map_or(u64::MAX, |event| event.at_us);
     if !statuses
         .iter()

@@ -1,15 +1,18 @@
 //! `systemctl reload`: `Type=notify-reload`, `RELOADING=1`, `MONOTONIC_USEC=` (systemd.service(5), sd_notify(3)).
 
+use std::time::Duration;
+
 use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Case, Rule, between, spoken};
+use super::{Case, Rule, between, how_ended, spoken};
 
 /// All rules of this module, for a unit that was told to reload and had to go on running. They come before those on
 /// unit files: a unit that cannot be reloaded is no unit that systemd refuses.
 pub const RULES: &[Rule] = &[
     not_reloadable,
     hangup_unhandled,
+    ended_by_reload_command,
     ended_by_reload,
     reloading_never_sent,
     stamp_missing,
@@ -17,6 +20,15 @@ pub const RULES: &[Rule] = &[
     ready_never_sent,
     request_cut_off,
 ];
+
+/// Rules for a reload that systemd has nothing against.
+pub const AS_ASKED: &[Rule] = &[listener_closed, stamp_in_future];
+
+/// What a command does to the service, it does soon.
+const SOON: Duration = Duration::from_secs(2);
+
+/// Stamps of events are taken a moment before or after the fact.
+const STAMP_SLACK: Duration = Duration::from_millis(20);
 
 /// The signal that `Type=notify-reload` sends, unless `ReloadSignal=` says otherwise: systemd.service(5).
 const SIGHUP: i32 = 1;
@@ -43,11 +55,86 @@ pub fn hangup_unhandled(case: &Case) -> Option<String> {
     })
 }
 
+/// A command of `ExecReload=` sent a signal that ended the process.
+pub fn ended_by_reload_command(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let (exit, code, status) = case.main_exit_since(reload.at_us)?;
+    let command = case.units.first_of(case.unit, &["ExecReload"])?;
+    // Some other end, much later.
+    if code == "exited" || between(reload, exit) > SOON {
+        return None;
+    }
+    Some(format!(
+        "{command} of {} runs at each reload, and the service ended {}: Type=notify-reload sends SIGHUP by itself and needs no ExecReload=",
+        case.unit,
+        how_ended(code, status)
+    ))
+}
+
+/// Nobody can connect during the reload.
+pub fn listener_closed(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let stop = case
+        .first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
+        .map_or(u64::MAX, |event| event.at_us);
+    let closed = case.timeline.events().iter().find(|event| {
+        (reload.at_us..stop).contains(&event.at_us)
+            && matches!(&event.kind, EventKind::ListenerClosed { address } if address == case.address)
+    })?;
+    let opened = case.timeline.events().iter().find(|event| {
+        event.at_us >= closed.at_us
+            && matches!(&event.kind, EventKind::ListenerOpened { address } if address == case.address)
+    });
+    let how_long = opened.map_or("and not opened again".to_owned(), |opened| {
+        format!("for {}", spoken(between(closed, opened)))
+    });
+    Some(format!(
+        "the listener on {} was closed during the reload, {how_long}: whoever connects then is refused. Keep it, and change what it answers",
+        case.address
+    ))
+}
+
+/// `MONOTONIC_USEC=` is of another clock.
+pub fn stamp_in_future(case: &Case) -> Option<String> {
+    let (event, assignment) = case.notification("MONOTONIC_USEC=")?;
+    let stamp: u64 = assignment.split_once('=')?.1.parse().ok()?;
+    (stamp > event.at_us + STAMP_SLACK.as_micros() as u64).then(|| {
+        format!(
+            "{assignment} is in the future: it must be CLOCK_MONOTONIC, which counts from the boot, and not the time of day"
+        )
+    })
+}
+
+/// What was done in another order than announced, reading, ended. `before` is what happened while the configuration could not be
+/// read yet, `after` what happened when it could.
+pub fn out_of_order(before: &Case, after: &Case) -> Option<String> {
+    let reload = reload(before)?;
+    let said = |case: &Case, assignment: &str, from_us: u64| {
+        case.timeline.of(case.unit).any(|event| {
+            event.at_us >= from_us
+                && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                    if assignments.iter().any(|one| one == assignment))
+        })
+    };
+    if said(before, "READY=1", reload.at_us) {
+        return Some(
+            "READY=1 ended the reload before the configuration had been read: systemctl reload returned, and the old one still held".to_owned(),
+        );
+    }
+    if !said(before, "RELOADING=1", reload.at_us) && said(after, "RELOADING=1", 0) {
+        return Some(
+            "RELOADING=1 came only after the configuration had been read: say it first, then read"
+                .to_owned(),
+        );
+    }
+    None
+}
+
 /// The service ended by itself when it was told to reload.
 pub fn ended_by_reload(case: &Case) -> Option<String> {
     let reload = reload(case)?;
-    let (event, code, status) = case.main_exit()?;
-    (event.at_us >= reload.at_us && code == "exited").then(|| {
+    let (_, code, status) = case.main_exit_since(reload.at_us)?;
+    (code == "exited").then(|| {
         format!(
             "the service was told to reload and ended with exit code {status}: what worked before must go on working{}",
             case.last_words()
@@ -126,7 +213,7 @@ pub fn status_missing(case: &Case) -> Option<String> {
     let reloads: Vec<&Event> = case
         .timeline
         .of(case.unit)
-        .filter(|event| matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "reload-signal"))
+        .filter(|event| matches!(&event.kind, EventKind::JobQueued { job } if job == "reload"))
         .collect();
     let (last, first) = (reloads.last()?, reloads.first()?);
     let statuses: Vec<u64> = case

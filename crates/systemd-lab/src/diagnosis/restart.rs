@@ -1,18 +1,20 @@
-//! When systemd starts a service again, when it gives up, and whom it calls then: `Restart=`, `RestartSec=`,
-//! `RestartSteps=`, `RestartMaxDelaySec=`, `RestartMode=` (systemd.service(5)), `StartLimitIntervalSec=`,
-//! `StartLimitBurst=`, `OnFailure=` (systemd.unit(5)).
+//! When systemd starts a service again, and when it gives up: `Restart=`, `RestartSec=`, `RestartSteps=`,
+//! `RestartMaxDelaySec=` (systemd.service(5)), `StartLimitIntervalSec=`, `StartLimitBurst=` (systemd.unit(5)).
 //!
 //! Delays in sentences are those that the settings ask for: what is measured adds the timers' slack to them.
 
+mod alert;
 mod delays;
 
 use std::time::Duration;
 
-use serde_json::Value;
 use systemd_lab_protocol::{Event, EventKind};
 
 use self::delays::{Delays, exactly, setting, spoken_list};
 use super::{Case, Rule, between, how_ended, spoken};
+use crate::view::activity;
+
+pub use alert::{ALERT, name_not_passed_on, other_unit_called};
 
 /// Rules for a service that should have come back and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
@@ -20,34 +22,27 @@ pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
 /// Rules for a service that should have been given up and was not.
 pub const NOT_GIVEN_UP: &[Rule] = &[limit_off, limit_out_of_reach, starts_too_slow_for_limit];
 
-/// Rules for an alert that did not come, or not as it should.
-pub const ALERT: &[Rule] = &[
-    nobody_is_called,
-    call_fails,
-    called_between_starts,
-    alert_ends_badly,
-];
-
-/// How systemd begins when it cannot do what `OnFailure=` says; the unit's name follows.
-const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
-
 /// The service ended, and `Restart=` does not bring it back from that.
 pub fn not_restarted(case: &Case) -> Option<String> {
-    let was_stopped = case.entered("stop-sigterm").is_some();
+    let was_stopped =
+        case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"));
     let is_restarted = case.entered("auto-restart").is_some();
-    if was_stopped || is_restarted || case.is_given_up() {
+    let is_still_ending = case
+        .last_state()
+        .is_some_and(|it| activity(it) == "deactivating");
+    if was_stopped.is_some() || is_restarted || is_still_ending || case.is_given_up() {
         return None;
     }
     let (_, code, status) = case.main_exit()?;
     let restart = case.timeline.text_property(case.unit, "Restart")?;
-    let how = match code {
-        "exited" => format!("exit code {status}"),
-        _ => crate::names::signal_name(status),
-    };
-    let prevented =
-        code == "exited" && case.has_exit_status("RestartPreventExitStatus", code, status);
+    let forced = case.has_exit_status("RestartForceExitStatus", code, status);
+    let prevented = case.has_exit_status("RestartPreventExitStatus", code, status);
     let why = match restart {
-        _ if prevented => format!("and RestartPreventExitStatus={status} forbids a restart"),
+        _ if prevented => format!(
+            "and {} forbids a restart after that",
+            case.as_written("RestartPreventExitStatus", &ending(code, status))
+        ),
+        _ if forced => return None,
         "no" => "and Restart=no never starts it again".to_owned(),
         "on-failure"
             if case
@@ -58,7 +53,19 @@ pub fn not_restarted(case: &Case) -> Option<String> {
         }
         other => format!("and Restart={other} does not start it again after that"),
     };
-    Some(format!("{} ended with {how}, {why}", case.unit))
+    Some(format!(
+        "{} ended {}, {why}",
+        case.unit,
+        how_ended(code, status)
+    ))
+}
+
+/// An exit code or a signal as a setting names it: `1`, `SIGABRT`.
+fn ending(code: &str, status: i32) -> String {
+    match code {
+        "exited" => status.to_string(),
+        _ => crate::names::signal_name(status),
+    }
 }
 
 /// Only one of the two settings by which delays grow.
@@ -90,7 +97,7 @@ pub fn still_waiting(case: &Case) -> Option<String> {
     let next = restarts(case).count() as u64 + 1;
     Some(format!(
         "the next start was still to come: {} makes the delay before restart {next} {}",
-        settings.spelt(),
+        settings.spelt(case),
         exactly(settings.before(next))
     ))
 }
@@ -116,12 +123,20 @@ pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
     if sum >= outage {
         return None;
     }
+    let in_pre = case
+        .time_before_start()
+        .map_or(String::new(), |(time, command)| {
+            format!(
+                "; {command} adds {} to each start, and counts for none of the delays",
+                spoken(time)
+            )
+        });
     Some(format!(
-        "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({})",
+        "StartLimitBurst={burst} was used up before the outage was over: the delays between {burst} starts are {}, {} in all, and the outage lasts {} ({}){in_pre}",
         spoken_list(&between_starts, ", "),
         exactly(sum),
         spoken(outage),
-        settings.spelt()
+        settings.spelt(case)
     ))
 }
 
@@ -131,10 +146,15 @@ pub fn other_delays(case: &Case, wanted: &[Duration]) -> Option<String> {
     let delays = settings.between(wanted.len() as u64 + 1);
     (delays != wanted).then(|| {
         format!(
-            "{} makes the delays {}, and not {}",
-            settings.spelt(),
+            "{} makes the delays {}, and not {}{}",
+            settings.spelt(case),
             spoken_list(&delays, ", "),
-            spoken_list(wanted, ", ")
+            spoken_list(wanted, ", "),
+            case.time_before_start()
+                .map_or(String::new(), |(time, command)| format!(
+                    "; {command} takes {} at each start, which is no delay between starts",
+                    spoken(time)
+                ))
         )
     })
 }
@@ -173,7 +193,7 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
             .first
             .saturating_mul(u32::try_from(burst).unwrap_or(u32::MAX));
         format!(
-            "StartLimitBurst={burst} × RestartSec={} = {} is",
+            "StartLimitBurst={burst} × a delay of {} = {} is",
             setting(settings.first),
             exactly(product)
         )
@@ -215,129 +235,17 @@ pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
         .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
 }
 
-/// Starts are counted for a shorter time than this.
-pub fn shorter_interval(case: &Case, wanted: Duration) -> Option<String> {
+/// Starts are counted for another time than this.
+pub fn other_interval(case: &Case, wanted: Duration) -> Option<String> {
     let (_, interval) = start_limit(case)?;
-    let interval = interval.filter(|interval| *interval < wanted)?;
+    if interval == Some(wanted) {
+        return None;
+    }
+    let effective = interval.map_or("infinity".to_owned(), setting);
     Some(format!(
-        "StartLimitIntervalSec={} decides how long starts are counted, and {} is asked for",
-        setting(interval),
+        "{} decides how long starts are counted, and for how long a start by hand is refused: {} is asked for",
+        case.as_written("StartLimitIntervalSec", &effective),
         setting(wanted)
-    ))
-}
-
-/// No `OnFailure=`.
-pub fn nobody_is_called(case: &Case) -> Option<String> {
-    called_units(case)?.is_empty().then(|| {
-        format!(
-            "{} has no OnFailure= in [Unit]: systemd gives up and tells nobody",
-            case.unit
-        )
-    })
-}
-
-/// systemd cannot start what `OnFailure=` names.
-pub fn call_fails(case: &Case) -> Option<String> {
-    let messages = case
-        .timeline
-        .of(case.unit)
-        .filter_map(|event| match &event.kind {
-            EventKind::Manager { message, .. } => Some(message.as_str()),
-            _ => None,
-        });
-    let rest = messages
-        .filter_map(|message| message.strip_prefix(CALL_FAILS))
-        .next()?;
-    let (called, reason) = rest.split_once(" job, ignoring: ")?;
-    let complaint = case
-        .timeline
-        .of(called)
-        .find_map(|event| match &event.kind {
-            EventKind::UnitFile { line, message, .. } => {
-                Some((line, message.trim_end_matches('.')))
-            }
-            _ => None,
-        });
-    let more = match (complaint, called.split_once('@')) {
-        (Some((0, message)), _) => format!(" ({message})"),
-        (Some((line, message)), _) => format!(" (line {line}: {message})"),
-        (None, Some((template, _))) if reason.contains("not found") => {
-            format!(" (its file would be {template}@.service)")
-        }
-        _ => String::new(),
-    };
-    Some(format!(
-        "systemd cannot start what OnFailure= of {} names: {}{more}",
-        case.unit,
-        reason.trim_end_matches('.')
-    ))
-}
-
-/// Any `RestartMode=` but `direct`: failed between any two starts.
-pub fn called_between_starts(case: &Case) -> Option<String> {
-    let mode = case.timeline.text_property(case.unit, "RestartMode")?;
-    let failures = case
-        .timeline
-        .of(case.unit)
-        .filter(|event| {
-            matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "failed-before-auto-restart")
-        })
-        .count();
-    (mode != "direct" && failures > 0 && !called_units(case)?.is_empty()).then(|| {
-        format!(
-            "RestartMode={mode} lets {} be `failed` for a moment before each restart, and OnFailure= calls each time",
-            case.unit
-        )
-    })
-}
-
-/// The unit that is called was started and ended with an error.
-pub fn alert_ends_badly(case: &Case) -> Option<String> {
-    let called = called_units(case)?;
-    called.iter().find_map(|unit| {
-        let alert = Case { unit, ..*case };
-        let (_, code, status) = alert.main_exit()?;
-        (code != "exited" || status != 0).then(|| {
-            format!(
-                "{unit}, which OnFailure= names, was started and ended {}",
-                how_ended(code, status)
-            )
-        })
-    })
-}
-
-/// `OnFailure=` names units, and none is an instance of this template, e.g. `alert@.service`.
-pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
-    let called = called_units(case)?;
-    let stem = template.split_inclusive('@').next()?;
-    (!called.is_empty() && !called.iter().any(|unit| unit.starts_with(stem))).then(|| {
-        format!(
-            "OnFailure= of {} names {}, which is no instance of {template}",
-            case.unit,
-            called.join(", ")
-        )
-    })
-}
-
-/// An instance of the template logged something, and nothing of it says what has failed.
-pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<String> {
-    let called = called_units(case)?;
-    let stem = template.split_inclusive('@').next()?;
-    let unit = called.iter().find(|unit| unit.starts_with(stem))?;
-    let logged = Case { unit, ..*case }.last_log();
-    let what = match logged {
-        Some(line) if !line.contains(name) => format!("logs {line:?}"),
-        None => "logs nothing".to_owned(),
-        Some(_) => return None,
-    };
-    let instance = unit.strip_prefix(stem)?.strip_suffix(".service")?;
-    let remedy = if instance.contains(name) {
-        format!("%i in {template} stands for {instance}")
-    } else {
-        format!("its instance is {instance:?}, %n in OnFailure= would be the failed unit's name")
-    };
-    Some(format!(
-        "{unit} {what} and so does not say what has failed: {remedy}"
     ))
 }
 
@@ -353,13 +261,7 @@ fn start_limit(case: &Case) -> Option<(u64, Option<Duration>)> {
     Some((burst, interval))
 }
 
-fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
+pub(super) fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
     let restart = |event: &&Event| matches!(event.kind, EventKind::RestartScheduled { .. });
     case.timeline.of(case.unit).filter(restart)
-}
-
-/// What `OnFailure=` names; empty when it is not set, `None` when the unit's properties are not known.
-fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
-    let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
-    Some(called.iter().filter_map(Value::as_str).collect())
 }

@@ -10,14 +10,20 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use super::{Case, Rule, between, how_ended, spoken, stopping};
+use super::{Case, Rule, between, how_ended, setup, spoken, stopping, watchdog};
 use crate::timeline::Timeline;
-use crate::view::ERROR;
+use crate::view::{ERROR, activity};
 
 pub use port_taken::PORT_TAKEN;
 
 /// Rules for a service that was started and cannot be reached.
-pub const NOT_SERVING: &[Rule] = &[ended_by_itself, listens_elsewhere, listens_nowhere];
+pub const NOT_SERVING: &[Rule] = &[
+    watchdog::never_pinged,
+    ended_by_itself,
+    setup::cut_off_from_the_network,
+    listens_elsewhere,
+    listens_nowhere,
+];
 
 /// Rules for a stop of a service that sends no notifications. What it does until SIGKILL comes is the business of
 /// [`killed_before_it_ended`].
@@ -25,6 +31,8 @@ pub const STOP: &[Rule] = &[
     stopping::no_signal_handler,
     stopping::request_cut_off,
     stopping::ended_with_failure,
+    setup::command_failed,
+    stopping::never_killed,
 ];
 
 /// Settings that are shown to people: `systemctl status` prints both.
@@ -80,6 +88,18 @@ pub fn text_for_people_missing(case: &Case) -> Option<String> {
 pub fn ended_by_itself(case: &Case) -> Option<String> {
     case.entered("running")?;
     let (exit, code, status) = case.main_exit()?;
+    // What systemd has ended did not end by itself.
+    if let Some(message) = case.timed_out_while_running() {
+        return Some(match case.units.first_of(case.unit, &["RuntimeMaxSec"]) {
+            Some(setting) => format!(
+                "{setting} of {} ended the service before anybody stopped it: systemd says {message:?}",
+                case.unit
+            ),
+            None => {
+                format!("systemd ended the service before anybody stopped it, and says {message:?}")
+            }
+        });
+    }
     // Short of memory, systemd itself stops what the kernel has left of the unit: OOMPolicy= in systemd.service(5).
     if exit.at_us >= stop_began(case) && !case.failed_with("oom-kill") {
         return None;
@@ -194,7 +214,7 @@ pub fn not_wanted_at_boot(case: &Case) -> Option<String> {
 pub fn stop_began(case: &Case) -> u64 {
     let stop = case.first(|kind| match kind {
         EventKind::JobQueued { job } => job == "stop",
-        EventKind::StateChanged { to, .. } => to == "stop-sigterm",
+        EventKind::StateChanged { to, .. } => activity(to) == "deactivating",
         _ => false,
     });
     stop.map_or(u64::MAX, |event| event.at_us)
@@ -231,6 +251,10 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
         "the service still ran {allowed} after SIGTERM and was ended by SIGKILL (TimeoutStopSec=)"
     );
     Some(match time_to_end(patient) {
+        _ if !stopped_listening => format!(
+            "{killed}, and all the while it listened on {}: it does nothing about SIGTERM",
+            case.address
+        ),
         Some(needed) if needed <= longest + MEASURING => format!(
             "TimeoutStopSec= of {} is {allowed}, and the service takes up to {} to end: SIGKILL came first",
             case.unit,
@@ -240,10 +264,6 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
             "the service takes {} to give up a request that never ends, and TimeoutStopSec= of {} allows {allowed}: SIGKILL came first",
             spoken(needed),
             case.unit
-        ),
-        None if !stopped_listening => format!(
-            "{killed}, and all the while it listened on {}: it does nothing about SIGTERM",
-            case.address
         ),
         None => match given_up_after(patient) {
             Some(more) => format!(

@@ -1,9 +1,14 @@
 //! How a service ends when it is told to: SIGTERM, `STOPPING=1`, `TimeoutStopSec=` (systemd.kill(5), sd_notify(3)).
 
-use systemd_lab_protocol::EventKind;
-use systemd_lab_protocol::event::ResponseOutcome;
+use std::time::Duration;
 
-use super::{Case, Rule, between, spoken};
+use systemd_lab_protocol::event::ResponseOutcome;
+use systemd_lab_protocol::{Event, EventKind};
+
+use super::{Case, Rule, between, how_ended, setup, spoken};
+
+/// A service that ends sooner than this after the signal has waited for nothing.
+const DRAINED: Duration = Duration::from_millis(300);
 
 /// All rules of this module.
 pub const RULES: &[Rule] = &[
@@ -12,6 +17,14 @@ pub const RULES: &[Rule] = &[
     stopping_missing,
     request_cut_off,
     ended_with_failure,
+];
+
+/// For a service that was started and then got SIGINT, as in a terminal.
+pub const CTRL_C: &[Rule] = &[
+    no_interrupt_handler,
+    interrupt_ignored,
+    request_cut_off_by_interrupt,
+    interrupt_is_a_failure,
 ];
 
 /// systemd lost its patience and sent SIGKILL.
@@ -32,18 +45,109 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
     ))
 }
 
+/// signal(7), x86-64.
+const SIGINT: i32 = 2;
+const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
+
 /// SIGTERM ended the process, so nothing in it handled the signal.
 pub fn no_signal_handler(case: &Case) -> Option<String> {
-    const SIGTERM: i32 = 15;
     let (_, code, status) = case.main_exit()?;
-    (code == "killed" && status == SIGTERM).then(|| {
+    if code != "killed" || status != SIGTERM {
+        return None;
+    }
+    setup::main_process_is_a_shell(case).or_else(|| Some(
         "SIGTERM ended the process on the spot: nothing in the service handles that signal (Ctrl-C is SIGINT, systemd sends SIGTERM)".to_owned()
+    ))
+}
+
+/// SIGINT ended the process: what Ctrl-C in a terminal sends.
+pub fn no_interrupt_handler(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code == "killed" && status == SIGINT).then(|| {
+        "Ctrl-C, which is SIGINT, ended the process on the spot: nothing in the service handles that signal".to_owned()
     })
+}
+
+/// SIGINT was sent and the service runs on.
+pub fn interrupt_ignored(case: &Case) -> Option<String> {
+    (case.main_exit().is_none()).then(|| {
+        "Ctrl-C, which is SIGINT, did not end the service: it ran on as if nothing had come"
+            .to_owned()
+    })
+}
+
+/// It ended after SIGINT, and not well.
+pub fn interrupt_is_a_failure(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code != "exited" || status != 0).then(|| {
+        format!(
+            "after Ctrl-C (SIGINT) the service ended {}; a clean stop is exit code 0",
+            how_ended(code, status)
+        )
+    })
+}
+
+/// A service that hangs is not killed when its time is up.
+pub fn never_killed(case: &Case) -> Option<String> {
+    let property = case.timeline.property(case.unit, "SendSIGKILL")?;
+    (property.as_bool() == Some(false)).then(|| {
+        format!(
+            "SendSIGKILL=no of {}: a service that hangs is not ended when TimeoutStopSec= is over, but left running",
+            case.unit
+        )
+    })
+}
+
+/// A service that ended when it was asked to, and did not say so.
+pub fn not_announced(case: &Case, signal: &str) -> Option<String> {
+    case.main_exit()?;
+    case.notification("STOPPING=1")
+        .is_none()
+        .then(|| format!("STOPPING=1 never arrived after {signal}"))
+}
+
+/// A service that was asked to end before it was ready.
+pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
+    /// Nothing is in flight yet.
+    const AT_ONCE: Duration = Duration::from_secs(1);
+    let begin = case
+        .first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
+        .or_else(|| {
+            case.timeline
+                .events()
+                .iter()
+                .find(|event| matches!(event.kind, EventKind::StepBegan { .. }))
+        })?;
+    let when = format!("{signal} came in the middle of the warm-up");
+    let Some((exit, code, status)) = case.main_exit_since(begin.at_us) else {
+        return Some(format!("{when}, and the service went on loading"));
+    };
+    let took = between(begin, exit);
+    if code == "killed" && status == SIGKILL {
+        return Some(format!(
+            "{when}, and the service did nothing about it: systemd ended it by SIGKILL after {}",
+            spoken(took)
+        ));
+    }
+    if code != "exited" || status != 0 {
+        return Some(format!(
+            "{when}, and the service ended {}",
+            how_ended(code, status)
+        ));
+    }
+    if took >= AT_ONCE {
+        return Some(format!(
+            "{when}, and the service ended only {} later: it hears the signal when its data is loaded",
+            spoken(took)
+        ));
+    }
+    not_announced(case, &format!("{signal} in the warm-up"))
 }
 
 /// No `STOPPING=1`.
 pub fn stopping_missing(case: &Case) -> Option<String> {
-    case.entered("stop-sigterm")?;
+    case.began_to_end()?;
     case.notification("STOPPING=1")
         .is_none()
         .then(|| "STOPPING=1 never arrived after SIGTERM".to_owned())
@@ -51,20 +155,73 @@ pub fn stopping_missing(case: &Case) -> Option<String> {
 
 /// A request that was under way when the stop began got no answer.
 pub fn request_cut_off(case: &Case) -> Option<String> {
-    let stop = case.entered("stop-sigterm")?;
-    case.timeline.events().iter().filter(|event| event.at_us >= stop.at_us).find_map(|event| match &event.kind {
-        EventKind::Response { name, outcome } if !matches!(outcome, ResponseOutcome::Answered { .. }) => {
-            Some(format!("the request \"{name}\" was under way when SIGTERM came and got no answer: the service did not drain"))
-        }
-        _ => None,
+    let stop = case.began_to_end()?;
+    cut_off_after(case, stop, "SIGTERM")
+}
+
+/// The same, when Ctrl-C asked for the stop.
+pub fn request_cut_off_by_interrupt(case: &Case) -> Option<String> {
+    let mut events = case.timeline.events().iter();
+    let sent = events.find(|event| matches!(event.kind, EventKind::StepBegan { .. }))?;
+    cut_off_after(case, sent, "Ctrl-C (SIGINT)")
+}
+
+fn cut_off_after(case: &Case, stop: &Event, signal: &str) -> Option<String> {
+    let events = case.timeline.events().iter();
+    let (event, name) = events
+        .filter(|event| event.at_us >= stop.at_us)
+        .find_map(|event| match &event.kind {
+            // One that came later should be refused.
+            EventKind::Response {
+                outcome: ResponseOutcome::Refused,
+                ..
+            } => None,
+            EventKind::Response { name, outcome }
+                if !matches!(outcome, ResponseOutcome::Answered { .. }) =>
+            {
+                Some((event, name))
+            }
+            _ => None,
+        })?;
+    let ended = case
+        .main_exit_since(stop.at_us)
+        .filter(|(exit, ..)| exit.at_us <= event.at_us);
+    Some(match ended {
+        Some((exit, code, status)) if between(stop, exit) >= DRAINED => format!(
+            "the request \"{name}\" was under way when {signal} came and got no answer: the service ended {} {} later, and the client needed {}",
+            how_ended(code, status),
+            spoken(between(stop, exit)),
+            spoken(between(stop, event))
+        ),
+        _ => format!(
+            "the request \"{name}\" was under way when {signal} came and got no answer: the service did not drain"
+        ),
     })
+}
+
+/// A new connection was answered although the stop had begun.
+pub fn new_connection_taken(case: &Case, request: &str) -> Option<String> {
+    let stop = case.began_to_end()?;
+    let how = match case.timeline.response(request)? {
+        ResponseOutcome::Refused | ResponseOutcome::Broken { .. } => return None,
+        ResponseOutcome::Answered { status, .. } => format!("was answered with status {status}"),
+        ResponseOutcome::TimedOut => "was taken, and not answered".to_owned(),
+    };
+    let came =
+        case.timeline.events().iter().find(
+            |event| matches!(&event.kind, EventKind::Response { name, .. } if name == request),
+        )?;
+    Some(format!(
+        "a new connection that came within {} of SIGTERM {how}: close the listener as soon as the stop begins, so that clients go elsewhere",
+        spoken(between(stop, came))
+    ))
 }
 
 /// The service ended with an exit code other than 0 when it was stopped.
 pub fn ended_with_failure(case: &Case) -> Option<String> {
-    let stop = case.entered("stop-sigterm")?;
-    let (event, code, status) = case.main_exit()?;
-    (event.at_us >= stop.at_us && code == "exited" && status != 0).then(|| {
+    let stop = case.began_to_end()?;
+    let (_, code, status) = case.main_exit_since(stop.at_us)?;
+    (code == "exited" && status != 0).then(|| {
         format!(
             "the service was stopped and ended with exit code {status}; a clean stop is exit code 0"
         )

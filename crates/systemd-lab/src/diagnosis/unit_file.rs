@@ -2,17 +2,32 @@
 
 use systemd_lab_protocol::EventKind;
 
+use super::setup::{command_failed, setup_failed};
 use super::{Case, Rule, how_ended};
 use crate::view::WARNING;
 
 /// All rules of this module.
-pub const RULES: &[Rule] = &[refused, unknown_setting, not_executable, died_at_start];
+pub const RULES: &[Rule] = &[
+    refused,
+    unknown_setting,
+    setup_failed,
+    command_failed,
+    died_at_start,
+];
 
 /// systemd refused the unit file.
 pub fn refused(case: &Case) -> Option<String> {
     let (error, message) = case.timeline.refusal()?;
     // Errors of D-Bus have names with dots. Others, e.g. ECONNREFUSED, come from steps that do not ask systemd.
-    if !error.contains('.') {
+    if !error.contains('.') || is_of_a_signal(message) {
+        return None;
+    }
+    // Of several units, another one may be meant. What a unit needs is named instead of it.
+    let is_another = case
+        .timeline
+        .units()
+        .any(|unit| unit != case.unit && message.contains(unit));
+    if is_another && !message.contains(case.unit) {
         return None;
     }
     // systemd's log says why; the D-Bus error only says that it did.
@@ -29,7 +44,19 @@ pub fn refused(case: &Case) -> Option<String> {
     Some(format!("systemd refuses {}: {reason}", case.unit))
 }
 
-/// A setting with a misspelt name, or in the wrong section: systemd ignores it and goes on without.
+/// Whether systemd refused to send a signal: the unit had ended. That is no fault of its file.
+fn is_of_a_signal(message: &str) -> bool {
+    [
+        "No main process to kill",
+        "No process to kill",
+        "not loaded",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// A setting with a misspelt name, in the wrong section or with a value that systemd cannot read: it ignores that and goes on
+/// without.
 pub fn unknown_setting(case: &Case) -> Option<String> {
     case.timeline
         .of(case.unit)
@@ -40,14 +67,31 @@ pub fn unknown_setting(case: &Case) -> Option<String> {
                 priority,
                 ..
             } if *priority <= WARNING && message.contains("ignoring") => {
-                let message = message.trim_end_matches('.');
-                Some(format!(
-                    "line {line} of {} has no effect, systemd says: {message}",
-                    case.unit
-                ))
+                Some(ignored(case, *line, message.trim_end_matches('.')))
             }
             _ => None,
         })
+}
+
+/// Of a list, systemd ignores only the entry that it cannot read.
+fn ignored(case: &Case, line: u32, message: &str) -> String {
+    let unit = case.unit;
+    let rest = message.rsplit_once("ignoring: ").map(|(_, rest)| rest);
+    let value = case
+        .units
+        .line(unit, line)
+        .and_then(|text| text.split_once('='));
+    let is_a_part = match (rest, value) {
+        (Some(rest), Some((_, value))) => value.contains(rest) && rest.trim() != value.trim(),
+        _ => false,
+    };
+    match (is_a_part, rest) {
+        (true, Some(rest)) if rest.starts_with('#') => format!(
+            "line {line} of {unit} has a comment behind its value, and systemd takes that for a part of the value: {message}. A comment needs a line of its own"
+        ),
+        (true, _) => format!("systemd ignores a part of line {line} of {unit}: {message}"),
+        (false, _) => format!("line {line} of {unit} has no effect, systemd says: {message}"),
+    }
 }
 
 fn complaint(kind: &EventKind) -> Option<String> {
@@ -62,28 +106,34 @@ fn complaint(kind: &EventKind) -> Option<String> {
     }
 }
 
-/// Exit status of a child that could not run the program: `EXIT_EXEC` in systemd.exec(5), "Process Exit Codes".
-const EXIT_EXEC: i32 = 203;
-
-/// `ExecStart=` names something that cannot be run.
-pub fn not_executable(case: &Case) -> Option<String> {
-    case.main_exit()
-        .filter(|(_, code, status)| *code == "exited" && *status == EXIT_EXEC)?;
-    Some(format!(
-        "systemd could not run the program that ExecStart= of {} names (status 203/EXEC)",
-        case.unit
-    ))
-}
-
-/// The service ended before it was ever started.
+/// The service ended before it was ever started, and systemd had not begun to end it.
 pub fn died_at_start(case: &Case) -> Option<String> {
     if case.entered("running").is_some() || case.failed_with("timeout") {
         return None;
     }
-    let (_, code, status) = case.main_exit()?;
+    let (exit, code, status) = case.main_exit()?;
+    if case
+        .began_to_end()
+        .is_some_and(|end| end.at_us < exit.at_us)
+    {
+        return None;
+    }
     Some(format!(
         "the service ended {} before it was ready{}",
         how_ended(code, status),
         case.last_words()
     ))
+}
+
+/// The unit ended with an error.
+pub fn ended_with_failure(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    (code != "exited" || status != 0).then(|| {
+        format!(
+            "{} ended {}{}",
+            case.unit,
+            how_ended(code, status),
+            case.last_words()
+        )
+    })
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Case, Rule, between, spoken};
+use super::{Case, Rule, between, how_ended, spoken};
+use crate::view::activity;
 
 /// For a service that works, and should have been left alone.
 pub const WHILE_HEALTHY: &[Rule] = &[
@@ -51,8 +52,49 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
     let trigger = notified(case, "WATCHDOG=trigger")?;
     let status = status_before(case, trigger)
         .map_or(String::new(), |text| format!("; STATUS= said {text:?}"));
+    let pinged = all_notified(case, "WATCHDOG=1").any(|event| event.at_us < trigger.at_us);
+    Some(match pinged {
+        true => format!(
+            "WATCHDOG=trigger was sent although the service was only busy: the self-test is less patient than honest work is slow{status}"
+        ),
+        false => format!(
+            "WATCHDOG=trigger was sent before any WATCHDOG=1, and nothing was wrong: the self-test itself never succeeds{status}. One that reads to the end of the connection has to ask for Connection: close"
+        ),
+    })
+}
+
+/// Another `WatchdogSec=` than the wanted one. Unknown where the service has ended by now.
+pub fn other_limit(case: &Case, wanted: Duration) -> Option<String> {
+    let limit = case
+        .timeline
+        .duration_property(case.unit, "WatchdogUSec")
+        .filter(|limit| !limit.is_zero())?;
+    let acted = timeout(case)
+        .filter(|message| message.contains("limit"))
+        .map_or(String::new(), |message| {
+            format!(", and systemd acted too soon: {message}")
+        });
+    (limit != wanted).then(|| {
+        format!(
+            "{} of {} is not the {} that is asked for{acted}",
+            case.as_written("WatchdogSec", &spoken(limit).replace(' ', "")),
+            case.unit,
+            spoken(wanted)
+        )
+    })
+}
+
+/// A self-test although nobody waits for pings.
+pub fn tested_without_a_limit(case: &Case) -> Option<String> {
+    let sent = notified(case, "WATCHDOG=")?;
+    let EventKind::Notified { assignments, .. } = &sent.kind else {
+        return None;
+    };
+    let what = assignments
+        .iter()
+        .find(|one| one.starts_with("WATCHDOG="))?;
     Some(format!(
-        "WATCHDOG=trigger was sent although the service was only busy: the self-test is less patient than honest work is slow{status}"
+        "{what} was sent although the unit has no WatchdogSec=: whether there is a watchdog, and how long it waits, is in WATCHDOG_USEC and WATCHDOG_PID (sd_watchdog_enabled(3))"
     ))
 }
 
@@ -60,7 +102,13 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
 pub fn never_pinged(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
     notified(case, "WATCHDOG=1").is_none().then(|| {
-        format!("WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout})")
+        format!(
+            "WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout}): {} of {} is for one that pings",
+            case.units
+                .first_of(case.unit, &["WatchdogSec"])
+                .unwrap_or_else(|| "WatchdogSec=".to_owned()),
+            case.unit
+        )
     })
 }
 
@@ -80,29 +128,53 @@ pub fn pinged_too_seldom(case: &Case) -> Option<String> {
     ))
 }
 
+/// What most faults do.
+pub const HUNG: &str = "the service hung";
+
+/// What is asked for after a fault, and what the check has seen of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise {
+    /// What the fault did, e.g. [`HUNG`].
+    pub fault: &'static str,
+    /// `WatchdogSec=`, and within which time the fault is to be noticed.
+    pub limit: Duration,
+    /// Within which time after the fault the service is to run again.
+    pub back: Duration,
+    /// Whether `STATUS=` said why.
+    pub has_reason: bool,
+    /// Whether a line of priority err did.
+    pub is_logged: bool,
+}
+
 /// What kept a service that hung since the beginning of `span` from being noticed, reported and started again.
 ///
 /// `span` is in the guest's time, in microseconds: from the fault to the next one.
-pub fn after_fault(case: &Case, span: Range<u64>) -> Option<String> {
+pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<String> {
     let within = |event: &&Event| span.contains(&event.at_us) && event.is_about(case.unit);
     let events = || case.timeline.events().iter().filter(within);
     let noticed = events().find(|event| matches!(event.kind, EventKind::WatchdogTimeout { .. }));
     let Some(noticed) = noticed else {
-        return ping_without_test(case, span);
+        return ended_itself(case, span.clone())
+            .or_else(|| ping_without_test(case, span, promise.fault));
     };
-    let limit = case.timeline.duration_property(case.unit, "WatchdogUSec")?;
+    if let Some(other) = other_limit(case, promise.limit) {
+        return Some(other);
+    }
+    let limit = promise.limit;
     let elapsed = Duration::from_micros(noticed.at_us - span.start);
-    let back = events().any(|event| {
+    let back = events().find(|event| {
         event.at_us > noticed.at_us
             && matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "running")
     });
-    if !back {
-        return not_restarted(case).or_else(|| Some(
-            "the watchdog ended the service, and it was not running again in time: RestartSec=, RestartSteps= and TimeoutStartSec= decide how long that takes".to_owned(),
-        ));
-    }
+    let Some(back) = back else {
+        return not_restarted(case)
+            .or_else(|| Some(format!(
+                "the watchdog ended the service, and it was not running again in time: {} and TimeoutStartSec= decide how long that takes",
+                case.as_written("RestartSec", "100ms")
+            )));
+    };
     let triggered = all_notified(case, "WATCHDOG=trigger").any(|event| span.contains(&event.at_us));
-    if elapsed > limit.max(LONGEST_SENSIBLE_LIMIT) + SLACK {
+    if elapsed > limit + SLACK {
         return Some(if triggered {
             format!(
                 "the self-test noticed only after {}: it has to be done, with its deadline, within WatchdogSec=",
@@ -115,49 +187,79 @@ pub fn after_fault(case: &Case, span: Range<u64>) -> Option<String> {
             )
         });
     }
-    if elapsed > LONGEST_SENSIBLE_LIMIT + SLACK {
+    let pings = all_notified(case, "WATCHDOG=1");
+    let in_vain = pings
+        .filter(|event| span.contains(&event.at_us) && event.at_us <= noticed.at_us)
+        .last()
+        .filter(|event| event.at_us > span.start + UNDER_WAY.as_micros() as u64);
+    if let Some(ping) = in_vain {
         return Some(format!(
-            "WatchdogSec= of {} is {}: it takes up to so long until anybody notices that the service hangs",
-            case.unit,
-            spoken(limit)
+            "WATCHDOG=1 arrived {} after the fault, when the service no longer answered: send it after a self-test that succeeded, not before or beside it",
+            spoken(Duration::from_micros(ping.at_us - span.start))
         ));
     }
-    let status = status_before(case, noticed).filter(|_| {
-        all_notified(case, "STATUS=")
-            .any(|event| span.contains(&event.at_us) && event.at_us <= noticed.at_us)
-    });
-    match (status, triggered) {
-        (None, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted".to_owned()),
-        (None, false) => Some("the self-test failed in silence: WATCHDOG=1 ceased, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
-        (Some(text), false) => Some(format!(
-            "STATUS= said {text:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec="
+    let took = Duration::from_micros(back.at_us - span.start);
+    if took > promise.back + SLACK {
+        return Some(format!(
+            "the watchdog ended the service {} after the fault, and it ran again only after {}: {} comes between, and {} is asked for",
+            spoken(elapsed),
+            spoken(took),
+            case.as_written("RestartSec", "100ms"),
+            spoken(promise.back)
+        ));
+    }
+    let status = status_before(case, noticed).filter(|_| promise.has_reason);
+    match (promise.has_reason, triggered) {
+        (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted".to_owned()),
+        (false, false) => Some("the self-test failed in silence: WATCHDOG=1 ceased, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
+        (true, false) => Some(format!(
+            "STATUS= said {:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec=",
+            status.unwrap_or_default()
         )),
-        (Some(text), true) => Some(format!(
-            "STATUS= said {text:?}, but the journal has no line of priority err that says so"
+        (true, true) if !promise.is_logged => Some(format!(
+            "STATUS= said {:?}, but the journal has no line of priority err that says so",
+            status.unwrap_or_default()
         )),
+        (true, true) => None,
     }
 }
 
-/// A watchdog of more than this is not what was asked for.
-const LONGEST_SENSIBLE_LIMIT: Duration = Duration::from_secs(10);
+/// A self-test that was under way when the fault came may have been answered already.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// The service found out, and ended by itself.
+fn ended_itself(case: &Case, span: Range<u64>) -> Option<String> {
+    let (exit, code, status) = case.main_exit_since(span.start)?;
+    (exit.at_us < span.end).then(|| {
+        format!(
+            "the service ended {} {} after the fault, by itself: the result is then not watchdog, and people look for a crash. WATCHDOG=trigger leaves the end to systemd",
+            how_ended(code, status),
+            spoken(Duration::from_micros(exit.at_us - span.start))
+        )
+    })
+}
+
 /// Nobody noticed: pings went on, or nothing waits for them.
-fn ping_without_test(case: &Case, span: Range<u64>) -> Option<String> {
+fn ping_without_test(case: &Case, span: Range<u64>, fault: &str) -> Option<String> {
     let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
         .filter(|event| span.contains(&event.at_us))
         .collect();
     let (first, last) = (pings.first()?, pings.last()?);
     let lasted = spoken(between(first, last));
+    let wanted = match fault {
+        HUNG => "the service answers",
+        _ => "GET / is answered with status 200",
+    };
     let failed = status_before(case, last).filter(|text| mentions_failure(text));
     Some(match failed {
         Some(text) => format!(
             "STATUS= said {text:?}, and WATCHDOG=1 went on arriving for {lasted} all the same: a self-test that fails must keep it back"
         ),
         None => format!(
-            "the service hung, and WATCHDOG=1 went on arriving for {lasted}: whatever is tested before it is sent, it is not whether the service answers"
+            "{fault}, and WATCHDOG=1 went on arriving for {lasted}: whatever is tested before it is sent, it is not whether {wanted}"
         ),
     })
 }
@@ -206,19 +308,35 @@ pub fn never_noticed(case: &Case) -> Option<String> {
     if timeout(case).is_some() {
         return None;
     }
-    ping_without_test(case, 0..u64::MAX)
+    ping_without_test(case, 0..u64::MAX, HUNG)
 }
 
-/// The watchdog acted, and `Restart=` left it at that.
+/// The watchdog acted, and systemd left it at that.
 pub fn not_restarted(case: &Case) -> Option<String> {
-    timeout(case)?;
+    let noticed = case.first(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))?;
     let restarted = case
         .first(|kind| matches!(kind, EventKind::RestartScheduled { .. }))
         .is_some();
+    let is_on_its_way = case.is_waiting_for_restart()
+        || case
+            .last_state()
+            .is_some_and(|it| activity(it) == "deactivating");
+    if restarted || is_on_its_way {
+        return None;
+    }
     let policy = case.timeline.text_property(case.unit, "Restart")?;
-    (!restarted).then(|| {
-        format!("the watchdog ended the service, and Restart={policy} does not start it again after the result watchdog")
-    })
+    let (_, code, status) = case.main_exit_since(noticed.at_us)?;
+    let ended = how_ended(code, status);
+    if case.has_exit_status("RestartPreventExitStatus", code, status) {
+        return Some(format!(
+            "the watchdog ended the service {ended}, and {} of {} keeps systemd from starting it again after that, whatever Restart={policy} says",
+            case.as_written("RestartPreventExitStatus", &ended),
+            case.unit
+        ));
+    }
+    Some(format!(
+        "the watchdog ended the service, and Restart={policy} does not start it again after the result watchdog"
+    ))
 }
 
 /// It hangs, is ended, is started, for ever.

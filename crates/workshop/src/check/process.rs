@@ -92,6 +92,8 @@ pub(crate) fn command(executable: &Path, folder: &Path, root: &Path, report: &Pa
         .env("INSTA_UPDATE", "no")
         .env("INSTA_WORKSPACE_ROOT", root)
         .env_remove("INSTA_FORCE_PASS")
+        // Should the check itself panic, a backtrace tells an attendee nothing.
+        .env("RUST_BACKTRACE", "0")
         .env_remove(BINARY_VARIABLE)
         .env_remove(FILES_VARIABLE)
         .env_remove(SOAK_VARIABLE)

@@ -22,8 +22,8 @@ pub(crate) struct Comparison {
 ///
 /// # Errors
 ///
-/// A text that names the line and what to do about it.
-pub(crate) fn parse(text: &str) -> Result<Prediction, String> {
+/// A text that names the line and what to do about it. `restore` says how to get the file back.
+pub(crate) fn parse(text: &str, restore: &str) -> Result<Prediction, String> {
     let mut lines = text
         .lines()
         .enumerate()
@@ -31,10 +31,9 @@ pub(crate) fn parse(text: &str) -> Result<Prediction, String> {
         .filter(|(_, line)| line.starts_with('|'))
         .map(|(number, line)| (number, split(line)));
     let Some((number, header)) = lines.next() else {
-        return Err(
-            "prediction.md has no table, i.e. no line that begins with `|`; `git restore prediction.md` brings it back"
-                .to_owned(),
-        );
+        return Err(format!(
+            "prediction.md has no table, i.e. no line that begins with `|`; {restore}"
+        ));
     };
     let columns = columns(number, &header)?;
     let mut rows = [None; CAUSES.len()];

@@ -1,6 +1,6 @@
 //! Stage 01, solved without hyper: threads and blocking sockets. Only signals use tokio, on a runtime of their own.
 //!
-//! Whoever has not sent a whole request 4 s after the stop began is given up; exit code 2 for a port that is taken.
+//! Whoever has not sent a whole request 5 s after the stop began is given up; exit code 2 for a port that is taken.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,8 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-/// Less than the 5 s that a drain may take: ending the process takes time as well.
-const DRAIN_DEADLINE: Duration = Duration::from_secs(4);
+/// All that a drain may take: clients that need nearly as long are answered.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The service could not get its port.
 const NO_PORT: u8 = 2;

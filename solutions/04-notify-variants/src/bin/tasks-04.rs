@@ -43,6 +43,9 @@ use crate::data::Data;
 use crate::ending::Failure;
 use crate::signals::{ReloadSignal, StopSignals};
 
+/// systemd hears first that the service is ready, and people a moment later.
+const WORDS_DELAY: Duration = Duration::from_millis(100);
+
 /// Where the service listens.
 const PORT: u16 = 7878;
 
@@ -142,7 +145,9 @@ async fn load_and_reload(
 
     publish.send_replace(Some(Arc::clone(&data)));
     notify(&[NotifyState::Ready]);
-    notify(&[NotifyState::Status("All data loaded")]);
+    // Said again it changes nothing, and comes with words for people.
+    tokio::time::sleep(WORDS_DELAY).await;
+    notify(&[NotifyState::Ready, NotifyState::Status("All data loaded")]);
     loop {
         hangup.received().await;
         reload(&data);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use systemd_lab_protocol::EventKind;
+
 use super::super::{Case, spoken};
 
 /// systemd's default for `RestartSec=`: `DefaultRestartSec=` in systemd-system.conf(5).
@@ -60,8 +62,18 @@ impl Delays {
             .collect()
     }
 
-    /// As in a unit file: `RestartSec=20s RestartSteps=2 RestartMaxDelaySec=80s`.
-    pub(super) fn spelt(&self) -> String {
+    /// As in a unit file: `RestartSec=20s with RestartSteps=2 and RestartMaxDelaySec=80s`. What systemd has lowered is said as
+    /// it is written, with systemd's warning beside it.
+    pub(super) fn spelt(&self, case: &Case) -> String {
+        if let Some(warning) = warning(case) {
+            let first = case.as_written("RestartSec", &setting(self.first));
+            let longest = self.longest.map_or("infinity".to_owned(), setting);
+            let longest = case.as_written("RestartMaxDelaySec", &longest);
+            return format!(
+                "{first}, lowered by systemd to {longest} ({:?})",
+                warning.trim_end_matches('.')
+            );
+        }
         let default = if self.first == DEFAULT_DELAY {
             ", the default,"
         } else {
@@ -77,6 +89,20 @@ impl Delays {
             (_, Some(both)) => format!("{first} with {steps} and {}", longest(both)),
         }
     }
+}
+
+/// systemd's words when `RestartSec=` is longer than `RestartMaxDelaySec=`: `service_verify` in its service.c.
+fn warning<'a>(case: &Case<'a>) -> Option<&'a str> {
+    case.timeline
+        .of(case.unit)
+        .find_map(|event| match &event.kind {
+            EventKind::Manager { message, .. }
+                if message.contains("resetting RestartSec= to RestartMaxDelaySec=") =>
+            {
+                Some(message.as_str())
+            }
+            _ => None,
+        })
 }
 
 /// `20 s, 40 s, 80 s`.

@@ -3,16 +3,20 @@
 use systemd_lab_protocol::EventKind;
 
 use super::{error_lines, lines, priority_text};
-use crate::diagnosis::{Case, Rule, between, spoken};
+use crate::diagnosis::{Case, Rule, between, setup, spoken};
 use crate::view::ERROR;
 
 /// Rules for a service whose address something else has bound first.
 pub const PORT_TAKEN: &[Rule] = &[
+    own_network,
     goes_on_without_port,
     started_again,
+    shell_between,
     panicked,
+    failure_taken_for_success,
     failure_hidden,
     failure_not_logged,
+    prefix_is_text,
     failure_at_lower_priority,
     failure_without_address,
     failure_logged_twice,
@@ -20,6 +24,62 @@ pub const PORT_TAKEN: &[Rule] = &[
 
 /// What a Rust program ends with when its main thread panics.
 const PANIC_STATUS: i32 = 101;
+
+/// In a network of its own, no port is taken.
+fn own_network(case: &Case) -> Option<String> {
+    case.entered("running")?;
+    match case.main_exit() {
+        Some(_) => None,
+        None => setup::cut_off_from_the_network(case),
+    }
+}
+
+/// A shell ended, and its exit code is not the service's.
+fn shell_between(case: &Case) -> Option<String> {
+    setup::main_process_is_a_shell(case)
+}
+
+/// The service failed, and its unit says that this is a success.
+fn failure_taken_for_success(case: &Case) -> Option<String> {
+    let (_, code, status) = case.main_exit()?;
+    case.first(|kind| matches!(kind, EventKind::Deactivated))?;
+    if code != "exited" || status == 0 {
+        return None;
+    }
+    let command = case.units.value(case.unit, "ExecStart");
+    let why = if command.is_some_and(|command| command.starts_with('-')) {
+        "ExecStart= begins with \"-\", and so no exit code counts as a failure".to_owned()
+    } else if case.has_exit_status("SuccessExitStatus", code, status) {
+        format!(
+            "{} says so",
+            case.as_written("SuccessExitStatus", &status.to_string())
+        )
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{} is taken, and the service ends with exit code {status}, which systemd takes for a success: {why}",
+        case.address
+    ))
+}
+
+/// The line begins with its priority, and systemd takes that for text.
+fn prefix_is_text(case: &Case) -> Option<String> {
+    let lines = lines(case);
+    let (.., message) = lines.iter().find(|(.., message)| {
+        let mut letters = message.chars();
+        letters.next() == Some('<')
+            && letters.next().is_some_and(|letter| letter.is_ascii_digit())
+            && letters.next() == Some('>')
+    })?;
+    let is_read = case.timeline.property(case.unit, "SyslogLevelPrefix")?;
+    (is_read.as_bool() == Some(false)).then(|| {
+        format!(
+            "the line {message:?} begins with its priority, but SyslogLevelPrefix=no of {} makes that a part of the text",
+            case.unit
+        )
+    })
+}
 
 /// The port is taken, and the service runs all the same.
 fn goes_on_without_port(case: &Case) -> Option<String> {

@@ -1,0 +1,190 @@
+//! Whom systemd calls when it gives up on a service: `OnFailure=` (systemd.unit(5)), `RestartMode=` (systemd.service(5)).
+
+use serde_json::Value;
+use systemd_lab_protocol::EventKind;
+
+use super::super::{Case, Rule, how_ended};
+use super::restarts;
+
+/// Rules for an alert that did not come, or not as it should.
+pub const ALERT: &[Rule] = &[
+    called_otherwise,
+    nobody_is_called,
+    call_fails,
+    called_between_starts,
+    alert_starts_again,
+    several_are_called,
+    alert_ends_badly,
+];
+
+/// How systemd begins when it cannot do what `OnFailure=` says; the unit's name follows.
+const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
+
+/// No `OnFailure=`.
+fn nobody_is_called(case: &Case) -> Option<String> {
+    called_units(case)?.is_empty().then(|| {
+        format!(
+            "{} has no OnFailure= in [Unit]: systemd gives up and tells nobody",
+            case.unit
+        )
+    })
+}
+
+/// Nothing calls for help but a command of the unit's own, which runs after every end.
+fn called_otherwise(case: &Case) -> Option<String> {
+    if !called_units(case)?.is_empty() {
+        return None;
+    }
+    const COMMANDS: [&str; 4] = ["ExecStopPost", "ExecStartPre", "ExecStartPost", "ExecStop"];
+    let command = COMMANDS.iter().find_map(|name| {
+        let value = case.units.value(case.unit, name)?;
+        value
+            .contains("systemctl")
+            .then(|| format!("{name}={value}"))
+    })?;
+    Some(format!(
+        "{} has no OnFailure=; {command} runs each time, not only when systemd gives up",
+        case.unit
+    ))
+}
+
+/// The unit that is called does not stay down: its own `Restart=`.
+fn alert_starts_again(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    called.iter().find_map(|unit| {
+        let alert = Case { unit, ..*case };
+        // The last one was refused where its own start limit was hit.
+        let again = restarts(&alert).count() - usize::from(alert.is_given_up());
+        (again > 0).then(|| {
+            format!(
+                "{unit}, which OnFailure= names, was started {} times instead of once: its own {} starts it again",
+                again + 1,
+                alert.as_written("Restart", "always")
+            )
+        })
+    })
+}
+
+/// `OnFailure=` names more than one unit.
+fn several_are_called(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    (called.len() > 1).then(|| {
+        format!(
+            "OnFailure= of {} names {} units, and each of them is started: {}",
+            case.unit,
+            called.len(),
+            called.join(", ")
+        )
+    })
+}
+
+/// systemd cannot start what `OnFailure=` names.
+fn call_fails(case: &Case) -> Option<String> {
+    let messages = case
+        .timeline
+        .of(case.unit)
+        .filter_map(|event| match &event.kind {
+            EventKind::Manager { message, .. } => Some(message.as_str()),
+            _ => None,
+        });
+    let rest = messages
+        .filter_map(|message| message.strip_prefix(CALL_FAILS))
+        .next()?;
+    let (called, reason) = rest.split_once(" job, ignoring: ")?;
+    let complaint = case
+        .timeline
+        .of(called)
+        .find_map(|event| match &event.kind {
+            EventKind::UnitFile { line, message, .. } => {
+                Some((line, message.trim_end_matches('.')))
+            }
+            _ => None,
+        });
+    let more = match (complaint, called.split_once('@')) {
+        (Some((0, message)), _) => format!(" ({message})"),
+        (Some((line, message)), _) => format!(" (line {line}: {message})"),
+        (None, Some((template, _))) if reason.contains("not found") => {
+            format!(" (its file would be {template}@.service)")
+        }
+        _ => String::new(),
+    };
+    Some(format!(
+        "systemd cannot start what OnFailure= of {} names: {}{more}",
+        case.unit,
+        reason.trim_end_matches('.')
+    ))
+}
+
+/// Any `RestartMode=` but `direct`: failed between any two starts.
+fn called_between_starts(case: &Case) -> Option<String> {
+    let mode = case.timeline.text_property(case.unit, "RestartMode")?;
+    let failures = case
+        .timeline
+        .of(case.unit)
+        .filter(|event| {
+            matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "failed-before-auto-restart")
+        })
+        .count();
+    (mode != "direct" && failures > 0 && !called_units(case)?.is_empty()).then(|| {
+        format!(
+            "RestartMode={mode} lets {} be `failed` for a moment before each restart, and OnFailure= calls each time",
+            case.unit
+        )
+    })
+}
+
+/// The unit that is called was started and ended with an error.
+fn alert_ends_badly(case: &Case) -> Option<String> {
+    let called = called_units(case)?;
+    called.iter().find_map(|unit| {
+        let alert = Case { unit, ..*case };
+        let (_, code, status) = alert.main_exit()?;
+        (code != "exited" || status != 0).then(|| {
+            format!(
+                "{unit}, which OnFailure= names, was started and ended {}",
+                how_ended(code, status)
+            )
+        })
+    })
+}
+
+/// `OnFailure=` names units, and none is an instance of this template, e.g. `alert@.service`.
+pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
+    let called = called_units(case)?;
+    let stem = template.split_inclusive('@').next()?;
+    (!called.is_empty() && !called.iter().any(|unit| unit.starts_with(stem))).then(|| {
+        format!(
+            "OnFailure= of {} names {}, which is no instance of {template}",
+            case.unit,
+            called.join(", ")
+        )
+    })
+}
+
+/// An instance of the template logged something, and nothing of it says what has failed.
+pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<String> {
+    let called = called_units(case)?;
+    let stem = template.split_inclusive('@').next()?;
+    let unit = called.iter().find(|unit| unit.starts_with(stem))?;
+    let logged = Case { unit, ..*case }.last_log();
+    let what = match logged {
+        Some(line) if !line.contains(name) => format!("logs {line:?}"),
+        None => "logs nothing".to_owned(),
+        Some(_) => return None,
+    };
+    let instance = unit.strip_prefix(stem)?.strip_suffix(".service")?;
+    let remedy = if instance.contains(name) {
+        format!("%i in {template} stands for {instance}")
+    } else {
+        format!("its instance is {instance:?}, %n in OnFailure= would be the failed unit's name")
+    };
+    Some(format!(
+        "{unit} {what} and so does not say what has failed: {remedy}"
+    ))
+}
+
+/// What `OnFailure=` names; empty when it is not set, `None` when the unit's properties are not known.
+fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
+    let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
+    Some(called.iter().filter_map(Value::as_str).collect())
+}

@@ -1,0 +1,93 @@
+//! What the unit files of a run say: systemd may have made something else of it.
+
+use crate::experiment::{template_of, unit_file};
+use crate::guest_file::GuestFile;
+
+/// Where the guest's systemd looks for units of the administrator: systemd.unit(5), "Unit File Load Path".
+const UNIT_PATH: &str = "/etc/systemd/system/";
+
+/// The unit files and drop-ins of a service and of the units beside it.
+#[derive(Debug, Clone, Default)]
+pub struct UnitTexts {
+    /// Name (`my.service`, `my.service.d/x.conf`) and text, in the order in which systemd reads them.
+    files: Vec<(String, String)>,
+}
+
+impl UnitTexts {
+    /// Reads those of a run's files that are units. One that cannot be read is left out: the run itself says so.
+    pub fn of(files: &[GuestFile]) -> UnitTexts {
+        let units = files.iter().filter_map(|file| {
+            let name = file.path().strip_prefix(UNIT_PATH)?;
+            Some((name.to_owned(), file.text_content()?))
+        });
+        UnitTexts {
+            files: units.collect(),
+        }
+    }
+
+    /// The value that the last line gives to this setting. An empty value takes back what came before.
+    pub fn value(&self, unit: &str, name: &str) -> Option<String> {
+        let mut found = None;
+        for text in self.of_unit(unit) {
+            for setting in unit_file::settings(text) {
+                if setting.name == name {
+                    found = Some(setting.value.to_owned()).filter(|value| !value.is_empty());
+                }
+            }
+        }
+        found
+    }
+
+    /// The first of these settings that is written, as it is: `WorkingDirectory=/srv/hello`.
+    pub fn first_of(&self, unit: &str, names: &[&str]) -> Option<String> {
+        names.iter().find_map(|name| {
+            let value = self.value(unit, name)?;
+            Some(format!("{name}={value}"))
+        })
+    }
+
+    /// The text of a line of the unit's own file, counted from 1.
+    pub fn line(&self, unit: &str, number: u32) -> Option<&str> {
+        let (_, text) = self.files.iter().find(|(file, _)| file == unit)?;
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        text.lines().nth(index).map(str::trim)
+    }
+
+    fn of_unit<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_its_own = move |file: &str| {
+            let of = file.split_once(".d/").map_or(file, |(of, _)| of);
+            of == unit || of == template_of(unit)
+        };
+        let files = self.files.iter();
+        files
+            .filter(move |(file, _)| is_its_own(file))
+            .map(|(_, text)| text.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_what_the_last_line_says() {
+        let file = |name: &str, text: &str| GuestFile::text(format!("{UNIT_PATH}{name}"), text);
+        let units = UnitTexts::of(&[
+            file(
+                "a.service",
+                "[Service]\nRestartSec=20s\n User = x\nNice=1\n",
+            ),
+            file("a.service.d/b.conf", "[Service]\nRestartSec=5s\nNice=\n"),
+            file("t@.service", "[Service]\nType=oneshot\n"),
+            GuestFile::text("/etc/other.conf", "RestartSec=1s"),
+        ]);
+        let value = |unit: &str, name: &str| units.value(unit, name);
+        assert_eq!(value("a.service", "RestartSec").as_deref(), Some("5s"));
+        assert_eq!(value("a.service", "Nice"), None);
+        assert_eq!(value("b.service", "RestartSec"), None);
+        assert_eq!(value("t@x.service", "Type").as_deref(), Some("oneshot"));
+        let first = units.first_of("a.service", &["Group", "User"]);
+        assert_eq!(first.as_deref(), Some("User=x"));
+        assert_eq!(units.line("a.service", 2), Some("RestartSec=20s"));
+    }
+}
