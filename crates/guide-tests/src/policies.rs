@@ -283,8 +283,11 @@ impl Part {
 }
 
 fn words(time: Duration) -> String {
+    // Not the nearest second: what takes half a second would be one or the other in each guest.
+    if time < Duration::from_secs(1) {
+        return "less than 1 s".to_owned();
+    }
     match nearest_second(time) {
-        0 => "less than 1 s".to_owned(),
         seconds if seconds < MINUTES_FROM => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }

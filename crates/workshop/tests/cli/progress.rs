@@ -1,6 +1,5 @@
 //! Where one is: the overview, `list`, `next`, `hint`, and the file behind them.
 
-
 use insta::assert_snapshot;
 use systemd_lab::check::Outcome;
 
