@@ -295,7 +295,8 @@ fn hang(
     let mut observed = observed(&timeline, shown, &[]);
     // Of several faults, the later ones come after a trigger that was right, and after this step.
     let reset_us = run.began_us(&timeline, |step| matches!(step, Step::ResetFailed { .. }));
-    if reset_us.is_none_or(|reset_us| fault_us < reset_us) {
+    let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
+    if pinged.is_none() || reset_us.is_none_or(|reset_us| fault_us < reset_us) {
         observed.diagnosis = observed
             .diagnosis
             .or_else(|| watchdog::triggered_before(&SUBJECT.case(&timeline), fault_us));
