@@ -291,9 +291,6 @@ fn without_socket(case: &Case) -> Option<String> {
             "without NOTIFY_SOCKET the service does not serve: a missing socket is no error, there is simply nobody to tell{}",
             case.last_words()
         ),
-        false => format!(
-            "the run ended before it came to this: {} did not end after SIGINT (Ctrl-C)",
-            SUBJECT.service()
-        ),
+        false => "the run ended before the program was started by hand: what comes before that must work first".to_owned(),
     })
 }

@@ -9,9 +9,9 @@
 //!    the database may take 3 s for an answer (not both at once), and ten minutes of that end with no kill. Neither is
 //!    a stop: the requests in flight get up to 5 s and are answered, exit code 0.
 //! 2. `WATCHDOG=1` only after a self-test that succeeded: `GET /` on 127.0.0.1:7878, through the front door, is answered
-//!    with status 200 within 4 s. If it is not, or if nobody can connect: a `STATUS=` that says why, a line of priority
-//!    err, and `WATCHDOG=trigger` at once, in any order, and no further `WATCHDOG=1`. So a deadlock
-//!    (`GET /fault/deadlock`) is noticed within 10 s, and the service runs again within 40 s.
+//!    with status 200 within 4 s. If it is not, or if nobody can connect: a `STATUS=` that says why and a line of priority
+//!    err, then at once `WATCHDOG=trigger` (systemd kills the service as soon as it reads that), and no further
+//!    `WATCHDOG=1`. So a deadlock (`GET /fault/deadlock`) is noticed within 10 s, and the service runs again within 40 s.
 //! 3. The same when the executor is blocked (`GET /fault/block`), but then nobody can say why. The runtime keeps its one
 //!    thread (`current_thread`): with more of them, one that is blocked is no hang.
 //! 4. The same when the process is stopped (SIGSTOP).

@@ -113,7 +113,22 @@ pub(crate) const BLOCKED: Requirement = Requirement {
             without_reason,
         )?;
         let timeline = scenarios::FROZEN.seen.clone()?;
-        if let Some(ResponseOutcome::Answered { status, .. }) = timeline.response(DURING_FAULT) {
+        let threads = scenarios::runtime_threads(&timeline);
+        let has_several = threads >= scenarios::WORKERS;
+        observed.shown.insert_str(
+            0,
+            match has_several {
+                true => "the runtime has several threads\n",
+                false => "the runtime has one thread\n",
+            },
+        );
+        if has_several {
+            observed.diagnosis = Some(format!(
+                "the runtime has {threads} threads (TOKIO_WORKER_THREADS= in this run asks for so many): one of several that is blocked is no hang, and may go unnoticed; current_thread has one"
+            ));
+        } else if let Some(ResponseOutcome::Answered { status, .. }) =
+            timeline.response(DURING_FAULT)
+        {
             observed.diagnosis = Some(format!(
                 "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is no hang"
             ));
@@ -264,6 +279,10 @@ fn hang(
             .diagnosis
             .or_else(|| watchdog::other_limit(&case, LIMIT))
             .or_else(|| watchdog::not_restarted(&case))
+            .or_else(|| {
+                let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
+                pinged.is_none().then(|| watchdog::triggered_while_healthy(&case))?
+            })
             .or(Some(
                 "the run ended before it came to this: the service did not recover from the fault before"
                     .to_owned(),
@@ -274,6 +293,14 @@ fn hang(
     let recovery = Recovery::between(&timeline, fault_us, next_us);
     let shown = lines(&recovery) + "\n";
     let mut observed = observed(&timeline, shown, &[]);
+    // Of several faults, the later ones come after a trigger that was right, and after this step.
+    let reset_us = run.began_us(&timeline, |step| matches!(step, Step::ResetFailed { .. }));
+    let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
+    if pinged.is_none() || reset_us.is_none_or(|reset_us| fault_us < reset_us) {
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| watchdog::triggered_before(&SUBJECT.case(&timeline), fault_us));
+    }
     let (has_reason, is_logged) = recovery.is_explained();
     let promise = Promise {
         fault,

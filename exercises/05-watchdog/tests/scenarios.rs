@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use exercise_check::{ADDRESS, Run, is_soak};
-use systemd_lab::GuestFile;
-use systemd_lab::protocol::{Scenario, Step};
+use systemd_lab::protocol::{EventKind, Scenario, Step};
+use systemd_lab::{GuestFile, Timeline};
 
 use crate::SUBJECT;
 
@@ -126,10 +126,21 @@ pub(crate) static DEADLOCK: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, back_again(scenario), vec![faults()])
 });
 
+/// Prints the name of each thread in a control group. All of it is built into bash.
+const NAME_THREADS: &str = "while read -r thread; do read -r name < /proc/$thread/comm && echo $name; done < $1/cgroup.threads";
+
+/// How many threads a runtime of the kind that has several is to have: more than there are for other reasons.
+pub(crate) const WORKERS: usize = 4;
+
 /// The executor is blocked; after it has recovered, the whole process is stopped.
 pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
+    let control_group = format!("/sys/fs/cgroup/system.slice/{service}");
     let scenario = begin("a blocked executor, a stopped process")
+        .run(
+            &["/usr/bin/bash", "-c", NAME_THREADS, "bash", &control_group],
+            FAULT_DEADLINE,
+        )
         .step(fault("block"))
         .sleep(FAULT_DEADLINE)
         .get(DURING_FAULT, &format!("http://{ADDRESS}/"), FAULT_DEADLINE);
@@ -141,7 +152,8 @@ pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
         .sleep(FIRST_PINGS)
         .signal(service, SIGSTOP);
     // A runtime with several threads has but one where there is but one processor, unless it is told otherwise.
-    let more = SUBJECT.environment(service, &["FAULTS=1", "TOKIO_WORKER_THREADS=2"]);
+    let workers = format!("TOKIO_WORKER_THREADS={WORKERS}");
+    let more = SUBJECT.environment(service, &["FAULTS=1", &workers]);
     Run::of(&SUBJECT, back_again(scenario), vec![more])
 });
 
@@ -304,4 +316,19 @@ pub(crate) fn watched_start() -> usize {
         0,
         |step| matches!(step, Step::Start { unit } if unit == SUBJECT.service()),
     )
+}
+
+/// How many threads the service's runtime had, besides the main one, as far as they have tokio's names.
+pub(crate) fn runtime_threads(timeline: &Timeline) -> usize {
+    let output = timeline
+        .events()
+        .iter()
+        .find_map(|event| match &event.kind {
+            EventKind::Command { argv, output, .. } if argv.iter().any(|it| it == NAME_THREADS) => {
+                Some(output.as_str())
+            }
+            _ => None,
+        });
+    let names = output.unwrap_or_default().lines();
+    names.filter(|name| name.starts_with("tokio-r")).count()
 }

@@ -24,6 +24,9 @@ pub const RULES: &[Rule] = &[
 /// Rules for a reload that systemd has nothing against.
 pub const AS_ASKED: &[Rule] = &[listener_closed, stamp_in_future];
 
+/// A shorter time depends on how long it takes to read the configuration.
+const A_MOMENT: Duration = Duration::from_secs(1);
+
 /// What a command does to the service, it does soon.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -85,9 +88,11 @@ pub fn listener_closed(case: &Case) -> Option<String> {
         event.at_us >= closed.at_us
             && matches!(&event.kind, EventKind::ListenerOpened { address } if address == case.address)
     });
-    let how_long = opened.map_or("and not opened again".to_owned(), |opened| {
-        format!("for {}", spoken(between(closed, opened)))
-    });
+    let how_long = match opened.map(|opened| between(closed, opened)) {
+        None => "and not opened again".to_owned(),
+        Some(time) if time < A_MOMENT => "for a moment".to_owned(),
+        Some(time) => format!("for {}", spoken(time)),
+    };
     Some(format!(
         "the listener on {} was closed during the reload, {how_long}: whoever connects then is refused. Keep it, and change what it answers",
         case.address

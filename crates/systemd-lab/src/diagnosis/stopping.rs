@@ -71,9 +71,20 @@ pub fn no_interrupt_handler(case: &Case) -> Option<String> {
 
 /// SIGINT was sent and the service runs on.
 pub fn interrupt_ignored(case: &Case) -> Option<String> {
-    (case.main_exit().is_none()).then(|| {
-        "Ctrl-C, which is SIGINT, did not end the service: it ran on as if nothing had come"
-            .to_owned()
+    if case.main_exit().is_some() {
+        return None;
+    }
+    let is_step = |event: &Event| matches!(event.kind, EventKind::StepBegan { .. });
+    Some(match case.timeline.refusal() {
+        Some((_, message)) => format!(
+            "when Ctrl-C (SIGINT) was to come, the service no longer ran ({})",
+            message.trim_end_matches('.')
+        ),
+        None if case.timeline.events().iter().any(is_step) => {
+            "Ctrl-C, which is SIGINT, did not end the service: it ran on as if nothing had come"
+                .to_owned()
+        }
+        None => "the run ended before Ctrl-C (SIGINT) could come".to_owned(),
     })
 }
 

@@ -19,7 +19,13 @@ pub const WHILE_HEALTHY: &[Rule] = &[
 ];
 
 /// For a service that hangs each time it is started, and should have been given up.
-pub const GIVEN_UP: &[Rule] = &[not_set, never_noticed, not_restarted, never_given_up];
+pub const GIVEN_UP: &[Rule] = &[
+    not_set,
+    ended_instead,
+    never_noticed,
+    not_restarted,
+    never_given_up,
+];
 
 /// No `WatchdogSec=`.
 pub fn not_set(case: &Case) -> Option<String> {
@@ -210,7 +216,7 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
     }
     let status = status_before(case, noticed).filter(|_| promise.has_reason);
     match (promise.has_reason, triggered) {
-        (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted".to_owned()),
+        (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted. Say it first, since systemd kills the service as soon as it reads the trigger".to_owned()),
         (false, false) => Some("the self-test failed in silence: WATCHDOG=1 ceased, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
         (true, false) => Some(format!(
             "STATUS= said {:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec=",
@@ -229,6 +235,21 @@ const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
+
+/// A service that hangs as soon as it runs, and ends by itself in place of the watchdog.
+pub fn ended_instead(case: &Case) -> Option<String> {
+    if timeout(case).is_some() {
+        return None;
+    }
+    let running = case.entered("running")?;
+    ended_itself(case, running.at_us..u64::MAX)
+}
+
+/// The self-test had failed before anything went wrong.
+pub fn triggered_before(case: &Case, fault_us: u64) -> Option<String> {
+    let trigger = notified(case, "WATCHDOG=trigger")?;
+    (trigger.at_us < fault_us).then(|| triggered_while_healthy(case))?
+}
 
 /// The service found out, and ended by itself.
 fn ended_itself(case: &Case, span: Range<u64>) -> Option<String> {

@@ -73,12 +73,11 @@ impl Drop for Guard {
     }
 }
 
-/// systemd kills the process at once, but not so fast that it could not say why.
+/// systemd kills the process at once, so everything else comes first.
 fn raise_alarm(error: &io::Error) {
     let status = format!("self-test failed: {error}");
-    tell_systemd(&[NotifyState::WatchdogTrigger]);
-    tell_systemd(&[NotifyState::Status(&status)]);
     log::error(&status);
+    tell_systemd(&[NotifyState::Status(&status), NotifyState::WatchdogTrigger]);
 }
 
 fn test() -> io::Result<()> {
