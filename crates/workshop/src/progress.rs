@@ -62,7 +62,7 @@ impl Progress {
             }
             bytes => bytes.with_context(|| format!("cannot read {FILE}; make it yours"))?,
         };
-        let text = String::from_utf8(bytes).map_err(|_| "it is no text".to_owned());
+        let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned());
         let progress = text.and_then(|text| {
             toml::from_str(&text).map_err(|error| {
                 let line = error
@@ -74,7 +74,7 @@ impl Progress {
         Ok(progress.map_err(|message| Damaged { message }))
     }
 
-    /// Changes what is known and writes it. A file that cannot be understood is kept beside it.
+    /// Changes what is known and writes it. A file that cannot be understood is kept beside it, and a person is told.
     pub(crate) fn update(
         root: &Path,
         change: impl FnOnce(&mut Progress),
@@ -83,8 +83,12 @@ impl Progress {
         lock.lock().context("cannot lock the clone's folder")?;
         let mut progress = match Progress::read(root)? {
             Ok(progress) => progress,
-            Err(_) => {
-                put_aside(root)?;
+            Err(damaged) => {
+                let aside = put_aside(root)?;
+                let name = aside.file_name().unwrap_or_default().to_string_lossy();
+                anstream::eprintln!(
+                    "{damaged}\nIt is kept as {name}; `cargo workshop check --all` finds out where you are.\n"
+                );
                 Progress::default()
             }
         };

@@ -91,6 +91,9 @@ impl<'a> Reset<'a> {
         })?;
         Progress::update(root, |progress| {
             *progress.of_mut(self.exercise) = Known::default();
+        })
+        .with_context(|| {
+            format!("exercise {number} is its starter again, and what you had is in {saved}; but")
         })?;
         println!("Exercise {number} is its starter again. What you had is in {saved}:\n");
         for path in theirs {

@@ -62,6 +62,57 @@ fn a_damaged_file_is_kept_and_made_anew_from_what_passes() {
     assert_snapshot!("damaged_progress", fixture.says(&["list"]));
     assert_eq!(fixture.read("progress.toml.damaged-1"), damaged);
     assert!(!fixture.says(&["list"]).contains("damaged"));
+    // The next one gets a name of its own.
+    fixture.write("progress.toml", "[02\n");
+    let said = fixture.says(&["list"]);
+    assert!(said.contains("as progress.toml.damaged-2;"), "{said}");
+    assert_eq!(fixture.read("progress.toml.damaged-1"), damaged);
+    assert_eq!(fixture.read("progress.toml.damaged-2"), "[02\n");
+}
+
+#[test]
+fn a_file_that_is_not_text_is_damaged() {
+    let fixture = Fixture::new();
+    std::fs::write(fixture.path("progress.toml"), b"\xff\xfe").expect("a file");
+    let said = fixture.says(&["list"]);
+    assert!(
+        said.contains("progress.toml is damaged: it is not text\n"),
+        "{said}"
+    );
+}
+
+/// `hint` looks where one is before it changes anything; a command that only changes something keeps the file as well.
+#[test]
+fn whoever_writes_keeps_a_damaged_file() {
+    let workshop = resettable();
+    let damaged = "[01]\nhints = many\n";
+    workshop.write("progress.toml", damaged);
+    assert_snapshot!(
+        "reset_with_damaged_progress",
+        without_dates(&workshop.says(&["reset", "1"]))
+    );
+    assert_eq!(workshop.read("progress.toml.damaged-1"), damaged);
+    assert!(
+        workshop
+            .read("progress.toml")
+            .ends_with("[01]\npassed = false\nhints = 0\n")
+    );
+}
+
+/// What cannot be read may be all right: no command takes it for absent, or puts another in its place.
+#[test]
+fn a_file_that_cannot_be_read_is_not_taken_for_absent() {
+    let workshop = resettable();
+    // Not even root can read a folder as a file.
+    workshop.write("progress.toml/kept", "");
+    let mut words = String::new();
+    for arguments in [&["list"][..], &["hint", "1"], &["reset", "1"]] {
+        let said = without_dates(&workshop.says(arguments));
+        words.push_str(&format!("{}:\n{said}\n\n", arguments.join(" ")));
+    }
+    assert_snapshot!("unreadable_progress", words);
+    assert_eq!(workshop.read("progress.toml/kept"), "");
+    assert!(!workshop.path("progress.toml.damaged-1").exists());
 }
 
 #[test]
@@ -85,4 +136,33 @@ fn two_at_once_lose_nothing() {
     });
     let progress = fixture.read("progress.toml");
     assert_eq!(progress.matches("hints = 3").count(), 2, "{progress}");
+}
+
+/// A workshop whose first exercise is edited and can be reset.
+fn resettable() -> Fixture {
+    let fixture = Fixture::new();
+    for (number, topic) in [("01", "alpha"), ("02", "beta")] {
+        let manifest = format!("[package]\nname = \"solution-{number}\"\n");
+        fixture.write(&format!("solutions/{number}-{topic}/Cargo.toml"), &manifest);
+        fixture.write(
+            &format!("solutions/{number}-{topic}/src/main.rs"),
+            "fn main() {}\n",
+        );
+    }
+    std::fs::create_dir(fixture.path("units")).expect("a folder");
+    let written = fixture.says(&["verify", "--write-starters"]);
+    assert!(written.ends_with("exit status 0"), "{written}");
+    fixture.write("exercises/01-alpha/src/main.rs", "fn main() { mine() }\n");
+    fixture
+}
+
+/// The names of saved folders have the time in them.
+fn without_dates(said: &str) -> String {
+    let mut parts = said.split("01-alpha-2");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || "T-".contains(c));
+        text += &format!("01-alpha-DATE{rest}");
+    }
+    text
 }
