@@ -15,6 +15,8 @@ mod doctor;
 mod editors;
 mod image;
 mod matrix;
+#[path = "../fixture/starters.rs"]
+mod starters;
 
 /// A workshop with two exercises that nobody builds.
 fn workshop() -> TempDir {
