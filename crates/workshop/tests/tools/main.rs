@@ -2,7 +2,6 @@
 //!
 //! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -67,11 +66,4 @@ fn repository() -> PathBuf {
         .nth(2)
         .expect("this package lies in crates/")
         .to_owned()
-}
-
-/// A program of the host, if it has it.
-fn find(program: impl AsRef<OsStr>) -> Option<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
-        .map(|directory| directory.join(program.as_ref()))
-        .find(|path| path.is_file())
 }
