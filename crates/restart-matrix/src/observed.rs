@@ -184,3 +184,232 @@ fn listed(line: &str) -> Option<(String, Listed)> {
     };
     Some((unit.to_owned(), listed))
 }
+
+#[cfg(test)]
+mod tests {
+    use systemd_lab::protocol::event::Source;
+
+    use super::*;
+
+    const UNIT: &str = "t.service";
+
+    /// Events of one unit, a second apart. Another unit does the same at the same time, and does not count.
+    fn timeline(kinds: Vec<EventKind>) -> Timeline {
+        let event = |at_us, unit: Option<&str>, kind| Event {
+            at_us,
+            unit: unit.map(str::to_owned),
+            source: Source::Agent,
+            kind,
+        };
+        let name = "t".to_owned();
+        let mut events = vec![event(0, None, EventKind::ScenarioBegan { name })];
+        for (second, kind) in (1..).zip(kinds) {
+            events.push(event(second * 1_000_000, Some(UNIT), kind.clone()));
+            events.push(event(second * 1_000_000, Some("other.service"), kind));
+        }
+        Timeline::new(events)
+    }
+
+    fn observed(kinds: Vec<EventKind>) -> Observed {
+        let list = List::from([(UNIT.to_owned(), running())]);
+        Observed::of(&timeline(kinds), UNIT, &list).expect("it is listed")
+    }
+
+    fn running() -> Listed {
+        Listed {
+            load: "loaded".to_owned(),
+            sub: "running".to_owned(),
+        }
+    }
+
+    fn state(to: &str) -> EventKind {
+        let (from, to) = ("before".to_owned(), to.to_owned());
+        EventKind::StateChanged { from, to }
+    }
+
+    fn exit(role: &str, code: &str, status: i32) -> EventKind {
+        EventKind::ProcessExited {
+            role: role.to_owned(),
+            code: code.to_owned(),
+            status,
+            command: None,
+            is_ignored: false,
+        }
+    }
+
+    fn failed(result: &str) -> EventKind {
+        let result = result.to_owned();
+        EventKind::Failed { result }
+    }
+
+    fn says(message: &str) -> EventKind {
+        let message = message.to_owned();
+        EventKind::Manager {
+            priority: 6,
+            message,
+        }
+    }
+
+    fn restart(counter: u32) -> EventKind {
+        EventKind::RestartScheduled { counter }
+    }
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn a_service_that_is_killed_and_restarted_until_it_ends_well() {
+        let observed = observed(vec![
+            state("running"),
+            exit("main", "killed", 9),
+            exit("stop-post", "exited", 3),
+            state("stop-sigterm"),
+            failed("signal"),
+            state("auto-restart"),
+            state("auto-restart-queued"),
+            // Four seconds after it failed.
+            restart(1),
+            state("start"),
+            state("running"),
+            exit("main", "exited", 0),
+            EventKind::Deactivated,
+            state("dead"),
+        ]);
+        assert_eq!(
+            observed,
+            Observed {
+                exits: vec![("killed".to_owned(), 9), ("exited".to_owned(), 0)],
+                results: vec!["signal".to_owned(), "success".to_owned()],
+                delays: vec![seconds(3)],
+                between: ["auto-restart", "auto-restart-queued", "start"]
+                    .map(str::to_owned)
+                    .to_vec(),
+                complaints: Vec::new(),
+                limit_hit: false,
+                listed: running(),
+            }
+        );
+        assert_eq!(observed.first_result(), "signal");
+        assert_eq!(observed.last_result(), "success");
+    }
+
+    /// systemd announces a restart and then refuses it: nothing was waited for.
+    #[test]
+    fn a_restart_that_the_start_limit_refuses_is_no_restart() {
+        let observed = observed(vec![
+            failed("exit-code"),
+            restart(1),
+            state("start"),
+            failed("exit-code"),
+            restart(2),
+            EventKind::StartLimitHit,
+            state("failed"),
+            failed("start-limit-hit"),
+        ]);
+        assert_eq!(observed.delays, [seconds(1)]);
+        assert!(observed.limit_hit);
+        assert_eq!(
+            observed.results,
+            ["exit-code", "exit-code", "start-limit-hit"]
+        );
+    }
+
+    /// A service may end before it has reached another state; each state in which it is up proves a restart as well.
+    #[test]
+    fn what_proves_a_restart() {
+        for proof in UP
+            .map(state)
+            .into_iter()
+            .chain([failed("exit-code"), EventKind::Deactivated])
+        {
+            let observed = observed(vec![failed("exit-code"), restart(1), proof.clone()]);
+            assert_eq!(observed.delays, [seconds(1)], "{proof:?}");
+        }
+        for no_proof in [
+            state("dead"),
+            state("auto-restart"),
+            exit("main", "exited", 1),
+        ] {
+            let observed = observed(vec![failed("exit-code"), restart(1), no_proof.clone()]);
+            assert_eq!(observed.delays, [], "{no_proof:?}");
+        }
+        // What is started for the first time was not restarted.
+        assert_eq!(observed(vec![state("start"), state("running")]).delays, []);
+    }
+
+    #[test]
+    fn a_service_whose_condition_is_not_met_ends_with_its_own_result() {
+        let observed = observed(vec![
+            says("Skipped due to 'exec-condition'."),
+            says("Skipped on Tuesdays"),
+        ]);
+        assert_eq!(observed.results, ["exec-condition"]);
+    }
+
+    #[test]
+    fn complaints_are_those_of_its_unit_file() {
+        let complaint = EventKind::UnitFile {
+            priority: 4,
+            file: "/etc/systemd/system/t.service".to_owned(),
+            line: 2,
+            message: "Unknown key".to_owned(),
+        };
+        let observed = observed(vec![complaint, says("Changed dead -> start")]);
+        assert_eq!(observed.complaints, ["Unknown key"]);
+        assert_eq!(observed.first_result(), "");
+        assert_eq!(observed.last_result(), "");
+    }
+
+    #[test]
+    fn a_unit_that_is_not_listed_is_an_error() {
+        let error = Observed::of(&timeline(vec![]), UNIT, &List::new()).expect_err("no unit");
+        assert!(
+            error
+                .to_string()
+                .contains("systemctl does not list t.service"),
+            "{error}"
+        );
+    }
+
+    fn command(status: i32, output: &str) -> EventKind {
+        EventKind::Command {
+            argv: vec!["systemctl".to_owned(), "list-units".to_owned()],
+            status,
+            output: output.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_last_list_counts() {
+        let printed = "  t.service loaded active running Something that runs\n\nx.service bad-setting inactive dead x.service\n";
+        let list = list(&timeline(vec![
+            command(0, "old.service loaded failed failed"),
+            command(0, printed),
+        ]));
+        let dead = Listed {
+            load: "bad-setting".to_owned(),
+            sub: "dead".to_owned(),
+        };
+        let expected = [(UNIT.to_owned(), running()), ("x.service".to_owned(), dead)];
+        assert_eq!(list.expect("it was printed"), List::from(expected));
+    }
+
+    #[test]
+    fn a_list_is_not_read_where_something_went_wrong() {
+        let step = |outcome| EventKind::StepEnded { index: 2, outcome };
+        let good = || command(0, "t.service loaded active running");
+        assert!(list(&timeline(vec![good(), step(StepOutcome::Done)])).is_ok());
+        for (kinds, why) in [
+            (vec![], "systemctl was not run"),
+            (vec![good(), command(1, "no luck")], "no luck"),
+            (
+                vec![good(), step(StepOutcome::DeadlinePassed)],
+                "step 2 of `t` did not end well: DeadlinePassed",
+            ),
+        ] {
+            let error = list(&timeline(kinds)).expect_err(why);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+}
