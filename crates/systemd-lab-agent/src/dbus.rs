@@ -623,6 +623,47 @@ mod tests {
     }
 
     #[test]
+    fn a_message_has_a_longest_length() {
+        let header = |body: usize| {
+            let mut header = vec![b'l', METHOD_RETURN, 0, 1];
+            for number in [body as u32, 7, 0] {
+                header.extend_from_slice(&number.to_le_bytes());
+            }
+            header
+        };
+        let longest = LONGEST_MESSAGE - FIXED_HEADER;
+        let mut bytes = header(longest);
+        bytes.resize(LONGEST_MESSAGE, 0);
+        let message = read_message(&mut bytes.as_slice()).expect("it is as long as allowed");
+        assert_eq!(message.len(), LONGEST_MESSAGE);
+        // Nothing of its body is there: it is refused for what it says.
+        let error = read_message(&mut header(longest + 1).as_slice()).expect_err("it is too long");
+        assert_eq!(
+            error.to_string(),
+            "systemd's answer is no valid D-Bus message: it is too long"
+        );
+    }
+
+    /// Whatever speaks without end is not listened to without end.
+    #[test]
+    fn an_authentication_has_a_longest_length() {
+        struct Endless(usize);
+        impl Read for Endless {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0 += buffer.len();
+                assert!(self.0 <= 2 * LONGEST_LINE, "it reads on and on");
+                buffer.fill(b'x');
+                Ok(buffer.len())
+            }
+        }
+        let error = read_authentication(&mut Endless(0)).expect_err("it does not end");
+        assert_eq!(
+            error.to_string(),
+            "systemd's answer is no valid D-Bus message: the authentication does not end"
+        );
+    }
+
+    #[test]
     fn a_call_and_its_answer_over_a_socket() {
         let path = std::env::temp_dir().join(format!("lab-agent-dbus-{}", std::process::id()));
         let listener = std::os::unix::net::UnixListener::bind(&path).expect("it is free");

@@ -410,6 +410,11 @@ mod tests {
     fn responses_without_a_body() {
         let address = serve(&["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"]);
         assert_eq!(get(address, LONG), answered(204, ""));
+        // Whatever their headers say.
+        let address = serve(&["HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"]);
+        assert_eq!(get(address, LONG), answered(204, ""));
+        let address = serve(&["HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\nz"]);
+        assert_eq!(get(address, LONG), answered(304, ""));
         let address = serve(&["HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"]);
         let request = Request::new("HEAD", &format!("http://{address}/"), None);
         let outcome = request.expect("the URL is fine").send(LONG);
@@ -476,6 +481,34 @@ mod tests {
         let half = &["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"];
         assert_eq!(cut(half), rest);
         assert!(cut(&["nonsense\r\n\r\n"]).contains("no HTTP"));
+    }
+
+    /// A status line and a header of this length, its end included.
+    fn header_of(length: u64) -> SocketAddr {
+        let padding = "x".repeat(length as usize - "a: \r\n".len());
+        let response = format!("HTTP/1.1 200 OK\r\na: {padding}\r\nContent-Length: 2\r\n\r\nok");
+        serve(Box::leak(Box::new([&*response.leak()])))
+    }
+
+    #[test]
+    fn a_line_has_a_longest_length() {
+        assert_eq!(get(header_of(LONGEST_LINE), LONG), answered(200, "ok"));
+        let error = "the response is no HTTP: a line is too long".to_owned();
+        let outcome = get(header_of(LONGEST_LINE + 1), LONG);
+        assert_eq!(outcome, ResponseOutcome::Broken { error });
+    }
+
+    /// A socket that is closed before all that arrived was read resets its connection: tcp(7).
+    #[test]
+    fn a_server_that_resets_the_connection() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound");
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("somebody connects");
+            stream.peek(&mut [0]).expect("a request comes");
+        });
+        let error = "connection reset by peer".to_owned();
+        assert_eq!(get(address, LONG), ResponseOutcome::Broken { error });
     }
 
     #[test]
