@@ -356,3 +356,65 @@ pub(crate) fn key_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A snapshot is removed once nobody has made or used it for two weeks: not before, not when it is the one just made,
+    /// and never an image, which needs a network to be built again.
+    #[test]
+    fn a_new_snapshot_takes_the_place_of_those_that_are_old() {
+        let root = tempfile::tempdir().expect("a directory");
+        let cache = Cache {
+            root: root.path().to_owned(),
+        };
+        let put = |name: &str, age: Duration| {
+            let entry = cache.root.join(name);
+            fs::create_dir(&entry).expect("a directory");
+            fs::write(entry.join("ram"), "").expect("a file");
+            let directory = File::open(&entry).expect("it is there");
+            let modified = SystemTime::now() - age;
+            directory.set_modified(modified).expect("it is ours");
+        };
+        put("snapshot-old", SNAPSHOT_KEPT_FOR + MINUTE);
+        put("snapshot-in-use", SNAPSHOT_KEPT_FOR - MINUTE);
+        put("snapshot-new", Duration::ZERO);
+        put("image-old", 2 * SNAPSHOT_KEPT_FOR);
+        let publish = |kind, key| {
+            let built = cache.build_dir().expect("it can be made");
+            fs::write(built.path().join("ram"), "new").expect("a file");
+            cache.publish(built, kind, key).expect("it can be renamed")
+        };
+        let names = || {
+            let entries = fs::read_dir(&cache.root).expect("it is there").flatten();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .filter(|name| name.contains('-') && !name.starts_with("lock"))
+                .collect();
+            names.sort();
+            names
+        };
+        // A new image says nothing of who uses which snapshot.
+        publish("image", "new");
+        assert_eq!(
+            names(),
+            [
+                "image-new",
+                "image-old",
+                "snapshot-in-use",
+                "snapshot-new",
+                "snapshot-old"
+            ]
+        );
+        let made = publish("snapshot", "new");
+        assert_eq!(
+            names(),
+            ["image-new", "image-old", "snapshot-in-use", "snapshot-new"]
+        );
+        let ram = fs::read_to_string(made.join("ram"));
+        assert_eq!(ram.expect("it is there"), "new");
+    }
+}

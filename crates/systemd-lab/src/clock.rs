@@ -60,9 +60,10 @@ mod tests {
         // Fails after 3.7 s, a day long: what a crash loop with RestartSec=3.5s does.
         let stamps: Vec<u64> = (0..24_000).map(|turn| turn * 3_750 + 48).collect();
         let times = timeline(&stamps).seconds();
-        for (stamp_ms, shown) in stamps.iter().zip(&times[1..]) {
-            assert!((shown * 1000).abs_diff(*stamp_ms) <= 500, "{stamp_ms} ms");
-        }
+        // 48 ms and a multiple of 750 ms: never half-way between two seconds.
+        let nearest: Vec<u64> = stamps.iter().map(|at_ms| (at_ms + 500) / 1000).collect();
+        assert_eq!(times[1..], nearest);
+        assert_eq!((times[1], times[2], times[24_000]), (0, 4, 89_996));
     }
 
     #[test]

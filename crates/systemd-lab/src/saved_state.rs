@@ -65,3 +65,72 @@ fn find_clock(state: &File) -> io::Result<u64> {
         .map(|at| from + at as u64)
         .ok_or_else(|| io::Error::other("QEMU has saved no instruction counter"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What precedes the clock in a saved state: the wall time that the guest has run for, after something else.
+    const OTHER: &[u8; 8] = b"devices ";
+    const WALL_TIME_NS: u64 = 15_123_456_789;
+    const VERSION: [u8; VERSION_SIZE] = [0, 0, 0, 1];
+    const INSTRUCTIONS: u64 = 7_000_000_001;
+
+    /// The end of a saved state, as QEMU lays it out.
+    fn state(wall_ns: u64, jumped_ns: u64) -> Vec<u8> {
+        let wall = wall_ns.to_be_bytes();
+        let (jumped, instructions) = (jumped_ns.to_be_bytes(), INSTRUCTIONS.to_be_bytes());
+        let parts: [&[u8]; 7] = [OTHER, &wall, CLOCK, &VERSION, &jumped, &instructions, OTHER];
+        parts.concat()
+    }
+
+    fn settled(bytes: &[u8]) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), bytes).expect("it is ours");
+        settle_clock(file.path()).expect("it has a clock");
+        fs::read(file.path()).expect("it is ours")
+    }
+
+    #[test]
+    fn the_clock_is_rounded_up_and_the_wall_time_forgotten() {
+        for (jumped, rounded) in [
+            (8_000_000_001, 9_000_000_000),
+            (8_999_999_999, 9_000_000_000),
+            (9_000_000_000, 9_000_000_000),
+        ] {
+            // Nothing else changes, least of all the instructions.
+            assert_eq!(settled(&state(WALL_TIME_NS, jumped)), state(0, rounded));
+        }
+    }
+
+    /// RAM may be saved before it, and may hold the same bytes.
+    #[test]
+    fn only_the_last_clock_counts() {
+        let ram = state(WALL_TIME_NS, 1);
+        let long = vec![0; TAIL as usize];
+        let saved = [&*ram, &long, &ram, &state(WALL_TIME_NS, 1)].concat();
+        let expected = [&*ram, &long, &ram, &state(0, STEP_NS)].concat();
+        assert!(settled(&saved) == expected);
+    }
+
+    #[test]
+    fn the_wall_time_alone_is_forgotten_on_the_way_to_a_shell() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), state(WALL_TIME_NS, 1)).expect("it is ours");
+        let open = File::options().read(true).write(true).open(file.path());
+        forget_wall_time(&open.expect("it is ours")).expect("it has a clock");
+        assert_eq!(fs::read(file.path()).expect("it is ours"), state(0, 1));
+    }
+
+    #[test]
+    fn a_state_without_a_clock_is_refused() {
+        for bytes in [&b""[..], b"no clock", CLOCK] {
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            fs::write(file.path(), bytes).expect("it is ours");
+            let error = settle_clock(file.path()).expect_err("it has no clock");
+            assert_eq!(error.to_string(), "QEMU has saved no instruction counter");
+        }
+    }
+}
