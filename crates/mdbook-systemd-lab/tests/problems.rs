@@ -248,7 +248,7 @@ PASSED
 #[test]
 fn nothing_is_wrong_with_what_is_right() {
     let first = "\
-# A heading, `code` and a [B](deeper/b.md)
+# A heading, `code` and a [B](deeper/b.md), [beside it](./deeper/b.md#b-b_1)
 
 [two](#two) [again](#two-1) [own](#own) [b](deeper/b.md#b-b_1) ![picture](picture.png) [out](https://example.org#x)
 [label] and [Install] and \\{{#include what.you:want}} and {{ not ours }} and [by label][label]
@@ -269,7 +269,8 @@ fn nothing_is_wrong_with_what_is_right() {
 
     [no](link.md) to be typed
 ";
-    let second = "# B *b*_1\n[up](../a.md) {{#include ../../../units/a.service}}\n";
+    let second =
+        "# B *b*_1\n[up](../a.md) [itself](./b.md) {{#include ../../../units/a.service}}\n";
     let pages = [("a.md", first), ("deeper/b.md", second)];
     let contents = preprocessed(&pages);
     assert_eq!(contents, Ok(vec![first.to_owned(), second.to_owned()]));
