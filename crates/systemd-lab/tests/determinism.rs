@@ -3,13 +3,16 @@
 
 mod support;
 
+use std::fs;
 use std::hint::spin_loop;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use support::{LONG, PROGRAM, UNIT, lab, program, unit};
-use systemd_lab::protocol::Scenario;
+use serde_json::Value;
+use support::{LONG, PROGRAM, UNIT, assert_same, lab, program, unit};
+use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab};
 
 /// Runs of each kind: alone, beside others, beside programs that compute all the time.
@@ -19,7 +22,7 @@ const AT_ONCE: usize = 2;
 const HOGS: usize = 4;
 
 /// Everything that could differ is in it: a service with threads that logs clock, addresses and random numbers, systemd's
-/// timers and deadlines, requests, commands, and hours of idling.
+/// timers and deadlines, requests, commands, and idle time between them.
 fn scenario() -> (Scenario, Vec<GuestFile>) {
     let service = format!(
         "Type=notify\nExecStart={PROGRAM} hang\nWatchdogSec=5s\nRestart=on-failure\nRestartSec=3s\nTimeoutAbortSec=1s"
@@ -75,13 +78,13 @@ impl Drop for Hogs {
     }
 }
 
-/// How many of the runs may differ from the others. It ought to be none: ARCHITECTURE.md, "Known limit", says which race
-/// in QEMU shifts the clock by a microsecond in some one run of a hundred. Anything that the lab itself got wrong would
-/// show in all of them.
+/// How many of the runs may differ from the others, and then in the last microseconds of times alone. It ought to be none:
+/// ARCHITECTURE.md, "Known limit", says which race in QEMU shifts the clock by a microsecond in about one run of a hundred.
 const SHIFTED_BY_QEMU: usize = 1;
 
 #[test]
 fn all_runs_are_the_same() {
+    let _alone = ONE_AT_A_TIME.lock();
     let mut runs: Vec<String> = (0..ALONE).map(|_| bytes(lab())).collect();
     assert!(
         runs[0].contains("watchdog-timeout") && runs[0].contains("restart-scheduled"),
@@ -111,4 +114,86 @@ fn all_runs_are_the_same() {
         "{differing} of {} runs differ from the others",
         runs.len()
     );
+    let usual = runs.iter().find(|one| same_as(one) == most);
+    let usual = without_texts(usual.expect("there are runs"));
+    for run in &runs {
+        assert_same(&usual, &without_texts(run));
+    }
+}
+
+/// Without what this scenario prints: clock and random numbers, of which each digit may differ after a shift.
+fn without_texts(timeline: &str) -> String {
+    let without = |line: &str| {
+        let mut event: Value = serde_json::from_str(line).expect("a timeline is JSON");
+        let fields = event.as_object_mut().expect("an event is an object");
+        fields.remove("source");
+        if ["log", "command"].contains(&fields["event"].as_str().unwrap_or_default()) {
+            fields.remove("message");
+            fields.remove("output");
+        }
+        event.to_string()
+    };
+    timeline.lines().map(without).collect::<Vec<_>>().join("\n")
+}
+
+/// Ten hours in which nothing happens.
+const TEN_HOURS: Duration = Duration::from_secs(36_000);
+
+/// What they may cost. README.md says three seconds on a machine that does nothing else; a guest that is not silenced
+/// takes thirty. Processor time, unlike wall time, hardly depends on what else this machine does.
+const TEN_HOURS_COST: Duration = Duration::from_secs(15);
+
+/// How often the guest's processor may wake up in them: once in three seconds. It does so once in four, and twice as often if
+/// one of the kernel's timers is left running.
+const TEN_HOURS_OF_INTERRUPTS: u64 = 10 * 3600 / 3;
+
+/// Held by each test: what a run costs is measured for the whole process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+#[test]
+fn ten_hours_of_idling_take_no_time() {
+    const INTERRUPTS: [&str; 3] = [
+        "/usr/bin/bash",
+        "-c",
+        "while read -r name count _; do [ $name = intr ] && echo $count; done < /proc/stat",
+    ];
+    let scenario = Scenario::new("idle")
+        .run(&INTERRUPTS, LONG)
+        .sleep(TEN_HOURS)
+        .run(&INTERRUPTS, LONG);
+    lab();
+    let _alone = ONE_AT_A_TIME.lock();
+    let before = cpu_time_of_children();
+    let timeline = lab().run(&scenario, &[]).expect("the lab works");
+    let cost = cpu_time_of_children() - before;
+    println!("ten hours took {cost:?} of processor time");
+    let counted: Vec<u64> = timeline
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Command { output, .. } => output.trim().parse().ok(),
+            _ => None,
+        })
+        .collect();
+    let [at_first, at_last] = counted[..] else {
+        panic!("{}", timeline.to_json_lines());
+    };
+    let interrupts = at_last - at_first;
+    println!("{interrupts} interrupts in ten hours");
+    assert!(interrupts <= TEN_HOURS_OF_INTERRUPTS, "{interrupts}");
+    let last = timeline.events().last().expect("it has events");
+    assert!(timeline.time_of(last) >= TEN_HOURS);
+    assert!(cost <= TEN_HOURS_COST, "{cost:?}");
+}
+
+/// Of those that have ended: proc_pid_stat(5), `cutime` and `cstime`.
+fn cpu_time_of_children() -> Duration {
+    /// `sysconf(_SC_CLK_TCK)`, which is the same on every Linux on x86-64.
+    const TICKS_PER_SECOND: u64 = 100;
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    // The fields are counted from behind the program's name, which may have spaces.
+    let (_, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
+    let ticks = fields.split(' ').skip(13).take(2);
+    let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND)
 }
