@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod ends;
+mod isolation;
 mod probes;
 mod requests;
 mod settings;
