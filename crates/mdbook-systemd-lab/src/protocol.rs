@@ -135,7 +135,11 @@ mod tests {
     #[test]
     fn what_another_version_says_is_not_guessed_at() {
         for text in ["", "[]", r#"[{"root": "/w"}, {"sections": []}]"#] {
-            assert!(parse(text).is_err(), "{text}");
+            let complaint = parse(text).expect_err(text).to_string();
+            assert_eq!(
+                complaint,
+                "what came is not what mdBook 0.5 says to a preprocessor; `cargo workshop book` has the right version"
+            );
         }
     }
 }

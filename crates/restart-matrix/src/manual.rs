@@ -64,11 +64,14 @@ impl Manual {
             "257" => include_str!("../manual/257.toml"),
             _ => return Ok(None),
         };
-        let manual = toml::from_str(text).map_err(|source| MatrixError::BadManual {
+        Manual::parse(version, text).map(Some)
+    }
+
+    fn parse(version: &str, text: &str) -> Result<Manual, MatrixError> {
+        toml::from_str(text).map_err(|source| MatrixError::BadManual {
             version: version.to_owned(),
             source: Box::new(source),
-        })?;
-        Ok(Some(manual))
+        })
     }
 
     /// Where the measured table is not the manual's. Nothing if it was not measured.
@@ -120,5 +123,22 @@ fn row_of(cause: Cause) -> Option<&'static str> {
         | Cause::Condition
         | Cause::StartLimit
         | Cause::StoppedByHand => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_damaged_is_named() {
+        let error = Manual::parse("257", "source = 1").expect_err("it is damaged");
+        let text = error.to_string();
+        let (before, after) = (
+            "the manual's table of systemd 257 cannot be read: ",
+            "; correct it",
+        );
+        assert!(text.starts_with(before) && text.ends_with(after), "{text}");
+        assert!(Manual::of("256").expect("nothing is read").is_none());
     }
 }

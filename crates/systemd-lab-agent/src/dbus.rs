@@ -640,6 +640,16 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_is_not_there() {
+        let nowhere = Path::new("/nonexistent/private");
+        let error = call(nowhere, METHOD, &[], Duration::from_secs(20)).expect_err("no peer");
+        assert_eq!(
+            error.to_string(),
+            "cannot speak D-Bus with systemd: No such file or directory (os error 2)"
+        );
+    }
+
+    #[test]
     fn a_message_has_a_longest_length() {
         let header = |body: usize| {
             let mut header = vec![b'l', METHOD_RETURN, 0, 1];

@@ -72,7 +72,7 @@ pub enum LabError {
     },
 
     /// The disk is full, or would be.
-    #[error("the disk of {} has {} MiB left and the lab needs {} MiB; free some, or set SYSTEMD_LAB_CACHE to a directory on another disk", path.display(), free >> 20, needed >> 20)]
+    #[error("the disk of {} has {} MiB left and {}; free some, or set SYSTEMD_LAB_CACHE to a directory on another disk", path.display(), free >> 20, lacking(*needed, *free))]
     DiskFull {
         /// The cache directory.
         path: PathBuf,
@@ -317,6 +317,14 @@ pub enum LabError {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+/// A disk may be full with room on it: it holds so many files, and no more.
+fn lacking(needed: u64, free: u64) -> String {
+    match free < needed {
+        true => format!("the lab needs {} MiB", needed >> 20),
+        false => "takes no more files (see `df -i`)".to_owned(),
+    }
 }
 
 fn after(deadline: &Option<Duration>) -> String {

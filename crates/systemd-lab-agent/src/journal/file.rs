@@ -155,8 +155,9 @@ impl Header {
             return Err(JournalError::NoJournal);
         }
         let incompatible = u32_at(&bytes, 12);
-        if incompatible & !KNOWN_INCOMPATIBLE != 0 {
-            return Err(JournalError::Incompatible(incompatible));
+        let unknown = incompatible & !KNOWN_INCOMPATIBLE;
+        if unknown != 0 {
+            return Err(JournalError::Incompatible(unknown));
         }
         Ok(Header {
             compact: incompatible & COMPACT != 0,

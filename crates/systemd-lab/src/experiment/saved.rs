@@ -344,14 +344,45 @@ mod tests {
         let saved = experiment().saved(&timeline("6.12", 5_250));
         let cut = &saved[..saved.len() - "0:20.000  -          end\n".len()];
         let error = |text: &str| experiment().difference(text, &timeline("6.12", 5_250));
-        assert!(matches!(error(cut), Err(SavedError::CutOff)));
-        assert!(matches!(error(""), Err(SavedError::Empty)));
-        assert!(matches!(
-            error("# a.service for 20s\n"),
-            Err(SavedError::Empty)
-        ));
+        assert_eq!(
+            error(cut).expect_err("it is cut").to_string(),
+            "the saved timeline ends early; expected \"end\" as its last line. Save it again"
+        );
+        for empty in ["", "# a.service for 20s\n"] {
+            assert_eq!(
+                error(empty).expect_err("it is empty").to_string(),
+                "there is no event in the saved timeline; it is empty, or another file. Save it again"
+            );
+        }
         let marked = format!("\u{feff}{}", saved.replace('\n', "\r\n"));
         assert_eq!(error(&marked).expect("an editor saved it"), None);
+    }
+
+    #[test]
+    fn a_test_says_what_differs_and_what_to_do() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let saved = experiment().saved(&timeline("6.12", 5_250));
+        fs::write(file.path(), saved).expect("it is ours");
+        let error = experiment().check_saved(file.path(), &timeline("6.12", 7_250));
+        let error = error.expect_err("it differs").to_string();
+        assert_eq!(
+            error.replace(&file.path().display().to_string(), "FILE"),
+            "not as in FILE (-), but (+):\n\n    0:00  a.service  dead -> running\n  - 0:05  a.service  restart 1\n  + 0:07  a.service  restart 1\n    0:20             end\n\nIf this is right, set SYSTEMD_LAB_SAVED=write once, and read what changed"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_to_be_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("absent");
+        let error = experiment().check_saved(&path, &timeline("6.12", 5_250));
+        assert_eq!(
+            error
+                .expect_err("it is absent")
+                .to_string()
+                .replace(&path.display().to_string(), "FILE"),
+            "cannot use FILE: No such file or directory (os error 2); to write it, set SYSTEMD_LAB_SAVED=write"
+        );
     }
 
     #[test]
@@ -374,9 +405,11 @@ mod tests {
         ] {
             let text = format!("# plan\n\n{wrong}\n");
             let error = experiment().difference(&text, &timeline("6.12", 5_250));
-            assert!(
-                matches!(error, Err(SavedError::Format { line: 3, .. })),
-                "{wrong}"
+            assert_eq!(
+                error.expect_err(wrong).to_string(),
+                format!(
+                    "line 3 of the saved timeline is \"{wrong}\"; expected a time, a unit and an event, such as \"0:05.250  my.service  restart 1\". Save it again"
+                )
             );
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, open};
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use systemd_lab_protocol::shell::SHELL_IS_READY;
@@ -184,11 +185,17 @@ impl Wire {
 /// None when nothing comes for a moment. One at a time, so that nothing is taken that is for the person.
 fn next_byte(mut console: &File) -> io::Result<Option<u8>> {
     let moment = Timespec::try_from(LIVE_INTERVAL).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // An end that is not there yet, or no longer, is for `Vm::is_over` to tell.
     let ready = poll(&mut [PollFd::new(console, PollFlags::IN)], Some(&moment))?;
     let mut byte = [0];
-    if ready == 0 || console.read(&mut byte)? == 0 {
+    if ready == 0 {
         return Ok(None);
     }
+    // An end that is not there yet, or no longer, is for `Vm::is_over` to tell.
+    let is_gone = |error: &io::Error| error.raw_os_error() == Some(Errno::IO.raw_os_error());
+    match console.read(&mut byte) {
+        Ok(0) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
+        read => read?,
+    };
     Ok(Some(byte[0]))
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod attacks;
 mod ends;
+mod isolation;
 mod later;
 mod plans;
 mod probes;

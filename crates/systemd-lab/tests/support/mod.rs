@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use systemd_lab::protocol::Scenario;
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{Guest, GuestFile, Lab, LabError, Timeline};
 use tempfile::TempDir;
 
 /// In virtual time: longer than anything takes that is waited for.
@@ -213,6 +213,13 @@ fn obey(order: &str) -> Result<String, LabError> {
     }
     if order == "repair" {
         return Lab::open_repaired().map(|_| "opened".to_owned());
+    }
+    if let Some(packages) = order.strip_prefix("open-with ") {
+        let mut guest = Guest::default();
+        for package in packages.split(' ') {
+            guest = guest.package(package)?;
+        }
+        return Lab::open_guest(&guest).map(|_| "opened".to_owned());
     }
     let lab = Lab::open()?;
     match order {

@@ -1,5 +1,7 @@
 //! Where one is: the overview, `list`, `next`, `hint`, and the file behind them.
 
+use std::thread;
+
 use insta::assert_snapshot;
 use systemd_lab::check::Outcome;
 
@@ -111,6 +113,29 @@ fn a_file_that_cannot_be_read_is_not_taken_for_absent() {
     assert_snapshot!("unreadable_progress", words);
     assert_eq!(workshop.read("progress.toml/kept"), "");
     assert!(!workshop.path("progress.toml.damaged-1").exists());
+}
+
+#[test]
+fn a_file_edited_by_hand_counts() {
+    let fixture = Fixture::new();
+    fixture.write("progress.toml", "[01]\npassed = true\n");
+    assert!(fixture.says(&["next"]).starts_with("Exercise 02: beta"));
+}
+
+#[test]
+fn two_at_once_lose_nothing() {
+    let fixture = Fixture::new();
+    // Twenty hints for one exercise, each of which reads, changes and writes the file.
+    thread::scope(|scope| {
+        for _ in 0..10 {
+            for number in ["01", "02"] {
+                let fixture = &fixture;
+                scope.spawn(move || fixture.run(&["hint", number]));
+            }
+        }
+    });
+    let progress = fixture.read("progress.toml");
+    assert_eq!(progress.matches("hints = 3").count(), 2, "{progress}");
 }
 
 /// A workshop whose first exercise is edited and can be reset.

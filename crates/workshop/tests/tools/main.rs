@@ -14,6 +14,7 @@ mod doctor;
 mod editors;
 mod image;
 mod matrix;
+mod promises;
 #[path = "../fixture/starters.rs"]
 mod starters;
 

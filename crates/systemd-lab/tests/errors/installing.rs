@@ -1,0 +1,131 @@
+//! Packages that cannot be installed: on the host, into the image, or in the guest. Programs of ours are earlier in `PATH` than
+//! apt-get and mmdebstrap, or are all of it.
+
+use std::os::unix::fs::PermissionsExt;
+use std::{env, fs};
+
+use tempfile::TempDir;
+
+use crate::assert_text;
+use crate::support::{answer, cache_with_image, child_process, empty_cache, entries, find};
+
+/// A directory with these scripts in it.
+fn scripts(scripts: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().expect("it can be made");
+    for (name, script) in scripts {
+        let path = directory.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("it can be written");
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    }
+    directory
+}
+
+/// What the lab says after this mmdebstrap, which is earlier in `PATH` than all others.
+fn answer_with(mmdebstrap: &str, order: &str) -> (String, TempDir) {
+    answer_of_suite("stable", mmdebstrap, order)
+}
+
+fn answer_of_suite(suite: &str, mmdebstrap: &str, order: &str) -> (String, TempDir) {
+    let (path, cache) = (scripts(&[("mmdebstrap", mmdebstrap)]), empty_cache());
+    let rest = env::var("PATH").unwrap_or_default();
+    let path_variable = format!("{}:{rest}", path.path().display());
+    let mut command = child_process(order, cache.path());
+    command
+        .env("PATH", path_variable)
+        .env("SYSTEMD_LAB_SUITE", suite);
+    let text = answer(&mut command);
+    let kept = entries(cache.path(), "image-");
+    assert_eq!(kept, [""; 0], "no image is kept");
+    (text, cache)
+}
+
+#[test]
+fn apt_get_fails_on_the_host() {
+    let apt_get = "case $* in *install*) echo Reading package lists...; echo 'E: no luck today' >&2; exit 100;; esac";
+    // For whoever is not root: `sudo -n true`, then `sudo -n VARIABLE=VALUE apt-get ...`.
+    let sudo = "shift; [ \"$1\" = true ] && exit 0; shift; exec \"$@\"";
+    let path = scripts(&[("apt-get", apt_get), ("sudo", sudo)]);
+    let cache = cache_with_image();
+    let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
+    assert_text("apt_get_fails", &text, &[]);
+}
+
+#[test]
+fn mmdebstrap_fails() {
+    let script = "echo 'I: automatically chosen format: tar' >&2
+        echo 'E: cannot reach the mirror' >&2; exit 1";
+    let (text, _) = answer_with(script, "open");
+    assert_text("mmdebstrap_fails", &text, &[]);
+}
+
+#[test]
+fn packages_that_exclude_each_other() {
+    let script = "echo 'The following packages have unmet dependencies:' >&2
+        echo ' one : Conflicts: two' >&2
+        echo 'E: Unable to correct problems, you have held broken packages.' >&2; exit 100";
+    let (text, _) = answer_with(script, "open-with one two");
+    assert_text("package_conflict", &text, &[]);
+    // Without a package of the caller's own, it is no fault of theirs.
+    let (text, _) = answer_with(script, "open");
+    assert!(
+        text.starts_with("building the guest image failed"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_image_that_lacks_something() {
+    for (suite, name, files) in [
+        ("stable", "image_without_kernel", ""),
+        ("stable", "image_without_systemd", "boot/vmlinuz-6"),
+        (
+            // Only the older kernel has the serial port in modules.
+            "oldstable",
+            "image_without_modules",
+            "boot/vmlinuz-6 usr/lib/systemd/systemd",
+        ),
+    ] {
+        let script = format!(
+            "mkdir -p tree/boot tree/usr/lib/systemd
+            for file in {files}; do echo >tree/$file; done
+            tar -C tree -cf packages.tar . && rm -r tree"
+        );
+        let (text, cache) = answer_of_suite(suite, &script, "open");
+        let image = image_in(&text);
+        assert_text(
+            name,
+            &text.replace(&image, "image-KEY"),
+            &[(cache.path(), "[CACHE]")],
+        );
+    }
+}
+
+/// The name of an image in a text. It is made of the guest's packages, and so is another one after each change of them.
+fn image_in(text: &str) -> String {
+    let at = text.find("image-").expect("an image is named");
+    text[at..]
+        .chars()
+        .take_while(|c| c.is_ascii_alphanumeric() || *c == '-')
+        .collect()
+}
+
+/// The real mmdebstrap and a real package, whose script we replace by one that fails.
+#[test]
+fn a_package_that_cannot_be_set_up() {
+    let real = find("mmdebstrap").expect("the lab has installed it");
+    let script = format!(
+        "'{}' \"$@\" || exit
+        printf '#!/bin/sh\\necho no luck today; exit 1\\n' >\"$LAB_OUT/netbase.postinst\"",
+        real.display()
+    );
+    let (path, cache) = (scripts(&[("mmdebstrap", &script)]), empty_cache());
+    let rest = env::var("PATH").unwrap_or_default();
+    let path_variable = format!("{}:{rest}", path.path().display());
+    let text = answer(child_process("open-with netbase", cache.path()).env("PATH", path_variable));
+    let (error, console) = text.split_once("guest's console:\n").expect("it is shown");
+    assert!(console.contains("setting up netbase\n"), "{console}");
+    assert!(console.contains("no luck today\n"), "{console}");
+    assert!(console.contains("cannot set up: netbase\n"), "{console}");
+    let error = format!("{error}guest's console:\n[CONSOLE]");
+    assert_text("package_cannot_be_set_up", &error, &[]);
+}

@@ -1,0 +1,39 @@
+//! The texts of errors that no test can cause on an ordinary machine. All others are caused for real: `tests/errors`.
+
+use insta::assert_snapshot;
+use systemd_lab::{Guest, LabError};
+
+#[test]
+fn errors_of_other_machines() {
+    let arch = "aarch64";
+    assert_snapshot!("unsupported_host", LabError::UnsupportedHost { arch });
+}
+
+#[test]
+fn a_guest_with_hardly_any_memory_or_too_much() {
+    let error = |mib| Guest::default().memory_mib(mib).expect_err("it is refused");
+    assert_snapshot!("too_little_memory", error(255));
+    assert!(error(16 * 1024 + 1).to_string().contains("16385 MiB"));
+    assert!(Guest::default().memory_mib(256).is_ok());
+    assert!(Guest::default().memory_mib(16 * 1024).is_ok());
+}
+
+/// Which of its findings are wrong is tested where it judges them.
+#[test]
+fn a_self_test_that_comes_out_wrong() {
+    let error = LabError::SelfTest {
+        what: "virtual time is off",
+        snapshot: "[SNAPSHOT]".into(),
+    };
+    assert_snapshot!("self_test", error);
+}
+
+/// The image that a snapshot is made of is looked at before: its manifest disappears in between only.
+#[test]
+fn an_image_without_a_manifest() {
+    let error = LabError::ImageIncomplete {
+        what: "manifest",
+        path: "[IMAGE]".into(),
+    };
+    assert_snapshot!("image_without_manifest", error);
+}

@@ -1,0 +1,46 @@
+//! Plans that are refused before anything runs.
+
+use std::fs;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use systemd_lab::GuestFile;
+use systemd_lab::experiment::{Experiment, Probe};
+
+/// The error of an experiment with this unit file.
+fn refused(unit: &[u8], planned: impl FnOnce(Experiment) -> Experiment) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("my.service");
+    fs::write(&path, unit).expect("a file");
+    let error = planned(Experiment::new(&path)).check();
+    error.expect_err("it is refused").to_string()
+}
+
+#[test]
+fn a_probe_that_comes_too_often() {
+    let often = |every| {
+        refused(b"[Service]\nExecStart=/usr/bin/true\n", |experiment| {
+            let probe = Probe::get("http://127.0.0.1:8080/").every(every);
+            experiment.probe(probe)
+        })
+    };
+    assert_snapshot!("interval", often(Duration::from_millis(9)));
+    assert!(often(Duration::ZERO).contains("10ms"));
+}
+
+#[test]
+fn a_unit_file_that_is_not_text() {
+    assert_snapshot!("unit_is_not_text", refused(b"\xff\xfe[\0S\0", |it| it));
+}
+
+#[test]
+fn a_place_that_is_not_in_the_guest() {
+    let unit = b"[Service]\nExecStart=/usr/bin/true\n";
+    let at = |path: &str| {
+        refused(unit, |experiment| {
+            experiment.file(GuestFile::text(path, ""))
+        })
+    };
+    assert_snapshot!("relative_place", at("usr/bin/my"));
+    assert!(at("/usr/../my").starts_with("\"/usr/../my\" is no place"));
+}

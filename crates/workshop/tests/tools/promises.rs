@@ -1,0 +1,150 @@
+//! What README.md and ARCHITECTURE.md promise, where no other test looks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::repository;
+
+fn read(path: &str) -> String {
+    let text = fs::read_to_string(repository().join(path));
+    text.unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The check that README.md shows: the titles are those of the stage, the report is what the guide's tests measured, and the
+/// rest is what the command prints for any stage.
+#[test]
+fn the_readme_shows_what_a_check_says() {
+    let readme = read("README.md");
+    let sample = |line: &str, until: &str| {
+        let (_, rest) = readme.split_once(line).expect("README.md shows a check");
+        let (sample, _) = rest.split_once(until).expect("it ends");
+        let lines = sample
+            .lines()
+            .map(|line| line.strip_prefix("    ").unwrap_or(line));
+        lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+    };
+    let titles = read("exercises/04-notify/tests/requirements.rs");
+    let titles: Vec<&str> = titles
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("title: \"")?.strip_suffix("\","))
+        .collect();
+    let of_stage_04 = |name: &str| {
+        let shown = read(&format!(
+            "crates/workshop/tests/cli/snapshots/cli__check__{name}.snap"
+        ));
+        shown.replace("01-alpha", "04-notify").replace("01", "04")
+    };
+
+    let failing = sample("## What a check says\n", "and when all is done:");
+    let (_, measured) = read("book/measured/04-starter.txt")
+        .split_once('\n')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .expect("its first line says with what");
+    assert!(
+        failing.contains(measured.trim()),
+        "{failing}\n\nis not\n\n{measured}"
+    );
+    let passing = sample("and when all is done:", "Five outcomes");
+    for (number, title) in (1..).zip(&titles) {
+        let line = format!("{number}  {title}");
+        assert!(failing.contains(&line) && passing.contains(&line), "{line}");
+    }
+    assert!(titles.len() == 8 && !passing.contains("9  "), "{titles:?}");
+    let not_yet = of_stage_04("not_yet");
+    let passed = of_stage_04("passed");
+    let ends = |text: &str, from: &str| {
+        let (_, end) = text.split_once(from).expect("it says how to go on");
+        let (end, _) = end.split_once("exit status").unwrap_or((end, ""));
+        end.trim().to_owned()
+    };
+    let go_on = ends(&failing, "Edit ");
+    assert!(go_on.starts_with(&ends(&not_yet, "Edit ")), "{go_on}");
+    // The check of a test workshop runs nothing in the lab.
+    assert!(
+        go_on.ends_with("All that happened: cargo workshop timeline 04"),
+        "{go_on}"
+    );
+    assert_eq!(ends(&passing, "PASSED: "), ends(&passed, "PASSED: "));
+}
+
+/// ARCHITECTURE.md, invariant 1: the lab knows nothing of exercises; the command line knows nothing of QEMU; the protocol does
+/// no I/O.
+#[test]
+fn each_part_knows_only_what_it_must() {
+    for krate in ["systemd-lab", "systemd-lab-protocol", "systemd-lab-agent"] {
+        let manifest = read(&format!("crates/{krate}/Cargo.toml"));
+        for other in [
+            "workshop",
+            "exercise-check",
+            "exercise-0",
+            "solution-0",
+            "restart-matrix",
+        ] {
+            assert!(!manifest.contains(other), "{krate} depends on {other}");
+        }
+        assert_never_says(krate, &["exercise", "solution-0"]);
+    }
+    // What it prints may name QEMU: people install it. How QEMU is run, the library alone knows.
+    assert_never_says(
+        "workshop",
+        &["qemu-system", "Qemu", "icount", "qmp", "snapshot.dir"],
+    );
+    assert_never_says(
+        "systemd-lab-protocol",
+        &[
+            "std::fs",
+            "std::net",
+            "std::process",
+            "std::os",
+            "File::",
+            "println!",
+        ],
+    );
+    let protocol = read("crates/systemd-lab-protocol/Cargo.toml");
+    let (_, dependencies) = protocol
+        .split_once("[dependencies]\n")
+        .expect("it has some");
+    let names: Vec<&str> = dependencies
+        .lines()
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| {
+            line.split(['.', ' ', '='])
+                .next()
+                .filter(|name| !name.is_empty())
+        })
+        .collect();
+    assert_eq!(names, ["serde", "serde_json"]);
+}
+
+/// Looks at the code of a crate: without comments, and without its tests.
+fn assert_never_says(krate: &str, words: &[&str]) {
+    let files = sources(&repository().join("crates").join(krate).join("src"));
+    assert!(!files.is_empty(), "{krate} has code");
+    for path in files {
+        let text = fs::read_to_string(&path).expect("it is text");
+        let (code, _) = text.split_once("#[cfg(test)]").unwrap_or((&text, ""));
+        let lines = code.lines().filter(|line| !line.trim().starts_with("//"));
+        for line in lines {
+            for word in words {
+                assert!(
+                    !line.contains(word),
+                    "{} says {word:?}: {line}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("it can be read") {
+        let path = entry.expect("it can be read").path();
+        match path.is_dir() {
+            true => files.extend(sources(&path)),
+            false if path.extension().is_some_and(|it| it == "rs") => files.push(path),
+            false => {}
+        }
+    }
+    files
+}
