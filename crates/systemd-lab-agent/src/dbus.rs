@@ -640,6 +640,12 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_is_too_busy() {
+        let error = CallError::TimedOut(Duration::from_secs(25));
+        assert_eq!(error.to_string(), "systemd did not answer within 25 s");
+    }
+
+    #[test]
     fn a_peer_that_is_not_there() {
         let nowhere = Path::new("/nonexistent/private");
         let error = call(nowhere, METHOD, &[], Duration::from_secs(20)).expect_err("no peer");

@@ -35,8 +35,8 @@ const MOST_PERCENT: u64 = 51;
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// The same if most of it was computed by systemd and journald: no service that starts keeps these busy for so long, but one that
-/// notifies, logs or restarts without a pause does. Longer than journald takes for some megabytes at once.
-const SYSTEMS_WINDOW: Duration = Duration::from_secs(10);
+/// notifies, logs or restarts without a pause does. Longer than journald takes for the megabytes of a burst.
+const SYSTEMS_WINDOW: Duration = Duration::from_secs(25);
 
 /// Where systemd itself runs: systemd.special(7).
 const MANAGER: &str = "init.scope";
@@ -275,8 +275,8 @@ mod tests {
         assert_eq!(named(&used(131, 41, serves), 0), of("a.service", 7, 31));
         let loops = &[("a.service", 1), (MANAGER, 30)];
         assert_eq!(named(&used(131, 41, loops), 0), of(MANAGER, 30, 31));
-        let notifies = &[("a.service", 2), (MANAGER, 6)];
-        assert_eq!(named(&used(110, 20, notifies), 51), of("a.service", 1, 10));
+        let notifies = &[("a.service", 2), (MANAGER, 14)];
+        assert_eq!(named(&used(125, 35, notifies), 51), of("a.service", 1, 25));
     }
 
     #[test]

@@ -36,7 +36,6 @@ pub(crate) const SERVE: Requirement = Requirement {
     snapshot: "serve",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
-        let later = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
         let view = View::of(&[SUBJECT.service()])
             .jobs()
             .main_exits()
@@ -45,8 +44,7 @@ pub(crate) const SERVE: Requirement = Requirement {
         let shown = shown::start_type(&timeline)
             + &view.until("deactivating").render(&timeline)
             + &shown::listeners(&timeline)
-            + &shown::response(&timeline, scenarios::FIRST)
-            + &shown::response(&later, scenarios::LATER);
+            + &shown::response(&timeline, scenarios::FIRST);
         let rules: &[&[_]] = &[
             unit_file::RULES,
             &[readiness::ready_never_sent],
@@ -57,10 +55,6 @@ pub(crate) const SERVE: Requirement = Requirement {
         observed.diagnosis = observed.diagnosis.or_else(|| {
             serving::other_answer(&case, scenarios::FIRST, shown::GREETING)
                 .or_else(|| serving::other_type(&case, TYPE))
-                .or_else(|| diagnose(&SUBJECT.case(&later), serving::NOT_SERVING))
-                .or_else(|| {
-                    serving::other_answer(&SUBJECT.case(&later), scenarios::LATER, shown::GREETING)
-                })
         });
         Ok(observed)
     },
@@ -120,6 +114,8 @@ pub(crate) const STOP: Requirement = Requirement {
                 .or_else(|| diagnose(&case, serving::STOP))
                 .or_else(|| stopping::new_connection_taken(&case, scenarios::NEW))
                 .or_else(|| serving::other_stop_timeout(&case, 2 * LONGEST_DRAIN))
+                // It has to run until then.
+                .or_else(|| diagnose(&SUBJECT.case(&patient), serving::NOT_SERVING))
                 .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
         });
         Ok(observed)
@@ -146,14 +142,22 @@ pub(crate) const NO_ERRORS: Requirement = Requirement {
     snapshot: "no-errors",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
+        let later = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
         // A service that does not even serve logs no errors either.
-        let shown =
-            shown::response(&timeline, scenarios::FIRST) + &shown::errors_until_stop(&timeline);
+        let shown = shown::response(&timeline, scenarios::FIRST)
+            + &shown::response(&later, scenarios::LATER)
+            + &shown::errors_until_stop(&timeline);
         let rules: &[&[_]] = &[
             unit_file::RULES,
             &[serving::error_while_well],
             serving::NOT_SERVING,
         ];
-        Ok(SUBJECT.observed(&timeline, shown, rules))
+        let mut observed = SUBJECT.observed(&timeline, shown, rules);
+        let case = SUBJECT.case(&later);
+        observed.diagnosis = observed.diagnosis.or_else(|| {
+            diagnose(&case, serving::NOT_SERVING)
+                .or_else(|| serving::other_answer(&case, scenarios::LATER, shown::GREETING))
+        });
+        Ok(observed)
     },
 };

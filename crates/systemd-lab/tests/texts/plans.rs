@@ -44,3 +44,32 @@ fn a_place_that_is_not_in_the_guest() {
     assert_snapshot!("relative_place", at("usr/bin/my"));
     assert!(at("/usr/../my").starts_with("\"/usr/../my\" is no place"));
 }
+
+#[test]
+fn what_a_guest_cannot_be_given() {
+    let unit = b"[Service]\nExecStart=/usr/bin/true\n";
+    assert_eq!(
+        refused(unit, |it| it.directory("/srv/my", "root", 0o10000)),
+        "10000 is not a mode for /srv/my; expected an octal number such as 0750"
+    );
+    assert_eq!(
+        refused(unit, |it| it.variable("my.service", "1X", "v")),
+        "\"1X\" is not the name of a variable; take letters, digits and _, and no digit first"
+    );
+    assert_eq!(
+        refused(unit, |it| it.variable("other.service", "X", "v")),
+        "the variable X is for other.service, and no such unit is among the files; there are: my.service"
+    );
+}
+
+#[test]
+fn a_probe_that_does_not_wait() {
+    let unit = b"[Service]\nExecStart=/usr/bin/true\n";
+    let said = refused(unit, |experiment| {
+        experiment.probe(Probe::get("http://127.0.0.1:8080/").timeout(Duration::ZERO))
+    });
+    assert_eq!(
+        said,
+        "a probe's timeout must be longer than nothing; take 10ms or more"
+    );
+}
