@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use systemd_lab::check::Observed;
-use systemd_lab::findings::{self, Rule};
+use systemd_lab::findings::{self, Finding, Rule};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Timeline};
 
@@ -28,34 +28,36 @@ pub(crate) fn remember(scenario: &Scenario, files: &[GuestFile], timeline: &Arc<
         .push(run);
 }
 
-/// What was seen, with an explanation if the run that was looked at has one and no rule gave any. If the run ended early, that
+/// Why something else was seen than was expected: what a rule said, or else what the run shows. If the run ended early, that
 /// explains everything else; `ended` is what the stage itself says of a machine that ended, if it does.
-pub(crate) fn explained(
-    mut observed: Observed,
-    ended: impl FnOnce() -> Option<String>,
-) -> Observed {
+pub(crate) fn of(observed: &Observed, ended: impl FnOnce() -> Option<String>) -> Option<String> {
+    let by_rule = observed.diagnosis.clone();
     let runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
     let name = observed.scenario.as_deref();
     let run = runs
         .iter()
         .find(|run| Some(run.scenario.name.as_str()) == name);
     let Some(run) = run else {
-        return observed;
+        return by_rule;
     };
     let found = findings::of_run(&run.timeline, &run.scenario, &run.files);
-    let early = found.iter().find_map(|finding| match finding.rule {
-        Rule::MachineEnded { .. } => Some((true, finding)),
-        Rule::ProcessorBusy { cut_us, .. } => cut_us.map(|_| (false, finding)),
-        _ => None,
-    });
-    observed.diagnosis = match early {
-        Some((true, finding)) => ended().or_else(|| Some(finding.what())),
-        Some((false, finding)) => Some(finding.what()),
-        None => observed
-            .diagnosis
-            .or_else(|| found.first().map(findings::Finding::what)),
+    let is_early = |finding: &&Finding| {
+        matches!(
+            finding.rule,
+            Rule::MachineEnded { .. }
+                | Rule::ProcessorBusy {
+                    cut_us: Some(_),
+                    ..
+                }
+        )
     };
-    observed
+    match found.iter().find(is_early) {
+        Some(finding) if matches!(finding.rule, Rule::MachineEnded { .. }) => {
+            ended().or_else(|| Some(finding.what()))
+        }
+        Some(finding) => Some(finding.what()),
+        None => by_rule.or_else(|| found.first().map(Finding::what)),
+    }
 }
 
 #[cfg(test)]
@@ -94,7 +96,7 @@ mod tests {
         };
         run("all is well", Vec::new());
         run("b fails", vec![failed]);
-        let explained = |name, diagnosis| explained(observed(name, diagnosis), || None).diagnosis;
+        let explained = |name, diagnosis| of(&observed(name, diagnosis), || None);
         let said = explained("b fails", None).expect("the run shows it");
         assert!(said.starts_with("a.service was never started"), "{said}");
         assert_eq!(explained("b fails", Some("rule")).as_deref(), Some("rule"));

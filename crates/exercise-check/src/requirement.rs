@@ -54,8 +54,6 @@ pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement
         };
         ended.ok_or(error)
     });
-    let of_stage = || subject.ended_the_machine().and_then(|it| it.diagnosis);
-    let seen = seen.map(|seen| explanation::explained(seen, of_stage));
     let requirement = check::Requirement {
         number,
         of: of as u32,
@@ -67,7 +65,9 @@ pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement
         )],
         next: subject.next(number),
     };
-    requirement.judge(seen.as_ref().map_err(|error| error.as_ref()));
+    let of_stage = || subject.ended_the_machine().and_then(|it| it.diagnosis);
+    let seen = seen.as_ref().map_err(AsRef::as_ref).cloned();
+    requirement.judge(seen, |seen| explanation::of(seen, of_stage));
 }
 
 fn number_of(test: &str) -> u32 {

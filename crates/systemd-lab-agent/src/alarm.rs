@@ -4,14 +4,12 @@
 //! But the kernel's trace of its scheduler (`sched:sched_switch`) says when journald goes to sleep, and then it has written
 //! all that it was sent. Every run of journald is traced, so this is for scenarios that wait for an event alone.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
-use rustix::fs::OFlags;
+use crate::trace;
 
 /// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
 const INSTANCE: &str = "instances/lab-journald";
@@ -34,24 +32,14 @@ impl Alarm {
     ///
     /// When the kernel has no such trace point.
     pub fn set(tracefs: &Path) -> anyhow::Result<Alarm> {
-        let instance = tracefs.join(INSTANCE);
-        fs::create_dir_all(&instance).context("cannot make a buffer for the trace of journald")?;
-        for (name, value) in [
+        let settings = [
             ("buffer_size_kb", BUFFER_KB),
-            // The first line already wakes who waits for it.
+            // The first line already wakes the agent, which waits for it.
             ("buffer_percent", "0"),
             ("events/sched/sched_switch/filter", FILTER),
             ("events/sched/sched_switch/enable", "1"),
-        ] {
-            fs::write(instance.join(name), value)
-                .with_context(|| format!("cannot write {value:?} to {name} of the trace"))?;
-        }
-        let pipe = OpenOptions::new()
-            .read(true)
-            // There is no end of file: without more to read it would wait.
-            .custom_flags(OFlags::NONBLOCK.bits() as i32)
-            .open(instance.join("trace_pipe"))
-            .context("cannot open the trace of journald")?;
+        ];
+        let pipe = trace::open(&tracefs.join(INSTANCE), "journald", &settings)?;
         Ok(Alarm { pipe })
     }
 

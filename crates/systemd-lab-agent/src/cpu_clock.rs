@@ -61,7 +61,7 @@ impl CpuClock {
     ///
     /// # Errors
     ///
-    /// When there is no such group, or the kernel was built without the clock.
+    /// When the group does not exist, or the kernel was built without the clock.
     #[expect(
         unsafe_code,
         reason = "there is no safe perf_event_open, and mmap hands out a pointer"

@@ -39,6 +39,7 @@ pub mod schedule;
 pub mod sockets;
 pub mod systemd;
 pub mod termination;
+pub mod trace;
 
 /// Makes the program end at once: the rehearsal runs it as a service, see [`prepare`].
 pub const REHEARSE: &str = "--rehearse";

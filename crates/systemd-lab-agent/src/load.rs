@@ -31,7 +31,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 const MOST_PERCENT: u64 = 51;
 
 /// For how long the processor has to be busy: MariaDB computes for 20 s when it starts, in a guest whose processor is as slow as
-/// this one. It takes a host some 15 s.
+/// this one. It takes a quiet host about 15 s.
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// The same if most of it was computed by systemd and journald: no service that starts keeps these busy for so long, but one that

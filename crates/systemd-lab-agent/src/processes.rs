@@ -5,13 +5,11 @@
 //! thread was. The trace has a buffer of its own, and is read only when somebody asks: a fork wakes nobody.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use anyhow::Context;
-use rustix::fs::OFlags;
+use crate::trace;
 
 /// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
 const INSTANCE: &str = "instances/lab-forks";
@@ -53,21 +51,11 @@ impl Processes {
     ///
     /// When the kernel has no such trace point.
     pub fn trace(tracefs: &Path) -> anyhow::Result<Processes> {
-        let instance = tracefs.join(INSTANCE);
-        fs::create_dir_all(&instance).context("cannot make a buffer for the trace of forks")?;
-        for (name, value) in [
+        let settings = [
             ("buffer_size_kb", BUFFER_KB),
             ("events/sched/sched_process_fork/enable", "1"),
-        ] {
-            fs::write(instance.join(name), value)
-                .with_context(|| format!("cannot write {value:?} to {name} of the trace"))?;
-        }
-        let trace = OpenOptions::new()
-            .read(true)
-            // There is no end of file: without more to read it would wait.
-            .custom_flags(OFlags::NONBLOCK.bits() as i32)
-            .open(instance.join("trace_pipe"))
-            .context("cannot open the trace of forks")?;
+        ];
+        let trace = trace::open(&tracefs.join(INSTANCE), "forks", &settings)?;
         Ok(Processes {
             trace: Some(trace),
             ..Processes::untraced()

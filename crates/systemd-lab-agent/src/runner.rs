@@ -30,7 +30,7 @@ use crate::termination::{Terminated, Termination};
 /// How long to wait in one go for something that has a deadline of its own.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 
-/// If the processor is busy without a pause, a scenario goes on for this much longer: it takes a host some 30 s, and what ends
+/// If the processor is busy without a pause, a scenario goes on for this much longer: it takes a quiet host about 30 s, and what ends
 /// by itself has its time. A scenario that would go on for longer ends at once.
 const LONGEST_BUSY_REST: Duration = Duration::from_secs(60);
 

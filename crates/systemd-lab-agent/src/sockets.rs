@@ -2,19 +2,18 @@
 //! (`sock:inet_sock_set_state`): exact, where looking now and then would miss the instant.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
-use rustix::fs::OFlags;
 use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::processes::Processes;
+use crate::trace;
 
 /// Only these changes are traced: to TCP_LISTEN (10), and from there to TCP_CLOSE (7). A connection
 /// that a listener accepts goes from TCP_LISTEN to TCP_SYN_RECV: its socket is a copy.
@@ -39,22 +38,14 @@ impl SocketTrace {
     ///
     /// When the kernel has no such trace point.
     pub fn start(tracefs: &Path) -> anyhow::Result<SocketTrace> {
-        let set = |name: &str, value: &str| {
-            fs::write(tracefs.join(name), value).with_context(|| {
-                format!("cannot write {value:?} to {name} of the kernel's tracing")
-            })
-        };
-        set("trace_clock", "mono")?;
-        // The first line already wakes who waits for it, not only half a buffer of them.
-        set("buffer_percent", "0")?;
-        set("events/sock/inet_sock_set_state/filter", FILTER)?;
-        set("events/sock/inet_sock_set_state/enable", "1")?;
-        let pipe = OpenOptions::new()
-            .read(true)
-            // There is no end of file: without more to read it would wait.
-            .custom_flags(OFlags::NONBLOCK.bits() as i32)
-            .open(tracefs.join("trace_pipe"))
-            .context("cannot open trace_pipe")?;
+        let settings = [
+            ("trace_clock", "mono"),
+            // The first line already wakes the agent, which waits for it, not only half a buffer of them.
+            ("buffer_percent", "0"),
+            ("events/sock/inet_sock_set_state/filter", FILTER),
+            ("events/sock/inet_sock_set_state/enable", "1"),
+        ];
+        let pipe = trace::open(tracefs, "sockets", &settings)?;
         Ok(SocketTrace {
             pipe,
             owners: HashMap::new(),

@@ -20,8 +20,8 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const PEER: &str = "org.freedesktop.DBus.Peer";
 
-/// How long a call may take. systemd answers within milliseconds, unless it has no time for that: whoever notifies it without a
-/// pause comes first. sd-bus waits as long (`BUS_DEFAULT_TIMEOUT`), so `systemctl` gives up then, too.
+/// How long a call may take. systemd answers within milliseconds, unless it has no time for that: notifications come
+/// first, and a service may send them without a pause. sd-bus waits as long (`BUS_DEFAULT_TIMEOUT`), so `systemctl` gives up then, too.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
 
 /// systemd's mode for a job that replaces a conflicting one: the default of `systemctl`.

@@ -103,17 +103,29 @@ impl Requirement {
         self.verdict(observed, passed)
     }
 
-    /// Compares with the snapshot and fails the test that calls it when the requirement is not met.
+    /// Compares with the snapshot and fails the test that calls it when the requirement is not met. Only then, `explain` says why:
+    /// it may take its time.
     ///
     /// # Panics
     ///
     /// Unwinds, without a message of its own, after printing the report.
-    pub fn judge(&self, observed: Result<&Observed, &LabError>) {
+    pub fn judge(
+        &self,
+        observed: Result<Observed, &LabError>,
+        explain: impl FnOnce(&Observed) -> Option<String>,
+    ) {
         // A snapshot that holds is not written again, whatever insta was asked to do: the times in it stay as they were.
-        let passed = observed.is_ok_and(|observed| {
+        let passed = observed.as_ref().is_ok_and(|observed| {
             self.is_as_expected(observed) || self.matches_snapshot(&self.canonical(observed))
         });
-        let verdict = self.verdict(observed, passed);
+        let observed = observed.map(|observed| Observed {
+            diagnosis: match passed {
+                true => None,
+                false => explain(&observed),
+            },
+            ..observed
+        });
+        let verdict = self.verdict(observed.as_ref().map_err(|error| *error), passed);
         report::append(&Record::Verdict(verdict.clone()));
         if !passed {
             println!("\n{}{}", verdict.report, self.what_next(verdict.outcome));

@@ -190,16 +190,23 @@ impl Timeline {
         unit: &str,
         assignment: &str,
     ) -> Option<(&'a Event, &'a str)> {
-        self.events
-            .iter()
-            .filter(|event| event.is_about(unit))
-            .find_map(|event| match &event.kind {
-                EventKind::Notified { assignments, .. } => {
-                    let found = assignments.iter().find(|one| one.starts_with(assignment))?;
-                    Some((event, found.as_str()))
-                }
-                _ => None,
-            })
+        self.notifications(unit, assignment).next()
+    }
+
+    /// All notifications of the unit with an assignment that begins like this, and that assignment, in order.
+    pub fn notifications<'a>(
+        &'a self,
+        unit: &str,
+        assignment: &str,
+    ) -> impl Iterator<Item = (&'a Event, &'a str)> {
+        let of_unit = self.events.iter().filter(move |event| event.is_about(unit));
+        of_unit.filter_map(move |event| match &event.kind {
+            EventKind::Notified { assignments, .. } => {
+                let found = assignments.iter().find(|one| one.starts_with(assignment))?;
+                Some((event, found.as_str()))
+            }
+            _ => None,
+        })
     }
 
     /// When something began to listen on this address, e.g. `127.0.0.1:7878`.

@@ -124,7 +124,7 @@ pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
         .wait_for(listening(), LISTENING_DEADLINE)
         .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
         .sleep(READING)
-        // Whoever opens a FIFO for reading waits for somebody to write.
+        // A process that opens a FIFO for reading waits for a writer.
         .run(&["/usr/bin/mkfifo", CONFIGURATION], COMMAND_DEADLINE)
         .reload(service)
         .sleep(READING)
@@ -148,7 +148,7 @@ pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![])
 });
 
-/// Lets whoever waits for the FIFO read the configuration, and removes it. Opened for both, it waits for nobody.
+/// Lets the process that waits for the FIFO read the configuration, and removes it. Opened for both, it waits for nobody.
 const FEED: &str = "exec 3<>$1 && echo 'greeting = Hello again!' >&3 && rm $1";
 
 /// A stop in the warm-up, Ctrl-C in the warm-up, and a start while the port is taken.

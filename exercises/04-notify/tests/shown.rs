@@ -11,7 +11,7 @@ use systemd_lab::{Timeline, describe};
 use crate::SUBJECT;
 use crate::scenarios::{AT_CTRL_C, BY_HAND_FIRST, BY_HAND_UNIT, LATER, NEW};
 
-/// Nothing is in flight in the warm-up: whoever is stopped then ends at once.
+/// Nothing is in flight in the warm-up: a service that is stopped then ends at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// `CLOCK_MONOTONIC` is read a moment before the notification is sent, and after systemd asked for the reload. Stamps of events are
@@ -48,16 +48,10 @@ pub(crate) fn statuses(timeline: &Timeline) -> String {
 
 /// What `STATUS=` said at such a time, where it said something.
 fn status_texts(timeline: &Timeline, from_us: u64, to_us: u64) -> Vec<&str> {
-    let service = timeline.of(SUBJECT.service());
-    let assignments = service
-        .filter(|event| (from_us..to_us).contains(&event.at_us))
-        .filter_map(|event| match &event.kind {
-            EventKind::Notified { assignments, .. } => Some(assignments),
-            _ => None,
-        });
-    let texts = assignments
-        .flatten()
-        .filter_map(|one| one.strip_prefix("STATUS="));
+    let within = timeline
+        .notifications(SUBJECT.service(), "STATUS=")
+        .filter(|(event, _)| (from_us..to_us).contains(&event.at_us));
+    let texts = within.filter_map(|(_, one)| one.strip_prefix("STATUS="));
     texts.filter(|text| !text.trim().is_empty()).collect()
 }
 

@@ -13,7 +13,7 @@
 //!    err, then at once `WATCHDOG=trigger` (systemd kills the service as soon as it reads that), and no further
 //!    `WATCHDOG=1`. So a deadlock (`GET /fault/deadlock`) is noticed within 10 s, and the service runs again within 40 s.
 //! 3. The same when the executor is blocked (`GET /fault/block`), but then nobody can say why. The runtime keeps its one
-//!    thread (`current_thread`): with more of them, one that is blocked is no hang.
+//!    thread (`current_thread`): with more of them, one that is blocked is not a hang.
 //! 4. The same when the process is stopped (SIGSTOP).
 //! 5. The same, with the reason, when the database takes connections and no longer answers, or is gone (`GET /` is then
 //!    answered with 503), if that is over by the next start.

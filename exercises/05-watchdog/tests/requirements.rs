@@ -124,13 +124,13 @@ pub(crate) const BLOCKED: Requirement = Requirement {
         );
         if has_several {
             observed.diagnosis = Some(format!(
-                "the runtime has {threads} threads (TOKIO_WORKER_THREADS= in this run asks for so many): one of several that is blocked is no hang, and may go unnoticed; current_thread has one"
+                "the runtime has {threads} threads (TOKIO_WORKER_THREADS= in this run asks for so many): one of several that is blocked is not a hang, and may go unnoticed; current_thread has one"
             ));
         } else if let Some(ResponseOutcome::Answered { status, .. }) =
             timeline.response(DURING_FAULT)
         {
             observed.diagnosis = Some(format!(
-                "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is no hang"
+                "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is not a hang"
             ));
         }
         Ok(observed)

@@ -227,7 +227,7 @@ enum Address {
     Removed,
 }
 
-/// Closes the front door, or opens it again: the service listens, and whoever connects is told at once that there is no way.
+/// Closes the front door, or opens it again: the service listens, and a client that connects is told at once that there is no way.
 fn address(change: Address) -> Step {
     let change = match change {
         Address::Added => "add",

@@ -123,7 +123,7 @@ impl<'a> Case<'a> {
     /// How long the first start took before the service itself was started, and what took it, if that is worth a word:
     /// `ExecStartPre=`.
     fn time_before_start(&self) -> Option<(Duration, String)> {
-        /// Starting a program takes some tens of milliseconds.
+        /// Starting a program takes tens of milliseconds.
         const WORTH_A_WORD: Duration = Duration::from_secs(1);
         let begin = self.entered("start-pre")?;
         let mut later = self

@@ -94,7 +94,7 @@ pub fn listener_closed(case: &Case) -> Option<String> {
         Some(time) => format!("for {}", spoken(time)),
     };
     Some(format!(
-        "the listener on {} was closed during the reload, {how_long}: whoever connects then is refused. Keep it, and change what it answers",
+        "the listener on {} was closed during the reload, {how_long}: a client that connects then is refused. Keep it, and change what it answers",
         case.address
     ))
 }

@@ -44,7 +44,7 @@ pub fn refused(case: &Case) -> Option<String> {
     Some(format!("systemd refuses {}: {reason}", case.unit))
 }
 
-/// Whether systemd refused to send a signal: the unit had ended. That is no fault of its file.
+/// Whether systemd refused to send a signal: the unit had ended. Its file is not at fault.
 fn is_of_a_signal(message: &str) -> bool {
     [
         "No main process to kill",

@@ -26,7 +26,7 @@ const BEFORE: [&str; 2] = ["ExecCondition", "ExecStartPre"];
 /// What may stand before a command: systemd.service(5), "Command lines".
 const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
 
-/// With `-`, a command that cannot be run is no failure.
+/// With `-`, a command that cannot be run is not a failure.
 const MAY_FAIL: char = '-';
 
 /// Settings by which a unit sees other files than the guest has: systemd.exec(5).

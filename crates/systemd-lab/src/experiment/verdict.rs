@@ -58,7 +58,7 @@ impl Requirement {
             }
             (Wanted::Recovery(..), of) => {
                 if experiment.faults.is_empty() {
-                    return refuse("there is no fault; add one, e.g. --at 10s kill".to_owned());
+                    return refuse("the plan has no fault; add one, e.g. --at 10s kill".to_owned());
                 }
                 let hit = |name: &String| experiment.faults.iter().any(|it| it.unit == *name);
                 match of.as_ref().filter(|it| !probes.contains(it) && !hit(it)) {

@@ -85,7 +85,7 @@ After=multi-user.target
 AllowIsolate=yes
 ";
 
-/// What the guest's console shows when its agent has ended: somebody killed it.
+/// What the guest's console shows when its agent has ended: a process killed it.
 pub(crate) const AGENT_ENDED: &str = "the agent of the lab has ended";
 
 /// Without its agent the guest is of no use: powering off ends QEMU, and the host need not wait. The OOM killer must take the

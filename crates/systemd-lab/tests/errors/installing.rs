@@ -42,7 +42,7 @@ fn answer_of_suite(suite: &str, mmdebstrap: &str, order: &str) -> (String, TempD
 #[test]
 fn apt_get_fails_on_the_host() {
     let apt_get = "case $* in *install*) echo Reading package lists...; echo 'E: no luck today' >&2; exit 100;; esac";
-    // For whoever is not root: `sudo -n true`, then `sudo -n VARIABLE=VALUE apt-get ...`.
+    // For a user who is not root: `sudo -n true`, then `sudo -n VARIABLE=VALUE apt-get ...`.
     let sudo = "shift; [ \"$1\" = true ] && exit 0; shift; exec \"$@\"";
     let path = scripts(&[("apt-get", apt_get), ("sudo", sudo)]);
     let cache = cache_with_image();
@@ -65,7 +65,7 @@ fn packages_that_exclude_each_other() {
         echo 'E: Unable to correct problems, you have held broken packages.' >&2; exit 100";
     let (text, _) = answer_with(script, "open-with one two");
     assert_text("package_conflict", &text, &[]);
-    // Without a package of the caller's own, it is no fault of theirs.
+    // Without a package of the caller's own, the caller is not at fault.
     let (text, _) = answer_with(script, "open");
     assert!(
         text.starts_with("building the guest image failed"),

@@ -124,7 +124,7 @@ fn what_is_not_measured_cannot_be_required() {
         error.expect_err(text).to_string()
     };
     assert!(refused("availability of page >= 99%").contains(&format!("connect {ADDRESS}")));
-    assert!(refused("recovery <= 5s").contains("there is no fault"));
+    assert!(refused("recovery <= 5s").contains("the plan has no fault"));
     assert!(refused("restarts of other.service <= 5").contains("t.service"));
     assert!(refused("other.service did not fail").contains("t.service"));
 }
@@ -221,7 +221,7 @@ Unknown=1
 fn what_the_guest_cannot_be_given_is_an_error() {
     let (experiment, _folder) = experiment(&server());
     let experiment = experiment.directory("/var/lib/my", "nobody-of-that-name", 0o755);
-    let error = experiment.run(lab()).expect_err("there is no such user");
+    let error = experiment.run(lab()).expect_err("the user does not exist");
     assert_eq!(
         error.to_string(),
         "the guest cannot be given the directory /var/lib/my: the guest has no user nobody-of-that-name"

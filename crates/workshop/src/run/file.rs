@@ -49,7 +49,7 @@ for = \"1h\"
 suite = \"oldstable\"
 ";
         let plan = parsed(text).expect("it is right").below(Path::new("a"));
-        // There is no such file: it may be a package's.
+        // The file does not exist: it may be a package's.
         let units = ["my.service", "a/units/db.service"];
         assert_eq!(plan.unit, units.map(PathBuf::from));
         assert_eq!(plan.file, ["a/target/my:/usr/bin/my"]);

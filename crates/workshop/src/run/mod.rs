@@ -123,9 +123,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         verdicts: experiment.verdicts(&timeline),
     };
     if arguments.json {
-        println!("{}", result.json()?);
+        println!("{}", report::json(&result)?);
     } else if !writes_to_standard_output(arguments) {
-        anstream::print!("{}", result.text(arguments.logs, arguments.full));
+        anstream::print!("{}", report::text(&result, arguments.logs, arguments.full));
     }
     if let Some(file) = &arguments.svg {
         write(file, &experiment.picture(&timeline).render(&timeline))?;

@@ -108,7 +108,7 @@ fn has_template(options: &Options, name: &str) -> bool {
 pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
     let (first, others) = options.unit.split_first().ok_or_else(|| {
         WrongUsage(
-            "there is no unit to start; name a unit file with --unit, or a plan that has one with --plan"
+            "nothing to start; name a unit file with --unit, or a plan that has one with --plan"
                 .to_owned(),
         )
     })?;

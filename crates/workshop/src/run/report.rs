@@ -27,19 +27,8 @@ pub(super) struct Run<'a> {
     pub verdicts: Vec<Verdict>,
 }
 
-impl Run<'_> {
-    /// One JSON document.
-    pub(super) fn json(&self) -> anyhow::Result<String> {
-        json(self)
-    }
-
-    /// Plan, timeline, findings, summary, requirements.
-    pub(super) fn text(&self, logs: bool, full: bool) -> String {
-        text(self, logs, full)
-    }
-}
-
-fn json(run: &Run<'_>) -> anyhow::Result<String> {
+/// One JSON document.
+pub(super) fn json(run: &Run<'_>) -> anyhow::Result<String> {
     let Run {
         experiment,
         guest,
@@ -81,14 +70,9 @@ fn json(run: &Run<'_>) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&document)?)
 }
 
-fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
-    let Run {
-        experiment,
-        guest,
-        timeline,
-        summary,
-        verdicts,
-    } = run;
+/// Plan, timeline, findings, summary, requirements.
+pub(super) fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
+    let (experiment, summary) = (run.experiment, &run.summary);
     let plan = experiment.plan();
     let plan = plan.lines().map(|line| line.trim_start_matches("# "));
     let mut text = String::new();
@@ -98,15 +82,15 @@ fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
             _ => format!("  {line}\n"),
         };
     }
-    if **guest != Guest::default() {
-        text += &format!("  {}\n", described(guest));
+    if *run.guest != Guest::default() {
+        text += &format!("  {}\n", described(run.guest));
     }
     text.push('\n');
-    text += &told(experiment, timeline, logs, full);
+    text += &told(experiment, run.timeline, logs, full);
     text.push('\n');
-    text += &found(&experiment.findings(timeline));
+    text += &found(&experiment.findings(run.timeline));
     text += &summarized(experiment, summary);
-    text + &required(verdicts)
+    text + &required(&run.verdicts)
 }
 
 /// What is required, what was measured, and whether that holds.

@@ -83,7 +83,7 @@ fn a_file_that_is_not_text_is_damaged() {
 
 /// `hint` looks where one is before it changes anything; a command that only changes something keeps the file as well.
 #[test]
-fn whoever_writes_keeps_a_damaged_file() {
+fn a_command_that_writes_keeps_a_damaged_file() {
     let workshop = resettable();
     let damaged = "[01]\nhints = many\n";
     workshop.write("progress.toml", damaged);

@@ -1,6 +1,6 @@
 //! Stage 01, solved without hyper: threads and blocking sockets. Only signals use tokio, on a runtime of their own.
 //!
-//! Whoever has not sent a whole request 5 s after the stop began is given up; exit code 2 for a port that is taken.
+//! A client that has not sent a whole request 5 s after the stop began is disconnected; exit code 2 for a port that is taken.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -29,7 +29,7 @@ const MOUNTING: [&str; 10] = [
 /// How systemd begins its line about why; the one about the step says less.
 const STEP: &str = "Failed at step ";
 
-/// What a shell, and env, end with when there is no such command, and how they say so.
+/// What a shell, and env, end with when a command does not exist, and how they say so.
 const NO_COMMAND: i32 = 127;
 const NOT_FOUND: [&str; 2] = ["not found", "No such file or directory"];
 
@@ -242,7 +242,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &[setting, timeout], vec![at])
     }
 
-    /// POSIX, "Exit Status for Commands": a shell and env end with 127 when there is no such command, and say which.
+    /// POSIX, "Exit Status for Commands": a shell and env end with 127 when a command does not exist, and say which.
     pub(super) fn command_not_found(&self) -> Option<Finding> {
         let mut said = None;
         let (at, setting) = self.events().find_map(|event| {

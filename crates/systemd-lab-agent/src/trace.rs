@@ -1,0 +1,29 @@
+//! The kernel's traces: how each is turned on, and the pipe that it is read from (kernel documentation, trace/ftrace).
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::OFlags;
+
+/// Writes these settings into a directory of tracefs (an instance, which is made if it is not there), in this order, and opens its
+/// pipe. `what` is traced, for errors.
+///
+/// # Errors
+///
+/// When the kernel has no such setting.
+pub fn open(directory: &Path, what: &str, settings: &[(&str, &str)]) -> anyhow::Result<File> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make a buffer for the trace of {what}"))?;
+    for (name, value) in settings {
+        fs::write(directory.join(name), value)
+            .with_context(|| format!("cannot write {value:?} to {name} of the trace of {what}"))?;
+    }
+    OpenOptions::new()
+        .read(true)
+        // There is no end of file: without more to read it would wait.
+        .custom_flags(OFlags::NONBLOCK.bits() as i32)
+        .open(directory.join("trace_pipe"))
+        .with_context(|| format!("cannot open the trace of {what}"))
+}
