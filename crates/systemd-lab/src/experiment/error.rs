@@ -176,7 +176,7 @@ pub enum PlanError {
     NotPackaged {
         /// The unit.
         unit: String,
-        /// Services that can be started in it.
+        /// Services of its packages that can be started.
         known: Vec<String>,
     },
     /// A service without anything to start.

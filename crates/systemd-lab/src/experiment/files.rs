@@ -7,6 +7,7 @@ use std::path::Path;
 use super::{PlanError, is_unit_name, template_of, unit_file};
 use crate::elf;
 use crate::guest_file::GuestFile;
+use crate::image;
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [
@@ -148,7 +149,9 @@ pub(super) fn check_packaged(
         {
             continue;
         }
-        let can_be_started = |name: &&&str| name.ends_with(".service") && !name.contains("@.");
+        let can_be_started = |name: &&&str| {
+            name.ends_with(".service") && !name.contains("@.") && !image::is_systemds_own(name)
+        };
         let known = brought.iter().filter(can_be_started);
         return Err(PlanError::NotPackaged {
             unit: unit.clone(),
@@ -236,6 +239,7 @@ mod tests {
         let paths = [
             "usr/lib/systemd/system/ssh.service",
             "usr/lib/systemd/system/sshd@.service",
+            "usr/lib/systemd/system/systemd-reboot.service",
             "usr/lib/systemd/system/multi-user.target.wants/other.service",
             "usr/share/nginx.service",
         ];

@@ -232,13 +232,17 @@ pub(crate) fn keep(path: &str) -> bool {
     }
 }
 
+/// Whether a unit of this name is in every guest because systemd needs it there.
+pub(crate) fn is_systemds_own(unit: &str) -> bool {
+    KEPT_UNITS.iter().any(|start| unit.starts_with(start))
+}
+
 /// `path` lies in `/usr/lib/systemd/system`.
 fn keep_unit(path: &str) -> bool {
     if let Some((_, wanted)) = path.split_once(".wants/") {
         return WANTED_AT_BOOT.contains(&wanted);
     }
-    KEPT_UNITS.iter().any(|start| path.starts_with(start))
-        || KEPT_KINDS.iter().any(|kind| path.contains(kind))
+    is_systemds_own(path) || KEPT_KINDS.iter().any(|kind| path.contains(kind))
 }
 
 /// What QEMU's serial port takes in a kernel that has its drivers as modules, in the order of their dependencies.

@@ -25,7 +25,7 @@ use crate::progress::Step;
 use added::Added;
 
 pub(crate) use added::not_set_up;
-pub(crate) use guest_files::{AGENT_ENDED, write_overlay};
+pub(crate) use guest_files::{AGENT_ENDED, is_systemds_own, write_overlay};
 
 /// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, what a person
 /// expects in a shell, and what unit files take for granted because Debian marks it `Essential: yes`.
