@@ -20,7 +20,8 @@ use systemd_lab::LabError;
 
 pub use requirement::{Look, Requirement, judge, plan};
 pub use subject::{
-    BINARY_VARIABLE, FILES_VARIABLE, Run, SOAK_VARIABLE, Seen, Subject, guest_files, is_soak, lab,
+    BINARY_VARIABLE, FILES_VARIABLE, Run, SOAK_VARIABLE, Seen, Subject, WRITE_VARIABLE,
+    guest_files, is_soak, lab,
 };
 
 /// Where every stage's service listens.

@@ -67,6 +67,13 @@ pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement
     };
     let of_stage = || subject.ended_the_machine().and_then(|it| it.diagnosis);
     let seen = seen.as_ref().map_err(AsRef::as_ref).cloned();
+    if let Ok(seen) = &seen
+        && subject.writes_snapshots()
+    {
+        requirement
+            .write(seen)
+            .unwrap_or_else(|error| panic!("cannot write {:?}: {error}", requirement.snapshot));
+    }
     requirement.judge(seen, |seen| explanation::of(seen, of_stage));
 }
 

@@ -25,6 +25,10 @@ pub const FILES_VARIABLE: &str = "EXERCISE_CHECK_FILES";
 /// Asks a check for its long form, if it has one: `cargo workshop verify --soak` sets it.
 pub const SOAK_VARIABLE: &str = "EXERCISE_CHECK_SOAK";
 
+/// Set to `1`, lets the check of a solution write what it sees as its snapshots: `cargo workshop verify --write-snapshots` sets
+/// it. The check of an exercise does not look at it.
+pub const WRITE_VARIABLE: &str = "EXERCISE_CHECK_WRITE";
+
 /// Ten virtual hours under load take a minute or two of wall time; a slow machine may take its time.
 const SOAK_DEADLINE: Duration = Duration::from_secs(900);
 
@@ -196,6 +200,15 @@ impl Subject {
             "solutions"
         };
         format!("{kind}/{}", self.folder)
+    }
+
+    /// Whether snapshots are to be written: only ever those of a solution, as it is.
+    pub(crate) fn writes_snapshots(&self) -> bool {
+        let is_set = |variable: &str| std::env::var_os(variable).is_some();
+        self.package != self.canonical
+            && is_set(WRITE_VARIABLE)
+            && !is_set(BINARY_VARIABLE)
+            && !is_set(FILES_VARIABLE)
     }
 
     pub(crate) fn canonical_name(&self) -> &str {

@@ -1,21 +1,22 @@
 //! Compares what happened with what should have happened, and tells a person about it.
 //!
-//! What should have happened is an insta snapshot, so that a maintainer works on it with insta's own tools. A person
-//! who is being checked never hears of those: a failure shows both timelines as a diff, the diagnosis, and what to
-//! type next.
+//! What should have happened is a snapshot in insta's format. It is compared here, not by insta: insta obeys variables of
+//! the environment (`INSTA_FORCE_PASS`, `INSTA_UPDATE`), and a verdict must not depend on those. A failure shows both timelines as
+//! a diff, the diagnosis, and what to type next.
 
 pub mod report;
 mod seen;
 
-use std::cell::Cell;
-use std::fs;
-use std::panic::{self, AssertUnwindSafe};
+use std::panic;
 use std::path::PathBuf;
-use std::sync::Once;
+use std::{fs, io};
 
 use crate::error::LabError;
 use report::Record;
 use serde::{Deserialize, Serialize};
+
+/// What stands above a snapshot's content: insta's header.
+const HEADER: &str = "---\nsource: crates/systemd-lab/src/check.rs\n---\n";
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +98,6 @@ pub struct Verdict {
 }
 
 impl Requirement {
-    /// Compares, without insta and without panicking.
-    pub fn compare(&self, observed: Result<&Observed, &LabError>) -> Verdict {
-        let passed = observed.is_ok_and(|observed| self.is_as_expected(observed));
-        self.verdict(observed, passed)
-    }
-
     /// Compares with the snapshot and fails the test that calls it when the requirement is not met. Only then, `explain` says why:
     /// it may take its time.
     ///
@@ -114,10 +109,31 @@ impl Requirement {
         observed: Result<Observed, &LabError>,
         explain: impl FnOnce(&Observed) -> Option<String>,
     ) {
-        // A snapshot that holds is not written again, whatever insta was asked to do: the times in it stay as they were.
-        let passed = observed.as_ref().is_ok_and(|observed| {
-            self.is_as_expected(observed) || self.matches_snapshot(&self.canonical(observed))
-        });
+        let verdict = self.verdict_of(observed, explain);
+        report::append(&Record::Verdict(verdict.clone()));
+        if verdict.outcome != Outcome::Passed {
+            println!("\n{}{}", verdict.report, self.what_next(verdict.outcome));
+            panic::resume_unwind(Box::new("requirement not met"));
+        }
+    }
+
+    fn verdict_of(
+        &self,
+        observed: Result<Observed, &LabError>,
+        explain: impl FnOnce(&Observed) -> Option<String>,
+    ) -> Verdict {
+        // Without a snapshot there is nothing to compare with, and that is not the service's doing.
+        let unreadable = match (&observed, self.expected()) {
+            (Ok(_), Err(error)) => Some(error),
+            _ => None,
+        };
+        let observed = match &unreadable {
+            Some(error) => Err(error),
+            None => observed,
+        };
+        let passed = observed
+            .as_ref()
+            .is_ok_and(|observed| self.is_as_expected(observed));
         let observed = observed.map(|observed| Observed {
             diagnosis: match passed {
                 true => None,
@@ -125,12 +141,7 @@ impl Requirement {
             },
             ..observed
         });
-        let verdict = self.verdict(observed.as_ref().map_err(|error| *error), passed);
-        report::append(&Record::Verdict(verdict.clone()));
-        if !passed {
-            println!("\n{}{}", verdict.report, self.what_next(verdict.outcome));
-            panic::resume_unwind(Box::new("requirement not met"));
-        }
+        self.verdict(observed.as_ref().map_err(|error| *error), passed)
     }
 
     fn verdict(&self, observed: Result<&Observed, &LabError>, passed: bool) -> Verdict {
@@ -164,6 +175,7 @@ impl Requirement {
     }
 
     fn not_yet(&self, observed: &Observed) -> String {
+        // It was read before.
         let expected = self.expected().unwrap_or_default();
         let actual = self.canonical(observed);
         let diff = self.own_names(&seen::diff(&expected, &actual));
@@ -189,26 +201,44 @@ impl Requirement {
         )
     }
 
-    fn is_as_expected(&self, observed: &Observed) -> bool {
-        self.expected()
-            .is_some_and(|expected| seen::is_as_expected(&expected, &self.canonical(observed)))
+    /// Writes what was seen as the snapshot, unless the snapshot holds: then the times in it stay as they were.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self, observed: &Observed) -> io::Result<()> {
+        if self.is_as_expected(observed) {
+            return Ok(());
+        }
+        let content = self.canonical(observed);
+        let file = self.snapshot_file();
+        fs::create_dir_all(&self.snapshot.0)?;
+        fs::write(file, format!("{HEADER}{}\n", content.trim_matches('\n')))
     }
 
-    fn matches_snapshot(&self, text: &str) -> bool {
+    fn is_as_expected(&self, observed: &Observed) -> bool {
+        self.expected()
+            .is_ok_and(|expected| seen::is_as_expected(&expected, &self.canonical(observed)))
+    }
+
+    fn snapshot_file(&self) -> PathBuf {
         let (directory, name) = &self.snapshot;
-        let mut settings = insta::Settings::clone_current();
-        settings.set_snapshot_path(directory);
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
-        quietly(|| settings.bind(|| insta::assert_snapshot!(name.as_str(), text)))
+        directory.join(format!("{name}.snap"))
     }
 
     /// The snapshot's content, without insta's header.
-    fn expected(&self) -> Option<String> {
-        let (directory, name) = &self.snapshot;
-        let file = fs::read_to_string(directory.join(format!("{name}.snap"))).ok()?;
-        let (_, content) = file.strip_prefix("---\n")?.split_once("\n---\n")?;
-        Some(content.trim_matches('\n').to_owned())
+    fn expected(&self) -> Result<String, LabError> {
+        let path = self.snapshot_file();
+        let unreadable = |why: String| LabError::NoSnapshot {
+            path: path.clone(),
+            why,
+        };
+        let file = fs::read_to_string(&path).map_err(|error| unreadable(error.to_string()))?;
+        let content = file
+            .strip_prefix("---\n")
+            .and_then(|rest| rest.split_once("\n---\n"));
+        let (_, content) = content.ok_or_else(|| unreadable("its header is gone".to_owned()))?;
+        Ok(content.trim_matches('\n').to_owned())
     }
 
     fn canonical(&self, observed: &Observed) -> String {
@@ -260,23 +290,73 @@ fn wrapped(text: &str) -> String {
     }
 }
 
-thread_local! {
-    static QUIET: Cell<bool> = const { Cell::new(false) };
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether `run` did not panic. A panic's message is not printed.
-fn quietly(run: impl FnOnce()) -> bool {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !QUIET.get() {
-                usual(info);
-            }
-        }));
-    });
-    QUIET.set(true);
-    let result = panic::catch_unwind(AssertUnwindSafe(run));
-    QUIET.set(false);
-    result.is_ok()
+    fn requirement(folder: &std::path::Path) -> Requirement {
+        Requirement {
+            number: 1,
+            of: 1,
+            title: "it runs".to_owned(),
+            snapshot: (folder.to_owned(), "runs".to_owned()),
+            names: vec![("exercise-01".to_owned(), "solution-01".to_owned())],
+            next: String::new(),
+        }
+    }
+
+    fn seen(shown: &str) -> Observed {
+        Observed {
+            shown: shown.to_owned(),
+            diagnosis: None,
+            witness: "systemd",
+            scenario: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_passes_afterwards() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let requirement = requirement(folder.path());
+        let outcome = |shown: &str| {
+            let verdict = requirement.verdict_of(Ok(seen(shown)), |_| None);
+            verdict.outcome
+        };
+        let runs = "solution-01.service  dead -> running\n";
+        requirement.write(&seen(runs)).expect("it can be written");
+        assert_eq!(outcome(runs), Outcome::Passed);
+        assert_eq!(outcome(&runs.replace("running", "failed")), Outcome::NotYet);
+        let file = fs::read_to_string(folder.path().join("runs.snap")).expect("it was written");
+        insta::assert_snapshot!(file, @r"
+        ---
+        source: crates/systemd-lab/src/check.rs
+        ---
+        exercise-01.service  dead -> running
+        ");
+    }
+
+    /// The exercise is not to blame for it, and nothing can be said of the service.
+    #[test]
+    fn without_a_snapshot_the_lab_is_broken() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let requirement = requirement(folder.path());
+        let verdict = || requirement.verdict_of(Ok(seen("anything")), |_| None);
+        let shown = |verdict: Verdict| {
+            let path = folder.path().display().to_string();
+            verdict.report.replace(&path, "FOLDER")
+        };
+        assert_eq!(verdict().outcome, Outcome::LabBroken);
+        insta::assert_snapshot!(shown(verdict()), @r"
+        LAB BROKEN (this is not your service's fault): requirement 1 of 1: it runs
+
+        cannot read FOLDER/runs.snap, which says what systemd should show: No such file or directory (os error 2); get it back with: git checkout -- FOLDER/runs.snap
+        ");
+        fs::write(folder.path().join("runs.snap"), "anything").expect("it can be written");
+        assert_eq!(verdict().outcome, Outcome::LabBroken);
+        insta::assert_snapshot!(shown(verdict()), @r"
+        LAB BROKEN (this is not your service's fault): requirement 1 of 1: it runs
+
+        cannot read FOLDER/runs.snap, which says what systemd should show: its header is gone; get it back with: git checkout -- FOLDER/runs.snap
+        ");
+    }
 }

@@ -56,6 +56,15 @@ pub enum LabError {
         output: String,
     },
 
+    /// What a requirement is compared with cannot be read.
+    #[error("cannot read {}, which says what systemd should show: {why}; get it back with: git checkout -- {}", path.display(), path.display())]
+    NoSnapshot {
+        /// The snapshot.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+
     /// No place for the cache.
     #[error(
         "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory of yours"

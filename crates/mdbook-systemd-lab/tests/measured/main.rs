@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use measured::{Measured, assert_all_kept, folder};
 use systemd_lab::check::Outcome;
 use systemd_lab::check::report::{self, Report};
@@ -86,13 +86,10 @@ fn check(builds: &Builds, source: Source) -> Report {
     command
         .current_dir(&folder)
         .env("CARGO_MANIFEST_DIR", &folder)
-        // Nothing is written beside the snapshots, and cargo is not asked where they are.
-        .env("INSTA_UPDATE", "no")
-        .env("INSTA_WORKSPACE_ROOT", repository())
-        .env_remove("INSTA_FORCE_PASS")
         .env_remove(BINARY_VARIABLE)
         .env_remove(FILES_VARIABLE)
         .env_remove(SOAK_VARIABLE)
+        .env_remove(WRITE_VARIABLE)
         .env(report::VARIABLE, collected.path());
     if whose == Whose::Starter {
         command.env(BINARY_VARIABLE, builds.starter(stage));

@@ -283,10 +283,10 @@ impl Finding {
             Rule::MachineEnded {
                 setting: Some(_), ..
             } => {
-                "nothing, if it is what you want; all other services of the machine end with it, and what fails again after the boot reboots it again"
+                "remove the setting if the machine should go on without the service: a reboot ends all other services too, and a service that fails again after the boot reboots the machine again"
             }
             Rule::MachineEnded { .. } => {
-                "nothing, if it is what you want; a service that only has to start again has Restart= for that"
+                "set Restart= if only the service should start again: a reboot ends all other services too"
             }
             Rule::ProcessorBusy { .. } => {
                 "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use systemd_lab::check::report::{self, Report};
 
 use crate::cargo::{self, BuildFailed, Executable};
@@ -51,7 +51,7 @@ pub(super) fn run(
     let collected = tempfile::NamedTempFile::new_in(&private).with_context(temporary)?;
     let mut output = tempfile::tempfile().with_context(temporary)?;
     let folder = workshop.root.join("exercises").join(exercise.folder());
-    let mut child = command(executable, &folder, &workshop.root, collected.path())
+    let mut child = command(executable, &folder, collected.path())
         .stdout(output.try_clone().with_context(temporary)?)
         .stderr(output.try_clone().with_context(temporary)?)
         .spawn()
@@ -82,21 +82,18 @@ pub(super) fn run(
 }
 
 /// The check's executable as cargo would run it, with a report.
-pub(crate) fn command(executable: &Path, folder: &Path, root: &Path, report: &Path) -> Command {
+pub(crate) fn command(executable: &Path, folder: &Path, report: &Path) -> Command {
     let mut command = Command::new(executable);
     command
         .current_dir(folder)
         .stdin(Stdio::null())
         .env("CARGO_MANIFEST_DIR", folder)
-        // Nothing is written beside the snapshots, and cargo is not asked where they are.
-        .env("INSTA_UPDATE", "no")
-        .env("INSTA_WORKSPACE_ROOT", root)
-        .env_remove("INSTA_FORCE_PASS")
         // Should the check itself panic, a backtrace tells an attendee nothing.
         .env("RUST_BACKTRACE", "0")
         .env_remove(BINARY_VARIABLE)
         .env_remove(FILES_VARIABLE)
         .env_remove(SOAK_VARIABLE)
+        .env_remove(WRITE_VARIABLE)
         .env(report::VARIABLE, report);
     command
 }

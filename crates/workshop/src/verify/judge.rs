@@ -4,11 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE};
+use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
 
 use crate::check::process::{self, last_lines};
+
+/// What a shell may have set, and what would let any service pass if insta compared the snapshots: every mistake must be caught
+/// all the same, and no file be written.
+const INSTA_VARIABLES: [(&str, &str); 2] = [("INSTA_FORCE_PASS", "1"), ("INSTA_UPDATE", "force")];
 
 /// A requirement that is not met, and what the attendee is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +26,6 @@ pub(super) struct Check {
     pub(super) executable: PathBuf,
     /// The folder of the check's package.
     pub(super) folder: PathBuf,
-    pub(super) root: PathBuf,
     /// In place of the package's own.
     pub(super) binary: Option<PathBuf>,
     /// A folder in place of the workshop.
@@ -38,13 +41,15 @@ pub(super) enum Tests {
     UpTo(u32),
     /// This one, and with all the time that it needs.
     Soak(String),
+    /// All of them; they write what they see as the snapshots.
+    Write,
 }
 
 impl Tests {
     /// Tests of a check are called `r1_...`, `r2_...`.
     fn filters(&self) -> Vec<String> {
         match self {
-            Tests::All => Vec::new(),
+            Tests::All | Tests::Write => Vec::new(),
             Tests::UpTo(last) => (1..=*last).map(|number| format!("r{number}_")).collect(),
             Tests::Soak(test) => vec![test.clone()],
         }
@@ -53,7 +58,7 @@ impl Tests {
     /// How many verdicts must come, of so many.
     fn expected(&self, of: usize) -> usize {
         match self {
-            Tests::All => of,
+            Tests::All | Tests::Write => of,
             Tests::UpTo(last) => of.min(*last as usize),
             Tests::Soak(_) => 1,
         }
@@ -99,8 +104,8 @@ impl Check {
     pub(super) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
         let collected = tempfile::NamedTempFile::new()
             .context("cannot make a temporary file; is the disk full?")?;
-        let mut command =
-            process::command(&self.executable, &self.folder, &self.root, collected.path());
+        let mut command = process::command(&self.executable, &self.folder, collected.path());
+        command.envs(INSTA_VARIABLES);
         if let Some(binary) = &self.binary {
             command.env(BINARY_VARIABLE, binary);
         }
@@ -108,8 +113,14 @@ impl Check {
             command.env(FILES_VARIABLE, files);
         }
         command.args(self.tests.filters());
-        if matches!(self.tests, Tests::Soak(_)) {
-            command.env(SOAK_VARIABLE, "1");
+        match self.tests {
+            Tests::Soak(_) => {
+                command.env(SOAK_VARIABLE, "1");
+            }
+            Tests::Write => {
+                command.env(WRITE_VARIABLE, "1");
+            }
+            Tests::All | Tests::UpTo(_) => {}
         }
         let output = command
             .output()

@@ -24,7 +24,7 @@ use crate::style::spinner;
 use item::{Item, Verified, duration};
 use stage::Stage;
 use tree::Tree;
-use verifier::Verifier;
+use verifier::{Verifier, Written};
 
 /// Its arguments.
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     soak: bool,
     /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. What was judged is
     /// remembered. Needs cargo-mutants, unless it is the sample.
-    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_starters", "write_guide"])]
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_starters", "write_guide", "write_snapshots"])]
     mutants: Option<mutants::Which>,
     /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
     #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
@@ -47,6 +47,19 @@ pub(crate) struct Arguments {
     /// Write what the guide shows of known mistakes, as it comes out now; verify only these.
     #[arg(long, conflicts_with_all = ["soak", "write_starters"])]
     write_guide: bool,
+    /// Write the checks' snapshots, as the solutions come out now; verify only the solutions. Then read each.
+    #[arg(long, conflicts_with_all = ["soak", "write_starters", "write_guide"])]
+    write_snapshots: bool,
+}
+
+impl Arguments {
+    fn writes(&self) -> Option<Written> {
+        match (self.write_guide, self.write_snapshots) {
+            (true, _) => Some(Written::Guide),
+            (_, true) => Some(Written::Snapshots),
+            _ => None,
+        }
+    }
 }
 
 /// `None` when no item has the words.
@@ -71,13 +84,17 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         let line = item.to_string();
         arguments.words.iter().all(|word| line.contains(word))
     });
-    if arguments.write_guide {
-        items.retain(|item| matches!(item, Item::Mistake(_, file) if guide::is_shown(file)));
-    }
+    let writes = arguments.writes();
+    items.retain(|item| match writes {
+        Some(Written::Guide) => matches!(item, Item::Mistake(_, file) if guide::is_shown(file)),
+        Some(Written::Snapshots) => matches!(item, Item::Solution(_)),
+        None => true,
+    });
     if items.is_empty() {
-        let what = match arguments.write_guide {
-            true => "no mistake that the guide shows contains",
-            false => "nothing to verify contains",
+        let what = match writes {
+            Some(Written::Guide) => "no mistake that the guide shows contains",
+            Some(Written::Snapshots) => "no solution contains",
+            None => "nothing to verify contains",
         };
         eprintln!(
             "{what} `{}`; leave words out, or all of them",
@@ -95,7 +112,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         systemd_lab::Lab::open()?;
     }
     let building = spinner("Building");
-    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items, arguments.write_guide);
+    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items, writes);
     building.finish_and_clear();
     let verifier = verifier?;
 

@@ -21,6 +21,15 @@ use crate::exercises::Workshop;
 /// The test target that every exercise and every solution has.
 pub(super) const CHECK: &str = "check";
 
+/// What can be written as it comes out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// What the guide shows of known mistakes.
+    Guide,
+    /// The checks' snapshots.
+    Snapshots,
+}
+
 /// Everything that is built.
 pub(super) struct Verifier<'a> {
     root: &'a Path,
@@ -32,8 +41,8 @@ pub(super) struct Verifier<'a> {
     built_mistakes: Built,
     /// Where folders that take the workshop's place are written.
     files: PathBuf,
-    /// Whether to write what the guide shows, instead of comparing it.
-    writes_guide: bool,
+    /// What to write instead of comparing it.
+    writes: Option<Written>,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -44,7 +53,7 @@ impl<'a> Verifier<'a> {
         workspace: &'a Workspace,
         stages: &[Stage],
         items: &[Item<'_>],
-        writes_guide: bool,
+        writes: Option<Written>,
     ) -> anyhow::Result<Verifier<'a>> {
         let root = &workshop.root;
         let own = workspace.target.join("verify");
@@ -74,7 +83,7 @@ impl<'a> Verifier<'a> {
             built_mistakes: overlay.build(root, &workspace.target)?,
             overlay,
             files: own.join("files"),
-            writes_guide,
+            writes,
             _lock: lock,
         })
     }
@@ -86,7 +95,11 @@ impl<'a> Verifier<'a> {
             Item::Clippy => tree::clippy(self.root),
             Item::Exercise(stage) => Ok(Verified::without(&stage.complaints(self.root))),
             Item::Starter(stage) => self.starter(stage),
-            Item::Solution(stage) => self.passes(self.check(&stage.solution())),
+            Item::Solution(stage) => self.passes(self.check(&stage.solution()).map(|check| {
+                let writes = self.writes == Some(Written::Snapshots);
+                let tests = if writes { Tests::Write } else { Tests::All };
+                Check { tests, ..check }
+            })),
             Item::Variant(stage, name) => self.variant(stage, name),
             Item::Mistake(stage, file) => self.mistake(stage, &file.name),
             Item::Soak(stage, test) => self.soak(stage, test),
@@ -171,7 +184,7 @@ impl<'a> Verifier<'a> {
             return Ok(verified);
         };
         match guide.measured(stage, name, &report) {
-            Ok(measured) if self.writes_guide => {
+            Ok(measured) if self.writes == Some(Written::Guide) => {
                 guide::write(&measured, self.root)?;
                 Ok(Verified::Ok)
             }
@@ -199,7 +212,6 @@ impl<'a> Verifier<'a> {
         Ok(Check {
             executable,
             folder: folder.unwrap_or(self.root).to_owned(),
-            root: self.root.to_owned(),
             binary: None,
             files: None,
             tests: Tests::All,

@@ -248,7 +248,6 @@ impl<'a> Bench<'a> {
         Ok(Check {
             executable: executable.to_owned(),
             folder: folder.to_owned(),
-            root: self.root.to_owned(),
             binary: None,
             files: None,
             tests: Tests::All,
