@@ -456,8 +456,15 @@ impl Experiment {
                     && (at..at + SOON_AFTER_FAULT).contains(&shown)
             })
         };
-        matches!(finding.rule, findings::Rule::OutOfMemory { .. })
-            && finding.at_us.iter().all(|at_us| is_planned(*at_us))
+        match &finding.rule {
+            findings::Rule::OutOfMemory { .. } => {
+                finding.at_us.iter().all(|at_us| is_planned(*at_us))
+            }
+            findings::Rule::MachineEnded { setting: None, .. } => self
+                .faults_that_came(timeline)
+                .any(|(_, _, planned)| planned.fault == Fault::Reboot),
+            _ => false,
+        }
     }
 
     /// Each requirement with what was measured, in the order in which they were added.

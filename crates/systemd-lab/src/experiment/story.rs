@@ -7,10 +7,11 @@ use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::StepOutcome;
 
 use super::saved::END;
-use super::{Experiment, PlannedFault, jobs};
+use super::{Experiment, PlannedFault, files, jobs};
 use crate::clock::{clock_time, nearest_second};
 use crate::compare::Moment;
 use crate::fold::Foldable;
+use crate::image;
 use crate::picture::settled;
 use crate::timeline::Timeline;
 use crate::view::{WARNING, describe};
@@ -35,6 +36,9 @@ const MOST_OUTPUT: usize = 10;
 
 /// May say anything: a service's own words.
 const STATUS: &str = "STATUS=";
+
+/// Units that group others: systemd.target(5). The guest has some of its own.
+const TARGET: &str = ".target";
 
 /// How much a timeline tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,10 +122,20 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
     // What two sources see at once has one order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
     let is_full = detail == Detail::Full;
+    let own = files::units(&experiment.files);
+    let is_guests = |unit: &str| {
+        (unit.ends_with(TARGET) || image::is_systemds_own(unit))
+            && unit != experiment.main_unit()
+            && !own.iter().any(|it| it == unit)
+    };
+    let going_down = goes_down(&timeline, is_guests).filter(|_| !is_full);
     let mut lines: Vec<Line> = Vec::new();
     for (index, event) in timeline.events().iter().enumerate() {
         let unit = event.unit.as_deref().unwrap_or_default();
         if unit.ends_with(".slice") && unit != experiment.main_unit() && !is_full {
+            continue;
+        }
+        if going_down.is_some_and(|since| index >= since) && is_guests(unit) {
             continue;
         }
         match &event.kind {
@@ -167,6 +181,22 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
         }
     }
     lines
+}
+
+/// From which event on the machine goes down, if it ends so. Then systemd stops all of the guest's own units as well, and that says
+/// nothing about the service.
+fn goes_down(timeline: &Timeline, is_guests: impl Fn(&str) -> bool) -> Option<usize> {
+    let is_end = |kind: &EventKind| matches!(kind, EventKind::MachineEnded { .. });
+    let mut events = timeline.events().iter();
+    events.clone().find(|event| is_end(&event.kind))?;
+    events.position(|event| {
+        let is_stopped = match &event.kind {
+            EventKind::JobQueued { job } => job == "stop",
+            EventKind::StateChanged { from, .. } => from == "active",
+            _ => false,
+        };
+        is_stopped && event.unit.as_deref().is_some_and(&is_guests)
+    })
 }
 
 fn never_came(planned: &PlannedFault) -> String {

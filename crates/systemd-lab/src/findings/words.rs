@@ -238,6 +238,9 @@ impl Finding {
             Rule::DependencyFailed { .. } => {
                 "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
             }
+            Rule::ConditionUnmet { message } if message.contains("Assert") => {
+                "make the assertion true, or remove it: until then, each start job fails"
+            }
             Rule::ConditionUnmet { .. } => {
                 "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use systemd_lab::experiment::{Requirement, Verdict, When};
+use systemd_lab::experiment::{Detail, Requirement, Verdict, When};
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{Experiment, Fault, Probe, Timeline};
 use tempfile::TempDir;
@@ -154,6 +154,11 @@ fn a_reboot_ends_the_run() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
+    // The guest's own units say nothing about the service, and the service is not to blame for what the plan did.
+    assert!(!text.contains(".target"), "{text}");
+    let full = experiment.lines(&timeline, Detail::Full);
+    assert!(full.iter().any(|line| line.unit == "multi-user.target"));
+    assert_eq!(experiment.findings(&timeline), []);
     let end = timeline
         .events()
         .last()
