@@ -12,7 +12,6 @@ mod explanation;
 mod requirement;
 mod spinning;
 mod subject;
-mod turn;
 
 use std::sync::Arc;
 

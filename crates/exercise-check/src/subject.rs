@@ -13,7 +13,6 @@ use systemd_lab::protocol::{EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
 use crate::explanation;
-use crate::turn::Turn;
 use crate::{ADDRESS, host_error};
 
 /// Names a binary that is checked in place of the package's own.
@@ -112,7 +111,9 @@ pub struct Subject {
 }
 
 static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| {
-    let lab = Lab::open().map_err(Arc::new)?;
+    let lab = Lab::open().map_err(Arc::new)?.with_waiting(|ahead| {
+        report::append(&Record::Waiting { ahead });
+    });
     Ok(if is_soak() {
         lab.with_deadline(SOAK_DEADLINE)
     } else {
@@ -247,10 +248,7 @@ impl Subject {
         let mut files =
             guest_files(self.package, self.binary()?, &self.files).map_err(host_error)?;
         files.extend(more);
-        let result = {
-            let _turn = Turn::take();
-            lab()?.run(scenario, &files)
-        };
+        let result = lab()?.run(scenario, &files);
         if report::is_wanted() {
             let run = report::Run::new(scenario, &files, result.as_ref());
             report::append(&Record::Run(run));

@@ -5,6 +5,7 @@
 //! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
 //! CACHE/snapshot-KEY/         ram, state, manifest.json; remembered/ (see lab/remembered.rs)
+//! CACHE/turns/                a file for each run that has a processor or waits for one (see lab/turn.rs)
 //! CACHE/self-test.json        the last self-test that came out well (see doctor/self_test.rs)
 //! CACHE/tmp-*/                being built; renamed when whole
 //! ```

@@ -245,10 +245,12 @@ pub enum LabError {
     },
 
     /// The host's deadline for a run passed while the guest was still busy.
-    #[error("out of time: the run took more than {} s of wall time and was ended after {virtual_ms} ms of virtual time; is this machine very busy? a service that computes all the time also does this", deadline.as_secs())]
+    #[error("out of time: the run needed more than {} s of a processor and was ended after {virtual_ms} ms of virtual time; a service that computes all the time does this, and so does a QEMU that hangs", deadline.as_secs())]
     OutOfTime {
-        /// The deadline, in wall time.
+        /// The deadline, in time of a processor.
         deadline: Duration,
+        /// How long QEMU had a processor. Far less than the deadline if it hung.
+        used: Duration,
         /// How far the guest had come, in virtual time since the scenario began.
         virtual_ms: u64,
     },

@@ -4,6 +4,7 @@ mod listeners;
 mod machine_end;
 mod remembered;
 pub(crate) mod shell;
+mod turn;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,12 @@ use crate::error::LabError;
 use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::image;
+use crate::progress::Step;
 use crate::snapshot::{self, Snapshot};
 use crate::timeline::{MeasuredWith, Timeline};
 use crate::vm::{Console, Origin, Pace, Vm};
+
+use turn::Turn;
 
 /// A scenario takes a second or two of wall time; a service that computes all the time makes virtual time as slow
 /// as emulation, and a busy machine slower still.
@@ -26,6 +30,13 @@ const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A restored guest speaks within a tenth of a second; a busy machine may take its time.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What has had less than so small a share of the processor since its deadline does not want any: it hangs. Hundreds of busy
+/// processes leave more to each.
+const SMALLEST_SHARE: u32 = 200;
+
+/// A run that waits no longer for others says nothing about it.
+const WAIT_UNTOLD: Duration = Duration::from_secs(1);
 
 /// How soon a live event is seen. The guest does not notice being watched.
 const LIVE_INTERVAL: Duration = Duration::from_millis(5);
@@ -37,6 +48,7 @@ pub struct Lab {
     guest: Guest,
     snapshot: Snapshot,
     deadline: Duration,
+    on_wait: Option<fn(usize)>,
 }
 
 impl Lab {
@@ -106,6 +118,7 @@ impl Lab {
             guest,
             snapshot,
             deadline: DEFAULT_DEADLINE,
+            on_wait: None,
         }
     }
 
@@ -153,10 +166,41 @@ impl Lab {
         image::archive::import(&Cache::locate()?, &Guest::from_environment()?, from)
     }
 
-    /// Bounds every run by this much wall time instead of two minutes.
+    /// Bounds every run by this much time of a processor instead of two minutes. Time in which other processes had the
+    /// processors does not count.
     pub fn with_deadline(mut self, deadline: Duration) -> Lab {
         self.deadline = deadline;
         self
+    }
+
+    /// Calls this with the number of runs of other processes that are ahead in the queue for a processor: when a run has waited for a
+    /// second, whenever the number changes, and with 0 when the run begins. Without it, a terminal shows it.
+    pub fn with_waiting(mut self, on_wait: fn(usize)) -> Lab {
+        self.on_wait = Some(on_wait);
+        self
+    }
+
+    /// Waits until there is a processor for one more run.
+    fn turn(&self) -> Turn {
+        let began = Instant::now();
+        let mut told = 0;
+        let mut step = None;
+        let turn = Turn::take(&self.cache, &mut |ahead| {
+            if began.elapsed() < WAIT_UNTOLD || ahead == told {
+                return;
+            }
+            told = ahead;
+            match self.on_wait {
+                Some(on_wait) => on_wait(ahead),
+                None => step = Some(Step::begin(waiting(ahead))),
+            }
+        });
+        if let Some(on_wait) = self.on_wait
+            && told > 0
+        {
+            on_wait(0);
+        }
+        turn
     }
 
     /// What this lab measures with. The first time it runs a scenario without steps.
@@ -226,11 +270,13 @@ impl Lab {
         files: &[GuestFile],
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
+        let _turn = self.turn();
         restore(&self.snapshot, &Origin::Snapshot, &job).and_then(|vm| self.finish(vm, &mut |_| {}))
     }
 
     fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
         self.with_snapshot(|snapshot| {
+            let _turn = self.turn();
             restore(snapshot, &Origin::Snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
         })
     }
@@ -301,18 +347,19 @@ impl Lab {
                 reader.end_with_machine(&vm.console());
                 break;
             }
-            if reader.events.is_empty() && began.elapsed() > SILENCE_DEADLINE.min(self.deadline) {
-                let deadline = SILENCE_DEADLINE.min(self.deadline);
+            let silence = SILENCE_DEADLINE.min(self.deadline);
+            if reader.events.is_empty() && is_over(silence, began, &vm) {
+                let deadline = silence;
                 return Err(LabError::GuestSilent {
                     snapshot: self.snapshot.dir.clone(),
                     deadline,
                 });
             }
-            if began.elapsed() > self.deadline {
-                let virtual_ms = virtual_ms(&reader.events);
+            if is_over(self.deadline, began, &vm) {
                 return Err(LabError::OutOfTime {
                     deadline: self.deadline,
-                    virtual_ms,
+                    used: vm.processor_time().unwrap_or_default(),
+                    virtual_ms: virtual_ms(&reader.events),
                 });
             }
         }
@@ -431,6 +478,25 @@ impl EventReader {
     }
 }
 
+/// Whether a run has had the processor for as long as the deadline; or hangs, and does not want it.
+fn is_over(deadline: Duration, began: Instant, vm: &Vm) -> bool {
+    let elapsed = began.elapsed();
+    // It cannot have had more, and asking costs something.
+    elapsed > deadline && has_had_its_time(deadline, elapsed, vm.processor_time())
+}
+
+fn has_had_its_time(deadline: Duration, elapsed: Duration, used: Option<Duration>) -> bool {
+    let Some(used) = used else {
+        return elapsed > deadline;
+    };
+    used > deadline || elapsed.saturating_sub(deadline) > used.saturating_mul(SMALLEST_SHARE)
+}
+
+fn waiting(ahead: usize) -> String {
+    let runs = if ahead == 1 { "run" } else { "runs" };
+    format!("Waiting for a processor: {ahead} {runs} of other commands ahead")
+}
+
 fn virtual_ms(events: &[Event]) -> u64 {
     let began = events
         .iter()
@@ -439,4 +505,24 @@ fn virtual_ms(events: &[Event]) -> u64 {
     events
         .last()
         .map_or(0, |event| event.at_us.saturating_sub(began) / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_time_with_a_processor_counts_unless_qemu_hangs() {
+        let deadline = Duration::from_secs(120);
+        let is_over = |elapsed, used_ms: u64| {
+            let used = Duration::from_millis(used_ms);
+            has_had_its_time(deadline, Duration::from_secs(elapsed), Some(used))
+        };
+        assert!(is_over(121, 120_001));
+        // Forty others want two processors.
+        assert!(!is_over(2_400, 119_000));
+        assert!(!is_over(180, 300));
+        assert!(is_over(181, 300));
+        assert!(has_had_its_time(deadline, Duration::from_secs(121), None));
+    }
 }

@@ -16,6 +16,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
+use rustix::param::clock_ticks_per_second;
 use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
@@ -240,6 +241,13 @@ impl Vm {
         self.qmp.as_ref()?.version()
     }
 
+    /// For how long QEMU has had a processor, all its threads together; unknown where /proc cannot be read.
+    pub(crate) fn processor_time(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        let ticks = ticks(&stat)?;
+        Some(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).ok()?)
+    }
+
     /// What the guest has sent so far.
     pub(crate) fn output(&self) -> Vec<u8> {
         self.output_after(0)
@@ -304,6 +312,13 @@ impl Drop for Vm {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// `utime` and `stime` together, in ticks: proc_pid_stat(5). The name before them may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
 }
 
 /// A copy of a snapshot's RAM, in memory. Holes stay holes: most of RAM is empty.

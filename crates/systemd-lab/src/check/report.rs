@@ -27,6 +27,11 @@ pub enum Record {
         /// All requirements of the check, in order.
         requirements: Vec<Planned>,
     },
+    /// A run waits for a processor. May come again and again.
+    Waiting {
+        /// How many runs of other processes are ahead. None: it has begun.
+        ahead: usize,
+    },
     /// A run in the lab has ended.
     Run(Run),
     /// A requirement was judged.
@@ -102,6 +107,8 @@ pub fn append(record: &Record) {
 pub struct Report {
     /// All requirements, in order. Empty until the check has begun.
     pub plan: Vec<Planned>,
+    /// How many runs of other processes a run waits for, as it last said.
+    pub waiting: usize,
     /// The runs, in the order of their scenarios' names.
     pub runs: Vec<Run>,
     /// The verdicts, in the order of their requirements.
@@ -143,6 +150,7 @@ impl Report {
     pub fn add(&mut self, record: Record) {
         match record {
             Record::Plan { requirements } => self.plan = requirements,
+            Record::Waiting { ahead } => self.waiting = ahead,
             Record::Run(run) => {
                 // Not as they ended: which of them ends first is the host's affair.
                 let later = |other: &Run| other.scenario.name > run.scenario.name;

@@ -73,6 +73,7 @@ impl Lab {
         self.with_snapshot(|snapshot| {
             let ram =
                 copy_of_ram(&snapshot.dir).map_err(LabError::io("copying the snapshot's RAM"))?;
+            let turn = self.turn();
             let mut scenario = restore(snapshot, &Origin::SnapshotToMove { ram: &ram }, &job)?;
             let rang = scenario.wait_for_doorbell(self.deadline)?;
             let mut reader = EventReader::default();
@@ -81,9 +82,12 @@ impl Lab {
             if !rang {
                 return Err(LabError::OutOfTime {
                     deadline: self.deadline,
+                    used: scenario.processor_time().unwrap_or_default(),
                     virtual_ms: virtual_ms(&reader.events),
                 });
             }
+            // A shell takes no turn: a person may sit there for hours.
+            drop(turn);
             let wire = Wire::new()?;
             let mut vm = wire.start(snapshot, &Origin::OtherVm { ram: &ram }, &[])?;
             scenario.move_to(&mut vm)?;

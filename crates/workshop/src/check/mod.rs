@@ -169,7 +169,7 @@ fn checked(
         }
     };
     if let Some(screen) = &screen {
-        screen.status("running your service under systemd");
+        screen.running();
     }
     let (report, ended) = process::run(workshop, exercise, &built.path, |report| {
         if let Some(screen) = &mut screen {

@@ -9,6 +9,9 @@ use systemd_lab::check::report::Report;
 
 use crate::style::{self, spinner};
 
+/// What is going on once the service is built.
+const RUNNING: &str = "running your service under systemd";
+
 /// The lines of one check.
 pub(super) struct Screen {
     is_live: bool,
@@ -32,13 +35,17 @@ impl Screen {
         }
     }
 
-    /// Says what is going on.
-    pub(super) fn status(&self, status: &'static str) {
-        self.status.set_message(status);
+    /// Says that the check runs.
+    pub(super) fn running(&self) {
+        self.status.set_message(RUNNING);
     }
 
     /// Shows what is known now.
     pub(super) fn show(&mut self, report: &Report) {
+        match report.waiting {
+            0 => self.running(),
+            ahead => self.status.set_message(waiting(ahead)),
+        }
         if !self.is_live {
             self.print_known(report);
             return;
@@ -83,6 +90,11 @@ impl Screen {
             self.printed += 1;
         }
     }
+}
+
+fn waiting(ahead: usize) -> String {
+    let runs = if ahead == 1 { "run" } else { "runs" };
+    format!("waiting for a processor: {ahead} {runs} of other commands ahead")
 }
 
 fn verdict_line(verdict: &Verdict) -> String {

@@ -423,3 +423,37 @@ fn wrong_plans() {
 fn help() {
     assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));
 }
+
+/// As many runs at a time as there are processors, whoever asks: one more waits until one of them has ended.
+#[test]
+fn a_run_waits_until_a_processor_is_free() {
+    let fixture = with_unit(SLEEPER);
+    let lab = systemd_lab::Lab::open().expect("the lab can be set up");
+    let image = lab.image();
+    let queue = image.parent().expect("it is in the cache").join("turns");
+    fs::create_dir_all(&queue).expect("it can be made");
+    // Runs of other processes that come first and do not end. Runs of tests beside this one wait as well.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let ahead = (0..processors).map(|number| {
+        let path = queue.join(format!("{number}-1"));
+        let file = fs::File::create(&path).expect("it can be made");
+        file.lock().expect("it can be locked");
+        (path, file)
+    });
+    let ahead: Vec<_> = ahead.collect();
+    let mut run = std::process::Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+        .args(["run", "--unit", "my.service", "--for", "5s"])
+        .current_dir(fixture.root())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("the command runs");
+    // Ten times as long as the run takes.
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    let ended = run.try_wait().expect("it can be asked");
+    for (path, _) in &ahead {
+        let _ = fs::remove_file(path);
+    }
+    drop(ahead);
+    assert!(ended.is_none(), "it did not wait: {ended:?}");
+    assert!(run.wait().expect("it ends").success());
+}
