@@ -22,6 +22,15 @@ const MISTAKE: &str = "mistake";
 const TITLE: &str = "title";
 const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
 
+/// What a page is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Medium {
+    /// mdBook, which includes files itself.
+    Book,
+    /// A terminal: timelines in words, and files in place.
+    Terminal,
+}
+
 /// One, as it stands in a line.
 struct Directive<'a> {
     /// With its braces.
@@ -34,16 +43,19 @@ struct Directive<'a> {
 pub(crate) fn replace(
     site: &Site,
     page: &Page,
+    medium: Medium,
     measured: &mut Measured<'_>,
     complain: &mut impl FnMut(usize, String),
 ) -> String {
     let mut content = String::with_capacity(page.content.len());
     for (index, line) in page.content.split_inclusive('\n').enumerate() {
         let replaced = match directives(line) {
-            Ok(found) => one_line(site, page, (index + 1, line), &found, measured),
+            Ok(found) => one_line(site, page, (index + 1, line), &found, medium, measured),
             Err(message) => Err(vec![message]),
         };
         match replaced {
+            // A file among other lines of a code block.
+            Ok(Some(text)) if page.is_code(index + 1) => content.push_str(&text),
             Ok(Some(text)) => {
                 // Apart from the paragraphs around it.
                 content.push('\n');
@@ -67,6 +79,7 @@ fn one_line(
     page: &Page,
     (number, line): (usize, &str),
     found: &[Directive<'_>],
+    medium: Medium,
     measured: &mut Measured<'_>,
 ) -> Result<Option<String>, Vec<String>> {
     let mut replaced = None;
@@ -86,14 +99,18 @@ fn one_line(
                 ))
             }
             TIMELINE => arguments(directive.arguments)
-                .and_then(|arguments| measured.timeline(&arguments))
+                .and_then(|arguments| match medium {
+                    Medium::Book => measured.timeline(&arguments),
+                    Medium::Terminal => measured.timeline_in_words(&arguments),
+                })
                 .map(|text| replaced = Some(text)),
             OUTPUT => measured
                 .output(directive.arguments.trim())
                 .map(|text| replaced = Some(text)),
             MISTAKE => mistake::shown(site, directive.arguments).map(|text| replaced = Some(text)),
             TITLE => Ok(()),
-            _ if INCLUDES.contains(&name) => include::check(site, page, directive.arguments),
+            _ if INCLUDES.contains(&name) => include::read(site, page, directive.arguments)
+                .map(|text| replaced = (medium == Medium::Terminal).then_some(text)),
             _ => Err(format!(
                 "there is no `#{name}`; there are: {TIMELINE}, {OUTPUT}, {MISTAKE}, {TITLE}, {} \
                  (a backslash before the braces shows them as they are)",

@@ -1,4 +1,4 @@
-//! Looks where an include leads. mdBook does the including.
+//! Looks where an include leads. mdBook does the including; for a terminal, it is done here.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -21,8 +21,8 @@ enum Part<'a> {
     Lines(usize, Option<usize>),
 }
 
-/// Complains unless the file is there, is one that may be shown, and has the anchor or the lines.
-pub(crate) fn check(site: &Site, page: &Page, arguments: &str) -> Result<(), String> {
+/// What is included. Complains unless the file is there, is one that may be shown, and has the anchor or the lines.
+pub(crate) fn read(site: &Site, page: &Page, arguments: &str) -> Result<String, String> {
     let target = arguments.split_whitespace().next().unwrap_or_default();
     let (path, part) = target.split_once(':').unwrap_or((target, ""));
     let pages = site.book.join(&site.pages);
@@ -35,14 +35,22 @@ pub(crate) fn check(site: &Site, page: &Page, arguments: &str) -> Result<(), Str
     })?;
     match part_of(part)? {
         Part::Whole if content.trim().is_empty() => Err(format!("{shown} is empty")),
-        Part::Whole => Ok(()),
+        Part::Whole => Ok(content),
         Part::Anchor(anchor) => anchored(&content, anchor)
             .map_err(|complaint| format!("{shown} {complaint}; it has: {}", anchors(&content))),
         Part::Lines(from, to) => {
             let there = content.lines().count();
             let last = to.unwrap_or(from);
             match (1..=there).contains(&from) && (from..=there).contains(&last) {
-                true => Ok(()),
+                true => {
+                    let last = if to.is_none() && part.ends_with(':') {
+                        there
+                    } else {
+                        last
+                    };
+                    let lines = content.lines().take(last).skip(from - 1);
+                    Ok(lines.map(|line| format!("{line}\n")).collect())
+                }
                 false => Err(format!(
                     "{shown} has {there} lines; correct `:{part}` (an anchor stays right when lines move)"
                 )),
@@ -130,24 +138,27 @@ fn name_after<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
 const BEGIN: &str = "ANCHOR:";
 const END: &str = "ANCHOR_END:";
 
-/// Complains unless the anchor is there, ends, and has something in it.
-fn anchored(content: &str, anchor: &str) -> Result<(), String> {
+/// What is in the anchor. Complains unless it is there, ends, and has something in it.
+fn anchored(content: &str, anchor: &str) -> Result<String, String> {
     let mut lines = content
         .lines()
         .skip_while(|line| name_after(line, BEGIN) != Some(anchor));
     if lines.next().is_none() {
         return Err(format!("has no anchor `{anchor}`"));
     }
-    let mut is_empty = true;
+    let mut inside = String::new();
     for line in lines {
         if name_after(line, END) == Some(anchor) {
-            return match is_empty {
+            return match inside.trim().is_empty() {
                 true => Err(format!("has nothing in its anchor `{anchor}`")),
-                false => Ok(()),
+                false => Ok(inside),
             };
         }
         let is_mark = line.contains(BEGIN) || line.contains(END);
-        is_empty &= is_mark || line.trim().is_empty();
+        if !is_mark {
+            inside += line;
+            inside.push('\n');
+        }
     }
     Err(format!("has no `{END} {anchor}`"))
 }

@@ -17,10 +17,12 @@ mod mistake;
 mod page;
 pub mod protocol;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use directive::Medium;
 use page::Page;
-use protocol::Book;
+use protocol::{Book, Chapter};
 
 /// Where the guide's files are.
 #[derive(Debug, Clone)]
@@ -77,7 +79,13 @@ pub fn preprocess(site: &Site, book: &mut Book) -> Result<(), Vec<Problem>> {
         };
         fence::check(page, &mut complain);
         link::check(site, page, &pages, &mut complain);
-        contents.push(directive::replace(site, page, &mut measured, &mut complain));
+        contents.push(directive::replace(
+            site,
+            page,
+            Medium::Book,
+            &mut measured,
+            &mut complain,
+        ));
     }
     if problems.is_empty() {
         book.replace_contents(contents);
@@ -86,4 +94,40 @@ pub fn preprocess(site: &Site, book: &mut Book) -> Result<(), Vec<Problem>> {
     problems.sort();
     problems.dedup();
     Err(problems)
+}
+
+/// A page as Markdown for a terminal: what was measured in words, and included files in place.
+///
+/// `path` is relative to the folder of the pages, e.g. `04-notify.md`.
+///
+/// # Errors
+///
+/// All problems of its directives; links are not looked at.
+pub fn in_words(site: &Site, path: &Path) -> Result<String, Vec<Problem>> {
+    let file = site.book.join(&site.pages).join(path);
+    let mut problems = Vec::new();
+    let mut complain = |line: usize, message: String| {
+        problems.push(Problem {
+            file: site.shown(&file),
+            line,
+            message,
+        });
+    };
+    let content = match fs::read_to_string(&file) {
+        Ok(content) => content,
+        Err(error) => {
+            complain(1, format!("the page cannot be read: {error}"));
+            return Err(problems);
+        }
+    };
+    let page = Page::read(Chapter {
+        path: &path.display().to_string(),
+        content: &content,
+    });
+    let mut measured = measured::Measured::new(site);
+    let words = directive::replace(site, &page, Medium::Terminal, &mut measured, &mut complain);
+    match problems.is_empty() {
+        true => Ok(words),
+        false => Err(problems),
+    }
 }

@@ -32,22 +32,15 @@ impl<'a> Measured<'a> {
     /// The picture, its caption, and the same in words. Without a blank line, at which Markdown would begin again.
     pub(crate) fn timeline(&mut self, arguments: &TimelineArguments) -> Result<String, String> {
         let name = &arguments.name;
-        let timeline = measured::parse(&self.read(name, "json")?)
-            .map_err(|message| format!("{}: {message}", self.shown_file(name, "json")))?;
-        let units = match &arguments.units {
-            Some(units) => chosen(units, &timeline)?,
-            None => units_of(&timeline),
-        };
+        let (timeline, units) = self.chosen(arguments)?;
+        let caption = caption(arguments, &units);
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
         let times = self.shown.entry(name.clone()).or_default();
         *times += 1;
         let picture =
             Picture::of(&units).id(&format!("timeline-{}-{times}", name.replace('/', "-")));
         // Where they say nothing, whoever measured it has left them out.
         let picture = picture.logs();
-        let caption = match &arguments.title {
-            Some(title) => title.clone(),
-            None => units.join(", "),
-        };
         let mut html = format!(
             "<figure style=\"{FIGURE}\">\n{}<figcaption>{}</figcaption>\n</figure>\n\
              <details>\n<summary>The same in words</summary>\n<ol>\n",
@@ -61,16 +54,35 @@ impl<'a> Measured<'a> {
         Ok(html)
     }
 
+    /// The caption, and what happened in words: a block of text.
+    pub(crate) fn timeline_in_words(
+        &mut self,
+        arguments: &TimelineArguments,
+    ) -> Result<String, String> {
+        let (timeline, units) = self.chosen(arguments)?;
+        let caption = caption(arguments, &units);
+        let units: Vec<&str> = units.iter().map(String::as_str).collect();
+        let lines = Picture::of(&units).logs().lines(&timeline);
+        Ok(format!("{caption}:\n\n{}", block(&lines.join("\n"))))
+    }
+
+    /// The timeline, and the units of it that are shown.
+    fn chosen(&self, arguments: &TimelineArguments) -> Result<(Timeline, Vec<String>), String> {
+        let name = &arguments.name;
+        let timeline = measured::parse(&self.read(name, "json")?)
+            .map_err(|message| format!("{}: {message}", self.shown_file(name, "json")))?;
+        let units = match &arguments.units {
+            Some(units) => chosen(units, &timeline)?,
+            None => units_of(&timeline),
+        };
+        let units = units.into_iter().map(str::to_owned).collect();
+        Ok((timeline, units))
+    }
+
     /// A block of text.
     pub(crate) fn output(&mut self, name: &str) -> Result<String, String> {
         let text = self.read(name, "txt")?;
-        let text = measured::without_header(&text);
-        // Longer than any that the text itself has.
-        let mut fence = "```".to_owned();
-        while text.contains(&fence) {
-            fence.push('`');
-        }
-        Ok(format!("{fence}text\n{}\n{fence}", text.trim_end()))
+        Ok(block(measured::without_header(&text)))
     }
 
     fn read(&self, name: &str, extension: &str) -> Result<String, String> {
@@ -106,6 +118,20 @@ impl<'a> Measured<'a> {
             false => names.join(", "),
         }
     }
+}
+
+fn caption(arguments: &TimelineArguments, units: &[String]) -> String {
+    let title = arguments.title.clone();
+    title.unwrap_or_else(|| units.join(", "))
+}
+
+/// A block of text, between fences that are longer than any that the text itself has.
+fn block(text: &str) -> String {
+    let mut fence = "```".to_owned();
+    while text.contains(&fence) {
+        fence.push('`');
+    }
+    format!("{fence}text\n{}\n{fence}", text.trim_end())
 }
 
 /// One of a folder or of a file, so that a path of them leads nowhere else.

@@ -73,21 +73,22 @@ impl Workshop {
         })
     }
 
-    /// The exercise with this number, with or without its leading zero.
+    /// The exercise with this number, with or without its leading zero, or with this name: `4`, `04`, `notify`, `04-notify`.
     ///
     /// # Errors
     ///
     /// [`WrongUsage`] when there is none.
-    pub(crate) fn exercise(&self, number: &str) -> Result<&Exercise, WrongUsage> {
-        let wanted = number.trim_start_matches('0');
-        let found = self
-            .exercises
-            .iter()
-            .find(|exercise| exercise.number.trim_start_matches('0') == wanted);
+    pub(crate) fn exercise(&self, asked: &str) -> Result<&Exercise, WrongUsage> {
+        let wanted = asked.trim_start_matches('0');
+        let found = self.exercises.iter().find(|exercise| {
+            exercise.number.trim_start_matches('0') == wanted
+                || exercise.topic == asked
+                || exercise.folder() == asked
+        });
         found.ok_or_else(|| {
             WrongUsage(format!(
-                "there is no exercise {number}; there are: {}",
-                self.numbers()
+                "there is no exercise {asked:?}; there are: {}",
+                self.names()
             ))
         })
     }
@@ -102,14 +103,11 @@ impl Workshop {
         self.private().join(format!("{}.report", exercise.number))
     }
 
-    /// All numbers, for a person: `03, 04`.
-    fn numbers(&self) -> String {
-        let numbers: Vec<&str> = self
-            .exercises
-            .iter()
-            .map(|exercise| exercise.number.as_str())
-            .collect();
-        numbers.join(", ")
+    /// All numbers and names, for a person: `03 restart-sec, 04 notify`.
+    fn names(&self) -> String {
+        let names = self.exercises.iter();
+        let names = names.map(|exercise| format!("{} {}", exercise.number, exercise.topic));
+        names.collect::<Vec<String>>().join(", ")
     }
 }
 
@@ -155,11 +153,6 @@ impl Exercise {
             self.folder(),
             self.number
         )
-    }
-
-    /// Its page in the guide.
-    pub(crate) fn page(&self) -> String {
-        format!("book/src/{}.md", self.folder())
     }
 
     /// Reads its `exercise.toml`.

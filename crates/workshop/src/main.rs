@@ -13,6 +13,7 @@ mod diff;
 mod doctor;
 mod exercises;
 mod files;
+mod guide;
 mod hint;
 mod image;
 mod install;
@@ -25,6 +26,7 @@ mod shortened;
 mod starter;
 mod status;
 mod style;
+mod terminal;
 mod timeline;
 mod verify;
 mod watch;
@@ -68,6 +70,8 @@ enum Command {
         /// The exercise's number, e.g. 04. Without it: the first that has not passed.
         exercise: Option<String>,
     },
+    /// A page of the guide, in the terminal.
+    Guide(guide::Arguments),
     /// All that happened in the last check of an exercise, as text or as a picture.
     Timeline(timeline::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed.
@@ -187,6 +191,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             let progress = progress()?;
             hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
         }
+        Some(Command::Guide(arguments)) => guide::run(&workshop, &progress()?, arguments)?,
         Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,
         Some(Command::Diff(arguments)) => {
             return Ok(exit_status(diff::run(&workshop, &progress()?, arguments)?));

@@ -100,7 +100,7 @@ fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
     anstream::println!(
         "  All of it: the top of exercises/{}/src/main.rs. Guide: {}\n",
         exercise.folder(),
-        exercise.page()
+        command(&format!("guide {}", exercise.number))
     );
     Ok(())
 }

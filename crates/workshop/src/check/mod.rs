@@ -270,7 +270,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
             );
             anstream::println!(
                 "Guide: {}   Stuck: {}",
-                exercise.page(),
+                command(&format!("guide {number}")),
                 command(&format!("hint {number}"))
             );
             if first_open(&checked.report).is_some_and(|verdict| verdict.scenario.is_some()) {

@@ -12,6 +12,7 @@ mod book;
 mod completions;
 mod doctor;
 mod editors;
+mod guide;
 mod image;
 mod matrix;
 mod promises;

@@ -1,0 +1,30 @@
+//! How large the terminal is.
+
+use std::io::stdout;
+
+/// In characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) columns: usize,
+    pub(crate) rows: usize,
+}
+
+/// What is laid out for a terminal that does not say how large it is, and for no terminal.
+const USUAL: Size = Size {
+    columns: 80,
+    rows: 24,
+};
+
+/// A terminal narrower than this is laid out for as if it were as wide: below, nothing can be read anyway.
+const NARROWEST: usize = 20;
+
+/// The size of the terminal that standard output is.
+pub(crate) fn size() -> Size {
+    match rustix::termios::tcgetwinsize(stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
+            columns: usize::from(size.ws_col).max(NARROWEST),
+            rows: usize::from(size.ws_row),
+        },
+        _ => USUAL,
+    }
+}
