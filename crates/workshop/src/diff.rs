@@ -14,6 +14,7 @@ use crate::files::Files;
 use crate::progress::Progress;
 use crate::starter;
 use crate::work;
+use crate::{style, voice};
 
 /// What of a manifest is part of an exercise.
 const DEPENDENCIES: &str = "dependencies";
@@ -42,10 +43,11 @@ pub(crate) fn run(
     let exercise = workshop.exercise(&arguments.exercise)?;
     let number = &exercise.number;
     if !progress.has_passed(exercise) && !arguments.spoil {
-        eprintln!(
+        anstream::eprintln!(
             "exercise {number} is not passed yet\n\n\
-             `cargo workshop hint {number}` gives a hint; \
-             `cargo workshop diff {number} --spoil` shows the solution all the same"
+             {} gives a hint; {} shows the solution all the same",
+            voice::step(&format!("hint {number}"), 'h'),
+            style::strong(format!("cargo workshop diff {number} --spoil"))
         );
         return Ok(Outcome::NotYet);
     }

@@ -2,7 +2,7 @@
 
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
-use crate::style;
+use crate::{style, voice};
 
 /// Shows the next hint; all of them once there is none left, or the exercise has passed.
 pub(crate) fn run(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
@@ -30,15 +30,14 @@ pub(crate) fn run(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()
     if !is_all && before + 1 < hints.len() {
         anstream::println!(
             "Another one, when you have tried: {}",
-            style::strong("cargo workshop hint")
+            voice::step("hint", 'h')
         );
     } else {
-        let spoil = match progress.has_passed(exercise) {
-            true => "",
-            false => " --spoil",
+        let solution = match progress.has_passed(exercise) {
+            true => voice::step(&format!("diff {}", exercise.number), 'd'),
+            false => style::strong(format!("cargo workshop diff {} --spoil", exercise.number)),
         };
-        let command = format!("cargo workshop diff {}{spoil}", exercise.number);
-        anstream::println!("That is all. The solution: {}", style::strong(command));
+        anstream::println!("That is all. The solution: {solution}");
     }
     Ok(())
 }

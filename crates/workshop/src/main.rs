@@ -29,6 +29,7 @@ mod style;
 mod terminal;
 mod timeline;
 mod verify;
+mod voice;
 mod watch;
 mod work;
 
@@ -48,6 +49,9 @@ use exercises::Workshop;
 #[derive(Parser)]
 #[command(bin_name = "cargo workshop", version, after_help = EXIT_STATUS)]
 struct Arguments {
+    /// Name keys in place of commands: `watch` shows what is printed.
+    #[arg(long, hide = true)]
+    in_watch: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -172,6 +176,9 @@ fn exit_status(outcome: Outcome) -> u8 {
 
 /// Returns the exit status.
 fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    if arguments.in_watch {
+        voice::name_keys();
+    }
     let workshop = Workshop::find()?;
     let progress = || check::open_progress(&workshop, false);
     match &arguments.command {
@@ -183,7 +190,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
             return Ok(exit_status(check::run(&workshop, arguments)?));
         }
         Some(Command::Watch { exercise }) => {
-            return Ok(exit_status(watch::run(&workshop, exercise.as_deref())?));
+            return watch::run(&workshop, exercise.as_deref());
         }
         Some(Command::List) => status::list(&workshop, &progress()?)?,
         Some(Command::Next) => status::next(&workshop, &progress()?)?,

@@ -4,7 +4,7 @@ use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::{Known, Progress};
-use crate::style;
+use crate::{style, voice};
 
 /// `cargo workshop`: all exercises, the task of the current one, how its last check ended, and what to do next.
 pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
@@ -83,7 +83,10 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
         return Ok(());
     };
     task(workshop, current)?;
-    anstream::println!("Edit, then: {}", command("check"));
+    match voice::names_keys() {
+        true => anstream::println!("Edit, and save."),
+        false => anstream::println!("Edit, then: {}", command("check")),
+    }
     Ok(())
 }
 
@@ -100,7 +103,7 @@ fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
     anstream::println!(
         "  All of it: the top of exercises/{}/src/main.rs. Guide: {}\n",
         exercise.folder(),
-        command(&format!("guide {}", exercise.number))
+        voice::step(&format!("guide {}", exercise.number), 'g')
     );
     Ok(())
 }

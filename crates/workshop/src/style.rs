@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Outcome;
 
 /// Often enough to look alive.
@@ -81,10 +81,23 @@ pub(crate) fn report(of: Outcome, text: &str) -> String {
 
 /// Something takes a while. Nothing is shown where standard error is no terminal.
 pub(crate) fn spinner(text: &'static str) -> ProgressBar {
+    let spinner = still_spinner(text);
+    spinner.enable_steady_tick(TICK);
+    spinner
+}
+
+/// The same among other bars.
+pub(crate) fn spinner_among(bars: &MultiProgress, text: &'static str) -> ProgressBar {
+    // It turns only when it has its place: before that, it would draw where it stands, and stay there.
+    let spinner = bars.add(still_spinner(text));
+    spinner.enable_steady_tick(TICK);
+    spinner
+}
+
+fn still_spinner(text: &'static str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(text);
     if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed:.dim}") {
         spinner.set_style(style);
     }
-    spinner.enable_steady_tick(TICK);
     spinner
 }

@@ -16,7 +16,7 @@ use systemd_lab::{Guest, Lab};
 use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
-use crate::style;
+use crate::{style, voice};
 use process::Ended;
 use screen::Screen;
 
@@ -249,47 +249,47 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         let headline = format!("PASSED: exercise {number}.");
         anstream::println!("{}\n", style::outcome(Outcome::Passed, headline));
     }
-    let command = |text: &str| style::strong(format!("cargo workshop {text}"));
+    let of_exercise = |command: &str, key| voice::step(&format!("{command} {number}"), key);
     match checked.outcome {
         Outcome::Passed => {
             let progress = Progress::read(&workshop.root)?.unwrap_or_default();
-            anstream::println!("Compare: {}", command(&format!("diff {number}")));
+            anstream::println!("Compare: {}", of_exercise("diff", 'd'));
             match progress.current(workshop) {
-                Some(_) => anstream::println!("Go on:   {}", command("next")),
+                Some(_) => anstream::println!("Go on:   {}", voice::step("next", 'n')),
                 None => anstream::println!(
                     "All exercises are solved. Break one, and see what systemd does: {}",
-                    command("shell")
+                    voice::step("shell", 's')
                 ),
             }
         }
         Outcome::NotYet => {
-            anstream::println!(
-                "Edit {}, then: {}",
-                exercise.places(),
-                command(&format!("check {number}"))
-            );
+            edit(exercise);
             anstream::println!(
                 "Guide: {}   Stuck: {}",
-                command(&format!("guide {number}")),
-                command(&format!("hint {number}"))
+                of_exercise("guide", 'g'),
+                of_exercise("hint", 'h')
             );
             if first_open(&checked.report).is_some_and(|verdict| verdict.scenario.is_some()) {
-                anstream::println!(
-                    "All that happened: {}",
-                    command(&format!("timeline {number}"))
-                );
+                anstream::println!("The full timeline: {}", of_exercise("timeline", 't'));
             }
         }
-        Outcome::DidNotBuild => {
-            anstream::println!(
-                "Edit {}, then: {}",
-                exercise.places(),
-                command(&format!("check {number}"))
-            );
-        }
+        Outcome::DidNotBuild => edit(exercise),
         Outcome::OutOfTime | Outcome::LabBroken => {
-            anstream::println!("What is wrong with the lab: {}", command("doctor"));
+            let doctor = style::strong("cargo workshop doctor");
+            anstream::println!("What is wrong with the lab: {doctor}");
         }
     }
     Ok(())
+}
+
+/// Says where to go on.
+fn edit(exercise: &Exercise) {
+    let places = exercise.places();
+    match voice::names_keys() {
+        true => anstream::println!("Edit {places}, and save."),
+        false => {
+            let check = style::strong(format!("cargo workshop check {}", exercise.number));
+            anstream::println!("Edit {places}, then: {check}");
+        }
+    }
 }

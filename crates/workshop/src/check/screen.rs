@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Verdict;
 use systemd_lab::check::report::Report;
 
-use crate::style::{self, spinner};
+use crate::style::{self, spinner_among};
 
 /// What is going on once the service is built.
 const RUNNING: &str = "running your service under systemd";
@@ -28,7 +28,7 @@ impl Screen {
         let bars = MultiProgress::new();
         Screen {
             is_live: stdout().is_terminal() && stderr().is_terminal(),
-            status: bars.add(spinner(status)),
+            status: spinner_among(&bars, status),
             bars,
             lines: Vec::new(),
             printed: 0,

@@ -1,7 +1,7 @@
 //! Single keys from the terminal: termios(3).
 //!
-//! Keys are read one by one, without an echo, only while something is waited for. In between, while a check runs or a
-//! shell is open, the terminal is as it was, so that Ctrl-C ends everything as usual.
+//! Keys are read one by one, without an echo, also while a check runs. While a shell or a pager has the terminal, it is as it
+//! was, so that Ctrl-C does as usual.
 
 use std::io::{Stdin, stdin};
 use std::os::fd::AsFd;
@@ -30,12 +30,23 @@ impl Keys {
         let before = tcgetattr(&terminal).context("cannot read the terminal's modes")?;
         let mut modes = before.clone();
         modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+        // A check in the background writes to the terminal.
+        modes.local_modes -= LocalModes::TOSTOP;
         // A read returns as soon as there is a byte.
         modes.special_codes[SpecialCodeIndex::VMIN] = 1;
         modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&terminal, OptionalActions::Now, &modes)
             .context("cannot set the terminal's modes")?;
         Ok(Keys { terminal, before })
+    }
+
+    /// Leaves the terminal to something else for a while. What was typed for that, and not read, does not count afterwards.
+    pub(super) fn lent(self, to: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Keys> {
+        drop(self);
+        let result = to();
+        let keys = Keys::begin()?;
+        while keys.wait(Duration::ZERO)?.is_some_and(|key| key != CTRL_D) {}
+        result.map(|()| keys)
     }
 
     /// The key that is pressed within this time, in lower case. The end of the input is Ctrl-D.

@@ -1,37 +1,56 @@
-//! `watch`: checks again at each save, and does what single keys say.
+//! `watch`: checks again at each save, and does what single keys say, also while a check runs.
 
 mod files;
 mod keys;
+mod work;
 
 use std::io::{IsTerminal, Write, stdin, stdout};
 use std::time::Duration;
 
-use systemd_lab::check::Outcome;
-
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, shell, status, style};
+use crate::{WrongUsage, check, hint, shell, status, style, voice};
 use files::Files;
 use keys::{CTRL_C, CTRL_D, Keys};
+use work::Check;
 
 /// A person who saves does not notice a tenth of a second.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Cursor to the upper left corner, then erase: ECMA-48, CUP and ED.
-const CLEAR: &str = "\x1b[H\x1b[2J";
+/// Cursor to the upper left corner, then erase the screen, and show the cursor: ECMA-48, CUP and ED; DECTCEM.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[?25h";
 
 /// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     Check,
     Hint,
+    Guide,
+    Timeline,
+    Diff,
     Next,
     List,
     Shell,
+    Reset,
     Quit,
 }
 
-/// Runs until the person quits. Returns how the last check ended.
-pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<Outcome> {
+/// Each key, what it is asked for, and how the line below says it: the key is marked.
+const KEYS: [(char, Wish, &str); 10] = [
+    ('r', Wish::Check, "un"),
+    ('h', Wish::Hint, "int"),
+    ('g', Wish::Guide, "uide"),
+    ('t', Wish::Timeline, "imeline"),
+    ('d', Wish::Diff, "iff"),
+    ('s', Wish::Shell, "hell"),
+    ('n', Wish::Next, "ext"),
+    ('l', Wish::List, "ist"),
+    ('x', Wish::Reset, " reset"),
+    ('q', Wish::Quit, "uit"),
+];
+
+/// Runs until the person quits. Returns the exit status of the last check that came to its end, or 1.
+pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u8> {
     if !(stdin().is_terminal() && stdout().is_terminal()) {
         return Err(WrongUsage(
             "watch needs a terminal to show things and read keys; elsewhere, type: cargo workshop check".to_owned(),
@@ -39,18 +58,33 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
         .into());
     }
     let mut exercise = check::open_progress(workshop, false)?.chosen(workshop, number)?;
+    // It may ask for a password, and a check in the background cannot. What is wrong, the check says.
+    let _ = systemd_lab::Lab::open();
+    voice::name_keys();
+    let mut keys = Keys::begin()?;
     let mut wish = Wish::Check;
-    let mut outcome = Outcome::NotYet;
+    let mut last = 1;
     // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
     let mut checked = Files::of(workshop, exercise);
-    while !matches!(wish, Wish::Quit) {
+    while wish != Wish::Quit {
         clear();
         match wish {
             Wish::Check => {
                 checked = Files::of(workshop, exercise);
-                outcome = check::shown(workshop, exercise)?.outcome;
+                match checks(&keys, workshop, exercise, &checked)? {
+                    Checked::Ended(status) => last = status,
+                    Checked::Interrupted(other) => {
+                        wish = other;
+                        continue;
+                    }
+                }
             }
             Wish::Hint => hint::run(workshop, exercise)?,
+            Wish::Guide => {
+                keys = keys.lent(|| work::run(workshop, &["guide", &exercise.number]))?;
+            }
+            Wish::Timeline => work::run(workshop, &["timeline", &exercise.number])?,
+            Wish::Diff => work::run(workshop, &["diff", &exercise.number])?,
             Wish::List => status::list(workshop, &known(workshop)?)?,
             Wish::Next => {
                 let progress = known(workshop)?;
@@ -59,39 +93,69 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
                 checked = Files::of(workshop, exercise);
             }
             Wish::Shell => {
-                shell::run(workshop, exercise, None)?;
+                keys = keys.lent(|| shell::run(workshop, exercise, None).map(|_| ()))?;
+            }
+            Wish::Reset => {
+                if asks_to_reset(&keys, exercise)? {
+                    work::run(workshop, &["reset", &exercise.number])?;
+                }
             }
             Wish::Quit => {}
         }
         footer(exercise);
-        wish = wait(workshop, exercise, &checked)?;
+        wish = wait(&keys, workshop, exercise, &checked)?;
     }
-    Ok(outcome)
+    Ok(last)
 }
 
 fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
     check::open_progress(workshop, false)
 }
 
-/// Waits for a key, or until a file is saved.
-fn wait(workshop: &Workshop, exercise: &Exercise, checked: &Files) -> anyhow::Result<Wish> {
-    let keys = Keys::begin()?;
-    // What was typed before this could be read was meant for something else, unless it was meant to end all.
-    while let Some(key) = keys.wait(Duration::ZERO)? {
-        if is_way_out(key) {
-            return Ok(Wish::Quit);
+/// How a check came out.
+enum Checked {
+    /// With this exit status.
+    Ended(u8),
+    /// Something else is asked for, and the check was ended.
+    Interrupted(Wish),
+}
+
+/// Checks, until it has ended, a key is pressed or a file is saved.
+fn checks(
+    keys: &Keys,
+    workshop: &Workshop,
+    exercise: &Exercise,
+    begun: &Files,
+) -> anyhow::Result<Checked> {
+    let mut check = Check::begin(workshop, exercise)?;
+    let mut before = begun.clone();
+    loop {
+        if let Some(status) = check.ended()? {
+            let status = status.and_then(|status| u8::try_from(status).ok());
+            return Ok(Checked::Ended(status.unwrap_or(1)));
         }
+        if let Some(wish) = keys.wait(LOOK)?.and_then(wish) {
+            return Ok(Checked::Interrupted(wish));
+        }
+        let now = Files::of(workshop, exercise);
+        if now != *begun && now == before {
+            return Ok(Checked::Interrupted(Wish::Check));
+        }
+        before = now;
     }
+}
+
+/// Waits for a key, or until a file is saved.
+fn wait(
+    keys: &Keys,
+    workshop: &Workshop,
+    exercise: &Exercise,
+    checked: &Files,
+) -> anyhow::Result<Wish> {
     let mut before = Files::of(workshop, exercise);
     loop {
-        match keys.wait(LOOK)? {
-            Some('r' | '\n' | '\r' | ' ') => return Ok(Wish::Check),
-            Some('h') => return Ok(Wish::Hint),
-            Some('n') => return Ok(Wish::Next),
-            Some('l') => return Ok(Wish::List),
-            Some('s') => return Ok(Wish::Shell),
-            Some(key) if is_way_out(key) => return Ok(Wish::Quit),
-            _ => {}
+        if let Some(wish) = keys.wait(LOOK)?.and_then(wish) {
+            return Ok(wish);
         }
         let now = Files::of(workshop, exercise);
         // An editor saves in several steps, and people save several files: wait until they are done.
@@ -102,12 +166,33 @@ fn wait(workshop: &Workshop, exercise: &Exercise, checked: &Files) -> anyhow::Re
     }
 }
 
-fn is_way_out(key: char) -> bool {
-    matches!(key, 'q' | CTRL_C | CTRL_D)
+/// What a key asks for.
+fn wish(key: char) -> Option<Wish> {
+    match key {
+        '\n' | '\r' | ' ' => Some(Wish::Check),
+        CTRL_C | CTRL_D => Some(Wish::Quit),
+        key => {
+            let mut keys = KEYS.iter();
+            keys.find(|(it, ..)| *it == key).map(|(_, wish, _)| *wish)
+        }
+    }
+}
+
+fn asks_to_reset(keys: &Keys, exercise: &Exercise) -> anyhow::Result<bool> {
+    anstream::println!(
+        "Make exercise {} its starter again? Your work is kept below saved/. {} yes, any other key: no",
+        exercise.number,
+        style::strong("[y]")
+    );
+    loop {
+        if let Some(key) = keys.wait(LOOK)? {
+            return Ok(key == 'y');
+        }
+    }
 }
 
 fn footer(exercise: &Exercise) {
-    let key = |key: &str, what: &str| format!("{}{what}", style::strong(format!("[{key}]")));
+    let keys = KEYS.map(|(key, _, rest)| format!("{}{rest}", style::strong(format!("[{key}]"))));
     anstream::println!(
         "\n{}\n{}",
         style::faint(format!(
@@ -115,15 +200,7 @@ fn footer(exercise: &Exercise) {
             exercise.folder(),
             exercise.package()
         )),
-        [
-            key("r", "un"),
-            key("h", "int"),
-            key("n", "ext"),
-            key("l", "ist"),
-            key("s", "hell"),
-            key("q", "uit")
-        ]
-        .join("  ")
+        keys.join(" ")
     );
 }
 

@@ -63,14 +63,20 @@ impl Session {
             .expect("the terminal takes keys");
     }
 
-    fn contents(&self) -> String {
+    /// What stands on the screen.
+    pub(crate) fn contents(&self) -> String {
         let screen = self.screen.lock().expect("nobody panics");
         screen.screen().contents()
     }
 
     /// Waits until this stands on the screen.
     pub(crate) fn see(&self, text: &str) {
-        let until = Instant::now() + DEADLINE;
+        self.see_within(text, DEADLINE);
+    }
+
+    /// Likewise, but not for long.
+    pub(crate) fn see_within(&self, text: &str, deadline: Duration) {
+        let until = Instant::now() + deadline;
         while !self.contents().contains(text) {
             let now = self.contents();
             assert!(Instant::now() < until, "no {text:?} in:\n{now}");

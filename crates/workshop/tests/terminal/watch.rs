@@ -1,12 +1,17 @@
 //! `watch`: saves and single keys.
 
+use std::time::{Duration, Instant};
+
 use systemd_lab::check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 use crate::session::{END_OF_FILE, INTERRUPT, Session};
 use crate::shell;
 
-const KEYS: &str = "[r]un  [h]int  [n]ext  [l]ist  [s]hell  [q]uit";
+const KEYS: &str = "[r]un [h]int [g]uide [t]imeline [d]iff [s]hell [n]ext [l]ist [x] reset [q]uit";
+
+/// A person who presses a key takes what comes within this for an answer at once.
+const AT_ONCE: Duration = Duration::from_millis(300);
 
 #[test]
 fn a_save_is_checked_at_once() {
@@ -48,8 +53,13 @@ fn each_key_does_what_it_says() {
     session.see("▶ 02 beta     5 min  next");
     session.keys("h");
     session.see("Hint 1 of 3 for exercise 01");
+    session.see("That is all. The solution: d");
+    session.keys("t");
+    session.see("nothing ran in the last check of exercise 01");
     session.keys("n");
     session.see("Exercise 02: beta (5 minutes)");
+    session.see("Guide: g");
+    session.see("Edit, and save.");
     session.see("Watching exercises/02-beta");
     session.keys("r");
     session.see("PASSED: exercise 02.");
@@ -87,6 +97,77 @@ fn a_chosen_exercise_is_watched() {
         session.keys(way_out);
         assert_eq!(session.end().code(), Some(0), "{way_out:?}");
     }
+}
+
+/// In a terminal of the usual size, what `watch` says names keys, and no line is wrapped by the terminal.
+#[test]
+fn what_is_not_met_is_told_with_keys() {
+    let fixture = Fixture::new();
+    fixture.reports(
+        "01",
+        &[verdict(1, Outcome::NotYet), verdict(2, Outcome::Passed)],
+    );
+    let session = Session::new(&fixture, &["watch"]);
+    session.see(KEYS);
+    insta::assert_snapshot!("not_yet", session.contents());
+    session.keys("q");
+    assert_eq!(session.end().code(), Some(1));
+}
+
+/// A check that would take a minute is ended by the key, with all that it has started.
+#[test]
+fn a_key_acts_at_once_while_a_check_runs() {
+    let fixture = Fixture::new();
+    fixture.takes_long("01");
+    let session = Session::new(&fixture, &["watch"]);
+    session.see("running your service under systemd");
+    session.keys("h");
+    session.see_within("Hint 1 of 3 for exercise 01", AT_ONCE);
+    session.see(KEYS);
+    assert_eq!(fixture.processes(), [] as [String; 0]);
+    // Nothing of the check is left on the screen.
+    insta::assert_snapshot!("hint_during_a_check", session.contents());
+    session.keys("r");
+    session.see("running your service under systemd");
+    session.keys("q");
+    let pressed = Instant::now();
+    assert_eq!(session.end().code(), Some(1));
+    assert!(pressed.elapsed() < AT_ONCE, "{:?}", pressed.elapsed());
+    assert_eq!(fixture.processes(), [] as [String; 0]);
+}
+
+#[test]
+fn a_save_while_a_check_runs_begins_it_again() {
+    let fixture = Fixture::new();
+    fixture.takes_long("01");
+    let session = Session::new(&fixture, &["watch"]);
+    session.see("running your service under systemd");
+    fixture.takes_no_time("01");
+    fixture.write("exercises/01-alpha/src/main.rs", "fn main() {} // saved\n");
+    session.see("PASSED: exercise 01.");
+    session.see(KEYS);
+    insta::assert_snapshot!("saved_during_a_check", session.contents());
+    session.keys("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_reset_asks_first() {
+    let fixture = Fixture::new();
+    let session = Session::new(&fixture, &["watch"]);
+    session.see(KEYS);
+    session.keys("x");
+    session.see("Make exercise 01 its starter again? Your work is kept below saved/. [y] yes, any other key: no");
+    session.keys("n");
+    // `n` answered the question, and no more.
+    session.see(KEYS);
+    session.keys("x");
+    session.see("any other key: no");
+    session.keys("y");
+    session.see("nothing was done: exercise 01");
+    session.see(KEYS);
+    session.keys("q");
+    assert_eq!(session.end().code(), Some(0));
 }
 
 #[test]

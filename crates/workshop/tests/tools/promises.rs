@@ -61,7 +61,7 @@ fn the_readme_shows_what_a_check_says() {
     assert!(go_on.starts_with(&ends(&not_yet, "Edit ")), "{go_on}");
     // The check of a test workshop runs nothing in the lab.
     assert!(
-        go_on.ends_with("All that happened: cargo workshop timeline 04"),
+        go_on.ends_with("The full timeline: cargo workshop timeline 04"),
         "{go_on}"
     );
     assert_eq!(ends(&passing, "PASSED: "), ends(&passed, "PASSED: "));
