@@ -1,5 +1,6 @@
 //! Which exercises there are: the folders `exercises/NN-topic`, each with its `exercise.toml`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,12 +34,36 @@ pub(crate) struct Settings {
     pub(crate) task: String,
     /// What the check finds first in the starter: `requirement 1: ...`.
     pub(crate) starter: String,
-    /// Each says more than the one before.
-    pub(crate) hints: Vec<String>,
     /// The oldest systemd that has what the exercise is about, if it matters.
     pub(crate) systemd: Option<u32>,
     /// The test that `verify --soak` runs.
     pub(crate) soak: Option<String>,
+}
+
+/// `hints.toml`: a ladder for each requirement, in which each hint says more than the one before.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hints(BTreeMap<String, Vec<String>>);
+
+impl Hints {
+    /// The ladder of a requirement.
+    pub(crate) fn of(&self, requirement: u32) -> Option<&Vec<String>> {
+        let ladder = self.0.get(&requirement.to_string())?;
+        (!ladder.is_empty()).then_some(ladder)
+    }
+
+    /// The numbers of the requirements that have one, for a person: `1, 2, 3`.
+    pub(crate) fn requirements(&self) -> String {
+        let mut numbers: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        numbers.sort_by_key(|number| number.parse::<u32>().unwrap_or(u32::MAX));
+        numbers.join(", ")
+    }
+
+    /// All ladders, by what stands for their requirements.
+    pub(crate) fn ladders(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let ladders = self.0.iter();
+        ladders.map(|(requirement, ladder)| (requirement.as_str(), ladder.as_slice()))
+    }
 }
 
 impl Workshop {
@@ -164,7 +189,23 @@ impl Exercise {
         let name = format!("exercises/{}/exercise.toml", self.folder());
         let remedy = || {
             format!(
-                "{name} cannot be read; it has `minutes`, `task`, `starter` and `hints` (if you edited it: git checkout {name})"
+                "{name} cannot be read; it has `minutes`, `task` and `starter` (if you edited it: git checkout {name})"
+            )
+        };
+        let text = fs::read_to_string(root.join(&name)).with_context(remedy)?;
+        toml::from_str(&text).with_context(remedy)
+    }
+
+    /// Reads its `hints.toml`.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, or is something else.
+    pub(crate) fn hints(&self, root: &Path) -> anyhow::Result<Hints> {
+        let name = format!("exercises/{}/hints.toml", self.folder());
+        let remedy = || {
+            format!(
+                "{name} cannot be read; it has a list of hints for each requirement (if you edited it: git checkout {name})"
             )
         };
         let text = fs::read_to_string(root.join(&name)).with_context(remedy)?;

@@ -1,43 +1,99 @@
-//! `hint`: one rung more of the ladder at each call.
+//! `hint`: one rung more of a ladder at each call. There is a ladder for each requirement, and the one that counts is that of
+//! the first requirement that the last check found open.
 
-use crate::exercises::{Exercise, Workshop};
+use std::fs;
+
+use systemd_lab::check::report::Report;
+
+use crate::WrongUsage;
+use crate::check;
+use crate::exercises::{Exercise, Hints, Workshop};
 use crate::progress::Progress;
 use crate::{style, voice};
 
-/// Shows the next hint; all of them once there is none left, or the exercise has passed.
-pub(crate) fn run(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
-    let hints = exercise.settings(&workshop.root)?.hints;
+/// Shows the next hint; all of them once there is none left.
+pub(crate) fn run(
+    workshop: &Workshop,
+    exercise: &Exercise,
+    asked: Option<u32>,
+) -> anyhow::Result<()> {
+    let hints = exercise.hints(&workshop.root)?;
+    let report = last_report(workshop, exercise);
+    let open = report.as_ref().and_then(check::first_open);
+    let open = open.map(|verdict| verdict.number);
+    let known = Progress::read(&workshop.root)?.unwrap_or_default();
+    if asked.is_none() && open.is_none() && known.has_passed(exercise) {
+        anstream::println!(
+            "Exercise {} has passed: no requirement is open.\nThe solution: {}",
+            exercise.number,
+            voice::step(&format!("diff {}", exercise.number), 'd')
+        );
+        return Ok(());
+    }
+    let requirement = asked.or(open).unwrap_or(1);
+    let ladder = ladder(&hints, exercise, requirement)?;
     let mut before = 0;
-    let progress = Progress::update(&workshop.root, |progress| {
+    Progress::update(&workshop.root, |progress| {
         let known = progress.of_mut(exercise);
-        before = known.hints.min(hints.len());
-        known.hints = (before + 1).min(hints.len());
+        if known.hints_for != requirement {
+            known.hints_for = requirement;
+            known.hints = 0;
+        }
+        before = known.hints.min(ladder.len());
+        known.hints = (before + 1).min(ladder.len());
     })?;
-    let is_all = before == hints.len() || progress.has_passed(exercise);
-    let shown = match is_all {
-        true => 0..hints.len(),
+    let title = report
+        .as_ref()
+        .and_then(|report| report.plan.iter().find(|it| it.number == requirement))
+        .map_or(String::new(), |planned| format!(": {}", planned.title));
+    anstream::println!(
+        "{}\n",
+        style::strong(format!(
+            "Exercise {}, requirement {requirement}{title}",
+            exercise.number
+        ))
+    );
+    let shown = match before == ladder.len() {
+        true => 0..ladder.len(),
         false => before..before + 1,
     };
     for index in shown {
-        let title = format!(
-            "Hint {} of {} for exercise {}",
-            index + 1,
-            hints.len(),
-            exercise.number
-        );
-        anstream::println!("{}\n{}\n", style::strong(title), hints[index].trim());
+        let title = format!("Hint {} of {}", index + 1, ladder.len());
+        anstream::println!("{}\n{}\n", style::strong(title), wrapped(&ladder[index]));
     }
-    if !is_all && before + 1 < hints.len() {
+    if before + 1 < ladder.len() {
         anstream::println!(
             "Another one, when you have tried: {}",
-            voice::step("hint", 'h')
+            voice::step(&format!("hint {}", exercise.number), 'h')
         );
     } else {
-        let solution = match progress.has_passed(exercise) {
-            true => voice::step(&format!("diff {}", exercise.number), 'd'),
-            false => style::strong(format!("cargo workshop diff {} --spoil", exercise.number)),
-        };
-        anstream::println!("That is all. The solution: {solution}");
+        let spoil = style::strong(format!("cargo workshop diff {} --spoil", exercise.number));
+        anstream::println!("That is all. The solution: {spoil}");
     }
     Ok(())
+}
+
+/// What the last check found, if there was one and its report can be read.
+fn last_report(workshop: &Workshop, exercise: &Exercise) -> Option<Report> {
+    let text = fs::read_to_string(workshop.report(exercise)).ok()?;
+    Report::parse(&text).ok()
+}
+
+fn ladder<'a>(
+    hints: &'a Hints,
+    exercise: &Exercise,
+    requirement: u32,
+) -> Result<&'a Vec<String>, WrongUsage> {
+    hints.of(requirement).ok_or_else(|| {
+        WrongUsage(format!(
+            "exercise {} has no hints for a requirement {requirement}; it has for {}",
+            exercise.number,
+            hints.requirements()
+        ))
+    })
+}
+
+/// For the terminal that it is shown on.
+fn wrapped(hint: &str) -> String {
+    style::wrapped(hint.trim()).join("\n")
 }

@@ -69,10 +69,13 @@ enum Command {
     List,
     /// The task of the first exercise that has not passed.
     Next,
-    /// A hint; each call says more.
+    /// A hint for the first requirement that the last check found open; each call says more.
     Hint {
         /// The exercise's number, e.g. 04. Without it: the first that has not passed.
         exercise: Option<String>,
+        /// A hint for this requirement instead.
+        #[arg(long, value_name = "NUMBER")]
+        requirement: Option<u32>,
     },
     /// A page of the guide, in the terminal.
     Guide(guide::Arguments),
@@ -194,9 +197,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         Some(Command::List) => status::list(&workshop, &progress()?)?,
         Some(Command::Next) => status::next(&workshop, &progress()?)?,
-        Some(Command::Hint { exercise }) => {
+        Some(Command::Hint {
+            exercise,
+            requirement,
+        }) => {
             let progress = progress()?;
-            hint::run(&workshop, progress.chosen(&workshop, exercise.as_deref())?)?;
+            let exercise = progress.chosen(&workshop, exercise.as_deref())?;
+            hint::run(&workshop, exercise, *requirement)?;
         }
         Some(Command::Guide(arguments)) => guide::run(&workshop, &progress()?, arguments)?,
         Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,

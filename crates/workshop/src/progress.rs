@@ -42,8 +42,11 @@ pub(crate) struct Known {
     /// What the last check found first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) finding: Option<String>,
-    /// How many hints were shown.
+    /// How many hints were shown for the requirement below.
     pub(crate) hints: usize,
+    /// The requirement that the last hint was for; 0 if there was none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) hints_for: u32,
 }
 
 /// The file is there and cannot be understood.
@@ -51,6 +54,10 @@ pub(crate) struct Known {
 #[error("{FILE} is damaged: {message}")]
 pub(crate) struct Damaged {
     message: String,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Progress {

@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Outcome;
 
+use crate::terminal;
+
 /// Often enough to look alive.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -77,6 +79,14 @@ pub(crate) fn report(of: Outcome, text: &str) -> String {
         shown.push('\n');
     }
     shown
+}
+
+/// A text in lines that fit the terminal, but no longer than is easy to read.
+pub(crate) fn wrapped(text: &str) -> Vec<String> {
+    let options = textwrap::Options::new(terminal::text_width())
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(text, options).into_iter();
+    lines.map(|line| line.into_owned()).collect()
 }
 
 /// Something takes a while. Nothing is shown where standard error is no terminal.

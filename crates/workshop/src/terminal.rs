@@ -18,6 +18,14 @@ const USUAL: Size = Size {
 /// A terminal narrower than this is laid out for as if it were as wide: below, nothing can be read anyway.
 const NARROWEST: usize = 20;
 
+/// Text wider than this is hard to read, however wide the terminal is.
+const WIDEST_TEXT: usize = 100;
+
+/// How wide text is laid out.
+pub(crate) fn text_width() -> usize {
+    size().columns.min(WIDEST_TEXT)
+}
+
 /// The size of the terminal that standard output is.
 pub(crate) fn size() -> Size {
     match rustix::termios::tcgetwinsize(stdout()) {

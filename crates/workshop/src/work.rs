@@ -1,6 +1,6 @@
 //! The attendee's work: the files of an exercise that are theirs to edit, as they are now.
 //!
-//! Not theirs are the check (`tests/`), `exercise.toml` and what cargo writes.
+//! Not theirs are the check (`tests/`), `exercise.toml`, `hints.toml` and what cargo writes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,13 @@ use crate::exercises::Exercise;
 use crate::files::{is_unit_of, names};
 
 /// Directly below the exercise's folder, and not the attendee's.
-const NOT_THEIRS: [&str; 4] = ["tests", "exercise.toml", "target", "Cargo.lock"];
+const NOT_THEIRS: [&str; 5] = [
+    "tests",
+    "exercise.toml",
+    "hints.toml",
+    "target",
+    "Cargo.lock",
+];
 
 /// cargo puts it into each target directory, whatever that is called.
 const TARGET_MARK: &str = "CACHEDIR.TAG";

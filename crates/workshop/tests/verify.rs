@@ -79,7 +79,6 @@ fn main() {
 const SETTINGS: &str = r#"minutes = 5
 task = "One line,\nand another."
 starter = "requirement 1: it is nothing"
-hints = ["what", "where", "how"]
 soak = "r1_and_r2_"
 "#;
 
@@ -94,6 +93,10 @@ fn workshop() -> TempDir {
     put(".gitignore", "target\nCargo.lock\n");
     put("exercises/01-alpha/Cargo.toml", &manifest("exercise-01"));
     put("exercises/01-alpha/exercise.toml", SETTINGS);
+    put(
+        "exercises/01-alpha/hints.toml",
+        "1 = [\"what\", \"where\", \"how\"]\n",
+    );
     put("book/src/01-alpha.md", "# Alpha\n");
     put("exercises/01-alpha/src/main.rs", STARTER);
     put("exercises/01-alpha/tests/check.rs", CHECK);
@@ -217,8 +220,8 @@ fn each_fault_fails_its_own_item() {
     let root = workshop();
     let put = |path: &str, content: &str| write(root.path(), path, content);
     put(
-        "exercises/01-alpha/exercise.toml",
-        &SETTINGS.replace("\"how\"", "\"\""),
+        "exercises/01-alpha/hints.toml",
+        "1 = [\"what\", \"where\", \"\"]\n3 = [\"what\", \"where\", \"how\"]\n",
     );
     put(
         "exercises/01-alpha/src/main.rs",

@@ -31,9 +31,6 @@ pub(crate) struct Arguments {
     list: bool,
 }
 
-/// Text wider than this is hard to read, however wide the terminal is.
-const WIDEST_TEXT: usize = 100;
-
 pub(crate) fn run(
     workshop: &Workshop,
     progress: &Progress,
@@ -60,7 +57,7 @@ pub(crate) fn run(
     let text = render::render(
         &markdown,
         &render::Layout {
-            text: size.columns.min(WIDEST_TEXT),
+            text: terminal::text_width(),
             table: size.columns,
             unfolds: arguments.all,
             command: format!("cargo workshop guide {} --all", page.name),

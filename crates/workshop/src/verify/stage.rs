@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::guide;
 use crate::cargo::Workspace;
-use crate::exercises::{Exercise, Settings, Workshop};
+use crate::exercises::{Exercise, Hints, Settings, Workshop};
 use crate::files::{Files, is_unit_of, names};
 use crate::starter;
 
@@ -30,6 +30,7 @@ pub(super) struct Stage {
     pub(super) folder: String,
     /// Or what is wrong with `exercise.toml`.
     pub(super) settings: Result<Settings, String>,
+    hints: Result<Hints, String>,
     /// That `starter.patch` makes the exercise as it is, or what to do about it.
     starter: Result<(), String>,
     /// The names of the binaries of package `variants-NN`.
@@ -52,6 +53,9 @@ impl Stage {
             .map(|package| package.binaries.clone())
             .unwrap_or_default();
         Stage {
+            hints: exercise
+                .hints(&workshop.root)
+                .map_err(|error| format!("{error:#}")),
             settings: exercise
                 .settings(&workshop.root)
                 .map_err(|error| format!("{error:#}")),
@@ -95,6 +99,10 @@ impl Stage {
         let mut complaints = Vec::new();
         match &self.settings {
             Ok(settings) => complaints.extend(settings_complaints(settings, &self.folder)),
+            Err(complaint) => complaints.push(complaint.clone()),
+        }
+        match &self.hints {
+            Ok(hints) => complaints.extend(hints_complaints(hints, &self.folder)),
             Err(complaint) => complaints.push(complaint.clone()),
         }
         complaints.extend(self.starter.clone().err());
@@ -176,13 +184,34 @@ fn settings_complaints(settings: &Settings, folder: &str) -> Vec<String> {
     if settings.task.lines().count() != TASK_LINES {
         complain(format!("`task` must have {TASK_LINES} lines"));
     }
-    let says_something = |hint: &&String| !hint.trim().is_empty();
-    let rungs = settings.hints.iter().filter(says_something).count();
-    if rungs < FEWEST_HINTS || rungs < settings.hints.len() {
+    complaints
+}
+
+/// What is wrong with the hints of a stage.
+fn hints_complaints(hints: &Hints, folder: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let mut complain = |what: String| {
+        complaints.push(format!("exercises/{folder}/hints.toml: {what}"));
+    };
+    let ladders: Vec<_> = hints.ladders().collect();
+    let is_complete = (1..=ladders.len() as u32).all(|number| hints.of(number).is_some());
+    if !is_complete || ladders.is_empty() {
         complain(format!(
-            "{rungs} of {} hints say something; write at least {FEWEST_HINTS}, none empty",
-            settings.hints.len()
+            "there are hints for {}; write some for each requirement, from 1",
+            match hints.requirements() {
+                nothing if nothing.is_empty() => "nothing".to_owned(),
+                numbers => numbers,
+            }
         ));
+    }
+    for (requirement, ladder) in ladders {
+        let rungs = ladder.iter().filter(|hint| !hint.trim().is_empty()).count();
+        if rungs < FEWEST_HINTS || rungs < ladder.len() {
+            complain(format!(
+                "{rungs} of {} hints for requirement {requirement} say something; write at least {FEWEST_HINTS}, none empty",
+                ladder.len()
+            ));
+        }
     }
     complaints
 }

@@ -79,7 +79,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u
                     }
                 }
             }
-            Wish::Hint => hint::run(workshop, exercise)?,
+            Wish::Hint => hint::run(workshop, exercise, None)?,
             Wish::Guide => {
                 keys = keys.lent(|| work::run(workshop, &["guide", &exercise.number]))?;
             }

@@ -45,9 +45,36 @@ fn each_hint_says_more() {
     let fixture = Fixture::new();
     let said: Vec<String> = (0..4).map(|_| fixture.says(&["hint"])).collect();
     assert_snapshot!("hints", said.join("\n\n"));
-    // All at once, for an exercise that is solved.
+    // There is nothing to give a hint for.
     fixture.run(&["check", "02"]);
     assert_snapshot!("hints_after_passing", fixture.says(&["hint", "02"]));
+}
+
+/// The ladder is that of the first requirement that is open, and begins again with another one.
+#[test]
+fn a_hint_is_for_what_the_last_check_found_open() {
+    let fixture = Fixture::new();
+    fixture.reports(
+        "01",
+        &[verdict(1, Outcome::Passed), verdict(2, Outcome::NotYet)],
+    );
+    fixture.run(&["check", "01"]);
+    let second = "Exercise 01, requirement 2: the title of 2\n\nHint 1 of 3\nThink 2.\n";
+    assert!(fixture.says(&["hint"]).starts_with(second));
+    assert!(fixture.says(&["hint"]).contains("Hint 2 of 3\nRead 2.\n"));
+    fixture.reports(
+        "01",
+        &[verdict(1, Outcome::NotYet), verdict(2, Outcome::NotYet)],
+    );
+    fixture.run(&["check", "01"]);
+    let said = fixture.says(&["hint", "alpha"]);
+    assert!(said.contains("Hint 1 of 3\nThink 1.\n"), "{said}");
+    let said = fixture.says(&["hint", "01", "--requirement", "2"]);
+    assert!(said.contains("Hint 1 of 3\nThink 2.\n"), "{said}");
+    assert_eq!(
+        fixture.says(&["hint", "01", "--requirement", "3"]),
+        "standard error:\nexercise 01 has no hints for a requirement 3; it has for 1, 2\nexit status 2"
+    );
 }
 
 #[test]

@@ -52,8 +52,8 @@ fn each_key_does_what_it_says() {
     session.keys("l");
     session.see("▶ 02 beta     5 min  next");
     session.keys("h");
-    session.see("Hint 1 of 3 for exercise 01");
-    session.see("That is all. The solution: d");
+    session.see("Exercise 01 has passed: no requirement is open.");
+    session.see("The solution: d");
     session.keys("t");
     session.see("nothing ran in the last check of exercise 01");
     session.keys("n");
@@ -122,7 +122,7 @@ fn a_key_acts_at_once_while_a_check_runs() {
     let session = Session::new(&fixture, &["watch"]);
     session.see("running your service under systemd");
     session.keys("h");
-    session.see_within("Hint 1 of 3 for exercise 01", AT_ONCE);
+    session.see_within("Hint 1 of 3", AT_ONCE);
     session.see(KEYS);
     assert_eq!(fixture.processes(), [] as [String; 0]);
     // Nothing of the check is left on the screen.
@@ -181,7 +181,7 @@ fn from_a_shell_one_comes_back() {
     session.see(KEYS);
     // The next key is for `watch` again.
     session.keys("h");
-    session.see("Hint 1 of 3 for exercise 01");
+    session.see("Exercise 01 has passed");
     session.keys("q");
     assert_eq!(session.end().code(), Some(0));
 }

@@ -148,3 +148,29 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// `hint` has a ladder for each requirement of each stage, and no other.
+#[test]
+fn each_requirement_has_hints() {
+    for stage in [
+        "01-plain",
+        "02-restart",
+        "03-restart-sec",
+        "04-notify",
+        "05-watchdog",
+    ] {
+        let check = read(&format!("exercises/{stage}/tests/check.rs"));
+        let requirements = check.lines().filter_map(|line| {
+            let (test, _) = line.trim().split_once(" => requirements::")?;
+            let (number, _) = test.strip_prefix('r')?.split_once('_')?;
+            Some(number.to_owned())
+        });
+        let requirements: Vec<String> = requirements.collect();
+        assert!(requirements.len() >= 5, "{stage}: {requirements:?}");
+        let hints: toml::Table = read(&format!("exercises/{stage}/hints.toml"))
+            .parse()
+            .expect("it is TOML");
+        let hints: Vec<String> = hints.into_iter().map(|(number, _)| number).collect();
+        assert_eq!(hints, requirements, "{stage}");
+    }
+}
