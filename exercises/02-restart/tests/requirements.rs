@@ -7,6 +7,7 @@ use exercise_check::{Look, Requirement};
 use systemd_lab::check::Observed;
 use systemd_lab::diagnosis::policy::{self, Ending, Expected};
 use systemd_lab::diagnosis::{diagnose, setup, unit_file};
+use systemd_lab::protocol::Condition;
 use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
@@ -153,18 +154,21 @@ fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
     })
 }
 
-/// The run ended where a service had to come back and did not.
-fn not_reached(timeline: &Timeline) -> Option<String> {
-    match scenarios::waited_for(timeline) {
-        Some(unit) => Some(format!(
-            "the run ended before it came to this: {unit} did not run again within 20 s"
-        )),
+/// The run ended where a service had to do something and did not.
+pub(crate) fn not_reached(timeline: &Timeline) -> Option<String> {
+    let why = match scenarios::waited_for(timeline) {
+        Some(Condition::NextSubState { unit, any_of }) => {
+            let does = match any_of.iter().any(|state| state == "running") {
+                true => "run again",
+                false => "end",
+            };
+            format!("{unit} did not {does} within 20 s")
+        }
+        Some(Condition::SubState { unit, .. } | Condition::JobEnded { unit }) => {
+            format!("{unit} did not start within 2 min")
+        }
         // A step that found no process, for example.
-        None => timeline.refusal().map(|(_, message)| {
-            format!(
-                "the run ended before it came to this: {}",
-                message.trim_end_matches('.')
-            )
-        }),
-    }
+        _ => timeline.refusal()?.1.trim_end_matches('.').to_owned(),
+    };
+    Some(format!("the run ended before it came to this: {why}"))
 }

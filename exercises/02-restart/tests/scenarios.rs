@@ -123,17 +123,10 @@ fn enters(unit: &str, states: &[&str]) -> Step {
     }
 }
 
-/// The unit that had to come back when the run ended early.
-pub(crate) fn waited_for(timeline: &Timeline) -> Option<&'static str> {
+/// What a step of [`ENDS`] waited for in vain, if the run ended there.
+pub(crate) fn waited_for(timeline: &Timeline) -> Option<&'static Condition> {
     match ENDS.step(timeline.step_that_timed_out()?)? {
-        Step::WaitFor {
-            condition: Condition::NextSubState { unit, .. } | Condition::SubState { unit, .. },
-            ..
-        } => Some(unit),
-        Step::WaitFor {
-            condition: Condition::JobEnded { unit },
-            ..
-        } => Some(unit),
+        Step::WaitFor { condition, .. } => Some(condition),
         _ => None,
     }
 }

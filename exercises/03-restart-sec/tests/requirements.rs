@@ -5,7 +5,7 @@ use std::time::Duration;
 use exercise_check::{ADDRESS, Requirement};
 use systemd_lab::check::Observed;
 use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, setup, unit_file};
-use systemd_lab::protocol::EventKind;
+use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, View};
 
 use crate::scenarios::{self, Mark};
@@ -201,36 +201,45 @@ fn database_not_started(timeline: &Timeline) -> Option<String> {
 }
 
 /// What can be said of a service that should listen and does not, although no setting of its unit is the cause.
-fn not_listening(timeline: &Timeline) -> Option<String> {
+pub(crate) fn not_listening(timeline: &Timeline) -> Option<String> {
     timeline.listening_at(ADDRESS).is_none().then_some(())?;
     let elsewhere = timeline
         .of(SUBJECT.service())
         .find_map(|event| match &event.kind {
             EventKind::ListenerOpened { address } => Some(format!(
-                "the service came back and listens on {address}, and not on {ADDRESS}"
+                "the service was started and listens on {address}, and not on {ADDRESS}"
             )),
             _ => None,
         });
     elsewhere.or_else(|| never_ended(timeline)).or_else(|| {
+        since_start_with_database(timeline).first()?;
         Some(format!(
-            "the service came back, and nothing listens on {ADDRESS}: its start must succeed now"
+            "the service was started while its database was up, and nothing listens on {ADDRESS}: that start must succeed"
         ))
     })
 }
 
-/// A start while the database listened, and an end after that.
-fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
-    let service = SUBJECT.service();
-    let database = timeline.first(&SUBJECT.unit("-database"), |kind| {
-        matches!(kind, EventKind::ListenerOpened { .. })
-    })?;
-    let mut later = timeline
-        .of(service)
-        .filter(|event| event.at_us > database.at_us)
+/// Everything about the service since it was first started while its database listened.
+fn since_start_with_database(timeline: &Timeline) -> Vec<&Event> {
+    let database = SUBJECT.unit("-database");
+    let is_open = |kind: &EventKind| matches!(kind, EventKind::ListenerOpened { .. });
+    let open_us = timeline
+        .first(&database, is_open)
+        .map_or(u64::MAX, |event| event.at_us);
+    let later = timeline
+        .of(SUBJECT.service())
+        .filter(|event| event.at_us > open_us);
+    later
         .skip_while(
-            |event| !matches!(&event.kind, EventKind::StateChanged { to, .. } if to == "start"),
-        );
-    later.find_map(|event| match &event.kind {
+            |event| !matches!(&event.kind, EventKind::StateChanged { from, to } if from != "start" && ["start", "running"].contains(&to.as_str())),
+        )
+        .collect()
+}
+
+/// A start while the database listened, and an end after that.
+pub(crate) fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
+    let later = since_start_with_database(timeline);
+    later.iter().find_map(|event| match &event.kind {
         EventKind::ProcessExited {
             role, code, status, ..
         } if role == "main" && code == "exited" => Some(format!(
@@ -241,7 +250,7 @@ fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
 }
 
 /// The database ran although nobody had started it yet: the service's unit pulled it in.
-fn never_was_an_outage(case: &Case) -> Option<String> {
+pub(crate) fn never_was_an_outage(case: &Case) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let asked_for =
         |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "start");
@@ -250,10 +259,7 @@ fn never_was_an_outage(case: &Case) -> Option<String> {
     let service = case.timeline.first(SUBJECT.service(), asked_for)?;
     let together = running.at_us.saturating_sub(service.at_us) < TOGETHER.as_micros() as u64;
     let settings = ["Requires", "Wants", "BindsTo", "Requisite", "Upholds"];
-    let setting = case
-        .units
-        .first_of(SUBJECT.service(), &settings)
-        .unwrap_or_else(|| "a dependency".to_owned());
+    let setting = case.units.first_of(SUBJECT.service(), &settings)?;
     together.then(|| {
         format!(
             "{setting} of {} starts its database together with it, so that there is no outage: this stage is about one that systemd cannot end",
@@ -263,18 +269,26 @@ fn never_was_an_outage(case: &Case) -> Option<String> {
 }
 
 /// The program is given. Where it was changed, there may be nothing to restart.
-fn never_ended(timeline: &Timeline) -> Option<String> {
+pub(crate) fn never_ended(timeline: &Timeline) -> Option<String> {
     let is_exit =
         |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
+    let is_start = |kind: &EventKind| matches!(kind, EventKind::StateChanged { .. });
+    timeline.first(SUBJECT.service(), is_start)?;
     timeline.first(SUBJECT.service(), is_exit).is_none().then(|| {
         "the service did not end although its database was down: for systemd there is nothing to restart".to_owned()
     })
 }
 
 /// Likewise, it may have ended as if all were well.
-fn ended_well(timeline: &Timeline) -> Option<String> {
+pub(crate) fn ended_well(timeline: &Timeline) -> Option<String> {
+    let service = SUBJECT.service();
+    let is_stop = |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "stop");
+    let stop_us = timeline
+        .first(service, is_stop)
+        .map_or(u64::MAX, |event| event.at_us);
     let is_well = |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, status: 0, .. } if role == "main");
-    timeline.first(SUBJECT.service(), is_well).map(|_| {
-        "the service ended with exit code 0 although its database was down: for systemd that is no failure".to_owned()
+    let exit = timeline.first(service, is_well)?;
+    (exit.at_us < stop_us).then(|| {
+        "the service ended with exit code 0 although its database was down: for systemd that is not a failure".to_owned()
     })
 }

@@ -276,7 +276,7 @@ pub(crate) const BY_HAND: Requirement = Requirement {
 };
 
 /// The program serves only where somebody listens to its notifications.
-fn without_socket(case: &Case) -> Option<String> {
+pub(crate) fn without_socket(case: &Case) -> Option<String> {
     if let Some(ResponseOutcome::Answered { status: 200, .. }) =
         case.timeline.response(scenarios::BY_HAND_FIRST)
     {

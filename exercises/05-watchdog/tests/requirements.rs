@@ -7,7 +7,7 @@ use exercise_check::{Look, Requirement, Run};
 use systemd_lab::check::Observed;
 use systemd_lab::diagnosis::watchdog::{HUNG, Promise};
 use systemd_lab::diagnosis::{
-    Rule, diagnose, readiness, restart, serving, setup, stopping, unit_file, watchdog,
+    Case, Rule, diagnose, readiness, restart, serving, setup, stopping, unit_file, watchdog,
 };
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{EventKind, Step};
@@ -126,16 +126,22 @@ pub(crate) const BLOCKED: Requirement = Requirement {
             observed.diagnosis = Some(format!(
                 "the runtime has {threads} threads (TOKIO_WORKER_THREADS= in this run asks for so many): one of several that is blocked is not a hang, and may go unnoticed; current_thread has one"
             ));
-        } else if let Some(ResponseOutcome::Answered { status, .. }) =
-            timeline.response(DURING_FAULT)
-        {
-            observed.diagnosis = Some(format!(
-                "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is not a hang"
-            ));
+        } else if let Some(why) = answered_all_the_same(&timeline) {
+            observed.diagnosis = Some(why);
         }
         Ok(observed)
     },
 };
+
+/// A handler blocked its thread, and others went on.
+pub(crate) fn answered_all_the_same(timeline: &Timeline) -> Option<String> {
+    match timeline.response(DURING_FAULT)? {
+        ResponseOutcome::Answered { status, .. } => Some(format!(
+            "a handler blocked its thread, and GET / was answered with status {status} all the same: the runtime has other threads, so that this is not a hang"
+        )),
+        _ => None,
+    }
+}
 
 pub(crate) const STOPPED: Requirement = Requirement {
     title: "a stopped process is noticed",
@@ -235,7 +241,7 @@ fn in_flight(timeline: &Timeline) -> &'static str {
 }
 
 /// The database is given. Where it does not start all the same, the service is not to blame.
-fn database_is_broken(case: &systemd_lab::diagnosis::Case) -> Option<String> {
+fn database_is_broken(case: &Case) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let of_database = SUBJECT.case_of(&database, case.timeline);
     let why = setup::setup_failed(&of_database)
@@ -281,12 +287,11 @@ fn hang(
             .or_else(|| watchdog::not_restarted(&case))
             .or_else(|| {
                 let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
-                pinged.is_none().then(|| watchdog::triggered_while_healthy(&case))?
+                pinged
+                    .is_none()
+                    .then(|| watchdog::triggered_while_healthy(&case))?
             })
-            .or(Some(
-                "the run ended before it came to this: the service did not recover from the fault before"
-                    .to_owned(),
-            ));
+            .or_else(|| not_reached(&case));
         return Ok(observed);
     };
     let next_us = run.began_us(&timeline, is_next);
@@ -313,6 +318,16 @@ fn hang(
         .diagnosis
         .or_else(|| watchdog::after_fault(&SUBJECT.case(&timeline), recovery.span(), promise));
     Ok(observed)
+}
+
+/// Why a run did not get as far as a fault, if no rule says more.
+pub(crate) fn not_reached(case: &Case) -> Option<String> {
+    let is_noticed = |kind: &EventKind| matches!(kind, EventKind::WatchdogTimeout { .. });
+    let why = match case.timeline.first(case.unit, is_noticed) {
+        Some(_) => "the service did not recover from the fault before",
+        None => "what comes before it must work first",
+    };
+    Some(format!("the run ended before it came to this: {why}"))
 }
 
 fn observed(timeline: &Timeline, shown: String, rules: &[&[Rule]]) -> Observed {

@@ -4,6 +4,8 @@
 //! of exercises. A check names the rules that may apply to it, the surest first; the first that recognises its case
 //! speaks. When none does, there is no diagnosis, and the check says so.
 
+#[cfg(test)]
+mod fixture;
 pub mod policy;
 pub mod readiness;
 pub mod reloading;
@@ -53,6 +55,19 @@ pub fn diagnose(case: &Case, rules: &[Rule]) -> Option<String> {
 impl<'a> Case<'a> {
     fn first(&self, wanted: impl Fn(&EventKind) -> bool) -> Option<&'a Event> {
         self.timeline.first(self.unit, wanted)
+    }
+
+    /// The first address, if any, on which the service listened. What another unit listens on is none of its doing.
+    fn listener(&self) -> Option<&'a str> {
+        let mut events = self.timeline.events().iter();
+        events.find_map(|event| match &event.kind {
+            EventKind::ListenerOpened { address }
+                if event.unit.as_deref().is_none_or(|unit| unit == self.unit) =>
+            {
+                Some(address.as_str())
+            }
+            _ => None,
+        })
     }
 
     /// The first notification with this assignment, or with one of this name where it ends in `=`.

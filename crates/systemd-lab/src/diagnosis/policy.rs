@@ -125,14 +125,19 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
                 .is_some_and(|it| activity(it) == "deactivating") =>
         {
             Some(format!(
-                "{unit} ended {ending}, and systemd was still busy with the end of it when the run was over: ExecStopPost= and TimeoutStopSec= decide how long that takes"
+                "{unit} ended {ending}, and systemd was still stopping it when the run ended: ExecStop=, ExecStopPost= and TimeoutStopSec= decide how long that takes"
             ))
         }
         (true, false) if case.is_waiting_for_restart() => Some(format!(
-            "{unit} ended {ending} and had not come back when the run ended: RestartSec= lets it wait for {}",
-            case.timeline
-                .duration_property(unit, "RestartUSec")
-                .map_or("ever".to_owned(), spoken)
+            "{unit} ended {ending} and had not come back when the run ended: {} decides how long systemd waits before a restart",
+            case.as_written(
+                "RestartSec",
+                &case
+                    .timeline
+                    .duration_property(unit, "RestartUSec")
+                    .map_or("infinity".to_owned(), |delay| spoken(delay)
+                        .replace(' ', ""))
+            )
         )),
         (true, false) if end.ending.is_in(case, "RestartForceExitStatus") => None,
         (true, false) => Some(format!(
@@ -217,3 +222,6 @@ fn ending(event: &Event) -> Option<Ending> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use super::{Case, Rule, between, how_ended, spoken};
+use super::{Case, Rule, between, spoken};
 
 /// Rules for a start that ended in another way than it should, or too early.
 pub const START: &[Rule] = &[
@@ -44,6 +44,7 @@ const A_PART: Duration = Duration::from_secs(5);
 
 /// signal(7), x86-64.
 const SIGKILL: i32 = 9;
+const SIGTERM: i32 = 15;
 
 /// An extension shorter than this was meant in another unit than microseconds.
 const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);
@@ -103,7 +104,7 @@ pub fn ready_never_sent(case: &Case) -> Option<String> {
     case.first(|kind| matches!(kind, EventKind::Timeout { .. }))?;
     let listening = match case.timeline.listening_at(case.address) {
         Some(_) => format!("although it listened on {}", case.address),
-        None => format!("and it never listened on {}", case.address),
+        None => format!("and nothing ever listened on {}", case.address),
     };
     let after = bound.map_or(String::new(), |bound| {
         format!(" (TimeoutStartSec={})", spoken(bound).replace(' ', ""))
@@ -122,10 +123,9 @@ pub fn ready_before_listening(case: &Case) -> Option<String> {
             spoken(between(ready, listening))
         )),
         None => {
-            let elsewhere = case
-                .timeline
-                .any_listener()
-                .map_or(String::new(), |other| format!("; it listened on {other}"));
+            let elsewhere = case.listener().map_or(String::new(), |other| {
+                format!("; the service listened on {other}")
+            });
             Some(format!(
                 "READY=1 arrived, and nothing ever listened on {}{elsewhere}",
                 case.address
@@ -137,9 +137,10 @@ pub fn ready_before_listening(case: &Case) -> Option<String> {
 /// `READY=1` came while requests were not answered yet.
 pub fn ready_before_answering(case: &Case) -> Option<String> {
     let (ready, _) = case.notification("READY=1")?;
-    // What happens to requests during a stop is another matter.
+    // What happens to requests during a stop, or after the service's end, is another matter.
     let stop = case.began_to_end().map_or(u64::MAX, |event| event.at_us);
-    let while_ready = ready.at_us..stop;
+    let end = case.main_exit().map_or(u64::MAX, |(exit, ..)| exit.at_us);
+    let while_ready = ready.at_us..stop.min(end);
     let events = case.timeline.events().iter();
     let (name, outcome) = events
         .filter(|event| while_ready.contains(&event.at_us))
@@ -291,10 +292,9 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
             "systemd gave the start up and sent SIGTERM, and the service did nothing about it in its warm-up: SIGKILL ended it {} later",
             spoken(between(sigterm, exit))
         )),
-        ("killed", _) => Some(format!(
-            "systemd gave the start up and sent SIGTERM, and the process ended {}: nothing handles that signal in the warm-up",
-            how_ended(code, status)
-        )),
+        ("killed", SIGTERM) => Some(
+            "systemd gave the start up and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -302,7 +302,7 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
 /// `READY=1` came although part of the data never does.
 pub fn ready_although_stalled(case: &Case) -> Option<String> {
     case.notification("READY=1").map(|_| {
-        "READY=1 was sent although the data had not arrived: say it when all of it is loaded"
+        "READY=1 was sent although the data had not arrived: send it when all data is loaded"
             .to_owned()
     })
 }
@@ -315,6 +315,8 @@ pub fn ready_without_port(case: &Case) -> Option<String> {
             case.address
         ));
     }
+    // The run may have ended before.
+    case.first(|kind| matches!(kind, EventKind::StateChanged { .. }))?;
     match case.main_exit() {
         None => Some(format!(
             "the service goes on although {} is taken",
@@ -406,8 +408,11 @@ pub fn status_missing(case: &Case) -> Option<String> {
     {
         return Some("no new STATUS= came with READY=1 or after it: systemctl status still shows the warm-up".to_owned());
     }
-    if !statuses.iter().any(|at| *at >= stopping) {
+    if stopping != u64::MAX && !statuses.iter().any(|at| *at >= stopping) {
         return Some("no STATUS= arrived while the service was stopping".to_owned());
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

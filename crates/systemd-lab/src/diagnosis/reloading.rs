@@ -203,15 +203,19 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
         .events()
         .iter()
         .filter(|event| event.at_us >= reload.at_us);
-    after.into_iter().find_map(|event| match &event.kind {
-        EventKind::Response { name, outcome }
-            if !matches!(outcome, ResponseOutcome::Answered { .. }) =>
-        {
-            Some(format!(
-                "the request \"{name}\" was cut off by the reload: connections must outlive it"
-            ))
-        }
-        _ => None,
+    after.into_iter().find_map(|event| {
+        let EventKind::Response { name, outcome } = &event.kind else {
+            return None;
+        };
+        let how = match outcome {
+            ResponseOutcome::Broken { .. } => "was cut off by the reload",
+            ResponseOutcome::TimedOut => "was under way when the reload came and got no answer",
+            // A client that is refused had no connection yet.
+            ResponseOutcome::Answered { .. } | ResponseOutcome::Refused => return None,
+        };
+        Some(format!(
+            "the request \"{name}\" {how}: connections must outlive a reload"
+        ))
     })
 }
 
@@ -258,3 +262,6 @@ fn given_up_after(case: &Case, reload: &Event) -> Option<String> {
     })?;
     Some(spoken(between(reload, timeout)))
 }
+
+#[cfg(test)]
+mod tests;

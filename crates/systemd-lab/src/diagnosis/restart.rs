@@ -49,7 +49,7 @@ pub fn not_restarted(case: &Case) -> Option<String> {
                 .first(|kind| matches!(kind, EventKind::Failed { .. }))
                 .is_none() =>
         {
-            "which is no failure, so that Restart=on-failure leaves it alone".to_owned()
+            "which is not a failure, so Restart=on-failure leaves it alone".to_owned()
         }
         other => format!("and Restart={other} does not start it again after that"),
     };
@@ -96,7 +96,7 @@ pub fn still_waiting(case: &Case) -> Option<String> {
     let settings = Delays::of(case)?;
     let next = restarts(case).count() as u64 + 1;
     Some(format!(
-        "the next start was still to come: {} makes the delay before restart {next} {}",
+        "the next start was still to come: {} makes systemd wait {} before restart {next}",
         settings.spelt(case),
         exactly(settings.before(next))
     ))
@@ -152,7 +152,7 @@ pub fn other_delays(case: &Case, wanted: &[Duration]) -> Option<String> {
             spoken_list(wanted, ", "),
             case.time_before_start()
                 .map_or(String::new(), |(time, command)| format!(
-                    "; {command} takes {} at each start, which is no delay between starts",
+                    "; {command} takes {} at each start, which is not a delay between starts",
                     spoken(time)
                 ))
         )
@@ -222,7 +222,7 @@ pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
     let one_too_many = restarts(case).nth(usize::try_from(burst).ok()?.checked_sub(1)?)?;
     (between(first, one_too_many) > interval).then(|| {
         format!(
-            "{burst} starts (StartLimitBurst=) and the delays between them take longer than StartLimitIntervalSec={}: the count begins anew before it is used up, and systemd never gives up",
+            "{burst} starts and the delays between them take longer than StartLimitIntervalSec={}: the count begins anew before StartLimitBurst={burst} is used up, and systemd never gives up",
             setting(interval)
         )
     })
@@ -265,3 +265,6 @@ pub(super) fn restarts<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Event> {
     let restart = |event: &&Event| matches!(event.kind, EventKind::RestartScheduled { .. });
     case.timeline.of(case.unit).filter(restart)
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,15 +90,12 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     let (exit, code, status) = case.main_exit()?;
     // What systemd has ended did not end by itself.
     if let Some(message) = case.timed_out_while_running() {
-        return Some(match case.units.first_of(case.unit, &["RuntimeMaxSec"]) {
-            Some(setting) => format!(
-                "{setting} of {} ended the service before anybody stopped it: systemd says {message:?}",
-                case.unit
-            ),
-            None => {
-                format!("systemd ended the service before anybody stopped it, and says {message:?}")
-            }
-        });
+        let setting = case.units.first_of(case.unit, &["RuntimeMaxSec"]);
+        return Some(format!(
+            "{} of {} ended the service before anybody stopped it: systemd says {message:?}",
+            setting.as_deref().unwrap_or("RuntimeMaxSec="),
+            case.unit
+        ));
     }
     // Short of memory, systemd itself stops what the kernel has left of the unit: OOMPolicy= in systemd.service(5).
     if exit.at_us >= stop_began(case) && !case.failed_with("oom-kill") {
@@ -120,7 +117,7 @@ pub fn listens_elsewhere(case: &Case) -> Option<String> {
     if case.timeline.listening_at(case.address).is_some() {
         return None;
     }
-    let other = case.timeline.any_listener()?;
+    let other = case.listener()?;
     Some(format!(
         "the service listens on {other}, and not on {}",
         case.address
@@ -130,7 +127,7 @@ pub fn listens_elsewhere(case: &Case) -> Option<String> {
 /// The program runs and nothing listens.
 pub fn listens_nowhere(case: &Case) -> Option<String> {
     case.entered("running")?;
-    case.timeline.any_listener().is_none().then(|| {
+    case.listener().is_none().then(|| {
         format!(
             "the service runs, but nothing ever listened on {}",
             case.address
@@ -166,9 +163,12 @@ pub fn other_type(case: &Case, wanted: &str) -> Option<String> {
         "simple" | "idle" => {
             "its start job is done before the program runs, so that even the start of a missing one succeeds"
         }
-        "oneshot" => "systemd waits until the program has ended before it takes it for started",
-        "forking" => "systemd waits until the program has forked and its first process has ended",
-        _ => "systemd waits for the service to say that it is ready",
+        "oneshot" => "systemd takes it for started only when its program has ended",
+        "forking" => {
+            "systemd takes it for started only when its first process has ended and left another one behind"
+        }
+        "dbus" => "systemd takes it for started only when it has its name on D-Bus",
+        _ => "systemd takes it for started only when it has sent READY=1",
     };
     Some(format!(
         "{} has Type={kind}, not Type={wanted}: {means}",
@@ -270,7 +270,9 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
                 "{killed}, and {} were not enough either: the wait for a request that never ends needs a deadline",
                 spoken(more)
             ),
-            None => format!("{killed}: it waits for a request that never ends, and for too long"),
+            None => format!(
+                "{killed}: it had closed its listener, and what it still waited for needs a deadline"
+            ),
         },
     })
 }
@@ -335,3 +337,6 @@ pub fn error_while_well(case: &Case) -> Option<String> {
         priority_text(priority)
     ))
 }
+
+#[cfg(test)]
+mod tests;

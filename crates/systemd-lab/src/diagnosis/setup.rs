@@ -115,8 +115,7 @@ pub fn command_failed(case: &Case) -> Option<String> {
             })?;
     let setting = command.split('=').next().unwrap_or_default();
     let then = match setting {
-        "ExecCondition" => "so that the service was not started",
-        "ExecStartPre" => "so that the service itself was never started",
+        "ExecCondition" | "ExecStartPre" => "so that the service itself was not started",
         "ExecStartPost" => "so that systemd takes the start for failed, and stopped the service",
         "ExecReload" => "so that systemd takes the reload for failed",
         _ => "and systemd takes that for a failure of the service",
@@ -195,17 +194,20 @@ pub fn ends_the_machine(case: &Case) -> Option<String> {
     let when = match name {
         "StartLimitAction" => "systemd gives up on it",
         "SuccessAction" => "it ends well",
-        "JobTimeoutAction" => "a job of it takes too long",
+        "JobTimeoutAction" => "one of its jobs takes too long",
         _ => "it fails",
     };
     let what = match action.split('-').next() {
-        Some("reboot" | "kexec" | "soft") => "reboots",
-        Some("poweroff") => "powers off",
+        // Outside of containers, the system's manager makes this of `exit`: emergency-action.c.
+        Some("poweroff" | "exit") => "powers off",
         Some("halt") => "halts",
-        _ => "ends itself, and with it",
+        _ => "reboots",
     };
     Some(format!(
         "{written} of {}: when {when}, systemd {what} the whole machine and everything else that runs on it",
         case.unit
     ))
 }
+
+#[cfg(test)]
+mod tests;

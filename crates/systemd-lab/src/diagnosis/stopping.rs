@@ -33,11 +33,19 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
     let timeout = case.first(
         |kind| matches!(kind, EventKind::Timeout { message } if message.contains("stop-sigterm")),
     )?;
+    let is_closed = case.timeline.events().iter().any(|event| {
+        event.at_us >= stop.at_us
+            && matches!(&event.kind, EventKind::ListenerClosed { address } if address == case.address)
+            && event.at_us < timeout.at_us
+    });
     let why = match case.notification("STOPPING=1") {
         Some(_) => {
             "it had said STOPPING=1 and then waited for a connection without a deadline of its own"
         }
-        None => "it did nothing about SIGTERM",
+        None if is_closed => {
+            "it had closed its listener, without STOPPING=1, and then waited for a connection without a deadline of its own"
+        }
+        None => "it sent no STOPPING=1 and went on listening, as if SIGTERM had not come",
     };
     Some(format!(
         "the service still ran {} after SIGTERM and was ended by SIGKILL (TimeoutStopSec=): {why}",
@@ -74,17 +82,21 @@ pub fn interrupt_ignored(case: &Case) -> Option<String> {
     if case.main_exit().is_some() {
         return None;
     }
-    let is_step = |event: &Event| matches!(event.kind, EventKind::StepBegan { .. });
-    Some(match case.timeline.refusal() {
-        Some((_, message)) => format!(
-            "when Ctrl-C (SIGINT) was to come, the service no longer ran ({})",
+    let is_property = |event: &Event| matches!(event.kind, EventKind::Properties { .. });
+    let mut events = case.timeline.events().iter();
+    let sent = events.find(|event| matches!(event.kind, EventKind::StepBegan { .. }));
+    // Properties are those at the end of the whole run, of which this may be a part.
+    let last = events.rfind(|event| !is_property(event));
+    Some(match (case.timeline.refusal(), sent, last) {
+        (Some((_, message)), ..) => format!(
+            "the service no longer ran when Ctrl-C (SIGINT) was to come ({})",
             message.trim_end_matches('.')
         ),
-        None if case.timeline.events().iter().any(is_step) => {
-            "Ctrl-C, which is SIGINT, did not end the service: it ran on as if nothing had come"
-                .to_owned()
-        }
-        None => "the run ended before Ctrl-C (SIGINT) could come".to_owned(),
+        (None, Some(sent), Some(last)) => format!(
+            "Ctrl-C, which is SIGINT, did not end the service: it still ran {} later",
+            spoken(between(sent, last))
+        ),
+        _ => "the run ended before Ctrl-C (SIGINT) could come".to_owned(),
     })
 }
 
@@ -130,11 +142,28 @@ pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
                 .iter()
                 .find(|event| matches!(event.kind, EventKind::StepBegan { .. }))
         })?;
+    // Then it came too late.
+    let ended_before = case
+        .main_exit()
+        .is_some_and(|(exit, ..)| exit.at_us < begin.at_us);
+    if ended_before || case.timeline.refusal().is_some() {
+        return None;
+    }
     let when = format!("{signal} came in the middle of the warm-up");
     let Some((exit, code, status)) = case.main_exit_since(begin.at_us) else {
         return Some(format!("{when}, and the service went on loading"));
     };
     let took = between(begin, exit);
+    let said_so = case.notification("STOPPING=1").is_some_and(|(said, _)| {
+        said.at_us >= begin.at_us && between(begin, said) < AT_ONCE && took >= AT_ONCE
+    });
+    if said_so {
+        return Some(format!(
+            "{when}, and the service said STOPPING=1 at once and ended only {} later, {}: in the warm-up there is nothing to wait for",
+            spoken(took),
+            how_ended(code, status)
+        ));
+    }
     if code == "killed" && status == SIGKILL {
         return Some(format!(
             "{when}, and the service did nothing about it: systemd ended it by SIGKILL after {}",
@@ -238,3 +267,6 @@ pub fn ended_with_failure(case: &Case) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ pub fn ended_with_failure(case: &Case) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

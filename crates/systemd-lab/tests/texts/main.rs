@@ -1,11 +1,14 @@
-//! Every text of an error is produced by some test, so that somebody has read it as a person would.
+//! Every text of an error is produced by some test, so that somebody has read it as a person would. `sentences` says the same
+//! of diagnoses.
 //!
 //! The texts are those of `#[error("…")]` in all crates. A test produces one if its constant parts are in a snapshot, or in
 //! what a test compares with, in the order in which the text has them.
 
 mod errors;
+mod literals;
 mod plans;
 mod produced;
+mod sentences;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,10 +35,7 @@ fn each_error_is_produced_by_some_test() {
             Some("rs") if is_test => documents.push(produced::unescaped(&read())),
             Some("rs") => {
                 let source = read();
-                // By convention, tests come last in a file.
-                let (code, tests) = source
-                    .split_once("#[cfg(test)]\nmod tests {")
-                    .unwrap_or((&source, ""));
+                let (code, tests) = without_tests(&source);
                 texts.extend(produced::error_texts(&path, code));
                 documents.push(produced::unescaped(tests));
             }
@@ -54,6 +54,12 @@ fn each_error_is_produced_by_some_test() {
     );
     // Were nothing found, nothing would be missing.
     assert!(texts.len() > 40, "only {} texts", texts.len());
+}
+
+/// What a source file has before its tests, and these: by convention, they come last.
+fn without_tests(source: &str) -> (&str, &str) {
+    let at = source.find("#[cfg(test)]\nmod tests {");
+    source.split_at(at.unwrap_or(source.len()))
 }
 
 /// All files below a folder, but for what cargo writes.

@@ -15,6 +15,25 @@ pub(crate) struct Text {
     parts: Vec<String>,
 }
 
+impl Text {
+    /// `None` if it is made of gaps only.
+    pub(crate) fn of(file: &Path, line: usize, template: &str) -> Option<Text> {
+        let parts: Vec<String> = constant_parts(template)
+            .into_iter()
+            .filter(|part| part.len() >= SHORTEST_PART)
+            .collect();
+        (!parts.is_empty()).then(|| Text {
+            file: file.to_owned(),
+            line,
+            parts,
+        })
+    }
+
+    pub(crate) fn parts(&self) -> &[String] {
+        &self.parts
+    }
+}
+
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.display();
@@ -31,17 +50,8 @@ pub(crate) fn error_texts(file: &Path, code: &str) -> Vec<Text> {
         let Some(literal) = rest.strip_prefix('"') else {
             continue;
         };
-        let parts: Vec<String> = constant_parts(&unescaped(until_quote(literal)))
-            .into_iter()
-            .filter(|part| part.len() >= SHORTEST_PART)
-            .collect();
-        if !parts.is_empty() {
-            texts.push(Text {
-                file: file.to_owned(),
-                line: 1 + code[..at].matches('\n').count(),
-                parts,
-            });
-        }
+        let line = 1 + code[..at].matches('\n').count();
+        texts.extend(Text::of(file, line, &unescaped(until_quote(literal))));
     }
     texts
 }

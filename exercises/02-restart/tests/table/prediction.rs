@@ -156,7 +156,7 @@ fn columns(number: usize, header: &[&str]) -> Result<Vec<usize>, String> {
         let setting = plain.strip_prefix("restart=").unwrap_or(&plain);
         let Some(column) = SETTINGS.iter().position(|known| *known == setting) else {
             return Err(format!(
-                "prediction.md, line {number}: the column `{title}` is no setting of Restart=; the columns are {}",
+                "prediction.md, line {number}: the column `{title}` is not a setting of Restart=; the columns are {}",
                 SETTINGS.join(", ")
             ));
         };

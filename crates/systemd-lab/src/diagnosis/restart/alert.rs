@@ -154,7 +154,7 @@ pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
     let stem = template.split_inclusive('@').next()?;
     (!called.is_empty() && !called.iter().any(|unit| unit.starts_with(stem))).then(|| {
         format!(
-            "OnFailure= of {} names {}, which is no instance of {template}",
+            "OnFailure= of {} names {}, which is not an instance of {template}",
             case.unit,
             called.join(", ")
         )
@@ -176,7 +176,9 @@ pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<Str
     let remedy = if instance.contains(name) {
         format!("%i in {template} stands for {instance}")
     } else {
-        format!("its instance is {instance:?}, %n in OnFailure= would be the failed unit's name")
+        format!(
+            "its instance is {instance:?}; %n behind the @ in OnFailure= would make it the failed unit's name"
+        )
     };
     Some(format!(
         "{unit} {what} and so does not say what has failed: {remedy}"
@@ -188,3 +190,6 @@ fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
     let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
     Some(called.iter().filter_map(Value::as_str).collect())
 }
+
+#[cfg(test)]
+mod tests;

@@ -196,3 +196,6 @@ fn failure_logged_twice(case: &Case) -> Option<String> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use super::*;
+use crate::diagnosis::fixture::{ADDRESS, Run, answered, broken};
+
+/// It was ready at 1 s, and was told to reload at 2 s.
+fn reloading() -> Run {
+    Run::new()
+        .states(0, &["start"])
+        .listens(900, ADDRESS)
+        .notified(1000, &["READY=1"])
+        .states(1000, &["running"])
+        .job(2000, "reload")
+        .states(2000, &["reload-signal"])
+}
+
+#[test]
+fn a_listener_that_stays_closed() {
+    reloading().closes(2100, ADDRESS).is_told(
+        listener_closed,
+        "the listener on 127.0.0.1:7878 was closed during the reload, and not opened again: a client that connects then is refused. Keep it, and change what it answers",
+    );
+    reloading().is_not_told(listener_closed);
+    let stops = reloading().job(3000, "stop").closes(3001, ADDRESS);
+    stops.is_not_told(listener_closed);
+}
+
+#[test]
+fn a_reload_that_is_announced_when_it_is_over() {
+    let read = Run::new().notified(3000, &["RELOADING=1", "MONOTONIC_USEC=3000000"]);
+    let told = |before: &Run| before.told(|before| read.told(|after| out_of_order(before, after)));
+    assert_eq!(
+        told(&reloading()).as_deref(),
+        Some(
+            "RELOADING=1 came only after the configuration had been read: say it first, then read"
+        )
+    );
+    let first = reloading().notified(2001, &["RELOADING=1", "MONOTONIC_USEC=2001000"]);
+    assert_eq!(told(&first), None);
+}
+
+#[test]
+fn a_request_during_the_reload() {
+    let asked = |outcome| reloading().response(4000, "in flight", outcome);
+    asked(broken()).is_told(
+        request_cut_off,
+        "the request \"in flight\" was cut off by the reload: connections must outlive a reload",
+    );
+    asked(ResponseOutcome::TimedOut).is_told(
+        request_cut_off,
+        "the request \"in flight\" was under way when the reload came and got no answer: connections must outlive a reload",
+    );
+    for other in [answered(200), ResponseOutcome::Refused] {
+        asked(other).is_not_told(request_cut_off);
+    }
+}
+
+#[test]
+fn a_status_that_is_of_the_reload_before() {
+    let again = reloading()
+        .notified(2001, &["STATUS=the configuration is read"])
+        .job(4000, "reload");
+    again.is_told(
+        status_missing,
+        "no new STATUS= came with the last reload: systemctl status still says how the one before went",
+    );
+    let says = again.notified(4001, &["STATUS=the configuration cannot be read"]);
+    says.is_not_told(status_missing);
+}

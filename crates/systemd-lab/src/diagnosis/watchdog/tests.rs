@@ -1,0 +1,115 @@
+use super::*;
+use crate::diagnosis::fixture::Run;
+
+const SECOND: u64 = 1_000_000;
+const SIGABRT: i32 = 6;
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A service with this `WatchdogSec=`, which is ready at once.
+fn watched(limit_seconds: u64) -> Run {
+    Run::new()
+        .property("WatchdogUSec", limit_seconds * SECOND)
+        .property("Restart", "on-failure")
+        .states(0, &["start", "running"])
+}
+
+/// The watchdog acts at this time, for want of a ping.
+fn acts(run: Run, at: u64, limit: &str) -> Run {
+    run.watchdog(at, &format!("Watchdog timeout (limit {limit})!"))
+        .states(at, &["stop-watchdog"])
+        .killed(at + 10, SIGABRT)
+        .failed(at + 10, "watchdog")
+}
+
+/// Pings at these times.
+fn pinged(run: Run, times: &[u64]) -> Run {
+    times
+        .iter()
+        .fold(run, |run, at| run.notified(*at, &["WATCHDOG=1"]))
+}
+
+#[test]
+fn a_limit_that_is_too_short_or_too_long() {
+    let rule = |case: &Case| other_limit(case, LIMIT);
+    acts(watched(5), 5000, "5s").is_told(
+        rule,
+        "WatchdogSec=5s of a.service is not the 10 s that is asked for, and systemd acted too soon: Watchdog timeout (limit 5s)",
+    );
+    acts(watched(60), 60_000, "1min").is_told(
+        rule,
+        "WatchdogSec=1min of a.service is not the 10 s that is asked for, and systemd acted too late: Watchdog timeout (limit 1min)",
+    );
+    acts(watched(10), 10_000, "10s").is_not_told(rule);
+}
+
+#[test]
+fn pings_that_cease_although_all_is_well() {
+    let seldom = acts(pinged(watched(10), &[4000, 12_000]), 22_000, "10s");
+    seldom.is_told(
+        pinged_too_seldom,
+        "WATCHDOG=1 arrived up to 8 s apart, and then not again in time, and systemd ended a service that worked (Watchdog timeout (limit 10s)): ping at half the time of WatchdogSec=",
+    );
+    pinged(watched(10), &[4000]).is_not_told(pinged_too_seldom);
+}
+
+/// What is said of a fault at 20 s, where all that is asked for after it was seen.
+fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
+    let promise = Promise {
+        fault,
+        limit: LIMIT,
+        back: Duration::from_secs(40),
+        has_reason: true,
+        is_logged: true,
+    };
+    move |case| after_fault(case, 20 * SECOND..u64::MAX, promise)
+}
+
+/// The self-test fails at 25 s and triggers the watchdog.
+fn triggered() -> Run {
+    pinged(watched(10), &[5000, 10_000, 15_000])
+        .notified(25_000, &["WATCHDOG=trigger"])
+        .watchdog(25_001, "Watchdog request (last status: no answer)!")
+        .states(25_001, &["stop-watchdog"])
+        .killed(25_010, SIGABRT)
+        .failed(25_010, "watchdog")
+}
+
+#[test]
+fn a_service_that_does_not_come_back_after_the_watchdog() {
+    let waits = triggered()
+        .file("[Service]\nRestartSec=5min\n")
+        .states(25_010, &["auto-restart"]);
+    waits.is_told(
+        after(HUNG),
+        "the watchdog ended the service, and it was not running again in time: RestartSec=5min and TimeoutStartSec= decide how long that takes",
+    );
+    let refused = triggered()
+        .property("StartLimitBurst", 1)
+        .restart(25_010, 100, 1)
+        .event(25_110, EventKind::StartLimitHit)
+        .states(25_110, &["failed"]);
+    refused.is_told(
+        after(HUNG),
+        "the watchdog ended the service, and systemd did not start it again: StartLimitBurst=1 was used up, and the first start counts too",
+    );
+    let back = triggered()
+        .restart(25_010, 100, 1)
+        .states(26_000, &["running"]);
+    back.is_not_told(after(HUNG));
+}
+
+#[test]
+fn pings_after_a_fault() {
+    let late = acts(pinged(watched(10), &[15_000, 25_000]), 35_000, "10s")
+        .restart(35_010, 100, 1)
+        .states(36_000, &["running"]);
+    late.is_told(
+        after(HUNG),
+        "WATCHDOG=1 arrived 5 s after the fault, when the service no longer answered: send it after a self-test that succeeded, not before or beside it",
+    );
+    // It does answer, with an error.
+    late.is_told(
+        after("GET / was answered with 503"),
+        "WATCHDOG=1 arrived 5 s after the fault, when GET / was answered with 503: send it after a self-test that succeeded, not before or beside it",
+    );
+}
