@@ -11,6 +11,7 @@ use std::time::Duration;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
+use crate::visible::visible;
 
 pub use words::describe;
 pub(crate) use words::machine_end_text;
@@ -326,7 +327,7 @@ impl View {
         Some(if wanted.ends_with('=') {
             format!("{wanted}…")
         } else {
-            assignment.to_owned()
+            visible(assignment)
         })
     }
 

@@ -7,10 +7,15 @@ use systemd_lab_protocol::event::MachineEnd;
 use super::{Finding, OomOutcome, Rule};
 use crate::experiment::span_text;
 use crate::view::machine_end_text;
+use crate::visible::visible;
 
 impl Finding {
-    /// What was seen, in a sentence without a full stop.
+    /// What was seen, in a sentence without a full stop. A service's own words in it are [`visible`].
     pub fn what(&self) -> String {
+        visible(&self.sentence())
+    }
+
+    fn sentence(&self) -> String {
         let unit = &self.unit;
         match &self.rule {
             Rule::NeverReady => format!(
@@ -80,8 +85,7 @@ impl Finding {
                 span(*timeout_us)
             ),
             Rule::CommandNotFound { message } => format!(
-                "{unit} ended with status 127, because it starts a command that is not there: {}",
-                message.escape_debug()
+                "{unit} ended with status 127, because it starts a command that is not there: {message}"
             ),
             Rule::ResourcesFailed { message } => {
                 format!("systemd could not start {unit}: {message}")

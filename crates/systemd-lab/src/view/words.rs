@@ -5,12 +5,18 @@ use systemd_lab_protocol::event::{MachineEnd, ProbeOutcome, ResponseOutcome, Ste
 
 use super::WARNING;
 use crate::names::{exit_status, signal_name};
+use crate::visible::visible;
 
 /// syslog(3), the least severe.
 const DEBUG: u8 = 7;
 
-/// One event in a line, in systemd's own words where it has some. `None` for what people need not see.
+/// One event in a line, in systemd's own words where it has some. `None` for what people need not see. A service's words are
+/// [`visible`].
 pub fn describe(kind: &EventKind) -> Option<String> {
+    words(kind).map(|text| visible(&text))
+}
+
+fn words(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::JobQueued { job } => format!("{job} job queued"),
         EventKind::JobEnded { job, result } => format!("{job} job: {result}"),
