@@ -51,6 +51,7 @@ mod process;
 mod progress;
 mod qmp;
 mod saved_state;
+mod sight;
 mod snapshot;
 mod timeline;
 mod view;

@@ -216,6 +216,7 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
             let name = ["Units", ""][index.min(1)];
             let (unit, state) = (&one.unit, &one.state_at_end);
             let times = match one.restarts {
+                _ if summary.went_blind.is_some() => "restarts unknown".to_owned(),
                 0 => "not restarted by systemd".to_owned(),
                 1 => "restarted by systemd once".to_owned(),
                 many => format!("restarted by systemd {many} times"),
@@ -223,7 +224,15 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
             row(name, format!("{unit}: {times}, {state} at the end"));
         }
     } else {
-        row("Restarts by systemd", summary.restarts.to_string());
+        let restarts = match summary.went_blind {
+            Some(since) => format!(
+                "unknown: the lab was blind from {} on, and saw {}",
+                clock_time(nearest_second(since)),
+                summary.restarts
+            ),
+            None => summary.restarts.to_string(),
+        };
+        row("Restarts by systemd", restarts);
         row("At the end", format!("{unit} is {}", summary.state_at_end));
     }
     if summary.faults.is_empty() {
@@ -344,6 +353,7 @@ fn recovered(recovery: Recovery, never_gone: &str) -> String {
         Recovery::After(time) => format!("after {}", tenths(time)),
         Recovery::NotBeforeNext => "not before the next fault".to_owned(),
         Recovery::NotAgain => "not until the end".to_owned(),
+        Recovery::Unknown => "unknown".to_owned(),
     }
 }
 
