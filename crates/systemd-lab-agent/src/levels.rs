@@ -67,8 +67,11 @@ impl Levels {
                 continue;
             };
             let link = Path::new(UNITS).join(format!("{LEVEL_OF}{unit}"));
-            // One that is gone again was there all the same.
-            let sees_all = fs::read_link(link).is_ok_and(|level| level.as_os_str() == SEES_ALL);
+            let sees_all = match fs::read_link(link) {
+                Ok(level) => level.as_os_str() == SEES_ALL,
+                // It is gone, because the unit has ended: the lab's drop-in set it, if there is one.
+                Err(_) => drop_ins().all(|(path, _)| Path::new(&path).exists()),
+            };
             if !sees_all && self.told.insert(unit.to_owned()) {
                 hidden.push(unit.to_owned());
             }
