@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use systemd_lab::check::Observed;
 use systemd_lab::findings::{self, Finding, Rule};
-use systemd_lab::protocol::Scenario;
-use systemd_lab::{GuestFile, Timeline};
+use systemd_lab::protocol::{EventKind, Scenario};
+use systemd_lab::{GuestFile, Timeline, describe};
 
 /// What was run so far.
 static RUNS: Mutex<Vec<Run>> = Mutex::new(Vec::new());
@@ -45,6 +45,7 @@ pub(crate) fn of(observed: &Observed, ended: impl FnOnce() -> Option<String>) ->
         matches!(
             finding.rule,
             Rule::MachineEnded { .. }
+                | Rule::WentBlind { .. }
                 | Rule::ProcessorBusy {
                     cut_us: Some(_),
                     ..
@@ -60,11 +61,31 @@ pub(crate) fn of(observed: &Observed, ended: impl FnOnce() -> Option<String>) ->
     }
 }
 
+/// What was seen, with a line more if the lab was blind in that run: whatever it shows then, more may have happened.
+pub(crate) fn with_blindness(observed: Observed) -> Observed {
+    let runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = observed.scenario.as_deref();
+    let mut runs = runs.iter();
+    let run = runs.find(|run| Some(run.scenario.name.as_str()) == name);
+    let blind = run.and_then(|run| {
+        let mut kinds = run.timeline.events().iter().map(|event| &event.kind);
+        let blind = kinds.find(|kind| matches!(kind, EventKind::WentBlind { .. }))?;
+        describe(blind)
+    });
+    match blind {
+        Some(blind) if !observed.shown.contains(&blind) => Observed {
+            shown: format!("{}{blind}\n", observed.shown),
+            ..observed
+        },
+        _ => observed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use systemd_lab::protocol::Event;
     use systemd_lab::protocol::event::Source;
-    use systemd_lab::protocol::{Event, EventKind};
 
     fn observed(scenario: &str, diagnosis: Option<&str>) -> Observed {
         Observed {

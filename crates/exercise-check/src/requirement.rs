@@ -66,6 +66,7 @@ pub fn judge(subject: &Subject, test: &str, of: usize, requirement: &Requirement
         next: subject.next(number),
     };
     let of_stage = || subject.ended_the_machine().and_then(|it| it.diagnosis);
+    let seen = seen.map(explanation::with_blindness);
     let seen = seen.as_ref().map_err(AsRef::as_ref).cloned();
     if let Ok(seen) = &seen
         && subject.writes_snapshots()

@@ -13,6 +13,7 @@ use std::slice;
 use anyhow::{Context, bail};
 use rustix::mm::{MapFlags, ProtFlags};
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 /// Vendor and device id of QEMU's `ivshmem-plain`; its BAR 2 is the shared memory.
 const JOB_MEMORY_ID: (&str, &str) = ("0x1af4", "0x1110");
@@ -43,9 +44,25 @@ impl JobMemory {
     ///
     /// When QEMU runs without the device, or the process may not map it.
     pub fn map() -> anyhow::Result<JobMemory> {
-        let base = map_bar(JOB_MEMORY_ID, "resource2", JOB_MEMORY_SIZE, ProtFlags::READ)
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        let base = map_bar(JOB_MEMORY_ID, "resource2", JOB_MEMORY_SIZE, access)
             .context("cannot map the job memory (ivshmem-plain)")?;
         Ok(JobMemory { base })
+    }
+
+    /// Takes the key from a job, which does not have it afterwards: services can read this memory, too.
+    ///
+    /// To be called after the VM was restored, before anything else looks at the memory.
+    #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
+    pub fn take_key(&self) -> Key {
+        // SAFETY: `map` mapped JOB_MEMORY_SIZE readable and writable bytes there, and nothing ever unmaps them. KEY_PLACE lies
+        // within. No slice of this memory is in use: this is the first look at the job.
+        unsafe {
+            let place: *mut [u8; 16] = self.base.as_ptr().add(KEY_PLACE.start).cast();
+            let key = Key::new(place.read_volatile());
+            place.write_volatile([0; 16]);
+            key
+        }
     }
 
     /// The memory's bytes.

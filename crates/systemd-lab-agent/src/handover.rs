@@ -27,8 +27,8 @@ use crate::systemd::{self, JobType};
 /// What systemd logs of itself by default: a scenario's debug log would bury what a person looks for.
 const USUAL_LOG_LEVEL: &str = "info";
 
-const SHELL: &str = "lab-shell.service";
-const SHELL_FILE: &str = "/run/systemd/system/lab-shell.service";
+const SHELL: &str = "systemd-lab-shell.service";
+const SHELL_FILE: &str = "/run/systemd/system/systemd-lab-shell.service";
 
 /// A hundred years after boot.
 const NEVER_S: i64 = 100 * 366 * 86_400;

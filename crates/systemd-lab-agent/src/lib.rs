@@ -24,6 +24,7 @@ pub mod guest;
 pub mod handover;
 pub mod http;
 pub mod journal;
+pub mod levels;
 pub mod load;
 pub mod memory;
 pub mod outbox;

@@ -22,7 +22,7 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 const SLICES: [&str; 2] = ["system.slice", MANAGER];
 
 /// The agent and the journal compute on behalf of others.
-const ON_BEHALF: [&str; 2] = ["lab-agent.service", "systemd-journald.service"];
+const ON_BEHALF: [&str; 2] = ["systemd-lab-agent.service", "systemd-journald.service"];
 
 /// How often to look, in time that was computed.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -197,7 +197,8 @@ fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
             .map(|name| name.to_string_lossy().into_owned())
     };
     if slice.extension().is_none_or(|kind| kind != "slice") {
-        units.extend(name(slice).map(|name| (name, usage_us(slice).unwrap_or_default())));
+        let unit = name(slice).map(|name| unit_of(&name).to_owned());
+        units.extend(unit.map(|unit| (unit, usage_us(slice).unwrap_or_default())));
         return Ok(());
     }
     for entry in fs::read_dir(slice)? {
@@ -208,6 +209,12 @@ fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The unit of a control group: systemd puts `_` before names that mean something to the kernel, such as `memory.service`, and
+/// before those that begin with `_` (`cg_escape` in its cgroup-util.c).
+fn unit_of(group: &str) -> &str {
+    group.strip_prefix('_').unwrap_or(group)
 }
 
 /// `usage_usec` in `cpu.stat`: the kernel's cgroup-v2 documentation.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, anyhow};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use systemd_lab_agent::alarm::Alarm;
 use systemd_lab_agent::files::write_file;
 use systemd_lab_agent::guest::Doorbell;
@@ -77,6 +78,9 @@ fn connect() -> anyhow::Result<(Arc<Doorbell>, Events)> {
 }
 
 fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
+    // A service that has all privileges but these cannot look into this process, where the key is.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    outbox.seal_with(&prepared.memory.take_key());
     prepared.handover.arm()?;
     // At once: the host may be waiting for a first sign of life.
     outbox.push(&own_event(None, prepared.hello))?;
@@ -99,6 +103,7 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
     }
     let begins_us = wait_for_beginning()?;
     let mut recorder = Recorder::new(&job.scenario, &mut prepared.sources, outbox);
+    recorder.leave_out_above(&job.log_levels);
     if !job.scenario.preparations.is_empty() {
         recorder.leave_out_before(begins_us);
     }

@@ -1,4 +1,4 @@
-//! The way out of the guest: events, one JSON object per line, through a virtio-serial port.
+//! The way out of the guest: events, one JSON object per line with a seal before it, through a virtio-serial port.
 //!
 //! The host only reads. A service that logs megabytes neither slows the lab nor hides what else
 //! happened: log lines are bounded per unit, and the whole output is bounded too.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use systemd_lab_protocol::event::Source;
+use systemd_lab_protocol::seal::{Key, SEAL_SIZE, Sealer};
 use systemd_lab_protocol::{Event, EventKind};
 
 /// The port's device: the first port of the first virtio-serial device.
@@ -33,6 +34,8 @@ pub struct Outbox<W> {
     log_lines: BTreeMap<String, u64>,
     /// Events that were left out because the output was too large.
     left_out: u64,
+    /// Before there is a job there is no key, and nothing but the agent runs.
+    sealer: Option<Sealer>,
 }
 
 impl<W: Write> Outbox<W> {
@@ -44,7 +47,13 @@ impl<W: Write> Outbox<W> {
             total: 0,
             log_lines: BTreeMap::new(),
             left_out: 0,
+            sealer: None,
         }
+    }
+
+    /// Seals events from now on.
+    pub fn seal_with(&mut self, key: &Key) {
+        self.sealer = Some(Sealer::new(key));
     }
 
     /// Adds an event to the batch, unless there were too many.
@@ -70,7 +79,14 @@ impl<W: Write> Outbox<W> {
             return Ok(());
         }
         let before = self.batch.len();
+        if self.sealer.is_some() {
+            self.batch.extend([0; SEAL_SIZE]);
+        }
         serde_json::to_writer(&mut self.batch, event)?;
+        if let Some(sealer) = &mut self.sealer {
+            let (seal, json) = self.batch[before..].split_at_mut(SEAL_SIZE);
+            seal.copy_from_slice(&sealer.seal(json));
+        }
         self.batch.push(b'\n');
         self.total += (self.batch.len() - before) as u64;
         Ok(())
@@ -132,6 +148,23 @@ mod tests {
             .map(|line| serde_json::from_str(line).expect("it is an event"))
             .collect();
         assert_eq!(events, [log("a.service"), log("b.service")]);
+    }
+
+    #[test]
+    fn each_line_has_its_seal() {
+        let key = Key::new([7; 16]);
+        let mut outbox = Outbox::new(Vec::new());
+        outbox.seal_with(&key);
+        for unit in ["a.service", "b.service"] {
+            outbox.push(&log(unit)).expect("it is JSON");
+            outbox.flush().expect("a Vec takes all");
+        }
+        let mut sealer = Sealer::new(&key);
+        let lines = outbox.port.split(|byte| *byte == b'\n');
+        let opened: Vec<Event> = lines
+            .filter_map(|line| serde_json::from_slice(sealer.open(line)?).ok())
+            .collect();
+        assert_eq!(opened, [log("a.service"), log("b.service")]);
     }
 
     #[test]

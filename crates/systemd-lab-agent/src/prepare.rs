@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use rustix::mount::{MountFlags, mount};
 use rustix::time::{ClockId, Timespec, clock_settime};
+use systemd_lab_protocol::sight::REHEARSAL;
 use systemd_lab_protocol::{Condition, EventKind, Scenario};
 
 use crate::files::write_file;
@@ -23,6 +24,7 @@ use crate::http::Request;
 use crate::journal;
 use crate::journal::events;
 use crate::journal::follower::Follower;
+use crate::levels::{self, Levels};
 use crate::load::Load;
 use crate::outbox::Outbox;
 use crate::pace::{self, Waiter, now_us};
@@ -54,9 +56,7 @@ const QUIET_SYSCTLS: &[(&str, &str)] = &[
 /// A timer that kernels since 6.12 run for a scheduling class that nobody uses here.
 const FAIR_SERVER: &str = "/sys/kernel/debug/sched/fair_server/cpu0/runtime";
 
-/// The unit of the rehearsal.
-const REHEARSAL: &str = "lab-rehearsal.service";
-const REHEARSAL_FILE: &str = "/run/systemd/system/lab-rehearsal.service";
+const REHEARSAL_FILE: &str = "/run/systemd/system/systemd-lab-rehearsal.service";
 const REHEARSAL_UNIT: &str = "[Unit]
 Description=The lab's rehearsal
 [Service]
@@ -113,6 +113,8 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     let systemd_version = systemd::version()?;
     let journal = Follower::open(Path::new(JOURNAL), events::is_kept)
         .with_context(|| format!("cannot open the journal in {JOURNAL}"))?;
+    let levels = Levels::watch()?;
+    levels::see_all_of_packages().context("cannot write the lab's drop-ins")?;
     let sockets = SocketTrace::start(Path::new(TRACEFS))?;
     let processes = Processes::trace(Path::new(TRACEFS))?;
     let termination = Termination::handle()?;
@@ -120,6 +122,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     let waiter = Waiter::new()?;
     let mut sources = Sources {
         journal,
+        levels,
         sockets,
         processes,
         termination,

@@ -1,24 +1,34 @@
 //! Brings together what is seen: journal, socket trace and the agent's own doings become one stream
 //! of events, which conditions look at and the outbox writes out.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use systemd_lab_protocol::event::Source;
+use systemd_lab_protocol::event::{Blinding, Source};
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
 
 use crate::alarm::Alarm;
 use crate::conditions::Observed;
 use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
+use crate::levels::Levels;
 use crate::load::Load;
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
 use crate::processes::Processes;
 use crate::schedule::Schedule;
 use crate::sockets::SocketTrace;
+use crate::systemd;
 use crate::termination::{Terminated, Termination};
+
+/// What systemd logs, and where, as the lab needs it.
+const LOG_LEVEL: &str = "debug";
+const LOG_TARGET: &str = "journal-or-kmsg";
+
+/// Two clocks that are read one after the other may differ by so much: what systemd logs comes out that much too early at most.
+const CLOCKS_DIFFER_US: u64 = 1_000;
 
 /// The outbox that events go to, whatever is behind it.
 pub type Events = Outbox<Box<dyn Write>>;
@@ -27,6 +37,8 @@ pub type Events = Outbox<Box<dyn Write>>;
 pub struct Sources {
     /// What systemd and the services log.
     pub journal: Follower,
+    /// Which units keep systemd from logging what it does about them.
+    pub levels: Levels,
     /// Which sockets listen.
     pub sockets: SocketTrace,
     /// Whose processes they were.
@@ -54,6 +66,10 @@ pub struct Recorder<'a> {
     batch: Vec<Event>,
     /// Something has computed without pause.
     is_busy: bool,
+    /// When was last looked at what has happened.
+    looked_us: u64,
+    /// The journal cannot be read, or nothing comes into it: it was said already.
+    has_no_journal: bool,
 }
 
 impl<'a> Recorder<'a> {
@@ -72,7 +88,14 @@ impl<'a> Recorder<'a> {
             outbox,
             batch: Vec::new(),
             is_busy: false,
+            looked_us: now_us(),
+            has_no_journal: false,
         }
+    }
+
+    /// Leaves out lines of services above these levels: see [`systemd_lab_protocol::Job::log_levels`].
+    pub fn leave_out_above(&mut self, log_levels: &BTreeMap<String, u8>) {
+        self.interpreter.leave_out_above(log_levels);
     }
 
     /// Leaves out what was logged before this stamp: what comes of preparing the guest. What systemd says of unit files stays, as it
@@ -121,6 +144,7 @@ impl<'a> Recorder<'a> {
         let (batch, interpreter) = (&mut self.batch, &mut self.interpreter);
         let Sources {
             journal,
+            levels,
             sockets,
             processes,
             load,
@@ -132,15 +156,67 @@ impl<'a> Recorder<'a> {
             alarm.silence();
         }
         // First the journal: it says which processes systemd forked.
-        journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)))?;
+        let read = journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)));
+        for unit in levels.newly_hidden() {
+            batch.push(Event {
+                // It was read with all unit files, and nothing more was logged since.
+                at_us: interpreter.last_reload_us().unwrap_or(self.looked_us),
+                ..own_event(
+                    Some(unit),
+                    EventKind::WentBlind {
+                        how: Blinding::LogLevelMax,
+                    },
+                )
+            });
+        }
         batch.extend(sockets.read_new(processes)?);
         let busy = load.look();
         self.is_busy |= busy.is_some();
         batch.extend(busy);
+        if let Err(error) = read {
+            // A process that runs as root may do what it likes with journald's files.
+            self.lose_journal(error.to_string());
+        }
+        self.looked_us = now_us();
+        self.see_again();
         self.write_out()?;
         match self.is_terminated() {
             true => Err(Terminated.into()),
             false => Ok(()),
+        }
+    }
+
+    /// Lets systemd log again as before, if a process has changed that. One that answers later is asked again.
+    fn see_again(&mut self) {
+        if self.interpreter.is_blind()
+            && !self.is_terminated()
+            && systemd::set_log_target(LOG_TARGET).is_ok()
+            && systemd::set_log_level(LOG_LEVEL).is_ok()
+        {
+            self.interpreter.sees_again();
+            self.add(EventKind::SightRestored);
+        }
+    }
+
+    /// Nothing is known of what systemd did since it last logged something. Said once.
+    fn lose_journal(&mut self, message: String) {
+        // A machine that ends ends journald, too.
+        if self.is_terminated() || std::mem::replace(&mut self.has_no_journal, true) {
+            return;
+        }
+        let how = Blinding::NoJournal { message };
+        self.batch.push(Event {
+            at_us: self.interpreter.last_debug_us().unwrap_or(self.looked_us),
+            ..own_event(None, EventKind::WentBlind { how })
+        });
+    }
+
+    /// Looks whether the journal has what systemd logged when it was asked something at this time, which it answered. `why` is said
+    /// if the journal has not.
+    pub fn check_sight(&mut self, asked_us: u64, why: &str) {
+        let last_us = self.interpreter.last_debug_us().unwrap_or_default();
+        if last_us + CLOCKS_DIFFER_US < asked_us && !self.interpreter.is_blind() {
+            self.lose_journal(why.to_owned());
         }
     }
 

@@ -400,15 +400,37 @@ impl Runner<'_, '_> {
         for event in self.probes.end().into_iter().chain(self.commands.end()) {
             self.recorder.add_event(event);
         }
-        if !journal::synchronize()? || systemd::is_too_busy()? {
+        // systemd logs at debug level that it was asked: if that is in the journal, so is all that it did before.
+        let mut asked_us = now_us();
+        let mut is_too_busy = systemd::is_too_busy();
+        let mut written = journal::synchronize();
+        if !matches!((&is_too_busy, &written), (Ok(false), Ok(true))) {
             // The scenario is over: what gives journald and systemd no rest has had its time.
             load::freeze_services();
-            journal::synchronize()?;
+            asked_us = now_us();
+            is_too_busy = systemd::is_too_busy();
+            written = journal::synchronize();
         }
         self.collect()?;
+        let why = match (&is_too_busy, written) {
+            (_, Err(error)) => Some(format!("{error:#}")),
+            (_, Ok(false)) => Some("journald does not write what it has received".to_owned()),
+            (Ok(false), Ok(true)) => Some("systemd logs nothing into it".to_owned()),
+            (Err(error), _) => Some(error.to_string()),
+            // Nothing can be known of it.
+            (Ok(true), Ok(true)) => None,
+        };
+        if let Some(why) = why {
+            self.recorder.check_sight(asked_us, &why);
+        }
         for unit in observe {
-            let values = systemd::unit_properties(unit)
-                .with_context(|| format!("cannot read the properties of {unit}"))?;
+            let values = match systemd::unit_properties(unit) {
+                // Its socket is gone: a process took it away.
+                Err(CallError::Io(_)) => continue,
+                values => {
+                    values.with_context(|| format!("cannot read the properties of {unit}"))?
+                }
+            };
             self.recorder.add_event(Event {
                 at_us: now_us(),
                 unit: Some(unit.clone()),
@@ -447,6 +469,8 @@ fn called(result: Result<(), CallError>) -> anyhow::Result<StepOutcome> {
         Ok(()) => Ok(StepOutcome::Done),
         Err(CallError::Refused { name, message }) => Ok(refused(&name, message)),
         Err(error @ CallError::TimedOut(_)) => Ok(refused("ETIMEDOUT", error.to_string())),
+        // A process may have taken its socket away.
+        Err(CallError::Io(error)) => Ok(refused_by(&error)),
         Err(error) => Err(error.into()),
     }
 }

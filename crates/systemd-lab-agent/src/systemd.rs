@@ -261,10 +261,23 @@ pub fn version() -> Result<String, CallError> {
 ///
 /// When systemd does not answer.
 pub fn set_log_level(level: &str) -> Result<(), CallError> {
+    set("LogLevel", level)
+}
+
+/// `systemctl log-target TARGET`.
+///
+/// # Errors
+///
+/// When systemd does not answer.
+pub fn set_log_target(target: &str) -> Result<(), CallError> {
+    set("LogTarget", target)
+}
+
+fn set(property: &str, value: &str) -> Result<(), CallError> {
     let arguments = [
         Argument::Text(MANAGER),
-        Argument::Text("LogLevel"),
-        Argument::TextVariant(level),
+        Argument::Text(property),
+        Argument::TextVariant(value),
     ];
     manager_property("Set", &arguments).map(drop)
 }

@@ -266,6 +266,14 @@ pub enum EventKind {
         /// In how much time, in microseconds.
         over_us: u64,
     },
+    /// From this stamp on, the lab did not see what systemd did about this unit, or about any if there is none: to the end, or until
+    /// [`EventKind::SightRestored`]. A process did that.
+    WentBlind {
+        /// How.
+        how: Blinding,
+    },
+    /// The lab sees again what systemd does.
+    SightRestored,
     /// More was logged than a timeline keeps; later log lines of the unit are left out.
     LogTruncated {
         /// How many lines were left out.
@@ -294,6 +302,36 @@ pub enum MachineEnd {
     Panicked,
     /// It went on, but a process ended the lab's agent, which sees all of this.
     AgentEnded,
+}
+
+/// How the lab was kept from seeing what systemd does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Blinding {
+    /// systemd was told to log less: `systemctl log-level`, or a signal (systemd(1), "Signals").
+    LogLevel {
+        /// e.g. `info`.
+        level: String,
+    },
+    /// systemd was told to log elsewhere: `systemctl log-target`, or a signal.
+    LogTarget {
+        /// e.g. `null`.
+        target: String,
+    },
+    /// `LogLevelMax=` came into force for the unit while the scenario ran.
+    LogLevelMax,
+    /// What systemd logs does not come into the journal, or no longer: journald was stopped or killed, or systemd does not log.
+    NoJournal {
+        /// What was tried, and what came of it.
+        message: String,
+    },
+    /// Something came out of the guest through the agent's port that the agent did not send. The run ends there.
+    ForeignOutput,
+    /// More came out of the guest than the lab reads. The run ends there.
+    TooMuchOutput {
+        /// How much it reads, in MiB.
+        mib: u64,
+    },
 }
 
 /// How a step ended.

@@ -5,12 +5,14 @@
 //! offset 8   version          u32 LE    PROTOCOL_VERSION
 //! offset 12  index length     u32 LE    bytes of JSON
 //! offset 16  who takes over   48 bytes  see `shell.rs`
-//! offset 64  index            JSON      Scenario and the files' places
+//! offset 64  key              16 bytes  see `seal.rs`
+//! offset 80  index            JSON      Scenario and the files' places
 //! …          file contents    each at a multiple of BLOB_ALIGNMENT
 //! ```
 //!
 //! All bytes are there before the VM resumes; a memory of zeros means that no job has come.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub const JOB_MEMORY_SIZE: usize = 128 << 20;
 pub const BLOB_ALIGNMENT: usize = 4096;
 
 /// Bytes before the index.
-const HEADER_SIZE: usize = 64;
+const HEADER_SIZE: usize = 80;
 
 /// A file to put into the guest, with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,10 @@ pub struct Job {
     pub scenario: Scenario,
     /// The files to write before the first step, in this order.
     pub files: Vec<FilePlace>,
+    /// What units were meant to have as `LogLevelMax=`, which the lab takes back to see what systemd does about them: their own
+    /// lines above it are left out of the timeline. By the unit's name, its template's, or its type (`service`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub log_levels: BTreeMap<String, u8>,
 }
 
 impl Job {
@@ -68,7 +74,11 @@ impl Job {
     /// # Errors
     ///
     /// [`JobError::TooLarge`] when it does not fit into [`JOB_MEMORY_SIZE`].
-    pub fn encode(scenario: &Scenario, blobs: &[Blob]) -> Result<Vec<u8>, JobError> {
+    pub fn encode(
+        scenario: &Scenario,
+        blobs: &[Blob],
+        log_levels: &BTreeMap<String, u8>,
+    ) -> Result<Vec<u8>, JobError> {
         // The index holds offsets and the offsets depend on the index's length: count them from
         // the first file, and let that begin at a fixed boundary behind the index.
         let mut files = Vec::with_capacity(blobs.len());
@@ -85,6 +95,7 @@ impl Job {
         let job = Job {
             scenario: scenario.clone(),
             files,
+            log_levels: log_levels.clone(),
         };
         let index = serde_json::to_vec(&job).map_err(|e| JobError::Index(e.to_string()))?;
         let base = (HEADER_SIZE + index.len()).next_multiple_of(BLOB_ALIGNMENT);
@@ -99,6 +110,7 @@ impl Job {
         bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
         // `index.len()` is below JOB_MEMORY_SIZE, which fits.
         bytes.extend_from_slice(&(index.len() as u32).to_le_bytes());
+        // The key is written at the very last: a job has none of its own.
         bytes.resize(HEADER_SIZE, 0);
         Handover::write_never(&mut bytes);
         bytes.extend_from_slice(&index);
@@ -207,7 +219,7 @@ mod tests {
             ..Scenario::default()
         };
         let blobs = [blob("/a", b"one"), blob("/b", b""), blob("/c", &[7; 5000])];
-        let memory = Job::encode(&scenario, &blobs).expect("it fits");
+        let memory = Job::encode(&scenario, &blobs, &BTreeMap::new()).expect("it fits");
         let job = Job::decode(&memory).expect("it was just laid out");
         assert_eq!(job.scenario, scenario);
         for (place, blob) in job.files.iter().zip(&blobs) {
@@ -224,7 +236,12 @@ mod tests {
 
     #[test]
     fn a_cut_job_is_refused() {
-        let memory = Job::encode(&Scenario::default(), &[blob("/a", &[1; 9000])]).expect("it fits");
+        let memory = Job::encode(
+            &Scenario::default(),
+            &[blob("/a", &[1; 9000])],
+            &BTreeMap::new(),
+        )
+        .expect("it fits");
         assert!(matches!(
             Job::decode(&memory[..6000]),
             Err(JobError::Index(_))
@@ -237,7 +254,7 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let mut memory = Job::encode(&Scenario::default(), &[]).expect("it fits");
+        let mut memory = Job::encode(&Scenario::default(), &[], &BTreeMap::new()).expect("it fits");
         memory[8] = 99;
         assert_eq!(Job::decode(&memory), Err(JobError::Version { found: 99 }));
     }
@@ -246,7 +263,7 @@ mod tests {
     fn too_much_is_refused() {
         let big = blob("/big", &vec![0; JOB_MEMORY_SIZE]);
         assert!(matches!(
-            Job::encode(&Scenario::default(), &[big]),
+            Job::encode(&Scenario::default(), &[big], &BTreeMap::new()),
             Err(JobError::TooLarge { .. })
         ));
     }

@@ -22,6 +22,9 @@ const INVALID_CONFIGURATION: &str = "c772d24e9a884cbeb9ea12625c306c01";
 /// The syslog priority of an entry without one: `info`, systemd.exec(5), `SyslogLevel=`.
 const DEFAULT_PRIORITY: u8 = 6;
 
+/// The unit of systemd itself: a child is there until it moves to its own unit's control group.
+const MANAGER_UNIT: &str = "init.scope";
+
 /// The fields of one journal entry, by name.
 pub type Fields = BTreeMap<String, String>;
 
@@ -33,18 +36,26 @@ pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
         .and_then(|p| p.parse().ok())
         .unwrap_or(DEFAULT_PRIORITY);
 
-    // The child between fork and exec logs as "(name)" and on systemd's behalf: exec failures come from there.
-    let from_manager = get("_PID") == Some("1")
-        || get("SYSLOG_IDENTIFIER").is_some_and(|name| name.starts_with('('));
+    let is_manager = get("_PID") == Some("1");
+    // The child between fork and exec logs as "(name)" and on systemd's behalf: exec failures come from there. A service may
+    // call itself the same, so this says nothing of another unit, and nothing that only the manager knows.
+    let is_child = |unit: &str| {
+        get("SYSLOG_IDENTIFIER").is_some_and(|name| name.starts_with('('))
+            && get("_SYSTEMD_UNIT").is_none_or(|own| own == unit || own == MANAGER_UNIT)
+    };
     match get("UNIT") {
-        Some(unit) if from_manager => {
+        Some(unit) if is_manager || is_child(unit) => {
             let text = message
                 .strip_prefix(unit)
                 .map_or(message, |rest| rest.trim_start_matches(": "));
-            Some((
-                unit.to_owned(),
-                classify_manager(fields, unit, priority, text),
-            ))
+            let kind = match is_manager {
+                true => classify_manager(fields, unit, priority, text),
+                false => EventKind::Manager {
+                    priority,
+                    message: text.to_owned(),
+                },
+            };
+            Some((unit.to_owned(), kind))
         }
         _ => {
             let unit = get("_SYSTEMD_UNIT")?;
@@ -416,5 +427,26 @@ mod tests {
         let (unit, kind) = classify(&fields).expect("it has a unit");
         assert_eq!(unit, "t.service");
         assert!(matches!(kind, EventKind::Log { .. }));
+    }
+
+    /// As the child that systemd forks for it.
+    #[test]
+    fn a_service_cannot_pose_as_a_child_of_the_manager() {
+        let said = |of: &str, about: &str| {
+            let fields = [
+                ("_PID", "130"),
+                ("_SYSTEMD_UNIT", of),
+                ("SYSLOG_IDENTIFIER", "(t)"),
+                ("UNIT", about),
+                ("MESSAGE", "Changed start -> running"),
+            ];
+            let fields = fields.map(|(k, v)| (k.to_owned(), v.to_owned()));
+            classify(&fields.into_iter().collect()).expect("it has a unit")
+        };
+        let (unit, kind) = said("t.service", "other.service");
+        assert_eq!(unit, "t.service");
+        assert!(matches!(kind, EventKind::Log { .. }));
+        let (_, kind) = said("t.service", "t.service");
+        assert!(matches!(kind, EventKind::Manager { .. }), "{kind:?}");
     }
 }

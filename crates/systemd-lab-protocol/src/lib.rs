@@ -3,6 +3,8 @@
 //! - [`scenario`]: what shall happen, as data. It enters the guest whole, before the VM resumes.
 //! - [`event`]: what did happen. Events are all that comes out.
 //! - [`job`]: how a scenario and its files lie in the memory that host and guest share.
+//! - [`seal`]: what tells events from anything else that comes out.
+//! - [`sight`]: what the lab needs in the guest to see what systemd does.
 //! - [`shell`]: when a person takes over, and at what terminal.
 //! - [`journal`]: from a journal entry's fields to an [`event::EventKind`].
 //!
@@ -13,7 +15,9 @@ pub mod event;
 pub mod job;
 pub mod journal;
 pub mod scenario;
+pub mod seal;
 pub mod shell;
+pub mod sight;
 
 pub use event::{Event, EventKind};
 pub use job::{Blob, Job, JobError};
@@ -21,4 +25,4 @@ pub use scenario::{Condition, Scenario, Step};
 pub use shell::{Handover, Terminal};
 
 /// Version of everything in this crate. The host refuses an agent that says another one.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;

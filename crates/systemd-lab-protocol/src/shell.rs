@@ -135,7 +135,7 @@ mod tests {
     use crate::{Job, Scenario};
 
     fn job() -> Vec<u8> {
-        Job::encode(&Scenario::default(), &[]).expect("it fits")
+        Job::encode(&Scenario::default(), &[], &Default::default()).expect("it fits")
     }
 
     #[test]

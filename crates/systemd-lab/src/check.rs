@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use crate::error::LabError;
+use crate::visible::{visible, visible_lines};
 use report::Record;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +148,7 @@ impl Requirement {
     fn verdict(&self, observed: Result<&Observed, &LabError>, passed: bool) -> Verdict {
         let (outcome, diagnosis) = match observed {
             Ok(_) if passed => (Outcome::Passed, None),
-            Ok(observed) => (Outcome::NotYet, observed.diagnosis.clone()),
+            Ok(observed) => (Outcome::NotYet, observed.diagnosis.as_deref().map(visible)),
             Err(error) => (Outcome::of(error), None),
         };
         let report = match observed {
@@ -162,7 +163,8 @@ impl Requirement {
             outcome,
             diagnosis,
             scenario: observed.ok().and_then(|observed| observed.scenario.clone()),
-            report,
+            // Rules quote the service, and so does what was seen.
+            report: visible_lines(&report),
         }
     }
 

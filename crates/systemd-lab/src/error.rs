@@ -300,6 +300,15 @@ pub enum LabError {
         why: String,
     },
 
+    /// A file that would replace what the lab needs.
+    #[error("{path} cannot be put into the guest: {why}; leave it out, or choose another name")]
+    LabsOwn {
+        /// Where it would be in the guest.
+        path: String,
+        /// What the lab needs there.
+        why: &'static str,
+    },
+
     /// A file that a scenario wants does not exist, or cannot be read.
     #[error("cannot read {}: {source}; was it just being saved? then try again, else build it, or mend the path", path.display())]
     Unreadable {
@@ -369,6 +378,7 @@ impl LabError {
                 | LabError::BadMemory { .. }
                 | LabError::UnknownPackage { .. }
                 | LabError::PackageConflict { .. }
+                | LabError::LabsOwn { .. }
         )
     }
 

@@ -6,11 +6,13 @@ mod remembered;
 pub(crate) mod shell;
 mod turn;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use systemd_lab_protocol::{Event, EventKind, Job, Scenario};
+use systemd_lab_protocol::event::{Blinding, Source};
+use systemd_lab_protocol::seal::Sealer;
+use systemd_lab_protocol::{Blob, Event, EventKind, Job, Scenario};
 
 use crate::cache::Cache;
 use crate::error::LabError;
@@ -18,6 +20,7 @@ use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::image;
 use crate::progress::Step;
+use crate::sight;
 use crate::snapshot::{self, Snapshot};
 use crate::timeline::{MeasuredWith, Timeline};
 use crate::vm::{Console, Origin, Pace, Vm};
@@ -327,11 +330,17 @@ impl Lab {
 
     fn finish(&self, mut vm: Vm, on_event: &mut dyn FnMut(&Event)) -> Result<Timeline, LabError> {
         let began = Instant::now();
-        let mut reader = EventReader::default();
+        let mut reader = EventReader::of(&vm);
+        // How much of the console was looked at for the kernel's last words.
+        let mut looked_at = 0;
         loop {
-            let rang = match vm.wait_for_doorbell(LIVE_INTERVAL) {
+            let rang = vm.wait_for_doorbell(LIVE_INTERVAL);
+            reader.read(&vm, &self.snapshot.dir, on_event)?;
+            if reader.is_cut(&vm) {
+                break;
+            }
+            let rang = match rang {
                 Err(error @ LabError::GuestEnded { .. }) => {
-                    reader.read(&vm, &self.snapshot.dir, on_event)?;
                     match reader.end_with_machine(&vm.console()) {
                         true => break,
                         false => return Err(error),
@@ -339,11 +348,19 @@ impl Lab {
                 }
                 rang => rang?,
             };
-            reader.read(&vm, &self.snapshot.dir, on_event)?;
             if rang {
-                break;
+                if reader.has_ended() || !reader.has_begun() {
+                    break;
+                }
+                // Not the agent rang, but a service, which found the device. Nothing has happened to the guest.
+                vm.resume()?;
             }
-            if vm.has_printed() && machine_end::is_halted(&vm.console()) {
+            // A service may print the kernel's words: the processor says whether they are true.
+            if vm.printed() > std::mem::replace(&mut looked_at, vm.printed())
+                && machine_end::is_halted(&vm.console())
+                && vm.is_halted()?
+            {
+                reader.read(&vm, &self.snapshot.dir, on_event)?;
                 reader.end_with_machine(&vm.console());
                 break;
             }
@@ -365,7 +382,7 @@ impl Lab {
         }
         reader.complaint()?;
         reader.end_after_machine();
-        if !matches!(reader.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded) {
+        if !reader.has_ended() {
             return Err(LabError::BadEvent {
                 message: "it stopped before its last event".to_owned(),
                 snapshot: self.snapshot.dir.clone(),
@@ -390,11 +407,21 @@ fn ensure_supported_host() -> Result<(), LabError> {
 
 /// All bytes that the guest is given.
 fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
-    let blobs = files
-        .iter()
-        .map(GuestFile::load)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(Job::encode(scenario, &blobs)?)
+    sight::check(files)?;
+    let mut blobs = loaded(files)?;
+    blobs.extend(sight::needed(scenario, files));
+    Ok(Job::encode(scenario, &blobs, &sight::log_levels(files))?)
+}
+
+/// The same for a person, who sees what systemd does with files as they are.
+fn job_of_person(files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
+    sight::check(files)?;
+    let blobs = loaded(files)?;
+    Ok(Job::encode(&Scenario::default(), &blobs, &BTreeMap::new())?)
+}
+
+fn loaded(files: &[GuestFile]) -> Result<Vec<Blob>, LabError> {
+    files.iter().map(GuestFile::load).collect()
 }
 
 fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabError> {
@@ -411,15 +438,26 @@ fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabEr
     Ok(vm)
 }
 
-/// Turns the guest's output, of which there is more each time, into events: one a line.
-#[derive(Default)]
+/// Turns the guest's output, of which there is more each time, into events: one a line, each with the agent's seal.
 struct EventReader {
+    sealer: Sealer,
     /// Bytes of lines that were read.
     consumed: u64,
     events: Vec<Event>,
+    /// A line was not the agent's. Nothing after it is read.
+    has_foreign: bool,
 }
 
 impl EventReader {
+    fn of(vm: &Vm) -> EventReader {
+        EventReader {
+            sealer: Sealer::new(vm.key()),
+            consumed: 0,
+            events: Vec::new(),
+            has_foreign: false,
+        }
+    }
+
     /// An incomplete last line is left for the next time.
     fn read(
         &mut self,
@@ -427,15 +465,27 @@ impl EventReader {
         snapshot: &Path,
         on_event: &mut dyn FnMut(&Event),
     ) -> Result<(), LabError> {
+        if self.has_foreign || vm.too_much().is_some() {
+            return Ok(());
+        }
+        let bad = |message: String| LabError::BadEvent {
+            message,
+            snapshot: snapshot.to_owned(),
+        };
         let output = vm.output_after(self.consumed);
         for line in output.split_inclusive(|byte| *byte == b'\n') {
-            if !line.ends_with(b"\n") {
+            let Some(sealed) = line.strip_suffix(b"\n") else {
                 break;
-            }
-            let event = serde_json::from_slice(line).map_err(|error| LabError::BadEvent {
-                message: error.to_string(),
-                snapshot: snapshot.to_owned(),
-            })?;
+            };
+            let Some(json) = self.sealer.open(sealed) else {
+                // Before a scenario has begun, nothing runs in the guest that could write it.
+                if !self.has_begun() {
+                    return Err(bad("its seal is wrong".to_owned()));
+                }
+                self.has_foreign = true;
+                break;
+            };
+            let event = serde_json::from_slice(json).map_err(|error| bad(error.to_string()))?;
             on_event(&event);
             self.events.push(event);
             self.consumed += line.len() as u64;
@@ -443,10 +493,39 @@ impl EventReader {
         Ok(())
     }
 
+    fn has_begun(&self) -> bool {
+        let has_begun = |event: &Event| matches!(event.kind, EventKind::ScenarioBegan { .. });
+        self.events.iter().any(has_begun)
+    }
+
+    fn has_ended(&self) -> bool {
+        matches!(self.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded)
+    }
+
+    /// Whether the run ends here, because of what a service has written where only the agent writes, or how much. The events say so
+    /// then.
+    fn is_cut(&mut self, vm: &Vm) -> bool {
+        let how = match (self.has_foreign, vm.too_much()) {
+            _ if !self.has_begun() => return false,
+            (true, _) => Blinding::ForeignOutput,
+            (false, Some(most)) => Blinding::TooMuchOutput { mib: most >> 20 },
+            (false, None) => return false,
+        };
+        let at_us = self.events.iter().map(|event| event.at_us).max();
+        for kind in [EventKind::WentBlind { how }, EventKind::ScenarioEnded] {
+            self.events.push(Event {
+                at_us: at_us.unwrap_or_default(),
+                unit: None,
+                source: Source::Agent,
+                kind,
+            });
+        }
+        true
+    }
+
     /// Adds how the machine ended, if its console says so and a scenario had begun: then it is the doing of what ran in it.
     fn end_with_machine(&mut self, console: &str) -> bool {
-        let has_begun = |event: &Event| matches!(event.kind, EventKind::ScenarioBegan { .. });
-        if !self.events.iter().any(has_begun) {
+        if !self.has_begun() {
             return false;
         }
         let end = machine_end::of(console, &self.events);

@@ -51,9 +51,11 @@ mod process;
 mod progress;
 mod qmp;
 mod saved_state;
+mod sight;
 mod snapshot;
 mod timeline;
 mod view;
+mod visible;
 mod vm;
 
 pub use clock::{clock_time, nearest_second};
@@ -69,3 +71,4 @@ pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};
 pub use view::{ERROR, View, describe};
+pub use visible::{visible, visible_json, visible_lines};

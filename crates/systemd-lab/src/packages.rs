@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::LabError;
 use crate::progress::Step;
+use crate::visible::visible;
 
 /// A program or file on the host, and the Debian package that has it.
 #[derive(Debug)]
@@ -166,5 +167,7 @@ pub(crate) fn last_lines(text: &str, count: usize) -> String {
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
+    let last = lines[lines.len().saturating_sub(count)..].iter();
+    let last = last.map(|line| visible(line.trim_end()));
+    last.collect::<Vec<String>>().join("\n")
 }

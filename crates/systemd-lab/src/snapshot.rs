@@ -13,6 +13,7 @@ use crate::image::{self, Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
 use crate::saved_state;
+use crate::visible::visible;
 use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, ram_for};
 
 /// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
@@ -225,6 +226,6 @@ fn complaint(output: &[u8]) -> String {
             kind: EventKind::AgentError { message },
             ..
         }) => message,
-        _ => format!("said {}", String::from_utf8_lossy(output).trim()),
+        _ => format!("said {}", visible(String::from_utf8_lossy(output).trim())),
     }
 }

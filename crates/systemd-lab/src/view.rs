@@ -11,9 +11,10 @@ use std::time::Duration;
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
+use crate::visible::visible;
 
 pub use words::describe;
-pub(crate) use words::machine_end_text;
+pub(crate) use words::{blinding_text, machine_end_text};
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
@@ -326,7 +327,7 @@ impl View {
         Some(if wanted.ends_with('=') {
             format!("{wanted}…")
         } else {
-            assignment.to_owned()
+            visible(assignment)
         })
     }
 
@@ -343,7 +344,9 @@ impl View {
             EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
             // Below a warning, systemd speaks of what does not matter to the unit, at debug level above all.
             EventKind::UnitFile { priority, .. } => *priority <= WARNING,
-            EventKind::NotificationRefused { .. } => true,
+            EventKind::NotificationRefused { .. }
+            | EventKind::WentBlind { .. }
+            | EventKind::SightRestored => true,
             EventKind::WatchdogTimeout { .. }
             | EventKind::Timeout { .. }
             | EventKind::Killing { .. } => self.deadlines,

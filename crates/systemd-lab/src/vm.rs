@@ -17,8 +17,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
 use rustix::param::clock_ticks_per_second;
+use rustix::process::{Pid, Resource, Rlimit};
+use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 use crate::error::LabError;
 use crate::packages;
@@ -38,6 +41,24 @@ const DOORBELL: &str = "GUEST_PANICKED";
 
 /// Bytes per second of a guest that moves: as fast as it goes, where QEMU's own limit is 128 MiB.
 const UNLIMITED: u64 = 1 << 40;
+
+/// The most that the guest may send. The agent keeps less than 20 MiB of what units log and systemd does; what it says itself
+/// beside that (answers and what commands print, 64 KiB each) has room for seven hundred of them. A run that sends more ends
+/// there: it is the doing of a service that writes into the agent's port.
+const MOST_SENT: u64 = 64 << 20;
+
+/// The most that the guest may print on its console: a service that prints a line each second takes hours for that. Each byte
+/// takes QEMU some microseconds, so that more would only run out of time.
+const MOST_PRINTED: u64 = 1 << 20;
+
+/// QEMU is killed only when it has written so much more: by then this process has seen that it was too much.
+const PAST_MOST: u64 = 1 << 20;
+
+/// How much of the console is looked at: the kernel's last words are at its end, and a panic has some hundred lines.
+const CONSOLE_READ: u64 = 64 << 10;
+
+/// Of the flags register: the processor takes interrupts.
+const INTERRUPTS: u64 = 1 << 9;
 
 /// How much of the guest's console an error shows.
 pub(crate) const CONSOLE_LINES: usize = 20;
@@ -82,6 +103,7 @@ pub(crate) struct Vm {
     qmp: Option<Qmp>,
     output: File,
     console: File,
+    key: Key,
 }
 
 impl Vm {
@@ -94,7 +116,8 @@ impl Vm {
         job: &[u8],
         serial: Console,
     ) -> Result<Vm, LabError> {
-        let job = job_memory(job).map_err(LabError::io("making the job's memory"))?;
+        let key = new_key().map_err(LabError::io("asking the kernel for random bytes"))?;
+        let job = job_memory(job, &key).map_err(LabError::io("making the job's memory"))?;
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
@@ -152,7 +175,12 @@ impl Vm {
             qmp: None,
             output,
             console,
+            key,
         };
+        if let Origin::Snapshot = origin {
+            vm.bound_output()
+                .map_err(LabError::io("bounding what QEMU writes"))?;
+        }
         let connected = pipes.map_or(Err(QmpError::Gone), |(to, from)| Qmp::connect(to, from));
         vm.qmp = Some(connected.map_err(|error| vm.failed("connecting to its monitor", error))?);
         // `job` may close now: QEMU has mapped it.
@@ -248,6 +276,39 @@ impl Vm {
         Some(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).ok()?)
     }
 
+    /// Bounds what the guest can make QEMU write, whatever this process does meanwhile. Its RAM is private, and no file.
+    fn bound_output(&self) -> io::Result<()> {
+        let most = Some(MOST_SENT + PAST_MOST);
+        let limit = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        rustix::process::prlimit(pid, Resource::Fsize, limit)?;
+        Ok(())
+    }
+
+    /// How much is read in all, if the guest has sent or printed more than that.
+    pub(crate) fn too_much(&self) -> Option<u64> {
+        let bounds = [(&self.output, MOST_SENT), (&self.console, MOST_PRINTED)];
+        let mut bounds = bounds.into_iter();
+        bounds.find_map(|(file, most)| (file.metadata().ok()?.len() > most).then_some(most))
+    }
+
+    /// The key with which the agent seals its events.
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Whether the guest's processor has halted for good: nothing will ever wake it.
+    pub(crate) fn is_halted(&mut self) -> Result<bool, LabError> {
+        let registers = self.qmp("looking at the processor", |qmp| {
+            let command = json!({ "command-line": "info registers" });
+            qmp.execute("human-monitor-command", command)
+        })?;
+        Ok(registers.as_str().is_some_and(is_halted_for_good))
+    }
+
     /// What the guest has sent so far.
     pub(crate) fn output(&self) -> Vec<u8> {
         self.output_after(0)
@@ -259,14 +320,15 @@ impl Vm {
         contents(&self.output, offset)
     }
 
-    /// Whether the guest has printed anything on its console: it is quiet unless something is wrong.
-    pub(crate) fn has_printed(&self) -> bool {
-        self.console.metadata().is_ok_and(|meta| meta.len() > 0)
+    /// How much the guest has printed on its console: it is quiet unless something is wrong.
+    pub(crate) fn printed(&self) -> u64 {
+        self.console.metadata().map_or(0, |meta| meta.len())
     }
 
-    /// What the guest has printed on its console so far.
+    /// What the guest has printed on its console so far, or the end of it.
     pub(crate) fn console(&self) -> String {
-        String::from_utf8_lossy(&contents(&self.console, 0)).into_owned()
+        let begin = self.printed().saturating_sub(CONSOLE_READ);
+        String::from_utf8_lossy(&contents(&self.console, begin)).into_owned()
     }
 
     fn qmp<T>(
@@ -364,11 +426,34 @@ fn memory(name: &str) -> io::Result<File> {
     Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
 }
 
-fn job_memory(bytes: &[u8]) -> io::Result<File> {
+fn job_memory(bytes: &[u8], key: &Key) -> io::Result<File> {
     let file = memory("lab-job")?;
     file.set_len(JOB_MEMORY_SIZE as u64)?;
     file.write_all_at(bytes, 0)?;
+    file.write_all_at(key.bytes(), KEY_PLACE.start as u64)?;
     Ok(file)
+}
+
+/// A new one for each run: a service cannot know it, whatever it knows of the job.
+fn new_key() -> io::Result<Key> {
+    let mut bytes = [0; 16];
+    let got = getrandom(&mut bytes, GetRandomFlags::empty())?;
+    // So few come all at once: getrandom(2).
+    if got < 16 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Key::new(bytes))
+}
+
+/// Whether QEMU's registers are those of a processor that sleeps and takes no interrupt, e.g. `RFL=00000046 … HLT=1`.
+fn is_halted_for_good(registers: &str) -> bool {
+    let value = |name: &str| {
+        let (_, rest) = registers.split_once(name)?;
+        rest.split_whitespace().next()
+    };
+    let flags = value("RFL=").or_else(|| value("EFL="));
+    let flags = flags.and_then(|flags| u64::from_str_radix(flags, 16).ok());
+    value("HLT=") == Some("1") && flags.is_some_and(|flags| flags & INTERRUPTS == 0)
 }
 
 fn contents(file: &File, offset: u64) -> Vec<u8> {
@@ -378,5 +463,23 @@ fn contents(file: &File, offset: u64) -> Vec<u8> {
         Ok(()) => bytes,
         // It only ever grows; what cannot be read was not written.
         Err(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_that_waits_for_an_interrupt_is_not_halted() {
+        let registers = |flags: &str, halted: u8| {
+            format!(
+                "CPU#0\r\nRAX=0000000000000000 RBX=0\r\nRIP=ffffffff81c8d6cb RFL={flags} [---Z-P-] CPL=0 II=0 A20=1 SMM=0 HLT={halted}\r\nES =0000 0\r\n"
+            )
+        };
+        assert!(is_halted_for_good(&registers("00000046", 1)));
+        assert!(!is_halted_for_good(&registers("00000246", 1)));
+        assert!(!is_halted_for_good(&registers("00000046", 0)));
+        assert!(!is_halted_for_good(""));
     }
 }

@@ -128,7 +128,8 @@ fn main() -> ExitCode {
     match panic::catch_unwind(|| run(&parsed()?)) {
         Ok(Ok(status)) => ExitCode::from(status),
         Ok(Err(error)) => {
-            anstream::eprintln!("{error:#}");
+            // An error may quote a service: its console, what systemd says of it.
+            anstream::eprintln!("{}", systemd_lab::visible_lines(&format!("{error:#}")));
             let of_lab = error.downcast_ref::<LabError>();
             let is_wrong_usage =
                 error.is::<WrongUsage>() || of_lab.is_some_and(LabError::is_wrong_usage);

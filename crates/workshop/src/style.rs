@@ -6,6 +6,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Outcome;
+use systemd_lab::visible_lines;
 
 use crate::terminal;
 
@@ -67,6 +68,7 @@ pub(crate) fn words(outcome: Outcome) -> &'static str {
 
 /// A check's report: its headline, and the lines of the difference.
 pub(crate) fn report(of: Outcome, text: &str) -> String {
+    let text = visible_lines(text);
     let mut shown = String::new();
     for (index, line) in text.lines().enumerate() {
         let line = match line {

@@ -11,7 +11,7 @@ use anyhow::Context;
 use systemd_lab::check::report::{Report, Run};
 use systemd_lab::fold::{Foldable, Folded, folded};
 use systemd_lab::protocol::Event;
-use systemd_lab::{Picture, Timeline, clock_time, describe, picture};
+use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, visible_lines};
 
 use crate::WrongUsage;
 use crate::check::first_open;
@@ -223,9 +223,9 @@ fn text(report: &Report, wanted: &[&Run], full: bool) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        text += &format!("{}\n\n", name(run));
+        text += &format!("{}\n\n", visible(name(run)));
         if let Some(error) = &run.error {
-            text += &format!("  The lab failed: {error}\n");
+            text += &format!("  The lab failed: {}\n", visible_lines(error));
         } else if lines.is_empty() {
             text += "  Nothing happened.\n";
         }
@@ -246,7 +246,7 @@ fn told(lines: &[Line<'_>], full: bool) -> String {
             line.number,
             clock_time(line.seconds),
             line.unit(),
-            harmless(&line.text)
+            line.text
         )
     };
     if full {
@@ -276,15 +276,6 @@ fn told(lines: &[Line<'_>], full: bool) -> String {
         let (_, _, last) = rows[left_out.end - 1];
         format!("lines {first} to {last}")
     })
-}
-
-/// What a service logs must not steer the terminal.
-fn harmless(text: &str) -> String {
-    let letters = text.chars().map(|c| match c {
-        c if c.is_control() => c.escape_default().to_string(),
-        c => c.to_string(),
-    });
-    letters.collect()
 }
 
 fn drawn(exercise: &Exercise, runs: &[&Run]) -> Result<String, WrongUsage> {

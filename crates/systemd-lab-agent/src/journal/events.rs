@@ -1,9 +1,11 @@
 //! From journal entries to events: when it was, what it means, and what to leave out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use systemd_lab_protocol::event::Blinding;
 use systemd_lab_protocol::event::Source;
 use systemd_lab_protocol::journal::{Fields, classify};
+use systemd_lab_protocol::sight::{REHEARSAL, is_own_unit};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::file::Entry;
@@ -42,9 +44,6 @@ const LEFT_OUT: &[&str] = &[
     "_UID",
 ];
 
-/// Units of the lab itself, which no scenario is about.
-const OWN_UNITS: &[&str] = &["lab-agent.service", "lab.target"];
-
 /// The unit of systemd itself. What it logs about no other unit is noise (mostly D-Bus), unless it warns.
 const MANAGER_UNIT: &str = "init.scope";
 
@@ -68,6 +67,22 @@ const SENDER_DIED: &str = "Notify sender died before message is processed";
 /// How systemd begins when it is going to run a command; the command line follows.
 const ABOUT_TO_EXECUTE: &str = "About to execute: ";
 
+/// How systemd says that its log changes (`manager_override_log_level` and the like in its manager.c), before it does.
+const LEVEL_CHANGES: [(&str, &str); 2] = [
+    ("Setting log level to ", "."),
+    ("Restoring log level to original (", ")."),
+];
+const TARGET_CHANGES: [(&str, &str); 2] = [
+    ("Setting log target to ", "."),
+    ("Restoring log target to original ", "."),
+];
+
+/// The level at which systemd logs each change of a state.
+const SEES_ALL: &str = "debug";
+
+/// Targets with which systemd's log comes into the journal with all its fields: systemd(1), `--log-target=`.
+const INTO_JOURNAL: [&str; 3] = ["journal", "journal-or-kmsg", "auto"];
+
 /// syslog's `debug`.
 const DEBUG: u8 = 7;
 
@@ -87,12 +102,45 @@ pub struct Interpreter {
     commands: HashMap<String, String>,
     /// When each sender sent its last entry.
     last_sent: HashMap<Sender, u64>,
+    /// What units were meant to have as `LogLevelMax=`: see [`systemd_lab_protocol::Job::log_levels`].
+    log_levels: BTreeMap<String, u8>,
+    /// How much systemd logs since a process changed that, and where.
+    level: Option<String>,
+    target: Option<String>,
+    /// When systemd last logged something at debug level, and when it last read its unit files anew.
+    last_debug_us: Option<u64>,
+    last_reload_us: Option<u64>,
 }
 
 /// A process and the first letter of its way to journald: what it sends that way arrives in order.
 type Sender = (u32, Option<u8>);
 
 impl Interpreter {
+    /// Leaves out lines of services above these levels.
+    pub fn leave_out_above(&mut self, log_levels: &BTreeMap<String, u8>) {
+        self.log_levels = log_levels.clone();
+    }
+
+    /// Whether a process has changed what systemd logs.
+    pub fn is_blind(&self) -> bool {
+        self.level.is_some() || self.target.is_some()
+    }
+
+    /// systemd logs again as it did.
+    pub fn sees_again(&mut self) {
+        (self.level, self.target) = (None, None);
+    }
+
+    /// When systemd last logged something at debug level.
+    pub fn last_debug_us(&self) -> Option<u64> {
+        self.last_debug_us
+    }
+
+    /// When systemd last read its unit files anew.
+    pub fn last_reload_us(&self) -> Option<u64> {
+        self.last_reload_us
+    }
+
     /// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
     pub fn event(&mut self, entry: Entry, processes: &mut Processes) -> Option<Event> {
         let mut at_us = entry.monotonic;
@@ -105,6 +153,16 @@ impl Interpreter {
             }
         }
         let at_us = self.in_order(&fields, at_us);
+        if fields.get("_PID").is_some_and(|pid| pid == SYSTEMD)
+            && let Some(how) = self.note_manager(&fields, at_us)
+        {
+            return Some(Event {
+                at_us,
+                unit: None,
+                source: Source::Journal(fields),
+                kind: EventKind::WentBlind { how },
+            });
+        }
         let found = dropped(&fields, processes)
             .or_else(|| end_of_machine(&fields))
             .or_else(|| classify(&fields));
@@ -124,9 +182,9 @@ impl Interpreter {
             _ => {}
         }
         if unit == MANAGER_UNIT {
-            self.note_reload(&fields);
+            self.note_reload(&fields, at_us);
         }
-        if is_left_out(&unit, &kind) {
+        if is_left_out(&unit, &kind) || self.is_above_level(&unit, &kind) {
             return None;
         }
         if self.reloading && matches!(kind, EventKind::StateChanged { .. }) {
@@ -152,9 +210,55 @@ impl Interpreter {
         *last
     }
 
-    fn note_reload(&mut self, fields: &Fields) {
+    /// What systemd says of its own log, and that it does.
+    fn note_manager(&mut self, fields: &Fields, at_us: u64) -> Option<Blinding> {
+        if fields.get("PRIORITY").is_some_and(|it| it == "7") {
+            self.last_debug_us = self.last_debug_us.max(Some(at_us));
+            return None;
+        }
+        if fields.contains_key("UNIT") {
+            return None;
+        }
+        let message = fields.get("MESSAGE")?;
+        let value = |changes: [(&str, &str); 2]| {
+            changes.iter().find_map(|(begin, end)| {
+                let value = message.strip_prefix(begin)?.strip_suffix(end)?;
+                Some(value.to_owned())
+            })
+        };
+        if let Some(level) = value(LEVEL_CHANGES) {
+            self.level = (level != SEES_ALL).then(|| level.clone());
+            return self.level.clone().map(|level| Blinding::LogLevel { level });
+        }
+        let target = value(TARGET_CHANGES)?;
+        self.target = (!INTO_JOURNAL.contains(&&*target)).then_some(target);
+        let target = self.target.clone();
+        target.map(|target| Blinding::LogTarget { target })
+    }
+
+    /// Whether a service's line would not be in the journal if its unit had the level that it was meant to have: journald leaves
+    /// those out (`server_dispatch_message` in journald-server.c).
+    fn is_above_level(&self, unit: &str, kind: &EventKind) -> bool {
+        let EventKind::Log { priority, .. } = kind else {
+            return false;
+        };
+        let template = || {
+            let (name, rest) = unit.split_once('@')?;
+            let (_, kind) = rest.rsplit_once('.')?;
+            self.log_levels.get(&format!("{name}@.{kind}"))
+        };
+        let of_type = || self.log_levels.get(unit.rsplit_once('.')?.1);
+        let most = match self.log_levels.is_empty() {
+            true => None,
+            false => self.log_levels.get(unit).or_else(template).or_else(of_type),
+        };
+        most.is_some_and(|most| priority > most)
+    }
+
+    fn note_reload(&mut self, fields: &Fields, at_us: u64) {
         let message = fields.get("MESSAGE").map_or("", String::as_str);
         if message == RELOAD_BEGINS {
+            self.last_reload_us = Some(at_us);
             self.reloading = true;
         } else if message.starts_with(RELOAD_ENDS) {
             self.reloading = false;
@@ -224,7 +328,7 @@ fn sent_at(realtime: &str, taken_realtime: u64, taken_monotonic: u64) -> u64 {
 }
 
 fn is_left_out(unit: &str, kind: &EventKind) -> bool {
-    if OWN_UNITS.contains(&unit) || unit.starts_with("systemd-journald") {
+    if is_own_unit(unit) && unit != REHEARSAL {
         return true;
     }
     unit == MANAGER_UNIT && !matches!(kind, EventKind::Log { priority, .. } if *priority <= WARNING)
@@ -423,10 +527,63 @@ mod tests {
                 ("MESSAGE", "x"),
             ]))
         };
-        assert!(of("lab-agent.service", "3").is_none());
+        assert!(of("systemd-lab-agent.service", "3").is_none());
+        assert!(of("systemd-journald@x.service", "3").is_none());
+        assert!(of("systemd-journald-exporter.service", "3").is_some());
+        assert!(of("lab-agent.service", "3").is_some());
         assert!(of("systemd-journald.service", "3").is_none());
         assert!(of("init.scope", "7").is_none());
         assert!(of("init.scope", "3").is_some());
         assert!(of("hello.service", "7").is_some());
+    }
+
+    #[test]
+    fn a_log_that_changes_is_seen() {
+        let mut interpreter = Interpreter::default();
+        let mut says = |message: &str| {
+            let fields = [
+                ("_PID", "1"),
+                ("_SYSTEMD_UNIT", "init.scope"),
+                ("PRIORITY", "6"),
+                ("MESSAGE", message),
+            ];
+            let event = interpreter.event(entry(&fields), &mut Processes::untraced());
+            (event.map(|event| event.kind), interpreter.is_blind())
+        };
+        let level = |level: &str| {
+            let level = level.to_owned();
+            let how = Blinding::LogLevel { level };
+            Some(EventKind::WentBlind { how })
+        };
+        assert_eq!(says("Setting log level to info."), (level("info"), true));
+        assert_eq!(says("Setting log level to debug."), (None, false));
+        let restored = says("Restoring log level to original (info).");
+        assert_eq!(restored, (level("info"), true));
+        assert_eq!(says("Setting log target to journal."), (None, true));
+        let (kind, _) = says("Setting log target to null.");
+        assert!(
+            matches!(kind, Some(EventKind::WentBlind { how: Blinding::LogTarget { target } }) if target == "null")
+        );
+    }
+
+    #[test]
+    fn lines_above_the_level_of_a_unit_are_left_out() {
+        let mut interpreter = Interpreter::default();
+        let levels = [("a.service", 4), ("b@.service", 5), ("service", 3)];
+        let levels = levels.map(|(unit, level)| (unit.to_owned(), level));
+        interpreter.leave_out_above(&levels.into());
+        let mut is_kept = |unit: &str, priority: &str| {
+            let fields = [
+                ("_SYSTEMD_UNIT", unit),
+                ("PRIORITY", priority),
+                ("MESSAGE", "x"),
+            ];
+            let event = interpreter.event(entry(&fields), &mut Processes::untraced());
+            event.is_some()
+        };
+        assert!(is_kept("a.service", "4") && !is_kept("a.service", "5"));
+        assert!(is_kept("b@1.service", "5") && !is_kept("b@1.service", "6"));
+        assert!(is_kept("c.service", "3") && !is_kept("c.service", "4"));
+        assert!(is_kept("c.socket", "7"));
     }
 }

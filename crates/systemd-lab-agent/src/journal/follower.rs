@@ -78,7 +78,14 @@ impl Follower {
             result => result?,
         }
         if rotated {
-            for (file, inode) in self.newer_files()? {
+            let newer = match self.newer_files() {
+                // A process has removed the folder. journald goes on in the file that it has open.
+                Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    Vec::new()
+                }
+                newer => newer?,
+            };
+            for (file, inode) in newer {
                 self.current = file;
                 self.inode = inode;
                 self.read_current(&mut take)?;

@@ -8,6 +8,7 @@ use super::{PlanError, is_unit_name, template_of, unit_file};
 use crate::elf;
 use crate::guest_file::GuestFile;
 use crate::image;
+use crate::sight;
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [
@@ -59,6 +60,7 @@ pub(super) fn instances(files: &[GuestFile]) -> Vec<String> {
 
 /// Reads them all, and looks at those that systemd will read.
 pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
+    sight::check(files).map_err(PlanError::File)?;
     // By unit: its own text, and those of its drop-ins.
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files {
@@ -95,13 +97,14 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// What systemd will ignore in the unit files among these, and why.
+/// What systemd will ignore in the unit files among these, or the lab takes back, and why.
 pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
     let texts = texts(files).into_iter();
     texts
         .flat_map(|(name, text)| {
             let mut warnings = unit_file::unknown_names(&name, &text);
             warnings.extend(unit_file::random_delay(&name, &text));
+            warnings.extend(sight::warnings(&name, &text));
             warnings
         })
         .collect()

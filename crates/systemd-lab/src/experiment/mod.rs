@@ -60,6 +60,7 @@ use crate::guest_file::GuestFile;
 use crate::lab::Lab;
 use crate::picture::Picture;
 use crate::timeline::Timeline;
+use crate::visible::{visible, visible_lines};
 
 use check::{check_instance, not_prepared};
 use given::Given;
@@ -322,7 +323,7 @@ impl Experiment {
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = files::warnings(&self.files);
         warnings.extend(self.given.warnings(self.main_unit(), &self.files));
-        warnings
+        warnings.iter().map(|warning| visible(warning)).collect()
     }
 
     /// Finds out, as far as that is known, whether the guest has the units of packages, and what the programs need.
@@ -386,7 +387,7 @@ impl Experiment {
         for planned in &self.faults {
             plan += &format!("# at {} {}\n", planned.when, self.fault_text(planned));
         }
-        plan
+        visible_lines(&plan)
     }
 
     /// `kill=SIGKILL`; with its unit if that is not the main one.

@@ -15,6 +15,7 @@ use crate::image;
 use crate::picture::settled;
 use crate::timeline::Timeline;
 use crate::view::{WARNING, describe};
+use crate::visible::visible;
 
 /// Comes all the while, and says nothing more each time.
 const PING: &str = "WATCHDOG=1";
@@ -81,11 +82,7 @@ impl Line {
 
     /// What happened, without anything that could steer a terminal: services log what they like.
     pub fn text(&self) -> String {
-        let letters = self.text.chars().map(|c| match c {
-            c if c.is_control() => c.escape_default().to_string(),
-            c => c.to_string(),
-        });
-        letters.collect()
+        visible(&self.text)
     }
 
     /// Whether a command of the plan has printed it, which may say anything.

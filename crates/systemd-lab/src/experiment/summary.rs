@@ -17,10 +17,17 @@ use crate::timeline::Timeline;
 /// What came of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// How often systemd restarted the main unit by itself (`NRestarts`, over all of it).
+    /// How often systemd restarted the main unit by itself (`NRestarts`, over all of it). At least that often, if the lab went blind.
     pub restarts: u32,
-    /// The main unit's sub-state at the end, e.g. `running` or `failed`.
+    /// The main unit's sub-state at the end, e.g. `running` or `failed`; `unknown` if the lab went blind and could not ask systemd.
     pub state_at_end: String,
+    /// When the lab first ceased to see what systemd did about a unit of the plan. Restarts and recoveries are not known then.
+    #[serde(
+        serialize_with = "maybe_microseconds",
+        rename = "went_blind_us",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub went_blind: Option<Duration>,
     /// What systemd said when it refused to start the unit at time 0, if it did.
     pub start_refused: Option<String>,
     /// One for each unit of the plan, the main one first.
@@ -131,6 +138,8 @@ pub enum Recovery {
     NotBeforeNext,
     /// It was gone, and did not come back until the end.
     NotAgain,
+    /// The lab did not see it.
+    Unknown,
 }
 
 impl Summary {
@@ -175,6 +184,7 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     Summary {
         restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
         state_at_end: state_at_end(timeline, unit),
+        went_blind: went_blind(experiment, timeline),
         units: units
             .map(|unit| unit_summary(experiment, timeline, unit))
             .collect(),
@@ -191,7 +201,33 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     }
 }
 
+/// Sub-state of a unit that the lab was blind for.
+const UNKNOWN: &str = "unknown";
+
+/// When the lab first ceased to see what systemd did about a unit of the plan.
+fn went_blind(experiment: &Experiment, timeline: &Timeline) -> Option<Duration> {
+    let units = &experiment.units;
+    let mut blind = units.iter().filter_map(|unit| blind_for(timeline, unit));
+    blind.next().map(|first| blind.fold(first, Duration::min))
+}
+
+fn blind_for(timeline: &Timeline, unit: &str) -> Option<Duration> {
+    let mut events = timeline.events().iter();
+    let event = events.find(|event| {
+        let is_of = event.unit.as_ref().is_none_or(|of| of == unit);
+        is_of && matches!(event.kind, EventKind::WentBlind { .. })
+    })?;
+    Some(timeline.time_of(event))
+}
+
 fn state_at_end(timeline: &Timeline, unit: &str) -> String {
+    if blind_for(timeline, unit).is_some() {
+        let asked = timeline.of(unit).rev().find_map(|event| match &event.kind {
+            EventKind::Properties { values } => values.get("SubState")?.as_str(),
+            _ => None,
+        });
+        return asked.unwrap_or(UNKNOWN).to_owned();
+    }
     let last = timeline.of(unit).rev().find_map(|event| match &event.kind {
         EventKind::StateChanged { to, .. } => Some(to.clone()),
         _ => None,
@@ -321,7 +357,11 @@ fn fault_summaries(
                 at: Some(planned.when.time().unwrap_or(at)),
                 refused: refusal(timeline, |step| step == index),
                 job: job_of(timeline, planned, at, next),
-                running: recovery(&state_changes(timeline, &planned.unit), at, next),
+                running: match blind_for(timeline, &planned.unit) {
+                    // Also what came before: it may have come back while the lab was blind.
+                    Some(_) => Recovery::Unknown,
+                    None => recovery(&state_changes(timeline, &planned.unit), at, next),
+                },
                 answering: of_probes.iter().map(|it| it.answering).max(),
                 probes: of_probes,
             }

@@ -15,6 +15,9 @@ use crate::timeline::Timeline;
 /// How systemd 253 and older leave the state `failed` at once when they restart a unit; later ones do not enter it.
 const RESTARTED: &str = "auto-restart";
 
+/// Measured while the lab was blind.
+const UNSEEN: &str = "unknown: the lab did not see all that systemd did";
+
 /// Shares are shown with at least so many digits behind the point, rounded down.
 const DIGITS: usize = 2;
 
@@ -122,9 +125,12 @@ impl Requirement {
                             (format!("not before the next fault {after}"), false)
                         }
                         Recovery::NotAgain => (format!("not until the end {after}"), false),
+                        Recovery::Unknown => (UNSEEN.to_owned(), false),
                     }
                 }
             },
+            // What it saw may be enough to know that a unit failed.
+            Wanted::Restarts(..) if summary.went_blind.is_some() => (UNSEEN.to_owned(), false),
             Wanted::Restarts(sign, number) => {
                 let (restarts, unit) = self.restarts(timeline, summary);
                 let measured = match (&self.of, summary.units.len(), restarts) {
@@ -138,6 +144,7 @@ impl Requirement {
                     let time = clock_time(nearest_second(at));
                     (format!("{unit} failed at {time}"), false)
                 }
+                None if summary.went_blind.is_some() => (UNSEEN.to_owned(), false),
                 None => ("none failed".to_owned(), true),
             },
         };

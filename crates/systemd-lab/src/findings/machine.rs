@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use systemd_lab_protocol::EventKind;
-use systemd_lab_protocol::event::MachineEnd;
+use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use super::{Finding, Place, Rule, Sources};
 use crate::timeline::Timeline;
@@ -25,7 +25,39 @@ pub(super) fn of_run(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     let busy = busy(timeline);
     let mut findings: Vec<Finding> = busy.into_iter().collect();
     findings.extend(ended(timeline, sources));
+    findings.extend(blind(timeline, sources));
     findings
+}
+
+/// Each time that the lab was kept from seeing what systemd did; the first of each kind.
+fn blind(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for (index, event) in timeline.events().iter().enumerate() {
+        let EventKind::WentBlind { how } = &event.kind else {
+            continue;
+        };
+        let Some(unit) = event.unit.as_ref().or(sources.units().first()) else {
+            continue;
+        };
+        let again = timeline.events()[index..]
+            .iter()
+            .find(|later| later.kind == EventKind::SightRestored);
+        let again = again.filter(|_| can_see_again(how));
+        let rule = Rule::WentBlind {
+            how: how.clone(),
+            until_us: again.map(|again| timeline.time_of(again).as_micros() as u64),
+        };
+        let is_new = |it: &Finding| !matches!(&it.rule, Rule::WentBlind { how: other, .. } if other == how && it.unit == *unit);
+        if findings.iter().all(is_new) {
+            findings.push(Finding::new(unit, rule, [timeline.time_of(event)]));
+        }
+    }
+    findings
+}
+
+/// The agent can only undo what systemd was told.
+fn can_see_again(how: &Blinding) -> bool {
+    matches!(how, Blinding::LogLevel { .. } | Blinding::LogTarget { .. })
 }
 
 fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {

@@ -13,7 +13,7 @@ mod words;
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::event::MachineEnd;
+use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use crate::timeline::Timeline;
 
@@ -204,6 +204,13 @@ pub enum Rule {
         setting: Option<String>,
         /// Whether a process asked systemd for it.
         is_asked_for: bool,
+    },
+    /// A process kept the lab from seeing what systemd did, so that the timeline is not whole.
+    WentBlind {
+        /// How.
+        how: Blinding,
+        /// When the lab saw again, in microseconds since the beginning of the run, if it did.
+        until_us: Option<u64>,
     },
     /// The processor did not rest.
     ProcessorBusy {

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use systemd_lab_protocol::event::MachineEnd;
+use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use super::{Finding, OomOutcome, Rule};
 use crate::experiment::span_text;
-use crate::view::machine_end_text;
+use crate::view::{blinding_text, machine_end_text};
+use crate::visible::visible;
 
 impl Finding {
-    /// What was seen, in a sentence without a full stop.
+    /// What was seen, in a sentence without a full stop. A service's own words in it are [`visible`].
     pub fn what(&self) -> String {
+        visible(&self.sentence())
+    }
+
+    fn sentence(&self) -> String {
         let unit = &self.unit;
         match &self.rule {
             Rule::NeverReady => format!(
@@ -80,8 +85,7 @@ impl Finding {
                 span(*timeout_us)
             ),
             Rule::CommandNotFound { message } => format!(
-                "{unit} ended with status 127, because it starts a command that is not there: {}",
-                message.escape_debug()
+                "{unit} ended with status 127, because it starts a command that is not there: {message}"
             ),
             Rule::ResourcesFailed { message } => {
                 format!("systemd could not start {unit}: {message}")
@@ -146,6 +150,21 @@ impl Finding {
                     ),
                     None => seen,
                 }
+            }
+            Rule::WentBlind { how, until_us } => {
+                let since = span(self.at_us.first().copied().unwrap_or_default());
+                let what = match how {
+                    Blinding::LogLevelMax => format!("what systemd did about {unit}"),
+                    _ => "what systemd did".to_owned(),
+                };
+                let until = match until_us {
+                    Some(until_us) => format!("from {since} to {}", span(*until_us)),
+                    None => format!("from {since} on"),
+                };
+                format!(
+                    "the lab did not see {what} {until}: {}. The timeline is not whole, and neither are its figures",
+                    blinding_text(how)
+                )
             }
             Rule::HangUnnoticed => format!(
                 "{unit} hung, and systemd did not notice: for systemd a process that is alive is well"
@@ -294,6 +313,20 @@ impl Finding {
             Rule::ProcessorBusy { .. } => {
                 "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
             }
+            Rule::WentBlind { how, .. } => match how {
+                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => {
+                    "leave systemd's own log as it is: the lab sees what systemd does by its debug log"
+                }
+                Blinding::LogLevelMax => {
+                    "give the lab the drop-in as a file, before the run: then it takes LogLevelMax= back and sees what systemd does"
+                }
+                Blinding::NoJournal { .. } => {
+                    "leave journald and its files alone: the lab sees what systemd does by the journal"
+                }
+                Blinding::ForeignOutput | Blinding::TooMuchOutput { .. } => {
+                    "write neither to the serial port nor to the devices of the lab's agent"
+                }
+            },
             Rule::LimitNeverReached { .. } => {
                 "make StartLimitIntervalSec= longer than StartLimitBurst= restarts take; if systemd should go on forever, say so with StartLimitIntervalSec=0"
             }
@@ -345,6 +378,11 @@ impl Finding {
             Rule::TimerFindsActiveService { .. } => "systemd.timer(5), \"Description\"",
             Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
             Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
+            Rule::WentBlind { how, .. } => match how {
+                Blinding::LogLevelMax => "systemd.exec(5), \"LogLevelMax=\"",
+                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => "systemd(1), \"Signals\"",
+                _ => "systemd-journald.service(8), \"Description\"",
+            },
             Rule::HangUnnoticed
             | Rule::WatchdogNeverFed { .. }
             | Rule::WatchdogEndsAnswering { .. } => "systemd.service(5), \"WatchdogSec=\"",

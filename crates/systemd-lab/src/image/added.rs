@@ -54,7 +54,7 @@ const UNIT: &str = "\
 Description=Set up the added packages
 DefaultDependencies=no
 After=multi-user.target systemd-tmpfiles-setup.service
-Before=lab-agent.service
+Before=systemd-lab-agent.service
 FailureAction=poweroff-immediate
 
 [Service]
@@ -177,13 +177,13 @@ pub(super) fn write_overlay<W: Write>(archive: &mut Archive<W>) -> io::Result<()
     archive.file("usr/share/debconf/confmodule", 0o644, CONFMODULE.as_bytes())?;
     let units = "etc/systemd/system";
     archive.file(
-        &format!("{units}/lab-packages.service"),
+        &format!("{units}/systemd-lab-packages.service"),
         0o644,
         UNIT.as_bytes(),
     )?;
     archive.symlink(
-        &format!("{units}/lab.target.wants/lab-packages.service"),
-        "../lab-packages.service",
+        &format!("{units}/systemd-lab.target.wants/systemd-lab-packages.service"),
+        "../systemd-lab-packages.service",
     )
 }
 

@@ -24,7 +24,7 @@ const DIRECTORIES: &[(&str, u32)] = &[
     ("root", 0o700),
     ("var/log", 0o755),
     ("etc/systemd/journald.conf.d", 0o755),
-    ("etc/systemd/system/lab.target.wants", 0o755),
+    ("etc/systemd/system/systemd-lab.target.wants", 0o755),
     ("usr/lib/systemd-lab", 0o755),
     ("usr/local/bin", 0o755),
 ];
@@ -37,10 +37,10 @@ const SYMLINKS: &[(&str, &str)] = &[
     ("usr/bin/which", "which.debianutils"),
     ("var/run", "/run"),
     ("var/lock", "/run/lock"),
-    ("etc/systemd/system/default.target", "lab.target"),
+    ("etc/systemd/system/default.target", "systemd-lab.target"),
     (
-        "etc/systemd/system/lab.target.wants/lab-agent.service",
-        "../lab-agent.service",
+        "etc/systemd/system/systemd-lab.target.wants/systemd-lab-agent.service",
+        "../systemd-lab-agent.service",
     ),
 ];
 
@@ -151,9 +151,9 @@ const FILES: &[(&str, u32, &str)] = &[
     ),
     ("etc/profile", 0o644, PROFILE),
     ("etc/systemd/journald.conf.d/lab.conf", 0o644, JOURNALD_CONF),
-    ("etc/systemd/system/lab.target", 0o644, LAB_TARGET),
+    ("etc/systemd/system/systemd-lab.target", 0o644, LAB_TARGET),
     (
-        "etc/systemd/system/lab-agent.service",
+        "etc/systemd/system/systemd-lab-agent.service",
         0o644,
         LAB_AGENT_SERVICE,
     ),
@@ -271,7 +271,7 @@ pub(super) fn modules(suite: Suite) -> &'static [&'static str] {
     }
 }
 
-/// Writes modules, given with their contents, where the overlay's `lab-agent.service.d/modules.conf` finds them.
+/// Writes modules, given with their contents, where the overlay's `systemd-lab-agent.service.d/modules.conf` finds them.
 pub(super) fn write_modules<W: Write>(
     archive: &mut Archive<W>,
     modules: &[(&str, Vec<u8>)],
@@ -301,8 +301,8 @@ fn write_overlay_of_suite<W: Write>(suite: Suite, archive: &mut Archive<W>) -> i
             "ExecStartPre=/usr/sbin/insmod /{MODULES}/{module}.ko\n"
         ));
     }
-    archive.directory("etc/systemd/system/lab-agent.service.d", 0o755)?;
-    let path = "etc/systemd/system/lab-agent.service.d/modules.conf";
+    archive.directory("etc/systemd/system/systemd-lab-agent.service.d", 0o755)?;
+    let path = "etc/systemd/system/systemd-lab-agent.service.d/modules.conf";
     archive.file(path, 0o644, service.as_bytes())
 }
 

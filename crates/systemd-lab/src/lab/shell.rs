@@ -18,7 +18,8 @@ use systemd_lab_protocol::shell::SHELL_IS_READY;
 use systemd_lab_protocol::{Handover, Scenario, Terminal};
 
 use super::{
-    EventReader, GuestFile, LIVE_INTERVAL, Lab, SILENCE_DEADLINE, job, restore, virtual_ms,
+    EventReader, GuestFile, LIVE_INTERVAL, Lab, SILENCE_DEADLINE, job, job_of_person, restore,
+    virtual_ms,
 };
 use crate::error::LabError;
 use crate::packages;
@@ -43,7 +44,7 @@ impl Lab {
     ///
     /// [`LabError::NoShell`] when none opens; otherwise as [`Lab::run`].
     pub fn shell(&self, files: &[GuestFile], terminal: &Terminal) -> Result<Shell, LabError> {
-        let mut job = job(&Scenario::default(), files)?;
+        let mut job = job_of_person(files)?;
         terminal.write(Handover::AtOnce, &mut job);
         self.with_snapshot(|snapshot| {
             let wire = Wire::new()?;
@@ -76,7 +77,7 @@ impl Lab {
             let turn = self.turn();
             let mut scenario = restore(snapshot, &Origin::SnapshotToMove { ram: &ram }, &job)?;
             let rang = scenario.wait_for_doorbell(self.deadline)?;
-            let mut reader = EventReader::default();
+            let mut reader = EventReader::of(&scenario);
             reader.read(&scenario, &snapshot.dir, &mut |_| {})?;
             reader.complaint()?;
             if !rang {

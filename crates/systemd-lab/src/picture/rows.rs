@@ -332,7 +332,9 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
         | EventKind::WatchdogTimeout { .. }
         | EventKind::Timeout { .. }
         | EventKind::Failed { .. }
-        | EventKind::StartLimitHit => Mark::Bad,
+        | EventKind::StartLimitHit
+        | EventKind::WentBlind { .. } => Mark::Bad,
+        EventKind::SightRestored => Mark::Note,
         EventKind::Killing { .. } => Mark::Signal,
         EventKind::Deactivated => Mark::Good,
         EventKind::RestartScheduled { .. } => Mark::Restart,

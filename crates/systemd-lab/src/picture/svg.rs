@@ -4,6 +4,7 @@
 //! kind of state and of mark has a shape of its own. Only a picture that stands alone has a background, by
 //! `prefers-color-scheme`; in a book the theme decides, whatever the system prefers.
 
+use crate::visible::is_invisible;
 use std::fmt::Write;
 
 use super::Drawn;
@@ -270,7 +271,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\n' | '\r' | '\t' => safe.push(' '),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
+            c if is_invisible(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }

@@ -1,16 +1,24 @@
 //! One event in words.
 
 use systemd_lab_protocol::EventKind;
-use systemd_lab_protocol::event::{MachineEnd, ProbeOutcome, ResponseOutcome, StepOutcome};
+use systemd_lab_protocol::event::{
+    Blinding, MachineEnd, ProbeOutcome, ResponseOutcome, StepOutcome,
+};
 
 use super::WARNING;
 use crate::names::{exit_status, signal_name};
+use crate::visible::visible;
 
 /// syslog(3), the least severe.
 const DEBUG: u8 = 7;
 
-/// One event in a line, in systemd's own words where it has some. `None` for what people need not see.
+/// One event in a line, in systemd's own words where it has some. `None` for what people need not see. A service's words are
+/// [`visible`].
 pub fn describe(kind: &EventKind) -> Option<String> {
+    words(kind).map(|text| visible(&text))
+}
+
+fn words(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::JobQueued { job } => format!("{job} job queued"),
         EventKind::JobEnded { job, result } => format!("{job} job: {result}"),
@@ -80,8 +88,34 @@ pub fn describe(kind: &EventKind) -> Option<String> {
             }
         }
         EventKind::MachineEnded { how, message } => machine_end_text(*how, message),
+        EventKind::WentBlind { how } => {
+            format!("from here on the lab is blind: {}", blinding_text(how))
+        }
+        EventKind::SightRestored => "the lab sees again what systemd does".to_owned(),
         _ => return None,
     })
+}
+
+/// How the lab was kept from seeing what systemd does.
+pub(crate) fn blinding_text(how: &Blinding) -> String {
+    match how {
+        Blinding::LogLevel { level } => {
+            format!("a process set systemd's log level to {level}")
+        }
+        Blinding::LogTarget { target } => {
+            format!("a process set systemd's log target to {target}")
+        }
+        Blinding::LogLevelMax => {
+            "LogLevelMax= came into force, and systemd logs nothing more about the unit".to_owned()
+        }
+        Blinding::NoJournal { message } => format!("nothing comes out of the journal ({message})"),
+        Blinding::ForeignOutput => {
+            "a process wrote into the port of the lab's agent, so the run ends here".to_owned()
+        }
+        Blinding::TooMuchOutput { mib } => format!(
+            "a process wrote more than {mib} MiB to the console or into the port of the lab's agent, so the run ends here"
+        ),
+    }
 }
 
 /// What systemd says at `warning` or worse, but for what an event of its own says already: that a job failed.

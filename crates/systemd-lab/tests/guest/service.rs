@@ -3,13 +3,20 @@
 
 use std::collections::hash_map::RandomState;
 use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::hash::BuildHasher;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::ptr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 /// How often the watchdog is fed, while it is.
 const FEEDING: Duration = Duration::from_secs(2);
@@ -36,6 +43,10 @@ fn main() -> ExitCode {
         Some("beget") => beget(),
         Some("notify") => notify_often(arguments),
         Some("log") => log_often(arguments),
+        Some("forge") => forge(&arguments.collect::<Vec<_>>().join(" ")),
+        Some("flood") => flood(),
+        Some("ring") => ring(),
+        Some("journal") => journal(),
         Some("vanish") => vanish(&arguments.next().unwrap_or_default()),
         other => Err(io::Error::other(format!("what is {other:?}?"))),
     };
@@ -247,6 +258,80 @@ fn vanish(port: &str) -> io::Result<()> {
     let _listener = TcpListener::bind(&address)?;
     let line = format!("<6>vanish: I was at {address}");
     UnixDatagram::unbound()?.send_to(line.as_bytes(), "/dev/log")?;
+    Ok(())
+}
+
+/// Where the agent's events leave the guest.
+const PORT: &str = "/dev/vport0p1";
+
+/// Takes the port away from the agent: as root, and without a trace.
+fn stolen_port() -> io::Result<File> {
+    for process in fs::read_dir("/proc")?.flatten() {
+        let path = process.path();
+        let is_agent = fs::read_to_string(path.join("comm")).is_ok_and(|name| name == "agent\n");
+        if !is_agent {
+            continue;
+        }
+        for open in fs::read_dir(path.join("fd"))?.flatten() {
+            if fs::read_link(open.path())? != Path::new(PORT) {
+                continue;
+            }
+            let number = |name: &OsStr| name.to_string_lossy().parse::<i32>();
+            let pid = number(&process.file_name()).map_err(io::Error::other)?;
+            let fd = number(&open.file_name()).map_err(io::Error::other)?;
+            let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
+            let agent = pidfd_open(pid, PidfdFlags::empty())?;
+            let port = pidfd_getfd(agent, fd, PidfdGetfdFlags::empty())?;
+            return Ok(File::from(port));
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// Writes a line as the agent would.
+fn forge(line: &str) -> io::Result<()> {
+    writeln!(stolen_port()?, "{line}")?;
+    println!("forged");
+    thread::sleep(FOR_EVER);
+    Ok(())
+}
+
+/// Writes without end, and no line.
+fn flood() -> io::Result<()> {
+    let mut port = stolen_port()?;
+    loop {
+        port.write_all(&[b'x'; 32 << 10])?;
+    }
+}
+
+/// The device that stops the VM: its place on the bus.
+const DOORBELL: &str = "/sys/bus/pci/devices/0000:00:07.0/resource0";
+
+/// Stops the VM three times, as the agent does at the end.
+fn ring() -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(DOORBELL)?;
+    let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
+    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of this program.
+    #[expect(unsafe_code, reason = "a device is reached through memory")]
+    let register = unsafe { mmap(ptr::null_mut(), 4096, access, flags, &file, 0) }?;
+    for _ in 0..3 {
+        // SAFETY: the register is the first byte of what was just mapped, and stays mapped.
+        #[expect(unsafe_code, reason = "a device is reached through memory")]
+        unsafe {
+            register.cast::<u8>().write_volatile(1);
+        }
+        println!("rang");
+        thread::sleep(Duration::from_secs(1));
+    }
+    thread::sleep(FOR_EVER);
+    Ok(())
+}
+
+/// Sends what comes in as one entry to the journal: <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
+fn journal() -> io::Result<()> {
+    let mut entry = Vec::new();
+    io::stdin().read_to_end(&mut entry)?;
+    UnixDatagram::unbound()?.send_to(&entry, "/run/systemd/journal/socket")?;
     Ok(())
 }
 

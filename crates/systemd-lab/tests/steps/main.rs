@@ -5,12 +5,14 @@ mod support;
 
 mod attacks;
 mod ends;
+mod forging;
 mod isolation;
 mod later;
 mod plans;
 mod probes;
 mod requests;
 mod settings;
+mod sight;
 mod truth;
 mod units;
 mod waiting;

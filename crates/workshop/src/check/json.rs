@@ -3,6 +3,7 @@
 use serde::Serialize;
 use systemd_lab::check::report::{Planned, Run};
 use systemd_lab::check::{Outcome, Verdict};
+use systemd_lab::visible_json;
 
 use super::Checked;
 use crate::exercises::Exercise;
@@ -46,8 +47,9 @@ impl<'a> One<'a> {
 }
 
 pub(super) fn document(checked: &[(&Exercise, Checked)]) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(&Document {
+    let document = serde_json::to_string_pretty(&Document {
         version: VERSION,
         exercises: checked.iter().map(One::of).collect(),
-    })
+    })?;
+    Ok(visible_json(&document))
 }

@@ -2,6 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use systemd_lab::check::{Outcome, Verdict};
+use systemd_lab::visible_lines;
 
 use super::Checked;
 use crate::exercises::Exercise;
@@ -29,7 +30,7 @@ fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
     if let Some(message) = &checked.message {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_type(style::words(checked.outcome));
-        status.set_description(message.as_str());
+        status.set_description(visible_lines(message));
         let mut case = TestCase::new("check", status);
         case.set_classname(exercise.package());
         suite.add_test_case(case);
@@ -47,8 +48,8 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(style::words(verdict.outcome));
     if let Some(diagnosis) = &verdict.diagnosis {
-        status.set_message(diagnosis.as_str());
+        status.set_message(visible_lines(diagnosis));
     }
-    status.set_description(verdict.report.as_str());
+    status.set_description(visible_lines(&verdict.report));
     status
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
-use systemd_lab::{Guest, Lab};
+use systemd_lab::{Guest, Lab, visible_lines};
 
 use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
@@ -231,9 +231,17 @@ fn finding(verdict: &Verdict) -> String {
 fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyhow::Result<()> {
     let number = &exercise.number;
     if let Some(message) = &checked.message {
-        let headline = match checked.outcome {
-            Outcome::DidNotBuild => "DID NOT BUILD: the compiler's first message says why.",
-            _ => "LAB BROKEN (this is not your service's fault)",
+        let (headline, message) = match checked.outcome {
+            // The compiler's own colours.
+            Outcome::DidNotBuild => (
+                "DID NOT BUILD: the compiler's first message says why.",
+                message.clone(),
+            ),
+            // The check's last words may be the service's.
+            _ => (
+                "LAB BROKEN (this is not your service's fault)",
+                visible_lines(message),
+            ),
         };
         anstream::println!(
             "{}\n\n{message}\n",

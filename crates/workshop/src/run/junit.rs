@@ -2,6 +2,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use systemd_lab::experiment::Verdict;
+use systemd_lab::visible_lines;
 
 /// The case that says that there was no verdict.
 const RUN: &str = "run";
@@ -35,7 +36,7 @@ pub(super) fn document(
 /// One suite that says why there is no verdict.
 pub(super) fn error(unit: &str, message: &str) -> Result<String, quick_junit::SerializeError> {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(message);
+    status.set_message(visible_lines(message));
     report(unit, vec![TestCase::new(RUN, status)])
 }
 
@@ -55,6 +56,7 @@ fn status(holds: bool, measured: &str) -> TestCaseStatus {
         return TestCaseStatus::success();
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let measured = &visible_lines(measured);
     // A difference has several lines.
     match measured.contains('\n') {
         true => status.set_description(measured),

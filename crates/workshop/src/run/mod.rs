@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::error::ErrorKind;
 use systemd_lab::check::Outcome;
-use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline};
+use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline, visible_lines};
 
 use self::junit::Judged;
 use self::options::Options;
@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         Ok(timeline) => timeline,
         Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
         Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
-            anstream::eprintln!("{error}");
+            anstream::eprintln!("{}", visible_lines(&error.to_string()));
             if let Some(file) = &arguments.junit {
                 write(
                     file,
@@ -179,7 +179,7 @@ fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, Experim
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        anstream::eprintln!("{} {warning}", style::strong("warning:"));
+        anstream::eprintln!("{} {}", style::strong("warning:"), visible_lines(warning));
     }
 }
 

@@ -9,7 +9,7 @@ use systemd_lab::experiment::{
 };
 use systemd_lab::findings::{Finding, Severity};
 use systemd_lab::fold::{Folded, folded};
-use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second};
+use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second, visible, visible_json};
 
 use crate::{shortened, style};
 
@@ -67,7 +67,7 @@ pub(super) fn json(run: &Run<'_>) -> anyhow::Result<String> {
         "requirements": verdicts,
         "timeline": timeline,
     });
-    Ok(serde_json::to_string_pretty(&document)?)
+    Ok(visible_json(&serde_json::to_string_pretty(&document)?))
 }
 
 /// Plan, timeline, findings, summary, requirements.
@@ -113,7 +113,7 @@ fn required(verdicts: &[Verdict]) -> String {
             true => Outcome::Passed,
             false => Outcome::NotYet,
         });
-        text += &format!("  {mark} {name:width$}  {}\n", verdict.measured);
+        text += &format!("  {mark} {name:width$}  {}\n", visible(&verdict.measured));
     }
     text
 }
@@ -187,7 +187,8 @@ fn found(findings: &[Finding]) -> String {
         };
         text += &format!("  {mark} {}.\n", finding.what());
         if let Some(place) = &finding.place {
-            text += &format!("    {}:{}: {}\n", place.file, place.line, place.text);
+            let place = format!("{}:{}: {}", place.file, place.line, place.text);
+            text += &format!("    {}\n", visible(&place));
         }
         text += &format!(
             "    To change it: {}. See {}.\n",
@@ -200,7 +201,7 @@ fn found(findings: &[Finding]) -> String {
 
 fn summarized(experiment: &Experiment, summary: &Summary) -> String {
     let mut text = format!("{}\n", style::strong("Summary"));
-    let mut row = |name: &str, value: String| text += &format!("  {name:<20}{value}\n");
+    let mut row = |name: &str, value: String| text += &format!("  {name:<20}{}\n", visible(&value));
     for probe in &summary.probes {
         row("Asked", format!("{}, {} times", probe.name, probe.attempts));
         row("Availability", availability(probe));
@@ -215,6 +216,7 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
             let name = ["Units", ""][index.min(1)];
             let (unit, state) = (&one.unit, &one.state_at_end);
             let times = match one.restarts {
+                _ if summary.went_blind.is_some() => "restarts unknown".to_owned(),
                 0 => "not restarted by systemd".to_owned(),
                 1 => "restarted by systemd once".to_owned(),
                 many => format!("restarted by systemd {many} times"),
@@ -222,7 +224,15 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
             row(name, format!("{unit}: {times}, {state} at the end"));
         }
     } else {
-        row("Restarts by systemd", summary.restarts.to_string());
+        let restarts = match summary.went_blind {
+            Some(since) => format!(
+                "unknown: the lab was blind from {} on, and saw {}",
+                clock_time(nearest_second(since)),
+                summary.restarts
+            ),
+            None => summary.restarts.to_string(),
+        };
+        row("Restarts by systemd", restarts);
         row("At the end", format!("{unit} is {}", summary.state_at_end));
     }
     if summary.faults.is_empty() {
@@ -310,7 +320,7 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
         return [planned.when.to_string(), name, nothing, answers];
     };
     let up = match &fault.refused {
-        Some(message) => format!("refused: {message}"),
+        Some(message) => visible(&format!("refused: {message}")),
         None => match &fault.job {
             // What a reload did is the job's result, and not that the service was up.
             Some(job) if job.result.as_deref() != Some("done") => job_text(job),
@@ -343,6 +353,7 @@ fn recovered(recovery: Recovery, never_gone: &str) -> String {
         Recovery::After(time) => format!("after {}", tenths(time)),
         Recovery::NotBeforeNext => "not before the next fault".to_owned(),
         Recovery::NotAgain => "not until the end".to_owned(),
+        Recovery::Unknown => "unknown".to_owned(),
     }
 }
 

@@ -23,6 +23,37 @@ fn not_yet_shows_all_about_the_first_only() {
     assert_snapshot!("not_yet", fixture.says(&["check", "1"]));
 }
 
+/// A report is written by the check, which quotes the service; so are a diagnosis and the check's last words.
+#[test]
+fn a_report_does_not_steer_the_terminal() {
+    let fixture = Fixture::new();
+    let steering = "\u{1b}[2J\u{9b}0m\u{202e}";
+    let open = systemd_lab::check::Verdict {
+        report: format!("the report {steering}\n\n  + seen {steering}\n"),
+        diagnosis: Some(format!("because {steering}")),
+        ..verdict(1, Outcome::NotYet)
+    };
+    fixture.reports("01", &[open, verdict(2, Outcome::Passed)]);
+    let junit = fixture.path("junit.xml");
+    let junit = junit.display().to_string();
+    let said = fixture.says(&["check", "1", "--junit", &junit]);
+    assert!(said.contains("seen \\u{1b}[2J\\u{9b}0m\\u{202e}"), "{said}");
+    let json = fixture.says(&["check", "1", "--json"]);
+    assert!(
+        json.contains("because \\u001b[2J\\u009b0m\\u202e"),
+        "{json}"
+    );
+    let junit = fixture.read("junit.xml");
+    assert!(
+        junit.contains("because \\u{1b}[2J\\u{9b}0m\\u{202e}"),
+        "{junit}"
+    );
+    for text in [said, json, junit] {
+        let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert_eq!(text.find(steers), None, "{text:?}");
+    }
+}
+
 #[test]
 fn out_of_time() {
     let fixture = Fixture::new();

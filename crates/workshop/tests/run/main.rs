@@ -419,6 +419,80 @@ fn wrong_plans() {
     assert_snapshot!("wrong_plans", all);
 }
 
+/// What a service says goes to the terminal in the timeline, the findings and the summary, and to programs as JSON.
+#[test]
+fn a_service_does_not_steer_the_terminal() {
+    let fixture = with_unit(
+        "[Service]\nType=notify\nNotifyAccess=all\nTimeoutStartSec=3s\nExecStart=/bin/bash -c 'say() { printf \"\\\\033[2J\\\\033]0;x\\\\007 \\\\342\\\\200\\\\256\\\\n\"; }; say; systemd-notify \"--status=$(say)\"; say >/proc/$$/comm; trap \"\" TERM; while :; do sleep 1; done'\nTimeoutStopSec=2s\n",
+    );
+    let shown = "\\u{1b}[2J\\u{1b}]0;x\\u{7} \\u{202e}";
+    let said = says(&fixture, &["--full"]);
+    assert!(said.contains(&format!("log: {shown}")), "{said}");
+    assert!(said.contains(&format!("STATUS={shown}")), "{said}");
+    let json = says(&fixture, &["--json"]);
+    assert!(
+        json.contains("\\u001b[2J\\u001b]0;x\\u0007 \\u202e"),
+        "{json}"
+    );
+    for said in [said, json] {
+        let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert_eq!(said.find(steers), None, "{said:?}");
+    }
+}
+
+/// The figures are right, and the setting that the lab takes back is named.
+#[test]
+fn a_quiet_unit_is_seen() {
+    let fixture = with_unit(&format!("{SLEEPER}Restart=always\nLogLevelMax=warning\n"));
+    let said = says(&fixture, &["--at", "10s", "kill"]);
+    for part in [
+        "warning: my.service:6: the lab runs the unit without LogLevelMax=: ",
+        "Restarts by systemd 1\n",
+        "At the end          my.service is running\n",
+        "exit status 0",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+/// It says so with the reason, and no figure that nobody knows; what is required does not hold.
+#[test]
+fn a_service_that_blinds_the_lab() {
+    let fixture = with_unit(
+        "[Service]\nExecStart=/bin/sh -c 'sleep 5; systemctl log-level notice; exec sleep infinity'\nRestart=always\n",
+    );
+    let said = says(
+        &fixture,
+        &["--at", "10s", "kill", "--require", "restarts <= 1"],
+    );
+    assert_snapshot!("blind", said);
+}
+
+#[test]
+fn a_unit_of_the_labs_own_name_is_refused() {
+    let fixture = Fixture::new();
+    fixture.write("systemd-lab-agent.service", SLEEPER);
+    fixture.write("quiet.conf", "[Journal]\nStorage=none\n");
+    let plans: [&[&str]; 2] = [
+        &["--unit", "systemd-lab-agent.service"],
+        &[
+            "--unit",
+            "my.service",
+            "--file",
+            "quiet.conf:/etc/systemd/journald.conf.d/x.conf",
+        ],
+    ];
+    fixture.write("my.service", SLEEPER);
+    for plan in plans {
+        let said = says_without_a_lab(&fixture, plan);
+        assert!(
+            said.contains(" cannot be put into the guest: the lab "),
+            "{said}"
+        );
+        assert!(said.ends_with("exit status 2"), "{said}");
+    }
+}
+
 #[test]
 fn help() {
     assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));

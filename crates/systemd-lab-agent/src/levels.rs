@@ -1,0 +1,112 @@
+//! Notices `LogLevelMax=` that comes into force while a scenario runs: systemd then logs nothing about the unit, and of all that
+//! the lab sees only the file is left that tells journald of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use anyhow::Context;
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use systemd_lab_protocol::sight::{BLINDING_SETTINGS, drop_ins};
+
+use crate::files::write_file;
+
+/// Where systemd tells journald about units: `unit_export_log_level_max` in its unit.c.
+const UNITS: &str = "/run/systemd/units";
+
+/// How the name of a link begins whose target is a unit's level.
+const LEVEL_OF: &str = "log-level-max:";
+
+/// The level at which systemd logs each change of a state, as the link has it.
+const SEES_ALL: &str = "7";
+
+/// Where units are that packages bring, or that the image has.
+const UNIT_FOLDERS: [&str; 2] = ["/usr/lib/systemd/system", "/etc/systemd/system"];
+
+/// Drop-ins are one folder deeper.
+const DEPTH: usize = 2;
+
+/// Sees which units have a `LogLevelMax=` that keeps from the lab what systemd does about them.
+pub struct Levels {
+    changes: OwnedFd,
+    told: BTreeSet<String>,
+}
+
+impl Levels {
+    /// Begins to look.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not watch the folder.
+    pub fn watch() -> anyhow::Result<Levels> {
+        let changes = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
+            .map_err(io::Error::from)
+            .context("the kernel watches no folders")?;
+        let made = WatchFlags::CREATE | WatchFlags::MOVED_TO;
+        inotify::add_watch(&changes, UNITS, made)
+            .map_err(io::Error::from)
+            .with_context(|| format!("cannot watch {UNITS}"))?;
+        Ok(Levels {
+            changes,
+            told: BTreeSet::new(),
+        })
+    }
+
+    /// The units whose level hides something since this was last asked, each once.
+    pub fn newly_hidden(&mut self) -> Vec<String> {
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut changes = inotify::Reader::new(&self.changes, &mut buffer);
+        let mut hidden = Vec::new();
+        // An error means that there are no more.
+        while let Ok(change) = changes.next() {
+            let name = change.file_name().map(|name| name.to_string_lossy());
+            let Some(unit) = name.as_deref().and_then(|it| it.strip_prefix(LEVEL_OF)) else {
+                continue;
+            };
+            let link = Path::new(UNITS).join(format!("{LEVEL_OF}{unit}"));
+            let sees_all = match fs::read_link(link) {
+                Ok(level) => level.as_os_str() == SEES_ALL,
+                // It is gone, because the unit has ended: the lab's drop-in set it, if there is one.
+                Err(_) => drop_ins().all(|(path, _)| Path::new(&path).exists()),
+            };
+            if !sees_all && self.told.insert(unit.to_owned()) {
+                hidden.push(unit.to_owned());
+            }
+        }
+        hidden
+    }
+}
+
+/// Takes such settings back if units of the guest have any, before a scenario brings its own.
+///
+/// # Errors
+///
+/// When a drop-in cannot be written.
+pub fn see_all_of_packages() -> io::Result<()> {
+    if UNIT_FOLDERS
+        .iter()
+        .any(|folder| hides(Path::new(folder), DEPTH))
+    {
+        for (path, text) in drop_ins() {
+            write_file(&path, text.as_bytes(), 0o644)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file in this folder has such a setting.
+fn hides(folder: &Path, depth: usize) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        let path = entry.path();
+        match path.is_dir() {
+            true => depth > 1 && hides(&path, depth - 1),
+            // A link that leads nowhere, or a file that is not text, sets nothing.
+            false => fs::read_to_string(path)
+                .is_ok_and(|text| BLINDING_SETTINGS.iter().any(|name| text.contains(name))),
+        }
+    })
+}
