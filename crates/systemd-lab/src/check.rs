@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 /// What stands above a snapshot's content: insta's header.
 const HEADER: &str = "---\nsource: crates/systemd-lab/src/check.rs\n---\n";
 
+/// What is said where no rule explains the difference.
+pub const UNEXPLAINED: &str =
+    "No rule of the lab recognises this one: the difference above is all there is to go by.";
+
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -94,8 +98,21 @@ pub struct Verdict {
     pub diagnosis: Option<String>,
     /// The name of the scenario whose run was looked at, if it was one in the lab.
     pub scenario: Option<String>,
-    /// What a person reads: empty when it passed. Lines of the difference begin with `  - ` and `  + `.
-    pub report: String,
+    /// What was expected and what was seen, under a line that says so: lines that begin with `  - ` and `  + `. Empty when it passed,
+    /// and when nothing was seen.
+    pub difference: String,
+    /// What a person reads last: the outcome, and why. Empty when it passed.
+    pub conclusion: String,
+}
+
+impl Verdict {
+    /// All that a person reads, the conclusion last: on a terminal, what is above it may be out of sight.
+    pub fn report(&self) -> String {
+        match self.difference.is_empty() {
+            true => self.conclusion.clone(),
+            false => format!("{}\n{}", self.difference, self.conclusion),
+        }
+    }
 }
 
 impl Requirement {
@@ -113,7 +130,7 @@ impl Requirement {
         let verdict = self.verdict_of(observed, explain);
         report::append(&Record::Verdict(verdict.clone()));
         if verdict.outcome != Outcome::Passed {
-            println!("\n{}{}", verdict.report, self.what_next(verdict.outcome));
+            println!("\n{}{}", verdict.report(), self.what_next(verdict.outcome));
             panic::resume_unwind(Box::new("requirement not met"));
         }
     }
@@ -151,10 +168,10 @@ impl Requirement {
             Ok(observed) => (Outcome::NotYet, observed.diagnosis.as_deref().map(visible)),
             Err(error) => (Outcome::of(error), None),
         };
-        let report = match observed {
-            Ok(_) if passed => String::new(),
-            Ok(observed) => self.not_yet(observed),
-            Err(error) => self.no_result(outcome, error),
+        let (difference, conclusion) = match observed {
+            Ok(_) if passed => (String::new(), String::new()),
+            Ok(observed) => (self.difference(observed), self.not_yet(observed)),
+            Err(error) => (String::new(), self.no_result(outcome, error)),
         };
         Verdict {
             number: self.number,
@@ -164,7 +181,8 @@ impl Requirement {
             diagnosis,
             scenario: observed.ok().and_then(|observed| observed.scenario.clone()),
             // Rules quote the service, and so does what was seen.
-            report: visible_lines(&report),
+            difference: visible_lines(&difference),
+            conclusion: visible_lines(&conclusion),
         }
     }
 
@@ -176,18 +194,25 @@ impl Requirement {
         }
     }
 
-    fn not_yet(&self, observed: &Observed) -> String {
+    fn difference(&self, observed: &Observed) -> String {
         // It was read before.
         let expected = self.expected().unwrap_or_default();
         let actual = self.canonical(observed);
         let diff = self.own_names(&seen::diff(&expected, &actual));
+        format!(
+            "Expected (-) and what {} saw (+):\n\n{diff}",
+            observed.witness
+        )
+    }
+
+    fn not_yet(&self, observed: &Observed) -> String {
         let diagnosis = match &observed.diagnosis {
-            Some(sentence) => format!("{}.", wrapped(sentence)),
-            None => "No rule of the lab recognises this one: the difference below is all there is to go by.".to_owned(),
+            Some(sentence) => wrapped(&sentence_of(sentence)),
+            None => wrapped(UNEXPLAINED),
         };
         format!(
-            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n\nExpected (-) and what {} saw (+):\n\n{diff}",
-            self.number, self.of, self.title, observed.witness
+            "NOT YET: requirement {} of {}: {}\n\n{diagnosis}\n",
+            self.number, self.of, self.title
         )
     }
 
@@ -260,6 +285,22 @@ impl Requirement {
     }
 }
 
+/// A diagnosis as a sentence: with a capital, unless it begins with a setting or a unit's name, and a full stop.
+pub fn sentence_of(diagnosis: &str) -> String {
+    let mut letters = diagnosis.chars();
+    let is_word = |first: &str| first.chars().all(|c| c.is_ascii_lowercase());
+    let first_word = diagnosis.split([' ', '=', '.']).next();
+    let text = match first_word {
+        Some(first) if is_word(first) && !diagnosis.starts_with("systemd") => {
+            letters.next().map_or(String::new(), |first| {
+                first.to_uppercase().collect::<String>() + letters.as_str()
+            })
+        }
+        _ => diagnosis.to_owned(),
+    };
+    text + "."
+}
+
 /// Breaks a sentence into lines that fit a terminal.
 fn wrapped(text: &str) -> String {
     const WIDTH: usize = 96;
@@ -277,19 +318,7 @@ fn wrapped(text: &str) -> String {
             None => lines.push(word.to_owned()),
         }
     }
-    let text = lines.join("\n");
-    let mut letters = text.chars();
-    // A sentence begins with a capital, a setting or a unit's name stays as it is spelt.
-    match text.split([' ', '=', '.']).next() {
-        Some(first)
-            if first.chars().all(|c| c.is_ascii_lowercase()) && !text.starts_with("systemd") =>
-        {
-            letters.next().map_or(String::new(), |first| {
-                first.to_uppercase().collect::<String>() + letters.as_str()
-            })
-        }
-        _ => text,
-    }
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -345,7 +374,7 @@ mod tests {
         let verdict = || requirement.verdict_of(Ok(seen("anything")), |_| None);
         let shown = |verdict: Verdict| {
             let path = folder.path().display().to_string();
-            verdict.report.replace(&path, "FOLDER")
+            verdict.report().replace(&path, "FOLDER")
         };
         assert_eq!(verdict().outcome, Outcome::LabBroken);
         insta::assert_snapshot!(shown(verdict()), @r"

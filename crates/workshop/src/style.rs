@@ -66,21 +66,60 @@ pub(crate) fn words(outcome: Outcome) -> &'static str {
     }
 }
 
-/// A check's report: its headline, and the lines of the difference.
+/// A headline, and lines of a difference below it.
 pub(crate) fn report(of: Outcome, text: &str) -> String {
     let text = visible_lines(text);
     let mut shown = String::new();
     for (index, line) in text.lines().enumerate() {
-        let line = match line {
-            headline if index == 0 => outcome(of, headline),
-            line if line.starts_with("  - ") => styled(REMOVED, line),
-            line if line.starts_with("  + ") => styled(ADDED, line),
-            line => line.to_owned(),
-        };
-        shown.push_str(&line);
+        match index {
+            0 => shown += &outcome(of, line),
+            _ => shown += &of_difference(line, line),
+        }
         shown.push('\n');
     }
     shown
+}
+
+/// A piece of a line of a difference, in the line's colour.
+pub(crate) fn of_difference(line: &str, piece: &str) -> String {
+    match line {
+        line if line.starts_with("  - ") => styled(REMOVED, piece),
+        line if line.starts_with("  + ") => styled(ADDED, piece),
+        _ => piece.to_owned(),
+    }
+}
+
+/// Where a line goes on that is too long: so much further in than it begins.
+const CONTINUED: usize = 2;
+
+/// A line of code or output in pieces that fit, broken at a space where there is one. What comes after the first is indented.
+pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
+    let mut rest: Vec<char> = line.chars().collect();
+    let begin = rest.iter().take_while(|c| " -+".contains(**c)).count();
+    let indent = match begin + CONTINUED < width / 2 {
+        true => begin + CONTINUED,
+        false => CONTINUED,
+    };
+    let mut pieces = Vec::new();
+    let mut width = width.max(4 * CONTINUED);
+    while rest.len() > width {
+        // Not in the indentation, which is in the first half.
+        let space = rest[..=width].iter().rposition(|c| *c == ' ');
+        let end = space.filter(|at| *at > width / 2).unwrap_or(width);
+        let piece: String = rest.drain(..end).collect();
+        if rest.first() == Some(&' ') {
+            rest.remove(0);
+        }
+        pieces.push(piece);
+        if pieces.len() == 1 {
+            width -= indent;
+        }
+    }
+    pieces.push(rest.into_iter().collect());
+    let mut lines = pieces.into_iter();
+    let first = lines.next();
+    let others = lines.map(|piece| format!("{}{piece}", " ".repeat(indent)));
+    first.into_iter().chain(others).collect()
 }
 
 /// A text in lines that fit the terminal, but no longer than is easy to read.

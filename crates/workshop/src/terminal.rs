@@ -1,6 +1,6 @@
 //! How large the terminal is.
 
-use std::io::stdout;
+use std::io::{IsTerminal, stdout};
 
 /// In characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,11 @@ const NARROWEST: usize = 20;
 
 /// Text wider than this is hard to read, however wide the terminal is.
 const WIDEST_TEXT: usize = 100;
+
+/// Whether there is one: standard output goes to a person.
+pub(crate) fn is_one() -> bool {
+    stdout().is_terminal()
+}
 
 /// How wide text is laid out.
 pub(crate) fn text_width() -> usize {

@@ -152,7 +152,7 @@ fn measured_item(item: &Item, report: &Report) -> Measured {
             let Some(open) = open else {
                 panic!("{}: the starter passes; correct items.rs", item.name);
             };
-            let text = called(open.report.trim()) + "\n";
+            let text = called(open.report().trim()) + "\n";
             let timelines = report.runs.iter().filter_map(|run| run.timeline.as_ref());
             let with = timelines.filter_map(Timeline::measured_with).next();
             let with = with.expect("a starter runs in the lab");

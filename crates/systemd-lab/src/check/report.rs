@@ -185,7 +185,8 @@ mod tests {
             outcome: Outcome::Passed,
             diagnosis: None,
             scenario: None,
-            report: String::new(),
+            difference: String::new(),
+            conclusion: String::new(),
         })
     }
 

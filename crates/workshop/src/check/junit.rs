@@ -50,6 +50,6 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
     if let Some(diagnosis) = &verdict.diagnosis {
         status.set_message(visible_lines(diagnosis));
     }
-    status.set_description(visible_lines(&verdict.report));
+    status.set_description(visible_lines(&verdict.report()));
     status
 }

@@ -1,6 +1,7 @@
 //! `cargo workshop check`: builds an exercise, runs its check, and shows what came of it: a line for each requirement, then
 //! all about the first that is not met.
 
+mod difference;
 mod json;
 mod junit;
 pub(crate) mod process;
@@ -10,15 +11,18 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use systemd_lab::check::report::Report;
-use systemd_lab::check::{Outcome, Verdict};
-use systemd_lab::{Guest, Lab, visible_lines};
+use systemd_lab::check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
+use systemd_lab::{Guest, Lab, visible, visible_lines};
 
 use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
-use crate::{style, voice};
+use crate::{style, terminal, voice};
 use process::Ended;
 use screen::Screen;
+
+/// Below a difference there are, beside the sentence: the headline, blank lines, what to do next, and in `watch` the keys.
+const LINES_BELOW: usize = 13;
 
 /// Its arguments.
 #[derive(clap::Args)]
@@ -252,7 +256,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         if !checked.warnings.is_empty() {
             anstream::println!("The compiler warns:\n\n{}", checked.warnings);
         }
-        anstream::println!("{}", style::report(verdict.outcome, &verdict.report));
+        tell(exercise, verdict);
     } else {
         let headline = format!("PASSED: exercise {number}.");
         anstream::println!("{}\n", style::outcome(Outcome::Passed, headline));
@@ -290,14 +294,57 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
     Ok(())
 }
 
+/// What was seen, then the verdict: what comes last is on the screen.
+fn tell(exercise: &Exercise, verdict: &Verdict) {
+    // The report is a file, and may hold anything.
+    let conclusion = visible_lines(&verdict.conclusion);
+    let headline = conclusion.lines().next().unwrap_or_default();
+    let sentence = match (&verdict.diagnosis, verdict.outcome) {
+        (Some(diagnosis), _) => style::wrapped(&sentence_of(&visible(diagnosis))),
+        (None, Outcome::NotYet) => style::wrapped(UNEXPLAINED),
+        (None, _) => {
+            let message = conclusion.trim_start_matches(headline).trim();
+            message.lines().flat_map(style::wrapped).collect()
+        }
+    };
+    if !verdict.difference.is_empty() {
+        let size = terminal::size();
+        let below = sentence.len() + LINES_BELOW;
+        let rows = match terminal::is_one() {
+            true => size.rows.saturating_sub(below),
+            false => usize::MAX,
+        };
+        let more = voice::step(&format!("timeline {}", exercise.number), 't');
+        for line in difference::shown(
+            &visible_lines(&verdict.difference),
+            size.columns,
+            rows,
+            &more,
+        ) {
+            anstream::println!("{line}");
+        }
+        anstream::println!();
+    }
+    let headline = style::wrapped(headline);
+    for line in headline {
+        anstream::println!("{}", style::outcome(verdict.outcome, line));
+    }
+    anstream::println!("\n{}\n", sentence.join("\n"));
+}
+
+/// A sentence, laid out for the terminal.
+fn say(sentence: &str) {
+    anstream::println!("{}", style::wrapped(sentence).join("\n"));
+}
+
 /// Says where to go on.
 fn edit(exercise: &Exercise) {
     let places = exercise.places();
     match voice::names_keys() {
-        true => anstream::println!("Edit {places}, and save."),
+        true => say(&format!("Edit {places}, and save.")),
         false => {
             let check = style::strong(format!("cargo workshop check {}", exercise.number));
-            anstream::println!("Edit {places}, then: {check}");
+            say(&format!("Edit {places}, then: {check}"));
         }
     }
 }

@@ -17,9 +17,6 @@ const LINK: Style = Style::new().underline();
 /// Code and output, against the text around it.
 const CODE_INDENT: &str = "    ";
 
-/// Where a line of code that is too long goes on.
-const CODE_CONTINUED: &str = "  ";
-
 /// How a page is laid out.
 pub(super) struct Layout {
     /// The width of text.
@@ -276,12 +273,10 @@ impl<'a> Renderer<'a> {
         let indent = self.indent().1 + CODE_INDENT;
         let width = self.layout.table.saturating_sub(indent.chars().count());
         for line in code.trim_end().lines() {
-            let mut lines = broken(line, width).into_iter();
-            let first = lines.next().unwrap_or_default();
-            self.lines
-                .push(format!("{indent}{first}").trim_end().to_owned());
-            self.lines
-                .extend(lines.map(|line| format!("{indent}{CODE_CONTINUED}{line}")));
+            for piece in style::broken(line, width) {
+                self.lines
+                    .push(format!("{indent}{piece}").trim_end().to_owned());
+            }
         }
     }
 
@@ -357,28 +352,6 @@ fn target(url: &str) -> Option<String> {
     }
     let page = url.split('#').next()?.strip_suffix(".md")?;
     Some(format!("guide {page}"))
-}
-
-/// A line of code in pieces that fit, broken at a space where there is one. What comes after the first is to be indented more.
-fn broken(line: &str, width: usize) -> Vec<String> {
-    let mut rest: Vec<char> = line.chars().collect();
-    let mut pieces = Vec::new();
-    let mut width = width.max(2 * CODE_CONTINUED.len());
-    while rest.len() > width {
-        // Not in the indentation, which is in the first half.
-        let space = rest[..=width].iter().rposition(|c| *c == ' ');
-        let end = space.filter(|at| *at > width / 2).unwrap_or(width);
-        let piece: String = rest.drain(..end).collect();
-        if rest.first() == Some(&' ') {
-            rest.remove(0);
-        }
-        if pieces.is_empty() {
-            width -= CODE_CONTINUED.len();
-        }
-        pieces.push(piece);
-    }
-    pieces.push(rest.into_iter().collect());
-    pieces
 }
 
 #[cfg(test)]

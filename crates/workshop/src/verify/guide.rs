@@ -106,7 +106,7 @@ impl Guide {
         }
         let mut verdicts = report.verdicts.iter();
         let open = verdicts.find(|verdict| verdict.outcome == Outcome::NotYet);
-        let said = open.map_or("", |verdict| verdict.report.trim());
+        let said = open.map_or("", |verdict| verdict.conclusion.trim());
         let said: Vec<&str> = said.split("\n\n").take(PARAGRAPHS).collect();
         let with = timeline
             .measured_with()

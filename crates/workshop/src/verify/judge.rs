@@ -160,9 +160,9 @@ fn found(mut verdicts: Vec<Verdict>, tests: &Tests) -> Found {
     match verdict.outcome {
         Outcome::NotYet => Found::NotYet(Finding {
             number: verdict.number,
-            text: verdict.diagnosis.unwrap_or(verdict.report),
+            text: verdict.diagnosis.clone().unwrap_or(verdict.report()),
         }),
-        outcome => Found::NoResult(outcome, verdict.report),
+        outcome => Found::NoResult(outcome, verdict.report()),
     }
 }
 

@@ -29,7 +29,8 @@ fn a_report_does_not_steer_the_terminal() {
     let fixture = Fixture::new();
     let steering = "\u{1b}[2J\u{9b}0m\u{202e}";
     let open = systemd_lab::check::Verdict {
-        report: format!("the report {steering}\n\n  + seen {steering}\n"),
+        difference: format!("Expected (-) and what systemd saw (+):\n\n  + seen {steering}\n"),
+        conclusion: format!("the report {steering}\n"),
         diagnosis: Some(format!("because {steering}")),
         ..verdict(1, Outcome::NotYet)
     };

@@ -3,6 +3,7 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod check;
 mod session;
 mod shell;
 mod watch;

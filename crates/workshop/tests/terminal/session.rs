@@ -34,8 +34,18 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(fixture: &Fixture, arguments: &[&str]) -> Session {
+        Session::sized(fixture, arguments, COLUMNS, ROWS)
+    }
+
+    /// In a terminal of this size.
+    pub(crate) fn sized(
+        fixture: &Fixture,
+        arguments: &[&str],
+        columns: NonZero<u16>,
+        rows: NonZero<u16>,
+    ) -> Session {
         let (pty, pts) = open().expect("there is a pseudo-terminal");
-        pty.resize(Size::new(ROWS.get(), COLUMNS.get()))
+        pty.resize(Size::new(rows.get(), columns.get()))
             .expect("it has a size");
         let child = Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
             .args(arguments)
@@ -46,7 +56,7 @@ impl Session {
             .spawn(pts)
             .expect("the command runs");
         let pty = Arc::new(pty);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(ROWS, COLUMNS, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
         let (from, to) = (pty.clone(), screen.clone());
         thread::spawn(move || {
             let mut bytes = [0; 4096];

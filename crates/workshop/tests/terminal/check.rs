@@ -1,0 +1,48 @@
+//! `check` in terminals of several sizes: whatever is long, the verdict is on the screen.
+
+use std::num::NonZero;
+
+use systemd_lab::check::{Outcome, Verdict};
+
+use crate::fixture::{Fixture, verdict};
+use crate::session::Session;
+
+/// The usual sizes, a narrow and a wide one: columns and rows.
+const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (100, 35), (200, 60)];
+
+const DIAGNOSIS: &str = "exercise-01.service has Type=exec: systemd took it for started as soon as its program ran, 2 s before anything listened on 127.0.0.1:7878";
+
+fn long_difference() -> String {
+    let context =
+        |number| format!("    {number:>5} s  exercise-01.service  log: part {number} of 30\n");
+    let before: String = (1..=30).map(context).collect();
+    let changes: String = (31..=60)
+        .map(|number| {
+            format!(
+                "  - {number:>5} s  exercise-01.service  STATUS=loading data: part {number} of 60, which takes half a second\n  + {number:>5} s  exercise-01.service  STATUS=loading\n"
+            )
+        })
+        .collect();
+    format!("Expected (-) and what systemd saw (+):\n\n{before}{changes}")
+}
+
+#[test]
+fn the_verdict_is_on_the_screen_of_any_size() {
+    let fixture = Fixture::new();
+    let open = Verdict {
+        difference: long_difference(),
+        diagnosis: Some(DIAGNOSIS.to_owned()),
+        ..verdict(2, Outcome::NotYet)
+    };
+    fixture.reports("01", &[verdict(1, Outcome::Passed), open]);
+    // Compiles, so that it does not show.
+    fixture.run(&["check", "1"]);
+    for (columns, rows) in SIZES {
+        let size = |number| NonZero::new(number).expect("not zero");
+        let session = Session::sized(&fixture, &["check", "1"], size(columns), size(rows));
+        session.see("cargo workshop hint 01");
+        let screen = session.contents();
+        assert_eq!(session.end().code(), Some(1));
+        insta::assert_snapshot!(format!("check_{columns}x{rows}"), screen);
+    }
+}
