@@ -307,6 +307,15 @@ pub enum LabError {
         source: io::Error,
     },
 
+    /// A file that somebody asked for, outside the cache.
+    #[error("cannot write {}: {source}; name a file of yours, on a disk with room", path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// A check on the host, beside the guest, could not be carried out. The message names the remedy.
     #[error("{message}")]
     Host {

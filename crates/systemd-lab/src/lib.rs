@@ -55,6 +55,7 @@ mod snapshot;
 mod timeline;
 mod view;
 mod vm;
+pub mod whole_file;
 
 pub use clock::{clock_time, nearest_second};
 pub use error::LabError;

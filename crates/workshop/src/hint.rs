@@ -1,6 +1,7 @@
 //! `hint`: one rung more of the ladder at each call.
 
 use crate::exercises::{Exercise, Workshop};
+use crate::output::say;
 use crate::progress::Progress;
 use crate::style;
 
@@ -25,10 +26,10 @@ pub(crate) fn run(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()
             hints.len(),
             exercise.number
         );
-        anstream::println!("{}\n{}\n", style::strong(title), hints[index].trim());
+        say!("{}\n{}\n", style::strong(title), hints[index].trim());
     }
     if !is_all && before + 1 < hints.len() {
-        anstream::println!(
+        say!(
             "Another one, when you have tried: {}",
             style::strong("cargo workshop hint")
         );
@@ -38,7 +39,7 @@ pub(crate) fn run(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()
             false => " --spoil",
         };
         let command = format!("cargo workshop diff {}{spoil}", exercise.number);
-        anstream::println!("That is all. The solution: {}", style::strong(command));
+        say!("That is all. The solution: {}", style::strong(command));
     }
     Ok(())
 }

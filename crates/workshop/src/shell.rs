@@ -16,6 +16,7 @@ use systemd_lab::{Lab, Shell};
 
 use crate::cargo::{self, BuildFailed};
 use crate::exercises::{Exercise, Workshop};
+use crate::output::note;
 use crate::style;
 use moment::Moment;
 use terminal::RawMode;
@@ -52,7 +53,7 @@ pub(crate) fn run(
     let binary = match cargo::executable(&workshop.root, &arguments, &package, colours)? {
         Ok(built) => built.path,
         Err(BuildFailed(why)) => {
-            anstream::eprintln!(
+            note!(
                 "{}\n\n{why}",
                 style::outcome(
                     Outcome::DidNotBuild,
@@ -68,14 +69,14 @@ pub(crate) fn run(
             let files = exercise_check::guest_files(&package, &binary, &workshop.root)
                 .context("cannot read the folder units; is the clone whole?")?;
             let shell = lab.shell(&files, &terminal::this())?;
-            eprintln!("{}", banner(exercise));
+            note!("{}", banner(exercise));
             shell
         }
         Some(event) => {
             let moment = moment::find(workshop, exercise, &lab, event)?;
             let (scenario, files) = (&moment.run.scenario, &moment.run.files);
             let shell = lab.shell_at(moment.at_us, scenario, files, &terminal::this())?;
-            eprintln!("{}", banner_at(exercise, &moment));
+            note!("{}", banner_at(exercise, &moment));
             shell
         }
     };
@@ -143,7 +144,7 @@ fn attend(mut shell: Shell) -> anyhow::Result<()> {
         let _ = last_words.recv_timeout(LAST_WORDS);
     }
     drop(mode);
-    eprintln!();
+    note!();
     Ok(())
 }
 

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Image, key};
@@ -13,6 +12,7 @@ use crate::cache::{Cache, Manifest};
 use crate::error::LabError;
 use crate::guest::{Guest, SUITE_VARIABLE, Suite};
 use crate::progress::Step;
+use crate::whole_file;
 
 /// Slow to make, quick to read, and some 10 % smaller than zstd's default: it is made once and read forty times.
 const COMPRESSION_LEVEL: i32 = 19;
@@ -29,22 +29,16 @@ pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabE
         Image::provide(cache, guest)?
     };
     let step = Step::begin("Compressing the guest image");
-    write(&image, to).map_err(LabError::io(format!("writing {}", to.display())))?;
+    whole_file::write(to, |file| write(&image, file)).map_err(|source| LabError::NotWritten {
+        path: to.to_owned(),
+        source,
+    })?;
     step.finish();
     Ok(())
 }
 
-fn write(image: &Image, to: &Path) -> io::Result<()> {
-    // A name of its own until it is whole: nobody must hand out half an image.
-    let directory = to
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut unfinished = tempfile::Builder::new()
-        // As readable as any other new file: others shall copy it.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    let mut encoder = zstd::Encoder::new(unfinished.as_file_mut(), COMPRESSION_LEVEL)?;
+fn write(image: &Image, to: &mut File) -> io::Result<()> {
+    let mut encoder = zstd::Encoder::new(to, COMPRESSION_LEVEL)?;
     let mut tar = tar::Builder::new(&mut encoder);
     let mut header = tar::Header::new_gnu();
     let key = key(&image.guest);
@@ -57,7 +51,6 @@ fn write(image: &Image, to: &Path) -> io::Result<()> {
     tar.finish()?;
     drop(tar);
     encoder.finish()?;
-    unfinished.persist(to)?;
     Ok(())
 }
 

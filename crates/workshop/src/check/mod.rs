@@ -15,6 +15,7 @@ use systemd_lab::{Guest, Lab};
 
 use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{self, note, say};
 use crate::progress::Progress;
 use crate::style;
 use process::Ended;
@@ -34,6 +35,9 @@ pub(crate) struct Arguments {
     /// Also write the verdicts to this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Replace the file that --junit names, even if the lab did not write it.
+    #[arg(long, requires = "junit")]
+    force: bool,
 }
 
 /// What came of a check.
@@ -47,6 +51,9 @@ pub(crate) struct Checked {
 }
 
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    if let Some(file) = &arguments.junit {
+        output::ensure_writable(file, &[], arguments.force)?;
+    }
     let progress = open_progress(workshop, arguments.json)?;
     let chosen: Vec<&Exercise> = match arguments.all {
         true => workshop.exercises.iter().collect(),
@@ -61,15 +68,12 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         all.push((exercise, checked));
     }
     if arguments.json {
-        println!(
-            "{}",
-            json::document(&all).context("cannot write the result as JSON")?
-        );
+        let document = json::document(&all).context("cannot write the result as JSON")?;
+        output::document(&(document + "\n"));
     }
     if let Some(file) = &arguments.junit {
         let text = junit::document(&all).context("cannot write the result as JUnit XML")?;
-        std::fs::write(file, text)
-            .with_context(|| format!("cannot write {}; name another file", file.display()))?;
+        output::write(file, &text);
     }
     Ok(worst(all.iter().map(|(_, checked)| checked.outcome)))
 }
@@ -93,15 +97,13 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
     let aside = crate::progress::put_aside(&workshop.root)?;
     let name = aside.file_name().unwrap_or_default().to_string_lossy();
     if !quiet {
-        anstream::eprintln!(
-            "{damaged}\nIt is kept as {name}; checking everything to find out where you are.\n"
-        );
+        note!("{damaged}\nIt is kept as {name}; checking everything to find out where you are.\n");
     }
     for exercise in &workshop.exercises {
         let checked = check(workshop, exercise, Loudness::Silent)?;
         if !quiet {
             let outcome = style::outcome(checked.outcome, style::words(checked.outcome));
-            anstream::eprintln!("  exercise {}: {outcome}", exercise.number);
+            note!("  exercise {}: {outcome}", exercise.number);
         }
     }
     Progress::update(&workshop.root, |_| {})
@@ -110,7 +112,7 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
 /// Checks an exercise and tells a person all about it.
 pub(crate) fn shown(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Checked> {
     let title = format!("Exercise {}: {}", exercise.number, exercise.topic);
-    anstream::println!("{}\n", style::strong(title));
+    say!("{}\n", style::strong(title));
     let checked = check(workshop, exercise, Loudness::Shown)?;
     explain(workshop, exercise, &checked)?;
     Ok(checked)
@@ -126,12 +128,16 @@ enum Loudness {
 fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
     let checked = checked(workshop, exercise, loudness)?;
     let finding = first_open(&checked.report).map(finding);
-    Progress::update(&workshop.root, |progress| {
+    let updated = Progress::update(&workshop.root, |progress| {
         let known = progress.of_mut(exercise);
         known.passed |= checked.outcome == Outcome::Passed;
         known.last = Some(checked.outcome);
         known.finding = finding;
-    })?;
+    });
+    // The verdict counts all the same.
+    if let Err(error) = updated {
+        output::failed(crate::in_words(&error));
+    }
     Ok(checked)
 }
 
@@ -235,60 +241,60 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
             Outcome::DidNotBuild => "DID NOT BUILD: the compiler's first message says why.",
             _ => "LAB BROKEN (this is not your service's fault)",
         };
-        anstream::println!(
+        say!(
             "{}\n\n{message}\n",
             style::outcome(checked.outcome, headline)
         );
     } else if let Some(verdict) = first_open(&checked.report) {
         // An unused future may be all that is wrong.
         if !checked.warnings.is_empty() {
-            anstream::println!("The compiler warns:\n\n{}", checked.warnings);
+            say!("The compiler warns:\n\n{}", checked.warnings);
         }
-        anstream::println!("{}", style::report(verdict.outcome, &verdict.report));
+        say!("{}", style::report(verdict.outcome, &verdict.report));
     } else {
         let headline = format!("PASSED: exercise {number}.");
-        anstream::println!("{}\n", style::outcome(Outcome::Passed, headline));
+        say!("{}\n", style::outcome(Outcome::Passed, headline));
     }
     let command = |text: &str| style::strong(format!("cargo workshop {text}"));
     match checked.outcome {
         Outcome::Passed => {
             let progress = Progress::read(&workshop.root)?.unwrap_or_default();
-            anstream::println!("Compare: {}", command(&format!("diff {number}")));
+            say!("Compare: {}", command(&format!("diff {number}")));
             match progress.current(workshop) {
-                Some(_) => anstream::println!("Go on:   {}", command("next")),
-                None => anstream::println!(
+                Some(_) => say!("Go on:   {}", command("next")),
+                None => say!(
                     "All exercises are solved. Break one, and see what systemd does: {}",
                     command("shell")
                 ),
             }
         }
         Outcome::NotYet => {
-            anstream::println!(
+            say!(
                 "Edit {}, then: {}",
                 exercise.places(),
                 command(&format!("check {number}"))
             );
-            anstream::println!(
+            say!(
                 "Guide: {}   Stuck: {}",
                 exercise.page(),
                 command(&format!("hint {number}"))
             );
             if first_open(&checked.report).is_some_and(|verdict| verdict.scenario.is_some()) {
-                anstream::println!(
+                say!(
                     "All that happened: {}",
                     command(&format!("timeline {number}"))
                 );
             }
         }
         Outcome::DidNotBuild => {
-            anstream::println!(
+            say!(
                 "Edit {}, then: {}",
                 exercise.places(),
                 command(&format!("check {number}"))
             );
         }
         Outcome::OutOfTime | Outcome::LabBroken => {
-            anstream::println!("What is wrong with the lab: {}", command("doctor"));
+            say!("What is wrong with the lab: {}", command("doctor"));
         }
     }
     Ok(())

@@ -3,14 +3,15 @@
 mod files;
 mod keys;
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
 use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{put, say};
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, shell, status, style};
+use crate::{WrongUsage, check, hint, output, shell, status, style};
 use files::Files;
 use keys::{CTRL_C, CTRL_D, Keys};
 
@@ -43,7 +44,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<O
     let mut outcome = Outcome::NotYet;
     // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
     let mut checked = Files::of(workshop, exercise);
-    while !matches!(wish, Wish::Quit) {
+    while !matches!(wish, Wish::Quit) && !output::is_unseen() {
         clear();
         match wish {
             Wish::Check => {
@@ -108,7 +109,7 @@ fn is_way_out(key: char) -> bool {
 
 fn footer(exercise: &Exercise) {
     let key = |key: &str, what: &str| format!("{}{what}", style::strong(format!("[{key}]")));
-    anstream::println!(
+    say!(
         "\n{}\n{}",
         style::faint(format!(
             "Watching exercises/{} and units/{}*",
@@ -128,7 +129,6 @@ fn footer(exercise: &Exercise) {
 }
 
 fn clear() {
-    print!("{CLEAR}");
-    // What cannot be cleared stays.
-    let _ = stdout().flush();
+    put!("{CLEAR}");
+    output::flush();
 }

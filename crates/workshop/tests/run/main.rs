@@ -419,6 +419,109 @@ fn wrong_plans() {
     assert_snapshot!("wrong_plans", all);
 }
 
+/// Neither the unit, nor the program, nor the plan, nor what is compared with, and not with --force either.
+#[test]
+fn what_is_read_is_not_replaced() {
+    let fixture = with_unit(SLEEPER);
+    let plan = "unit = \"my.service\"\n";
+    fixture.write("plan.toml", plan);
+    fixture.write("program", "#!/bin/sh\n");
+    fixture.write("mine", "something of mine");
+    fixture.write("kept.txt", "# measured with systemd 257\n");
+    std::os::unix::fs::symlink("my.service", fixture.path("link")).expect("it can be linked");
+    let read = ["--plan", "plan.toml", "--file", "program:/usr/bin/program"];
+    for file in ["my.service", "./my.service", "link", "program", "plan.toml"] {
+        for option in ["--save", "--svg", "--junit"] {
+            let written = [option, file, "--force", "--require", "no unit failed"];
+            let said = says_without_a_lab(&fixture, &[&read[..], &written].concat());
+            let expected =
+                format!("{file} is read by this command, and would be replaced; name another file");
+            assert!(
+                said.contains(&expected) && said.ends_with("exit status 2"),
+                "{said}"
+            );
+        }
+    }
+    let both = ["--expect", "kept.txt", "--svg", "kept.txt"];
+    let said = says_without_a_lab(&fixture, &[&read[..], &both].concat());
+    assert!(said.contains("kept.txt is read by this command"), "{said}");
+    let twice = ["--save", "new", "--svg", "new"];
+    let said = says_without_a_lab(&fixture, &[&read[..], &twice].concat());
+    assert!(
+        said.contains("new is to be written twice; name two files"),
+        "{said}"
+    );
+    let said = says_without_a_lab(&fixture, &[&read[..], &["--save", "mine"]].concat());
+    assert!(
+        said.contains("mine exists, and the lab did not write it"),
+        "{said}"
+    );
+    let said = says_without_a_lab(&fixture, &[&read[..], &["--save", "."]].concat());
+    assert!(
+        said.contains(". is a directory; name a file in it"),
+        "{said}"
+    );
+    for (file, content) in [
+        ("my.service", SLEEPER),
+        ("program", "#!/bin/sh\n"),
+        ("plan.toml", plan),
+        ("mine", "something of mine"),
+    ] {
+        assert_eq!(fixture.read(file), content);
+    }
+}
+
+/// The lab's own files are replaced, a run that is not as expected fails whoever reads, and a full disk does not change that.
+#[test]
+fn a_verdict_outlives_its_report() {
+    let fixture = with_unit(SLEEPER);
+    let kept = says(&fixture, &["--for", "1s", "--save", "kept.txt"]);
+    assert!(kept.ends_with("exit status 0"), "{kept}");
+    let run = |arguments: &[&str], stdout: std::process::Stdio| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("workshop"));
+        command
+            .args(["run", "--unit", "my.service", "--for", "1s"])
+            .args(arguments)
+            .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
+            .current_dir(fixture.root())
+            .stdout(stdout);
+        let output = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("panicked"), "{text}");
+        (output.status.code(), text)
+    };
+    let full = || {
+        fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("it is there")
+    };
+    let (code, text) = run(&["--save", "kept.txt"], full().into());
+    assert_eq!(code, Some(6), "{text}");
+    assert!(
+        text.contains("cannot write standard output: No space left on device"),
+        "{text}"
+    );
+    let (code, text) = run(&["--save", "/dev/full"], std::process::Stdio::null());
+    assert_eq!(code, Some(6), "{text}");
+    assert!(
+        text.contains("cannot write /dev/full: No space left on device"),
+        "{text}"
+    );
+    fixture.write("my.service", "[Service]\nExecStart=/usr/bin/false\n");
+    for arguments in [
+        &["--expect", "kept.txt"][..],
+        &["--expect", "kept.txt", "--json"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let (code, text) = run(arguments, writer.into());
+        assert_eq!(code, Some(1), "{text}");
+        let (code, text) = run(arguments, full().into());
+        assert_eq!(code, Some(1), "{text}");
+    }
+}
+
 #[test]
 fn help() {
     assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));
