@@ -307,6 +307,15 @@ pub enum LabError {
         source: io::Error,
     },
 
+    /// Something that is read like a file and never ends, or that waits for somebody to write.
+    #[error("{} is {kind}; the guest can only be given regular files", path.display())]
+    NotRegular {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+
     /// A file that somebody asked for, outside the cache.
     #[error("cannot write {}: {source}; name a file of yours, on a disk with room", path.display())]
     NotWritten {
@@ -376,6 +385,8 @@ impl LabError {
                 | LabError::BadMemory { .. }
                 | LabError::UnknownPackage { .. }
                 | LabError::PackageConflict { .. }
+                | LabError::NotRegular { .. }
+                | LabError::Job(_)
         )
     }
 

@@ -50,6 +50,7 @@ pub mod picture;
 mod process;
 mod progress;
 mod qmp;
+mod regular;
 mod saved_state;
 mod snapshot;
 mod timeline;
@@ -67,6 +68,7 @@ pub use lab::shell::Shell;
 #[doc(hidden)]
 pub use names::named_exit_statuses;
 pub use picture::Picture;
+pub use regular::read_text;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};
 pub use view::{ERROR, View, describe};

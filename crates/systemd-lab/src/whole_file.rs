@@ -3,11 +3,13 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fcntl_setfl, linkat, openat};
 use rustix::io::Errno;
+
+use crate::regular::without_waiting;
 
 /// As readable as any other new file; the umask has the last word.
 const NEW_FILE: u32 = 0o666;
@@ -87,11 +89,7 @@ fn keep_permissions(file: &File, old: Option<&fs::Metadata>) -> io::Result<()> {
 
 /// Without waiting for a reader: a pipe that nobody reads is an error.
 fn open_special(path: &Path) -> io::Result<File> {
-    let nonblocking = OFlags::NONBLOCK.bits() as i32;
-    let file = File::options()
-        .write(true)
-        .custom_flags(nonblocking)
-        .open(path)?;
+    let file = without_waiting().write(true).open(path)?;
     if file.metadata()?.file_type().is_fifo() {
         fcntl_setfl(&file, OFlags::empty())?;
     }
