@@ -292,12 +292,12 @@ impl Experiment {
                 path: PathBuf::from(unit),
             });
         }
+        if let Some((template, instance)) = &self.template {
+            check_instance(template, instance)?;
+        }
         let mut units = self.units.iter();
         if let Some(name) = units.find(|name| is_unit_name(name) && !is_valid_name(name)) {
             return Err(PlanError::BadUnitName { name: name.clone() });
-        }
-        if let Some((template, instance)) = &self.template {
-            check_instance(template, instance)?;
         }
         if unit.contains("@.") {
             return Err(PlanError::Template {
