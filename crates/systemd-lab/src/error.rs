@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use systemd_lab_protocol::JobError;
 
 use crate::guest::Suite;
@@ -89,6 +90,22 @@ pub enum LabError {
         needed: u64,
         /// Bytes free.
         free: u64,
+    },
+
+    /// `ulimit -f`.
+    #[error("files may have at most {} KiB here, which is too little for the lab; type: ulimit -f unlimited", limit >> 10)]
+    FileSizeLimit {
+        /// In bytes.
+        limit: u64,
+    },
+
+    /// What mmdebstrap left behind cannot be unpacked.
+    #[error(
+        "the Debian packages that were downloaded for the guest are damaged ({why}); run again, to download them again"
+    )]
+    DamagedPackages {
+        /// What is wrong with them.
+        why: String,
     },
 
     /// mmdebstrap failed.
@@ -399,10 +416,22 @@ impl LabError {
     pub(crate) fn cache(path: &Path) -> impl FnOnce(io::Error) -> LabError {
         let path = path.to_owned();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LabError::DiskFull {
-                needed: crate::cache::SPACE_NEEDED,
-                free: crate::cache::free_space(&path).unwrap_or(0),
-                path,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let free = crate::cache::free_space(&path).unwrap_or(0);
+                // With room left, it is files that the disk has no place for.
+                let is_full = free < crate::cache::HARDLY_ANY_SPACE;
+                LabError::DiskFull {
+                    needed: if is_full {
+                        crate::cache::SPACE_NEEDED
+                    } else {
+                        0
+                    },
+                    free,
+                    path,
+                }
+            }
+            io::ErrorKind::FileTooLarge => LabError::FileSizeLimit {
+                limit: getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX),
             },
             _ => LabError::CacheNotWritable { path, source },
         }

@@ -68,6 +68,7 @@ pub use lab::shell::Shell;
 #[doc(hidden)]
 pub use names::named_exit_statuses;
 pub use picture::Picture;
+pub use process::dies_with_us;
 pub use regular::read_text;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};

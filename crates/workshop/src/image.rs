@@ -52,7 +52,9 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
         Action::Import { .. } => {
             Lab::import_image(file).map_err(|error| match error {
                 // The file is to blame, not the lab.
-                LabError::BadArchive { .. } => WrongUsage(error.to_string()).into(),
+                LabError::BadArchive { .. } | LabError::Unreadable { .. } => {
+                    WrongUsage(error.to_string()).into()
+                }
                 error => anyhow::Error::from(error),
             })?;
             say!("The guest image is whole, and in its place.\n");

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, Shell};
 
-use crate::cargo::{self, BuildFailed};
+use crate::cargo::{self, PackageFolder};
 use crate::exercises::{Exercise, Workshop};
 use crate::output::note;
 use crate::style;
@@ -50,17 +50,20 @@ pub(crate) fn run(
     let package = exercise.package();
     let colours = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
     let arguments = ["build", "--package", &package];
-    let binary = match cargo::executable(&workshop.root, &arguments, &package, colours)? {
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    let binary = match cargo::executable(&workshop.root, &own, &arguments, &package, colours)? {
         Ok(built) => built.path,
-        Err(BuildFailed(why)) => {
+        Err(failed) => {
             note!(
-                "{}\n\n{why}",
-                style::outcome(
-                    Outcome::DidNotBuild,
-                    "DID NOT BUILD: the compiler's first message says why."
-                )
+                "{}\n\n{}",
+                style::outcome(failed.outcome(), failed.headline()),
+                failed.text()
             );
-            return Ok(Outcome::DidNotBuild);
+            return Ok(failed.outcome());
         }
     };
     let lab = Lab::open()?;

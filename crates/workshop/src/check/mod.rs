@@ -14,6 +14,7 @@ use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::{Guest, Lab};
 
 use crate::WrongUsage;
+use crate::cargo::LAB_BROKEN;
 use crate::exercises::{Exercise, Workshop};
 use crate::output::{self, note, say};
 use crate::progress::Progress;
@@ -171,7 +172,7 @@ fn checked(
             if let Some(screen) = screen {
                 screen.clear();
             }
-            return Ok(without_verdicts(Outcome::DidNotBuild, failed.0));
+            return Ok(without_verdicts(failed.outcome(), failed.text().to_owned()));
         }
     };
     if let Some(screen) = &screen {
@@ -239,7 +240,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
     if let Some(message) = &checked.message {
         let headline = match checked.outcome {
             Outcome::DidNotBuild => "DID NOT BUILD: the compiler's first message says why.",
-            _ => "LAB BROKEN (this is not your service's fault)",
+            _ => LAB_BROKEN,
         };
         say!(
             "{}\n\n{message}\n",

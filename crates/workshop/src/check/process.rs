@@ -11,9 +11,9 @@ use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use rustix::fs::{MemfdFlags, memfd_create};
 use systemd_lab::check::report::{self, Report};
-use systemd_lab::whole_file;
+use systemd_lab::{dies_with_us, whole_file};
 
-use crate::cargo::{self, BuildFailed, Executable};
+use crate::cargo::{self, BuildFailed, Executable, PackageFolder};
 use crate::exercises::{Exercise, Workshop};
 use crate::output;
 
@@ -38,7 +38,12 @@ pub(super) fn compile(
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let package = exercise.package();
     let arguments = ["test", "--package", &package, "--test", "check", "--no-run"];
-    cargo::executable(&workshop.root, &arguments, "check", colours)
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    cargo::executable(&workshop.root, &own, &arguments, "check", colours)
 }
 
 /// Runs a check to its end; `on_progress` is called each time when the report has grown.
@@ -58,7 +63,8 @@ pub(super) fn run(
         collected.as_raw_fd()
     ));
     let folder = workshop.root.join("exercises").join(exercise.folder());
-    let mut child = command(executable, &folder, &path)
+    // Whatever ends this process ends the check, and with it its guests.
+    let mut child = with_report(dies_with_us("KILL", executable), &folder, &path)
         .stdout(output.try_clone().with_context(memory)?)
         .stderr(output.try_clone().with_context(memory)?)
         .spawn()
@@ -88,7 +94,10 @@ pub(super) fn run(
 
 /// The check's executable as cargo would run it, with a report.
 pub(crate) fn command(executable: &Path, folder: &Path, report: &Path) -> Command {
-    let mut command = Command::new(executable);
+    with_report(Command::new(executable), folder, report)
+}
+
+fn with_report(mut command: Command, folder: &Path, report: &Path) -> Command {
     command
         .current_dir(folder)
         .stdin(Stdio::null())

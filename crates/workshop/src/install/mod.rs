@@ -12,7 +12,7 @@ use anyhow::Context;
 use systemd_lab::check::Outcome;
 
 use crate::WrongUsage;
-use crate::cargo::{BuildFailed, executable};
+use crate::cargo::{BuildFailed, PackageFolder, executable};
 use crate::exercises::{Exercise, Workshop};
 use crate::output::{self, note, put, say};
 use crate::style::spinner;
@@ -84,10 +84,15 @@ pub(crate) fn install(
     }
     let binary = match build(workshop, exercise)? {
         Ok(binary) => binary,
-        Err(BuildFailed(why)) => {
-            note!("{why}");
-            say!("DID NOT BUILD: the first message above says why.");
-            return Ok(Outcome::DidNotBuild);
+        Err(failed) => {
+            note!("{}", failed.text());
+            match &failed {
+                BuildFailed::OfPackage(_) => {
+                    say!("DID NOT BUILD: the first message above says why.")
+                }
+                BuildFailed::OfLab(_) => say!("{}", failed.headline()),
+            }
+            return Ok(failed.outcome());
         }
     };
     let planned = plan(&workshop.root, exercise, binary)?;
@@ -186,7 +191,12 @@ fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<Path
     let arguments = ["build", "--package", &package, "--bin", &package];
     let colours = std::io::stderr().is_terminal();
     let building = spinner("Building");
-    let built = executable(&workshop.root, &arguments, &package, colours);
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    let built = executable(&workshop.root, &own, &arguments, &package, colours);
     building.finish_and_clear();
     Ok(built?.map(|built| built.path))
 }

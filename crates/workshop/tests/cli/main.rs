@@ -3,7 +3,9 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod building;
 mod check;
+mod kills;
 mod output;
 mod progress;
 mod suite;
