@@ -11,7 +11,6 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use systemd_lab::check::Outcome;
 
 pub(crate) use failure::PackageFolder;
@@ -87,9 +86,6 @@ struct Diagnostic {
     #[serde(default)]
     message: String,
     code: Option<Code>,
-    /// Where in the source it is; nowhere if the machine is to blame, or the linker.
-    #[serde(default)]
-    spans: Vec<IgnoredAny>,
     rendered: Option<String>,
 }
 

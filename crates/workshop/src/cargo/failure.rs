@@ -99,6 +99,9 @@ const LACKS: [Lack; 6] = [
 /// rustc's codes for what another crate has left behind: a file that is cut off has them.
 const ABOUT_OTHER_CRATES: [&str; 2] = ["E0463", "E0786"];
 
+/// Before the line that an error is about.
+const PLACE: &str = "-->";
+
 /// How rustc ends, after errors that say more.
 const SUMMARIES: [&str; 2] = ["aborting due to", "could not compile"];
 
@@ -113,7 +116,8 @@ impl CompilerError {
     /// What the machine lacks, if that is what it says. What points at a line of the source is about that line.
     fn lack(&self) -> Option<&'static Lack> {
         let code = self.diagnostic.code.as_ref().map(|it| it.code.as_str());
-        let is_about_source = !self.diagnostic.spans.is_empty()
+        // Some have a place that is nowhere.
+        let is_about_source = self.rendered().contains(PLACE)
             && !code.is_some_and(|code| ABOUT_OTHER_CRATES.contains(&code));
         match is_about_source {
             true => None,
@@ -210,16 +214,16 @@ mod tests {
     /// Somebody may well write it into their code.
     #[test]
     fn what_points_at_a_line_is_about_that_line() {
-        let json = r#"{"level":"error","message":"no","code":null,"spans":[{}],"rendered":"No space left on device"}"#;
+        let json = r#"{"level":"error","message":"no","code":null,"rendered":"--> src/main.rs:1:1 No space left on device"}"#;
         assert!(is_of_package(&[error(true, json)], ""));
         assert!(!is_of_package(&[error(false, json)], ""));
     }
 
     #[test]
     fn what_a_machine_lacks_is_not_the_packages() {
-        let full = r#"{"level":"error","message":"no","code":null,"spans":[],"rendered":"could not write output: No space left on device (os error 28)"}"#;
-        let end = r#"{"level":"error","message":"aborting due to 1 previous error","code":null,"spans":[],"rendered":"aborting due to 1 previous error"}"#;
-        let cut_off = r#"{"level":"error","message":"no","code":{"code":"E0786"},"spans":[{}],"rendered":"failed to mmap: Cannot allocate memory (os error 12)"}"#;
+        let full = r#"{"level":"error","message":"no","code":null,"rendered":"could not write output: No space left on device (os error 28)"}"#;
+        let end = r#"{"level":"error","message":"aborting due to 1 previous error","code":null,"rendered":"aborting due to 1 previous error"}"#;
+        let cut_off = r#"{"level":"error","message":"no","code":{"code":"E0786"},"rendered":"--> src/main.rs:1:1 failed to mmap: Cannot allocate memory (os error 12)"}"#;
         assert!(!is_of_package(&[error(true, full), error(true, end)], ""));
         assert!(!is_of_package(&[error(true, cut_off)], ""));
         let killed = "could not compile `exercise-01`\n\nCaused by:\n  `rustc exercises/01-plain/src/main.rs` (signal: 9, SIGKILL: kill)";
@@ -232,7 +236,7 @@ mod tests {
         assert!(is_of_package(&[], manifest));
         let other = "failed to parse manifest at `/w/crates/systemd-lab/Cargo.toml`";
         assert!(!is_of_package(&[], other));
-        let link = r#"{"level":"error","message":"linking with `cc` failed: exit status: 1","code":null,"spans":[],"rendered":"undefined reference to `nowhere'"}"#;
+        let link = r#"{"level":"error","message":"linking with `cc` failed: exit status: 1","code":null,"rendered":"undefined reference to `nowhere'"}"#;
         assert!(is_of_package(&[error(true, link)], ""));
     }
 }

@@ -95,14 +95,21 @@ fn a_full_disk() {
 #[test]
 fn too_few_open_files() {
     let fixture = with_a_crate_of_the_labs();
-    for limit in [16, 20] {
+    let mut broken = 0;
+    for limit in 8..24 {
         let said = check_after(&fixture, &format!("ulimit -n {limit};"));
+        // How many are enough depends on who has started this.
+        if said.ends_with("exit status 0") {
+            break;
+        }
+        broken += 1;
         assert!(said.ends_with("exit status 5"), "{limit}: {said}");
         assert!(said.contains("Too many open files"), "{limit}: {said}");
         assert!(!said.contains("Edit "), "{said}");
         let twice = "Too many open files (os error 24): Too many open files";
         assert!(!said.contains(twice), "{said}");
     }
+    assert!(broken > 0, "8 open files are too few");
 }
 
 #[test]
