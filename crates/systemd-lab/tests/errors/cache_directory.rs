@@ -5,11 +5,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use systemd_lab::Lab;
-
 use crate::assert_text;
 use crate::support::{
-    answer, as_child, child_process, copied_cache, empty_cache, entries, lab, only,
+    answer, as_child, child_process, copied_cache, empty_cache, entries, lab, only, packed_image,
 };
 
 #[test]
@@ -61,8 +59,7 @@ fn the_disk_is_full() {
 fn the_disk_is_full_when_an_image_is_imported() {
     let directory = tempfile::tempdir().expect("it can be made");
     let file = directory.path().join("image");
-    lab();
-    Lab::export_image(&file).expect("it can be written");
+    packed_image(&file);
     let order = format!("import {}", file.display());
     let too_small = on_a_disk("size=24m", "", &order);
     let expected = "the disk of [DIR] has 24 MiB left and the lab needs ";
@@ -149,8 +146,7 @@ fn nobody_else_can_write_to_the_cache() {
     let cache = parent.path().join("cache");
     let directory = tempfile::tempdir().expect("it can be made");
     let file = directory.path().join("image");
-    lab();
-    Lab::export_image(&file).expect("it can be written");
+    packed_image(&file);
     for umask in ["000", "077", "777"] {
         let _ = fs::remove_dir_all(&cache);
         // Booting takes its time: once for the umask that takes nothing away, once for the one that takes all.

@@ -209,3 +209,22 @@ fn a_clone_on_a_full_disk() {
         "nobody else sees it"
     );
 }
+
+/// Compilers may need it; a check that is built does not.
+#[test]
+fn a_full_directory_for_temporary_files() {
+    let fixture = workshop();
+    fixture.run(&["check", "--all"]);
+    let folder = tempfile::tempdir().expect("a directory");
+    let plain = command(&fixture, &["check", "01"]);
+    let script = "mount -t tmpfs -o nr_inodes=1 none \"$TMPDIR\" && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.arg(plain.get_program()).args(plain.get_args());
+    for (name, value) in plain.get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    let output = command.env("TMPDIR", folder.path()).output();
+    let (code, text) = ended(&output.expect("unshare runs"));
+    assert_eq!((code, text.as_str()), (1, ""));
+}
