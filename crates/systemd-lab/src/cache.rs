@@ -7,33 +7,84 @@
 //! CACHE/snapshot-KEY/         ram, state, manifest.json; remembered/ (see lab/remembered.rs)
 //! CACHE/turns/                a file for each run that has a processor or waits for one (see lab/turn.rs)
 //! CACHE/self-test.json        the last self-test that came out well (see doctor/self_test.rs)
-//! CACHE/tmp-*/                being built; renamed when whole
+//! CACHE/tmp-*/                being built, or replaced and about to go
+//! CACHE/replaced-*/           about to go, where the disk cannot exchange two directories
 //! ```
 //!
 //! A directory gets its final name only when everything in it has been written, so that what has that name is
-//! whole unless something outside the lab changed it. [`Manifest`] finds that out.
+//! whole unless something outside the lab changed it. [`Manifest`] finds that out. What is replaced changes places with the new one
+//! in one step: whoever is killed leaves the one or the other.
+//!
+//! Anything may lie here under these names after an accident: a pipe, a link that leads to nothing. Nothing waits for it, and
+//! what is in the way is removed. Nobody else can write here, whatever the umask.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::error::LabError;
+use crate::{regular, vm};
 
 /// Room for one image and two snapshots (an old one and a new one), with some to spare, in bytes. Snapshots are
 /// sparse files: half a gibibyte each at the most.
 pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
 
+/// The memory of a guest without packages.
+const LARGEST_FILE: u64 = 512 << 20;
+
+/// A disk with less than this is full: file systems keep some for themselves.
+pub(crate) const HARDLY_ANY_SPACE: u64 = 16 << 20;
+
 /// Snapshots that nobody used for this long are removed when a new one is made: other checkouts
 /// may still use theirs.
 const SNAPSHOT_KEPT_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
 
-const MANIFEST: &str = "manifest.json";
+/// Of a whole directory.
+pub(crate) const MANIFEST: &str = "manifest.json";
+
+/// A manifest takes a few hundred bytes.
+const LARGEST_MANIFEST: u64 = 64 << 10;
+
+/// What is being built belongs to its builder alone; what is whole may be read by others, and written by nobody else.
+const PRIVATE_DIRECTORY: u32 = 0o700;
+pub(crate) const DIRECTORY: u32 = 0o755;
+const FILE: u32 = 0o644;
+
+/// How the name begins of what was taken away for something new, where the disk cannot exchange the two.
+const REPLACED: &str = "replaced-";
+
+/// What the cache holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Image,
+    Snapshot,
+}
+
+impl Kind {
+    /// Its files, without the manifest. There are no others.
+    pub(crate) fn files(self) -> [&'static str; 2] {
+        match self {
+            Kind::Image => ["kernel", "initrd"],
+            Kind::Snapshot => ["ram", "state"],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Image => "image",
+            Kind::Snapshot => "snapshot",
+        }
+    }
+}
 
 /// The cache directory.
 #[derive(Debug, Clone)]
@@ -62,33 +113,49 @@ impl Cache {
         &self.root
     }
 
-    pub(crate) fn entry(&self, kind: &str, key: &str) -> PathBuf {
-        self.root.join(format!("{kind}-{key}"))
+    pub(crate) fn entry(&self, kind: Kind, key: &str) -> PathBuf {
+        self.root.join(format!("{}-{key}", kind.name()))
     }
 
     /// Waits until no other process builds, then keeps others waiting until the result is dropped.
     /// `on_wait` is called when there is something to wait for.
     pub(crate) fn lock(&self, on_wait: impl FnOnce()) -> Result<File, LabError> {
-        fs::create_dir_all(&self.root).map_err(LabError::cache(&self.root))?;
-        let lock = self.lock_file("lock")?;
-        if lock.try_lock().is_err() {
-            on_wait();
-            lock.lock().map_err(LabError::cache(&self.root))?;
+        if !self.root.exists() {
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(DIRECTORY)
+                .create(&self.root)
+                .and_then(|()| set_mode(&self.root, DIRECTORY))
+                .map_err(LabError::cache(&self.root))?;
         }
+        let lock = self.locked("lock", on_wait)?;
+        self.restore_replaced();
         Ok(lock)
     }
 
-    fn lock_file(&self, name: &str) -> Result<File, LabError> {
-        File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(self.root.join(name))
-            .map_err(LabError::cache(&self.root))
+    fn locked(&self, name: &str, on_wait: impl FnOnce()) -> Result<File, LabError> {
+        let path = self.root.join(name);
+        let mut on_wait = Some(on_wait);
+        loop {
+            let lock = lock_file(&path).map_err(LabError::cache(&self.root))?;
+            if lock.try_lock().is_err() {
+                if let Some(on_wait) = on_wait.take() {
+                    on_wait();
+                }
+                lock.lock().map_err(LabError::cache(&self.root))?;
+            }
+            // Somebody may have removed what was in the way of a lock, and made another.
+            let own = lock.metadata().map_err(LabError::cache(&self.root))?;
+            if fs::symlink_metadata(&path).is_ok_and(|now| now.ino() == own.ino()) {
+                return Ok(lock);
+            }
+        }
     }
 
     /// Refuses to begin what would fill the disk: QEMU would die of SIGBUS half-way.
     pub(crate) fn ensure_space(&self, needed: u64) -> Result<(), LabError> {
+        // The guest's memory is the largest file. An import says itself what it needs.
+        vm::ensure_file_size(needed.min(LARGEST_FILE))?;
         let free = free_space(&self.root).map_err(LabError::cache(&self.root))?;
         if free < needed {
             return Err(LabError::DiskFull {
@@ -104,13 +171,11 @@ impl Cache {
     pub(crate) fn build_dir(&self) -> Result<BuildDir, LabError> {
         let on_error = || LabError::cache(&self.root);
         // Between its making and its locking, a directory looks like a leftover.
-        let _guard = self.lock_file("lock-tmp").and_then(|file| {
-            file.lock().map_err(on_error())?;
-            Ok(file)
-        })?;
+        let _guard = self.locked("lock-tmp", || {})?;
         self.remove_leftovers();
         let dir = tempfile::Builder::new()
             .prefix("tmp-")
+            .permissions(fs::Permissions::from_mode(PRIVATE_DIRECTORY))
             .tempdir_in(&self.root)
             .map_err(on_error())?;
         let in_use = File::open(dir.path()).map_err(on_error())?;
@@ -125,29 +190,68 @@ impl Cache {
     pub(crate) fn publish(
         &self,
         built: BuildDir,
-        kind: &str,
+        kind: Kind,
         key: &str,
     ) -> Result<PathBuf, LabError> {
         let entry = self.entry(kind, key);
         let on_error = || LabError::cache(&self.root);
-        Manifest::of(built.path())
+        for name in kind.files() {
+            set_mode(&built.path().join(name), FILE).map_err(on_error())?;
+        }
+        Manifest::of(kind, built.path())
             .map_err(on_error())?
             .write(built.path())
             .map_err(on_error())?;
-        if entry.exists() {
-            // A rename cannot replace a directory that is not empty; whoever uses the old one keeps its open files.
-            let old = self.root.join(format!("tmp-old-{key}"));
-            let _ = fs::remove_dir_all(&old);
-            fs::rename(&entry, &old).map_err(on_error())?;
-            let _ = fs::remove_dir_all(&old);
-        }
-        fs::rename(built.path(), &entry).map_err(on_error())?;
-        // The directory has moved: nothing is left for the guard to remove.
-        let _ = built.dir.keep();
-        if kind == "snapshot" {
+        set_mode(built.path(), DIRECTORY).map_err(on_error())?;
+        self.put(built.path(), &entry, exchange)
+            .map_err(on_error())?;
+        // What was replaced has its name now, if anything was; whoever uses that keeps its open files.
+        remove(&built.dir.keep());
+        if kind == Kind::Snapshot {
             self.remove_unused("snapshot-", SNAPSHOT_KEPT_FOR, &entry);
         }
         Ok(entry)
+    }
+
+    /// Gives `built` the name of `entry`. What had that name, whatever it is, gets the other's, or is gone.
+    fn put(
+        &self,
+        built: &Path,
+        entry: &Path,
+        exchange: impl Fn(&Path, &Path) -> rustix::io::Result<()>,
+    ) -> io::Result<()> {
+        if fs::symlink_metadata(entry).is_err() {
+            return fs::rename(built, entry);
+        }
+        match exchange(built, entry) {
+            // Not every disk can do it: renameat2(2).
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+            done => return Ok(done?),
+        }
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        let old = self.root.join(format!("{REPLACED}{name}"));
+        remove(&old);
+        fs::rename(entry, &old)?;
+        // Whoever is killed here leaves the old one under another name: `restore_replaced`.
+        fs::rename(built, entry)?;
+        remove(&old);
+        Ok(())
+    }
+
+    /// Brings back what was about to be replaced when a process was killed. The caller holds the lock.
+    fn restore_replaced(&self) {
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let Some(name) = name.strip_prefix(REPLACED) else {
+                continue;
+            };
+            let place = self.root.join(name);
+            match fs::symlink_metadata(&place) {
+                Ok(_) => remove(&entry.path()),
+                // Should it fail, it is built again.
+                Err(_) => drop(fs::rename(entry.path(), place)),
+            }
+        }
     }
 
     /// Removes what processes left that were killed. Best effort, like all removing here: what cannot be removed now
@@ -155,8 +259,8 @@ impl Cache {
     fn remove_leftovers(&self) {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             let is_temporary = entry.file_name().to_string_lossy().starts_with("tmp-");
-            if is_temporary && File::open(entry.path()).is_ok_and(|dir| dir.try_lock().is_ok()) {
-                let _ = fs::remove_dir_all(entry.path());
+            if is_temporary && !is_in_use(&entry.path()) {
+                remove(&entry.path());
             }
         }
     }
@@ -178,10 +282,78 @@ impl Cache {
                 && entry.path() != except
                 && entry.file_name().to_string_lossy().starts_with(prefix)
             {
-                let _ = fs::remove_dir_all(entry.path());
+                remove(&entry.path());
             }
         }
     }
+}
+
+fn exchange(one: &Path, other: &Path) -> rustix::io::Result<()> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+}
+
+/// Opens a lock's file, or makes it. What is there and is no file is removed.
+fn lock_file(path: &Path) -> io::Result<File> {
+    let open = || {
+        let options = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32;
+        File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(FILE)
+            .custom_flags(options)
+            .open(path)
+    };
+    let is_file = |meta: &fs::Metadata| meta.is_file();
+    if fs::symlink_metadata(path).is_ok_and(|meta| !is_file(&meta)) {
+        remove(path);
+    }
+    let file = open()?;
+    if file.metadata()?.mode() & 0o777 != FILE {
+        // Somebody else's is as it is.
+        let _ = file.set_permissions(fs::Permissions::from_mode(FILE));
+    }
+    Ok(file)
+}
+
+/// Whether somebody builds in this directory. Anything but a directory is a leftover.
+fn is_in_use(path: &Path) -> bool {
+    if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) {
+        return false;
+    }
+    match File::open(path) {
+        Ok(directory) => directory.try_lock().is_err(),
+        // Those that are in use can be opened. Any other error says nothing.
+        Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
+    }
+}
+
+/// Removes a directory with all that is in it, or anything else. Best effort.
+fn remove(path: &Path) {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            let _ = set_mode(path, PRIVATE_DIRECTORY);
+            let _ = fs::remove_dir_all(path);
+        }
+        Ok(_) => drop(fs::remove_file(path)),
+        Err(_) => {}
+    }
+}
+
+/// A new file in a directory that is being built. Its owner can read and write it, whatever the umask.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    let file = File::create(path)?;
+    make_readable(&file)?;
+    Ok(file)
+}
+
+/// For others to read, and for its owner to write.
+pub(crate) fn make_readable(file: &File) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(FILE))
+}
+
+pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 /// A directory that is being built. It is locked, so that others know it from what a killed process left behind.
@@ -194,6 +366,11 @@ pub(crate) struct BuildDir {
 impl BuildDir {
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// For a look at whether what was copied here is whole.
+    pub(crate) fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        manifest.write(self.path())
     }
 }
 
@@ -228,33 +405,45 @@ struct FileRecord {
 }
 
 impl Manifest {
-    fn of(dir: &Path) -> io::Result<Manifest> {
+    fn of(kind: Kind, dir: &Path) -> io::Result<Manifest> {
         let mut files = BTreeMap::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let (bytes, modified_ns) = stat(&entry.path())?;
-            let sha256 = sha256_of(&entry.path())?;
-            files.insert(
-                entry.file_name().to_string_lossy().into_owned(),
-                FileRecord {
-                    bytes,
-                    modified_ns,
-                    sha256,
-                },
-            );
+        for name in kind.files() {
+            let path = dir.join(name);
+            let (bytes, modified_ns) = stat(&path)?;
+            let record = FileRecord {
+                bytes,
+                modified_ns,
+                sha256: sha256_of(&path)?,
+            };
+            files.insert(name.to_owned(), record);
         }
         Ok(Manifest { files })
     }
 
     fn write(&self, dir: &Path) -> io::Result<()> {
-        fs::write(dir.join(MANIFEST), serde_json::to_vec_pretty(self)?)
+        let path = dir.join(MANIFEST);
+        fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        set_mode(&path, FILE)
+    }
+
+    /// A manifest of this kind, if the text is one. One that names other files, or none, would call anything whole.
+    pub(crate) fn parse(kind: Kind, text: &[u8]) -> Option<Manifest> {
+        let manifest: Manifest = serde_json::from_slice(text).ok()?;
+        let mut names = kind.files();
+        names.sort_unstable();
+        manifest.files.keys().eq(names).then_some(manifest)
+    }
+
+    /// How long a file must be.
+    pub(crate) fn bytes_of(&self, name: &str) -> Option<u64> {
+        self.files.get(name).map(|record| record.bytes)
     }
 
     /// Stands for the content of all files, and for nothing else: neither for their age nor for where they lie.
-    pub(crate) fn identity(dir: &Path) -> Option<Vec<u8>> {
+    pub(crate) fn identity(kind: Kind, dir: &Path) -> Option<Vec<u8>> {
         let checksum =
             |(name, record): (&String, &FileRecord)| format!("{name} {}\n", record.sha256);
-        let manifest = Manifest::read(dir)?;
+        let manifest = Manifest::read(kind, dir)?;
         Some(
             manifest
                 .files
@@ -265,16 +454,17 @@ impl Manifest {
         )
     }
 
-    fn read(dir: &Path) -> Option<Manifest> {
-        serde_json::from_slice(&fs::read(dir.join(MANIFEST)).ok()?).ok()
+    fn read(kind: Kind, dir: &Path) -> Option<Manifest> {
+        let text = regular::read(&dir.join(MANIFEST), LARGEST_MANIFEST).ok()?;
+        Manifest::parse(kind, &text)
     }
 
     /// What a look at sizes and times shows, without reading or changing anything.
-    pub(crate) fn condition(dir: &Path) -> Condition {
+    pub(crate) fn condition(kind: Kind, dir: &Path) -> Condition {
         if !dir.exists() {
             return Condition::Absent;
         }
-        let Some(manifest) = Manifest::read(dir) else {
+        let Some(manifest) = Manifest::read(kind, dir) else {
             return Condition::Damaged;
         };
         let as_long = |(name, record): (&String, &FileRecord)| {
@@ -282,7 +472,7 @@ impl Manifest {
         };
         if !manifest.files.iter().all(as_long) {
             Condition::Damaged
-        } else if Manifest::looks_whole(dir) {
+        } else if Manifest::looks_whole(kind, dir) {
             Condition::Whole
         } else {
             Condition::Touched
@@ -290,8 +480,8 @@ impl Manifest {
     }
 
     /// Whether every file is as long and as old as it was when the directory was made. Takes microseconds.
-    pub(crate) fn looks_whole(dir: &Path) -> bool {
-        Manifest::read(dir).is_some_and(|manifest| {
+    pub(crate) fn looks_whole(kind: Kind, dir: &Path) -> bool {
+        Manifest::read(kind, dir).is_some_and(|manifest| {
             manifest.files.iter().all(|(name, record)| {
                 stat(&dir.join(name)).is_ok_and(|now| now == (record.bytes, record.modified_ns))
             })
@@ -300,8 +490,8 @@ impl Manifest {
 
     /// Whether every byte is what it was when the directory was made. If only times differ, e.g. because it was
     /// copied, the manifest takes those of now, so that the next look is quick.
-    pub(crate) fn is_whole(dir: &Path) -> bool {
-        let Some(mut manifest) = Manifest::read(dir) else {
+    pub(crate) fn is_whole(kind: Kind, dir: &Path) -> bool {
+        let Some(mut manifest) = Manifest::read(kind, dir) else {
             return false;
         };
         for (name, record) in &mut manifest.files {
@@ -314,7 +504,7 @@ impl Manifest {
             }
             (record.bytes, record.modified_ns) = now;
         }
-        if !Manifest::looks_whole(dir) {
+        if !Manifest::looks_whole(kind, dir) {
             let _ = manifest.write(dir);
         }
         true
@@ -331,7 +521,7 @@ fn stat(path: &Path) -> io::Result<(u64, u128)> {
 }
 
 fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
     loop {
@@ -386,7 +576,9 @@ mod tests {
         put("image-old", 2 * SNAPSHOT_KEPT_FOR);
         let publish = |kind, key| {
             let built = cache.build_dir().expect("it can be made");
-            fs::write(built.path().join("ram"), "new").expect("a file");
+            for name in Kind::files(kind) {
+                fs::write(built.path().join(name), "new").expect("a file");
+            }
             cache.publish(built, kind, key).expect("it can be renamed")
         };
         let names = || {
@@ -399,7 +591,7 @@ mod tests {
             names
         };
         // A new image says nothing of who uses which snapshot.
-        publish("image", "new");
+        publish(Kind::Image, "new");
         assert_eq!(
             names(),
             [
@@ -410,12 +602,152 @@ mod tests {
                 "snapshot-old"
             ]
         );
-        let made = publish("snapshot", "new");
+        let made = publish(Kind::Snapshot, "new");
         assert_eq!(
             names(),
             ["image-new", "image-old", "snapshot-in-use", "snapshot-new"]
         );
         let ram = fs::read_to_string(made.join("ram"));
         assert_eq!(ram.expect("it is there"), "new");
+    }
+
+    fn cache_in(root: &Path) -> Cache {
+        Cache {
+            root: root.to_owned(),
+        }
+    }
+
+    fn built(cache: &Cache, content: &str) -> BuildDir {
+        let built = cache.build_dir().expect("it can be made");
+        for name in Kind::Image.files() {
+            fs::write(built.path().join(name), content).expect("a file");
+        }
+        built
+    }
+
+    fn entries(root: &Path) -> Vec<String> {
+        let entries = fs::read_dir(root).expect("it is there").flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with("lock"))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whatever has the name: a directory with things in it, a file, a link that leads to nothing, a pipe.
+    #[test]
+    fn anything_is_replaced_and_nothing_left() {
+        use rustix::fs::{FileType, Mode, mknodat};
+        let root = tempfile::tempdir().expect("a directory");
+        let cache = cache_in(root.path());
+        let entry = cache.entry(Kind::Image, "k");
+        let pipe = |path: &Path| {
+            mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("it is made");
+        };
+        let spoils: [&dyn Fn(); 4] = [
+            &|| {
+                fs::create_dir(&entry).expect("a directory");
+                fs::write(entry.join("other"), "old").expect("a file");
+            },
+            &|| fs::write(&entry, "a file").expect("a file"),
+            &|| std::os::unix::fs::symlink("nowhere", &entry).expect("a link"),
+            &|| pipe(&entry),
+        ];
+        for spoil in spoils {
+            remove(&entry);
+            spoil();
+            cache
+                .publish(built(&cache, "new"), Kind::Image, "k")
+                .expect("it is replaced");
+            assert!(Manifest::is_whole(Kind::Image, &entry));
+            assert_eq!(entries(root.path()), ["image-k"]);
+        }
+    }
+
+    /// In the place of a disk that cannot exchange names: a process that is killed between the two steps.
+    #[test]
+    fn a_disk_that_cannot_exchange_loses_nothing_either() {
+        let root = tempfile::tempdir().expect("a directory");
+        let cache = cache_in(root.path());
+        let entry = cache
+            .publish(built(&cache, "old"), Kind::Image, "k")
+            .expect("it is new");
+        let cannot = |_: &Path, _: &Path| Err(Errno::INVAL);
+        let new = built(&cache, "new");
+        cache
+            .put(new.path(), &entry, cannot)
+            .expect("it is replaced");
+        drop(new);
+        let content = || fs::read_to_string(entry.join("kernel")).expect("it is there");
+        assert_eq!(content(), "new");
+        assert_eq!(entries(root.path()), ["image-k"]);
+        let replaced = root.path().join("replaced-image-k");
+        fs::rename(&entry, &replaced).expect("as if killed");
+        drop(cache.lock(|| {}).expect("nobody has it"));
+        assert_eq!(content(), "new");
+        fs::create_dir(&replaced).expect("as if killed later");
+        drop(cache.lock(|| {}).expect("nobody has it"));
+        assert_eq!(entries(root.path()), ["image-k"]);
+    }
+
+    #[test]
+    fn locks_and_leftovers_may_be_anything() {
+        use rustix::fs::{FileType, Mode, mknodat};
+        let root = tempfile::tempdir().expect("a directory");
+        let cache = cache_in(root.path());
+        let path = |name: &str| root.path().join(name);
+        for name in ["lock", "lock-tmp", "tmp-pipe"] {
+            mknodat(
+                CWD,
+                path(name),
+                FileType::Fifo,
+                Mode::from_raw_mode(0o600),
+                0,
+            )
+            .expect("it is made");
+        }
+        std::os::unix::fs::symlink("nowhere", path("tmp-link")).expect("a link");
+        fs::create_dir(path("tmp-closed")).expect("a directory");
+        set_mode(&path("tmp-closed"), 0).expect("it is ours");
+        drop(cache.lock(|| {}).expect("nobody has it"));
+        drop(cache.build_dir().expect("it can be made"));
+        assert_eq!(entries(root.path()), [""; 0]);
+        for spoil in [&|| fs::create_dir(path("lock")), &|| {
+            std::os::unix::fs::symlink("/dev/null", path("lock"))
+        }] as [&dyn Fn() -> io::Result<()>; 2]
+        {
+            remove(&path("lock"));
+            spoil().expect("it is made");
+            drop(cache.lock(|| {}).expect("nobody has it"));
+            assert!(
+                path("lock")
+                    .symlink_metadata()
+                    .expect("it is there")
+                    .is_file()
+            );
+        }
+    }
+
+    #[test]
+    fn a_manifest_names_its_files_and_no_others() {
+        let manifest = |names: &[&str]| {
+            let record = r#"{"bytes":1,"modified_ns":0,"sha256":"0"}"#;
+            let files: Vec<String> = names
+                .iter()
+                .map(|name| format!("\"{name}\":{record}"))
+                .collect();
+            let text = format!("{{\"files\":{{{}}}}}", files.join(","));
+            Manifest::parse(Kind::Image, text.as_bytes()).is_some()
+        };
+        assert!(manifest(&["kernel", "initrd"]));
+        for other in [
+            &[][..],
+            &["kernel"],
+            &["kernel", "initrd", "../x"],
+            &["ram", "state"],
+        ] {
+            assert!(!manifest(other), "{other:?}");
+        }
     }
 }

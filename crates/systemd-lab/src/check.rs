@@ -47,7 +47,9 @@ impl Outcome {
             LabError::NoBinary { .. }
             | LabError::NotStatic { .. }
             | LabError::NotExecutable { .. }
-            | LabError::Unreadable { .. } => Outcome::DidNotBuild,
+            | LabError::Unreadable { .. }
+            | LabError::NotRegular { .. }
+            | LabError::Job(_) => Outcome::DidNotBuild,
             _ => Outcome::LabBroken,
         }
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::process::{Resource, getrlimit};
 use systemd_lab_protocol::JobError;
 
 use crate::guest::Suite;
@@ -89,6 +90,22 @@ pub enum LabError {
         needed: u64,
         /// Bytes free.
         free: u64,
+    },
+
+    /// `ulimit -f`.
+    #[error("files may have at most {} KiB here, which is too little for the lab; type: ulimit -f unlimited", limit >> 10)]
+    FileSizeLimit {
+        /// In bytes.
+        limit: u64,
+    },
+
+    /// What mmdebstrap left behind cannot be unpacked.
+    #[error(
+        "the Debian packages that were downloaded for the guest are damaged ({why}); run again, to download them again"
+    )]
+    DamagedPackages {
+        /// What is wrong with them.
+        why: String,
     },
 
     /// mmdebstrap failed.
@@ -318,6 +335,24 @@ pub enum LabError {
         source: io::Error,
     },
 
+    /// Something that is read like a file and never ends, or that waits for somebody to write.
+    #[error("{} is {kind}; the guest can only be given regular files", path.display())]
+    NotRegular {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+
+    /// A file that somebody asked for, outside the cache.
+    #[error("cannot write {}: {source}; name a file of yours, on a disk with room", path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
     /// A check on the host, beside the guest, could not be carried out. The message names the remedy.
     #[error("{message}")]
     Host {
@@ -379,6 +414,8 @@ impl LabError {
                 | LabError::UnknownPackage { .. }
                 | LabError::PackageConflict { .. }
                 | LabError::LabsOwn { .. }
+                | LabError::NotRegular { .. }
+                | LabError::Job(_)
         )
     }
 
@@ -391,10 +428,22 @@ impl LabError {
     pub(crate) fn cache(path: &Path) -> impl FnOnce(io::Error) -> LabError {
         let path = path.to_owned();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LabError::DiskFull {
-                needed: crate::cache::SPACE_NEEDED,
-                free: crate::cache::free_space(&path).unwrap_or(0),
-                path,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let free = crate::cache::free_space(&path).unwrap_or(0);
+                // With room left, it is files that the disk has no place for.
+                let is_full = free < crate::cache::HARDLY_ANY_SPACE;
+                LabError::DiskFull {
+                    needed: if is_full {
+                        crate::cache::SPACE_NEEDED
+                    } else {
+                        0
+                    },
+                    free,
+                    path,
+                }
+            }
+            io::ErrorKind::FileTooLarge => LabError::FileSizeLimit {
+                limit: getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX),
             },
             _ => LabError::CacheNotWritable { path, source },
         }

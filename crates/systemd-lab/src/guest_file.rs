@@ -5,15 +5,20 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use systemd_lab_protocol::Blob;
+use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+use systemd_lab_protocol::{Blob, JobError};
 
 use crate::elf;
 use crate::error::LabError;
+use crate::regular;
 
 /// Permission bits of a unit or data file, and of a program.
 const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
 const ANY_EXECUTE: u32 = 0o111;
+
+/// No file on the host is read that is larger. Most of a large program is what a debugger needs, and stays outside.
+const LARGEST: u64 = 2 << 30;
 
 /// A file to put into the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +106,7 @@ impl GuestFile {
     pub(crate) fn text_content(&self) -> Option<String> {
         match &self.content {
             Content::Text(text) => Some(text.clone()),
-            Content::Host(path) => fs::read_to_string(path).ok(),
+            Content::Host(path) => String::from_utf8(read(path).ok()?).ok(),
         }
     }
 
@@ -109,11 +114,13 @@ impl GuestFile {
         let content = match &self.content {
             Content::Text(text) => text.clone().into_bytes(),
             Content::Host(path) => {
-                let content = fs::read(path).map_err(|source| LabError::Unreadable {
-                    path: path.clone(),
-                    source,
-                })?;
-                elf::prepare(path, content, self.may_be_dynamic)?
+                let content = read(path)?;
+                let content = elf::prepare(path, content, self.may_be_dynamic)?;
+                if content.len() > JOB_MEMORY_SIZE {
+                    let bytes = content.len();
+                    return Err(JobError::TooLarge { bytes }.into());
+                }
+                content
             }
         };
         Ok(Blob {
@@ -122,4 +129,24 @@ impl GuestFile {
             content,
         })
     }
+}
+
+/// The content of a file on the host.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LabError> {
+    if let Ok(meta) = fs::metadata(path) {
+        if let Some(kind) = regular::kind(meta.file_type()) {
+            return Err(LabError::NotRegular {
+                path: path.to_owned(),
+                kind,
+            });
+        }
+        if meta.is_file() && meta.len() > LARGEST {
+            let bytes = usize::try_from(meta.len()).unwrap_or(usize::MAX);
+            return Err(JobError::TooLarge { bytes }.into());
+        }
+    }
+    regular::read(path, LARGEST).map_err(|source| LabError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
 }

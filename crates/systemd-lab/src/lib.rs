@@ -50,6 +50,7 @@ pub mod picture;
 mod process;
 mod progress;
 mod qmp;
+mod regular;
 mod saved_state;
 mod sight;
 mod snapshot;
@@ -57,6 +58,7 @@ mod timeline;
 mod view;
 mod visible;
 mod vm;
+pub mod whole_file;
 
 pub use clock::{clock_time, nearest_second};
 pub use error::LabError;
@@ -68,6 +70,8 @@ pub use lab::shell::Shell;
 #[doc(hidden)]
 pub use names::named_exit_statuses;
 pub use picture::Picture;
+pub use process::dies_with_us;
+pub use regular::read_text;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};
 pub use view::{ERROR, View, describe};

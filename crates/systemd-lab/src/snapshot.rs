@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use crate::cache::{BuildDir, Cache, Manifest, SPACE_NEEDED, key_of};
+use crate::cache::{
+    BuildDir, Cache, HARDLY_ANY_SPACE, Kind, Manifest, SPACE_NEEDED, free_space, key_of,
+};
 use crate::error::LabError;
 use crate::guest::Guest;
 use crate::image::{self, Image, write_boot_initrd, write_overlay};
@@ -44,8 +46,8 @@ impl Snapshot {
             return Ok(snapshot);
         }
         let image = |cache: &Cache| Image::provide(cache, guest);
-        Snapshot::provide_locked(cache, image, |dir| {
-            Manifest::looks_whole(dir) || Manifest::is_whole(dir)
+        Snapshot::provide_locked(cache, image, |kind, dir| {
+            Manifest::looks_whole(kind, dir) || Manifest::is_whole(kind, dir)
         })
     }
 
@@ -63,7 +65,7 @@ impl Snapshot {
 
     /// Where the snapshot of this image and QEMU lies, or would lie.
     pub(crate) fn place(cache: &Cache, image: &Image, qemu: &Path) -> Result<PathBuf, LabError> {
-        Ok(cache.entry("snapshot", &key(image, qemu)?))
+        Ok(cache.entry(Kind::Snapshot, &key(image, qemu)?))
     }
 
     /// The snapshot, if nothing is missing or changed. Makes nothing.
@@ -78,14 +80,14 @@ impl Snapshot {
     }
 
     fn look_up(cache: &Cache, image: &Image, qemu: PathBuf) -> Result<Option<Snapshot>, LabError> {
-        let dir = cache.entry("snapshot", &key(image, &qemu)?);
-        Ok(Manifest::looks_whole(&dir).then_some(Snapshot { dir, qemu }))
+        let dir = cache.entry(Kind::Snapshot, &key(image, &qemu)?);
+        Ok(Manifest::looks_whole(Kind::Snapshot, &dir).then_some(Snapshot { dir, qemu }))
     }
 
     fn provide_locked(
         cache: &Cache,
         provide_image: impl Fn(&Cache) -> Result<Image, LabError>,
-        is_good: impl Fn(&Path) -> bool,
+        is_good: impl Fn(Kind, &Path) -> bool,
     ) -> Result<Snapshot, LabError> {
         let mut waiting = None;
         let _lock = cache.lock(|| {
@@ -97,10 +99,13 @@ impl Snapshot {
         // First the image: what it has to be built with comes in one call of apt-get with QEMU.
         let image = provide_image(cache)?;
         let qemu = packages::qemu()?;
-        let key = key(&image, &qemu)?;
-        let dir = cache.entry("snapshot", &key);
-        if !is_good(&dir) {
-            make(cache, &image, &qemu, &key)?;
+        let place = |image: &Image| Snapshot::place(cache, image, &qemu);
+        let mut dir = place(&image)?;
+        if !is_good(Kind::Snapshot, &dir) {
+            // A look at sizes and times does for a snapshot that is there. One that is made lasts: its image is read, byte by byte.
+            let image = Image::provide_unless(cache, image.guest(), Manifest::is_whole)?;
+            make(cache, &image, &qemu, &key(&image, &qemu)?)?;
+            dir = place(&image)?;
         }
         Ok(Snapshot { dir, qemu })
     }
@@ -146,12 +151,12 @@ fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabE
     cache.ensure_space(SPACE_NEEDED)?;
     let step = Step::begin("Booting the guest, once");
     let (directory, mut vm) = boot_image(cache, image, qemu, Pace::Virtual, &[])?;
-    vm.save()?;
+    vm.save().map_err(|error| or_full_disk(cache, error))?;
     drop(vm);
     saved_state::settle_clock(&directory.path().join(STATE))
         .map_err(LabError::cache(cache.root()))?;
     fs::remove_file(directory.path().join(INITRD)).map_err(LabError::cache(cache.root()))?;
-    cache.publish(directory, "snapshot", key)?;
+    cache.publish(directory, Kind::Snapshot, key)?;
     step.finish();
     Ok(())
 }
@@ -192,7 +197,7 @@ fn boot_image(
         job,
         Console::Recorded,
     )?;
-    vm.resume()?;
+    vm.resume().map_err(|error| or_full_disk(cache, error))?;
     let deadline = match image.guest().packages().len() {
         0 => BOOT_DEADLINE,
         _ => BOOT_DEADLINE_WITH_PACKAGES,
@@ -203,7 +208,7 @@ fn boot_image(
         Ok(true) => format!("its agent {}", complaint(&vm.output())),
         Ok(false) => format!("it took more than {} s", deadline.as_secs()),
         Err(LabError::GuestEnded { .. }) => "it powered off, or its kernel panicked".to_owned(),
-        Err(error) => return Err(error),
+        Err(error) => return Err(or_full_disk(cache, error)),
     };
     let console = vm.console();
     if let Some(package) = image::not_set_up(&console) {
@@ -217,6 +222,22 @@ fn boot_image(
         console: packages::last_lines(&console, CONSOLE_LINES),
         cache: cache.root().to_owned(),
     })
+}
+
+/// The guest's memory is a file, and QEMU dies of a disk that cannot take it. The directory is still there, so that the disk is
+/// as full as it was then.
+fn or_full_disk(cache: &Cache, error: LabError) -> LabError {
+    match error {
+        LabError::Qemu { .. } => match free_space(cache.root()) {
+            Ok(free) if free < HARDLY_ANY_SPACE => LabError::DiskFull {
+                path: cache.root().to_owned(),
+                needed: SPACE_NEEDED,
+                free,
+            },
+            _ => error,
+        },
+        error => error,
+    }
 }
 
 /// What an agent said that could not prepare the guest.

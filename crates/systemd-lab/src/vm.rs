@@ -11,19 +11,21 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
 use rustix::param::clock_ticks_per_second;
-use rustix::process::{Pid, Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 use crate::error::LabError;
+use crate::names;
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
@@ -59,6 +61,9 @@ const CONSOLE_READ: u64 = 64 << 10;
 
 /// Of the flags register: the processor takes interrupts.
 const INTERRUPTS: u64 = 1 << 9;
+/// How long QEMU may take to end after it has closed its monitor, and how often to look.
+const LAST_BREATH: Duration = Duration::from_secs(1);
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// How much of the guest's console an error shows.
 pub(crate) const CONSOLE_LINES: usize = 20;
@@ -117,6 +122,7 @@ impl Vm {
         serial: Console,
     ) -> Result<Vm, LabError> {
         let key = new_key().map_err(LabError::io("asking the kernel for random bytes"))?;
+        ensure_file_size(JOB_MEMORY_SIZE as u64)?;
         let job = job_memory(job, &key).map_err(LabError::io("making the job's memory"))?;
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
@@ -131,6 +137,9 @@ impl Vm {
             }
         };
         let size = size.map_err(LabError::io("looking at the snapshot's RAM"))?;
+        if let Origin::Boot { .. } = origin {
+            ensure_file_size(size)?;
+        }
         let mut command = dies_with_us("KILL", qemu);
         command
             .args([
@@ -341,6 +350,10 @@ impl Vm {
     }
 
     fn failed(&mut self, what: &str, error: QmpError) -> LabError {
+        let signal = match error {
+            QmpError::Gone => self.ended_by(),
+            _ => None,
+        };
         // Its standard error ends only when it does.
         self.end();
         let mut stderr = String::new();
@@ -349,7 +362,13 @@ impl Vm {
         }
         let what = match error {
             QmpError::TimedOut => format!("{what} took too long"),
-            QmpError::Gone => format!("it ended while {what}"),
+            QmpError::Gone => match signal {
+                Some(signal) => format!(
+                    "{} ended it while {what}; is there enough memory, and room on the disk?",
+                    names::signal_name(signal)
+                ),
+                None => format!("it ended while {what}"),
+            },
             QmpError::GuestEnded => {
                 return LabError::GuestEnded {
                     console: packages::last_lines(&self.console(), CONSOLE_LINES),
@@ -360,6 +379,18 @@ impl Vm {
         LabError::Qemu {
             what,
             stderr: stderr.trim().to_owned(),
+        }
+    }
+
+    /// The signal that has ended QEMU, if one has.
+    fn ended_by(&mut self) -> Option<i32> {
+        let until = Instant::now() + LAST_BREATH;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return status.signal(),
+                Ok(None) if Instant::now() < until => std::thread::sleep(GLANCE),
+                _ => return None,
+            }
         }
     }
 
@@ -420,6 +451,14 @@ fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
         json!({ "capabilities": [capability] }),
     )?;
     Ok(())
+}
+
+/// Memory that processes share is a file as well, and `ulimit -f` is for all files: whoever passes it gets a signal.
+pub(crate) fn ensure_file_size(needed: u64) -> Result<(), LabError> {
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if limit < needed => Err(LabError::FileSizeLimit { limit }),
+        _ => Ok(()),
+    }
 }
 
 fn memory(name: &str) -> io::Result<File> {

@@ -13,6 +13,7 @@ use systemd_lab::doctor::{Finding, State};
 
 use crate::cargo;
 use crate::exercises::Workshop;
+use crate::output::say;
 
 /// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
 const MDBOOK_VERSION: &str = "0.5.4";
@@ -67,10 +68,10 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
             "mdBook could not build the guide; its text above says why"
         );
         let index = workshop.root.join(BUILT).join("index.html");
-        println!("The guide: {}", index.display());
+        say!("The guide: {}", index.display());
         return Ok(Outcome::Passed);
     }
-    println!(
+    say!(
         "The guide: http://127.0.0.1:{} (Ctrl-C ends it)",
         arguments.port
     );
@@ -173,7 +174,7 @@ fn tools(workshop: &Workshop) -> PathBuf {
 
 fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
     let tools = tools(workshop);
-    println!(
+    say!(
         "Building mdBook {MDBOOK_VERSION} into {}: a few minutes, once",
         tools.display()
     );

@@ -1,13 +1,32 @@
 //! Asks cargo what there is, and lets it build.
 
+mod failure;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use systemd_lab::check::Outcome;
+
+pub(crate) use failure::PackageFolder;
+use failure::{CompilerError, why_failed};
+
+/// Runs the command in its arguments, and ends it with all its processes when standard input ends: that is when whoever started
+/// this is gone, however it ended. A compiler would go on for long.
+const GUARD: &str = r#"
+exec 3<&0 </dev/null
+{ read -r nothing <&3; kill -KILL 0; } >/dev/null 2>&1 &
+exec 3<&-
+"$@"
+status=$?
+kill "$!"
+exit "$status"
+"#;
 
 /// What `cargo metadata` says of the workshop.
 pub(crate) struct Workspace {
@@ -64,7 +83,15 @@ struct Message {
 #[derive(Deserialize)]
 struct Diagnostic {
     level: String,
+    #[serde(default)]
+    message: String,
+    code: Option<Code>,
     rendered: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: String,
 }
 
 /// cargo, as found by cargo itself when it started this program, run in the workshop's root: its settings are there.
@@ -185,7 +212,39 @@ impl Built {
 }
 
 /// Why a target could not be built: what the compiler says, or cargo.
-pub(crate) struct BuildFailed(pub(crate) String);
+#[derive(Debug)]
+pub(crate) enum BuildFailed {
+    /// Over the package itself, which is the attendee's.
+    OfPackage(String),
+    /// Over anything else: the lab's own code, or a machine that cannot build anything as it is.
+    OfLab(String),
+}
+
+impl BuildFailed {
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            BuildFailed::OfPackage(_) => Outcome::DidNotBuild,
+            BuildFailed::OfLab(_) => Outcome::LabBroken,
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            BuildFailed::OfPackage(text) | BuildFailed::OfLab(text) => text,
+        }
+    }
+
+    /// What a person reads first.
+    pub(crate) fn headline(&self) -> &'static str {
+        match self {
+            BuildFailed::OfPackage(_) => "DID NOT BUILD: the compiler's first message says why.",
+            BuildFailed::OfLab(_) => LAB_BROKEN,
+        }
+    }
+}
+
+/// What a person reads first when the lab is broken.
+pub(crate) const LAB_BROKEN: &str = "LAB BROKEN (this is not your service's fault)";
 
 /// What was built, and what the compiler had to say of it.
 pub(crate) struct Executable {
@@ -201,6 +260,7 @@ pub(crate) struct Executable {
 /// When cargo cannot be run. What does not compile is [`BuildFailed`].
 pub(crate) fn executable(
     root: &Path,
+    package: &PackageFolder<'_>,
     arguments: &[&str],
     target: &str,
     colours: bool,
@@ -209,25 +269,24 @@ pub(crate) fn executable(
         true => "--message-format=json-diagnostic-rendered-ansi",
         false => "--message-format=json",
     };
-    let output = cargo(root)
-        .args(arguments)
-        .arg(format)
-        .output()
-        .context("cannot run cargo")?;
+    let mut command = cargo(root);
+    command.args(arguments).arg(format);
+    let output = output_of(&command).context("cannot run cargo")?;
     let mut executable = None;
-    let (mut errors, mut warnings) = (String::new(), String::new());
+    let (mut errors, mut warnings) = (Vec::new(), String::new());
     for line in text(&output.stdout).lines().filter(is_message) {
         let Ok(message) = serde_json::from_str::<Message>(line) else {
             continue;
         };
-        if let Some(Diagnostic {
-            level,
-            rendered: Some(rendered),
-        }) = message.message
-        {
-            match level.as_str() {
-                "error" => errors.push_str(&rendered),
-                "warning" => warnings.push_str(&rendered),
+        if let Some(diagnostic) = message.message {
+            match diagnostic.level.as_str() {
+                level if level.starts_with("error") => errors.push(CompilerError {
+                    is_of_package: message
+                        .manifest_path
+                        .is_some_and(|manifest| package.has(root, &manifest)),
+                    diagnostic,
+                }),
+                "warning" => warnings.push_str(&diagnostic.rendered.unwrap_or_default()),
                 _ => {}
             }
         }
@@ -235,20 +294,16 @@ pub(crate) fn executable(
             executable = message.executable.or(executable);
         }
     }
-    let failed = |why: String| Ok(Err(BuildFailed(why)));
     if !output.status.success() {
-        // Without a word from the compiler, it was cargo that failed: over Cargo.toml, most likely.
-        return failed(match errors.is_empty() {
-            true => text(&output.stderr),
-            false => errors.trim_end().to_owned(),
-        });
+        return Ok(Err(why_failed(package, &errors, &text(&output.stderr))));
     }
-    match executable {
-        Some(path) => Ok(Ok(Executable { path, warnings })),
-        None => failed(format!(
-            "cargo built no `{target}`; is it still in the package's Cargo.toml?"
-        )),
-    }
+    Ok(executable
+        .map(|path| Executable { path, warnings })
+        .ok_or_else(|| {
+            BuildFailed::OfPackage(format!(
+                "cargo built no `{target}`; is it still in the package's Cargo.toml?"
+            ))
+        }))
 }
 
 /// A build script's own words may be between the messages.
@@ -267,6 +322,34 @@ pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()
     }
     let mut file = std::fs::File::create(path).with_context(context)?;
     file.write_all(content).with_context(context)
+}
+
+/// What a command prints. It does not outlive this process, nor do processes that it has started.
+fn output_of(command: &Command) -> std::io::Result<Output> {
+    let mut guarded = Command::new("/bin/sh");
+    guarded
+        .args(["-c", GUARD, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        // All of them can be told by their group.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(directory) = command.get_current_dir() {
+        guarded.current_dir(directory);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => guarded.env(name, value),
+            None => guarded.env_remove(name),
+        };
+    }
+    let mut child = guarded.spawn()?;
+    let lifeline = child.stdin.take();
+    let output = child.wait_with_output();
+    drop(lifeline);
+    output
 }
 
 /// What a program printed.

@@ -11,6 +11,7 @@ use toml::Table;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
+use crate::output::{note, say};
 use crate::progress::Progress;
 use crate::starter;
 use crate::work;
@@ -43,7 +44,7 @@ pub(crate) fn run(
     let exercise = workshop.exercise(&arguments.exercise)?;
     let number = &exercise.number;
     if !progress.has_passed(exercise) && !arguments.spoil {
-        anstream::eprintln!(
+        note!(
             "exercise {number} is not passed yet\n\n\
              {} gives a hint; {} shows the solution all the same",
             voice::step(&format!("hint {number}"), 'h'),
@@ -53,16 +54,16 @@ pub(crate) fn run(
     }
     let patches = patches(&workshop.root, exercise)?;
     if patches.is_empty() {
-        println!("Yours is the solution, word for word.");
+        say!("Yours is the solution, word for word.");
         return Ok(Outcome::Passed);
     }
     let (minus, plus) = (YOURS, SOLUTIONS);
-    anstream::println!(
+    say!(
         "Exercise {number}: {minus}- yours{minus:#}, {plus}+ the solution{plus:#}. There are other right answers.\n"
     );
     for line in patches.lines() {
         let style = style(line);
-        anstream::println!("{style}{line}{style:#}");
+        say!("{style}{line}{style:#}");
     }
     Ok(Outcome::Passed)
 }

@@ -7,6 +7,7 @@ use systemd_lab::doctor::{self, Finding, Remedy, State};
 
 use crate::book;
 use crate::exercises::Workshop;
+use crate::output::say;
 
 /// What one finding's name takes at the most.
 const NAME_WIDTH: usize = 14;
@@ -40,24 +41,24 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
 }
 
 fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
-    anstream::println!();
+    say!();
     let can_be_fixed = |finding: &&&Finding| finding.remedy == Some(Remedy::SetUp);
     match bad.iter().find(|finding| !can_be_fixed(finding)) {
         None if bad.is_empty() && unknown => {
-            anstream::println!("Nothing is wrong, as far as a quick look can tell.");
+            say!("Nothing is wrong, as far as a quick look can tell.");
             return Outcome::Passed;
         }
         None if bad.is_empty() => {
-            anstream::println!("The lab is ready.");
+            say!("The lab is ready.");
             return Outcome::Passed;
         }
         None if !fixed => {
-            anstream::println!("The lab is not ready. Type: cargo workshop doctor --fix");
+            say!("The lab is not ready. Type: cargo workshop doctor --fix");
         }
-        None => anstream::println!(
+        None => say!(
             "The lab is not ready, although all was made anew. The text above says what is wrong."
         ),
-        Some(first) => anstream::println!(
+        Some(first) => say!(
             "The lab is not ready. Begin with the first remedy above: {}.",
             first.name
         ),
@@ -72,7 +73,7 @@ fn show(finding: &Finding) {
         .detail
         .trim_end()
         .replace('\n', &format!("\n{:INDENT$}", ""));
-    anstream::println!(
+    say!(
         "{style}{mark}{style:#} {:NAME_WIDTH$}  {detail}",
         finding.name
     );
@@ -84,7 +85,7 @@ fn show(finding: &Finding) {
         Some(Remedy::Type(command)) => format!("type: {command}"),
         Some(Remedy::Advice(advice)) => advice.clone(),
     };
-    anstream::println!("{:INDENT$}{remedy}", "");
+    say!("{:INDENT$}{remedy}", "");
 }
 
 fn mark(state: State) -> (char, Style) {

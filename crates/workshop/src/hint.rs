@@ -8,6 +8,7 @@ use systemd_lab::check::report::Report;
 use crate::WrongUsage;
 use crate::check;
 use crate::exercises::{Exercise, Hints, Workshop};
+use crate::output::say;
 use crate::progress::Progress;
 use crate::{style, voice};
 
@@ -23,7 +24,7 @@ pub(crate) fn run(
     let open = open.map(|verdict| verdict.number);
     let known = Progress::read(&workshop.root)?.unwrap_or_default();
     if asked.is_none() && open.is_none() && known.has_passed(exercise) {
-        anstream::println!(
+        say!(
             "Exercise {} has passed: no requirement is open.\nThe solution: {}",
             exercise.number,
             voice::step(&format!("diff {}", exercise.number), 'd')
@@ -46,7 +47,7 @@ pub(crate) fn run(
         .as_ref()
         .and_then(|report| report.plan.iter().find(|it| it.number == requirement))
         .map_or(String::new(), |planned| format!(": {}", planned.title));
-    anstream::println!(
+    say!(
         "{}\n",
         style::strong(format!(
             "Exercise {}, requirement {requirement}{title}",
@@ -59,16 +60,16 @@ pub(crate) fn run(
     };
     for index in shown {
         let title = format!("Hint {} of {}", index + 1, ladder.len());
-        anstream::println!("{}\n{}\n", style::strong(title), wrapped(&ladder[index]));
+        say!("{}\n{}\n", style::strong(title), wrapped(&ladder[index]));
     }
     if before + 1 < ladder.len() {
-        anstream::println!(
+        say!(
             "Another one, when you have tried: {}",
             voice::step(&format!("hint {}", exercise.number), 'h')
         );
     } else {
         let spoil = style::strong(format!("cargo workshop diff {} --spoil", exercise.number));
-        anstream::println!("That is all. The solution: {spoil}");
+        say!("That is all. The solution: {spoil}");
     }
     Ok(())
 }

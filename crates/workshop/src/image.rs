@@ -6,6 +6,7 @@ use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, LabError};
 
 use crate::WrongUsage;
+use crate::output::{self, say};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Action {
@@ -36,20 +37,28 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
     let shown = file.display();
     match action {
         Action::Export { .. } => {
-            Lab::export_image(file)?;
-            println!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
-            println!(
+            if let Err(error) = Lab::export_image(file) {
+                match error {
+                    LabError::NotWritten { .. } => output::failed(error.to_string()),
+                    error => return Err(error.into()),
+                }
+                return Ok(Outcome::Passed);
+            }
+            say!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
+            say!(
                 "Carry it to the room. There, in a clone of this same version, type:\n\n    cargo workshop image import {shown}"
             );
         }
         Action::Import { .. } => {
             Lab::import_image(file).map_err(|error| match error {
                 // The file is to blame, not the lab.
-                LabError::BadArchive { .. } => WrongUsage(error.to_string()).into(),
+                LabError::BadArchive { .. } | LabError::Unreadable { .. } => {
+                    WrongUsage(error.to_string()).into()
+                }
                 error => anyhow::Error::from(error),
             })?;
-            println!("The guest image is whole, and in its place.\n");
-            println!(
+            say!("The guest image is whole, and in its place.\n");
+            say!(
                 "Next, to boot it once (no network is needed, QEMU is), type:\n\n    cargo workshop doctor --fix"
             );
         }

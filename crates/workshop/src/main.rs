@@ -18,6 +18,7 @@ mod hint;
 mod image;
 mod install;
 mod matrix;
+mod output;
 mod progress;
 mod reset;
 mod run;
@@ -33,8 +34,6 @@ mod voice;
 mod watch;
 mod work;
 
-use std::any::Any;
-use std::panic;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +41,7 @@ use systemd_lab::LabError;
 use systemd_lab::check::Outcome;
 
 use exercises::Workshop;
+use output::note;
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -116,48 +116,54 @@ enum Command {
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken";
+Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
+6 passed, but what was to be printed or written could not be";
 
 fn main() -> ExitCode {
-    let usual = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        if !is_broken_pipe(info.payload()) {
-            usual(info);
+    output::survive_file_size_limit();
+    let result = parsed().and_then(|arguments| match arguments {
+        Ok(arguments) => run(&arguments),
+        Err(of_usage) => Ok(output::conclude_usage(&of_usage)),
+    });
+    let status = result.unwrap_or_else(|error| {
+        // An error may quote a service: its console, what systemd says of it.
+        note!("{}", systemd_lab::visible_lines(&in_words(&error)));
+        let of_lab = error.downcast_ref::<LabError>();
+        match of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>() {
+            true => WRONG_USAGE,
+            false => exit_status(Outcome::LabBroken),
         }
-    }));
-    match panic::catch_unwind(|| run(&parsed()?)) {
-        Ok(Ok(status)) => ExitCode::from(status),
-        Ok(Err(error)) => {
-            // An error may quote a service: its console, what systemd says of it.
-            anstream::eprintln!("{}", systemd_lab::visible_lines(&format!("{error:#}")));
-            let of_lab = error.downcast_ref::<LabError>();
-            let is_wrong_usage =
-                error.is::<WrongUsage>() || of_lab.is_some_and(LabError::is_wrong_usage);
-            ExitCode::from(match is_wrong_usage {
-                true => WRONG_USAGE,
-                false => exit_status(Outcome::LabBroken),
-            })
+    });
+    ExitCode::from(output::conclude(status))
+}
+
+/// An error and its causes, each once: some name their cause themselves.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(|cause| cause.to_string()) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
-        Err(payload) if is_broken_pipe(&*payload) => ExitCode::SUCCESS,
-        Err(payload) => panic::resume_unwind(payload),
     }
+    text
 }
 
-/// The command line. What is wrong with it ends the program here, but for what is better said by a subcommand.
-fn parsed() -> anyhow::Result<Arguments> {
-    Arguments::try_parse().or_else(|error| {
-        let words: Vec<String> = std::env::args().collect();
-        match run::explained(&error, &words) {
-            Some(explained) => Err(explained.into()),
-            None => error.exit(),
+/// The command line, or what clap says in its place: help, or what is wrong with it. Some of that is better said by a subcommand.
+fn parsed() -> anyhow::Result<Result<Arguments, clap::Error>> {
+    match Arguments::try_parse() {
+        Ok(arguments) => Ok(Ok(arguments)),
+        Err(error) => {
+            let words: Vec<String> = std::env::args_os()
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            match run::explained(&error, &words) {
+                Some(explained) => Err(explained.into()),
+                None => Ok(Err(error)),
+            }
         }
-    })
-}
-
-/// Whoever reads what is printed may stop when they have seen enough, e.g. `head`. Printing panics then.
-fn is_broken_pipe(payload: &(dyn Any + Send)) -> bool {
-    let text = payload.downcast_ref::<String>();
-    text.is_some_and(|text| text.starts_with("failed printing to") && text.contains("Broken pipe"))
+    }
 }
 
 /// What was asked for cannot be had, whatever the lab's state: the text says what can.

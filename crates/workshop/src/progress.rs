@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
+use crate::output::note;
 
 const FILE: &str = "progress.toml";
 
@@ -93,7 +94,7 @@ impl Progress {
             Err(damaged) => {
                 let aside = put_aside(root)?;
                 let name = aside.file_name().unwrap_or_default().to_string_lossy();
-                anstream::eprintln!(
+                note!(
                     "{damaged}\nIt is kept as {name}; `cargo workshop check --all` finds out where you are.\n"
                 );
                 Progress::default()

@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
+use crate::output::say;
 use crate::progress::{Known, Progress};
 use crate::starter;
 use crate::work::{self, Work};
@@ -70,7 +71,7 @@ impl<'a> Reset<'a> {
     fn run(&self, root: &Path) -> anyhow::Result<()> {
         let number = &self.exercise.number;
         if self.differing.is_empty() {
-            println!("Exercise {number} is its starter already: nothing to do.");
+            say!("Exercise {number} is its starter already: nothing to do.");
             return Ok(());
         }
         let theirs: Vec<&String> = self
@@ -80,7 +81,7 @@ impl<'a> Reset<'a> {
             .collect();
         if theirs.is_empty() {
             self.restore(root)?;
-            println!(
+            say!(
                 "Exercise {number} is its starter again: files were missing, nothing was changed."
             );
             return Ok(());
@@ -95,11 +96,11 @@ impl<'a> Reset<'a> {
         .with_context(|| {
             format!("exercise {number} is its starter again, and what you had is in {saved}; but")
         })?;
-        println!("Exercise {number} is its starter again. What you had is in {saved}:\n");
+        say!("Exercise {number} is its starter again. What you had is in {saved}:\n");
         for path in theirs {
-            println!("    {path}");
+            say!("    {path}");
         }
-        println!("\nTo have it back, type in the workshop's folder:\n\n    cp -r {saved}/. .\n");
+        say!("\nTo have it back, type in the workshop's folder:\n\n    cp -r {saved}/. .\n");
         Ok(())
     }
 

@@ -14,8 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, Shell};
 
-use crate::cargo::{self, BuildFailed};
+use crate::cargo::{self, PackageFolder};
 use crate::exercises::{Exercise, Workshop};
+use crate::output::note;
 use crate::style;
 use moment::Moment;
 use terminal::RawMode;
@@ -49,17 +50,20 @@ pub(crate) fn run(
     let package = exercise.package();
     let colours = anstream::stdout().current_choice() != anstream::ColorChoice::Never;
     let arguments = ["build", "--package", &package];
-    let binary = match cargo::executable(&workshop.root, &arguments, &package, colours)? {
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    let binary = match cargo::executable(&workshop.root, &own, &arguments, &package, colours)? {
         Ok(built) => built.path,
-        Err(BuildFailed(why)) => {
-            anstream::eprintln!(
-                "{}\n\n{why}",
-                style::outcome(
-                    Outcome::DidNotBuild,
-                    "DID NOT BUILD: the compiler's first message says why."
-                )
+        Err(failed) => {
+            note!(
+                "{}\n\n{}",
+                style::outcome(failed.outcome(), failed.headline()),
+                failed.text()
             );
-            return Ok(Outcome::DidNotBuild);
+            return Ok(failed.outcome());
         }
     };
     let lab = Lab::open()?;
@@ -68,14 +72,14 @@ pub(crate) fn run(
             let files = exercise_check::guest_files(&package, &binary, &workshop.root)
                 .context("cannot read the folder units; is the clone whole?")?;
             let shell = lab.shell(&files, &terminal::this())?;
-            eprintln!("{}", banner(exercise));
+            note!("{}", banner(exercise));
             shell
         }
         Some(event) => {
             let moment = moment::find(workshop, exercise, &lab, event)?;
             let (scenario, files) = (&moment.run.scenario, &moment.run.files);
             let shell = lab.shell_at(moment.at_us, scenario, files, &terminal::this())?;
-            eprintln!("{}", banner_at(exercise, &moment));
+            note!("{}", banner_at(exercise, &moment));
             shell
         }
     };
@@ -143,7 +147,7 @@ fn attend(mut shell: Shell) -> anyhow::Result<()> {
         let _ = last_words.recv_timeout(LAST_WORDS);
     }
     drop(mode);
-    eprintln!();
+    note!();
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::cargo::write_if_changed;
 use crate::exercises::{Exercise, Workshop};
 use crate::files::{Files, STARTER_PATCH, split_patch};
+use crate::output::say;
 use crate::work;
 
 /// Typed by a maintainer after a change of an exercise or its solution.
@@ -59,7 +60,7 @@ pub(crate) fn write_all(workshop: &Workshop) -> anyhow::Result<()> {
             make_patch(&workshop.root, exercise).with_context(|| format!("cannot make {path}"))?;
         write_if_changed(&workshop.root.join(&path), patch.as_bytes())?;
         agrees(&workshop.root, exercise).map_err(anyhow::Error::msg)?;
-        println!("{path}");
+        say!("{path}");
     }
     Ok(())
 }

@@ -3,32 +3,33 @@
 use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
+use crate::output::say;
 use crate::progress::{Known, Progress};
 use crate::{style, voice};
 
 /// `cargo workshop`: all exercises, the task of the current one, how its last check ended, and what to do next.
 pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
-    anstream::println!("{}\n", style::strong("Service Resilience with systemd"));
+    say!("{}\n", style::strong("Service Resilience with systemd"));
     list(workshop, progress)?;
     let Some(current) = progress.current(workshop) else {
-        anstream::println!();
+        say!();
         done();
         return Ok(());
     };
-    anstream::println!();
+    say!();
     task(workshop, current)?;
     let known = progress.of(current);
     if let Some(last) = known.last {
         let words = style::outcome(last, style::words(last));
         let finding = known.finding.map_or(String::new(), |it| format!(", {it}"));
-        anstream::println!("Last check: {words}{finding}\n");
+        say!("Last check: {words}{finding}\n");
     }
-    anstream::println!(
+    say!(
         "Edit, then: {}   or, at each save: {}",
         command("check"),
         command("watch")
     );
-    anstream::println!("Stuck: {}", command("hint"));
+    say!("Stuck: {}", command("hint"));
     Ok(())
 }
 
@@ -49,7 +50,7 @@ pub(crate) fn list(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
             settings.minutes,
             state(&known, is_current),
         );
-        anstream::println!("{}", line.trim_end());
+        say!("{}", line.trim_end());
     }
     Ok(())
 }
@@ -84,8 +85,8 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
     };
     task(workshop, current)?;
     match voice::names_keys() {
-        true => anstream::println!("Edit, and save."),
-        false => anstream::println!("Edit, then: {}", command("check")),
+        true => say!("Edit, and save."),
+        false => say!("Edit, then: {}", command("check")),
     }
     Ok(())
 }
@@ -96,11 +97,11 @@ fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
         "Exercise {}: {} ({} minutes)",
         exercise.number, exercise.topic, settings.minutes
     );
-    anstream::println!("{}", style::strong(title));
+    say!("{}", style::strong(title));
     for line in settings.task.lines() {
-        anstream::println!("  {line}");
+        say!("  {line}");
     }
-    anstream::println!(
+    say!(
         "  All of it: the top of exercises/{}/src/main.rs. Guide: {}\n",
         exercise.folder(),
         voice::step(&format!("guide {}", exercise.number), 'g')
@@ -109,9 +110,9 @@ fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
 }
 
 fn done() {
-    anstream::println!("All exercises are solved.");
-    anstream::println!("Compare with the solution: {}", command("diff NN"));
-    anstream::println!(
+    say!("All exercises are solved.");
+    say!("Compare with the solution: {}", command("diff NN"));
+    say!(
         "Break one, and see what systemd does: {}",
         command("shell NN")
     );

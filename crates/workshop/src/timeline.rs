@@ -16,10 +16,8 @@ use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, vis
 use crate::WrongUsage;
 use crate::check::first_open;
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{self, say};
 use crate::{shortened, style};
-
-/// What `--svg` takes for standard output.
-const STANDARD_OUTPUT: &str = "-";
 
 /// All that happened in the last check of an exercise.
 #[derive(clap::Args)]
@@ -30,6 +28,9 @@ pub(crate) struct Arguments {
     /// looked at, else all.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Replace the file that --svg names, even if the lab did not write it.
+    #[arg(long, requires = "svg")]
+    force: bool,
     /// Only the runs with all of these words in their names.
     #[arg(long, value_name = "WORDS")]
     run: Option<String>,
@@ -81,13 +82,16 @@ impl Foldable for Line<'_> {
 /// Shows it.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
     let exercise = chosen(workshop, arguments.exercise.as_deref())?;
+    if let Some(file) = &arguments.svg {
+        output::ensure_writable(file, &[workshop.report(exercise)], arguments.force)?;
+    }
     let report = read(workshop, exercise)?;
     let wanted = wanted(&report, exercise, arguments.run.as_deref())?;
     match &arguments.svg {
         None => {
             let number = &exercise.number;
             let shell = format!("cargo workshop shell {number} --at NUMBER");
-            anstream::println!(
+            say!(
                 "{}\nLook around at one of these moments: {}",
                 text(&report, &wanted, arguments.full),
                 style::strong(shell)
@@ -99,7 +103,8 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
                 Some(_) => wanted,
                 None => first_unmet(&report).map_or(wanted, |run| vec![run]),
             };
-            write_picture(file, &drawn(exercise, &wanted)?)
+            write_picture(file, &drawn(exercise, &wanted)?);
+            Ok(())
         }
     }
 }
@@ -293,15 +298,8 @@ fn drawn(exercise: &Exercise, runs: &[&Run]) -> Result<String, WrongUsage> {
     Ok(picture::column(&pictures))
 }
 
-fn write_picture(file: &Path, svg: &str) -> anyhow::Result<()> {
-    if file == Path::new(STANDARD_OUTPUT) {
-        print!("{svg}");
-        return Ok(());
+fn write_picture(file: &Path, svg: &str) {
+    if output::write(file, svg) {
+        say!("{} is written; a browser shows it.", file.display());
     }
-    fs::write(file, svg).map_err(|error| {
-        let file = file.display();
-        WrongUsage(format!("cannot write {file} ({error}); name another file"))
-    })?;
-    println!("{} is written; a browser shows it.", file.display());
-    Ok(())
 }

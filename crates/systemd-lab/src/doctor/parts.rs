@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Remedy, State};
-use crate::cache::{Cache, Condition, Manifest, SPACE_NEEDED, free_space};
+use crate::cache::{Cache, Condition, Kind, Manifest, SPACE_NEEDED, free_space};
 use crate::error::LabError;
 use crate::guest::{Guest, SUITE_VARIABLE};
 use crate::image::Image;
@@ -27,10 +27,10 @@ impl Parts {
         let cache = Cache::locate().and_then(|cache| Ok((cache, Guest::from_environment()?)));
         let (mut image, mut snapshot) = (Condition::Absent, Condition::Absent);
         if let Ok((cache, guest)) = &cache {
-            image = Manifest::condition(&Image::place(cache, guest));
+            image = Manifest::condition(Kind::Image, &Image::place(cache, guest));
             let usable = matches!(image, Condition::Whole | Condition::Touched);
             if usable && let Some(place) = place_of_snapshot(cache, guest) {
-                snapshot = Manifest::condition(&place);
+                snapshot = Manifest::condition(Kind::Snapshot, &place);
             }
         }
         Parts {

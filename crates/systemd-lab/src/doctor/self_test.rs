@@ -1,6 +1,5 @@
 //! Proves that the lab works: a service is started and killed, and systemd brings it back.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use systemd_lab_protocol::{Condition, EventKind, Scenario};
 
 use super::{Finding, State, host};
-use crate::cache::Cache;
+use crate::cache::{Cache, make_readable};
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
+use crate::regular;
 use crate::timeline::Timeline;
 
 /// What findings of this module are called.
@@ -39,6 +39,9 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const SIGKILL: i32 = 9;
 
 const STAMP: &str = "self-test.json";
+
+/// It takes some hundred bytes.
+const LARGEST_STAMP: u64 = 64 << 10;
 
 /// A self-test that came out well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +143,7 @@ fn versions(timeline: &Timeline) -> Option<(String, String)> {
 impl SelfTest {
     /// The last one of this cache that came out well.
     pub(super) fn last(cache: &Cache) -> Option<SelfTest> {
-        let text = fs::read(cache.root().join(STAMP)).ok()?;
+        let text = regular::read(&cache.root().join(STAMP), LARGEST_STAMP).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
@@ -149,6 +152,7 @@ impl SelfTest {
         let write = |directory: &Path| -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::with_prefix_in("self-test-", directory)?;
             file.write_all(&serde_json::to_vec(self)?)?;
+            make_readable(file.as_file())?;
             file.persist(directory.join(STAMP))?;
             Ok(())
         };

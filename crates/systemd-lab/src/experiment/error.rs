@@ -201,6 +201,32 @@ pub enum PlanError {
         /// The path.
         path: String,
     },
+    /// A place in the guest where no file can be put.
+    #[error(
+        "{path:?} cannot be a file in the guest: {why}; put it elsewhere, e.g. below /etc or /usr"
+    )]
+    UnusablePlace {
+        /// The path.
+        path: String,
+        /// What is there.
+        why: &'static str,
+    },
+    /// A file in the place of a directory that another file needs.
+    #[error("{path} cannot be a file, because {inside} is to be in it; put one of them elsewhere")]
+    FileAndDirectory {
+        /// The file.
+        path: String,
+        /// The file that is below it.
+        inside: String,
+    },
+    /// A name that systemd refuses.
+    #[error(
+        "systemd takes no unit called {name:?}; use letters, digits and `:-_.\\@` before the end, at most 255 characters in all"
+    )]
+    BadUnitName {
+        /// The name.
+        name: String,
+    },
     /// A probe that asks nobody.
     #[error("cannot probe {address}: {why}")]
     BadProbe {

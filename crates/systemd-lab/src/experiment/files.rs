@@ -1,12 +1,10 @@
 //! Looks at the files of an experiment before they go into the guest.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fs;
-use std::path::Path;
 
 use super::{PlanError, is_unit_name, template_of, unit_file};
 use crate::elf;
-use crate::guest_file::GuestFile;
+use crate::guest_file::{self, GuestFile};
 use crate::image;
 use crate::sight;
 
@@ -71,6 +69,7 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
                 path: path.to_owned(),
             });
         }
+        check_place(path)?;
         let content = file.load().map_err(PlanError::File)?.content;
         let Some(name) = in_unit_directory(path) else {
             continue;
@@ -85,6 +84,15 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
         })?;
         texts.entry(unit.to_owned()).or_default().push(text);
     }
+    for file in files {
+        let inside = format!("{}/", file.path());
+        if let Some(other) = files.iter().find(|it| it.path().starts_with(&inside)) {
+            return Err(PlanError::FileAndDirectory {
+                path: file.path().to_owned(),
+                inside: other.path().to_owned(),
+            });
+        }
+    }
     for unit in units(files) {
         let texts: Vec<&str> = texts
             .get(&unit)
@@ -95,6 +103,38 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
         }
     }
     Ok(())
+}
+
+/// The longest name and the longest path that Linux has, in bytes: limits.h, without the zero at the end.
+const NAME_MAX: usize = 255;
+const PATH_MAX: usize = 4095;
+
+/// Whether a file may be put there in the guest.
+fn check_place(path: &str) -> Result<(), PlanError> {
+    let parts: Vec<&str> = path
+        .split('/')
+        .filter(|part| !part.is_empty() && *part != ".")
+        .collect();
+    // /var/run is a link.
+    let parts = match &parts[..] {
+        ["var", rest @ ..] if rest.first() == Some(&"run") => rest,
+        all => all,
+    };
+    let why = match parts {
+        _ if path.contains('\0') => "it has a zero byte",
+        _ if path.len() > PATH_MAX || parts.iter().any(|part| part.len() > NAME_MAX) => {
+            "the name is too long"
+        }
+        ["proc" | "sys", ..] => "the kernel makes what is there",
+        ["dev", rest @ ..] if rest.first() != Some(&"shm") => "devices are there",
+        ["run", "systemd", "system", _, ..] => return Ok(()),
+        ["run", "systemd", ..] => "systemd makes what is there",
+        _ => return Ok(()),
+    };
+    Err(PlanError::UnusablePlace {
+        path: path.to_owned(),
+        why,
+    })
 }
 
 /// What systemd will ignore in the unit files among these, or the lab takes back, and why.
@@ -185,7 +225,7 @@ pub(super) fn check_programs(
     };
     for file in files {
         let Some(path) = file.host() else { continue };
-        let content = fs::read(path).map_err(|source| unreadable(path, source))?;
+        let content = guest_file::read(path).map_err(PlanError::File)?;
         if let Some(needs) = elf::needs(&content) {
             let interpreter = needs.interpreter.filter(|loader| !is_there(loader));
             let libraries = needs
@@ -212,13 +252,6 @@ pub(super) fn check_programs(
     Ok(())
 }
 
-fn unreadable(path: &Path, source: std::io::Error) -> PlanError {
-    PlanError::File(crate::LabError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// The program that a script's first line names.
 fn interpreter(content: &[u8]) -> Option<String> {
     let line = content.strip_prefix(SHEBANG)?;
@@ -230,6 +263,8 @@ fn interpreter(content: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn guest() -> HashSet<String> {

@@ -55,6 +55,7 @@ use serde::Serialize;
 use systemd_lab_protocol::Scenario;
 use systemd_lab_protocol::scenario::ProbeTarget;
 
+use crate::error::LabError;
 use crate::findings::{self, Asked, Finding, Harm, Sources};
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
@@ -295,6 +296,10 @@ impl Experiment {
         if let Some((template, instance)) = &self.template {
             check_instance(template, instance)?;
         }
+        let mut units = self.units.iter();
+        if let Some(name) = units.find(|name| is_unit_name(name) && !is_valid_name(name)) {
+            return Err(PlanError::BadUnitName { name: name.clone() });
+        }
         if unit.contains("@.") {
             return Err(PlanError::Template {
                 unit: unit.to_owned(),
@@ -361,10 +366,30 @@ impl Experiment {
         let hours = u32::try_from(hours).unwrap_or(u32::MAX);
         let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
         let lab = lab.clone().with_deadline(deadline);
-        let timeline = lab.run(&self.scenario(), &self.files)?;
+        let timeline = lab
+            .run(&self.scenario(), &self.files)
+            .map_err(|error| self.not_put(error))?;
         match not_prepared(&timeline) {
             Some(error) => Err(error.into()),
             None => Ok(timeline),
+        }
+    }
+
+    /// What the agent could not put where the plan wants it, in the place of the agent's error.
+    fn not_put(&self, error: LabError) -> ExperimentError {
+        let LabError::Agent { message } = &error else {
+            return error.into();
+        };
+        let why = |file: &GuestFile| {
+            let why = message.strip_prefix(&format!("cannot write {}: ", file.path()))?;
+            Some((file.path().to_owned(), why.to_owned()))
+        };
+        match self.files.iter().find_map(why) {
+            Some((path, message)) => ExperimentError::Plan(PlanError::NotPrepared {
+                what: format!("the file {path}"),
+                message,
+            }),
+            None => error.into(),
         }
     }
 
@@ -504,6 +529,16 @@ pub fn is_unit_name(name: &str) -> bool {
     UNIT_KINDS
         .iter()
         .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
+}
+
+/// UNIT_NAME_MAX of systemd's unit-name.h, without the zero at the end.
+const LONGEST_UNIT_NAME: usize = 255;
+
+/// Whether a unit of this kind may have this name: `unit_name_is_valid` of systemd's unit-name.c.
+fn is_valid_name(name: &str) -> bool {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    name.len() <= LONGEST_UNIT_NAME && !stem.starts_with('@') && stem.chars().all(is_valid)
 }
 
 /// `worker@1.service` of `worker@.service`.

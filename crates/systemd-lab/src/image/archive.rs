@@ -1,112 +1,208 @@
 //! The image as one file: for a room without a network.
 //!
-//! A zstd-compressed tar archive of `manifest.json`, `kernel` and `initrd`. The manifest holds the checksums, and the
-//! key in it tells whether this version of the lab can use it.
+//! A zstd-compressed tar archive of `key`, `manifest.json`, `kernel` and `initrd`, in this order. The key tells whether this version of
+//! the lab can use it; the manifest holds lengths and checksums. Both are read before anything is unpacked, so that a file that is
+//! something else neither fills the disk nor takes the place of a good image.
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::{Image, key};
-use crate::cache::{Cache, Manifest};
+use crate::cache::{Cache, Kind, MANIFEST, Manifest, create_file};
 use crate::error::LabError;
 use crate::guest::{Guest, SUITE_VARIABLE, Suite};
 use crate::progress::Step;
+use crate::{regular, whole_file};
 
 /// Slow to make, quick to read, and some 10 % smaller than zstd's default: it is made once and read forty times.
 const COMPRESSION_LEVEL: i32 = 19;
 
-/// Files of the archive, in order: the manifest first, so that a wrong file is found out at once.
-const FILES: [&str; 3] = ["manifest.json", "kernel", "initrd"];
-
 /// Names the recipe inside the archive.
 const KEY_FILE: &str = "key";
+
+/// A key has 16 letters, a manifest some hundred.
+const LARGEST_TEXT: u64 = 64 << 10;
+
+/// Kernel and packages of the default guest take a tenth of it.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// What a disk needs beside the files: it takes whole blocks.
+const SPARE: u64 = 16 << 20;
+
+/// Of what is unpacked, this much at a time.
+const BUFFER: usize = 1 << 20;
 
 pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabError> {
     let image = {
         let _lock = cache.lock(|| {})?;
-        Image::provide(cache, guest)?
+        // A damaged one must not be carried to forty machines.
+        Image::provide_unless(cache, guest, Manifest::is_whole)?
     };
     let step = Step::begin("Compressing the guest image");
-    write(&image, to).map_err(LabError::io(format!("writing {}", to.display())))?;
+    whole_file::write(to, |file| write(&image, file)).map_err(|source| LabError::NotWritten {
+        path: to.to_owned(),
+        source,
+    })?;
     step.finish();
     Ok(())
 }
 
-fn write(image: &Image, to: &Path) -> io::Result<()> {
-    // A name of its own until it is whole: nobody must hand out half an image.
-    let directory = to
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut unfinished = tempfile::Builder::new()
-        // As readable as any other new file: others shall copy it.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    let mut encoder = zstd::Encoder::new(unfinished.as_file_mut(), COMPRESSION_LEVEL)?;
+fn write(image: &Image, to: &mut File) -> io::Result<()> {
+    let mut encoder = zstd::Encoder::new(to, COMPRESSION_LEVEL)?;
     let mut tar = tar::Builder::new(&mut encoder);
     let mut header = tar::Header::new_gnu();
     let key = key(&image.guest);
     header.set_size(key.len() as u64);
     header.set_mode(0o644);
     tar.append_data(&mut header, KEY_FILE, key.as_bytes())?;
-    for name in FILES {
+    for name in [MANIFEST].into_iter().chain(Kind::Image.files()) {
         tar.append_path_with_name(image.dir.join(name), name)?;
     }
     tar.finish()?;
     drop(tar);
     encoder.finish()?;
-    unfinished.persist(to)?;
     Ok(())
 }
 
+/// Why an archive is refused.
+enum Fault {
+    /// The archive's own.
+    Archive(String),
+    Lab(LabError),
+}
+
+impl From<LabError> for Fault {
+    fn from(error: LabError) -> Fault {
+        Fault::Lab(error)
+    }
+}
+
+/// For all that cannot be read.
+fn damaged<T>(_: T) -> Fault {
+    Fault::Archive("it is damaged, or no image at all; copy it again".to_owned())
+}
+
 pub(crate) fn import(cache: &Cache, guest: &Guest, from: &Path) -> Result<(), LabError> {
-    let refuse = |why: &str| LabError::BadArchive {
-        path: from.to_owned(),
-        why: why.to_owned(),
-    };
-    let file = File::open(from).map_err(|source| LabError::Unreadable {
+    let file = regular::open(from).map_err(|source| LabError::Unreadable {
         path: from.to_owned(),
         source,
     })?;
     let _lock = cache.lock(|| {})?;
     let step = Step::begin("Unpacking the guest image");
-    let build = cache.build_dir()?;
-    let damaged = |_| refuse("it is damaged, or no image at all; copy it again");
-    let decoder = zstd::Decoder::new(file).map_err(damaged)?;
-    for entry in tar::Archive::new(decoder).entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
-        let name = entry
-            .path()
-            .map_err(damaged)?
-            .to_string_lossy()
-            .into_owned();
-        if name == KEY_FILE || FILES.contains(&name.as_str()) {
-            let mut out =
-                File::create(build.path().join(&name)).map_err(LabError::cache(cache.root()))?;
-            io::copy(&mut entry, &mut out).map_err(damaged)?;
+    unpack(cache, guest, file).map_err(|fault| match fault {
+        Fault::Lab(error) => error,
+        Fault::Archive(why) => LabError::BadArchive {
+            path: from.to_owned(),
+            why,
+        },
+    })?;
+    step.finish();
+    Ok(())
+}
+
+fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
+    let decoder = zstd::Decoder::new(archive).map_err(damaged)?;
+    let mut archive = tar::Archive::new(decoder);
+    let mut entries = archive.entries().map_err(damaged)?;
+    let mut next = |name: &str| {
+        let entry = entries
+            .next()
+            .ok_or_else(|| damaged(()))?
+            .map_err(damaged)?;
+        let is_it = entry.path().is_ok_and(|path| path == Path::new(name));
+        match is_it && entry.header().entry_type().is_file() {
+            true => Ok(entry),
+            false => Err(Fault::Archive(format!(
+                "it has something else in the place of `{name}`; it is no image, or one of another version"
+            ))),
         }
+    };
+    let found = text(next(KEY_FILE)?)?;
+    check_key(guest, &String::from_utf8_lossy(&found))?;
+    let manifest =
+        Manifest::parse(Kind::Image, &text(next(MANIFEST)?)?).ok_or_else(|| damaged(()))?;
+    let lengths = Kind::Image
+        .files()
+        .map(|name| manifest.bytes_of(name).unwrap_or(0));
+    if lengths.iter().any(|bytes| *bytes > LARGEST_FILE) {
+        let most = LARGEST_FILE >> 20;
+        return Err(Fault::Archive(format!(
+            "it says that it unpacks to files of more than {most} MiB, which no image has; copy it again"
+        )));
     }
-    if !Manifest::is_whole(build.path()) {
-        return Err(refuse("its checksums do not match; copy it again"));
+    cache.ensure_space(lengths.iter().sum::<u64>() + SPARE)?;
+    let build = cache.build_dir()?;
+    for (name, bytes) in Kind::Image.files().into_iter().zip(lengths) {
+        let mut entry = next(name)?;
+        if entry.size() != bytes {
+            return Err(damaged(()));
+        }
+        let on_error = || LabError::cache(cache.root());
+        let mut out = create_file(&build.path().join(name)).map_err(on_error())?;
+        copy(&mut entry, &mut out, bytes, |error| on_error()(error))?;
     }
-    let found = fs::read_to_string(build.path().join(KEY_FILE)).unwrap_or_default();
+    if entries.next().is_some() {
+        return Err(Fault::Archive(
+            "it has more in it than an image; copy it again".to_owned(),
+        ));
+    }
+    build
+        .write_manifest(&manifest)
+        .map_err(LabError::cache(cache.root()))?;
+    if !Manifest::is_whole(Kind::Image, build.path()) {
+        return Err(Fault::Archive(
+            "its checksums do not match; copy it again".to_owned(),
+        ));
+    }
+    cache.publish(build, Kind::Image, &key(guest))?;
+    Ok(())
+}
+
+/// A short file of the archive.
+fn text(entry: impl Read) -> Result<Vec<u8>, Fault> {
+    let mut text = Vec::new();
+    entry
+        .take(LARGEST_TEXT)
+        .read_to_end(&mut text)
+        .map_err(damaged)?;
+    Ok(text)
+}
+
+fn check_key(guest: &Guest, found: &str) -> Result<(), Fault> {
     let other_suite = |suite: &Suite| *suite != guest.suite() && found == key(&Guest::new(*suite));
     if let Some(suite) = Suite::ALL.iter().find(|suite| other_suite(suite)) {
-        return Err(refuse(&format!(
+        return Err(Fault::Archive(format!(
             "it is of Debian {suite}, and Debian {} is wanted; type {SUITE_VARIABLE}={suite} before the command",
             guest.suite()
         )));
     }
-    if found != key(guest) {
-        return Err(refuse(
-            "it was made by another version of this workshop; export it again with this one",
-        ));
+    match found == key(guest) {
+        true => Ok(()),
+        false => Err(Fault::Archive(
+            "it was made by another version of this workshop; export it again with this one"
+                .to_owned(),
+        )),
     }
-    fs::remove_file(build.path().join(KEY_FILE)).map_err(LabError::cache(cache.root()))?;
-    fs::remove_file(build.path().join("manifest.json")).map_err(LabError::cache(cache.root()))?;
-    cache.publish(build, "image", &found)?;
-    step.finish();
+}
+
+/// Copies this many bytes. What cannot be read is the archive's fault, what cannot be written the disk's.
+fn copy(
+    from: &mut impl Read,
+    to: &mut impl Write,
+    bytes: u64,
+    on_write_error: impl Fn(io::Error) -> LabError,
+) -> Result<(), Fault> {
+    let mut buffer = vec![0; BUFFER];
+    let mut left = bytes;
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
+        let length = from.read(&mut buffer[..most]).map_err(damaged)?;
+        if length == 0 {
+            return Err(damaged(()));
+        }
+        to.write_all(&buffer[..length]).map_err(&on_write_error)?;
+        left -= length as u64;
+    }
     Ok(())
 }

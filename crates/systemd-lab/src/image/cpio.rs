@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
+/// A damaged archive may say anything of its files' sizes.
+const LARGEST_GUESS: u64 = 256 << 20;
+
 const S_IFDIR: u32 = 0o040000;
 const S_IFREG: u32 = 0o100000;
 const S_IFLNK: u32 = 0o120000;
@@ -118,7 +121,7 @@ pub(crate) fn copy_tar<W: Write>(
             .link_name()?
             .map(|target| target.to_string_lossy().into_owned());
         if kind.is_file() {
-            let mut content = Vec::with_capacity(entry.size() as usize);
+            let mut content = Vec::with_capacity(entry.size().min(LARGEST_GUESS) as usize);
             entry.read_to_end(&mut content)?;
             each_file(&path, &content)?;
             if keep(&path) {

@@ -15,7 +15,7 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::cache::{Cache, Manifest, SPACE_NEEDED, key_of};
+use crate::cache::{Cache, Kind, Manifest, SPACE_NEEDED, create_file, key_of};
 use crate::error::LabError;
 use crate::guest::{Guest, Suite};
 use crate::packages;
@@ -73,13 +73,13 @@ impl Image {
     /// The image in the cache, if it is there and nobody has touched it.
     pub(crate) fn look_up(cache: &Cache, guest: &Guest) -> Option<Image> {
         let image = Image::as_it_is(cache, guest);
-        Manifest::looks_whole(&image.dir).then_some(image)
+        Manifest::looks_whole(Kind::Image, &image.dir).then_some(image)
     }
 
     /// The image in the cache, built if it is absent or damaged. The caller holds the cache's lock.
     pub(crate) fn provide(cache: &Cache, guest: &Guest) -> Result<Image, LabError> {
-        Image::provide_unless(cache, guest, |dir| {
-            Manifest::looks_whole(dir) || Manifest::is_whole(dir)
+        Image::provide_unless(cache, guest, |kind, dir| {
+            Manifest::looks_whole(kind, dir) || Manifest::is_whole(kind, dir)
         })
     }
 
@@ -87,11 +87,11 @@ impl Image {
     pub(crate) fn provide_unless(
         cache: &Cache,
         guest: &Guest,
-        is_good: impl Fn(&Path) -> bool,
+        is_good: impl Fn(Kind, &Path) -> bool,
     ) -> Result<Image, LabError> {
         let key = key(guest);
         let image = Image::as_it_is(cache, guest);
-        if is_good(&image.dir) {
+        if is_good(Kind::Image, &image.dir) {
             return Ok(image);
         }
         packages::for_image()?;
@@ -100,7 +100,7 @@ impl Image {
         bootstrap(guest, build.path())?;
         let step = Step::begin("Making the guest image");
         convert(guest, build.path(), &image.dir)?;
-        cache.publish(build, "image", &key)?;
+        cache.publish(build, Kind::Image, &key)?;
         step.finish();
         Ok(image)
     }
@@ -115,7 +115,7 @@ impl Image {
 
     /// Where it lies, or would lie.
     pub(crate) fn place(cache: &Cache, guest: &Guest) -> PathBuf {
-        cache.entry("image", &key(guest))
+        cache.entry(Kind::Image, &key(guest))
     }
 
     /// What it is made of.
@@ -133,7 +133,7 @@ impl Image {
 
     /// Tells one image from another by content: the same recipe gives other bytes when Debian has newer packages.
     pub(crate) fn identity(&self) -> Result<Vec<u8>, LabError> {
-        Manifest::identity(&self.dir).ok_or_else(|| LabError::ImageIncomplete {
+        Manifest::identity(Kind::Image, &self.dir).ok_or_else(|| LabError::ImageIncomplete {
             what: "manifest",
             path: self.dir.clone(),
         })
@@ -234,8 +234,21 @@ fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
 fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
     let tar_path = dir.join("packages.tar");
     let in_cache = || LabError::cache(dir);
-    let tar = BufReader::new(File::open(&tar_path).map_err(in_cache())?);
-    let out = BufWriter::new(File::create(dir.join("initrd")).map_err(in_cache())?);
+    // What is read is what mmdebstrap has written; what the system refuses is the disk's doing.
+    let unpacking = |error: io::Error| match error.raw_os_error() {
+        None => LabError::DamagedPackages {
+            why: error.to_string(),
+        },
+        Some(_) => in_cache()(error),
+    };
+    let tar = File::open(&tar_path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => LabError::DamagedPackages {
+            why: "there are none".to_owned(),
+        },
+        _ => in_cache()(error),
+    })?;
+    let tar = BufReader::new(tar);
+    let out = BufWriter::new(create_file(&dir.join("initrd")).map_err(in_cache())?);
     let mut archive = cpio::Archive::new(out);
     let added = match guest.packages().len() {
         0 => None,
@@ -260,7 +273,7 @@ fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
         has_systemd |= path == "usr/lib/systemd/systemd";
         if path.starts_with("boot/vmlinuz-") {
             has_kernel = true;
-            fs::write(dir.join("kernel"), content)?;
+            create_file(&dir.join("kernel"))?.write_all(content)?;
         }
         Ok(())
     })
@@ -275,7 +288,7 @@ fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
             .map_err(io::Error::from)?
             .sync_all()
     })
-    .map_err(in_cache())?;
+    .map_err(unpacking)?;
     fs::remove_file(&tar_path).map_err(in_cache())?;
     let has_modules = modules.len() == wanted.len();
     for (there, what) in [
@@ -302,7 +315,7 @@ fn module(path: &str) -> Option<&str> {
 /// Writes the initramfs that is booted: the image's, then the lab's overlay. The kernel unpacks concatenated
 /// archives one after the other.
 pub(crate) fn write_boot_initrd(image: &Image, to: &Path) -> io::Result<()> {
-    let mut out = BufWriter::new(File::create(to)?);
+    let mut out = BufWriter::new(create_file(to)?);
     io::copy(&mut File::open(image.initrd())?, &mut out)?;
     write_overlay(&image.guest, &mut out)?;
     out.flush()

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use systemd_lab_protocol::Event;
 
-use crate::cache::{Manifest, key_of};
+use crate::cache::{DIRECTORY as MODE, Kind, Manifest, key_of, make_readable, set_mode};
+use crate::regular;
 use crate::timeline::Timeline;
 
 const DIRECTORY: &str = "remembered";
@@ -18,6 +19,9 @@ const DIRECTORY: &str = "remembered";
 /// Of each snapshot, this many timelines are kept. One takes a megabyte at the most, and all tables of the
 /// workshop take some fifteen: older ones are of scenarios that have been changed since.
 const KEPT: usize = 32;
+
+/// No timeline that is remembered comes near it.
+const LARGEST: u64 = 64 << 20;
 
 /// Where the timeline of one job lies, or would lie.
 #[derive(Debug)]
@@ -31,7 +35,10 @@ impl Place {
     pub(super) fn of(snapshot: &Path, job: &[u8]) -> Option<Place> {
         Some(Place {
             directory: snapshot.join(DIRECTORY),
-            key: key_of([Manifest::identity(snapshot)?.as_slice(), job]),
+            key: key_of([
+                Manifest::identity(Kind::Snapshot, snapshot)?.as_slice(),
+                job,
+            ]),
         })
     }
 
@@ -41,7 +48,7 @@ impl Place {
 
     /// What was remembered: the first line is the checksum of all others, which hold one event each.
     pub(super) fn read(&self) -> Option<Timeline> {
-        let text = fs::read_to_string(self.file()).ok()?;
+        let text = String::from_utf8(regular::read(&self.file(), LARGEST).ok()?).ok()?;
         let (checksum, lines) = text.split_once('\n')?;
         if checksum != key_of([lines.as_bytes()]) {
             return None;
@@ -56,14 +63,17 @@ impl Place {
     /// Remembers a timeline, in the place of what was there.
     pub(super) fn write(&self, timeline: &Timeline) {
         // Not with its parents: a snapshot that is gone must not come back as an empty directory.
-        let _ = fs::create_dir(&self.directory);
+        if fs::create_dir(&self.directory).is_ok() {
+            let _ = set_mode(&self.directory, MODE);
+        }
         let lines = timeline.to_json_lines();
         let checksum = key_of([lines.as_bytes()]);
         // It gets its final name when it is whole. A leftover of a killed process is pruned like any other file.
         let Ok(mut file) = tempfile::NamedTempFile::new_in(&self.directory) else {
             return;
         };
-        let written = write!(file, "{checksum}\n{lines}").and_then(|()| file.flush());
+        let written =
+            write!(file, "{checksum}\n{lines}").and_then(|()| make_readable(file.as_file()));
         if written.is_ok() && file.persist(self.file()).is_ok() {
             self.prune();
         }

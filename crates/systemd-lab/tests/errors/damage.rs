@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::support::{
-    answer, assert_same, child_process, copied_cache, damage, entries, run, unit,
+    answer, assert_same, cache_with_image, child_process, copied_cache, damage, entries, only, run,
+    unit,
 };
 
 /// All snapshots of the cache: those of other checkouts lie there, too.
@@ -64,6 +65,33 @@ fn a_state_with_other_bytes() {
     let (made_anew, text) = run_after(|snapshot| damage(&snapshot.join("state"), &[0xff; 4096]));
     assert!(made_anew);
     assert_same(&text, &undamaged());
+}
+
+/// Neither size nor time tells, and there is no snapshot yet: the image is looked at before one is made of it.
+#[test]
+fn an_image_with_other_bytes_and_no_snapshot() {
+    let cache = cache_with_image();
+    let image = only(cache.path(), "image-");
+    damage(&image.join("initrd"), &[0xff; 65536]);
+    let text = answer(&mut child_process("run", cache.path()));
+    assert_same(&text, &undamaged());
+}
+
+/// A manifest that names no file would call anything whole.
+#[test]
+fn an_image_and_a_snapshot_whose_manifests_are_empty() {
+    for kind in ["image-", "snapshot-"] {
+        let cache = copied_cache();
+        let manifest = only(cache.path(), kind).join("manifest.json");
+        fs::write(&manifest, r#"{"files":{}}"#).expect("it is ours");
+        let text = answer(&mut child_process("repair", cache.path()));
+        assert_eq!(text, "opened", "{kind}");
+        assert_ne!(
+            fs::read_to_string(manifest).ok(),
+            Some(r#"{"files":{}}"#.to_owned())
+        );
+        assert_eq!(answer(&mut child_process("examine", cache.path())), "");
+    }
 }
 
 /// A copy, say, has other times and the same bytes: it is as good.

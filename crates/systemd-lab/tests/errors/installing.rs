@@ -100,6 +100,30 @@ fn an_image_that_lacks_something() {
     }
 }
 
+/// What a broken download leaves behind is not the cache directory's fault.
+#[test]
+fn packages_that_are_damaged() {
+    for (why, script) in [
+        ("there are none", ":"),
+        (
+            "failed to read entire block",
+            "echo no archive >packages.tar",
+        ),
+        (
+            "unexpected EOF during skip",
+            "mkdir tree && head -c 100000 /dev/zero >tree/file && tar -C tree -c . | head -c 50000 >packages.tar; rm -r tree",
+        ),
+    ] {
+        let (text, _) = answer_with(script, "open");
+        assert_eq!(
+            text,
+            format!(
+                "the Debian packages that were downloaded for the guest are damaged ({why}); run again, to download them again"
+            )
+        );
+    }
+}
+
 /// The name of an image in a text. It is made of the guest's packages, and so is another one after each change of them.
 fn image_in(text: &str) -> String {
     let at = text.find("image-").expect("an image is named");

@@ -83,6 +83,27 @@ pub(crate) fn cache_with_image() -> TempDir {
     copy_of(&[&lab().image()])
 }
 
+/// The ordinary lab's image as a file, as `image export` packs it, but for the time that it takes to make it small.
+pub(crate) fn packed_image(to: &Path) {
+    const FASTEST: i32 = 1;
+    let image = lab().image();
+    let name = image.file_name().expect("it has a name").to_string_lossy();
+    let key = name.strip_prefix("image-").expect("that is its kind");
+    let file = fs::File::create(to).expect("it can be made");
+    let encoder = zstd::Encoder::new(file, FASTEST).expect("it can be written");
+    let mut tar = tar::Builder::new(encoder.auto_finish());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(key.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, "key", key.as_bytes())
+        .expect("it can be written");
+    for name in ["manifest.json", "kernel", "initrd"] {
+        tar.append_path_with_name(image.join(name), name)
+            .expect("it can be written");
+    }
+    tar.finish().expect("it can be written");
+}
+
 /// The ordinary cache may hold those of other guests as well.
 fn copy_of(directories: &[&Path]) -> TempDir {
     let copy = empty_cache();

@@ -15,7 +15,9 @@ use systemd_lab::check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
 use systemd_lab::{Guest, Lab, visible, visible_lines};
 
 use crate::WrongUsage;
+use crate::cargo::LAB_BROKEN;
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{self, note, say};
 use crate::progress::Progress;
 use crate::{style, terminal, voice};
 use process::Ended;
@@ -38,6 +40,9 @@ pub(crate) struct Arguments {
     /// Also write the verdicts to this file, as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Replace the file that --junit names, even if the lab did not write it.
+    #[arg(long, requires = "junit")]
+    force: bool,
 }
 
 /// What came of a check.
@@ -51,6 +56,9 @@ pub(crate) struct Checked {
 }
 
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    if let Some(file) = &arguments.junit {
+        output::ensure_writable(file, &[], arguments.force)?;
+    }
     let progress = open_progress(workshop, arguments.json)?;
     let chosen: Vec<&Exercise> = match arguments.all {
         true => workshop.exercises.iter().collect(),
@@ -65,15 +73,12 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         all.push((exercise, checked));
     }
     if arguments.json {
-        println!(
-            "{}",
-            json::document(&all).context("cannot write the result as JSON")?
-        );
+        let document = json::document(&all).context("cannot write the result as JSON")?;
+        output::document(&(document + "\n"));
     }
     if let Some(file) = &arguments.junit {
         let text = junit::document(&all).context("cannot write the result as JUnit XML")?;
-        std::fs::write(file, text)
-            .with_context(|| format!("cannot write {}; name another file", file.display()))?;
+        output::write(file, &text);
     }
     Ok(worst(all.iter().map(|(_, checked)| checked.outcome)))
 }
@@ -97,15 +102,13 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
     let aside = crate::progress::put_aside(&workshop.root)?;
     let name = aside.file_name().unwrap_or_default().to_string_lossy();
     if !quiet {
-        anstream::eprintln!(
-            "{damaged}\nIt is kept as {name}; checking everything to find out where you are.\n"
-        );
+        note!("{damaged}\nIt is kept as {name}; checking everything to find out where you are.\n");
     }
     for exercise in &workshop.exercises {
         let checked = check(workshop, exercise, Loudness::Silent)?;
         if !quiet {
             let outcome = style::outcome(checked.outcome, style::words(checked.outcome));
-            anstream::eprintln!("  exercise {}: {outcome}", exercise.number);
+            note!("  exercise {}: {outcome}", exercise.number);
         }
     }
     Progress::update(&workshop.root, |_| {})
@@ -114,7 +117,7 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
 /// Checks an exercise and tells a person all about it.
 pub(crate) fn shown(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Checked> {
     let title = format!("Exercise {}: {}", exercise.number, exercise.topic);
-    anstream::println!("{}\n", style::strong(title));
+    say!("{}\n", style::strong(title));
     let checked = check(workshop, exercise, Loudness::Shown)?;
     explain(workshop, exercise, &checked)?;
     Ok(checked)
@@ -130,12 +133,16 @@ enum Loudness {
 fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
     let checked = checked(workshop, exercise, loudness)?;
     let finding = first_open(&checked.report).map(finding);
-    Progress::update(&workshop.root, |progress| {
+    let updated = Progress::update(&workshop.root, |progress| {
         let known = progress.of_mut(exercise);
         known.passed |= checked.outcome == Outcome::Passed;
         known.last = Some(checked.outcome);
         known.finding = finding;
-    })?;
+    });
+    // The verdict counts all the same.
+    if let Err(error) = updated {
+        output::failed(crate::in_words(&error));
+    }
     Ok(checked)
 }
 
@@ -169,7 +176,7 @@ fn checked(
             if let Some(screen) = screen {
                 screen.clear();
             }
-            return Ok(without_verdicts(Outcome::DidNotBuild, failed.0));
+            return Ok(without_verdicts(failed.outcome(), failed.text().to_owned()));
         }
     };
     if let Some(screen) = &screen {
@@ -242,33 +249,30 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
                 message.clone(),
             ),
             // The check's last words may be the service's.
-            _ => (
-                "LAB BROKEN (this is not your service's fault)",
-                visible_lines(message),
-            ),
+            _ => (LAB_BROKEN, visible_lines(message)),
         };
-        anstream::println!(
+        say!(
             "{}\n\n{message}\n",
             style::outcome(checked.outcome, headline)
         );
     } else if let Some(verdict) = first_open(&checked.report) {
         // An unused future may be all that is wrong.
         if !checked.warnings.is_empty() {
-            anstream::println!("The compiler warns:\n\n{}", checked.warnings);
+            say!("The compiler warns:\n\n{}", checked.warnings);
         }
         tell(exercise, verdict);
     } else {
         let headline = format!("PASSED: exercise {number}.");
-        anstream::println!("{}\n", style::outcome(Outcome::Passed, headline));
+        say!("{}\n", style::outcome(Outcome::Passed, headline));
     }
     let of_exercise = |command: &str, key| voice::step(&format!("{command} {number}"), key);
     match checked.outcome {
         Outcome::Passed => {
             let progress = Progress::read(&workshop.root)?.unwrap_or_default();
-            anstream::println!("Compare: {}", of_exercise("diff", 'd'));
+            say!("Compare: {}", of_exercise("diff", 'd'));
             match progress.current(workshop) {
-                Some(_) => anstream::println!("Go on:   {}", voice::step("next", 'n')),
-                None => anstream::println!(
+                Some(_) => say!("Go on:   {}", voice::step("next", 'n')),
+                None => say!(
                     "All exercises are solved. Break one, and see what systemd does: {}",
                     voice::step("shell", 's')
                 ),
@@ -276,19 +280,19 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         }
         Outcome::NotYet => {
             edit(exercise);
-            anstream::println!(
+            say!(
                 "Guide: {}   Stuck: {}",
                 of_exercise("guide", 'g'),
                 of_exercise("hint", 'h')
             );
             if first_open(&checked.report).is_some_and(|verdict| verdict.scenario.is_some()) {
-                anstream::println!("The full timeline: {}", of_exercise("timeline", 't'));
+                say!("The full timeline: {}", of_exercise("timeline", 't'));
             }
         }
         Outcome::DidNotBuild => edit(exercise),
         Outcome::OutOfTime | Outcome::LabBroken => {
             let doctor = style::strong("cargo workshop doctor");
-            anstream::println!("What is wrong with the lab: {doctor}");
+            say!("What is wrong with the lab: {doctor}");
         }
     }
     Ok(())
@@ -321,20 +325,20 @@ fn tell(exercise: &Exercise, verdict: &Verdict) {
             rows,
             &more,
         ) {
-            anstream::println!("{line}");
+            say!("{line}");
         }
-        anstream::println!();
+        say!();
     }
     let headline = style::wrapped(headline);
     for line in headline {
-        anstream::println!("{}", style::outcome(verdict.outcome, line));
+        say!("{}", style::outcome(verdict.outcome, line));
     }
-    anstream::println!("\n{}\n", sentence.join("\n"));
+    say!("\n{}\n", sentence.join("\n"));
 }
 
 /// A sentence, laid out for the terminal.
 fn say(sentence: &str) {
-    anstream::println!("{}", style::wrapped(sentence).join("\n"));
+    say!("{}", style::wrapped(sentence).join("\n"));
 }
 
 /// Says where to go on.

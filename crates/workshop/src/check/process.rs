@@ -1,17 +1,21 @@
 //! Builds an exercise with its check, runs the check's executable, and reads its report while it is written.
 
 use std::fs::File;
-use std::io::{Read, Seek};
-use std::path::Path;
+use std::io::{Read, Seek, Write};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
+use rustix::fs::{MemfdFlags, memfd_create};
 use systemd_lab::check::report::{self, Report};
+use systemd_lab::{dies_with_us, whole_file};
 
-use crate::cargo::{self, BuildFailed, Executable};
+use crate::cargo::{self, BuildFailed, Executable, PackageFolder};
 use crate::exercises::{Exercise, Workshop};
+use crate::output;
 
 /// How soon a verdict is seen after it was written: at once, for a person.
 const LOOK: Duration = Duration::from_millis(20);
@@ -34,7 +38,12 @@ pub(super) fn compile(
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let package = exercise.package();
     let arguments = ["test", "--package", &package, "--test", "check", "--no-run"];
-    cargo::executable(&workshop.root, &arguments, "check", colours)
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    cargo::executable(&workshop.root, &own, &arguments, "check", colours)
 }
 
 /// Runs a check to its end; `on_progress` is called each time when the report has grown.
@@ -44,36 +53,38 @@ pub(super) fn run(
     executable: &Path,
     mut on_progress: impl FnMut(&Report),
 ) -> anyhow::Result<(Report, Ended)> {
-    let temporary = || "cannot make a temporary file; is the disk full?";
-    let private = workshop.private();
-    std::fs::create_dir_all(&private)
-        .with_context(|| format!("cannot make {}; is the clone yours?", private.display()))?;
-    let collected = tempfile::NamedTempFile::new_in(&private).with_context(temporary)?;
-    let mut output = tempfile::tempfile().with_context(temporary)?;
+    // In memory, where a full disk does not keep verdicts from coming.
+    let memory = || "cannot make a file in memory";
+    let mut collected = memory_file("report").with_context(memory)?;
+    let mut output = memory_file("output").with_context(memory)?;
+    let path = PathBuf::from(format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        collected.as_raw_fd()
+    ));
     let folder = workshop.root.join("exercises").join(exercise.folder());
-    let mut child = command(executable, &folder, collected.path())
-        .stdout(output.try_clone().with_context(temporary)?)
-        .stderr(output.try_clone().with_context(temporary)?)
+    // Whatever ends this process ends the check, and with it its guests.
+    let mut child = with_report(dies_with_us("KILL", executable), &folder, &path)
+        .stdout(output.try_clone().with_context(memory)?)
+        .stderr(output.try_clone().with_context(memory)?)
         .spawn()
         .with_context(|| format!("cannot run {}", executable.display()))?;
     let mut seen = 0;
     let status = loop {
         let ended = child.try_wait().context("cannot wait for the check")?;
-        let length = collected.as_file().metadata().map_or(seen, |it| it.len());
+        let length = collected.metadata().map_or(seen, |it| it.len());
         if length > seen {
             seen = length;
-            on_progress(&read(collected.path())?);
+            on_progress(&parsed(&contents(&mut collected)?)?);
         }
         match ended {
             Some(status) => break status,
             None => std::thread::sleep(LOOK),
         }
     };
-    let report = read(collected.path())?;
-    // For `timeline` and `shell`. Whole or not at all: it is renamed.
-    collected
-        .persist(workshop.report(exercise))
-        .with_context(|| format!("cannot write to {}", private.display()))?;
+    let text = contents(&mut collected)?;
+    let report = parsed(&text)?;
+    keep(workshop, exercise, &text);
     let ended = Ended {
         is_success: status.success(),
         last_words: last_lines(&contents(&mut output)?),
@@ -83,7 +94,10 @@ pub(super) fn run(
 
 /// The check's executable as cargo would run it, with a report.
 pub(crate) fn command(executable: &Path, folder: &Path, report: &Path) -> Command {
-    let mut command = Command::new(executable);
+    with_report(Command::new(executable), folder, report)
+}
+
+fn with_report(mut command: Command, folder: &Path, report: &Path) -> Command {
     command
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -98,10 +112,29 @@ pub(crate) fn command(executable: &Path, folder: &Path, report: &Path) -> Comman
     command
 }
 
+/// For `timeline` and `shell`.
+fn keep(workshop: &Workshop, exercise: &Exercise, report: &[u8]) {
+    let place = workshop.report(exercise);
+    let written = std::fs::create_dir_all(workshop.private())
+        .and_then(|()| whole_file::write(&place, |file| file.write_all(report)));
+    if let Err(error) = written {
+        // The verdict is what was asked for. An old report would tell of another check.
+        let _ = std::fs::remove_file(&place);
+        output::not_written(&place, &error);
+    }
+}
+
 /// A report, as far as it has come.
 pub(crate) fn read(report: &Path) -> anyhow::Result<Report> {
-    let text = std::fs::read_to_string(report).context("cannot read the check's report")?;
-    Ok(Report::parse(&text)?)
+    parsed(&std::fs::read(report).context("cannot read the check's report")?)
+}
+
+fn parsed(report: &[u8]) -> anyhow::Result<Report> {
+    Ok(Report::parse(&String::from_utf8_lossy(report))?)
+}
+
+fn memory_file(name: &str) -> std::io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
 }
 
 fn contents(file: &mut File) -> anyhow::Result<Vec<u8>> {

@@ -7,6 +7,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Verdict;
 use systemd_lab::check::report::Report;
 
+use crate::output::say;
 use crate::style::{self, spinner_among};
 
 /// What is going on once the service is built.
@@ -67,9 +68,9 @@ impl Screen {
         self.print_known(report);
         // Those that have no verdict came to no end: they are told about below.
         for verdict in report.verdicts.iter().skip(self.printed) {
-            anstream::println!("{}", verdict_line(verdict));
+            say!("{}", verdict_line(verdict));
         }
-        anstream::println!();
+        say!();
     }
 
     /// Leaves nothing behind.
@@ -86,7 +87,7 @@ impl Screen {
             if verdict.number as usize != self.printed + 1 {
                 break;
             }
-            anstream::println!("{}", verdict_line(verdict));
+            say!("{}", verdict_line(verdict));
             self.printed += 1;
         }
     }

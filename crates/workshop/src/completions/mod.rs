@@ -3,14 +3,12 @@
 //! clap_complete writes completions for a command `workshop`, which nobody types. A hook for each shell, beside this
 //! file, hands over what follows `cargo workshop`, and leaves all else to cargo's own completion.
 
-use std::io::{self, Write};
-
-use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, ValueEnum};
 use systemd_lab::check::Outcome;
 
 use crate::exercises::Workshop;
+use crate::output;
 
 /// The command's name in the generated text; the hooks know it.
 const NAME: &str = "workshop";
@@ -35,9 +33,7 @@ enum Shell {
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut text = Vec::new();
     arguments.shell.write(workshop, &mut text);
-    io::stdout()
-        .write_all(&text)
-        .context("cannot print the completions")?;
+    output::document(&String::from_utf8_lossy(&text));
     Ok(Outcome::Passed)
 }
 

@@ -13,6 +13,7 @@ use mdbook_systemd_lab::Site;
 
 use crate::WrongUsage;
 use crate::exercises::Workshop;
+use crate::output::say;
 use crate::progress::Progress;
 use crate::style;
 use crate::terminal;
@@ -40,7 +41,7 @@ pub(crate) fn run(
     if arguments.list {
         for page in &pages {
             let name = format!("{:20}", page.name);
-            anstream::println!("{}  {}", style::strong(name), page.title);
+            say!("{}  {}", style::strong(name), page.title);
         }
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! Shows a long text a screen at a time, with the pager that the person has.
 
+use crate::output::put;
 use std::env;
 use std::io::{IsTerminal, Write, stdout};
 use std::process::{Command, Stdio};
@@ -18,7 +19,7 @@ pub(super) fn show(text: &str, rows: usize) -> anyhow::Result<()> {
     };
     let is_long = text.lines().count() >= rows;
     if !(stdout().is_terminal() && is_long && page(&text)) {
-        anstream::print!("{text}");
+        put!("{text}");
     }
     Ok(())
 }

@@ -5,15 +5,16 @@
 mod host;
 mod record;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use systemd_lab::check::Outcome;
 
 use crate::WrongUsage;
-use crate::cargo::{BuildFailed, executable};
+use crate::cargo::{BuildFailed, PackageFolder, executable};
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{self, note, put, say};
 use crate::style::spinner;
 use crate::work;
 use host::{as_root, is_root, loaded_units, runs_systemd};
@@ -83,10 +84,15 @@ pub(crate) fn install(
     }
     let binary = match build(workshop, exercise)? {
         Ok(binary) => binary,
-        Err(BuildFailed(why)) => {
-            eprintln!("{why}");
-            println!("DID NOT BUILD: the first message above says why.");
-            return Ok(Outcome::DidNotBuild);
+        Err(failed) => {
+            note!("{}", failed.text());
+            match &failed {
+                BuildFailed::OfPackage(_) => {
+                    say!("DID NOT BUILD: the first message above says why.")
+                }
+                BuildFailed::OfLab(_) => say!("{}", failed.headline()),
+            }
+            return Ok(failed.outcome());
         }
     };
     let planned = plan(&workshop.root, exercise, binary)?;
@@ -147,7 +153,7 @@ pub(crate) fn uninstall(workshop: &Workshop, arguments: &UninstallArguments) -> 
     let exercise = workshop.exercise(&arguments.exercise)?;
     let record = Record::read(exercise)?;
     if !record.exists() {
-        println!(
+        say!(
             "Exercise {} is not installed on this machine.",
             exercise.number
         );
@@ -155,7 +161,7 @@ pub(crate) fn uninstall(workshop: &Workshop, arguments: &UninstallArguments) -> 
     }
     take_away(&record.files.iter().cloned().collect::<Vec<String>>())?;
     record.remove()?;
-    println!(
+    say!(
         "\nExercise {} is no longer on this machine.",
         exercise.number
     );
@@ -185,7 +191,12 @@ fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<Path
     let arguments = ["build", "--package", &package, "--bin", &package];
     let colours = std::io::stderr().is_terminal();
     let building = spinner("Building");
-    let built = executable(&workshop.root, &arguments, &package, colours);
+    let folder = format!("exercises/{}", exercise.folder());
+    let own = PackageFolder {
+        name: &package,
+        folder: &folder,
+    };
+    let built = executable(&workshop.root, &own, &arguments, &package, colours);
     building.finish_and_clear();
     Ok(built?.map(|built| built.path))
 }
@@ -221,34 +232,37 @@ fn is_read_by_systemd(name: &str) -> bool {
 
 fn show_plan(exercise: &Exercise, planned: &[Planned], record: &str, stale: &[String]) {
     let sudo = if is_root() { "" } else { ", with sudo" };
-    println!(
+    say!(
         "Exercise {} on this very machine: these files are written{sudo}:\n",
         exercise.number
     );
     for file in planned {
-        println!("    {}", file.to);
+        say!("    {}", file.to);
     }
-    println!("    {record} (this list, for `uninstall`)");
+    say!("    {record} (this list, for `uninstall`)");
     if !stale.is_empty() {
-        println!("\nand these removed, which are from an earlier time, and their units stopped:\n");
+        say!("\nand these removed, which are from an earlier time, and their units stopped:\n");
         for path in stale {
-            println!("    {path}");
+            say!("    {path}");
         }
     }
-    println!("\nThen systemd reads its units again. Nothing is started.\n");
+    say!("\nThen systemd reads its units again. Nothing is started.\n");
 }
 
 /// Asks on the terminal.
 fn confirm() -> anyhow::Result<bool> {
-    print!("Go on? [y/N] ");
-    std::io::stdout().flush().context("cannot ask")?;
+    put!("Go on? [y/N] ");
+    output::flush();
+    if output::is_unseen() {
+        return Ok(false);
+    }
     let mut answer = String::new();
     std::io::stdin()
         .read_line(&mut answer)
         .context("cannot read your answer")?;
     let agreed = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
     if !agreed {
-        println!("Nothing was done.");
+        say!("Nothing was done.");
     }
     Ok(agreed)
 }
@@ -257,7 +271,7 @@ fn show_next(exercise: &Exercise, is_update: bool) {
     let (number, package) = (&exercise.number, exercise.package());
     let sudo = if is_root() { "" } else { "sudo " };
     let start = if is_update { "restart" } else { "start" };
-    println!(
+    say!(
         "Exercise {number} is installed. Next:\n\n    \
          {sudo}systemctl {start} {package}\n    \
          {sudo}journalctl -fu {package}\n    \
@@ -284,7 +298,7 @@ fn run_for(verb: &str, units: &[String]) -> anyhow::Result<()> {
     if units.is_empty() {
         return Ok(());
     }
-    println!("systemctl {verb} {}", units.join(" "));
+    say!("systemctl {verb} {}", units.join(" "));
     // Quiet: it would explain at length that a unit without [Install] is neither enabled nor disabled.
     let mut argv = vec!["systemctl", "--quiet", verb, "--"];
     argv.extend(units.iter().map(String::as_str));
@@ -300,11 +314,11 @@ fn pattern(unit: &str) -> String {
 fn remove_files(paths: &[String]) -> anyhow::Result<()> {
     for path in paths {
         if Path::new(path).symlink_metadata().is_err() {
-            println!("{path} is gone already");
+            say!("{path} is gone already");
             continue;
         }
         as_root(&["rm", "-f", "--", path])?;
-        println!("removed {path}");
+        say!("removed {path}");
         let folder = Path::new(path).parent().and_then(Path::to_str);
         if let Some(folder) = folder.filter(|folder| ![BINARIES, UNITS].contains(folder)) {
             as_root(&["rmdir", "--ignore-fail-on-non-empty", folder])?;

@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use restart_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
 
+use crate::output::{self, put};
 use crate::{WrongUsage, style};
 
 #[derive(clap::Args)]
@@ -53,17 +54,19 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(other) => {
             let comparison = compared(arguments, suite, other.as_deref())?;
             match arguments.format {
-                Format::Text => anstream::print!("{}", text::comparison(&comparison)),
-                Format::Markdown => print!("{}", comparison.to_markdown()),
-                Format::Json => println!("{}", serde_json::to_string_pretty(&comparison)?),
+                Format::Text => put!("{}", text::comparison(&comparison)),
+                Format::Markdown => output::document(&comparison.to_markdown()),
+                Format::Json => {
+                    output::document(&(serde_json::to_string_pretty(&comparison)? + "\n"))
+                }
             }
         }
         None => {
             let matrix = measured(arguments, suite)?;
             match arguments.format {
-                Format::Text => anstream::print!("{}", text::matrix(&matrix)),
-                Format::Markdown => print!("{}", matrix.to_markdown()),
-                Format::Json => println!("{}", serde_json::to_string_pretty(&matrix)?),
+                Format::Text => put!("{}", text::matrix(&matrix)),
+                Format::Markdown => output::document(&matrix.to_markdown()),
+                Format::Json => output::document(&(serde_json::to_string_pretty(&matrix)? + "\n")),
             }
         }
     }

@@ -1,14 +1,16 @@
 //! A plan in a file: TOML with the options' names as keys.
 
-use std::fs;
 use std::path::Path;
 
 use super::options::Options;
 use crate::WrongUsage;
 
+/// A plan is a page or two.
+const LARGEST: u64 = 1 << 20;
+
 /// Reads a plan. Its paths are relative to its folder.
 pub(super) fn read(file: &Path) -> anyhow::Result<Options> {
-    let text = fs::read_to_string(file).map_err(|error| {
+    let text = systemd_lab::read_text(file, LARGEST).map_err(|error| {
         let file = file.display();
         WrongUsage(format!(
             "cannot read the plan {file} ({error}); correct the path"

@@ -33,4 +33,4 @@ To keep a timeline for your own CI: once with --save FILE, later with --expect F
 the same order, each within half a second of when it happened before. Log lines, what commands print and PIDs are not compared.
 
 Exit status: 0 the run took place (and all that is required holds, and it was as expected), 1 something required does not hold, or it \
-was not as expected, 2 wrong usage, 4 out of time, 5 the lab is broken";
+was not as expected, 2 wrong usage, 4 out of time, 5 the lab is broken, 6 as 0, but what was to be printed or written could not be";

@@ -11,20 +11,16 @@ mod report;
 mod stored;
 mod words;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use systemd_lab::check::Outcome;
 use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline, visible_lines};
 
 use self::junit::Judged;
 use self::options::Options;
+use crate::output::{self, note, put};
 use crate::{WrongUsage, style};
-
-/// What `--svg` and `--save` take for standard output.
-const STANDARD_OUTPUT: &str = "-";
 
 /// The option of a fault.
 const AT: &str = "--at";
@@ -59,6 +55,9 @@ pub(crate) struct Arguments {
     /// Compare with the timeline in this file.
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
+    /// Replace the files that --svg, --junit and --save name, even if the lab did not write them.
+    #[arg(long)]
+    force: bool,
 }
 
 /// What to say of a command line that clap refuses, where that can be said better: a fault of one word instead of two.
@@ -99,17 +98,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         )
         .into());
     }
+    ensure_writable(arguments, &options)?;
     let expected = arguments.expect.as_deref().map(stored::read).transpose()?;
     let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
         Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
         Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
-            anstream::eprintln!("{}", visible_lines(&error.to_string()));
+            note!("{}", visible_lines(&error.to_string()));
             if let Some(file) = &arguments.junit {
                 write(
                     file,
                     &junit::error(experiment.main_unit(), &error.to_string())?,
-                )?;
+                );
             }
             return Ok(Outcome::OutOfTime);
         }
@@ -123,15 +123,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         verdicts: experiment.verdicts(&timeline),
     };
     if arguments.json {
-        println!("{}", report::json(&result)?);
+        output::document(&(report::json(&result)? + "\n"));
     } else if !writes_to_standard_output(arguments) {
-        anstream::print!("{}", report::text(&result, arguments.logs, arguments.full));
+        put!("{}", report::text(&result, arguments.logs, arguments.full));
     }
     if let Some(file) = &arguments.svg {
-        write(file, &experiment.picture(&timeline).render(&timeline))?;
+        write(file, &experiment.picture(&timeline).render(&timeline));
     }
     if let Some(file) = &arguments.save {
-        write(file, &experiment.saved(&timeline))?;
+        write(file, &experiment.saved(&timeline));
     }
     if let Some(message) = result.summary.start_refused {
         let unit = experiment.main_unit();
@@ -147,7 +147,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let difference = match (&arguments.expect, expected) {
         (Some(file), Some(expected)) => {
             let difference = stored::difference(file, &experiment, &expected, &timeline)?;
-            anstream::eprint!("{}", stored::verdict(file, difference.as_deref()));
+            output::print_error(format_args!(
+                "{}",
+                stored::verdict(file, difference.as_deref())
+            ));
             Some((file, difference))
         }
         _ => None,
@@ -160,7 +163,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         holds &= difference.is_none();
     }
     if let Some(file) = &arguments.junit {
-        write(file, &junit::document(experiment.main_unit(), &judged)?)?;
+        write(file, &junit::document(experiment.main_unit(), &judged)?);
     }
     Ok(match holds {
         true => Outcome::Passed,
@@ -179,7 +182,7 @@ fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, Experim
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        anstream::eprintln!("{} {}", style::strong("warning:"), visible_lines(warning));
+        note!("{} {}", style::strong("warning:"), visible_lines(warning));
     }
 }
 
@@ -204,22 +207,33 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
 
 /// Whether something else than the report is printed.
 fn writes_to_standard_output(arguments: &Arguments) -> bool {
-    let files = [&arguments.svg, &arguments.save, &arguments.junit];
-    let mut files = files.into_iter().flatten();
-    files.any(|file| file == Path::new(STANDARD_OUTPUT))
+    written(arguments).any(|file| file == Path::new(output::STANDARD_OUTPUT))
 }
 
-fn write(file: &Path, text: &str) -> anyhow::Result<()> {
-    if file == Path::new(STANDARD_OUTPUT) {
-        print!("{text}");
-        return Ok(());
+/// The files that are written beside the report.
+fn written(arguments: &Arguments) -> impl Iterator<Item = &Path> {
+    let files = [&arguments.svg, &arguments.save, &arguments.junit];
+    files.into_iter().flatten().map(PathBuf::as_path)
+}
+
+/// Before anything runs: what is read is not replaced, nor what somebody else wrote.
+fn ensure_writable(arguments: &Arguments, options: &Options) -> Result<(), WrongUsage> {
+    let mut inputs = options.unit.clone();
+    inputs.extend(arguments.plan.clone());
+    inputs.extend(arguments.expect.clone());
+    for file in &options.file {
+        let host = words::host_and_guest(file).map_or(file.as_str(), |(host, _)| host);
+        inputs.push(PathBuf::from(host));
     }
-    fs::write(file, text)
-        .map_err(|error| {
-            let file = file.display();
-            WrongUsage(format!("cannot write {file} ({error}); name another file"))
-        })
-        .context("the service was run, but")?;
-    anstream::eprintln!("{} is written.", file.display());
-    Ok(())
+    let files: Vec<&Path> = written(arguments).collect();
+    output::ensure_distinct(&files)?;
+    files
+        .into_iter()
+        .try_for_each(|file| output::ensure_writable(file, &inputs, arguments.force))
+}
+
+fn write(file: &Path, text: &str) {
+    if output::write(file, text) {
+        note!("{} is written.", file.display());
+    }
 }

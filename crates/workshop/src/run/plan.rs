@@ -1,6 +1,5 @@
 //! From the options to an experiment.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +12,9 @@ use crate::WrongUsage;
 
 /// What monitoring commonly does at its most eager.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// A unit file is a page or two.
+const LARGEST: u64 = 1 << 20;
 
 /// How a service's program is named in its unit file.
 const EXEC_START: &str = "ExecStart=";
@@ -83,7 +85,7 @@ fn swapped(options: &Options, named: &Path) -> Option<anyhow::Error> {
 
 /// The program that a unit file starts.
 fn started_by(unit: &Path) -> Option<String> {
-    let text = fs::read_to_string(unit).ok()?;
+    let text = systemd_lab::read_text(unit, LARGEST).ok()?;
     let command = text
         .lines()
         .find_map(|line| line.trim().strip_prefix(EXEC_START))?;

@@ -1,6 +1,5 @@
 //! A timeline that is kept in a file, to be compared with later.
 
-use std::fs;
 use std::path::Path;
 
 use systemd_lab::check::Outcome;
@@ -8,9 +7,12 @@ use systemd_lab::{Experiment, Timeline};
 
 use crate::{WrongUsage, style};
 
+/// A timeline of a hundred hours takes some megabytes.
+const LARGEST: u64 = 256 << 20;
+
 /// Reads one.
 pub(super) fn read(file: &Path) -> anyhow::Result<String> {
-    fs::read_to_string(file).map_err(|error| {
+    systemd_lab::read_text(file, LARGEST).map_err(|error| {
         let file = file.display();
         WrongUsage(format!(
             "cannot read {file} ({error}); make it: the same command with --save {file} in place of --expect"

@@ -19,6 +19,7 @@ use systemd_lab::check::Outcome;
 
 use crate::cargo::Workspace;
 use crate::exercises::Workshop;
+use crate::output::{note, say};
 use crate::starter;
 use crate::style::spinner;
 use item::{Item, Verified, duration};
@@ -96,7 +97,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
             Some(Written::Snapshots) => "no solution contains",
             None => "nothing to verify contains",
         };
-        eprintln!(
+        note!(
             "{what} `{}`; leave words out, or all of them",
             arguments.words.join(" ")
         );
@@ -137,7 +138,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
             .unwrap_or_else(|error| Verified::Broken(format!("{error:#}")));
         tally.add(&Item::StrayFiles, &verified);
     }
-    println!("{}, {}", tally.summary(), duration(begin.elapsed()));
+    say!("{}, {}", tally.summary(), duration(begin.elapsed()));
     Ok(Some(tally.outcome()))
 }
 
@@ -177,7 +178,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, item: &Item<'_>, verified: &Verified) {
-        println!("{}", verified.shown(item));
+        say!("{}", verified.shown(item));
         match verified {
             Verified::Ok | Verified::OkIn(_) => self.ok += 1,
             Verified::Failed(_) => self.failed += 1,

@@ -4,12 +4,13 @@ mod files;
 mod keys;
 mod work;
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
 use crate::exercises::{Exercise, Workshop};
+use crate::output::{put, say};
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, shell, status, style, voice};
+use crate::{WrongUsage, check, hint, output, shell, status, style, voice};
 use files::Files;
 use keys::{CTRL_C, CTRL_D, Keys};
 use work::Check;
@@ -66,7 +67,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u
     let mut last = 1;
     // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
     let mut checked = Files::of(workshop, exercise);
-    while wish != Wish::Quit {
+    while wish != Wish::Quit && !output::is_unseen() {
         clear();
         match wish {
             Wish::Check => {
@@ -179,7 +180,7 @@ fn wish(key: char) -> Option<Wish> {
 }
 
 fn asks_to_reset(keys: &Keys, exercise: &Exercise) -> anyhow::Result<bool> {
-    anstream::println!(
+    say!(
         "Make exercise {} its starter again? Your work is kept below saved/. {} yes, any other key: no",
         exercise.number,
         style::strong("[y]")
@@ -193,7 +194,7 @@ fn asks_to_reset(keys: &Keys, exercise: &Exercise) -> anyhow::Result<bool> {
 
 fn footer(exercise: &Exercise) {
     let keys = KEYS.map(|(key, _, rest)| format!("{}{rest}", style::strong(format!("[{key}]"))));
-    anstream::println!(
+    say!(
         "\n{}\n{}",
         style::faint(format!(
             "Watching exercises/{} and units/{}*",
@@ -205,7 +206,6 @@ fn footer(exercise: &Exercise) {
 }
 
 fn clear() {
-    print!("{CLEAR}");
-    // What cannot be cleared stays.
-    let _ = stdout().flush();
+    put!("{CLEAR}");
+    output::flush();
 }

@@ -3,7 +3,10 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+mod building;
 mod check;
+mod kills;
+mod output;
 mod progress;
 mod suite;
 mod timeline;
@@ -42,19 +45,4 @@ fn settings_that_cannot_be_read() {
     let fixture = Fixture::new();
     fixture.write("exercises/01-alpha/exercise.toml", "minutes = many\n");
     assert_snapshot!("settings_that_cannot_be_read", fixture.says(&["list"]));
-}
-
-#[test]
-fn whoever_reads_may_stop() {
-    let fixture = Fixture::new();
-    let (reader, writer) = std::io::pipe().expect("a pipe");
-    drop(reader);
-    let output = std::process::Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
-        .arg("list")
-        .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
-        .stdout(writer)
-        .output()
-        .expect("the command runs");
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    assert_eq!(output.status.code(), Some(0));
 }

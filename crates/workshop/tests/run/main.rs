@@ -531,3 +531,230 @@ fn a_run_waits_until_a_processor_is_free() {
     assert!(ended.is_none(), "it did not wait: {ended:?}");
     assert!(run.wait().expect("it ends").success());
 }
+/// Each is refused before anything boots, with an exit status for wrong usage, and none is waited for.
+#[test]
+fn files_that_the_guest_cannot_be_given() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let fixture = with_unit(SLEEPER);
+    let mode = Mode::from_raw_mode(0o600);
+    mknodat(CWD, fixture.path("pipe"), FileType::Fifo, mode, 0).expect("it can be made");
+    let _socket =
+        std::os::unix::net::UnixListener::bind(fixture.path("socket")).expect("it can be made");
+    fs::create_dir(fixture.path("folder")).expect("a folder");
+    fs::create_dir(fixture.path("other")).expect("a folder");
+    mknodat(
+        CWD,
+        fixture.path("other/pipe.service"),
+        FileType::Fifo,
+        mode,
+        0,
+    )
+    .expect("it can be made");
+    let huge = fs::File::create(fixture.path("huge")).expect("a file");
+    huge.set_len(100 << 30).expect("it is sparse");
+    let large = fs::File::create(fixture.path("large")).expect("a file");
+    large.set_len(200 << 20).expect("it is sparse");
+    for name in [
+        "we ird\"x.service",
+        "@x.service",
+        "ü.service",
+        &format!("{}.service", "x".repeat(247)),
+    ] {
+        fixture.write(name, SLEEPER);
+    }
+    let unit = ["--unit", "my.service"];
+    let file = |file: &str| {
+        [&unit[..], &["--file", file]]
+            .concat()
+            .iter()
+            .map(|&it| it.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let named = |unit: &str| vec!["--unit".to_owned(), unit.to_owned()];
+    let long = format!("my.service:/srv/{}", "x".repeat(256));
+    let mut all = String::new();
+    for (name, arguments) in [
+        ("a named pipe", file("pipe:/x")),
+        ("a device", file("/dev/zero:/x")),
+        ("a socket", file("socket:/x")),
+        ("a folder", file("folder:/x")),
+        ("a huge file", file("huge:/x")),
+        ("a large file", file("large:/x")),
+        ("a unit that is a named pipe", named("other/pipe.service")),
+        ("a name that systemd refuses", named("we ird\"x.service")),
+        ("another", named("@x.service")),
+        ("no ASCII", named("ü.service")),
+        ("the kernel's", file("my.service:/proc/sysrq-trigger")),
+        (
+            "the kernel's, in another way",
+            file("my.service://./sys/power/state"),
+        ),
+        ("a device's place", file("my.service:/dev/console")),
+        ("systemd's", file("my.service:/run/systemd/notify")),
+        (
+            "systemd's, in another way",
+            file("my.service:/var/run/systemd/private"),
+        ),
+        (
+            "a file and a directory",
+            [
+                file("my.service:/x"),
+                vec!["--file".into(), "my.service:/x/y".into()],
+            ]
+            .concat(),
+        ),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let said = says_without_a_lab(&fixture, &arguments);
+        assert!(said.ends_with("exit status 2"), "{name}: {said}");
+        all += &format!("# {name}\n{said}\n\n");
+    }
+    assert_snapshot!("cannot_be_given", all);
+    let said = says_without_a_lab(&fixture, &["--unit", "my.service", "--file", &long]);
+    assert!(
+        said.contains("the name is too long") && said.ends_with("exit status 2"),
+        "{said}"
+    );
+    let too_long = format!("{}.service", "x".repeat(248));
+    let said = says_without_a_lab(&fixture, &["--package", "pp", "--unit", &too_long]);
+    assert!(
+        said.contains("at most 255 characters") && said.ends_with("exit status 2"),
+        "{said}"
+    );
+    // Plans and timelines may come from a pipe, and end.
+    for option in ["--plan", "--expect"] {
+        for source in ["pipe", "/dev/zero"] {
+            let said = says_without_a_lab(&fixture, &[option, source]);
+            assert!(said.ends_with("exit status 2"), "{option} {source}: {said}");
+        }
+    }
+}
+
+/// What only the guest knows.
+#[test]
+fn a_file_where_the_guest_has_a_directory() {
+    let fixture = with_unit(SLEEPER);
+    for place in ["/usr/bin", "/etc/passwd/x"] {
+        let said = says(&fixture, &["--file", &format!("my.service:{place}")]);
+        let expected = format!("the guest cannot be given the file {place}: ");
+        assert!(
+            said.contains(&expected) && said.ends_with("exit status 2"),
+            "{said}"
+        );
+    }
+    let said = says(
+        &fixture,
+        &[
+            "--for",
+            "1s",
+            "--file",
+            "my.service:/dev/shm/x",
+            "--file",
+            "my.service:/run/x",
+        ],
+    );
+    assert!(said.ends_with("exit status 0"), "{said}");
+}
+
+/// Neither the unit, nor the program, nor the plan, nor what is compared with, and not with --force either.
+#[test]
+fn what_is_read_is_not_replaced() {
+    let fixture = with_unit(SLEEPER);
+    let plan = "unit = \"my.service\"\n";
+    fixture.write("plan.toml", plan);
+    fixture.write("program", "#!/bin/sh\n");
+    fixture.write("mine", "something of mine");
+    fixture.write("kept.txt", "# measured with systemd 257\n");
+    std::os::unix::fs::symlink("my.service", fixture.path("link")).expect("it can be linked");
+    let read = ["--plan", "plan.toml", "--file", "program:/usr/bin/program"];
+    for file in ["my.service", "./my.service", "link", "program", "plan.toml"] {
+        for option in ["--save", "--svg", "--junit"] {
+            let written = [option, file, "--force", "--require", "no unit failed"];
+            let said = says_without_a_lab(&fixture, &[&read[..], &written].concat());
+            let expected =
+                format!("{file} is read by this command, and would be replaced; name another file");
+            assert!(
+                said.contains(&expected) && said.ends_with("exit status 2"),
+                "{said}"
+            );
+        }
+    }
+    let both = ["--expect", "kept.txt", "--svg", "kept.txt"];
+    let said = says_without_a_lab(&fixture, &[&read[..], &both].concat());
+    assert!(said.contains("kept.txt is read by this command"), "{said}");
+    let twice = ["--save", "new", "--svg", "new"];
+    let said = says_without_a_lab(&fixture, &[&read[..], &twice].concat());
+    assert!(
+        said.contains("new is to be written twice; name two files"),
+        "{said}"
+    );
+    let said = says_without_a_lab(&fixture, &[&read[..], &["--save", "mine"]].concat());
+    assert!(
+        said.contains("mine exists, and the lab did not write it"),
+        "{said}"
+    );
+    let said = says_without_a_lab(&fixture, &[&read[..], &["--save", "."]].concat());
+    assert!(
+        said.contains(". is a directory; name a file in it"),
+        "{said}"
+    );
+    for (file, content) in [
+        ("my.service", SLEEPER),
+        ("program", "#!/bin/sh\n"),
+        ("plan.toml", plan),
+        ("mine", "something of mine"),
+    ] {
+        assert_eq!(fixture.read(file), content);
+    }
+}
+
+/// The lab's own files are replaced, a run that is not as expected fails whoever reads, and a full disk does not change that.
+#[test]
+fn a_verdict_outlives_its_report() {
+    let fixture = with_unit(SLEEPER);
+    let kept = says(&fixture, &["--for", "1s", "--save", "kept.txt"]);
+    assert!(kept.ends_with("exit status 0"), "{kept}");
+    let run = |arguments: &[&str], stdout: std::process::Stdio| {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("workshop"));
+        command
+            .args(["run", "--unit", "my.service", "--for", "1s"])
+            .args(arguments)
+            .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
+            .current_dir(fixture.root())
+            .stdout(stdout);
+        let output = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("panicked"), "{text}");
+        (output.status.code(), text)
+    };
+    let full = || {
+        fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("it is there")
+    };
+    let (code, text) = run(&["--save", "kept.txt"], full().into());
+    assert_eq!(code, Some(6), "{text}");
+    assert!(
+        text.contains("cannot write standard output: No space left on device"),
+        "{text}"
+    );
+    let (code, text) = run(&["--save", "/dev/full"], std::process::Stdio::null());
+    assert_eq!(code, Some(6), "{text}");
+    assert!(
+        text.contains("cannot write /dev/full: No space left on device"),
+        "{text}"
+    );
+    fixture.write("my.service", "[Service]\nExecStart=/usr/bin/false\n");
+    for arguments in [
+        &["--expect", "kept.txt"][..],
+        &["--expect", "kept.txt", "--json"],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let (code, text) = run(arguments, writer.into());
+        assert_eq!(code, Some(1), "{text}");
+        let (code, text) = run(arguments, full().into());
+        assert_eq!(code, Some(1), "{text}");
+    }
+}

@@ -1,6 +1,9 @@
 //! Exporting and importing, and what comes of files that cannot be meant.
 
 use std::fs;
+use std::path::Path;
+
+use systemd_lab::Lab;
 
 use super::{assert_text, command, shown, workshop};
 
@@ -67,18 +70,116 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     zstd::encode_all(tar.as_slice(), 0).expect("memory can be written")
 }
 
+/// The key of the default guest's image, which names its directory in the cache.
+fn key() -> String {
+    let image = Lab::open().expect("the lab opens").image();
+    let name = image.file_name().expect("it has a name").to_string_lossy();
+    name.strip_prefix("image-")
+        .expect("that is its kind")
+        .to_owned()
+}
+
+fn manifest(kernel: u64, initrd: u64) -> String {
+    let file = |bytes| format!(r#"{{"bytes":{bytes},"modified_ns":0,"sha256":"0"}}"#);
+    let (kernel, initrd) = (file(kernel), file(initrd));
+    format!(r#"{{"files":{{"initrd":{initrd},"kernel":{kernel}}}}}"#)
+}
+
 #[test]
 fn images_that_are_damaged_or_of_another_version() {
-    let manifest = r#"{"files":{"kernel":{"bytes":6,"modified_ns":0,"sha256":"0"}}}"#;
-    let damaged = archive(&[("manifest.json", manifest), ("kernel", "kernel")]);
-    assert_text("import_with_wrong_checksums", &import(&damaged));
-    let other = archive(&[
-        ("key", "another recipe"),
-        ("manifest.json", r#"{"files":{}}"#),
-    ]);
+    let key = key();
+    let manifest = manifest(6, 6);
+    let whole = [
+        ("key", &key[..]),
+        ("manifest.json", &manifest),
+        ("kernel", "kernel"),
+        ("initrd", "initrd"),
+    ];
+    assert_text("import_with_wrong_checksums", &import(&archive(&whole)));
+    let other = archive(&[("key", "another recipe"), whole[1], whole[2], whole[3]]);
     assert_text("import_of_another_version", &import(&other));
     let cut_off = &other[..other.len() / 2];
     assert_text("import_of_half_a_file", &import(cut_off));
+    let more = archive(&[whole[0], whole[1], whole[2], whole[3], ("more", "")]);
+    assert_text("import_of_more_than_an_image", &import(&more));
+    let without_key = archive(&whole[1..]);
+    assert_text("import_without_a_key", &import(&without_key));
+    // What it says it is long, and what is wrong with it, is known before anything is unpacked.
+    let empty = archive(&[whole[0], ("manifest.json", r#"{"files":{}}"#)]);
+    let outside = archive(&[whole[0], whole[1], ("sub/kernel", "kernel"), whole[3]]);
+    let longer = archive(&[whole[0], whole[1], ("kernel", "kernel and more"), whole[3]]);
+    let shorter = archive(&[whole[0], whole[1], whole[2], ("initrd", "")]);
+    for archive in [empty, longer, shorter, archive(&whole[..3])] {
+        let said = import(&archive);
+        assert!(
+            said.contains("it is damaged, or no image at all; copy it again\nexit status 2"),
+            "{said}"
+        );
+    }
+    let said = import(&outside);
+    assert!(
+        said.contains("something else in the place of `kernel`"),
+        "{said}"
+    );
+}
+
+/// 145 KB that would unpack to gigabytes.
+#[test]
+fn images_that_would_fill_the_disk() {
+    let key = key();
+    let huge = manifest(4 << 30, 6);
+    let said = import(&archive(&[("key", &key), ("manifest.json", &huge)]));
+    assert!(said.contains("files of more than 1024 MiB"), "{said}");
+    assert!(said.ends_with("exit status 2"), "{said}");
+    // The manifest says less than there is.
+    let small = manifest(6, 6);
+    let zeros = "\0".repeat(64 << 20);
+    let said = import(&archive(&[
+        ("key", &key),
+        ("manifest.json", &small),
+        ("kernel", &zeros),
+    ]));
+    assert!(
+        said.contains("it is damaged") && said.ends_with("exit status 2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn images_that_are_no_files() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let root = workshop();
+    let pipe = root.path().join("pipe");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("it can be made");
+    for (file, kind) in [
+        (pipe.as_path(), "a named pipe"),
+        (Path::new("/dev/zero"), "a device"),
+    ] {
+        let output = command(root.path(), &["image", "import"])
+            .arg(file)
+            .env("SYSTEMD_LAB_CACHE", root.path().join("cache"))
+            .output()
+            .expect("it runs");
+        let said = shown(&output, &[]);
+        assert!(
+            said.contains(&format!("it is {kind}, not a file")),
+            "{said}"
+        );
+        assert!(said.ends_with("exit status 2"), "{said}");
+    }
+}
+
+/// An export is the file's fault when it cannot be written, and not the lab's.
+#[test]
+fn an_export_to_a_full_disk() {
+    Lab::open().expect("the lab opens");
+    let root = workshop();
+    let output = command(root.path(), &["image", "export", "--force", "/dev/full"]).output();
+    let said = shown(&output.expect("it runs"), &[]);
+    assert_eq!(
+        said,
+        "cannot write /dev/full: No space left on device (os error 28); name a file of yours, on a disk with room\nexit status 6"
+    );
 }
 
 #[test]

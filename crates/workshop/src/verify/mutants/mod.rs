@@ -26,6 +26,7 @@ use super::{pool, verifier};
 use crate::cargo::{Built, Workspace, build};
 use crate::exercises::Workshop;
 use crate::files::Files;
+use crate::output::{note, put, say};
 use crate::style::spinner;
 use free::Free;
 use results::Results;
@@ -113,7 +114,7 @@ pub(super) fn run(
         words.iter().all(|word| line.contains(word))
     });
     if mutants.is_empty() {
-        eprintln!("no mutant contains `{}`; leave words out", words.join(" "));
+        note!("no mutant contains `{}`; leave words out", words.join(" "));
         return Ok(None);
     }
     systemd_lab::Lab::open()?;
@@ -133,14 +134,14 @@ pub(super) fn run(
         true => free.unused(),
         false => Vec::new(),
     };
-    print!("{}", tally.table());
+    put!("{}", tally.table());
     for entry in &stale {
-        println!(
+        say!(
             "{}: no mutant needs this entry; remove it: {entry}",
             free::FILE
         );
     }
-    println!("{} mutants, {}", mutants.len(), duration(begin.elapsed()));
+    say!("{} mutants, {}", mutants.len(), duration(begin.elapsed()));
     Ok(Some(match (tally.broken, tally.survived + stale.len()) {
         (0, 0) => Outcome::Passed,
         (0, _) => Outcome::NotYet,
@@ -286,12 +287,12 @@ impl Tally {
             Fate::Survived => {
                 row.survived += 1;
                 self.survived += 1;
-                println!("SURVIVED {mutant}");
+                say!("SURVIVED {mutant}");
             }
             Fate::Broken(why) => {
                 self.broken += 1;
-                println!("BROKE    {mutant}");
-                why.lines().for_each(|line| println!("         {line}"));
+                say!("BROKE    {mutant}");
+                why.lines().for_each(|line| say!("         {line}"));
             }
         }
     }

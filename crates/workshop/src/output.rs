@@ -1,0 +1,290 @@
+//! What the command prints and writes, and what becomes of its exit status when that fails.
+//!
+//! A verdict counts more than its report. What cannot be written is remembered here, and the command goes on: an exercise that has
+//! not passed keeps its exit status. Only what would have been a success becomes [`NOT_WRITTEN`].
+
+use std::fmt::Arguments;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use systemd_lab::whole_file;
+
+use crate::{WRONG_USAGE, WrongUsage};
+
+/// The exit status of a success whose report could not be written.
+pub(crate) const NOT_WRITTEN: u8 = 6;
+
+/// What options take for standard output in place of a file.
+pub(crate) const STANDARD_OUTPUT: &str = "-";
+
+/// Of a file, this much tells whether the lab wrote it.
+const BEGINNING: u64 = 1024;
+
+/// How files begin that the lab writes: a saved timeline, a picture, and JUnit XML of checks and of runs.
+const OURS: [&str; 4] = [
+    "# measured with ",
+    "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"systemd-timeline\"",
+    "<testsuites name=\"Service Resilience with systemd\"",
+    "<testsuites name=\"systemd-lab\"",
+];
+
+static FAILURE: Mutex<Option<Failure>> = Mutex::new(None);
+
+/// Whether standard output takes nothing any more.
+static IS_UNSEEN: AtomicBool = AtomicBool::new(false);
+
+/// Why something was not written.
+enum Failure {
+    /// The reader has seen enough, e.g. `head`. There is nothing to tell anyone.
+    NoReader,
+    Error(String),
+}
+
+/// Prints a line on standard output.
+macro_rules! say {
+    () => { $crate::output::print(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::output::print(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+/// Prints on standard output.
+macro_rules! put {
+    ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) };
+}
+
+/// Prints a line on standard error. It is for a person; when nobody can read it, nothing else depends on it.
+macro_rules! note {
+    () => { $crate::output::print_error(format_args!("\n")) };
+    ($($text:tt)*) => { $crate::output::print_error(format_args!("{}\n", format_args!($($text)*))) };
+}
+
+pub(crate) use {note, put, say};
+
+pub(crate) fn print(text: Arguments<'_>) {
+    to_standard_output(|| anstream::stdout().write_fmt(text));
+}
+
+/// Prints a document as it is, whatever is in it.
+pub(crate) fn document(text: &str) {
+    to_standard_output(|| io::stdout().write_all(text.as_bytes()));
+}
+
+pub(crate) fn print_error(text: Arguments<'_>) {
+    let _ = anstream::stderr().write_fmt(text);
+}
+
+/// Shows what was printed so far.
+pub(crate) fn flush() {
+    to_standard_output(|| io::stdout().flush());
+}
+
+/// Whether standard output takes nothing any more, so that nobody sees what is printed.
+pub(crate) fn is_unseen() -> bool {
+    IS_UNSEEN.load(Ordering::Relaxed)
+}
+
+fn to_standard_output(write: impl FnOnce() -> io::Result<()>) {
+    if is_unseen() {
+        return;
+    }
+    if let Err(error) = write() {
+        IS_UNSEEN.store(true, Ordering::Relaxed);
+        not_written_to("standard output", &error);
+    }
+}
+
+fn not_written_to(what: &str, error: &io::Error) {
+    match error.kind() {
+        ErrorKind::BrokenPipe => remember(Failure::NoReader),
+        _ => failed(format!("cannot write {what}: {error}; {}", remedy(error))),
+    }
+}
+
+/// Remembers that something could not be written: this says what, why, and what to do.
+pub(crate) fn failed(message: String) {
+    remember(Failure::Error(message));
+}
+
+/// The first one is told. That nobody reads matters less than any other.
+fn remember(new: Failure) {
+    let mut failure = failure();
+    if !matches!(*failure, Some(Failure::Error(_))) {
+        *failure = Some(new);
+    }
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "free some space, or write to another disk"
+        }
+        ErrorKind::FileTooLarge => "raise the limit: ulimit -f unlimited",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "name a file of yours",
+        _ => "name another file",
+    }
+}
+
+fn failure() -> std::sync::MutexGuard<'static, Option<Failure>> {
+    FAILURE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file that is too large for `ulimit -f` is an error like any other, and does not end the command.
+pub(crate) fn survive_file_size_limit() {
+    let signal = signal_hook::consts::signal::SIGXFSZ;
+    // Without it, the kernel ends the command as it does with others.
+    let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
+}
+
+/// The exit status of a command that would have had this one, if all that it writes was written.
+pub(crate) fn conclude(status: u8) -> u8 {
+    flush();
+    let Some(Failure::Error(message)) = failure().take() else {
+        return status;
+    };
+    print_error(format_args!("{message}\n"));
+    match status {
+        0 => NOT_WRITTEN,
+        status => status,
+    }
+}
+
+/// The exit status of a command line that needs no command: what clap says of it.
+pub(crate) fn conclude_usage(error: &clap::Error) -> u8 {
+    if let Err(error) = error.print() {
+        not_written_to("standard output", &error);
+    }
+    conclude(match error.use_stderr() {
+        true => WRONG_USAGE,
+        false => 0,
+    })
+}
+
+/// Refuses, before anything runs, a file that cannot be written, and one that holds something else than what the lab writes, unless
+/// it may be replaced. What the command reads is never replaced.
+pub(crate) fn ensure_writable(
+    file: &Path,
+    inputs: &[PathBuf],
+    force: bool,
+) -> Result<(), WrongUsage> {
+    if file == Path::new(STANDARD_OUTPUT) {
+        return Ok(());
+    }
+    let shown = file.display();
+    if file.is_dir() {
+        return Err(WrongUsage(format!(
+            "{shown} is a directory; name a file in it"
+        )));
+    }
+    let parent = file.parent().filter(|parent| *parent != Path::new(""));
+    if let Some(parent) = parent.filter(|parent| !parent.is_dir()) {
+        return Err(WrongUsage(format!(
+            "cannot write {shown}: there is no directory {}; name another file",
+            parent.display()
+        )));
+    }
+    if inputs.iter().any(|input| is_same(input, file)) {
+        return Err(WrongUsage(format!(
+            "{shown} is read by this command, and would be replaced; name another file"
+        )));
+    }
+    if !force && file.is_file() && !is_ours(file) {
+        return Err(WrongUsage(format!(
+            "{shown} exists, and the lab did not write it; name another file, or replace it with --force"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses two names of one file.
+pub(crate) fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
+    for (index, file) in files.iter().enumerate() {
+        let others = &files[index + 1..];
+        if others.iter().any(|other| is_same(file, other)) {
+            return Err(WrongUsage(format!(
+                "{} is to be written twice; name two files",
+                file.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (fs::canonicalize(one), fs::canonicalize(other)) {
+        // Devices may well be written twice.
+        (Ok(one), Ok(other)) => one == other && one.is_file(),
+        (Err(_), Err(_)) => one == other && one != Path::new(STANDARD_OUTPUT),
+        _ => false,
+    }
+}
+
+fn is_ours(file: &Path) -> bool {
+    let mut beginning = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    let text = String::from_utf8_lossy(&beginning);
+    let text = match text.split_once("?>") {
+        Some((declaration, rest)) if declaration.starts_with("<?xml") => rest.trim_start(),
+        _ => &text,
+    };
+    read.is_ok() && (text.is_empty() || OURS.iter().any(|ours| text.starts_with(ours)))
+}
+
+/// Writes a file, or standard output for [`STANDARD_OUTPUT`]. Returns whether a file was written.
+pub(crate) fn write(file: &Path, text: &str) -> bool {
+    if file == Path::new(STANDARD_OUTPUT) {
+        document(text);
+        return false;
+    }
+    match whole_file::write(file, |out| out.write_all(text.as_bytes())) {
+        Ok(()) => true,
+        Err(error) => {
+            not_written(file, &error);
+            false
+        }
+    }
+}
+
+/// Remembers that a file could not be written.
+pub(crate) fn not_written(file: &Path, error: &io::Error) {
+    not_written_to(&file.display().to_string(), error);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_lab_wrote_is_replaced() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let file = folder.path().join("file");
+        let may_be_replaced = |content: &str, inputs: &[PathBuf], force| {
+            fs::write(&file, content).expect("there is room");
+            ensure_writable(&file, inputs, force).map_err(|WrongUsage(why)| why)
+        };
+        for ours in [
+            "",
+            "# measured with systemd 257\n#\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"systemd-timeline\" viewBox=\"0 0 1 1\">",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"systemd-lab\" tests=\"1\">",
+        ] {
+            assert_eq!(may_be_replaced(ours, &[], false), Ok(()), "{ours}");
+        }
+        for other in ["[Service]\n", "<svg xmlns=\"http://www.w3.org/2000/svg\">"] {
+            let why = may_be_replaced(other, &[], false).expect_err("it is not ours");
+            assert!(why.contains("the lab did not write it"), "{why}");
+            assert_eq!(may_be_replaced(other, &[], true), Ok(()));
+            let inputs = [folder.path().join("./file")];
+            let why = may_be_replaced(other, &inputs, true).expect_err("it is read");
+            assert!(why.contains("is read by this command"), "{why}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_written_twice() {
+        let dash = Path::new("-");
+        assert!(ensure_distinct(&[dash, dash, Path::new("a"), Path::new("b")]).is_ok());
+        assert!(ensure_distinct(&[Path::new("a"), dash, Path::new("a")]).is_err());
+    }
+}
