@@ -157,6 +157,10 @@ impl<'a> Recorder<'a> {
         }
         // First the journal: it says which processes systemd forked.
         let read = journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)));
+        for at_us in interpreter.take_returns() {
+            let restored = own_event(None, EventKind::SightRestored);
+            batch.push(Event { at_us, ..restored });
+        }
         for unit in levels.newly_hidden() {
             batch.push(Event {
                 // It was read with all unit files, and nothing more was logged since.
@@ -173,9 +177,12 @@ impl<'a> Recorder<'a> {
         let busy = load.look();
         self.is_busy |= busy.is_some();
         batch.extend(busy);
+        let is_removed = journal.is_removed();
         if let Err(error) = read {
             // A process that runs as root may do what it likes with journald's files.
             self.lose_journal(error.to_string());
+        } else if is_removed {
+            self.lose_journal("its files were removed".to_owned());
         }
         self.looked_us = now_us();
         self.see_again();

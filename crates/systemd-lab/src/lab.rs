@@ -44,6 +44,9 @@ const WAIT_UNTOLD: Duration = Duration::from_secs(1);
 /// How soon a live event is seen. The guest does not notice being watched.
 const LIVE_INTERVAL: Duration = Duration::from_millis(5);
 
+/// How often the processor is asked whether it has halted, once the console says so.
+const HALT_INTERVAL: Duration = Duration::from_millis(20);
+
 /// A booted guest, ready to be restored any number of times, also by several threads and processes at once.
 #[derive(Debug, Clone)]
 pub struct Lab {
@@ -333,6 +336,7 @@ impl Lab {
         let mut reader = EventReader::of(&vm);
         // How much of the console was looked at for the kernel's last words.
         let mut looked_at = 0;
+        let (mut says_halted, mut asked_at) = (false, began);
         loop {
             let rang = vm.wait_for_doorbell(LIVE_INTERVAL);
             reader.read(&vm, &self.snapshot.dir, on_event)?;
@@ -355,14 +359,17 @@ impl Lab {
                 // Not the agent rang, but a service, which found the device. Nothing has happened to the guest.
                 vm.resume()?;
             }
-            // A service may print the kernel's words: the processor says whether they are true.
-            if vm.printed() > std::mem::replace(&mut looked_at, vm.printed())
-                && machine_end::is_halted(&vm.console())
-                && vm.is_halted()?
-            {
-                reader.read(&vm, &self.snapshot.dir, on_event)?;
-                reader.end_with_machine(&vm.console());
-                break;
+            if vm.printed() > std::mem::replace(&mut looked_at, vm.printed()) {
+                says_halted = machine_end::is_halted(&vm.console());
+            }
+            // A service may print the kernel's words: the processor says whether they are true. It halts some instructions later.
+            if says_halted && asked_at.elapsed() > HALT_INTERVAL {
+                asked_at = Instant::now();
+                if vm.is_halted()? {
+                    reader.read(&vm, &self.snapshot.dir, on_event)?;
+                    reader.end_with_machine(&vm.console());
+                    break;
+                }
             }
             let silence = SILENCE_DEADLINE.min(self.deadline);
             if reader.events.is_empty() && is_over(silence, began, &vm) {

@@ -83,6 +83,9 @@ const SEES_ALL: &str = "debug";
 /// Targets with which systemd's log comes into the journal with all its fields: systemd(1), `--log-target=`.
 const INTO_JOURNAL: [&str; 3] = ["journal", "journal-or-kmsg", "auto"];
 
+/// The kernel's log has a clock of its own, which differs by some microseconds.
+const CLOCKS_DIFFER_US: u64 = 1_000;
+
 /// syslog's `debug`.
 const DEBUG: u8 = 7;
 
@@ -110,6 +113,11 @@ pub struct Interpreter {
     /// When systemd last logged something at debug level, and when it last read its unit files anew.
     last_debug_us: Option<u64>,
     last_reload_us: Option<u64>,
+    /// Since when journald takes nothing from systemd, which logs into the kernel's log instead.
+    away_since_us: Option<u64>,
+    /// When journald last took something from systemd, and when it did so again: those times that were not told yet.
+    last_taken_us: u64,
+    returns_us: Vec<u64>,
 }
 
 /// A process and the first letter of its way to journald: what it sends that way arrives in order.
@@ -129,6 +137,11 @@ impl Interpreter {
     /// systemd logs again as it did.
     pub fn sees_again(&mut self) {
         (self.level, self.target) = (None, None);
+    }
+
+    /// When journald took again what systemd logs, since this was last asked.
+    pub fn take_returns(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.returns_us)
     }
 
     /// When systemd last logged something at debug level.
@@ -153,9 +166,14 @@ impl Interpreter {
             }
         }
         let at_us = self.in_order(&fields, at_us);
-        if fields.get("_PID").is_some_and(|pid| pid == SYSTEMD)
-            && let Some(how) = self.note_manager(&fields, at_us)
-        {
+        let (at_us, how) = match fields.get("_PID").is_some_and(|pid| pid == SYSTEMD) {
+            true => (at_us, self.note_manager(&fields, at_us)),
+            false => match self.note_kernel(&fields) {
+                Some((at_us, how)) => (at_us, Some(how)),
+                None => (at_us, None),
+            },
+        };
+        if let Some(how) = how {
             return Some(Event {
                 at_us,
                 unit: None,
@@ -212,6 +230,12 @@ impl Interpreter {
 
     /// What systemd says of its own log, and that it does.
     fn note_manager(&mut self, fields: &Fields, at_us: u64) -> Option<Blinding> {
+        // What was on its way before comes late.
+        if self.away_since_us.is_some_and(|since_us| at_us > since_us) {
+            self.away_since_us = None;
+            self.returns_us.push(at_us);
+        }
+        self.last_taken_us = at_us;
         if fields.get("PRIORITY").is_some_and(|it| it == "7") {
             self.last_debug_us = self.last_debug_us.max(Some(at_us));
             return None;
@@ -234,6 +258,25 @@ impl Interpreter {
         self.target = (!INTO_JOURNAL.contains(&&*target)).then_some(target);
         let target = self.target.clone();
         target.map(|target| Blinding::LogTarget { target })
+    }
+
+    /// The first of systemd's messages in the kernel's log: it logs there what journald does not take, as far as the kernel's rate
+    /// limit lets it, and without saying which unit it is about.
+    fn note_kernel(&mut self, fields: &Fields) -> Option<(u64, Blinding)> {
+        let get = |name: &str| fields.get(name).map(String::as_str);
+        let is_systemds =
+            get("_TRANSPORT") == Some("kernel") && get("SYSLOG_IDENTIFIER") == Some("systemd");
+        let at_us = get("_SOURCE_MONOTONIC_TIMESTAMP")?.parse().ok()?;
+        // journald reads the kernel's log and systemd's messages as they come to its turn.
+        if !is_systemds || at_us <= self.last_taken_us + CLOCKS_DIFFER_US {
+            return None;
+        }
+        if self.away_since_us.is_some() {
+            return None;
+        }
+        self.away_since_us = Some(at_us);
+        let message = "journald did not take what systemd logged".to_owned();
+        Some((at_us, Blinding::NoJournal { message }))
     }
 
     /// Whether a service's line would not be in the journal if its unit had the level that it was meant to have: journald leaves

@@ -16,6 +16,9 @@ use super::file::{Entry, Header, JournalError, JournalFile};
 /// The file that journald writes to.
 const ACTIVE: &str = "system.journal";
 
+/// journald renames its file and then makes the next one: so often in a row there may be none.
+const MISSING_IN_PASSING: u32 = 1;
+
 /// Reads entries as they come. As a file descriptor, it can be read when there may be new ones.
 pub struct Follower {
     /// e.g. `/run/log/journal/5ad0…`.
@@ -31,6 +34,8 @@ pub struct Follower {
     last_seqnum: u64,
     /// Entries that were never seen.
     lost: u64,
+    /// How often in a row there was no file that journald writes to.
+    missing: u32,
 }
 
 impl Follower {
@@ -60,6 +65,7 @@ impl Follower {
             announcements,
             last_seqnum: 0,
             lost: 0,
+            missing: 0,
         })
     }
 
@@ -71,7 +77,11 @@ impl Follower {
     pub fn read_new(&mut self, mut take: impl FnMut(Entry)) -> Result<(), JournalError> {
         self.drain_announcements();
         // Asked first: a file that was complete by now is read to its end below.
-        let rotated = self.active_inode() != Some(self.inode);
+        let active = self.active_inode();
+        let rotated = active != Some(self.inode);
+        if !self.is_removed() {
+            self.missing = active.map_or(self.missing + 1, |_| 0);
+        }
         match self.read_current(&mut take) {
             // When journald makes room, it empties the old files that it removes.
             Err(JournalError::NoJournal | JournalError::Damaged { .. }) if rotated => {}
@@ -81,6 +91,7 @@ impl Follower {
             let newer = match self.newer_files() {
                 // A process has removed the folder. journald goes on in the file that it has open.
                 Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    self.missing = MISSING_IN_PASSING + 1;
                     Vec::new()
                 }
                 newer => newer?,
@@ -92,6 +103,11 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    /// Whether something has removed journald's files: some entries will never be seen.
+    pub fn is_removed(&self) -> bool {
+        self.missing > MISSING_IN_PASSING
     }
 
     /// How many entries journald removed before they were read, to make room.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
-use super::{Finding, Place, Rule, Sources};
+use super::{Finding, MOST_TIMES, Place, Rule, Sources};
 use crate::timeline::Timeline;
 
 /// What ends the machine on a unit's behalf: systemd.unit(5).
@@ -29,7 +29,7 @@ pub(super) fn of_run(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-/// Each time that the lab was kept from seeing what systemd did; the first of each kind.
+/// The ways in which the lab was kept from seeing what systemd did, each with its times.
 fn blind(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (index, event) in timeline.events().iter().enumerate() {
@@ -47,17 +47,25 @@ fn blind(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
             how: how.clone(),
             until_us: again.map(|again| timeline.time_of(again).as_micros() as u64),
         };
-        let is_new = |it: &Finding| !matches!(&it.rule, Rule::WentBlind { how: other, .. } if other == how && it.unit == *unit);
-        if findings.iter().all(is_new) {
-            findings.push(Finding::new(unit, rule, [timeline.time_of(event)]));
+        let at = timeline.time_of(event);
+        let is_same = |it: &&mut Finding| matches!(&it.rule, Rule::WentBlind { how: other, .. } if other == how && it.unit == *unit);
+        match findings.iter_mut().find(is_same) {
+            Some(before) if before.at_us.len() < MOST_TIMES => {
+                before.at_us.push(at.as_micros() as u64);
+            }
+            Some(_) => {}
+            None => findings.push(Finding::new(unit, rule, [at])),
         }
     }
     findings
 }
 
-/// The agent can only undo what systemd was told.
+/// The agent undoes what systemd was told, and journald may come back.
 fn can_see_again(how: &Blinding) -> bool {
-    matches!(how, Blinding::LogLevel { .. } | Blinding::LogTarget { .. })
+    matches!(
+        how,
+        Blinding::LogLevel { .. } | Blinding::LogTarget { .. } | Blinding::NoJournal { .. }
+    )
 }
 
 fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {

@@ -161,6 +161,11 @@ impl Finding {
                     Some(until_us) => format!("from {since} to {}", span(*until_us)),
                     None => format!("from {since} on"),
                 };
+                let until = match self.at_us.len() {
+                    0 | 1 => until,
+                    2 => format!("{until}, and once more"),
+                    more => format!("{until}, and {} times more", more - 1),
+                };
                 format!(
                     "the lab did not see {what} {until}: {}. The timeline is not whole, and neither are its figures",
                     blinding_text(how)
