@@ -85,7 +85,7 @@ pub(crate) fn with_blindness(observed: Observed) -> Observed {
 mod tests {
     use super::*;
     use systemd_lab::protocol::Event;
-    use systemd_lab::protocol::event::Source;
+    use systemd_lab::protocol::event::{Blinding, Source};
 
     fn observed(scenario: &str, diagnosis: Option<&str>) -> Observed {
         Observed {
@@ -123,5 +123,34 @@ mod tests {
         assert_eq!(explained("b fails", Some("rule")).as_deref(), Some("rule"));
         assert_eq!(explained("all is well", None), None);
         assert_eq!(explained("another", None), None);
+    }
+
+    /// Whatever is shown, more may have happened: so it must not be what the snapshot has.
+    #[test]
+    fn a_run_in_which_the_lab_was_blind_is_never_as_expected() {
+        let level = "notice".to_owned();
+        let how = Blinding::LogLevel { level };
+        let blind = Event {
+            at_us: 5_000_000,
+            unit: None,
+            source: Source::Agent,
+            kind: EventKind::WentBlind { how },
+        };
+        let unit = GuestFile::text("/etc/systemd/system/c.service", "[Service]\n");
+        for (name, events) in [("c is seen", Vec::new()), ("c blinds the lab", vec![blind])] {
+            let timeline = Arc::new(Timeline::new(events));
+            remember(&Scenario::new(name), std::slice::from_ref(&unit), &timeline);
+        }
+        assert_eq!(with_blindness(observed("c is seen", None)).shown, "");
+        let seen = with_blindness(observed("c blinds the lab", Some("rule")));
+        assert_eq!(
+            seen.shown,
+            "from here on the lab is blind: a process set systemd's log level to notice\n"
+        );
+        let why = of(&seen, || None).expect("it is explained");
+        assert!(
+            why.starts_with("the lab did not see what systemd did from "),
+            "{why}"
+        );
     }
 }
