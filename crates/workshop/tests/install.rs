@@ -21,7 +21,7 @@ const ROOT: &str = "/srv/clone";
 
 /// Says what cargo says when it has built something.
 const CARGO: &str = r#"#!/usr/bin/bash
-[[ -e /srv/broken ]] && { echo "error: expected one of 7 tokens" >&2; exit 101; }
+[[ -e /srv/broken ]] && { echo "error: could not compile exercise-01: expected one of 7 tokens" >&2; exit 101; }
 echo '{"reason":"compiler-artifact","manifest_path":"/srv/clone/exercises/01-alpha/Cargo.toml","target":{"name":"exercise-01","kind":["bin"]},"executable":"/srv/service"}'
 "#;
 
