@@ -53,7 +53,7 @@ fn verdict(number: u32, actual: &str, expected: &str) -> String {
         _ => "not-yet",
     };
     format!(
-        r"{{'record':'verdict','number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','report':'NOT YET\n\nsolution-01 is {actual}\n\nmore'}}"
+        r"{{'record':'verdict','number':{number},'of':2,'title':'','outcome':'{outcome}','diagnosis':'it is {actual}','difference':'more','conclusion':'NOT YET\n\nsolution-01 is {actual}\n'}}"
     )
     .replace('\'', "\"")
         + "\n"
