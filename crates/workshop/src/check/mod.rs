@@ -336,19 +336,24 @@ fn tell(exercise: &Exercise, verdict: &Verdict) {
     say!("\n{}\n", sentence.join("\n"));
 }
 
-/// A sentence, laid out for the terminal.
-fn say(sentence: &str) {
-    say!("{}", style::wrapped(sentence).join("\n"));
-}
-
 /// Says where to go on.
 fn edit(exercise: &Exercise) {
     let places = exercise.places();
-    match voice::names_keys() {
-        true => say(&format!("Edit {places}, and save.")),
+    let tell = |text: &str| say!("{}", style::wrapped(text).join("\n"));
+    if voice::names_keys() {
+        tell(&format!("Edit {places}, and save."));
+        return;
+    }
+    let sentence = format!("Edit {places}, then:");
+    let check = format!("cargo workshop check {}", exercise.number);
+    let is_one_line = sentence.len() + 1 + check.len() <= terminal::text_width();
+    let check = style::strong(check);
+    match is_one_line {
+        true => say!("{sentence} {check}"),
+        // A command that is broken can't be copied.
         false => {
-            let check = style::strong(format!("cargo workshop check {}", exercise.number));
-            say(&format!("Edit {places}, then: {check}"));
+            tell(&sentence);
+            say!("{check}");
         }
     }
 }
