@@ -19,6 +19,7 @@ mod image;
 mod install;
 mod matrix;
 mod output;
+mod pager;
 mod progress;
 mod reset;
 mod run;
@@ -79,7 +80,7 @@ enum Command {
     },
     /// A page of the guide, in the terminal.
     Guide(guide::Arguments),
-    /// All that happened in the last check of an exercise, as text or as a picture.
+    /// The full timeline of the last check of an exercise, as text or as a picture.
     Timeline(timeline::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed.
     Shell {

@@ -17,9 +17,9 @@ use crate::WrongUsage;
 use crate::check::first_open;
 use crate::exercises::{Exercise, Workshop};
 use crate::output::{self, say};
-use crate::{shortened, style};
+use crate::{pager, shortened, style, terminal};
 
-/// All that happened in the last check of an exercise.
+/// The full timeline of the last check of an exercise.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The exercise's number, e.g. 04. Without it: the one that was checked last.
@@ -31,9 +31,16 @@ pub(crate) struct Arguments {
     /// Replace the file that --svg names, even if the lab did not write it.
     #[arg(long, requires = "svg")]
     force: bool,
-    /// Only the runs with all of these words in their names.
-    #[arg(long, value_name = "WORDS")]
-    run: Option<String>,
+    /// Only the scenarios with all of these words in their names. Without it: the one that the first unmet requirement looked
+    /// at, else all.
+    #[arg(long, value_name = "WORDS", alias = "run")]
+    scenario: Option<String>,
+    /// Only what happened to units with this in their names, in all scenarios.
+    #[arg(long, value_name = "UNIT", conflicts_with = "svg")]
+    unit: Option<String>,
+    /// Only lines that contain this, in all scenarios. Capitals do not matter.
+    #[arg(long, value_name = "TEXT", conflicts_with = "svg")]
+    grep: Option<String>,
     /// Show every line: fold nothing that repeats, and leave nothing out.
     #[arg(long, conflicts_with = "svg")]
     full: bool,
@@ -86,27 +93,57 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         output::ensure_writable(file, &[workshop.report(exercise)], arguments.force)?;
     }
     let report = read(workshop, exercise)?;
-    let wanted = wanted(&report, exercise, arguments.run.as_deref())?;
-    match &arguments.svg {
-        None => {
-            let number = &exercise.number;
-            let shell = format!("cargo workshop shell {number} --at NUMBER");
-            say!(
-                "{}\nLook around at one of these moments: {}",
-                text(&report, &wanted, arguments.full),
-                style::strong(shell)
-            );
-            Ok(())
-        }
-        Some(file) => {
-            let wanted = match &arguments.run {
-                Some(_) => wanted,
-                None => first_unmet(&report).map_or(wanted, |run| vec![run]),
-            };
-            write_picture(file, &drawn(exercise, &wanted)?);
-            Ok(())
-        }
+    let mut wanted = wanted(&report, exercise, arguments.scenario.as_deref())?;
+    let is_everywhere = arguments.unit.is_some() || arguments.grep.is_some();
+    if arguments.scenario.is_none()
+        && !is_everywhere
+        && let Some(unmet) = first_unmet(&report)
+    {
+        wanted = vec![unmet];
     }
+    if let Some(file) = &arguments.svg {
+        write_picture(file, &drawn(exercise, &wanted)?);
+        return Ok(());
+    }
+    let number = &exercise.number;
+    let mut text = text(&report, &wanted, arguments);
+    if text.is_empty() {
+        return Err(WrongUsage(
+            "no line is like that; leave out --unit or --grep to see what there is".to_owned(),
+        )
+        .into());
+    }
+    text += &others(&report, &wanted, exercise);
+    let shell = format!("cargo workshop shell {number} --at NUMBER");
+    text += &format!(
+        "\nLook around at one of these moments: {}\n",
+        style::strong(shell)
+    );
+    pager::show(&text, terminal::size().rows)
+}
+
+/// The scenarios that are not shown, and how to see them.
+fn others(report: &Report, wanted: &[&Run], exercise: &Exercise) -> String {
+    let others: Vec<&Run> = report
+        .runs
+        .iter()
+        .filter(|run| !wanted.iter().any(|wanted| std::ptr::eq(*wanted, *run)))
+        .collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    let names: String = others
+        .iter()
+        .map(|run| format!("  {}\n", visible(name(run))))
+        .collect();
+    let command = format!(
+        "cargo workshop timeline {} --scenario WORDS",
+        exercise.number
+    );
+    format!(
+        "\nOther scenarios of this check ({}):\n\n{names}",
+        style::strong(command)
+    )
 }
 
 /// The exercise with this number, else the one that was checked last.
@@ -171,7 +208,7 @@ fn wanted<'a>(
     if wanted.is_empty() {
         let names: Vec<&str> = report.runs.iter().map(name).collect();
         return Err(WrongUsage(format!(
-            "no run of exercise {} has \"{words}\" in its name; there are: {}",
+            "no scenario of exercise {} has \"{words}\" in its name; there are: {}",
             exercise.number,
             names.join("; ")
         )));
@@ -219,9 +256,22 @@ fn lines<'a>(timeline: &'a Timeline, number: &mut usize) -> Vec<Line<'a>> {
         .collect()
 }
 
-fn text(report: &Report, wanted: &[&Run], full: bool) -> String {
+fn text(report: &Report, wanted: &[&Run], arguments: &Arguments) -> String {
     let mut text = String::new();
-    for (run, lines) in numbered(report) {
+    let grep = arguments.grep.as_ref().map(|it| it.to_lowercase());
+    let is_wanted = |line: &Line<'_>| {
+        let unit = arguments.unit.as_ref();
+        unit.is_none_or(|unit| line.unit().contains(unit.as_str()))
+            && grep
+                .as_ref()
+                .is_none_or(|grep| line.words().to_lowercase().contains(grep.as_str()))
+    };
+    let is_everything = arguments.unit.is_none() && grep.is_none();
+    for (run, mut lines) in numbered(report) {
+        lines.retain(is_wanted);
+        if lines.is_empty() && !is_everything {
+            continue;
+        }
         if !wanted.iter().any(|wanted| std::ptr::eq(*wanted, run)) {
             continue;
         }
@@ -234,7 +284,7 @@ fn text(report: &Report, wanted: &[&Run], full: bool) -> String {
         } else if lines.is_empty() {
             text += "  Nothing happened.\n";
         }
-        text += &told(&lines, full);
+        text += &told(&lines, arguments.full);
     }
     text
 }
@@ -254,6 +304,8 @@ fn told(lines: &[Line<'_>], full: bool) -> String {
             line.text
         )
     };
+    let columns = terminal::size().columns;
+    let row = |line: &Line<'_>| style::broken(&row(line), columns).join("\n");
     if full {
         return lines.iter().map(|line| row(line) + "\n").collect();
     }

@@ -1,7 +1,6 @@
 //! `cargo workshop guide`: a page of the guide in the terminal, from the same sources as the book. It needs no network and no
 //! mdBook.
 
-mod pager;
 mod render;
 mod table;
 
@@ -16,7 +15,7 @@ use crate::exercises::Workshop;
 use crate::output::say;
 use crate::progress::Progress;
 use crate::style;
-use crate::terminal;
+use crate::{pager, terminal};
 
 /// Its arguments.
 #[derive(clap::Args)]

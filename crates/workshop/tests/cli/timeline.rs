@@ -127,7 +127,7 @@ fn numbers_count_over_all_runs_whichever_are_shown() {
     let fixture = checked(&two_runs());
     assert_snapshot!(
         "timeline_one_run",
-        fixture.says(&["timeline", "01", "--run", "ASKED then"])
+        fixture.says(&["timeline", "01", "--scenario", "ASKED then"])
     );
 }
 
@@ -166,8 +166,47 @@ fn a_picture_of_the_run_that_the_first_unmet_requirement_looked_at() {
     let fixture = checked(&records);
     assert_eq!(pictured(&fixture, &[]), ["Exercise 01: killed, then asked"]);
     assert_eq!(
-        pictured(&fixture, &["--run", "once"]),
+        pictured(&fixture, &["--scenario", "once"]),
         ["Exercise 01: killed once"]
+    );
+}
+
+/// What the first unmet requirement looked at comes alone; the others are named.
+#[test]
+fn the_scenario_that_failed_is_what_is_shown() {
+    let mut records = two_runs();
+    records.push(looked_at(1, Outcome::Passed, Some("killed once")));
+    records.push(looked_at(2, Outcome::NotYet, Some("killed, then asked")));
+    let fixture = checked(&records);
+    assert_snapshot!("timeline_unmet", fixture.says(&["timeline"]));
+    // The name that the option had before.
+    let once = fixture.says(&["timeline", "alpha", "--run", "once"]);
+    assert!(once.starts_with("killed once\n"), "{once}");
+}
+
+#[test]
+fn lines_are_chosen_by_unit_and_by_text() {
+    let fixture = checked(&two_runs());
+    let lines = |arguments: &[&str]| -> Vec<String> {
+        let said = fixture.says(&[&["timeline", "01"], arguments].concat());
+        let lines = said.lines().filter(|line| line.contains("exercise-01"));
+        let lines = lines.filter(|line| !line.contains("cargo workshop"));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    assert_eq!(
+        lines(&["--unit", "database"]),
+        ["12  1:00:10  exercise-01-database.service  dead -> start"]
+    );
+    assert_eq!(
+        lines(&["--grep", "SIGKILL"]),
+        [
+            "4  0:10  exercise-01.service  main process killed, by SIGKILL",
+            "10  0:10  exercise-01.service  main process killed, by SIGKILL",
+        ]
+    );
+    assert_eq!(
+        fixture.says(&["timeline", "01", "--grep", "nothing like it"]),
+        "standard error:\nno line is like that; leave out --unit or --grep to see what there is\nexit status 2"
     );
 }
 
@@ -220,7 +259,7 @@ fn nothing_to_show() {
     let fixture = checked(&two_runs());
     assert_snapshot!(
         "timeline_no_such_run",
-        fixture.says(&["timeline", "1", "--run", "twice"])
+        fixture.says(&["timeline", "1", "--scenario", "twice"])
     );
 }
 

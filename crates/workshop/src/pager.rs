@@ -11,7 +11,7 @@ use anstream::{AutoStream, ColorChoice};
 const LESS: &str = "FRX";
 
 /// Prints a text; on a terminal that is too low for it, by `PAGER` or `less`.
-pub(super) fn show(text: &str, rows: usize) -> anyhow::Result<()> {
+pub(crate) fn show(text: &str, rows: usize) -> anyhow::Result<()> {
     let coloured = AutoStream::choice(&stdout()) != ColorChoice::Never;
     let text = match coloured {
         true => text.to_owned(),
