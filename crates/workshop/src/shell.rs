@@ -55,7 +55,10 @@ pub(crate) fn run(
         name: &package,
         folder: &folder,
     };
-    let binary = match cargo::executable(&workshop.root, &own, &arguments, &package, colours)? {
+    let building = style::spinner("building");
+    let built = cargo::executable(&workshop.root, &own, &arguments, &package, colours);
+    building.finish_and_clear();
+    let binary = match built? {
         Ok(built) => built.path,
         Err(failed) => {
             note!(
@@ -71,14 +74,20 @@ pub(crate) fn run(
         None => {
             let files = exercise_check::guest_files(&package, &binary, &workshop.root)
                 .context("cannot read the folder units; is the clone whole?")?;
-            let shell = lab.shell(&files, &terminal::this())?;
+            let starting = style::spinner("starting the lab VM");
+            let shell = lab.shell(&files, &terminal::this());
+            starting.finish_and_clear();
+            let shell = shell?;
             note!("{}", banner(exercise));
             shell
         }
         Some(event) => {
             let moment = moment::find(workshop, exercise, &lab, event)?;
             let (scenario, files) = (&moment.run.scenario, &moment.run.files);
-            let shell = lab.shell_at(moment.at_us, scenario, files, &terminal::this())?;
+            let starting = style::spinner("running the check again, up to this moment");
+            let shell = lab.shell_at(moment.at_us, scenario, files, &terminal::this());
+            starting.finish_and_clear();
+            let shell = shell?;
             note!("{}", banner_at(exercise, &moment));
             shell
         }

@@ -328,6 +328,18 @@ fn diff_shows_the_solution_on_demand() {
     assert_snapshot!("diff_refused", shown(root, &run(root, &["diff", "1"])));
     let spoilt = shown(root, &run(root, &["diff", "1", "--spoil"]));
     assert_snapshot!("diff", spoilt);
+    let full = shown(root, &run(root, &["diff", "1", "--spoil", "--full"]));
+    for line in ["-    // TODO\n", "-// mine\n", "-ExecStart=./exercise-01\n"] {
+        assert!(
+            full.contains(line) && !spoilt.contains(line),
+            "{line}: {full}"
+        );
+    }
+    let stat = shown(root, &run(root, &["diff", "1", "--spoil", "--stat"]));
+    assert!(
+        stat.contains("units/exercise-01.service           -1  +2\n"),
+        "{stat}"
+    );
     write(root, "progress.toml", "[01]\npassed = true\n");
     assert_eq!(shown(root, &run(root, &["diff", "1"])), spoilt);
 }
