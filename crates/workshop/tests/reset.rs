@@ -337,7 +337,7 @@ fn diff_shows_the_solution_on_demand() {
     }
     let stat = shown(root, &run(root, &["diff", "1", "--spoil", "--stat"]));
     assert!(
-        stat.contains("units/exercise-01.service           -1  +2\n"),
+        stat.contains("units/exercise-01.service         -1  +2\n"),
         "{stat}"
     );
     write(root, "progress.toml", "[01]\npassed = true\n");
