@@ -109,6 +109,14 @@ impl Cache {
         Ok(Cache { root })
     }
 
+    /// A cache of a test's own.
+    #[cfg(test)]
+    pub(crate) fn in_folder(root: &Path) -> Cache {
+        Cache {
+            root: root.to_owned(),
+        }
+    }
+
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -612,9 +620,7 @@ mod tests {
     }
 
     fn cache_in(root: &Path) -> Cache {
-        Cache {
-            root: root.to_owned(),
-        }
+        Cache::in_folder(root)
     }
 
     fn built(cache: &Cache, content: &str) -> BuildDir {

@@ -40,6 +40,8 @@ mod error;
 pub mod experiment;
 pub mod findings;
 pub mod fold;
+#[cfg(test)]
+mod fuzz;
 mod guest;
 mod guest_file;
 mod image;

@@ -13,6 +13,8 @@ mod diff;
 mod doctor;
 mod exercises;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod guide;
 mod hint;
 mod image;

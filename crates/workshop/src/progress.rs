@@ -181,3 +181,19 @@ pub(crate) fn put_aside(root: &Path) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("cannot rename {FILE}; is the folder yours?"))?;
     Ok(aside)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        #![proptest_config(crate::fuzz::config())]
+
+        #[test]
+        fn any_text_is_progress_or_damaged(text in crate::fuzz::toml()) {
+            let root = tempfile::tempdir().expect("a temporary directory");
+            fs::write(root.path().join(FILE), &text).expect("it can be written");
+            proptest::prop_assert!(Progress::read(root.path()).is_ok());
+        }
+    }
+}

@@ -59,7 +59,7 @@ pub(crate) fn settled(timeline: &Timeline) -> Timeline {
                 first.map_or((at, 1), |first| (first, 0))
             }
             EventKind::ListenerClosed { .. } => {
-                let just_after = at + 1..=at + AT_ONCE_US;
+                let just_after = at.saturating_add(1)..=at.saturating_add(AT_ONCE_US);
                 let last = stamps().rev().find(|at| just_after.contains(at));
                 last.map_or((at, 1), |last| (last, 2))
             }

@@ -1,0 +1,225 @@
+//! Whatever comes from outside is read without a panic, a hang or memory without bounds: unit files, plans, saved timelines,
+//! reports of checks, archives of images, and events, also those that no agent would send.
+//!
+//! The cases are the same each time. `PROPTEST_CASES=100000 cargo test -p systemd-lab --lib fuzz` makes more of them; what fails is kept in
+//! `proptest-regressions`, and tried first from then on.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use systemd_lab_protocol::Event;
+use systemd_lab_protocol::seal::{Key, Sealer};
+
+use crate::cache::Cache;
+use crate::check::report::Report;
+use crate::compare::Tolerance;
+use crate::experiment::{Date, Detail, Requirement, When, parse_span, unit_file};
+use crate::guest::{Guest, Suite};
+use crate::guest_file::GuestFile;
+use crate::image::archive;
+use crate::{Experiment, Fault, Picture, Timeline, findings, sight, visible_lines};
+
+/// The seed of all cases: any number will do, as long as it stays.
+const SEED: u64 = 20_261_126;
+
+/// What a text is made of besides letters: all that any of the readers takes for a sign.
+const SIGNS: &[&str] = &[
+    "\n",
+    "\r\n",
+    " ",
+    "\t",
+    "=",
+    "\\",
+    "\\\n",
+    "[",
+    "]",
+    "[Service]\n",
+    "[Unit]\n",
+    "#",
+    ";",
+    "%",
+    "@",
+    ".",
+    "/",
+    "-",
+    "+",
+    "\"",
+    "'",
+    "\u{feff}",
+    "\u{0}",
+    "\u{1b}[2J",
+    "\u{202e}",
+    "ü",
+    "{",
+    "}",
+    ":",
+    ",",
+    "ExecStart=",
+    "LogLevelMax=",
+    "RandomizedDelaySec=",
+    "99999999999999999999",
+    "-1",
+    "0",
+    "1h",
+    "s",
+    "READY=1",
+    "restart 2",
+    "kill",
+    "SIGKILL",
+    "<=",
+    ">=",
+    "outage",
+    "0:00",
+    "# measured with ",
+];
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(SEED),
+        ..ProptestConfig::default()
+    }
+}
+
+/// Texts of signs and of anything else.
+fn text() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        3 => prop::sample::select(SIGNS).prop_map(str::to_owned),
+        1 => any::<String>(),
+        1 => "[a-zA-Z]{1,12}",
+    ];
+    prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+/// A timeline that the lab has measured, with every kind of event that the guide shows.
+fn measured() -> Vec<serde_json::Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/measured");
+    let mut events = Vec::new();
+    for name in ["05-deadlock.json", "04-reload.json", "03-outage.json"] {
+        let text = fs::read_to_string(folder.join(name)).expect("the guide shows it");
+        let lines = text.lines().map(serde_json::from_str);
+        events.extend(lines.map(|event| event.expect("it is an event")));
+    }
+    events
+}
+
+/// Events of such timelines in any order, at any time, of any unit, as often as one likes.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let all = measured();
+    let one = (
+        prop::sample::select(all),
+        prop_oneof![Just(0), Just(u64::MAX), 0..100_000_000_u64, any::<u64>()],
+        prop_oneof![
+            Just("exercise-05.service".to_owned()),
+            Just("a.target".to_owned()),
+            text()
+        ],
+    );
+    let one = one.prop_map(|(mut event, at_us, unit)| {
+        event["at_us"] = at_us.into();
+        if event.get("unit").is_some() {
+            event["unit"] = unit.into();
+        }
+        serde_json::from_value(event).expect("it is still an event")
+    });
+    prop::collection::vec(one, 0..60)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn unit_files(text in text()) {
+        let settings = unit_file::settings(&text);
+        prop_assert!(settings.len() <= text.lines().count());
+        let unit = GuestFile::text("/etc/systemd/system/a.service", text.as_str());
+        let experiment = Experiment::packaged("a.service").file(unit);
+        let _ = experiment.check();
+        let _ = experiment.warnings();
+        let _ = sight::warnings("a.service", &text);
+    }
+
+    #[test]
+    fn parts_of_a_plan(text in text()) {
+        let _ = parse_span(&text);
+        let _ = text.parse::<Requirement>();
+        let _ = text.parse::<When>();
+        let _ = text.parse::<Date>();
+        let _ = Fault::parse_with_unit(&text);
+        let _ = Experiment::packaged(text.as_str()).check();
+    }
+
+    #[test]
+    fn saved_timelines_and_reports(text in text()) {
+        let experiment = Experiment::packaged("a.service");
+        let _ = experiment.difference_within(&text, &Timeline::new(Vec::new()), Tolerance::NONE);
+        let _ = Report::parse(&text);
+        // What is shown of it steers no terminal.
+        let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
+        prop_assert_eq!(visible_lines(&text).find(steers), None);
+    }
+
+    #[test]
+    fn sealed_lines(key in any::<[u8; 16]>(), line in any::<Vec<u8>>()) {
+        let mut sealer = Sealer::new(&Key::new(key));
+        prop_assert_eq!(sealer.open(&line), None);
+    }
+
+    #[test]
+    fn any_events(events in events()) {
+        let timeline = Timeline::new(events);
+        let experiment = Experiment::packaged("exercise-05.service");
+        for detail in [Detail::Usual, Detail::Logs, Detail::Full] {
+            let _ = experiment.lines(&timeline, detail);
+        }
+        let _ = experiment.text(&timeline);
+        let _ = experiment.summary(&timeline);
+        for finding in experiment.findings(&timeline) {
+            let _ = (finding.what(), finding.change());
+        }
+        let _ = findings::of_run(&timeline, &experiment.scenario(), &[]);
+        let _ = Picture::of(&["exercise-05.service"]).render(&timeline);
+        let _ = experiment.saved(&timeline);
+    }
+
+    /// Archives that are cut off, and archives in which bytes are others.
+    #[test]
+    fn archives(cut in 0..400_usize, changes in prop::collection::vec((0..400_usize, any::<u8>()), 0..4)) {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let cache = Cache::in_folder(&folder.path().join("cache"));
+        let mut bytes = small_archive();
+        for (at, byte) in changes {
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        let file = folder.path().join("image.tar.zst");
+        fs::write(&file, bytes).expect("it can be written");
+        let guest = Guest::new(Suite::Trixie);
+        prop_assert!(archive::import(&cache, &guest, &file).is_err(), "nothing in it is an image");
+        prop_assert!(!crate::image::Image::place(&cache, &guest).exists());
+    }
+}
+
+/// An archive with the right names in it, and nothing that could be an image.
+fn small_archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, text) in [
+        ("key", "0123456789abcdef"),
+        ("manifest.json", "{}"),
+        ("kernel", "k"),
+        ("initrd", "i"),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mode(0o644);
+        header.set_cksum();
+        archive
+            .append_data(&mut header, name, text.as_bytes())
+            .expect("it is in memory");
+    }
+    let bytes = archive.into_inner().expect("it is in memory");
+    zstd::encode_all(&bytes[..], 1).expect("it is in memory")
+}
