@@ -4,7 +4,7 @@ mod failure;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -253,7 +253,7 @@ pub(crate) struct Executable {
 }
 
 /// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
-/// `build --package exercise-04`.
+/// `build --package exercise-04`. `on_built` is told the name of each crate that is compiled, as soon as it is.
 ///
 /// # Errors
 ///
@@ -264,6 +264,7 @@ pub(crate) fn executable(
     arguments: &[&str],
     target: &str,
     colours: bool,
+    on_built: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let format = match colours {
         true => "--message-format=json-diagnostic-rendered-ansi",
@@ -271,7 +272,12 @@ pub(crate) fn executable(
     };
     let mut command = cargo(root);
     command.args(arguments).arg(format);
-    let output = output_of(&command).context("cannot run cargo")?;
+    let output = output_of(&command, |line| {
+        if let Some(name) = newly_built(line) {
+            on_built(&name);
+        }
+    });
+    let output = output.context("cannot run cargo")?;
     let mut executable = None;
     let (mut errors, mut warnings) = (Vec::new(), String::new());
     for line in text(&output.stdout).lines().filter(is_message) {
@@ -324,8 +330,19 @@ pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()
     file.write_all(content).with_context(context)
 }
 
-/// What a command prints. It does not outlive this process, nor do processes that it has started.
-fn output_of(command: &Command) -> std::io::Result<Output> {
+/// The name of the crate that cargo has compiled just now, if this line says so.
+fn newly_built(line: &str) -> Option<String> {
+    // Most lines are about crates that were there already.
+    if !line.contains("\"compiler-artifact\"") || !line.contains("\"fresh\":false") {
+        return None;
+    }
+    let message: Message = serde_json::from_str(line).ok()?;
+    message.target.map(|target| target.name)
+}
+
+/// What a command prints; `on_line` is told each line of its standard output as it comes. It does not outlive this process, nor do
+/// processes that it has started.
+fn output_of(command: &Command, mut on_line: impl FnMut(&str)) -> std::io::Result<Output> {
     let mut guarded = Command::new("/bin/sh");
     guarded
         .args(["-c", GUARD, "sh"])
@@ -347,9 +364,31 @@ fn output_of(command: &Command) -> std::io::Result<Output> {
     }
     let mut child = guarded.spawn()?;
     let lifeline = child.stdin.take();
-    let output = child.wait_with_output();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let errors = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stderr.map_or(Ok(0), |mut stderr| stderr.read_to_end(&mut bytes))?;
+        Ok::<_, std::io::Error>(bytes)
+    });
+    let mut printed = Vec::new();
+    if let Some(stdout) = stdout {
+        let mut reader = BufReader::new(stdout);
+        let mut begin = 0;
+        while reader.read_until(b'\n', &mut printed)? > 0 {
+            on_line(&String::from_utf8_lossy(&printed[begin..]));
+            begin = printed.len();
+        }
+    }
+    let status = child.wait()?;
     drop(lifeline);
-    output
+    let stderr = errors
+        .join()
+        .map_err(|_| std::io::Error::other("cannot read what cargo says"))??;
+    Ok(Output {
+        status,
+        stdout: printed,
+        stderr,
+    })
 }
 
 /// What a program printed.

@@ -56,7 +56,14 @@ pub(crate) fn run(
         folder: &folder,
     };
     let building = style::spinner("building");
-    let built = cargo::executable(&workshop.root, &own, &arguments, &package, colours);
+    let built = cargo::executable(
+        &workshop.root,
+        &own,
+        &arguments,
+        &package,
+        colours,
+        &mut |name| building.set_message(format!("building {name}")),
+    );
     building.finish_and_clear();
     let binary = match built? {
         Ok(built) => built.path,

@@ -170,7 +170,12 @@ fn checked(
     let mut screen = (loudness == Loudness::Shown).then(|| Screen::new("building"));
     let colours = loudness == Loudness::Shown
         && anstream::stdout().current_choice() != anstream::ColorChoice::Never;
-    let built = match process::compile(workshop, exercise, colours)? {
+    let mut on_built = |name: &str| {
+        if let Some(screen) = &mut screen {
+            screen.built(name);
+        }
+    };
+    let built = match process::compile(workshop, exercise, colours, &mut on_built)? {
         Ok(built) => built,
         Err(failed) => {
             if let Some(screen) = screen {

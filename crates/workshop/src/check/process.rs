@@ -35,6 +35,7 @@ pub(super) fn compile(
     workshop: &Workshop,
     exercise: &Exercise,
     colours: bool,
+    on_built: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let package = exercise.package();
     let arguments = ["test", "--package", &package, "--test", "check", "--no-run"];
@@ -43,7 +44,7 @@ pub(super) fn compile(
         name: &package,
         folder: &folder,
     };
-    cargo::executable(&workshop.root, &own, &arguments, "check", colours)
+    cargo::executable(&workshop.root, &own, &arguments, "check", colours, on_built)
 }
 
 /// Runs a check to its end; `on_progress` is called each time when the report has grown.

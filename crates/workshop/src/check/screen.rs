@@ -13,6 +13,9 @@ use crate::style::{self, spinner_among};
 /// What is going on once the service is built.
 const RUNNING: &str = "running your service under systemd";
 
+/// After an edit, cargo compiles an exercise and its check. So many crates are more than that: nothing is built yet.
+const FIRST_BUILD: usize = 4;
+
 /// The lines of one check.
 pub(super) struct Screen {
     is_live: bool,
@@ -21,6 +24,8 @@ pub(super) struct Screen {
     lines: Vec<ProgressBar>,
     /// How many lines were printed for good.
     printed: usize,
+    /// How many crates were compiled.
+    built: usize,
 }
 
 impl Screen {
@@ -33,7 +38,20 @@ impl Screen {
             bars,
             lines: Vec::new(),
             printed: 0,
+            built: 0,
         }
+    }
+
+    /// Says what was compiled last.
+    pub(super) fn built(&mut self, name: &str) {
+        self.built += 1;
+        let message = match self.built {
+            ..FIRST_BUILD => format!("building {name}"),
+            crates => {
+                format!("building for the first time, a minute or two: {crates} crates, {name}")
+            }
+        };
+        self.status.set_message(message);
     }
 
     /// Says that the check runs.

@@ -196,7 +196,14 @@ fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<Path
         name: &package,
         folder: &folder,
     };
-    let built = executable(&workshop.root, &own, &arguments, &package, colours);
+    let built = executable(
+        &workshop.root,
+        &own,
+        &arguments,
+        &package,
+        colours,
+        &mut |_| {},
+    );
     building.finish_and_clear();
     Ok(built?.map(|built| built.path))
 }

@@ -26,6 +26,19 @@ fn long_difference() -> String {
     format!("Expected (-) and what systemd saw (+):\n\n{before}{changes}")
 }
 
+/// Whoever checks for the first time waits for a minute, and is told what for.
+#[test]
+fn what_is_compiled_is_named() {
+    let fixture = Fixture::new();
+    let slow = "fn main() {\n    std::thread::sleep(std::time::Duration::from_secs(2));\n}\n";
+    fixture.write("exercises/01-alpha/build.rs", slow);
+    let size = |number| NonZero::new(number).expect("not zero");
+    let session = Session::sized(&fixture, &["check", "1"], size(80), size(24));
+    session.see("building build-script-build");
+    session.see("PASSED: exercise 01.");
+    assert_eq!(session.end().code(), Some(0));
+}
+
 #[test]
 fn the_verdict_is_on_the_screen_of_any_size() {
     let fixture = Fixture::new();
