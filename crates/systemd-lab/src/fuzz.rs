@@ -104,17 +104,22 @@ fn measured() -> Vec<serde_json::Value> {
     events
 }
 
+/// The unit that these timelines are about.
+fn measured_unit() -> String {
+    let units = measured().into_iter().filter_map(|event| {
+        let unit = event.get("unit")?.as_str()?;
+        Some(unit.to_owned())
+    });
+    units.min().expect("something happens to a unit")
+}
+
 /// Events of such timelines in any order, at any time, of any unit, as often as one likes.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let all = measured();
     let one = (
         prop::sample::select(all),
         prop_oneof![Just(0), Just(u64::MAX), 0..100_000_000_u64, any::<u64>()],
-        prop_oneof![
-            Just("exercise-05.service".to_owned()),
-            Just("a.target".to_owned()),
-            text()
-        ],
+        prop_oneof![Just(measured_unit()), Just("a.target".to_owned()), text()],
     );
     let one = one.prop_map(|(mut event, at_us, unit)| {
         event["at_us"] = at_us.into();
@@ -169,7 +174,8 @@ proptest! {
     #[test]
     fn any_events(events in events()) {
         let timeline = Timeline::new(events);
-        let experiment = Experiment::packaged("exercise-05.service");
+        let unit = measured_unit();
+        let experiment = Experiment::packaged(unit.as_str());
         for detail in [Detail::Usual, Detail::Logs, Detail::Full] {
             let _ = experiment.lines(&timeline, detail);
         }
@@ -179,7 +185,7 @@ proptest! {
             let _ = (finding.what(), finding.change());
         }
         let _ = findings::of_run(&timeline, &experiment.scenario(), &[]);
-        let _ = Picture::of(&["exercise-05.service"]).render(&timeline);
+        let _ = Picture::of(&[&unit]).render(&timeline);
         let _ = experiment.saved(&timeline);
     }
 

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) starter: String,
     /// The oldest systemd that has what the exercise is about, if it matters.
     pub(crate) systemd: Option<u32>,
+    /// The page of the guide to read once it has passed.
+    pub(crate) read: Option<String>,
     /// The test that `verify --soak` runs.
     pub(crate) soak: Option<String>,
 }

@@ -275,6 +275,10 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         Outcome::Passed => {
             let progress = Progress::read(&workshop.root)?.unwrap_or_default();
             say!("Compare: {}", of_exercise("diff", 'd'));
+            if let Some(page) = exercise.settings(&workshop.root)?.read {
+                let guide = style::strong(format!("cargo workshop guide {page}"));
+                say!("Read on: {guide}");
+            }
             match progress.current(workshop) {
                 Some(_) => say!("Go on:   {}", voice::step("next", 'n')),
                 None => say!(

@@ -114,6 +114,13 @@ impl Stage {
                 "{page} is missing; write it: checks send people there"
             ));
         }
+        let read = self.settings.as_ref().ok().and_then(|it| it.read.as_ref());
+        if let Some(read) = read.filter(|read| !root.join(format!("book/src/{read}.md")).exists()) {
+            complaints.push(format!(
+                "exercises/{}/exercise.toml: the guide has no page `{read}`; correct `read`",
+                self.folder
+            ));
+        }
         complaints.extend(guide::left_over(root, self));
         if self.mistakes.len() < FEWEST_MISTAKES {
             complaints.push(format!(
