@@ -598,6 +598,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_agent_that_could_not_go_on_is_the_labs_fault() {
+        let mut reader = EventReader {
+            sealer: Sealer::new(&systemd_lab_protocol::seal::Key::new([0; 16])),
+            consumed: 0,
+            events: Vec::new(),
+            has_foreign: false,
+        };
+        assert!(reader.complaint().is_ok());
+        reader.events.push(Event {
+            at_us: 1,
+            unit: None,
+            source: systemd_lab_protocol::event::Source::Agent,
+            kind: EventKind::AgentError {
+                message: "cannot do it".to_owned(),
+            },
+        });
+        let error = reader.complaint().expect_err("it complains");
+        assert_eq!(
+            error.to_string(),
+            "the lab's agent failed in the guest: cannot do it; this is a fault of the lab, please report it"
+        );
+    }
+
+    #[test]
     fn only_time_with_a_processor_counts_unless_qemu_hangs() {
         let deadline = Duration::from_secs(120);
         let is_over = |elapsed, used_ms: u64| {

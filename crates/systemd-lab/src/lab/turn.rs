@@ -4,10 +4,10 @@
 //! A run takes a ticket: a numbered file in the cache, locked by who holds it, so that the kernel gives it back when its
 //! process ends, however it ends. The runs with the lowest numbers go; the others wait, in order.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::num::NonZero;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
@@ -22,6 +22,10 @@ const FOLDER: &str = "turns";
 
 /// Held while tickets are taken or counted. Its name is no number.
 const LOCK: &str = "lock";
+
+/// Nobody else's business, whatever the umask is.
+const PRIVATE_FOLDER: u32 = 0o700;
+const PRIVATE_FILE: u32 = 0o600;
 
 /// How long a run waits before it looks again, for each run that must end before. A run takes a second or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -68,7 +72,10 @@ impl Drop for Turn {
 }
 
 fn take(folder: &Path, places: usize, on_wait: &mut dyn FnMut(usize)) -> io::Result<Turn> {
-    fs::create_dir_all(folder)?;
+    if !folder.is_dir() {
+        fs::create_dir_all(folder)?;
+        fs::set_permissions(folder, Permissions::from_mode(PRIVATE_FOLDER))?;
+    }
     let (number, ticket) = draw(folder)?;
     let turn = Turn {
         ticket: Some(ticket),
@@ -94,11 +101,9 @@ fn draw(folder: &Path) -> io::Result<(u64, Ticket)> {
         .max();
     let number = last.map_or(0, |last| last + 1);
     let path = folder.join(format!("{number}-{}", std::process::id()));
-    let file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&path)?;
+    let file = File::options().write(true).create_new(true).open(&path)?;
+    // Whatever the umask is, other processes of the same user must be able to look at it.
+    file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
     file.try_lock()?;
     Ok((number, Ticket { path, _file: file }))
 }
@@ -144,13 +149,16 @@ fn tickets(folder: &Path) -> io::Result<Vec<(u64, u32, PathBuf)>> {
 fn lock(folder: &Path) -> io::Result<File> {
     let path = folder.join(LOCK);
     let lock = match open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => File::options()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(flags())
-            .open(&path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let lock = File::options()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .custom_flags(flags())
+                .open(&path)?;
+            lock.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
+            lock
+        }
         opened => opened?,
     };
     lock.lock()?;
