@@ -100,12 +100,20 @@ fn by_message_id(fields: &Fields, priority: u8, text: &str) -> Option<EventKind>
     })
 }
 
+/// SIGHUP, SIGINT, SIGPIPE and SIGTERM: signal(7).
+const CLEAN_SIGNALS: [i32; 4] = [1, 2, 13, 15];
+
 fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
     let get = |name: &str| fields.get(name).cloned();
     let (code, status) = (get("EXIT_CODE")?, get("EXIT_STATUS")?.parse().ok()?);
     let role = process_role(text);
     let is_control = role != "main";
-    let has_failed = code != "exited" || status != 0;
+    // A service that one of these signals ends has not failed: systemd.service(5), "SuccessExitStatus=".
+    let is_clean = match code.as_str() {
+        "exited" => status == 0,
+        "killed" => CLEAN_SIGNALS.contains(&status),
+        _ => false,
+    };
     Some(EventKind::ProcessExited {
         // The command line itself is in an earlier entry.
         command: get("COMMAND")
@@ -113,7 +121,7 @@ fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
             .map(|setting| format!("{setting}=")),
         // An unmet ExecCondition= is not a failure at all.
         is_ignored: is_control
-            && has_failed
+            && !is_clean
             && text.ends_with("(success)")
             && get("COMMAND").as_deref() != Some("ExecCondition"),
         role,

@@ -10,7 +10,16 @@ const AT_ONCE_US: u64 = 20_000;
 
 /// Settings by which a stop of one unit stops another, in the order in which they explain it best: `BindsTo=` also when the
 /// other unit ends by itself. D-Bus has them under the same names. systemd.unit(5), "[Unit] Section Options".
-const STOPPING: [&str; 4] = ["BindsTo", "PartOf", "Requires", "Requisite"];
+const STOPPING: [&str; 5] = [
+    "BindsTo",
+    "PartOf",
+    "Requires",
+    "Requisite",
+    "StopPropagatedFrom",
+];
+
+/// What D-Bus calls the other side of a setting, and the setting: systemd.unit(5).
+const OTHER_SIDE: (&str, &str) = ("StopPropagatedFrom", "PropagatesStopTo");
 
 /// The setting, on both sides, by which a start of one unit stops another.
 const CONFLICTS: [&str; 2] = ["Conflicts", "ConflictedBy"];
@@ -34,7 +43,10 @@ pub(super) fn unasked(
     }
     let why = cause(timeline, event, unit);
     let why = why.map_or_else(String::new, |(setting, other)| {
-        format!(", because of {setting}={other}")
+        match setting == OTHER_SIDE.0 {
+            true => format!(", because of {}={unit} of {other}", OTHER_SIDE.1),
+            false => format!(", because of {setting}={other}"),
+        }
     });
     Some(format!("{job} job queued{why}"))
 }

@@ -80,7 +80,9 @@ fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {
         })?;
     let of_a_unit = match how {
         MachineEnd::Panicked | MachineEnd::AgentEnded => None,
-        _ => said_by(timeline, sources).or_else(|| at_once(sources)),
+        _ => said_by(timeline, sources)
+            .or_else(|| of_a_job(timeline, sources))
+            .or_else(|| at_once(sources)),
     };
     let is_asked_for = ENDING_UNITS
         .iter()
@@ -121,6 +123,20 @@ fn said_by(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
         false => &ACTIONS,
     };
     Some((unit.clone(), sources.any(unit, names)?))
+}
+
+/// The unit whose job took too long: systemd.unit(5), `JobTimeoutAction=`. systemd does not say which one it was.
+fn of_a_job(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
+    let is_said = |message: &str| message.ends_with(": job timed out");
+    let mut events = timeline.events().iter();
+    events.find(|event| match &event.kind {
+        EventKind::Manager { message, .. } | EventKind::Log { message, .. } => is_said(message),
+        _ => false,
+    })?;
+    sources.units().iter().find_map(|unit| {
+        let place = sources.any(unit, &["JobTimeoutAction"])?;
+        Some((unit.clone(), place))
+    })
 }
 
 /// The unit with an action that takes effect before systemd can say anything.

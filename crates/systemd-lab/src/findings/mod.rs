@@ -102,6 +102,8 @@ pub enum Rule {
         signal: String,
         /// The process that was killed in the end, by name.
         process: String,
+        /// The signal that ended it.
+        ended_by: String,
     },
     /// A stop that was asked for left the unit failed.
     StopCountsAsFailure {
@@ -154,6 +156,17 @@ pub enum Rule {
     /// A shell or env did not find a command.
     CommandNotFound {
         /// Its own words.
+        message: String,
+    },
+    /// `Type=notify`, no `READY=1`, and no time limit for the start.
+    StartNeverEnds,
+    /// The kernel ended a process for a system call that the unit forbids.
+    SystemCallForbidden,
+    /// `Type=forking`, and the first process never ended.
+    NeverForked,
+    /// A socket unit could not listen.
+    CannotListen {
+        /// systemd's own words.
         message: String,
     },
     /// systemd could not read what it needs to start a process.

@@ -41,9 +41,12 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 32] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 35] = [
         Look::never_ready,
         Look::ready_before_listening,
+        Look::never_forked,
+        Look::start_never_ends,
+        Look::system_call_forbidden,
         Look::notification_dropped,
         Look::reload_without_stamp,
         Look::reload_never_ends,
@@ -148,6 +151,55 @@ impl<'a> Look<'a> {
             && !is_dropped)
             .then(|| self.finding(Rule::NeverReady, &["Type"], timed_out))
             .flatten()
+    }
+
+    /// systemd.service(5), "Type=": with `forking`, a start is over when the first process has ended.
+    fn never_forked(&self) -> Option<Finding> {
+        let timed_out = self.start_timed_out();
+        let has_ended = self.times(|kind| {
+            matches!(kind, EventKind::ProcessExited { code, status: 0, .. } if code == "exited")
+        });
+        (self.text("Type") == "forking" && !timed_out.is_empty() && has_ended.is_empty())
+            .then(|| self.finding(Rule::NeverForked, &["Type"], timed_out))
+            .flatten()
+    }
+
+    /// systemd.service(5), "TimeoutStartSec=": with `infinity`, systemd waits for READY=1 for as long as the run lasts.
+    fn start_never_ends(&self) -> Option<Finding> {
+        let started =
+            self.times(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == "start"));
+        let states = self.events().filter_map(|event| match &event.kind {
+            EventKind::StateChanged { to, .. } => Some(to.as_str()),
+            _ => None,
+        });
+        let is_starting = states.last() == Some("start");
+        let is_endless = self.number("TimeoutStartUSec") == u64::MAX;
+        (self.is_notify()
+            && is_starting
+            && is_endless
+            && self.notified("READY=1").is_empty()
+            && !self.is_dropped())
+        .then(|| self.finding(Rule::StartNeverEnds, &["TimeoutStartSec", "Type"], started))
+        .flatten()
+    }
+
+    /// systemd.exec(5), "SystemCallFilter=": SIGSYS ends the process.
+    fn system_call_forbidden(&self) -> Option<Finding> {
+        const SIGSYS: i32 = 31;
+        let settings = [
+            "SystemCallFilter",
+            "SystemCallArchitectures",
+            "RestrictAddressFamilies",
+            "RestrictNamespaces",
+        ];
+        self.sources.any(self.unit, &settings)?;
+        let ended = self.times(|kind| {
+            matches!(kind, EventKind::ProcessExited { code, status, .. } if code != "exited" && *status == SIGSYS)
+        });
+        match ended.is_empty() {
+            true => None,
+            false => self.finding(Rule::SystemCallForbidden, &settings, ended),
+        }
     }
 
     /// sd_notify(3), "READY=1": start-up is finished, so that what comes after it may begin.
@@ -296,13 +348,21 @@ impl<'a> Look<'a> {
         if self.sources.frozen(self.unit).is_some() {
             return None;
         }
+        // SIGABRT with TimeoutStopFailureMode=abort.
         let killed = self.events().find_map(|event| match &event.kind {
             EventKind::Killing { signal, process }
-                if signal == "SIGKILL" && self.timeline.time_of(event) >= first =>
+                if ["SIGKILL", "SIGABRT"].contains(&signal.as_str())
+                    && self.timeline.time_of(event) >= first =>
             {
-                Some(process.clone())
+                Some((process.clone(), signal.clone()))
             }
             _ => None,
+        });
+        let (process, ended_by) = killed.unwrap_or_else(|| {
+            (
+                "the main process".to_owned(),
+                self.final_signal().to_owned(),
+            )
         });
         let signal = match i32::try_from(self.number("KillSignal")) {
             Ok(number) if number > 0 => signal_name(number),
@@ -311,10 +371,19 @@ impl<'a> Look<'a> {
         let rule = Rule::StopSignalIgnored {
             timeout_us: self.number("TimeoutStopUSec"),
             signal,
-            process: killed.unwrap_or_else(|| "the main process".to_owned()),
+            process,
+            ended_by,
         };
         let settings = ["TimeoutStopSec", "TimeoutSec", "KillSignal", "ExecStart"];
         self.finding(rule, &settings, timed_out)
+    }
+
+    /// What systemd sends when a stop takes too long: systemd.service(5), "TimeoutStopFailureMode=".
+    fn final_signal(&self) -> &'static str {
+        match self.text("TimeoutStopFailureMode") {
+            "abort" => "SIGABRT",
+            _ => "SIGKILL",
+        }
     }
 
     /// systemd.service(5), "SuccessExitStatus=".
@@ -361,8 +430,12 @@ impl<'a> Look<'a> {
             setting: setting.to_owned(),
             other: other.to_owned(),
         };
-        let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
-        let place = self.sources.setting_with(self.unit, setting, names_it);
+        let names = |unit: &str, other: &str| {
+            let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
+            self.sources.setting_with(unit, setting, names_it)
+        };
+        // Conflicts= works in both directions.
+        let place = names(self.unit, other).or_else(|| names(other, self.unit));
         Some(Finding {
             place: place.or_else(|| self.sources.setting(self.unit, "Restart")),
             ..Finding::new(self.unit, rule, [at])

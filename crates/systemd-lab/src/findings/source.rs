@@ -156,6 +156,22 @@ impl Sources {
         })
     }
 
+    /// The first line of any `Condition…=` or `Assert…=` with such a value.
+    pub(super) fn condition_with(
+        &self,
+        unit: &str,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Option<Place> {
+        let names = self
+            .files
+            .iter()
+            .flat_map(|(_, text)| unit_file::settings(text));
+        let mut names = names
+            .map(|setting| setting.name.to_owned())
+            .filter(|name| name.starts_with("Condition") || name.starts_with("Assert"));
+        names.find_map(|name| self.setting_with(unit, &name, &wanted))
+    }
+
     /// The first of these settings that is written.
     pub(super) fn any(&self, unit: &str, names: &[&str]) -> Option<Place> {
         names.iter().find_map(|name| self.setting(unit, name))

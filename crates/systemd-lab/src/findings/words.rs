@@ -21,12 +21,21 @@ impl Finding {
             Rule::NeverReady => format!(
                 "{unit} is a Type=notify service, and never sent READY=1: its start timed out"
             ),
+            Rule::NeverForked => format!(
+                "{unit} is a Type=forking service, and its first process never ended: its start timed out"
+            ),
+            Rule::StartNeverEnds => format!(
+                "{unit} is a Type=notify service, never sent READY=1, and has no time limit for its start: it starts forever"
+            ),
+            Rule::SystemCallForbidden => format!(
+                "the kernel ended a process of {unit} with SIGSYS, because it made a system call that the unit forbids"
+            ),
             Rule::ReadyBeforeListening { address, later_us } => format!(
                 "{unit} sent READY=1 {} before it listened on {address}: units that wait for it find a closed door",
                 span(*later_us)
             ),
             Rule::NotificationDropped { assignment, access } => format!(
-                "systemd dropped {assignment} of {unit}, because NotifyAccess={access} does not accept it from the process that sent it"
+                "systemd accepted no {assignment} of {unit}: it dropped notifications, because NotifyAccess={access} does not accept them from the process that sent them"
             ),
             Rule::ReloadWithoutStamp => format!(
                 "{unit} is a Type=notify-reload service, and sent RELOADING=1 without MONOTONIC_USEC= in the same message: systemd can't tell which reload it belongs to"
@@ -47,8 +56,9 @@ impl Finding {
                 timeout_us,
                 signal,
                 process,
+                ended_by,
             } => format!(
-                "{unit} did not end on {signal}: after TimeoutStopSec={} systemd killed {process} with SIGKILL",
+                "{unit} did not end on {signal}: after TimeoutStopSec={} systemd killed {process} with {ended_by}",
                 span(*timeout_us)
             ),
             Rule::StopCountsAsFailure { status } => format!(
@@ -57,6 +67,9 @@ impl Finding {
             Rule::StoppedByDependency { setting, other } => format!(
                 "{unit} was not restarted, whatever Restart= says: {setting}={other} queued a stop job for it, and a stop job forbids a restart"
             ),
+            Rule::DependencyFailed { other: Some(other) } if other.ends_with(".device") => {
+                format!("{unit} was never started, because {other} did not appear in time")
+            }
             Rule::DependencyFailed { other } => format!(
                 "{unit} was never started, because {} failed once. A later restart of that unit does not start {unit}",
                 match other {
@@ -87,7 +100,7 @@ impl Finding {
             Rule::CommandNotFound { message } => format!(
                 "{unit} ended with status 127, because it starts a command that is not there: {message}"
             ),
-            Rule::ResourcesFailed { message } => {
+            Rule::ResourcesFailed { message } | Rule::CannotListen { message } => {
                 format!("systemd could not start {unit}: {message}")
             }
             Rule::ConditionUnmet { message } => format!("systemd did not start {unit}: {message}"),
@@ -109,7 +122,9 @@ impl Finding {
                 )
             }
             Rule::NoPidFile { file } => {
-                format!("{unit} is a Type=forking service, and did not write its PID file {file}")
+                format!(
+                    "{unit} is a Type=forking service, and its PID file {file} did not name a process of its own in time"
+                )
             }
             Rule::NoBusName { name } => format!(
                 "{unit} is a Type=dbus service, and did not take the name {name} on the bus: its start timed out"
@@ -179,7 +194,7 @@ impl Finding {
                 interval_us,
                 takes_us,
             } => format!(
-                "systemd will never give up on {unit}, which is in a crash loop: StartLimitBurst={burst} restarts take {}, and StartLimitIntervalSec={} is shorter",
+                "systemd will never give up on {unit}, which it restarts again and again: StartLimitBurst={burst} restarts take {}, and StartLimitIntervalSec={} is shorter",
                 span(*takes_us),
                 span(*interval_us)
             ),
@@ -235,6 +250,15 @@ impl Finding {
     /// What to change, in a sentence without a full stop.
     pub fn change(&self) -> &'static str {
         match &self.rule {
+            Rule::NeverForked => {
+                "use Type=exec (or notify) for a program that stays in the foreground, or let it go into the background"
+            }
+            Rule::StartNeverEnds => {
+                "send READY=1 once the service can do its work, and set TimeoutStartSec= to what a start may take"
+            }
+            Rule::SystemCallForbidden => {
+                "allow the call (systemd's log or strace names it), or set SystemCallErrorNumber=EPERM, so that the call fails and the process goes on"
+            }
             Rule::NeverReady => "send READY=1 once the service can do its work, or use Type=exec",
             Rule::ReadyBeforeListening { .. } => "bind first, then send READY=1",
             Rule::NotificationDropped { .. } => {
@@ -256,8 +280,14 @@ impl Finding {
             Rule::StopCountsAsFailure { .. } => {
                 "end with exit code 0, or add the status to SuccessExitStatus="
             }
+            Rule::StoppedByDependency { setting, .. } if setting == "Conflicts" => {
+                "remove Conflicts= if both units may run at the same time"
+            }
             Rule::StoppedByDependency { .. } => {
                 "if the other unit's end should not stop this one, use Wants= with After= instead"
+            }
+            Rule::DependencyFailed { other: Some(other) } if other.ends_with(".device") => {
+                "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= bound the wait"
             }
             Rule::DependencyFailed { .. } => {
                 "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
@@ -286,17 +316,38 @@ impl Finding {
             Rule::CommandNotFound { .. } => {
                 "put the command into the guest as a file, or add the Debian package that brings it"
             }
+            Rule::CannotListen { message } if message.contains("in use") => {
+                "choose another address, or find out what else listens there; two lines with one address are too many as well"
+            }
+            Rule::CannotListen { message } if message.contains("assign requested address") => {
+                "use an address of this machine, or set FreeBind=yes to listen on one that comes later"
+            }
+            Rule::CannotListen { .. } => {
+                "correct the line; with Accept=yes, systemd starts an instance of a template for each connection, NAME@.service"
+            }
             Rule::ResourcesFailed { .. } => {
                 "put the file into the guest, or begin its path with - if the service can do without it"
             }
-            Rule::ExecFailed { .. } => {
-                "make what the line names exist in the guest, or correct the line"
-            }
+            Rule::ExecFailed { status, message } if status.starts_with("203") => match message {
+                message if message.contains("Permission denied") => {
+                    "make the program executable (mode 0755), and the folder and mount that it is on as well"
+                }
+                message if message.contains("Exec format error") => {
+                    "begin a script with #! and its interpreter; a program must be built for x86-64"
+                }
+                message if message.contains("Argument list too long") => {
+                    "make the command line and the environment shorter"
+                }
+                _ => {
+                    "make the program exist in the guest, and the interpreter in a script's first line, which must not end in a carriage return"
+                }
+            },
+            Rule::ExecFailed { .. } => "correct the line, or make what it names exist in the guest",
             Rule::OutOfMemory { .. } => {
                 "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
             }
             Rule::NoPidFile { .. } => {
-                "write the PID file before the first process ends, at the path that PIDFile= names; or run in the foreground with Type=exec"
+                "write the main process's PID into the file that PIDFile= names, before the first process ends; or run in the foreground with Type=exec"
             }
             Rule::NoBusName { .. } => "take the name that BusName= has, or use another Type=",
             Rule::TimerFindsActiveService { .. } => "remove RemainAfterExit=yes",
@@ -310,7 +361,7 @@ impl Finding {
             Rule::MachineEnded {
                 setting: Some(_), ..
             } => {
-                "remove the setting if the machine should go on without the service: a reboot ends all other services too, and a service that fails again after the boot reboots the machine again"
+                "remove the setting if the machine should go on without the service: it takes all other services down with it"
             }
             Rule::MachineEnded { .. } => {
                 "set Restart= if only the service should start again: a reboot ends all other services too"
@@ -356,6 +407,9 @@ impl Finding {
     pub fn manual(&self) -> &'static str {
         match &self.rule {
             Rule::NeverReady => "systemd.service(5), \"Type=\"",
+            Rule::NeverForked => "systemd.service(5), \"Type=\"",
+            Rule::StartNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
+            Rule::SystemCallForbidden => "systemd.exec(5), \"SystemCallFilter=\"",
             Rule::ReadyBeforeListening { .. } => "sd_notify(3), \"READY=1\"",
             Rule::NotificationDropped { .. } => "systemd.service(5), \"NotifyAccess=\"",
             Rule::ReloadWithoutStamp => "sd_notify(3), \"RELOADING=1\"",
@@ -373,6 +427,7 @@ impl Finding {
             Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
             Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
             Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
+            Rule::CannotListen { .. } => "systemd.socket(5), \"ListenStream=\"",
             Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
             Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",

@@ -129,8 +129,10 @@ const SAID_ELSEWHERE: [&str; 4] = [
 /// What explains a decision of systemd's and is logged below `warning`, as src/core of v252 to v257 words it: conditions and
 /// asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and the end of the
 /// machine.
-const EXPLANATIONS: [&str; 16] = [
+const EXPLANATIONS: [&str; 18] = [
     "unmet condition",
+    "no trigger condition checks were met",
+    "reference to PID ",
     "Condition check resulted in",
     "Starting requested but asserts failed",
     "unmet assertion",

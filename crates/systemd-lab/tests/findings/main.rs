@@ -283,6 +283,67 @@ fn stops_and_hangs() {
     );
 }
 
+/// The line that decides is the one about what could not be set up, and not the program's.
+#[test]
+fn what_cannot_be_set_up_names_its_setting() {
+    let sleeps = |setting: &str| {
+        service(&format!(
+            "Type=exec\n{setting}\nExecStart=/usr/bin/sleep infinity"
+        ))
+    };
+    let failed = |name: &'static str, setting: &'static str| {
+        tried(name, &sleeps(setting), Some(("exec-failed", setting)))
+    };
+    check(
+        &[
+            failed("out.service", "StandardOutput=append:/var/log/absent/x.log"),
+            failed("in.service", "StandardInput=file:/etc/absent"),
+            failed("net.service", "NetworkNamespacePath=/run/netns/absent"),
+            failed("groups.service", "SupplementaryGroups=nobody-has-this"),
+            failed("noexec.service", "NoExecPaths=/"),
+            tried(
+                "seccomp.service",
+                &sleeps("SystemCallFilter=~pause nanosleep clock_nanosleep"),
+                Some((
+                    "system-call-forbidden",
+                    "SystemCallFilter=~pause nanosleep clock_nanosleep",
+                )),
+            ),
+            tried(
+                "forever.service",
+                "[Service]\nType=notify\nTimeoutStartSec=infinity\nExecStart=/usr/bin/sleep infinity\n",
+                Some(("start-never-ends", "TimeoutStartSec=infinity")),
+            ),
+            tried(
+                "foreground.service",
+                "[Service]\nType=forking\nTimeoutStartSec=5\nExecStart=/usr/bin/sleep infinity\n",
+                Some(("never-forked", "Type=forking")),
+            ),
+            tried(
+                "trigger.service",
+                "[Unit]\nConditionPathExists=|/absent\nConditionPathExists=|/absent-too\n[Service]\nExecStart=/usr/bin/true\n",
+                Some(("condition-unmet", "ConditionPathExists=|/absent")),
+            ),
+            tried(
+                "triggered.service",
+                "[Unit]\nConditionPathExists=|/absent\nConditionPathExists=|/etc/passwd\n[Service]\nExecStart=/usr/bin/true\n",
+                None,
+            ),
+            tried(
+                "twice.socket",
+                "[Socket]\nListenStream=127.0.0.1:80\nListenStream=127.0.0.1:80\n",
+                Some(("cannot-listen", "ListenStream=127.0.0.1:80")),
+            ),
+            tried(
+                "twice.service",
+                &service("ExecStart=/usr/bin/sleep infinity"),
+                None,
+            ),
+        ],
+        60,
+    );
+}
+
 #[test]
 fn dependencies_conditions_and_timers() {
     let bound = "[Unit]\nBindsTo=other.service\nAfter=other.service\n[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=always\n";

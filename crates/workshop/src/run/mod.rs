@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use systemd_lab::check::Outcome;
+use systemd_lab::experiment::is_unit_name;
 use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline, visible_lines};
 
 use self::junit::Judged;
@@ -62,6 +63,16 @@ pub(crate) struct Arguments {
 
 /// What to say of a command line that clap refuses, where that can be said better: a fault of one word instead of two.
 pub(crate) fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
+    if let Some(unit) = stray_unit(error) {
+        return Some(WrongUsage(format!(
+            "{unit:?} stands alone; name a unit file with --unit {unit}"
+        )));
+    }
+    if let Some(signal) = stray_signal(error) {
+        return Some(WrongUsage(format!(
+            "{signal:?} stands alone; a signal belongs to its fault, as in --at 10s kill={signal}"
+        )));
+    }
     let is_about_fault = error
         .context()
         .any(|(_, value)| value.to_string().contains(AT));
@@ -79,6 +90,28 @@ pub(crate) fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUs
         joined => joined.strip_prefix('='),
     })?;
     Some(WrongUsage(words::half_a_fault(word)))
+}
+
+/// The word that clap does not know, if that is what is wrong.
+fn stray(error: &clap::Error) -> Option<String> {
+    let is_stray = error.kind() == ErrorKind::UnknownArgument;
+    let word = error.get(clap::error::ContextKind::InvalidArg)?;
+    is_stray.then(|| word.to_string())
+}
+
+fn stray_unit(error: &clap::Error) -> Option<String> {
+    stray(error).filter(|word| is_unit_name(word.rsplit('/').next().unwrap_or_default()))
+}
+
+fn stray_signal(error: &clap::Error) -> Option<String> {
+    let is_signal = |word: &String| {
+        let name = word.strip_prefix("SIG").unwrap_or_default();
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '+')
+    };
+    stray(error).filter(is_signal)
 }
 
 /// Runs it.

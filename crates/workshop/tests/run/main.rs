@@ -758,3 +758,23 @@ fn a_verdict_outlives_its_report() {
         assert_eq!(code, Some(1), "{text}");
     }
 }
+
+/// What people type first: the message shows the right form.
+#[test]
+fn words_that_stand_alone() {
+    let fixture = with_unit(SLEEPER);
+    let said = |arguments: &[&str]| says_without_a_lab(&fixture, arguments);
+    assert_eq!(
+        said(&["my.service"]),
+        "standard error:\n\"my.service\" stands alone; name a unit file with --unit my.service\nexit status 2"
+    );
+    assert_eq!(
+        said(&["--unit", "my.service", "--at", "10s", "kill", "SIGTERM"]),
+        "standard error:\n\"SIGTERM\" stands alone; a signal belongs to its fault, as in --at 10s kill=SIGTERM\nexit status 2"
+    );
+    let said = said(&["--unit", "my.service", "nonsense"]);
+    assert!(
+        said.contains("unexpected argument 'nonsense' found"),
+        "{said}"
+    );
+}

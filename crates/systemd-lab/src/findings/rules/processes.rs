@@ -26,12 +26,73 @@ const MOUNTING: [&str; 10] = [
     "RootImage",
 ];
 
+/// EXIT_EXEC.
+const EXEC: i32 = 203;
+
+/// The settings behind each status: systemd.exec(5), "Process Exit Codes".
+const SETUP: [(i32, &[&str]); 29] = [
+    (200, &["WorkingDirectory"]),
+    (201, &["Nice"]),
+    (EXEC, &["NoExecPaths"]),
+    (
+        205,
+        &[
+            "LimitNOFILE",
+            "LimitNPROC",
+            "LimitMEMLOCK",
+            "LimitCORE",
+            "LimitRTPRIO",
+        ],
+    ),
+    (206, &["OOMScoreAdjust"]),
+    (208, &["StandardInput", "TTYPath"]),
+    (209, &["StandardOutput", "TTYPath"]),
+    (210, &["RootDirectory"]),
+    (211, &["IOSchedulingClass"]),
+    (212, &["TimerSlackNSec"]),
+    (213, &["SecureBits"]),
+    (214, &["CPUSchedulingPolicy", "CPUSchedulingPriority"]),
+    (215, &["CPUAffinity"]),
+    (216, &["Group", "SupplementaryGroups"]),
+    (217, &["User"]),
+    (218, &["CapabilityBoundingSet", "AmbientCapabilities"]),
+    (222, &["StandardError", "StandardOutput"]),
+    (224, &["PAMName"]),
+    (225, &["NetworkNamespacePath", "PrivateNetwork"]),
+    (NAMESPACE, &["ReadWritePaths"]),
+    (228, &["SystemCallFilter"]),
+    (231, &["AppArmorProfile"]),
+    (233, &["RuntimeDirectory"]),
+    (237, &["KeyringMode"]),
+    (238, &["StateDirectory"]),
+    (239, &["CacheDirectory"]),
+    (240, &["LogsDirectory"]),
+    (242, &["NUMAPolicy", "NUMAMask"]),
+    (
+        243,
+        &["LoadCredential", "SetCredential", "ImportCredential"],
+    ),
+];
+
+fn message_is_denied(rule: &Rule) -> bool {
+    matches!(rule, Rule::ExecFailed { message, .. } if message.contains("Permission denied"))
+}
+
 /// How systemd begins its line about why; the one about the step says less.
 const STEP: &str = "Failed at step ";
 
 /// What a shell, and env, end with when a command does not exist, and how they say so.
 const NO_COMMAND: i32 = 127;
 const NOT_FOUND: [&str; 2] = ["not found", "No such file or directory"];
+
+/// How systemd says that it has no use for a PID file, or not yet: service_load_pid_file in its service.c.
+const UNUSABLE_PID_FILE: [&str; 5] = [
+    "Can't open PID file",
+    "reference to PID ",
+    "Failed to parse PID",
+    "is the manager, refusing",
+    "does not belong to service, and PID file is not owned by root",
+];
 
 /// A program that goes into the background does so when it starts.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -92,22 +153,24 @@ impl<'a> Look<'a> {
             status: exit_status(status),
             message: message.unwrap_or(step),
         };
-        let decides = match status {
-            203 => setting.unwrap_or("ExecStart"),
-            216 => "Group",
-            217 => "User",
-            200 => "WorkingDirectory",
-            NAMESPACE => "ReadWritePaths",
-            243 => "LoadCredential",
-            _ => setting.unwrap_or("ExecStart"),
-        };
+        let mut decides: Vec<&str> = SETUP
+            .iter()
+            .filter(|(of, _)| *of == status)
+            .flat_map(|(_, settings)| settings.iter().copied())
+            .collect();
+        // A program that is there and may not be executed.
+        if status == EXEC && !message_is_denied(&rule) {
+            decides.clear();
+        }
+        decides.extend(setting);
+        decides.push("ExecStart");
         let path = match &rule {
             Rule::ExecFailed { message, .. } if status == NAMESPACE => {
                 self.setting_of_path(message)
             }
             _ => None,
         };
-        let place = path.or_else(|| self.sources.any(self.unit, &[decides, "ExecStart"]));
+        let place = path.or_else(|| self.sources.any(self.unit, &decides));
         Some(Finding {
             place,
             ..Finding::new(self.unit, rule, [at])
@@ -164,7 +227,7 @@ impl<'a> Look<'a> {
         let at = self.events().find_map(|event| {
             match &event.kind {
                 EventKind::Manager { message, .. }
-                    if message.starts_with("Can't open PID file") =>
+                    if UNUSABLE_PID_FILE.iter().any(|it| message.contains(it)) =>
                 {
                     missing = Some(self.timeline.time_of(event));
                 }

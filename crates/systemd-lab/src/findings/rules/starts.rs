@@ -7,6 +7,16 @@ use super::{Finding, Look, Rule};
 /// Settings by which a start of one unit needs that of another: systemd.unit(5).
 const NEEDS: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
 
+/// What a socket unit listens on: systemd.socket(5).
+const LISTENING: [&str; 6] = [
+    "ListenStream",
+    "ListenDatagram",
+    "ListenSequentialPacket",
+    "ListenFIFO",
+    "ListenNetlink",
+    "Accept",
+];
+
 /// How systemd says which assert failed, at debug level.
 const ASSERT: &str = "Assert";
 const FAILED: &str = " failed.";
@@ -53,6 +63,7 @@ impl<'a> Look<'a> {
     pub(super) fn condition_unmet(&self) -> Option<Finding> {
         let unmet = [
             "unmet condition",
+            "no trigger condition checks were met",
             "Condition check resulted in",
             "asserts failed",
             "unmet assertion",
@@ -73,6 +84,9 @@ impl<'a> Look<'a> {
             let exact = self.sources.setting_with(self.unit, name, says);
             exact.or_else(|| self.sources.setting(self.unit, name))
         });
+        // None of those that begin with `|`, at least one of which must be met.
+        let trigger = |value: &str| value.starts_with('|');
+        let place = place.or_else(|| self.sources.condition_with(self.unit, trigger));
         let rule = Rule::ConditionUnmet {
             message: message.trim().trim_end_matches('.').to_owned(),
         };
@@ -84,8 +98,18 @@ impl<'a> Look<'a> {
 
     /// systemd.unit(5), "Before=, After=": a cycle of them is broken at a job that no other one requires.
     pub(super) fn ordering_cycle(&self) -> Option<Finding> {
-        let (at, _) = self.said(|message| message.contains("deleted to break ordering cycle"))?;
-        self.finding(Rule::OrderingCycle, &["After", "Before"], vec![at])
+        let (at, message) =
+            self.said(|message| message.contains("deleted to break ordering cycle"))?;
+        // It is told to the unit where systemd began to look; the job is another's.
+        let deleted = message
+            .split_once("Job ")
+            .and_then(|(_, rest)| rest.split_once('/'));
+        let unit = deleted.map_or(self.unit, |(unit, _)| unit);
+        let place = self.sources.any(unit, &["After", "Before"]);
+        Some(Finding {
+            place: place.or_else(|| self.sources.any(self.unit, &["After", "Before"])),
+            ..Finding::new(unit, Rule::OrderingCycle, [at])
+        })
     }
 
     /// What systemd has to read before it can start a process, e.g. systemd.exec(5), "EnvironmentFile=".
@@ -105,6 +129,10 @@ impl<'a> Look<'a> {
             _ => None,
         });
         let message = said?;
+        if self.unit.ends_with(".socket") {
+            let rule = Rule::CannotListen { message };
+            return self.finding(rule, &LISTENING, failed);
+        }
         let must_be_there = |value: &str| !value.starts_with('-');
         let place = match message.contains("environment file") {
             true => self
