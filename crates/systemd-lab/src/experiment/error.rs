@@ -189,9 +189,11 @@ pub enum PlanError {
     },
     /// A unit file must be text.
     #[error(
-        "{path} is no text, and systemd would not read it as a unit file; is it the right file?"
+        "line {line} of {path} is not UTF-8, and systemd would not load such a unit file; is it the right file? if so, save it as UTF-8"
     )]
     NotText {
+        /// Counted from 1.
+        line: usize,
         /// Where it lies in the guest.
         path: String,
     },

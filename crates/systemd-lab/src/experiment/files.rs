@@ -79,7 +79,8 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
             None if is_unit_name(name) => name,
             _ => continue,
         };
-        let text = String::from_utf8(content).map_err(|_| PlanError::NotText {
+        let text = text_of(&content).map_err(|line| PlanError::NotText {
+            line,
             path: path.to_owned(),
         })?;
         texts.entry(unit.to_owned()).or_default().push(text);
@@ -137,6 +138,19 @@ fn check_place(path: &str) -> Result<(), PlanError> {
     })
 }
 
+/// The text of a unit file. systemd takes any bytes in comments, and in settings only UTF-8: `config_parse` in its conf-parser.c.
+/// Else the line that is none.
+fn text_of(content: &[u8]) -> Result<String, usize> {
+    for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
+        let is_comment =
+            line.trim_ascii_start().starts_with(b"#") || line.trim_ascii_start().starts_with(b";");
+        if !is_comment && std::str::from_utf8(line).is_err() {
+            return Err(number);
+        }
+    }
+    Ok(String::from_utf8_lossy(content).into_owned())
+}
+
 /// What systemd will ignore in the unit files among these, or the lab takes back, and why.
 pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
     let texts = texts(files).into_iter();
@@ -163,7 +177,7 @@ pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
         }
         // What cannot be read is an error of `check`.
         let content = file.load().map(|loaded| loaded.content);
-        if let Ok(text) = String::from_utf8(content.unwrap_or_default()) {
+        if let Ok(text) = text_of(&content.unwrap_or_default()) {
             texts.push((name.to_owned(), text));
         }
     }

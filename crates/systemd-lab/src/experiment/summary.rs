@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use systemd_lab_protocol::event::StepOutcome;
+use systemd_lab_protocol::event::{MachineEnd, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::outages::{self, ListenerOutage};
@@ -215,7 +215,16 @@ fn blind_for(timeline: &Timeline, unit: &str) -> Option<Duration> {
     let mut events = timeline.events().iter();
     let event = events.find(|event| {
         let is_of = event.unit.as_ref().is_none_or(|of| of == unit);
-        is_of && matches!(event.kind, EventKind::WentBlind { .. })
+        // Without the agent, nobody saw what came afterwards.
+        is_of
+            && matches!(
+                event.kind,
+                EventKind::WentBlind { .. }
+                    | EventKind::MachineEnded {
+                        how: MachineEnd::AgentEnded,
+                        ..
+                    }
+            )
     })?;
     Some(timeline.time_of(event))
 }
