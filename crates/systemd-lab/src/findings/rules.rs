@@ -168,11 +168,11 @@ impl<'a> Look<'a> {
     fn start_never_ends(&self) -> Option<Finding> {
         let started =
             self.times(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == "start"));
-        let states = self.events().filter_map(|event| match &event.kind {
+        let mut states = self.events().filter_map(|event| match &event.kind {
             EventKind::StateChanged { to, .. } => Some(to.as_str()),
             _ => None,
         });
-        let is_starting = states.last() == Some("start");
+        let is_starting = states.next_back() == Some("start");
         let is_endless = self.number("TimeoutStartUSec") == u64::MAX;
         (self.is_notify()
             && is_starting

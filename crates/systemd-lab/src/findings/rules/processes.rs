@@ -193,6 +193,10 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "OOMPolicy=".
     pub(super) fn out_of_memory(&self) -> Option<Finding> {
+        // A slice has neither OOMPolicy= nor Restart=: its services have.
+        if self.unit.ends_with(".slice") {
+            return None;
+        }
         let killed = self.times(
             |kind| matches!(kind, EventKind::Manager { message, .. } if message.contains("killed by the OOM killer")),
         );
