@@ -13,7 +13,7 @@
 //!
 //! A directory gets its final name only when everything in it has been written, so that what has that name is
 //! whole unless something outside the lab changed it. [`Manifest`] finds that out. What is replaced changes places with the new one
-//! in one step: whoever is killed leaves the one or the other.
+//! in one step: a process that is killed leaves the one or the other.
 //!
 //! Anything may lie here under these names after an accident: a pipe, a link that leads to nothing. Nothing waits for it, and
 //! what is in the way is removed. Nobody else can write here, whatever the umask.
@@ -213,7 +213,7 @@ impl Cache {
         set_mode(built.path(), DIRECTORY).map_err(on_error())?;
         self.put(built.path(), &entry, exchange)
             .map_err(on_error())?;
-        // What was replaced has its name now, if anything was; whoever uses that keeps its open files.
+        // What was replaced has its name now, if anything was; a process that uses it keeps its open files.
         remove(&built.dir.keep());
         if kind == Kind::Snapshot {
             self.remove_unused("snapshot-", SNAPSHOT_KEPT_FOR, &entry);
@@ -240,7 +240,7 @@ impl Cache {
         let old = self.root.join(format!("{REPLACED}{name}"));
         remove(&old);
         fs::rename(entry, &old)?;
-        // Whoever is killed here leaves the old one under another name: `restore_replaced`.
+        // A process that is killed here leaves the old one under another name: `restore_replaced`.
         fs::rename(built, entry)?;
         remove(&old);
         Ok(())

@@ -453,7 +453,7 @@ fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
     Ok(())
 }
 
-/// Memory that processes share is a file as well, and `ulimit -f` is for all files: whoever passes it gets a signal.
+/// Memory that processes share is a file as well, and `ulimit -f` is for all files: a process that passes it gets a signal.
 pub(crate) fn ensure_file_size(needed: u64) -> Result<(), LabError> {
     match getrlimit(Resource::Fsize).current {
         Some(limit) if limit < needed => Err(LabError::FileSizeLimit { limit }),

@@ -139,7 +139,7 @@ fn other_things_in_the_cache() {
     run();
 }
 
-/// What others may do does not depend on the umask of whoever comes first.
+/// What others may do does not depend on the umask of the first process.
 #[test]
 fn nobody_else_can_write_to_the_cache() {
     let parent = empty_cache();

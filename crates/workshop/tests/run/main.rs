@@ -498,7 +498,7 @@ fn help() {
     assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));
 }
 
-/// As many runs at a time as there are processors, whoever asks: one more waits until one of them has ended.
+/// As many runs at a time as there are processors, whichever process asks: one more waits until one of them has ended.
 #[test]
 fn a_run_waits_until_a_processor_is_free() {
     let fixture = with_unit(SLEEPER);
@@ -708,7 +708,7 @@ fn what_is_read_is_not_replaced() {
     }
 }
 
-/// The lab's own files are replaced, a run that is not as expected fails whoever reads, and a full disk does not change that.
+/// The lab's own files are replaced, a run that is not as expected fails whatever the reader does, and a full disk does not change that.
 #[test]
 fn a_verdict_outlives_its_report() {
     let fixture = with_unit(SLEEPER);

@@ -26,7 +26,7 @@ fn long_difference() -> String {
     format!("Expected (-) and what systemd saw (+):\n\n{before}{changes}")
 }
 
-/// Whoever checks for the first time waits for a minute, and is told what for.
+/// A first check waits for a minute, and says what for.
 #[test]
 fn what_is_compiled_is_named() {
     let fixture = Fixture::new();
