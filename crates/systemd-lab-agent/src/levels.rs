@@ -104,7 +104,7 @@ fn hides(folder: &Path, depth: usize) -> bool {
         let path = entry.path();
         match path.is_dir() {
             true => depth > 1 && hides(&path, depth - 1),
-            // A link that leads nowhere, or a file that is not text, sets nothing.
+            // A broken link, or a file that is not text, sets nothing.
             false => fs::read_to_string(path)
                 .is_ok_and(|text| BLINDING_SETTINGS.iter().any(|name| text.contains(name))),
         }

@@ -16,7 +16,7 @@ use systemd_lab::check::Outcome;
 pub(crate) use failure::PackageFolder;
 use failure::{CompilerError, why_failed};
 
-/// Runs the command in its arguments, and ends it with all its processes when standard input ends: that is when whoever started
+/// Runs the command in its arguments, and ends it with all its processes when standard input ends: that is when the process that started
 /// this is gone, however it ended. A compiler would go on for long.
 const GUARD: &str = r#"
 exec 3<&0 </dev/null

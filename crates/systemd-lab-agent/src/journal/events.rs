@@ -110,7 +110,7 @@ pub struct Interpreter {
     /// How much systemd logs since a process changed that, and where.
     level: Option<String>,
     target: Option<String>,
-    /// When systemd last logged something at debug level, and when it last read its unit files anew.
+    /// When systemd last logged something at debug level, and when it last read its unit files again.
     last_debug_us: Option<u64>,
     last_reload_us: Option<u64>,
     /// Since when journald takes nothing from systemd, which logs into the kernel's log instead.
@@ -149,7 +149,7 @@ impl Interpreter {
         self.last_debug_us
     }
 
-    /// When systemd last read its unit files anew.
+    /// When systemd last read its unit files again.
     pub fn last_reload_us(&self) -> Option<u64> {
         self.last_reload_us
     }

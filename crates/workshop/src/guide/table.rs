@@ -111,6 +111,13 @@ mod tests {
         rows.iter().map(cells).collect()
     }
 
+    fn plain(rows: &[Vec<String>], width: usize) -> Vec<String> {
+        let lines = lines(rows, width).into_iter();
+        lines
+            .map(|line| anstream::adapter::strip_str(&line).to_string())
+            .collect()
+    }
+
     #[test]
     fn the_widest_column_gives_way() {
         let rows = rows(&[
@@ -118,13 +125,9 @@ mod tests {
             &["exit code 1", "it restarts the service after RestartSec="],
             &["SIGTERM", "nothing"],
         ]);
-        let lines = lines(&rows, 36);
-        let plain: Vec<String> = lines
-            .iter()
-            .map(|line| anstream::adapter::strip_str(line).to_string())
-            .collect();
+        let lines = plain(&rows, 36);
         assert_eq!(
-            plain,
+            lines,
             [
                 "cause        what systemd does",
                 "───────────  ───────────────────────",
@@ -143,13 +146,9 @@ mod tests {
             &["exit-code-1", "stays-down", "restarted", "restarted"],
             &["exit-code-0", "", "restarted", "stays-down"],
         ]);
-        let lines = lines(&rows, 24);
-        let plain: Vec<String> = lines
-            .iter()
-            .map(|line| anstream::adapter::strip_str(line).to_string())
-            .collect();
+        let lines = plain(&rows, 24);
         assert_eq!(
-            plain,
+            lines,
             [
                 "exit-code-1",
                 "  no: stays-down",
