@@ -146,12 +146,10 @@ impl MetadataPackage {
 ///
 /// When cargo itself fails: not when a package does not compile.
 pub(crate) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
-    let output = cargo(root)
-        .arg("build")
-        .args(arguments)
-        .args(["--keep-going", "--message-format=json"])
-        .output()
-        .context("cannot run cargo")?;
+    let mut command = cargo(root);
+    command.arg("build").args(arguments);
+    command.args(["--keep-going", "--message-format=json"]);
+    let output = output_of(&command, |_| {}).context("cannot run cargo")?;
     let built = Built::of(&output)?;
     if !output.status.success() && built.errors.is_empty() {
         bail!("cargo build failed: {}", text(&output.stderr));

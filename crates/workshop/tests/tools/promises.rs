@@ -116,6 +116,71 @@ fn each_part_knows_only_what_it_must() {
     assert_eq!(names, ["serde", "serde_json", "siphasher"]);
 }
 
+/// ARCHITECTURE.md, "What the lab promises": each test that it names is there.
+#[test]
+fn each_promise_names_a_test() {
+    let architecture = read("ARCHITECTURE.md");
+    let (_, promises) = architecture
+        .split_once("\n## What the lab promises\n")
+        .expect("it has that section");
+    let (promises, _) = promises.split_once("\n## ").expect("another follows");
+    let quoted = promises.split('`').skip(1).step_by(2);
+    let named: Vec<Vec<&str>> = quoted.filter_map(words_of_a_test).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for words in named {
+        let (name, place) = words.split_last().expect("a name has words");
+        assert!(has_test(place, name), "there is no test {place:?} {name}");
+    }
+}
+
+/// The words of a test's name as it is written there: `module::test`, `executable test`, `executable module`, or a test alone, which has
+/// more than two words. Other things that are quoted are none.
+fn words_of_a_test(quoted: &str) -> Option<Vec<&str>> {
+    let words: Vec<&str> = quoted
+        .split([' ', ':'])
+        .filter(|it| !it.is_empty())
+        .collect();
+    let is_name = |word: &&str| {
+        let mut letters = word.chars();
+        letters.all(|it| it.is_ascii_lowercase() || it == '_') || *word == "systemd-lab"
+    };
+    let is_long = |word: &str| word.matches('_').count() > 1;
+    let is_test = match words[..] {
+        [test] => is_long(test),
+        // A module of code.
+        ["systemd_lab" | "systemd_lab_protocol", _] => false,
+        [_, _] => true,
+        _ => false,
+    };
+    (is_test && words.iter().all(|word| is_name(&word))).then_some(words)
+}
+
+fn has_test(place: &[&str], name: &str) -> bool {
+    let crates = repository().join("crates");
+    let roots: Vec<PathBuf> = match place {
+        ["systemd-lab"] => vec![crates.join("systemd-lab/src")],
+        [place] => vec![
+            crates.join("workshop/tests").join(place),
+            crates.join("systemd-lab/tests").join(place),
+            crates
+                .join("systemd-lab/tests/steps")
+                .join(format!("{place}.rs")),
+        ],
+        _ => vec![crates.join("workshop/tests"), crates.join("systemd-lab")],
+    };
+    let files = roots.iter().flat_map(|root| match root.is_dir() {
+        true => sources(root),
+        false => vec![root.clone()],
+    });
+    files.filter(|file| file.is_file()).any(|file| {
+        let text = fs::read_to_string(&file).expect("it is text");
+        let is_module = file.file_stem().is_some_and(|stem| stem == name);
+        (is_module && text.contains("#[test]"))
+            || text.contains(&format!("#[test]\nfn {name}("))
+            || text.contains(&format!("#[test]\n    fn {name}("))
+    })
+}
+
 /// Looks at the code of a crate: without comments, and without its tests.
 fn assert_never_says(krate: &str, words: &[&str]) {
     let files = sources(&repository().join("crates").join(krate).join("src"));
