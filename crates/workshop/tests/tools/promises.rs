@@ -152,7 +152,7 @@ fn words_of_a_test(quoted: &str) -> Option<Vec<&str>> {
         [_, _] => true,
         _ => false,
     };
-    (is_test && words.iter().all(|word| is_name(&word))).then_some(words)
+    (is_test && words.iter().all(is_name)).then_some(words)
 }
 
 fn has_test(place: &[&str], name: &str) -> bool {
