@@ -1,18 +1,24 @@
 //! Runs a check's executable and says what it found first.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Context;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
+use tempfile::NamedTempFile;
 
 use crate::check::process::{self, last_lines};
 
 /// What a shell may have set, and what would let any service pass if insta compared the snapshots: every mistake must be caught
 /// all the same, and no file be written.
 const INSTA_VARIABLES: [(&str, &str); 2] = [("INSTA_FORCE_PASS", "1"), ("INSTA_UPDATE", "force")];
+
+/// How soon a verdict is seen after it was written: no run in a guest is much shorter.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// A requirement that is not met, and what the attendee is told.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +97,37 @@ impl fmt::Display for Found {
 }
 
 impl Check {
+    /// Runs the check only until some requirement is not met, which need not be the first one: all that a mutant has to show.
+    ///
+    /// # Errors
+    ///
+    /// When the check cannot be run.
+    pub(super) fn run_until_not_yet(&self) -> anyhow::Result<Found> {
+        let collected = temporary_file()?;
+        let mut child = self
+            .command(collected.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.executable.display()))?;
+        loop {
+            let ended = child.try_wait().context("cannot wait for the check")?;
+            let verdicts = process::read(collected.path())?.verdicts;
+            let not_yet = verdicts.iter().find(|it| it.outcome == Outcome::NotYet);
+            if let Some(verdict) = not_yet {
+                // Its guests end with it.
+                let _ = child.kill();
+                child.wait().context("cannot wait for the check")?;
+                return Ok(Found::NotYet(finding(verdict)));
+            }
+            match ended.map(|status| (status.success(), found(verdicts, &self.tests))) {
+                None => std::thread::sleep(LOOK),
+                Some((false, Found::Nothing)) => return Ok(incomplete("")),
+                Some((_, found)) => return Ok(found),
+            }
+        }
+    }
+
     /// Runs the check to its end.
     ///
     /// # Errors
@@ -102,9 +139,24 @@ impl Check {
 
     /// Likewise; also returns all that the check reported.
     pub(super) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
-        let collected = tempfile::NamedTempFile::new()
-            .context("cannot make a temporary file; is the disk full?")?;
-        let mut command = process::command(&self.executable, &self.folder, collected.path());
+        let collected = temporary_file()?;
+        let output = self
+            .command(collected.path())
+            .output()
+            .with_context(|| format!("cannot run {}", self.executable.display()))?;
+        let report = process::read(collected.path())?;
+        let found = match found(report.verdicts.clone(), &self.tests) {
+            Found::Nothing if !output.status.success() => incomplete(&last_lines(&output.stdout)),
+            Found::NoResult(outcome, report) if report.is_empty() => {
+                Found::NoResult(outcome, incomplete(&last_lines(&output.stdout)).to_string())
+            }
+            found => found,
+        };
+        Ok((found, report))
+    }
+
+    fn command(&self, report: &Path) -> Command {
+        let mut command = process::command(&self.executable, &self.folder, report);
         command.envs(INSTA_VARIABLES);
         if let Some(binary) = &self.binary {
             command.env(BINARY_VARIABLE, binary);
@@ -122,18 +174,18 @@ impl Check {
             }
             Tests::All | Tests::UpTo(_) => {}
         }
-        let output = command
-            .output()
-            .with_context(|| format!("cannot run {}", self.executable.display()))?;
-        let report = process::read(collected.path())?;
-        let found = match found(report.verdicts.clone(), &self.tests) {
-            Found::Nothing if !output.status.success() => incomplete(&last_lines(&output.stdout)),
-            Found::NoResult(outcome, report) if report.is_empty() => {
-                Found::NoResult(outcome, incomplete(&last_lines(&output.stdout)).to_string())
-            }
-            found => found,
-        };
-        Ok((found, report))
+        command
+    }
+}
+
+fn temporary_file() -> anyhow::Result<NamedTempFile> {
+    NamedTempFile::new().context("cannot make a temporary file; is the disk full?")
+}
+
+fn finding(verdict: &Verdict) -> Finding {
+    Finding {
+        number: verdict.number,
+        text: verdict.diagnosis.clone().unwrap_or(verdict.report()),
     }
 }
 
@@ -158,10 +210,7 @@ fn found(mut verdicts: Vec<Verdict>, tests: &Tests) -> Found {
     };
     let verdict = verdicts.swap_remove(index);
     match verdict.outcome {
-        Outcome::NotYet => Found::NotYet(Finding {
-            number: verdict.number,
-            text: verdict.diagnosis.clone().unwrap_or(verdict.report()),
-        }),
+        Outcome::NotYet => Found::NotYet(finding(&verdict)),
         outcome => Found::NoResult(outcome, verdict.report()),
     }
 }

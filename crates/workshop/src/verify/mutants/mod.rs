@@ -66,7 +66,7 @@ enum Kind {
 /// What the check made of it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Fate {
-    /// It was caught by this requirement; 0 if the check could not even be judged, because the mutant does not build.
+    /// It was caught by this requirement, perhaps by others too.
     Caught(u32),
     /// It does not compile: no attendee could hand it in.
     Unviable,
@@ -224,7 +224,7 @@ impl<'a> Bench<'a> {
             let folder = self.own.join("mutants-files").join(package(*number));
             mutant.files.write("", &folder)?;
             check.files = Some(folder);
-            Ok(match check.run()? {
+            Ok(match check.run_until_not_yet()? {
                 Found::Nothing => Fate::Survived,
                 Found::NotYet(finding) => Fate::Caught(finding.number),
                 Found::NoResult(Outcome::DidNotBuild, _) => Fate::Unviable,
