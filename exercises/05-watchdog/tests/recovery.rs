@@ -1,5 +1,6 @@
 //! What became of a service after a fault: when the watchdog noticed, when the service ran again, whether it answers.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -56,19 +57,37 @@ impl<'a> Recovery<'a> {
     }
 
     /// The text of `STATUS=` that came with `WATCHDOG=trigger`, before it, or after it as long as the service could say anything.
+    /// What the same process said before the fault is not a reason, however often it says so.
     fn reason(&self) -> Option<&'a str> {
-        let noticed = self.end_us()?;
-        let assignments = self
-            .events()
-            .filter(|event| event.at_us <= noticed && event.is_about(SUBJECT.service()))
-            .filter_map(|event| match &event.kind {
-                EventKind::Notified { assignments, .. } => Some(assignments),
-                _ => None,
+        let healthy = self.statuses(self.start_us()..self.fault_us);
+        let healthy: HashSet<&str> = healthy.collect();
+        self.statuses(self.fault_us..self.end_us()? + 1)
+            .filter(|text| !text.trim().is_empty() && !healthy.contains(text))
+            .last()
+    }
+
+    /// The texts of `STATUS=` that the service sent in this span of the guest's time.
+    fn statuses(&self, span: Range<u64>) -> impl Iterator<Item = &'a str> {
+        let events =
+            self.timeline.events().iter().filter(move |event| {
+                span.contains(&event.at_us) && event.is_about(SUBJECT.service())
             });
-        let texts = assignments
-            .flatten()
-            .filter_map(|one| one.strip_prefix("STATUS="));
-        texts.filter(|text| !text.trim().is_empty()).last()
+        let assignments = events.filter_map(|event| match &event.kind {
+            EventKind::Notified { assignments, .. } => Some(assignments),
+            _ => None,
+        });
+        let assignments = assignments.flatten();
+        assignments.filter_map(|one| one.strip_prefix("STATUS="))
+    }
+
+    /// When the process that the fault hit was started: a process before it may have said why it ended.
+    fn start_us(&self) -> u64 {
+        let exits = self.timeline.events().iter().filter(|event| {
+            event.at_us < self.fault_us
+                && event.is_about(SUBJECT.service())
+                && matches!(&event.kind, EventKind::ProcessExited { role, .. } if role == "main")
+        });
+        exits.last().map_or(0, |event| event.at_us)
     }
 
     /// When the service that hung had ended, or else when it was noticed.
