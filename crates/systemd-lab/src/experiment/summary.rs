@@ -493,6 +493,8 @@ fn maybe_microseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use systemd_lab_protocol::Event;
+    use systemd_lab_protocol::event::{ProbeOutcome, Source};
 
     fn seconds(number: u64) -> Duration {
         Duration::from_secs(number)
@@ -530,6 +532,78 @@ mod tests {
         assert_eq!(after(120, None), Recovery::After(seconds(5)));
         assert_eq!(after(130, None), Recovery::NeverGone);
         assert_eq!(recovery(&seen[..5], seconds(60), None), Recovery::NotAgain);
+    }
+
+    /// Each has its own figures, and the whole has the worst.
+    #[test]
+    fn two_probes_are_told_apart() {
+        let (quick, slow) = (
+            Probe::connect("127.0.0.1:80"),
+            Probe::connect("127.0.0.1:81"),
+        );
+        let begin = (
+            0,
+            EventKind::ScenarioBegan {
+                name: "two".to_owned(),
+            },
+        );
+        let changed = |at, probe: &Probe, is_up| {
+            let outcome = match is_up {
+                true => ProbeOutcome::Connected,
+                false => ProbeOutcome::Refused,
+            };
+            let kind = EventKind::ProbeChanged {
+                name: probe.name(),
+                outcome,
+                attempts_before: at,
+            };
+            (at, kind)
+        };
+        let ended = |probe: &Probe, failed| {
+            let kind = EventKind::ProbeEnded {
+                name: probe.name(),
+                attempts: 100,
+                failed,
+            };
+            (100, kind)
+        };
+        let events = [
+            begin,
+            changed(0, &quick, true),
+            changed(0, &slow, true),
+            changed(10, &quick, false),
+            changed(15, &quick, true),
+            changed(60, &slow, false),
+            changed(90, &slow, true),
+            ended(&quick, 5),
+            ended(&slow, 30),
+        ];
+        let events = events.into_iter().map(|(at, kind)| Event {
+            at_us: at * 1_000_000,
+            unit: None,
+            source: Source::Agent,
+            kind,
+        });
+        let mut experiment = Experiment::new("a.service");
+        experiment.probes = vec![quick, slow];
+        let summary = of(&experiment, &Timeline::new(events.collect()));
+        let figures = summary.probes.iter().map(|it| {
+            let gone = it.longest_outage;
+            (
+                it.failed,
+                it.first_success,
+                it.outages,
+                gone,
+                it.availability,
+            )
+        });
+        let start = Some(Duration::ZERO);
+        let expected = [
+            (5, start, 1, seconds(5), Some(0.95)),
+            (30, start, 1, seconds(30), Some(0.7)),
+        ];
+        assert_eq!(figures.collect::<Vec<_>>(), expected);
+        assert_eq!(summary.longest_outage(), seconds(30));
     }
 
     #[test]
