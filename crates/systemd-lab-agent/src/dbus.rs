@@ -3,7 +3,7 @@
 //! Only what calling systemd takes: <https://dbus.freedesktop.org/doc/dbus-specification.html>.
 //! Values that come back are decoded by their signature into JSON; variants are unwrapped.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -21,9 +21,6 @@ const MEMBER: u8 = 3;
 const ERROR_NAME: u8 = 4;
 const REPLY_SERIAL: u8 = 5;
 const SIGNATURE: u8 = 8;
-
-/// Each connection makes one call, so that its number is always the same.
-const SERIAL: u32 = 1;
 
 /// The part of a message that tells how long the rest is.
 const FIXED_HEADER: usize = 16;
@@ -85,46 +82,93 @@ pub enum CallError {
     Malformed(&'static str),
 }
 
-/// Connects to the peer, calls a method and waits for what it returns: one value for each complete
-/// type of the answer's signature.
-///
-/// # Errors
-///
-/// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
-pub fn call(
-    socket: &Path,
-    method: Method<'_>,
-    arguments: &[Argument<'_>],
+/// A connection to the peer.
+pub struct Connection {
+    stream: UnixStream,
+    /// What came with the end of the authentication, as far as it is not read yet; none before it.
+    rest: Option<Cursor<Vec<u8>>>,
+    /// The number of the last call.
+    serial: u32,
+}
+
+impl Connection {
+    /// Connects, and says nothing yet: the peer waits for the authentication, sd-bus for 90 s (`BUS_AUTH_TIMEOUT`), and sends no signals
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens.
+    pub fn open(socket: &Path) -> io::Result<Connection> {
+        Ok(Connection {
+            stream: UnixStream::connect(socket)?,
+            rest: None,
+            serial: 0,
+        })
+    }
+
+    /// Says who it is, unless it did so before.
+    ///
+    /// # Errors
+    ///
+    /// When the peer refuses, does not answer in time, or has closed the connection.
+    pub fn authenticate(&mut self, deadline: Duration) -> Result<(), CallError> {
+        timed(deadline, || {
+            if self.rest.is_some() {
+                return Ok(());
+            }
+            self.set_deadline(deadline)?;
+            // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
+            // does not look at what arrives in one piece with BEGIN until more arrives.
+            (&self.stream).write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
+            self.rest = Some(Cursor::new(read_authentication(&mut &self.stream)?));
+            Ok(())
+        })
+    }
+
+    /// Calls a method and waits for what it returns: one value for each complete type of the answer's signature. Signals that come
+    /// before the answer, and answers to calls that were given up, are read and forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
+    pub fn call(
+        &mut self,
+        method: Method<'_>,
+        arguments: &[Argument<'_>],
+        deadline: Duration,
+    ) -> Result<Vec<Value>, CallError> {
+        self.authenticate(deadline)?;
+        timed(deadline, || {
+            self.set_deadline(deadline)?;
+            self.serial += 1;
+            (&self.stream).write_all(&encode_call(method, arguments, self.serial))?;
+            let rest = self.rest.get_or_insert_default();
+            let mut messages = rest.chain(&self.stream);
+            loop {
+                let message = read_message(&mut messages)?;
+                if let Some(answer) = decode_answer(&message, self.serial)? {
+                    return answer;
+                }
+            }
+        })
+    }
+
+    fn set_deadline(&self, deadline: Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(deadline))?;
+        self.stream.set_write_timeout(Some(deadline))
+    }
+}
+
+/// A deadline that passes is an error of its own.
+fn timed<T>(
     deadline: Duration,
-) -> Result<Vec<Value>, CallError> {
-    match answered(socket, method, arguments, deadline) {
+    ask: impl FnOnce() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    match ask() {
         Err(CallError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
             Err(CallError::TimedOut(deadline))
         }
         result => result,
-    }
-}
-
-fn answered(
-    socket: &Path,
-    method: Method<'_>,
-    arguments: &[Argument<'_>],
-    deadline: Duration,
-) -> Result<Vec<Value>, CallError> {
-    let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(deadline))?;
-    stream.set_write_timeout(Some(deadline))?;
-    // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
-    // does not look at what arrives in one piece with BEGIN until more arrives.
-    (&stream).write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
-    let rest = read_authentication(&mut &stream)?;
-    (&stream).write_all(&encode_call(method, arguments))?;
-    let mut messages = rest.as_slice().chain(&stream);
-    loop {
-        let message = read_message(&mut messages)?;
-        if let Some(answer) = decode_answer(&message)? {
-            return answer;
-        }
     }
 }
 
@@ -168,7 +212,7 @@ fn read_message(stream: &mut impl Read) -> Result<Vec<u8>, CallError> {
     Ok(message)
 }
 
-fn encode_call(method: Method<'_>, arguments: &[Argument<'_>]) -> Vec<u8> {
+fn encode_call(method: Method<'_>, arguments: &[Argument<'_>], serial: u32) -> Vec<u8> {
     let mut signature = String::new();
     let mut body = Writer::default();
     for argument in arguments {
@@ -205,7 +249,7 @@ fn encode_call(method: Method<'_>, arguments: &[Argument<'_>]) -> Vec<u8> {
         bytes: vec![b'l', METHOD_CALL, 0, 1],
     };
     message.u32(body.bytes.len() as u32);
-    message.u32(SERIAL);
+    message.u32(serial);
     message.array(8, |fields| {
         let texts = [
             (PATH, "o", method.path),
@@ -230,8 +274,11 @@ fn encode_call(method: Method<'_>, arguments: &[Argument<'_>]) -> Vec<u8> {
     message.bytes
 }
 
-/// What a message says: `None` when it is no answer to the call.
-fn decode_answer(message: &[u8]) -> Result<Option<Result<Vec<Value>, CallError>>, CallError> {
+/// What a message says: `None` when it does not answer the call of this number.
+fn decode_answer(
+    message: &[u8],
+    serial: u32,
+) -> Result<Option<Result<Vec<Value>, CallError>>, CallError> {
     let kind = message[1];
     if kind != METHOD_RETURN && kind != ERROR {
         return Ok(None);
@@ -251,7 +298,7 @@ fn decode_answer(message: &[u8]) -> Result<Option<Result<Vec<Value>, CallError>>
             _ => {}
         }
     }
-    if reply_serial != u64::from(SERIAL) {
+    if reply_serial != u64::from(serial) {
         return Ok(None);
     }
     reader.align(8);
@@ -517,13 +564,13 @@ mod tests {
     }
 
     fn decoded(signature: &str, body: &[u8]) -> Result<Vec<Value>, CallError> {
-        decode_answer(&message(METHOD_RETURN, &reply_fields(signature), body))?
+        decode_answer(&message(METHOD_RETURN, &reply_fields(signature), body), 1)?
             .expect("it answers the call")
     }
 
     #[test]
     fn a_call_is_laid_out() {
-        let bytes = encode_call(METHOD, &[Argument::Text("a.service"), Argument::Int(-2)]);
+        let bytes = encode_call(METHOD, &[Argument::Text("a.service"), Argument::Int(-2)], 1);
         let mut fields = vec![1, 1, b'o', 0, 25, 0, 0, 0];
         fields.extend_from_slice(b"/org/freedesktop/systemd1\0\0\0\0\0\0\0");
         fields.extend_from_slice(&[2, 1, b's', 0, 32, 0, 0, 0]);
@@ -543,10 +590,11 @@ mod tests {
         let bytes = encode_call(
             METHOD,
             &[Argument::Texts(&["ab", "c"]), Argument::Bool(true)],
+            1,
         );
         let body = b"\x0e\0\0\0\x02\0\0\0ab\0\0\x01\0\0\0c\0\0\0\x01\0\0\0";
         assert!(bytes.ends_with(body));
-        let bytes = encode_call(METHOD, &[Argument::TextVariant("debug")]);
+        let bytes = encode_call(METHOD, &[Argument::TextVariant("debug")], 1);
         assert!(bytes.ends_with(b"\x01s\0\0\x05\0\0\0debug\0"));
     }
 
@@ -576,7 +624,7 @@ mod tests {
         let mut fields = reply_fields("");
         fields.truncate(8);
         fields.extend_from_slice(b"\x08\x01g\0\x05a{sv}\0");
-        let answer = decode_answer(&message(METHOD_RETURN, &fields, &nested));
+        let answer = decode_answer(&message(METHOD_RETURN, &fields, &nested), 1);
         let values = answer.expect("it is valid").expect("it answers the call");
         assert_eq!(
             values.expect("it is no error"),
@@ -603,7 +651,7 @@ mod tests {
         fields.extend_from_slice(name.as_bytes());
         fields.push(0);
         let text = body(|body| body.text("Unit x.service not found."));
-        let answer = decode_answer(&message(ERROR, &fields, &text)).expect("it is valid");
+        let answer = decode_answer(&message(ERROR, &fields, &text), 1).expect("it is valid");
         let Some(Err(CallError::Refused {
             name: found,
             message,
@@ -621,7 +669,7 @@ mod tests {
     fn signals_are_no_answers() {
         const SIGNAL: u8 = 4;
         let bytes = message(SIGNAL, &reply_fields("s"), &body(|body| body.text("x")));
-        assert!(decode_answer(&bytes).expect("it is valid").is_none());
+        assert!(decode_answer(&bytes, 1).expect("it is valid").is_none());
     }
 
     #[test]
@@ -632,7 +680,7 @@ mod tests {
             &body(|body| body.text("text")),
         );
         for length in FIXED_HEADER..whole.len() {
-            assert!(decode_answer(&whole[..length]).is_err(), "{length}");
+            assert!(decode_answer(&whole[..length], 1).is_err(), "{length}");
         }
         assert!(decoded("(", &[0; 8]).is_err());
         assert!(decoded("?", &[0; 8]).is_err());
@@ -648,7 +696,8 @@ mod tests {
     #[test]
     fn a_peer_that_is_not_there() {
         let nowhere = Path::new("/nonexistent/private");
-        let error = call(nowhere, METHOD, &[], Duration::from_secs(20)).expect_err("no peer");
+        let error = Connection::open(nowhere).err().expect("no peer");
+        let error = CallError::from(error);
         assert_eq!(
             error.to_string(),
             "cannot speak D-Bus with systemd: No such file or directory (os error 2)"
@@ -696,25 +745,39 @@ mod tests {
         );
     }
 
+    /// The second call has another number, and what was read of its answer with the first one's is not lost.
     #[test]
-    fn a_call_and_its_answer_over_a_socket() {
+    fn calls_and_their_answers_over_a_socket() {
         let path = std::env::temp_dir().join(format!("lab-agent-dbus-{}", std::process::id()));
         let listener = std::os::unix::net::UnixListener::bind(&path).expect("it is free");
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("somebody connects");
             let mut line = [0; b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n".len()];
             stream.read_exact(&mut line).expect("it says who it is");
-            stream.write_all(b"OK 0123\r\n").expect("it is open");
-            read_message(&mut stream).expect("a call comes");
             let signal = message(4, &reply_fields("s"), &body(|body| body.text("noise")));
-            let answer = body(|body| body.text("/job/1"));
-            let answer = message(METHOD_RETURN, &reply_fields("o"), &answer);
             stream
-                .write_all(&[signal, answer].concat())
+                .write_all(&[b"OK 0123\r\n".as_slice(), &signal].concat())
                 .expect("it is open");
+            for serial in [1, 2] {
+                let call = read_message(&mut stream).expect("a call comes");
+                assert_eq!(call[8], serial);
+                let answer = body(|body| body.text(&format!("/job/{serial}")));
+                let of = |serial| {
+                    let mut fields = reply_fields("o");
+                    fields[4] = serial;
+                    message(METHOD_RETURN, &fields, &answer)
+                };
+                // The answer to a call that was given up comes late.
+                stream
+                    .write_all(&[signal.clone(), of(serial + 7), of(serial)].concat())
+                    .expect("it is open");
+            }
         });
-        let values = call(&path, METHOD, &[], Duration::from_secs(20));
-        assert_eq!(values.expect("it is answered"), [json!("/job/1")]);
+        let mut connection = Connection::open(&path).expect("the peer listens");
+        for job in ["/job/1", "/job/2"] {
+            let values = connection.call(METHOD, &[], Duration::from_secs(20));
+            assert_eq!(values.expect("it is answered"), [json!(job)]);
+        }
         server.join().expect("it ended well");
         std::fs::remove_file(path).expect("it was bound");
     }

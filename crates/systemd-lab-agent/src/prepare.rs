@@ -82,6 +82,9 @@ const DATE_S: i64 = 1_893_456_000;
 /// Longer than the rehearsal and coming to rest take together.
 const PREPARATION: Duration = Duration::from_secs(35);
 
+/// systemd has accepted a connection by then, and is at rest again: it takes a hundredth of this.
+const CONNECTING: Duration = Duration::from_secs(1);
+
 /// From the snapshot to the beginning of a scenario: longer than it takes to restore (which may add a second to the clock:
 /// `saved_state.rs` of the host) and to write the files of a job.
 const HEADROOM: Duration = Duration::from_secs(5);
@@ -225,7 +228,7 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
         thread::sleep(pace::SHORTEST);
         recorder.collect()?;
     }
-    systemd::unit_properties(REHEARSAL)?;
+    systemd::Questions::default().unit_properties(REHEARSAL)?;
     fs::remove_file(REHEARSAL_FILE)?;
     Ok(())
 }
@@ -280,8 +283,11 @@ fn come_to_rest(sources: &mut Sources, begins_us: u64) -> anyhow::Result<()> {
     thread::sleep(REST);
     journal::synchronize()?;
     thread::sleep(REST);
-    let left = begins_us.saturating_sub(now_us() + micros(HEADROOM));
+    let left = begins_us.saturating_sub(now_us() + micros(HEADROOM + CONNECTING));
     thread::sleep(Duration::from_micros(left));
+    // As late as possible: systemd waits only for a while until a connection says something.
+    systemd::connect_ahead().context("cannot connect to systemd")?;
+    thread::sleep(CONNECTING);
     sources.journal.read_new(drop)?;
     sources.sockets.read_new(&mut sources.processes)?;
     Ok(())

@@ -402,13 +402,14 @@ impl Runner<'_, '_> {
         }
         // systemd logs at debug level that it was asked: if that is in the journal, so is all that it did before.
         let mut asked_us = now_us();
-        let mut is_too_busy = systemd::is_too_busy();
+        let mut systemd = systemd::Questions::default();
+        let mut is_too_busy = systemd.is_too_busy();
         let mut written = journal::synchronize();
         if !matches!((&is_too_busy, &written), (Ok(false), Ok(true))) {
             // The scenario is over: what gives journald and systemd no rest has had its time.
             load::freeze_services();
             asked_us = now_us();
-            is_too_busy = systemd::is_too_busy();
+            is_too_busy = systemd.is_too_busy();
             written = journal::synchronize();
         }
         self.collect()?;
@@ -424,7 +425,7 @@ impl Runner<'_, '_> {
             self.recorder.check_sight(asked_us, &why);
         }
         for unit in observe {
-            let values = match systemd::unit_properties(unit) {
+            let values = match systemd.unit_properties(unit) {
                 // Its socket is gone: a process took it away.
                 Err(CallError::Io(_)) => continue,
                 values => {

@@ -1,16 +1,20 @@
 //! What the agent asks of systemd: the methods behind `systemctl`, org.freedesktop.systemd1(5).
 //!
-//! Each call has a connection of its own. systemd sends its signals to every open private connection,
-//! and logs each of them at debug level: one that stayed open would fill the journal.
+//! Each call of a scenario has a connection of its own. systemd sends its signals to every open private connection,
+//! and logs each of them at debug level: one that stayed open would fill the journal. But a new connection costs systemd ten million
+//! instructions, in which it tells the connection of all that it can be asked. So the first one is made before the snapshot
+//! ([`connect_ahead`]), and what is asked after the scenario shares one ([`Questions`]).
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use systemd_lab_protocol::scenario::Whom;
 
-use crate::dbus::{self, Argument, CallError, Method};
+use crate::dbus::{Argument, CallError, Connection, Method};
 
 /// systemd's own socket, for root alone; there is no bus in the guest.
 const PRIVATE_SOCKET: &str = "/run/systemd/private";
@@ -148,42 +152,96 @@ pub fn thaw(unit: &str) -> Result<(), CallError> {
     manager("ThawUnit", &[Argument::Text(unit)])
 }
 
-/// Whether systemd does not even answer a question that it always can, within a second.
+/// Made ahead, for the next call.
+static AHEAD: Mutex<Option<Connection>> = Mutex::new(None);
+
+/// Makes the connection of the next call, which may come long after: systemd closes the connection if nothing is said within 90 s, and
+/// then the call makes its own.
 ///
 /// # Errors
 ///
-/// When it cannot be asked.
-pub fn is_too_busy() -> Result<bool, CallError> {
-    const QUICK: Duration = Duration::from_secs(1);
-    let method = Method {
-        path: MANAGER_PATH,
-        interface: PEER,
-        member: "Ping",
-    };
-    match dbus::call(Path::new(PRIVATE_SOCKET), method, &[], QUICK) {
-        Ok(_) => Ok(false),
-        Err(CallError::TimedOut(_)) => Ok(true),
-        Err(error) => Err(error),
-    }
+/// When systemd does not listen.
+pub fn connect_ahead() -> io::Result<()> {
+    let connection = Connection::open(Path::new(PRIVATE_SOCKET))?;
+    *AHEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    Ok(())
 }
 
-/// All properties of a unit: `systemctl show UNIT`.
-///
-/// # Errors
-///
-/// [`CallError::Refused`] when the name is not that of a unit.
-pub fn unit_properties(unit: &str) -> Result<BTreeMap<String, Value>, CallError> {
-    let path = unit_path(unit);
-    let method = Method {
-        path: &path,
-        interface: PROPERTIES,
-        member: "GetAll",
-    };
-    // An empty name stands for all interfaces: those of a unit and of its type at once.
-    let answer = call(method, &[Argument::Text("")])?;
-    match answer.into_iter().next() {
-        Some(Value::Object(values)) => Ok(values.into_iter().map(in_one_order).collect()),
-        _ => Err(CallError::Malformed("GetAll did not return properties")),
+fn connect(deadline: Duration) -> Result<Connection, CallError> {
+    let ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(mut connection) = ahead {
+        match connection.authenticate(deadline) {
+            Ok(()) => return Ok(connection),
+            Err(error @ CallError::TimedOut(_)) => return Err(error),
+            // systemd has closed it.
+            Err(_) => {}
+        }
+    }
+    Ok(Connection::open(Path::new(PRIVATE_SOCKET))?)
+}
+
+/// Questions that follow each other, over one connection.
+#[derive(Default)]
+pub struct Questions {
+    connection: Option<Connection>,
+}
+
+impl Questions {
+    /// Whether systemd does not even answer a question that it always can, within a second.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be asked.
+    pub fn is_too_busy(&mut self) -> Result<bool, CallError> {
+        const QUICK: Duration = Duration::from_secs(1);
+        let method = Method {
+            path: MANAGER_PATH,
+            interface: PEER,
+            member: "Ping",
+        };
+        match self.ask(method, &[], QUICK) {
+            Ok(_) => Ok(false),
+            Err(CallError::TimedOut(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All properties of a unit: `systemctl show UNIT`.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Refused`] when the name is not that of a unit.
+    pub fn unit_properties(&mut self, unit: &str) -> Result<BTreeMap<String, Value>, CallError> {
+        let path = unit_path(unit);
+        let method = Method {
+            path: &path,
+            interface: PROPERTIES,
+            member: "GetAll",
+        };
+        // An empty name stands for all interfaces: those of a unit and of its type at once.
+        let answer = self.ask(method, &[Argument::Text("")], LONGEST_CALL)?;
+        match answer.into_iter().next() {
+            Some(Value::Object(values)) => Ok(values.into_iter().map(in_one_order).collect()),
+            _ => Err(CallError::Malformed("GetAll did not return properties")),
+        }
+    }
+
+    fn ask(
+        &mut self,
+        method: Method<'_>,
+        arguments: &[Argument<'_>],
+        deadline: Duration,
+    ) -> Result<Vec<Value>, CallError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(deadline)?,
+        };
+        let answer = connection.call(method, arguments, deadline);
+        // After any other error, it is not known where the next answer begins.
+        if matches!(answer, Ok(_) | Err(CallError::Refused { .. })) {
+            self.connection = Some(connection);
+        }
+        answer
     }
 }
 
@@ -193,7 +251,7 @@ pub fn unit_properties(unit: &str) -> Result<BTreeMap<String, Value>, CallError>
 ///
 /// [`CallError::Refused`] when the name is not that of a unit.
 pub fn control_group(unit: &str) -> Result<Option<String>, CallError> {
-    let properties = unit_properties(unit)?;
+    let properties = Questions::default().unit_properties(unit)?;
     let group = properties.get("ControlGroup").and_then(Value::as_str);
     Ok(group.filter(|group| !group.is_empty()).map(str::to_owned))
 }
@@ -301,7 +359,7 @@ fn manager_property(member: &str, arguments: &[Argument<'_>]) -> Result<Vec<Valu
 }
 
 fn call(method: Method<'_>, arguments: &[Argument<'_>]) -> Result<Vec<Value>, CallError> {
-    dbus::call(Path::new(PRIVATE_SOCKET), method, arguments, LONGEST_CALL)
+    connect(LONGEST_CALL)?.call(method, arguments, LONGEST_CALL)
 }
 
 /// A unit's object path: each byte that is no letter, and no digit behind the first place, becomes
