@@ -40,6 +40,9 @@ pub(crate) struct Settings {
     pub(crate) read: Option<String>,
     /// The test that `verify --soak` runs.
     pub(crate) soak: Option<String>,
+    /// The files of `src` that differ from those of the solution before, each with the reason.
+    #[serde(default)]
+    pub(crate) since: BTreeMap<String, String>,
 }
 
 /// `hints.toml`: a ladder for each requirement, in which each hint says more than the one before.

@@ -8,6 +8,7 @@ mod mistake;
 mod mutants;
 mod overlay;
 mod pool;
+mod since;
 mod stage;
 mod tree;
 mod verifier;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::guide;
+use super::{guide, since};
 use crate::cargo::Workspace;
 use crate::exercises::{Exercise, Hints, Settings, Workshop};
 use crate::files::{Files, is_unit_of, names};
@@ -28,6 +28,8 @@ pub(super) struct Stage {
     pub(super) number: String,
     /// e.g. `04-notify`: how its folders are called.
     pub(super) folder: String,
+    /// The folder of the stage before, e.g. `03-restart-sec`, if there is one.
+    before: Option<String>,
     /// Or what is wrong with `exercise.toml`.
     pub(super) settings: Result<Settings, String>,
     hints: Result<Hints, String>,
@@ -48,6 +50,8 @@ impl Stage {
     pub(super) fn read(workshop: &Workshop, exercise: &Exercise, workspace: &Workspace) -> Stage {
         let number = exercise.number.clone();
         let folder = exercise.folder();
+        let earlier = workshop.exercises.iter().filter(|it| it.number < number);
+        let before = earlier.max_by(|one, other| one.number.cmp(&other.number));
         let variants = workspace
             .package(&format!("variants-{number}"))
             .map(|package| package.binaries.clone())
@@ -61,6 +65,7 @@ impl Stage {
                 .map_err(|error| format!("{error:#}")),
             mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
             starter: starter::agrees(&workshop.root, exercise),
+            before: before.map(|exercise| exercise.folder()),
             variants,
             number,
             folder,
@@ -98,7 +103,10 @@ impl Stage {
     pub(super) fn complaints(&self, root: &Path) -> Vec<String> {
         let mut complaints = Vec::new();
         match &self.settings {
-            Ok(settings) => complaints.extend(settings_complaints(settings, &self.folder)),
+            Ok(settings) => {
+                complaints.extend(settings_complaints(settings, &self.folder));
+                complaints.extend(self.since_complaints(root, settings));
+            }
             Err(complaint) => complaints.push(complaint.clone()),
         }
         match &self.hints {
@@ -138,6 +146,15 @@ impl Stage {
             ));
         }
         complaints
+    }
+
+    fn since_complaints(&self, root: &Path, settings: &Settings) -> Vec<String> {
+        let Some(before) = &self.before else {
+            return Vec::new();
+        };
+        let solution = format!("solutions/{before}");
+        let exercise = format!("exercises/{}", self.folder);
+        since::complaints(root, &solution, &exercise, &settings.since)
     }
 
     fn header_complaints(&self, root: &Path) -> Vec<String> {
