@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::{clock_time, nearest_second};
 
-use super::rows::{Row, Rows};
+use super::rows::{Row, Rows, Span, State};
 use super::words;
 
 /// A small phone's width, so that text is never smaller than it is meant to be there.
@@ -57,9 +57,25 @@ pub(super) struct Layout {
     pub(super) breaks: Vec<Break>,
     /// Lane and height of each tick.
     pub(super) ticks: Vec<(usize, u32)>,
-    /// What ticks mean, at the bottom.
-    pub(super) legend_y: Option<u32>,
+    /// What ticks and hatched bars mean, at the bottom.
+    pub(super) legends: Vec<(u32, Legend)>,
     pub(super) height: u32,
+}
+
+/// What a sign means that has no row of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Legend {
+    Pings,
+    Hanging,
+}
+
+impl Legend {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Legend::Pings => "WATCHDOG=1",
+            Legend::Hanging => "nothing answers",
+        }
+    }
 }
 
 /// A lane's name, with a line down to the lane.
@@ -110,15 +126,23 @@ impl Layout {
             rows: Vec::new(),
             breaks: Vec::new(),
             ticks: Vec::new(),
-            legend_y: None,
+            legends: Vec::new(),
             height: MARGIN,
         };
         layout.put_title(title);
         layout.put_headings(&rows.lanes);
         layout.put_rows(rows);
-        if !layout.ticks.is_empty() {
-            layout.legend_y = Some(layout.height + LINE);
-            layout.height += LINE + LINE / 2;
+        let is_hanging = |span: &Span| span.state == State::Hanging;
+        let wanted = [
+            (!layout.ticks.is_empty(), Legend::Pings),
+            (rows.spans.iter().any(is_hanging), Legend::Hanging),
+        ];
+        for (_, legend) in wanted.into_iter().filter(|(is_wanted, _)| *is_wanted) {
+            layout.legends.push((layout.height + LINE, legend));
+            layout.height += LINE;
+        }
+        if !layout.legends.is_empty() {
+            layout.height += LINE / 2;
         }
         layout.height += MARGIN;
         layout

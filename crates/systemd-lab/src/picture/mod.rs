@@ -6,6 +6,7 @@
 //!
 //! Times are shown as [`clock`](crate::clock_time) does, like those of the text. The same timeline gives the same bytes.
 
+mod answers;
 mod essence;
 mod fold;
 mod layout;

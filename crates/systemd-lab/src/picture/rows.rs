@@ -6,6 +6,7 @@ use std::time::Duration;
 use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
+use super::answers::{Answers, asked_of};
 use crate::clock::nearest_second;
 use crate::timeline::Timeline;
 use crate::view::{ERROR, WARNING, describe};
@@ -87,10 +88,14 @@ pub(super) enum State {
     Dead,
     Starting,
     Running,
+    /// Running, as systemd says, but nothing answers.
+    Hanging,
     Reloading,
     Stopping,
     Waiting,
     Failed,
+    /// Not a unit's: requests get no answer.
+    Unanswered,
 }
 
 /// A ping of the watchdog.
@@ -147,6 +152,8 @@ impl Rows {
             },
             open: vec![None; units.len()],
             said: vec![None; units.len()],
+            asked: asked_of(timeline, units),
+            answers: Answers::default(),
             logs,
         };
         let events = timeline.events();
@@ -195,14 +202,33 @@ struct Builder {
     open: Vec<Option<(State, usize)>>,
     /// For each lane its last notification, without digits.
     said: Vec<Option<String>>,
+    /// The lane of the service that requests and probes ask.
+    asked: Option<usize>,
+    answers: Answers,
     logs: bool,
 }
 
 impl Builder {
     fn change(&mut self, event: &Event, at: Duration, (from, to): (&str, &str), is_passing: bool) {
         let Some(lane) = self.lane(event) else { return };
+        if self.open[lane].is_none() {
+            self.open[lane] = Some((State::of(from), 0));
+        }
+        let state = State::of(to);
+        if self.asked == Some(lane) && state != State::Running {
+            self.answers.begin_again();
+        }
+        self.begin(lane, self.with_answers(lane, state));
+        self.said[lane] = None;
+        if !is_passing {
+            self.push(at, Some(lane), Mark::State, to.to_owned());
+        }
+    }
+
+    /// From the next row on, the lane is in this state.
+    fn begin(&mut self, lane: usize, state: State) {
         let here = self.rows.rows.len();
-        let (before, began) = self.open[lane].unwrap_or((State::of(from), 0));
+        let (before, began) = self.open[lane].unwrap_or((State::Dead, 0));
         if began < here {
             self.rows.spans.push(Span {
                 lane,
@@ -210,10 +236,43 @@ impl Builder {
                 rows: (began, here),
             });
         }
-        self.open[lane] = Some((State::of(to), here));
-        self.said[lane] = None;
-        if !is_passing {
-            self.push(at, Some(lane), Mark::State, to.to_owned());
+        self.open[lane] = Some((state, here));
+    }
+
+    /// The same, unless the lane is in it already.
+    fn turn(&mut self, lane: usize, state: State) {
+        let before = self.open[lane].map_or(State::Dead, |(state, _)| state);
+        if before != state {
+            self.begin(lane, state);
+        }
+    }
+
+    /// A state that systemd calls running may be a hang.
+    fn with_answers(&self, lane: usize, state: State) -> State {
+        let is_silent = self.asked == Some(lane) && self.answers.are_missing();
+        match state {
+            State::Running | State::Hanging if is_silent => State::Hanging,
+            State::Hanging => State::Running,
+            state => state,
+        }
+    }
+
+    /// What an outcome says about the service that was asked, and shows in the lane of the requests.
+    fn ask(&mut self, event: &Event) {
+        let Some(is_answer) = self.answers.take(&event.kind) else {
+            return;
+        };
+        if let Some(lane) = self.lane(event) {
+            let state = match is_answer {
+                true => State::Dead,
+                false => State::Unanswered,
+            };
+            self.turn(lane, state);
+        }
+        if let Some(lane) = self.asked
+            && let Some((state, _)) = self.open[lane]
+        {
+            self.turn(lane, self.with_answers(lane, state));
         }
     }
 
@@ -240,6 +299,7 @@ impl Builder {
             return;
         }
         let Some(lane) = self.lane(event) else { return };
+        self.ask(event);
         if !self.repeats(lane, &event.kind, &text) {
             self.push(at, Some(lane), mark, text);
         }

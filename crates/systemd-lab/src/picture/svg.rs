@@ -8,7 +8,7 @@ use crate::visible::is_invisible;
 use std::fmt::Write;
 
 use super::Drawn;
-use super::layout::{FONT, LINE, Layout, MARGIN, WIDTH};
+use super::layout::{FONT, LINE, Layout, Legend, MARGIN, WIDTH};
 use super::rows::{Mark, Rows, Span, State};
 
 /// Between two pictures of a column.
@@ -16,6 +16,9 @@ const BETWEEN: u32 = 24;
 
 /// Half the height that a break takes out of the lanes.
 const CUT: u32 = 5;
+
+/// From one stroke of a hatched bar to the next, and how far each rises.
+const HATCH: u32 = 5;
 
 /// Where text must stand below the middle of its line, so that it looks centred.
 const BASELINE: u32 = 4;
@@ -133,9 +136,12 @@ pub(super) fn body(rows: &Rows, layout: &Layout) -> String {
         };
         pen.lines(class, layout.words_x, place.y, &place.lines);
     }
-    if let Some(y) = layout.legend_y {
-        pen.path("note line", &format!("M{} {y}h7", layout.mark_x - 3));
-        pen.text("wait", layout.words_x, y, "WATCHDOG=1");
+    for (y, legend) in &layout.legends {
+        match legend {
+            Legend::Pings => pen.path("note line", &format!("M{} {y}h7", layout.mark_x - 3)),
+            Legend::Hanging => pen.bar(State::Hanging, layout.mark_x, y - 5, y + 5),
+        }
+        pen.text("wait", layout.words_x, *y, legend.words());
     }
     pen.0
 }
@@ -191,6 +197,10 @@ impl Pen {
             State::Dead => self.path("thin", &format!("M{x} {from}V{to}")),
             State::Running => self.path("good", &rectangle(5)),
             State::Starting => self.path("good line", &rectangle(4)),
+            State::Hanging => {
+                self.path("good line", &rectangle(4));
+                self.path("bad line", &hatching(x, from, to));
+            }
             State::Reloading => {
                 self.path("good", &rectangle(2));
                 self.path("good line", &rectangle(4));
@@ -208,6 +218,7 @@ impl Pen {
                 "bad line",
                 &format!("M{} {from}v{height}M{} {from}v{height}", x - 3, x + 3),
             ),
+            State::Unanswered => self.path("bad line", &format!("M{x} {from}v{height}")),
         }
     }
 
@@ -253,6 +264,13 @@ impl Pen {
             Mark::Answer => self.path("answer", &format!("M{} {}l8 5l-8 5z", x - 4, y - 5)),
         }
     }
+}
+
+/// Strokes across a bar, each upward to the right; at least one.
+fn hatching(x: u32, from: u32, to: u32) -> String {
+    let rise = HATCH.min(to.saturating_sub(from));
+    let feet = (from + rise..=to).step_by(HATCH as usize);
+    feet.map(|y| format!("M{} {y}l8 -{rise}", x - 4)).collect()
 }
 
 fn circle(x: u32, y: u32, radius: u32) -> String {
