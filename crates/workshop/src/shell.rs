@@ -34,9 +34,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Ctrl-], as with telnet(1): a program in the guest hardly ever wants it.
 const LEAVE_KEY: u8 = 0x1d;
 
-/// How to go on, and how to leave.
+/// What works as on any machine, and what does not.
+const PROGRAMS: &str = "clear, less and vi are here. After a change of the window's size: resize";
+
+/// Before what a banner lists.
+const MARGIN: &str = "       ";
+
+/// How to go on, and how to leave. No line of a banner is wider than a usual terminal.
 const END_OF_BANNER: &str = "\
-       After the window has changed its size: resize
 Edit:  outside; nothing in here is kept. Then open it again.
 Leave: exit, Ctrl-D, or Ctrl-] at any time.
 ";
@@ -108,9 +113,14 @@ fn banner(exercise: &Exercise) -> String {
     let unit = exercise.package();
     format!(
         "\
-This is the lab VM: you are root, and time is real. Your service is installed, not started.
-Try:   systemctl start {unit}     systemctl status {unit}     journalctl -fu {unit}
-       systemctl kill -s KILL {unit}     curl http://127.0.0.1:7878/
+This is the lab VM: you are root, and time is real. Your service is installed,
+not started.
+Try:   systemctl start {unit}
+       systemctl status {unit}
+       systemctl kill -s KILL {unit}
+       journalctl -fu {unit}
+       curl http://127.0.0.1:7878/
+Know:  {PROGRAMS}
 {END_OF_BANNER}"
     )
 }
@@ -118,14 +128,23 @@ Try:   systemctl start {unit}     systemctl status {unit}     journalctl -fu {un
 /// The same in a shell that opens in the middle of a run.
 fn banner_at(exercise: &Exercise, moment: &Moment) -> String {
     let unit = exercise.package();
+    let event = format!("{}: {}", moment.run.scenario.name, moment.line);
+    let event: Vec<String> = style::wrapped_within(&event, MARGIN)
+        .iter()
+        .map(|line| format!("{MARGIN}{line}\n"))
+        .collect();
+    let event = event.concat();
     format!(
         "\
-This is the lab VM, just after this event; from now on you are root, and time is real.
-       {}: {}
-Try:   systemctl status {unit}     journalctl -u {unit}     curl http://127.0.0.1:7878/
-Know:  status shows systemd's debug messages as well, journalctl with -p debug.
-{END_OF_BANNER}",
-        moment.run.scenario.name, moment.line
+This is the lab VM, just after this event; from now on you are root, and time is
+real.
+{event}\
+Try:   systemctl status {unit}
+       journalctl -u {unit}
+       curl http://127.0.0.1:7878/
+Know:  status shows systemd's debug messages too; journalctl with -p debug.
+{MARGIN}{PROGRAMS}
+{END_OF_BANNER}"
     )
 }
 

@@ -34,6 +34,7 @@ const SYMLINKS: &[(&str, &str)] = &[
     ("init", AGENT_PATH),
     // What their packages' scripts would choose among the alternatives.
     ("usr/bin/awk", "mawk"),
+    ("usr/bin/vi", "vim.tiny"),
     ("usr/bin/which", "which.debianutils"),
     ("var/run", "/run"),
     ("var/lock", "/run/lock"),
@@ -114,9 +115,11 @@ TTYPath=/dev/ttyS0
 ///
 /// The guest's systemd has logged at debug level while a scenario ran, and does not take back what it wrote. And a
 /// serial line does not tell of a window whose size has changed: `resize` asks the terminal, as xterm's program does.
+/// Terminals that are not described in the guest understand what xterm does.
 const PROFILE: &str = r#"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
-export SYSTEMD_PAGER= SYSTEMD_URLIFY=0 LESS=-R
+export SYSTEMD_PAGER= SYSTEMD_URLIFY=0 LESS=-R EDITOR=vi
+[ -e "/usr/share/terminfo/${TERM:0:1}/$TERM" ] || export TERM=xterm-256color
 PS1='root@lab:\w# '
 HISTFILE=
 alias ll='ls -l'

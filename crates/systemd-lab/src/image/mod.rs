@@ -49,11 +49,13 @@ const PACKAGES: &[&str] = &[
     "libgcc-s1",
     "mawk",
     "ncurses-base",
+    "ncurses-bin",
     "perl-base",
     "procps",
     "sed",
     "tar",
     "util-linux",
+    "vim-tiny",
 ];
 
 /// The rest of Debian's essential packages that maintainer scripts use: for guests with added packages.

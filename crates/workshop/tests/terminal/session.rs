@@ -19,9 +19,16 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 
 const GLANCE: Duration = Duration::from_millis(10);
 
-const ROWS: NonZero<u16> = NonZero::new(40).expect("not zero");
-const COLUMNS: NonZero<u16> = NonZero::new(120).expect("not zero");
+const ROWS: u16 = 40;
+const COLUMNS: u16 = 120;
 
+/// The sizes of terminal in which each screen is read: columns and rows. The first is what most begin with.
+pub(crate) const SIZES: [(u16, u16); 2] = [(80, 24), (100, 35)];
+
+/// A key, as a terminal sends it.
+pub(crate) const DOWN: &str = "\x1b[B";
+pub(crate) const UP: &str = "\x1b[A";
+pub(crate) const LEFT: &str = "\x1b[D";
 pub(crate) const INTERRUPT: &str = "\x03";
 pub(crate) const END_OF_FILE: &str = "\x04";
 
@@ -38,25 +45,22 @@ impl Session {
     }
 
     /// In a terminal of this size.
-    pub(crate) fn sized(
-        fixture: &Fixture,
-        arguments: &[&str],
-        columns: NonZero<u16>,
-        rows: NonZero<u16>,
-    ) -> Session {
+    pub(crate) fn sized(fixture: &Fixture, arguments: &[&str], columns: u16, rows: u16) -> Session {
         let (pty, pts) = open().expect("there is a pseudo-terminal");
-        pty.resize(Size::new(rows.get(), columns.get()))
-            .expect("it has a size");
+        pty.resize(Size::new(rows, columns)).expect("it has a size");
         let child = Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
             .args(arguments)
             .current_dir(fixture.root())
             .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
             .env("CARGO_TARGET_DIR", fixture.path("target"))
             .env("TERM", "xterm")
+            .env("PAGER", "less")
+            .env_remove("LESS")
             .spawn(pts)
             .expect("the command runs");
         let pty = Arc::new(pty);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let size = |number| NonZero::new(number).expect("a terminal has some");
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(size(rows), size(columns), 0)));
         let (from, to) = (pty.clone(), screen.clone());
         thread::spawn(move || {
             let mut bytes = [0; 4096];
@@ -79,6 +83,15 @@ impl Session {
         screen.screen().contents()
     }
 
+    /// The same, row by row, also where a line fills its row and seems to go on in the next.
+    pub(crate) fn rows(&self) -> String {
+        let screen = self.screen.lock().expect("nobody panics");
+        let (_, columns) = screen.screen().size();
+        let rows = screen.screen().rows(0, columns.get());
+        let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
+        rows.join("\n").trim_end().to_owned()
+    }
+
     /// Waits until this stands on the screen.
     pub(crate) fn see(&self, text: &str) {
         self.see_within(text, DEADLINE);
@@ -92,6 +105,12 @@ impl Session {
             assert!(Instant::now() < until, "no {text:?} in:\n{now}");
             thread::sleep(GLANCE);
         }
+    }
+
+    /// Waits until a key has ended the command.
+    pub(crate) fn end_by_signal(self) {
+        let status = self.end();
+        assert_eq!(status.code(), None, "a signal ends it");
     }
 
     /// Waits until the command has ended and the terminal is as it was.

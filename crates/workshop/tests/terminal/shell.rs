@@ -7,7 +7,7 @@ use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Lab};
 
 use crate::fixture::Fixture;
-use crate::session::{DEADLINE, END_OF_FILE, INTERRUPT, Session};
+use crate::session::{DEADLINE, END_OF_FILE, INTERRUPT, SIZES, Session};
 
 const PROMPT: &str = "root@lab:~#";
 
@@ -54,6 +54,35 @@ fn systemctl_journalctl_and_kill_work() {
     session.see(PROMPT);
     session.keys("exit\n");
     assert_eq!(session.end().code(), Some(0));
+}
+
+/// What people type without thinking: all of it is there, and knows the terminal.
+#[test]
+fn a_person_finds_the_usual_programs() {
+    let workshop = workshop();
+    for (columns, rows) in SIZES {
+        let session = Session::sized(&workshop, &["shell", "1"], columns, rows);
+        session.see(PROMPT);
+        let name = |what: &str| format!("{what}_{columns}x{rows}");
+        insta::assert_snapshot!(name("banner"), session.rows());
+        session.keys("clear; echo wiped; tput cols; tput lines\n");
+        session.see(&format!("wiped\n{columns}\n{rows}\n{PROMPT}"));
+        assert!(session.rows().starts_with("wiped\n"), "{}", session.rows());
+        session.keys("clear; seq 1 200 >numbers; less numbers\n");
+        session.see("numbers");
+        session.keys("G");
+        session.see("200\n");
+        session.see("(END)");
+        session.keys("q");
+        session.keys("clear; vi numbers\n");
+        session.see("\"numbers\" ");
+        session.keys("dGifrom vi\x1b:wq\n");
+        session.see(PROMPT);
+        session.keys("clear; cat numbers\n");
+        session.see(&format!("from vi\n{PROMPT}"));
+        session.keys("exit\n");
+        assert_eq!(session.end().code(), Some(0));
+    }
 }
 
 #[test]
