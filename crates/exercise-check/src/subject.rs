@@ -4,12 +4,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use systemd_lab::check::Observed;
-use systemd_lab::check::report::{self, Record};
+use systemd_lab::check::report::{self, Record, Running};
 use systemd_lab::diagnosis::{Case, Rule, UnitTexts, diagnose, setup};
-use systemd_lab::protocol::{EventKind, Scenario, Step};
+use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
 use crate::explanation;
@@ -30,6 +30,9 @@ pub const WRITE_VARIABLE: &str = "EXERCISE_CHECK_WRITE";
 
 /// Ten virtual hours under load take a minute or two of wall time; a slow machine may take its time.
 const SOAK_DEADLINE: Duration = Duration::from_secs(900);
+
+/// How often a run reports how far it has come. People read no faster.
+const ANNOUNCED_EACH: Duration = Duration::from_millis(200);
 
 /// Where the guest's systemd looks for units of the administrator: systemd.unit(5), "Unit File Load Path".
 const UNIT_PATH: &str = "/etc/systemd/system";
@@ -248,7 +251,10 @@ impl Subject {
         let mut files =
             guest_files(self.package, self.binary()?, &self.files).map_err(host_error)?;
         files.extend(more);
-        let result = lab()?.run(scenario, &files);
+        let result = match report::is_wanted() {
+            true => lab()?.run_live(scenario, &files, announcing(&scenario.name)),
+            false => lab()?.run(scenario, &files),
+        };
         if report::is_wanted() {
             let run = report::Run::new(scenario, &files, result.as_ref());
             report::append(&Record::Run(run));
@@ -310,6 +316,24 @@ impl Subject {
             diagnosis: rules.iter().find_map(|rules| diagnose(&case, rules)),
             witness: "systemd",
             scenario: Some(timeline.scenario().to_owned()),
+        }
+    }
+}
+
+/// Reports how far a run has come, now and then.
+fn announcing(scenario: &str) -> impl FnMut(&Event) {
+    let (mut began_us, mut last) = (None, None::<Instant>);
+    move |event| {
+        if matches!(event.kind, EventKind::ScenarioBegan { .. }) {
+            began_us = Some(event.at_us);
+        }
+        let is_time = last.is_none_or(|last| last.elapsed() > ANNOUNCED_EACH);
+        if let (Some(began_us), true) = (began_us, is_time) {
+            last = Some(Instant::now());
+            report::append(&Record::Running(Running {
+                scenario: scenario.to_owned(),
+                virtual_us: event.at_us.saturating_sub(began_us),
+            }));
         }
     }
 }

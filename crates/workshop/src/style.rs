@@ -124,8 +124,14 @@ pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
 
 /// A text in lines that fit the terminal, but no longer than is easy to read.
 pub(crate) fn wrapped(text: &str) -> Vec<String> {
-    let options = textwrap::Options::new(terminal::text_width())
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    wrapped_within(text, "")
+}
+
+/// The same for a text that has this margin on its left.
+pub(crate) fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
+    let width = terminal::text_width().saturating_sub(margin.len());
+    let options =
+        textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation);
     let lines = textwrap::wrap(text, options).into_iter();
     lines.map(|line| line.into_owned()).collect()
 }
@@ -143,6 +149,18 @@ pub(crate) fn spinner_among(bars: &MultiProgress, text: &'static str) -> Progres
     let spinner = bars.add(still_spinner(text));
     spinner.enable_steady_tick(TICK);
     spinner
+}
+
+/// A line among other bars: its prefix, for how long it has been there, and its message.
+pub(crate) fn clocked_among(bars: &MultiProgress) -> ProgressBar {
+    let line = bars.add(ProgressBar::new_spinner());
+    if let Ok(style) =
+        ProgressStyle::with_template("      {prefix:.dim}{elapsed:.dim}{wide_msg:.dim}")
+    {
+        line.set_style(style);
+    }
+    line.enable_steady_tick(TICK);
+    line
 }
 
 fn still_spinner(text: &'static str) -> ProgressBar {

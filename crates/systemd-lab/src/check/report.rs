@@ -32,10 +32,21 @@ pub enum Record {
         /// How many runs of other processes are ahead. None: it has begun.
         ahead: usize,
     },
+    /// A run in the lab has begun, and come so far. May come again and again.
+    Running(Running),
     /// A run in the lab has ended.
     Run(Run),
     /// A requirement was judged.
     Verdict(Verdict),
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The name of its scenario.
+    pub scenario: String,
+    /// The guest's time since the scenario began, as its last event says.
+    pub virtual_us: u64,
 }
 
 /// A requirement that is going to be judged.
@@ -109,10 +120,14 @@ pub struct Report {
     pub plan: Vec<Planned>,
     /// How many runs of other processes a run waits for, as it last said.
     pub waiting: usize,
+    /// The runs that have begun and not ended, in the order in which they began.
+    pub running: Vec<Running>,
     /// The runs, in the order of their scenarios' names.
     pub runs: Vec<Run>,
     /// The verdicts, in the order of their requirements.
     pub verdicts: Vec<Verdict>,
+    /// How many lines were read.
+    lines: usize,
 }
 
 /// A line of a report that no check of this version has written.
@@ -133,17 +148,31 @@ impl Report {
     /// When a line is damaged.
     pub fn parse(text: &str) -> Result<Report, ReportError> {
         let mut report = Report::default();
-        for (index, line) in text.split_inclusive('\n').enumerate() {
+        report.go_on(text)?;
+        Ok(report)
+    }
+
+    /// Reads what comes after that which was read before, and returns how many bytes of it were whole lines: the others are to be
+    /// given again, with what follows them.
+    ///
+    /// # Errors
+    ///
+    /// When a line is damaged.
+    pub fn go_on(&mut self, text: &str) -> Result<usize, ReportError> {
+        let mut read = 0;
+        for line in text.split_inclusive('\n') {
             if !line.ends_with('\n') {
                 break;
             }
+            self.lines += 1;
             let record = serde_json::from_str(line).map_err(|source| ReportError {
-                line: index + 1,
+                line: self.lines,
                 source,
             })?;
-            report.add(record);
+            self.add(record);
+            read += line.len();
         }
-        Ok(report)
+        Ok(read)
     }
 
     /// Adds a record.
@@ -151,7 +180,16 @@ impl Report {
         match record {
             Record::Plan { requirements } => self.plan = requirements,
             Record::Waiting { ahead } => self.waiting = ahead,
+            Record::Running(running) => {
+                let mut all = self.running.iter_mut();
+                match all.find(|it| it.scenario == running.scenario) {
+                    Some(known) => *known = running,
+                    None => self.running.push(running),
+                }
+            }
             Record::Run(run) => {
+                self.running
+                    .retain(|running| running.scenario != run.scenario.name);
                 // Not as they ended: which of them ends first is the host's affair.
                 let later = |other: &Run| other.scenario.name > run.scenario.name;
                 let place = self.runs.iter().position(later);
@@ -201,6 +239,36 @@ mod tests {
         let report = Report::parse(&text[..text.len() - 1]).expect("what is whole is good");
         let numbers: Vec<u32> = report.verdicts.iter().map(|one| one.number).collect();
         assert_eq!(numbers, [1, 2]);
+    }
+
+    #[test]
+    fn a_run_is_under_way_until_it_has_ended() {
+        let running = |scenario: &str, virtual_us| {
+            Record::Running(Running {
+                scenario: scenario.to_owned(),
+                virtual_us,
+            })
+        };
+        let ended = Run::new(
+            &Scenario::new("b"),
+            &[],
+            Ok(&crate::Timeline::new(Vec::new())),
+        );
+        let first = lines(&[running("b", 0), running("a", 0), running("b", 7)]);
+        let mut report = Report::default();
+        // Half a line is given again.
+        let read = report.go_on(&first[..first.len() - 5]).expect("it is good");
+        report.go_on(&first[read..]).expect("it is good");
+        let under_way = |report: &Report| -> Vec<(String, u64)> {
+            let all = report.running.iter();
+            all.map(|it| (it.scenario.clone(), it.virtual_us)).collect()
+        };
+        assert_eq!(under_way(&report), [("b".into(), 7), ("a".into(), 0)]);
+        let rest = lines(&[Record::Run(ended)]);
+        report.go_on(&rest).expect("it is good");
+        assert_eq!(under_way(&report), [("a".into(), 0)]);
+        let damaged = report.go_on("{}\n").expect_err("it is no record");
+        assert_eq!(damaged.line, 5);
     }
 
     #[test]

@@ -52,8 +52,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
-use systemd_lab_protocol::Scenario;
 use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::{Event, Scenario};
 
 use crate::error::LabError;
 use crate::findings::{self, Asked, Finding, Harm, Sources};
@@ -360,6 +360,19 @@ impl Experiment {
     ///
     /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is no error.
     pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
+        self.run_live(lab, |_| {})
+    }
+
+    /// Like [`Self::run`], and hands each event over as soon as the guest has sent it: [`Lab::run_live`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_live(
+        &self,
+        lab: &Lab,
+        on_event: impl FnMut(&Event),
+    ) -> Result<Timeline, ExperimentError> {
         self.check()?;
         self.check_guest(lab)?;
         let hours = self.length().as_secs().div_ceil(HOUR_S);
@@ -367,7 +380,7 @@ impl Experiment {
         let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
         let lab = lab.clone().with_deadline(deadline);
         let timeline = lab
-            .run(&self.scenario(), &self.files)
+            .run_live(&self.scenario(), &self.files, on_event)
             .map_err(|error| self.not_put(error))?;
         match not_prepared(&timeline) {
             Some(error) => Err(error.into()),

@@ -1,7 +1,7 @@
 //! Builds an exercise with its check, runs the check's executable, and reads its report while it is written.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -70,13 +70,19 @@ pub(super) fn run(
         .stderr(output.try_clone().with_context(memory)?)
         .spawn()
         .with_context(|| format!("cannot run {}", executable.display()))?;
+    let mut report = Report::default();
     let mut seen = 0;
     let status = loop {
         let ended = child.try_wait().context("cannot wait for the check")?;
         let length = collected.metadata().map_or(seen, |it| it.len());
         if length > seen {
-            seen = length;
-            on_progress(&parsed(&contents(&mut collected)?)?);
+            // Not from its beginning: timelines are long, and some checks report twice a second.
+            let new = contents_from(&mut collected, seen)?;
+            let read = report.go_on(&String::from_utf8_lossy(&new))?;
+            seen += read as u64;
+            if read > 0 {
+                on_progress(&report);
+            }
         }
         match ended {
             Some(status) => break status,
@@ -139,8 +145,13 @@ fn memory_file(name: &str) -> std::io::Result<File> {
 }
 
 fn contents(file: &mut File) -> anyhow::Result<Vec<u8>> {
+    contents_from(file, 0)
+}
+
+fn contents_from(file: &mut File, at: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.rewind().context("cannot read the check's output")?;
+    file.seek(SeekFrom::Start(at))
+        .context("cannot read the check's output")?;
     file.read_to_end(&mut bytes)
         .context("cannot read the check's output")?;
     Ok(bytes)

@@ -1,14 +1,17 @@
 //! What a person sees while a check runs: a line for each requirement, with its state. On a terminal all of them at once;
 //! elsewhere each as soon as it and those before it are known.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr, stdout};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use systemd_lab::check::Verdict;
-use systemd_lab::check::report::Report;
+use systemd_lab::check::report::{Report, Running};
+use systemd_lab::{clock_time, visible};
 
 use crate::output::say;
-use crate::style::{self, spinner_among};
+use crate::style::{self, clocked_among, spinner_among};
 
 /// What is going on once the service is built.
 const RUNNING: &str = "running your service under systemd";
@@ -22,6 +25,8 @@ pub(super) struct Screen {
     bars: MultiProgress,
     status: ProgressBar,
     lines: Vec<ProgressBar>,
+    /// The scenarios that run, each with its own clock.
+    running: BTreeMap<String, ProgressBar>,
     /// How many lines were printed for good.
     printed: usize,
     /// How many crates were compiled.
@@ -37,6 +42,7 @@ impl Screen {
             status: spinner_among(&bars, status),
             bars,
             lines: Vec::new(),
+            running: BTreeMap::new(),
             printed: 0,
             built: 0,
         }
@@ -71,12 +77,39 @@ impl Screen {
         }
         for planned in report.plan.iter().skip(self.lines.len()) {
             let text = style::faint(format!("{}  {}", planned.number, planned.title));
-            self.lines.push(self.bars.add(plain(format!("    {text}"))));
+            let line = self.bars.add(plain());
+            // Only now: what is said before a line has its place is not drawn.
+            line.set_message(format!("    {text}"));
+            line.tick();
+            self.lines.push(line);
         }
         for verdict in &report.verdicts {
             if let Some(line) = self.lines.get(verdict.number as usize - 1) {
                 line.set_message(verdict_line(verdict));
             }
+        }
+        self.show_running(&report.running);
+    }
+
+    /// A line for each scenario that runs: how much time has passed in the guest, and here.
+    fn show_running(&mut self, running: &[Running]) {
+        self.running.retain(|scenario, line| {
+            let is_running = running.iter().any(|it| it.scenario == *scenario);
+            if !is_running {
+                line.finish_and_clear();
+                self.bars.remove(line);
+            }
+            is_running
+        });
+        for one in running {
+            let line = self
+                .running
+                .entry(one.scenario.clone())
+                .or_insert_with(|| clocked_among(&self.bars));
+            let virtual_time = Duration::from_micros(one.virtual_us);
+            let virtual_time = clock_time(virtual_time.as_secs());
+            line.set_prefix(format!("{virtual_time} in the guest, "));
+            line.set_message(format!(" here: {}", visible(&one.scenario)));
         }
     }
 
@@ -93,7 +126,8 @@ impl Screen {
 
     /// Leaves nothing behind.
     pub(super) fn clear(&self) {
-        for bar in self.lines.iter().chain([&self.status]) {
+        let running = self.running.values();
+        for bar in self.lines.iter().chain(running).chain([&self.status]) {
             bar.finish_and_clear();
         }
         let _ = self.bars.clear();
@@ -125,9 +159,9 @@ fn verdict_line(verdict: &Verdict) -> String {
     )
 }
 
-fn plain(text: String) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(text);
-    if let Ok(style) = ProgressStyle::with_template("{msg}") {
+fn plain() -> ProgressBar {
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
         bar.set_style(style);
     }
     bar

@@ -12,11 +12,15 @@ mod stored;
 mod words;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use systemd_lab::check::Outcome;
 use systemd_lab::experiment::is_unit_name;
-use systemd_lab::{Experiment, ExperimentError, Guest, Lab, LabError, Timeline, visible_lines};
+use systemd_lab::protocol::EventKind;
+use systemd_lab::{
+    Experiment, ExperimentError, Guest, Lab, LabError, Timeline, clock_time, visible_lines,
+};
 
 use self::junit::Judged;
 use self::options::Options;
@@ -208,7 +212,20 @@ fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, Experim
     let lab = Lab::open_guest(guest)?;
     warn(&experiment.guest_warnings(&lab));
     let spinner = style::spinner("systemd runs your service");
-    let timeline = experiment.run(&lab);
+    let length = clock_time(experiment.length().as_secs());
+    let mut began_us = None;
+    let timeline = experiment.run_live(&lab, |event| {
+        if matches!(event.kind, EventKind::ScenarioBegan { .. }) {
+            began_us = Some(event.at_us);
+        }
+        if let Some(began_us) = began_us {
+            let passed = Duration::from_micros(event.at_us.saturating_sub(began_us));
+            let passed = clock_time(passed.as_secs());
+            spinner.set_message(format!(
+                "systemd runs your service: {passed} of {length} in the guest,"
+            ));
+        }
+    });
     spinner.finish_and_clear();
     timeline
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use systemd_lab::Lab;
-use systemd_lab::check::report::{Report, Run};
+use systemd_lab::check::report::{Record, Report, Run};
 
 use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
@@ -93,10 +93,8 @@ fn anew(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> 
         scenario, files, ..
     } = chosen.run;
     let timeline = lab.run(scenario, files)?;
-    let now = Report {
-        runs: vec![Run::new(scenario, files, Ok(&timeline))],
-        ..Report::default()
-    };
+    let mut now = Report::default();
+    now.add(Record::Run(Run::new(scenario, files, Ok(&timeline))));
     let (_, lines) = timeline::numbered(&now)
         .pop()
         .context("a report of one run has one")?;

@@ -1,11 +1,9 @@
 //! `check` in terminals of several sizes: whatever is long, the verdict is on the screen.
 
-use std::num::NonZero;
-
 use systemd_lab::check::{Outcome, Verdict};
 
 use crate::fixture::{Fixture, verdict};
-use crate::session::Session;
+use crate::session::{self, INTERRUPT, Session};
 
 /// The usual sizes, a narrow and a wide one: columns and rows.
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (100, 35), (200, 60)];
@@ -32,11 +30,37 @@ fn what_is_compiled_is_named() {
     let fixture = Fixture::new();
     let slow = "fn main() {\n    std::thread::sleep(std::time::Duration::from_secs(2));\n}\n";
     fixture.write("exercises/01-alpha/build.rs", slow);
-    let size = |number| NonZero::new(number).expect("not zero");
-    let session = Session::sized(&fixture, &["check", "1"], size(80), size(24));
+    let session = Session::sized(&fixture, &["check", "1"], 80, 24);
     session.see("building build-script-build");
     session.see("PASSED: exercise 01.");
     assert_eq!(session.end().code(), Some(0));
+}
+
+/// While scenarios run, each says how far it is, below all that is going to be judged.
+#[test]
+fn what_runs_says_how_far_it_is() {
+    let fixture = Fixture::new();
+    fixture.takes_long("01");
+    for (columns, rows) in session::SIZES {
+        let session = Session::sized(&fixture, &["check", "1"], columns, rows);
+        session.see("2:05 in the guest, ");
+        let screen = timeless(&session.rows());
+        insta::assert_snapshot!(format!("running_{columns}x{rows}"), screen);
+        session.keys(INTERRUPT);
+        session.end_by_signal();
+    }
+}
+
+/// Without what changes while one looks: the spinner, and seconds that have passed.
+fn timeless(screen: &str) -> String {
+    let word = |word: &str| {
+        let is_spinner = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c);
+        match word.trim_end().strip_suffix('s').map(str::parse::<u32>) {
+            Some(Ok(_)) => word.replace(|c: char| c.is_ascii_digit(), "N"),
+            _ => word.replace(is_spinner, "*"),
+        }
+    };
+    screen.split_inclusive([' ', '\n']).map(word).collect()
 }
 
 #[test]
@@ -51,8 +75,7 @@ fn the_verdict_is_on_the_screen_of_any_size() {
     // Compiles, so that it does not show.
     fixture.run(&["check", "1"]);
     for (columns, rows) in SIZES {
-        let size = |number| NonZero::new(number).expect("not zero");
-        let session = Session::sized(&fixture, &["check", "1"], size(columns), size(rows));
+        let session = Session::sized(&fixture, &["check", "1"], columns, rows);
         session.see("cargo workshop hint 01");
         let screen = session.contents();
         assert_eq!(session.end().code(), Some(1));
