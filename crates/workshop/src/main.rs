@@ -19,6 +19,8 @@ mod guide;
 mod hint;
 mod image;
 mod install;
+mod keys;
+mod list;
 mod matrix;
 mod output;
 mod pager;
@@ -68,8 +70,8 @@ enum Command {
         /// The exercise's number, e.g. 04. Without it: the first that has not passed.
         exercise: Option<String>,
     },
-    /// All exercises, and how far you are.
-    List,
+    /// All exercises, and how far you are. On a terminal, keys open, reset and explain them.
+    List(list::Arguments),
     /// The task of the first exercise that has not passed.
     Next,
     /// A hint for the first requirement that the last check found open; each call says more.
@@ -205,7 +207,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Watch { exercise }) => {
             return watch::run(&workshop, exercise.as_deref());
         }
-        Some(Command::List) => status::list(&workshop, &progress()?)?,
+        Some(Command::List(arguments)) => list::run(&workshop, arguments)?,
         Some(Command::Next) => status::next(&workshop, &progress()?)?,
         Some(Command::Hint {
             exercise,

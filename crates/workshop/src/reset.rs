@@ -19,6 +19,14 @@ use crate::work::{self, Work};
 /// Below the workshop's root; `.gitignore` has it.
 const SAVED: &str = "saved";
 
+/// What a person is asked before a key resets an exercise.
+pub(crate) fn question(exercise: &Exercise) -> String {
+    format!(
+        "Make exercise {} its starter again? Your work is kept below {SAVED}/.",
+        exercise.number
+    )
+}
+
 /// Its arguments.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

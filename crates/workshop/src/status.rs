@@ -7,6 +7,9 @@ use crate::output::say;
 use crate::progress::{Known, Progress};
 use crate::{style, voice};
 
+/// Before what belongs to a title.
+const MARGIN: &str = "  ";
+
 /// `cargo workshop`: all exercises, the task of the current one, how its last check ended, and what to do next.
 pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
     say!("{}\n", style::strong("Service Resilience with systemd"));
@@ -18,12 +21,7 @@ pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Resu
     };
     say!();
     task(workshop, current)?;
-    let known = progress.of(current);
-    if let Some(last) = known.last {
-        let words = style::outcome(last, style::words(last));
-        let finding = known.finding.map_or(String::new(), |it| format!(", {it}"));
-        say!("Last check: {words}{finding}\n");
-    }
+    last_check(progress, current);
     say!(
         "Edit, then: {}   or, at each save: {}",
         command("check"),
@@ -35,24 +33,33 @@ pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Resu
 
 /// `list`: a line for each exercise.
 pub(crate) fn list(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
+    for line in lines(workshop, progress)? {
+        say!("{MARGIN}{line}");
+    }
+    Ok(())
+}
+
+/// The same, without the margin.
+pub(crate) fn lines(workshop: &Workshop, progress: &Progress) -> anyhow::Result<Vec<String>> {
     let current = progress.current(workshop).map(|it| it.number.as_str());
     let topics = workshop.exercises.iter().map(|it| it.topic.chars().count());
     let width = topics.max().unwrap_or(0);
+    let mut lines = Vec::new();
     for exercise in &workshop.exercises {
         let settings = exercise.settings(&workshop.root)?;
         let known = progress.of(exercise);
         let is_current = current == Some(exercise.number.as_str());
         let line = format!(
-            "  {} {} {:width$}  {:>3} min  {}",
+            "{} {} {:width$}  {:>3} min  {}",
             mark(&known, is_current),
             exercise.number,
             exercise.topic,
             settings.minutes,
             state(&known, is_current),
         );
-        say!("{}", line.trim_end());
+        lines.push(line.trim_end().to_owned());
     }
-    Ok(())
+    Ok(lines)
 }
 
 fn mark(known: &Known, is_current: bool) -> String {
@@ -91,19 +98,36 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
     Ok(())
 }
 
-fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
+/// How the last check ended, if there was one.
+pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
+    let known = progress.of(exercise);
+    if let Some(last) = known.last {
+        let words = style::outcome(last, style::words(last));
+        let finding = known.finding.map_or(String::new(), |it| format!(", {it}"));
+        let line = format!("Last check: {words}{finding}");
+        say!("{}\n", style::wrapped(&line).join("\n"));
+    }
+}
+
+/// What is to do, in a few lines.
+pub(crate) fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
     let settings = exercise.settings(&workshop.root)?;
     let title = format!(
         "Exercise {}: {} ({} minutes)",
         exercise.number, exercise.topic, settings.minutes
     );
     say!("{}", style::strong(title));
-    for line in settings.task.lines() {
-        say!("  {line}");
+    // Its lines are those of the file, and not of the terminal.
+    let task: Vec<&str> = settings.task.split_whitespace().collect();
+    for line in style::wrapped_within(&task.join(" "), MARGIN) {
+        say!("{MARGIN}{line}");
     }
     say!(
-        "  All of it: the top of exercises/{}/src/main.rs. Guide: {}\n",
-        exercise.folder(),
+        "{MARGIN}All of it: the top of exercises/{}/src/main.rs",
+        exercise.folder()
+    );
+    say!(
+        "{MARGIN}Guide: {}\n",
         voice::step(&format!("guide {}", exercise.number), 'g')
     );
     Ok(())

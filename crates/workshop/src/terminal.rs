@@ -1,6 +1,8 @@
-//! How large the terminal is.
+//! How large the terminal is, and how it is cleared.
 
 use std::io::{IsTerminal, stdout};
+
+use crate::output::{self, put};
 
 /// In characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,9 @@ const USUAL: Size = Size {
     columns: 80,
     rows: 24,
 };
+
+/// Cursor to the upper left corner, then erase the screen, and show the cursor: ECMA-48, CUP and ED; DECTCEM.
+const CLEAR: &str = "\x1b[H\x1b[2J\x1b[?25h";
 
 /// A terminal narrower than this is laid out for as if it were as wide: below, nothing can be read anyway.
 const NARROWEST: usize = 20;
@@ -40,4 +45,10 @@ pub(crate) fn size() -> Size {
         },
         _ => USUAL,
     }
+}
+
+/// Begins an empty screen.
+pub(crate) fn clear() {
+    put!("{CLEAR}");
+    output::flush();
 }

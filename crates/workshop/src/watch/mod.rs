@@ -1,25 +1,23 @@
 //! `watch`: checks again at each save, and does what single keys say, also while a check runs.
 
 mod files;
-mod keys;
 mod work;
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
 use crate::exercises::{Exercise, Workshop};
-use crate::output::{put, say};
+use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
+use crate::output::say;
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, output, shell, status, style, voice};
+use crate::{WrongUsage, check, hint, output, reset, shell, status, style, terminal, voice};
 use files::Files;
-use keys::{CTRL_C, CTRL_D, Keys};
 use work::Check;
+
+pub(crate) use work::run as run_command;
 
 /// A person who saves does not notice a tenth of a second.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// Cursor to the upper left corner, then erase the screen, and show the cursor: ECMA-48, CUP and ED; DECTCEM.
-const CLEAR: &str = "\x1b[H\x1b[2J\x1b[?25h";
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +66,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u
     // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
     let mut checked = Files::of(workshop, exercise);
     while wish != Wish::Quit && !output::is_unseen() {
-        clear();
+        terminal::clear();
         match wish {
             Wish::Check => {
                 checked = Files::of(workshop, exercise);
@@ -97,7 +95,7 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u
                 keys = keys.lent(|| shell::run(workshop, exercise, None).map(|_| ()))?;
             }
             Wish::Reset => {
-                if asks_to_reset(&keys, exercise)? {
+                if keys.agree(&reset::question(exercise))? {
                     work::run(workshop, &["reset", &exercise.number])?;
                 }
             }
@@ -168,26 +166,14 @@ fn wait(
 }
 
 /// What a key asks for.
-fn wish(key: char) -> Option<Wish> {
+fn wish(key: Key) -> Option<Wish> {
     match key {
-        '\n' | '\r' | ' ' => Some(Wish::Check),
+        Key::Char('\n' | '\r' | ' ') => Some(Wish::Check),
         CTRL_C | CTRL_D => Some(Wish::Quit),
         key => {
             let mut keys = KEYS.iter();
-            keys.find(|(it, ..)| *it == key).map(|(_, wish, _)| *wish)
-        }
-    }
-}
-
-fn asks_to_reset(keys: &Keys, exercise: &Exercise) -> anyhow::Result<bool> {
-    say!(
-        "Make exercise {} its starter again? Your work is kept below saved/. {} yes, any other key: no",
-        exercise.number,
-        style::strong("[y]")
-    );
-    loop {
-        if let Some(key) = keys.wait(LOOK)? {
-            return Ok(key == 'y');
+            let found = keys.find(|(it, ..)| Key::Char(*it) == key);
+            found.map(|(_, wish, _)| *wish)
         }
     }
 }
@@ -203,9 +189,4 @@ fn footer(exercise: &Exercise) {
         )),
         keys.join(" ")
     );
-}
-
-fn clear() {
-    put!("{CLEAR}");
-    output::flush();
 }

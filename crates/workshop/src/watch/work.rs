@@ -45,7 +45,7 @@ impl Drop for Check {
 }
 
 /// Runs another command to its end, with the terminal to itself. What is wrong, it says itself.
-pub(super) fn run(workshop: &Workshop, arguments: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn run(workshop: &Workshop, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = command(workshop)?;
     command
         .args(arguments)

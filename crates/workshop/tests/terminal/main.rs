@@ -1,9 +1,11 @@
-//! What only works in a terminal, in a real one: `watch` and `shell`.
+//! What people see in a terminal, in a real one of several sizes.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
 mod check;
+mod list;
+mod screens;
 mod session;
 mod shell;
 mod watch;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use systemd_lab::check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
-use crate::session::{END_OF_FILE, INTERRUPT, Session};
+use crate::session::{END_OF_FILE, INTERRUPT, LEFT, SIZES, Session};
 use crate::shell;
 
 const KEYS: &str = "[r]un [h]int [g]uide [t]imeline [d]iff [s]hell [n]ext [l]ist [x] reset [q]uit";
@@ -56,6 +56,10 @@ fn each_key_does_what_it_says() {
     session.see("The solution: d");
     session.keys("t");
     session.see("nothing ran in the last check of exercise 01");
+    // No letter of what an arrow key sends is a key: this one ends with a D.
+    session.keys(LEFT);
+    session.keys("l");
+    session.see("▶ 02 beta     5 min  next");
     session.keys("n");
     session.see("Exercise 02: beta (5 minutes)");
     session.see("Guide: g");
@@ -107,11 +111,13 @@ fn what_is_not_met_is_told_with_keys() {
         "01",
         &[verdict(1, Outcome::NotYet), verdict(2, Outcome::Passed)],
     );
-    let session = Session::new(&fixture, &["watch"]);
-    session.see(KEYS);
-    insta::assert_snapshot!("not_yet", session.contents());
-    session.keys("q");
-    assert_eq!(session.end().code(), Some(1));
+    for (columns, rows) in SIZES {
+        let session = Session::sized(&fixture, &["watch"], columns, rows);
+        session.see(KEYS);
+        insta::assert_snapshot!(format!("not_yet_{columns}x{rows}"), session.contents());
+        session.keys("q");
+        assert_eq!(session.end().code(), Some(1));
+    }
 }
 
 /// A check that would take a minute is ended by the key, with all that it has started.
@@ -157,7 +163,7 @@ fn a_reset_asks_first() {
     let session = Session::new(&fixture, &["watch"]);
     session.see(KEYS);
     session.keys("x");
-    session.see("Make exercise 01 its starter again? Your work is kept below saved/. [y] yes, any other key: no");
+    session.see("Make exercise 01 its starter again? Your work is kept below saved/.\n\n[y] yes, any other key: no");
     session.keys("n");
     // `n` answered the question, and no more.
     session.see(KEYS);

@@ -1,0 +1,177 @@
+//! `list`: all exercises. On a terminal one of them is chosen with the arrow keys, and other keys open, explain or reset it.
+
+use std::io::{IsTerminal, stdin, stdout};
+use std::time::Duration;
+
+use crate::exercises::{Exercise, Workshop};
+use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
+use crate::output::say;
+use crate::progress::Progress;
+use crate::{check, hint, output, reset, status, style, terminal, voice, watch};
+
+/// How long one look for a key takes. A key ends it at once.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Stands before the chosen exercise.
+const CURSOR: &str = "›";
+
+/// Its arguments.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Print the list and end, also on a terminal.
+    #[arg(long)]
+    plain: bool,
+}
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Up,
+    Down,
+    Watch,
+    Guide,
+    Hint,
+    Timeline,
+    Diff,
+    Reset,
+    Quit,
+}
+
+/// Keys that are letters, and what each asks for.
+const LETTERS: [(char, Action); 10] = [
+    ('k', Action::Up),
+    ('j', Action::Down),
+    ('w', Action::Watch),
+    ('\n', Action::Watch),
+    ('g', Action::Guide),
+    ('h', Action::Hint),
+    ('t', Action::Timeline),
+    ('d', Action::Diff),
+    ('x', Action::Reset),
+    ('q', Action::Quit),
+];
+
+/// The line that names the keys: each, and how its word goes on.
+const NAMED: [(&str, &str); 8] = [
+    ("[↑↓]", " move"),
+    ("[Enter]", " watch"),
+    ("[g]", "uide"),
+    ("[h]", "int"),
+    ("[t]", "imeline"),
+    ("[d]", "iff"),
+    ("[x]", " reset"),
+    ("[q]", "uit"),
+];
+
+/// Prints the list, or lets a person choose from it until they quit.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
+    let progress = check::open_progress(workshop, false)?;
+    let is_for_keys = stdin().is_terminal() && stdout().is_terminal();
+    if arguments.plain || !is_for_keys || workshop.exercises.is_empty() {
+        return status::list(workshop, &progress);
+    }
+    voice::name_keys();
+    let last = workshop.exercises.len() - 1;
+    let current = progress.current(workshop).map(|it| &it.number);
+    let mut exercises = workshop.exercises.iter();
+    let mut chosen = exercises
+        .position(|it| Some(&it.number) == current)
+        .unwrap_or(last);
+    let mut keys = Keys::begin()?;
+    while !output::is_unseen() {
+        let exercise = &workshop.exercises[chosen];
+        show(workshop, chosen)?;
+        let mut asked = action(&keys)?;
+        // What was shown last stays until the next key, which may ask for something else about the same exercise.
+        while let Some(action) = asked {
+            match action {
+                Action::Quit => return Ok(()),
+                Action::Up => chosen = chosen.saturating_sub(1),
+                Action::Down => chosen = (chosen + 1).min(last),
+                action => keys = perform(action, keys, workshop, exercise)?,
+            }
+            let leaves_something = !matches!(action, Action::Up | Action::Down | Action::Watch);
+            asked = match leaves_something && !output::is_unseen() {
+                true => {
+                    say!("\n{} back to the list", style::strong("[any other key]"));
+                    self::action(&keys)?
+                }
+                false => None,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// Draws the list, and tells about the chosen exercise.
+fn show(workshop: &Workshop, chosen: usize) -> anyhow::Result<()> {
+    terminal::clear();
+    let progress = known(workshop)?;
+    say!("{}\n", style::strong("Service Resilience with systemd"));
+    for (index, line) in status::lines(workshop, &progress)?.iter().enumerate() {
+        match index == chosen {
+            true => say!("{} {line}", style::strong(CURSOR)),
+            false => say!("  {line}"),
+        }
+    }
+    say!();
+    let exercise = &workshop.exercises[chosen];
+    status::task(workshop, exercise)?;
+    status::last_check(&progress, exercise);
+    let keys = NAMED.map(|(key, rest)| format!("{}{rest}", style::strong(key)));
+    say!("{}", keys.join(" "));
+    output::flush();
+    Ok(())
+}
+
+/// Does it on a screen of its own.
+fn perform(
+    action: Action,
+    keys: Keys,
+    workshop: &Workshop,
+    exercise: &Exercise,
+) -> anyhow::Result<Keys> {
+    terminal::clear();
+    let number = exercise.number.as_str();
+    let run = |command: &str| watch::run_command(workshop, &[command, number]);
+    match action {
+        Action::Watch => {
+            return keys.lent(|| watch::run(workshop, Some(number)).map(|_| ()));
+        }
+        // These may open a pager, which reads keys itself.
+        Action::Guide => return keys.lent(|| run("guide")),
+        Action::Timeline => return keys.lent(|| run("timeline")),
+        Action::Diff => return keys.lent(|| run("diff")),
+        Action::Hint => hint::run(workshop, exercise, None)?,
+        Action::Reset => {
+            if keys.agree(&reset::question(exercise))? {
+                run("reset")?;
+            }
+        }
+        Action::Up | Action::Down | Action::Quit => {}
+    }
+    Ok(keys)
+}
+
+/// What the next key asks for; none for a key without a meaning.
+fn action(keys: &Keys) -> anyhow::Result<Option<Action>> {
+    loop {
+        let Some(key) = keys.wait(LOOK)? else {
+            continue;
+        };
+        return Ok(match key {
+            Key::Up => Some(Action::Up),
+            Key::Down => Some(Action::Down),
+            CTRL_C | CTRL_D => Some(Action::Quit),
+            key => {
+                let mut letters = LETTERS.iter();
+                let found = letters.find(|(it, _)| Key::Char(*it) == key);
+                found.map(|(_, action)| *action)
+            }
+        });
+    }
+}
+
+fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
+    check::open_progress(workshop, false)
+}
