@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod command;
 mod directive;
 mod fence;
 mod include;
@@ -20,6 +21,7 @@ pub mod protocol;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use command::command;
 use directive::Medium;
 use page::Page;
 use protocol::{Book, Chapter};

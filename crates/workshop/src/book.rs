@@ -11,15 +11,16 @@ use anyhow::{Context, bail, ensure};
 use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
-use crate::cargo;
 use crate::exercises::Workshop;
 use crate::output::say;
+use crate::style;
 
 /// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
 const MDBOOK_VERSION: &str = "0.5.4";
 
-/// Puts what the lab measured into the pages; `book.toml` names it.
-const PREPROCESSOR: &str = "mdbook-systemd-lab";
+/// In place of the command in `book.toml`, which puts what the lab measured into the pages: this program does the same, and is
+/// compiled already. Compiling another one would keep every other command waiting for cargo's lock.
+const PREPROCESSOR: &str = "MDBOOK_PREPROCESSOR__SYSTEMD_LAB__COMMAND";
 
 /// Where `book.toml` puts it.
 const BUILT: &str = "target/book";
@@ -57,10 +58,11 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         Some(mdbook) => mdbook,
         None => install(workshop)?,
     };
-    build_preprocessor(&workshop.root)?;
+    let preprocessor = preprocessor()?;
     let cannot_run = || format!("cannot run {}; remove it and try again", mdbook.display());
     if arguments.build {
         let mut command = Command::new(&mdbook);
+        command.env(PREPROCESSOR, preprocessor);
         let status = command.arg("build").arg(&book).status();
         let status = status.with_context(cannot_run)?;
         ensure!(
@@ -76,6 +78,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         arguments.port
     );
     let mut command = Command::new(&mdbook);
+    command.env(PREPROCESSOR, preprocessor);
     command.arg("serve").arg(&book);
     command.args(["--hostname", "127.0.0.1", "--port"]);
     command.arg(arguments.port.to_string());
@@ -86,20 +89,22 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     Err(error).with_context(cannot_run)
 }
 
-/// mdBook would do it as well, but without a word, however long it takes.
-fn build_preprocessor(root: &Path) -> anyhow::Result<()> {
-    if !root.join("crates").join(PREPROCESSOR).is_dir() {
-        return Ok(());
+/// The command line that mdBook runs in place of that in `book.toml`. It is split as a shell would do it.
+fn preprocessor() -> anyhow::Result<String> {
+    let program = env::current_exe().context("cannot find this program's file")?;
+    let program = program
+        .to_str()
+        .filter(|path| !path.contains('\''))
+        .context("the clone's path has a quote in it, or is not UTF-8; move the clone")?;
+    Ok(format!("'{program}' preprocess"))
+}
+
+/// What mdBook asks this program for: the pages with what the lab measured, or whether it makes them for a renderer.
+pub(crate) fn preprocess(arguments: &[String]) -> anyhow::Result<Outcome> {
+    match mdbook_systemd_lab::command(arguments).map_err(anyhow::Error::msg)? {
+        true => Ok(Outcome::Passed),
+        false => Ok(Outcome::NotYet),
     }
-    let status = cargo::cargo(root)
-        .args(["build", "--package", PREPROCESSOR])
-        .status()
-        .context("cannot run cargo")?;
-    ensure!(
-        status.success(),
-        "{PREPROCESSOR} does not compile; what the compiler said stands above"
-    );
-    Ok(())
 }
 
 /// How it stands with mdBook, for `doctor`.
@@ -175,8 +180,12 @@ fn tools(workshop: &Workshop) -> PathBuf {
 fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
     let tools = tools(workshop);
     say!(
-        "Building mdBook {MDBOOK_VERSION} into {}: a few minutes, once",
-        tools.display()
+        "Building mdBook {MDBOOK_VERSION}, which makes the guide, into {}.\n\
+         This needs a network and takes two to six minutes, once.\n\n\
+         Meanwhile, in another terminal: {} shows the same pages there.\n\
+         Every other command works as well.\n",
+        tools.display(),
+        style::strong("cargo workshop guide")
     );
     // What is built stays until all is done, so that a second try goes on where a broken network ended the first.
     let build = tools.join("build");
@@ -199,7 +208,7 @@ fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
     if !status.success() {
         bail!(
             "mdBook could not be installed; cargo's text above says why. Is the network up? \
-             The guide can be read without mdBook: begin with book/src/SUMMARY.md"
+             Without mdBook, the guide is in the terminal: cargo workshop guide"
         );
     }
     // Best effort: it only takes space.

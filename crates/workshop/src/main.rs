@@ -114,6 +114,9 @@ enum Command {
     Matrix(matrix::Arguments),
     /// Serve the guide and open it in a browser.
     Book(book::Arguments),
+    /// What mdBook runs before it makes the guide.
+    #[command(hide = true)]
+    Preprocess { arguments: Vec<String> },
     /// Print completions for a shell: bash, zsh or fish.
     Completions(completions::Arguments),
     /// For maintainers: verify starters, solutions, variants and known mistakes.
@@ -242,6 +245,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Matrix(arguments)) => matrix::run(arguments)?,
         Some(Command::Book(arguments)) => {
             return book::run(&workshop, arguments).map(exit_status);
+        }
+        Some(Command::Preprocess { arguments }) => {
+            return book::preprocess(arguments).map(exit_status);
         }
         Some(Command::Completions(arguments)) => {
             return completions::run(&workshop, arguments).map(exit_status);

@@ -83,6 +83,32 @@ fn it_is_served_on_loopback_and_opened_where_there_is_a_display() {
     assert_eq!(served(&[], ""), served(&["--no-open"], ":0"));
 }
 
+/// Nothing is compiled for it, so that no other command waits for cargo's lock.
+#[test]
+fn the_pages_are_made_by_this_program() {
+    let (root, path) = (with_book(), mdbook("0.5.4"));
+    let text = MDBOOK
+        .replace("VERSION", "0.5.4")
+        .replace("mdbook $*", "$MDBOOK_PREPROCESSOR__SYSTEMD_LAB__COMMAND");
+    program(&path.path().join("mdbook"), &text);
+    let cargo = path.path().join("cargo");
+    program(&cargo, "#!/bin/sh\necho \"cargo $*\"; exit 101\n");
+    let output = command(root.path(), &["book", "--build"])
+        .env("PATH", path.path())
+        .env("CARGO", &cargo)
+        .output()
+        .expect("it runs");
+    let own = assert_cmd::cargo::cargo_bin!("workshop");
+    let said = shown(&output, &[(root.path(), "[CLONE]"), (own, "[WORKSHOP]")]);
+    let expected =
+        "'[WORKSHOP]' preprocess\nThe guide: [CLONE]/target/book/index.html\nexit status 0";
+    assert_eq!(said, expected);
+    for (renderer, status) in [("html", 0), ("epub", 1)] {
+        let asked = command(root.path(), &["preprocess", "supports", renderer]).output();
+        assert_eq!(asked.expect("it runs").status.code(), Some(status));
+    }
+}
+
 /// Nothing is served: a port that is taken does not matter.
 #[test]
 fn it_is_built() {
