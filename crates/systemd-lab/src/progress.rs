@@ -1,9 +1,10 @@
 //! What a person sees while the lab sets itself up: a spinner for each step, on standard error, and nothing at
 //! all where that is no terminal.
 
+use std::io::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressBarIter, ProgressStyle};
 
 /// Often enough to look alive, seldom enough to cost nothing.
 const TICK: Duration = Duration::from_millis(100);
@@ -22,6 +23,23 @@ impl Step {
         }
         bar.enable_steady_tick(TICK);
         Step { bar, done: false }
+    }
+
+    /// The same for a step that writes so many bytes: it says how much of them is done.
+    pub(crate) fn of_bytes(text: impl Into<String>, bytes: u64) -> Step {
+        let step = Step::begin(text);
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {msg}: {percent} % {elapsed:.dim}")
+        {
+            step.bar.set_style(style);
+        }
+        step.bar.set_length(bytes);
+        step
+    }
+
+    /// Counts what is written.
+    pub(crate) fn counting<W: Write>(&self, to: W) -> ProgressBarIter<W> {
+        self.bar.wrap_write(to)
     }
 
     /// Ends the step well and leaves a line that says so.

@@ -10,7 +10,7 @@ use crate::output::{self, say};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Action {
-    /// Write the guest image to one file, some minutes' work; sets the lab up first if need be.
+    /// Write the guest image to one file, about a minute's work; sets the lab up first if need be.
     Export {
         /// The file to write, e.g. workshop.image.
         file: PathBuf,
@@ -66,7 +66,7 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// Before minutes of work, not after.
+/// Before a minute of work, not after.
 fn cannot_export(file: &Path, force: bool) -> Option<String> {
     let shown = file.display();
     if file.is_dir() {

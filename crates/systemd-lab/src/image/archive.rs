@@ -39,18 +39,25 @@ pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabE
         // A damaged one must not be carried to forty machines.
         Image::provide_unless(cache, guest, Manifest::is_whole)?
     };
-    let step = Step::begin("Compressing the guest image");
-    whole_file::write(to, |file| write(&image, file)).map_err(|source| LabError::NotWritten {
-        path: to.to_owned(),
-        source,
+    let names = Kind::Image.files().into_iter();
+    let sizes = names.map(|name| Ok(image.dir.join(name).metadata()?.len()));
+    let bytes = sizes
+        .sum::<io::Result<u64>>()
+        .map_err(LabError::cache(&image.dir))?;
+    let step = Step::of_bytes("Compressing the guest image", bytes);
+    whole_file::write(to, |file| write(&image, file, &step)).map_err(|source| {
+        LabError::NotWritten {
+            path: to.to_owned(),
+            source,
+        }
     })?;
     step.finish();
     Ok(())
 }
 
-fn write(image: &Image, to: &mut File) -> io::Result<()> {
+fn write(image: &Image, to: &mut File, step: &Step) -> io::Result<()> {
     let mut encoder = zstd::Encoder::new(to, COMPRESSION_LEVEL)?;
-    let mut tar = tar::Builder::new(&mut encoder);
+    let mut tar = tar::Builder::new(step.counting(&mut encoder));
     let mut header = tar::Header::new_gnu();
     let key = key(&image.guest);
     header.set_size(key.len() as u64);
