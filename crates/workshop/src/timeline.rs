@@ -94,12 +94,14 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     }
     let report = read(workshop, exercise)?;
     let mut wanted = wanted(&report, exercise, arguments.scenario.as_deref())?;
+    let mut is_about_unmet = false;
     let is_everywhere = arguments.unit.is_some() || arguments.grep.is_some();
     if arguments.scenario.is_none()
         && !is_everywhere
         && let Some(unmet) = first_unmet(&report)
     {
         wanted = vec![unmet];
+        is_about_unmet = true;
     }
     if let Some(file) = &arguments.svg {
         write_picture(file, &drawn(exercise, &wanted)?);
@@ -113,6 +115,9 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         )
         .into());
     }
+    if is_about_unmet {
+        text = difference(&report) + &text;
+    }
     text += &others(&report, &wanted, exercise);
     let shell = format!("cargo workshop shell {number} --at NUMBER");
     text += &format!(
@@ -120,6 +125,22 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         style::strong(shell)
     );
     pager::show(&text, terminal::size().rows)
+}
+
+/// All of what `check` may have had no room for. A requirement also looks at what is no event, e.g. what systemd-analyze says.
+fn difference(report: &Report) -> String {
+    let columns = terminal::size().columns;
+    let difference = first_open(report).map_or("", |verdict| verdict.difference.trim_end());
+    let difference = visible_lines(difference);
+    let lines = difference.lines().flat_map(|line| {
+        let pieces = style::broken(line, columns).into_iter();
+        pieces.map(move |piece| style::of_difference(line, &piece) + "\n")
+    });
+    let mut text: String = lines.collect();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text
 }
 
 /// The scenarios that are not shown, and how to see them.
