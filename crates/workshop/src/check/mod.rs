@@ -184,7 +184,7 @@ fn checked(
             return Ok(without_verdicts(failed.outcome(), failed.text().to_owned()));
         }
     };
-    if let Some(screen) = &screen {
+    if let Some(screen) = &mut screen {
         screen.running();
     }
     let (report, ended) = process::run(workshop, exercise, &built.path, |report| {

@@ -27,6 +27,8 @@ pub(super) struct Screen {
     lines: Vec<ProgressBar>,
     /// The scenarios that run, each with its own clock.
     running: BTreeMap<String, ProgressBar>,
+    /// The check is built, and runs.
+    is_running: bool,
     /// How many lines were printed for good.
     printed: usize,
     /// How many crates were compiled.
@@ -43,6 +45,7 @@ impl Screen {
             bars,
             lines: Vec::new(),
             running: BTreeMap::new(),
+            is_running: false,
             printed: 0,
             built: 0,
         }
@@ -60,8 +63,11 @@ impl Screen {
         self.status.set_message(message);
     }
 
-    /// Says that the check runs.
-    pub(super) fn running(&self) {
+    /// Says that the check runs. How long it was built for does not count any more.
+    pub(super) fn running(&mut self) {
+        if !std::mem::replace(&mut self.is_running, true) {
+            self.status.reset_elapsed();
+        }
         self.status.set_message(RUNNING);
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn run(
     if !progress.has_passed(exercise) && !arguments.spoil {
         note!(
             "exercise {number} is not passed yet\n\n\
-             {} gives a hint; {} shows the solution all the same",
+             A hint: {}\nThe solution all the same: {}",
             voice::step(&format!("hint {number}"), 'h'),
             style::strong(format!("cargo workshop diff {number} --spoil"))
         );
