@@ -213,7 +213,7 @@ fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
 
 /// The unit of a control group: systemd puts `_` before names that mean something to the kernel, such as `memory.service`, and
 /// before those that begin with `_` (`cg_escape` in its cgroup-util.c).
-fn unit_of(group: &str) -> &str {
+pub fn unit_of(group: &str) -> &str {
     group.strip_prefix('_').unwrap_or(group)
 }
 

@@ -115,10 +115,13 @@ fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
         _ => false,
     };
     Some(EventKind::ProcessExited {
-        // The command line itself is in an earlier entry.
+        // The command line itself is in an earlier entry. That of a mount or a swap comes from no setting, which systemd calls n/a.
         command: get("COMMAND")
             .filter(|_| is_control)
-            .map(|setting| format!("{setting}=")),
+            .map(|setting| match setting.as_str() {
+                "n/a" => String::new(),
+                _ => format!("{setting}="),
+            }),
         // An unmet ExecCondition= is not a failure at all.
         is_ignored: is_control
             && !is_clean
@@ -366,6 +369,19 @@ mod tests {
         let setting = Some("ExecStartPre=".to_owned());
         assert_eq!(exited("/NOTRUNNING"), (setting.clone(), false));
         assert_eq!(exited("/NOTRUNNING (success)"), (setting, true));
+        let mount = manager(
+            "mnt-x.mount: Mount process exited, code=exited, status=32/n/a",
+            &[
+                ("MESSAGE_ID", UNIT_PROCESS_EXIT),
+                ("COMMAND", "n/a"),
+                ("EXIT_CODE", "exited"),
+                ("EXIT_STATUS", "32"),
+            ],
+        );
+        let EventKind::ProcessExited { command, .. } = mount else {
+            panic!("{mount:?}");
+        };
+        assert_eq!(command.as_deref(), Some(""));
     }
 
     #[test]

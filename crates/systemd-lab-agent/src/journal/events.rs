@@ -183,6 +183,7 @@ impl Interpreter {
         }
         let found = dropped(&fields, processes)
             .or_else(|| end_of_machine(&fields))
+            .or_else(|| no_more_tasks(&fields))
             .or_else(|| classify(&fields));
         let (unit, mut kind) = found.or_else(|| orphan(&fields, processes))?;
         match &mut kind {
@@ -340,6 +341,22 @@ fn end_of_machine(fields: &Fields) -> Option<(String, EventKind)> {
     Some((unit.to_owned(), kind))
 }
 
+/// What the kernel logs when it refuses a unit another process or thread, because of `TasksMax=`; the path of the unit's control
+/// group follows (`pids_event` in its pids.c).
+fn no_more_tasks(fields: &Fields) -> Option<(String, EventKind)> {
+    const REFUSED: &str = "cgroup: fork rejected by pids controller in ";
+    let get = |name: &str| fields.get(name).map(String::as_str);
+    let message = get("MESSAGE").filter(|_| get("_TRANSPORT") == Some("kernel"))?;
+    let path = message.strip_prefix(REFUSED)?;
+    // A unit's own groups are below it: systemd.service(5), "Delegate=".
+    let unit = path.split('/').find(|part| part.ends_with(".service"))?;
+    let kind = EventKind::Manager {
+        priority: WARNING,
+        message: message.to_owned(),
+    };
+    Some((crate::load::unit_of(unit).to_owned(), kind))
+}
+
 /// A line of a process that was gone before journald looked whose it is. Only lines that come through a stream have their
 /// unit all the same.
 fn orphan(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
@@ -421,6 +438,26 @@ mod tests {
             message: message.to_owned(),
         };
         assert_eq!(event.kind, expected);
+    }
+
+    #[test]
+    fn a_unit_that_may_have_no_more_tasks_is_named() {
+        let message = "cgroup: fork rejected by pids controller in /system.slice/t.service/sub";
+        let of = |transport: &str| {
+            event(entry(&[
+                ("_TRANSPORT", transport),
+                ("PRIORITY", "6"),
+                ("MESSAGE", message),
+            ]))
+        };
+        let event = of("kernel").expect("it is kept");
+        assert_eq!(event.unit.as_deref(), Some("t.service"));
+        let expected = EventKind::Manager {
+            priority: WARNING,
+            message: message.to_owned(),
+        };
+        assert_eq!(event.kind, expected);
+        assert_eq!(of("syslog"), None);
     }
 
     #[test]

@@ -24,8 +24,8 @@ const OTHER_SIDE: (&str, &str) = ("StopPropagatedFrom", "PropagatesStopTo");
 /// The setting, on both sides, by which a start of one unit stops another.
 const CONFLICTS: [&str; 2] = ["Conflicts", "ConflictedBy"];
 
-/// The words for the job that is queued here; none for a job that the plan asked for, and for a start: that shows in the
-/// unit's states.
+/// The words for the job that is queued here; none for a job that the plan asked for, and for a start, which shows in the
+/// unit's states, unless `Upholds=` queued it.
 pub(super) fn unasked(
     experiment: &Experiment,
     timeline: &Timeline,
@@ -36,19 +36,100 @@ pub(super) fn unasked(
         return None;
     };
     let unit = event.unit.as_deref()?;
+    if let Some(other) = upholder(timeline, event) {
+        return Some(format!(
+            "{job} job queued, because of Upholds={unit} of {other}"
+        ));
+    }
     if !["stop", "restart", "try-restart"].contains(&job.as_str())
         || is_asked(experiment, timeline, event, unit)
     {
         return None;
     }
-    let why = cause(timeline, event, unit);
-    let why = why.map_or_else(String::new, |(setting, other)| {
-        match setting == OTHER_SIDE.0 {
-            true => format!(", because of {}={unit} of {other}", OTHER_SIDE.1),
-            false => format!(", because of {setting}={other}"),
+    Some(format!("{job} job queued{}", why(timeline, event, unit, job)))
+}
+
+/// Why the job was queued, to follow its name.
+fn why(timeline: &Timeline, event: &Event, unit: &str, job: &str) -> String {
+    match cause(timeline, event, unit) {
+        Some((setting, other)) if setting == OTHER_SIDE.0 => {
+            format!(", because of {}={unit} of {other}", OTHER_SIDE.1)
         }
+        Some((setting, other)) => format!(", because of {setting}={other}"),
+        None if is_said(timeline, event, unit, |it| it == UNNEEDED) => {
+            ", because of StopWhenUnneeded=yes: no active unit needs it".to_owned()
+        }
+        None if goes_down(timeline, event) => ": the machine goes down".to_owned(),
+        None if is_said(timeline, event, unit, |it| it.starts_with(&request(unit, job))) => {
+            ": a process asked systemd for it".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
+/// How systemd says that it stops a unit with `StopWhenUnneeded=yes`: systemd.unit(5).
+const UNNEEDED: &str = "Unit is not needed anymore.";
+
+/// How it says that it starts a unit because of `Upholds=`; the other unit follows.
+const UPHELD: &str = "Unit is started because upheld by active unit ";
+
+/// How it says that it was asked for a job of this unit, and not of another one that pulls it in.
+fn request(unit: &str, job: &str) -> String {
+    format!("Trying to enqueue job {unit}/{job}/replace")
+}
+
+/// Whether systemd said such a thing of the unit just before.
+fn is_said(
+    timeline: &Timeline,
+    event: &Event,
+    unit: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> bool {
+    let mut events = timeline.of(unit);
+    events.any(|it| {
+        it.at_us.abs_diff(event.at_us) <= AT_ONCE_US
+            && matches!(&it.kind, EventKind::Manager { message, .. } if wanted(message))
+    })
+}
+
+/// Whether systemd is ending the machine by then: systemd.special(7).
+fn goes_down(timeline: &Timeline, event: &Event) -> bool {
+    const ENDING: [&str; 2] = ["shutdown.target", "umount.target"];
+    ENDING.iter().any(|target| {
+        let mut jobs = timeline.of(target);
+        jobs.any(|it| {
+            it.at_us <= event.at_us + AT_ONCE_US
+                && matches!(&it.kind, EventKind::JobQueued { job } if job == "start")
+        })
+    })
+}
+
+/// Whether a process asked systemd for this stop job, as `systemctl stop` does, and nothing else explains it.
+pub(crate) fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
+    let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
+        return false;
+    };
+    job == "stop"
+        && cause(timeline, event, unit).is_none()
+        && !is_said(timeline, event, unit, |it| it == UNNEEDED)
+        && !goes_down(timeline, event)
+        && is_said(timeline, event, unit, |it| it.starts_with(&request(unit, job)))
+}
+
+/// The unit whose `Upholds=` queued this start job, if it was that: systemd.unit(5).
+pub(super) fn upholder<'a>(timeline: &'a Timeline, event: &'a Event) -> Option<&'a str> {
+    let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
+        return None;
+    };
+    let mut events = timeline.of(unit).filter(|it| {
+        job == "start" && it.at_us <= event.at_us && event.at_us - it.at_us <= AT_ONCE_US
     });
-    Some(format!("{job} job queued{why}"))
+    events.find_map(|it| match &it.kind {
+        EventKind::Manager { message, .. } => {
+            Some(message.strip_prefix(UPHELD)?.trim_end_matches('.'))
+        }
+        _ => None,
+    })
 }
 
 /// The setting and the other unit that queued a stop job for this unit, if something did.

@@ -72,7 +72,7 @@ pub use fault::Fault;
 pub(crate) use fault::{SIGCONT, SIGSTOP};
 pub(crate) use files::texts as unit_texts;
 pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
-pub(crate) use jobs::cause_of_stop;
+pub(crate) use jobs::{cause_of_stop, is_requested_stop};
 pub use outages::ListenerOutage;
 pub use probe::Probe;
 pub use requirement::{Requirement, Share, Sign, Wanted};
@@ -462,9 +462,15 @@ impl Experiment {
                 Fault::Kill(SIGSTOP) => Harm::StopMain,
                 Fault::Thaw | Fault::Kill(SIGCONT) | Fault::KillAll(SIGCONT) => Harm::Continue,
                 Fault::Stop | Fault::Restart => Harm::Stop,
+                Fault::Start => Harm::Start,
+                Fault::Reload => Harm::Reload,
                 _ => Harm::Other,
             };
-            sources.harms(&planned.unit, at, harm);
+            let unit = match planned.fault.hits_unit() {
+                true => planned.unit.as_str(),
+                false => "",
+            };
+            sources.harms(unit, at, harm);
         }
         for probe in &self.probes {
             if let Some(unit) = outages::asked_unit(timeline, probe) {

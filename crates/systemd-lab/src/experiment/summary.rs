@@ -254,6 +254,11 @@ fn unit_summary(experiment: &Experiment, timeline: &Timeline, unit: &str) -> Uni
                 EventKind::JobQueued { job } if job.ends_with("restart") => {
                     jobs::unasked(experiment, timeline, *index).is_some()
                 }
+                // Started again, and not for the first time.
+                EventKind::JobQueued { .. } => {
+                    jobs::upholder(timeline, event).is_some()
+                        && has_ended_before(timeline, unit, event.at_us)
+                }
                 _ => false,
             }
     });
@@ -262,6 +267,15 @@ fn unit_summary(experiment: &Experiment, timeline: &Timeline, unit: &str) -> Uni
         restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
         state_at_end: state_at_end(timeline, unit),
     }
+}
+
+/// Whether the unit was up before, and went down.
+fn has_ended_before(timeline: &Timeline, unit: &str, at_us: u64) -> bool {
+    let mut before = timeline.of(unit).filter(|event| event.at_us < at_us);
+    before.any(|event| match &event.kind {
+        EventKind::StateChanged { to, .. } => ["dead", "failed"].contains(&to.as_str()),
+        _ => false,
+    })
 }
 
 fn probe_changes(timeline: &Timeline, probe: &Probe) -> Vec<Change> {

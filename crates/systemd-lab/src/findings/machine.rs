@@ -79,6 +79,7 @@ fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {
             _ => None,
         })?;
     let of_a_unit = match how {
+        MachineEnd::Panicked if message.contains("memory") => unkillable(sources),
         MachineEnd::Panicked | MachineEnd::AgentEnded => None,
         _ => said_by(timeline, sources)
             .or_else(|| of_a_job(timeline, sources))
@@ -147,6 +148,18 @@ fn at_once(sources: &Sources) -> Option<(String, Place)> {
             .filter_map(|name| sources.setting(unit, name));
         let place = places.find(|place| place.text.ends_with("-immediate"))?;
         Some((unit.clone(), place))
+    })
+}
+
+/// The unit whose processes the kernel may not end, so that it panics when they have all the memory: systemd.exec(5),
+/// "OOMScoreAdjust=".
+fn unkillable(sources: &Sources) -> Option<(String, Place)> {
+    /// Nothing with this value is ever ended.
+    const NEVER: &str = "OOMScoreAdjust=-1000";
+    let mut units = sources.units().iter();
+    units.find_map(|unit| {
+        let place = sources.setting(unit, "OOMScoreAdjust")?;
+        (place.text == NEVER).then(|| (unit.clone(), place))
     })
 }
 

@@ -1,8 +1,10 @@
 //! The rules, each with what it rests on.
 
+mod commands;
 mod floods;
 mod limits;
 mod processes;
+mod requests;
 mod starts;
 mod watchdog;
 
@@ -41,7 +43,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 35] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 47] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::never_forked,
@@ -77,6 +79,18 @@ pub(super) fn of_unit<'a>(
         Look::watchdog_fed_regardless,
         Look::notification_flood,
         Look::log_flood,
+        Look::failure_ignored,
+        Look::one_of_commands_failed,
+        Look::oneshot_timed_out,
+        Look::restart_prevented,
+        Look::stop_command_ends,
+        Look::reload_ends,
+        Look::extension_ran_out,
+        Look::watchdog_shortened,
+        Look::stopped_on_request,
+        Look::line_ignored,
+        Look::too_many_tasks,
+        Look::trigger_limit_hit,
     ];
     rules.iter().filter_map(|rule| rule(&look)).collect()
 }
@@ -148,7 +162,8 @@ impl<'a> Look<'a> {
         (self.is_notify()
             && !timed_out.is_empty()
             && self.notified("READY=1").is_empty()
-            && !is_dropped)
+            && !is_dropped
+            && self.extension_ran_out().is_none())
             .then(|| self.finding(Rule::NeverReady, &["Type"], timed_out))
             .flatten()
     }
@@ -271,7 +286,8 @@ impl<'a> Look<'a> {
             matches!(kind, EventKind::Timeout { message } if message.to_lowercase().starts_with("reload operation timed out"))
         });
         // Without its stamp, READY=1 could not end it.
-        (!timed_out.is_empty() && self.reload_without_stamp().is_none())
+        let is_extended = self.extension_ran_out().is_some();
+        (!timed_out.is_empty() && !is_extended && self.reload_without_stamp().is_none())
             .then(|| self.finding(Rule::ReloadNeverEnds, &["Type", "ExecReload"], timed_out))
             .flatten()
     }
@@ -345,7 +361,7 @@ impl<'a> Look<'a> {
         });
         let first = *timed_out.first()?;
         // A hang on purpose ends like that, and is another finding.
-        if self.sources.frozen(self.unit).is_some() {
+        if self.sources.frozen(self.unit).is_some() || self.extension_ran_out().is_some() {
             return None;
         }
         // SIGABRT with TimeoutStopFailureMode=abort.
@@ -388,7 +404,7 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "SuccessExitStatus=".
     fn stop_counts_as_failure(&self) -> Option<Finding> {
-        if !self.sources.is_stopped_by_plan(self.unit) {
+        if !self.sources.is_stopped_by_plan(self.unit) || self.stop_command_ends().is_some() {
             return None;
         }
         let mut is_stopping = false;

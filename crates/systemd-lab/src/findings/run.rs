@@ -38,6 +38,9 @@ fn harm(step: &Step) -> Option<(&str, Harm)> {
             Some((unit, harm))
         }
         Step::Stop { unit } | Step::Restart { unit } => Some((unit, Harm::Stop)),
+        Step::Reload { unit } => Some((unit, Harm::Reload)),
+        Step::Start { unit } => Some((unit, Harm::Start)),
+        Step::Run { .. } | Step::RunInBackground { .. } => Some(("", Harm::Other)),
         _ => None,
     }
 }

@@ -16,6 +16,10 @@ pub(crate) enum Harm {
     Continue,
     /// It was stopped or restarted.
     Stop,
+    /// It was started.
+    Start,
+    /// It was reloaded.
+    Reload,
     /// Anything else, e.g. a kill.
     Other,
 }
@@ -115,6 +119,35 @@ impl Sources {
     ) -> Option<Place> {
         let mut settings = self.settings(unit, name).into_iter();
         settings.find_map(|(place, value)| wanted(&value).then_some(place))
+    }
+
+    /// The lines that set this and count, in order.
+    pub(super) fn lines(&self, unit: &str, name: &str) -> Vec<Place> {
+        let settings = self.settings(unit, name).into_iter();
+        settings.map(|(place, _)| place).collect()
+    }
+
+    /// The line of any unit whose command stops this one: `systemctl stop`.
+    pub(super) fn line_that_stops(&self, unit: &str) -> Option<Place> {
+        let stem = unit.strip_suffix(".service").unwrap_or(unit);
+        let names_it = |word: &str| word == unit || word == stem || ["%n", "%N"].contains(&word);
+        let mut files = self.files.iter();
+        files.find_map(|(file, text)| {
+            let settings = unit_file::settings(text);
+            let stops = settings.into_iter().find(|setting| {
+                let is_word = |c: char| c.is_whitespace() || "\"';&|()".contains(c);
+                let words: Vec<&str> = setting.value.split(is_word).collect();
+                setting.name.starts_with("Exec")
+                    && setting.value.contains("systemctl")
+                    && words.contains(&"stop")
+                    && words.iter().any(|word| names_it(word))
+            })?;
+            Some(Place {
+                file: file.clone(),
+                line: stops.line,
+                text: format!("{}={}", stops.name, stops.value),
+            })
+        })
     }
 
     /// The lines that set this and count, with their values.

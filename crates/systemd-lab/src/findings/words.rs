@@ -1,10 +1,10 @@
-//! Findings in words: what was seen, what to change, and where to read about it.
+//! Findings in words: what was seen.
 
 use std::time::Duration;
 
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
-use super::{Finding, OomOutcome, Rule};
+use super::{DependencyEnd, Finding, OomOutcome, Rule};
 use crate::experiment::span_text;
 use crate::view::{blinding_text, machine_end_text};
 use crate::visible::visible;
@@ -67,16 +67,10 @@ impl Finding {
             Rule::StoppedByDependency { setting, other } => format!(
                 "{unit} was not restarted, whatever Restart= says: {setting}={other} queued a stop job for it, and a stop job forbids a restart"
             ),
-            Rule::DependencyFailed { other: Some(other) } if other.ends_with(".device") => {
+            Rule::DependencyFailed { other: Some(other), .. } if other.ends_with(".device") => {
                 format!("{unit} was never started, because {other} did not appear in time")
             }
-            Rule::DependencyFailed { other } => format!(
-                "{unit} was never started, because {} failed once. A later restart of that unit does not start {unit}",
-                match other {
-                    Some(other) => format!("{other}, which it depends on,"),
-                    None => "a unit that it depends on".to_owned(),
-                }
-            ),
+            Rule::DependencyFailed { other, end } => dependency(unit, other.as_deref(), *end),
             Rule::OrderingCycle => format!(
                 "systemd deleted a job of {unit}, because units wait for each other in an ordering cycle"
             ),
@@ -111,14 +105,18 @@ impl Finding {
                 policy,
                 restart,
                 outcome,
+                slice,
             } => {
                 let outcome = match outcome {
                     OomOutcome::Restarted => "systemd restarted it",
                     OomOutcome::NotRestarted => "it failed and was not restarted",
                     OomOutcome::WentOn => "the unit went on without that process",
                 };
+                let why = slice.as_ref().map_or_else(String::new, |slice| {
+                    format!(", because all processes in {slice} together had reached its MemoryMax=")
+                });
                 format!(
-                    "the kernel's OOM killer ended a process of {unit}; with OOMPolicy={policy} and Restart={restart}, {outcome}"
+                    "the kernel's OOM killer ended a process of {unit}{why}; with OOMPolicy={policy} and Restart={restart}, {outcome}"
                 )
             }
             Rule::NoPidFile { file } => {
@@ -244,243 +242,100 @@ impl Finding {
                 span(*over_us),
                 span(*interval_us)
             ),
-        }
-    }
-
-    /// What to change, in a sentence without a full stop.
-    pub fn change(&self) -> &'static str {
-        match &self.rule {
-            Rule::NeverForked => {
-                "use Type=exec (or notify) for a program that stays in the foreground, or let it go into the background"
+            Rule::FailureIgnored { status, restart } => {
+                let after = match restart.as_str() {
+                    "no" | "always" | "on-success" => String::new(),
+                    restart => format!(", and Restart={restart} does not act on a success"),
+                };
+                format!(
+                    "ExecStart= of {unit} failed with {status}, and systemd takes that for a success, because the command begins with \"-\"{after}"
+                )
             }
-            Rule::StartNeverEnds => {
-                "send READY=1 once the service can do its work, and set TimeoutStartSec= to what a start may take"
+            Rule::OneOfCommandsFailed { number, of, status } => {
+                let rest = match of - number {
+                    0 => "",
+                    _ => "; systemd did not run those after it",
+                };
+                format!("command {number} of the {of} in ExecStart= of {unit} failed with {status}{rest}")
             }
-            Rule::SystemCallForbidden => {
-                "allow the call (systemd's log or strace names it), or set SystemCallErrorNumber=EPERM, so that the call fails and the process goes on"
+            Rule::RestartPrevented { status, restart } => format!(
+                "systemd did not restart {unit}, although it has Restart={restart}: the main process ended with {status}, which RestartPreventExitStatus= excludes"
+            ),
+            Rule::StoppedOnRequest { restart } => format!(
+                "a process asked systemd to stop {unit}, as systemctl stop does, and Restart={restart} does not act after that"
+            ),
+            Rule::ExtensionRanOut {
+                asked_us,
+                since_us,
+                phase,
+            } => format!(
+                "{unit} asked for {} more with EXTEND_TIMEOUT_USEC=, and had neither ended its {phase} nor asked again when systemd timed it out {} later",
+                span(*asked_us),
+                span(*since_us)
+            ),
+            Rule::StopCommandEnds { status } => format!(
+                "ExecStop= of {unit} ended the main process with {status}, which doesn't count as a success: each ordinary stop ends in failed"
+            ),
+            Rule::OneshotTimedOut { timeout_us } => format!(
+                "the commands of {unit} did not end within TimeoutStartSec={}: a Type=oneshot service is starting until they have ended",
+                span(*timeout_us)
+            ),
+            Rule::WatchdogShortened { limit_us, written } => {
+                let instead = written.as_ref().map_or_else(String::new, |written| {
+                    format!(" instead of {written}")
+                });
+                format!(
+                    "{unit} set its watchdog to {} with WATCHDOG_USEC={limit_us}{instead}, and sent no WATCHDOG=1 for that long",
+                    span(*limit_us)
+                )
             }
-            Rule::NeverReady => "send READY=1 once the service can do its work, or use Type=exec",
-            Rule::ReadyBeforeListening { .. } => "bind first, then send READY=1",
-            Rule::NotificationDropped { .. } => {
-                "send notifications from the main process, or set NotifyAccess=all (exec if a helper of ExecStartPre= or the like sends them)"
+            Rule::LineIgnored { message } => {
+                format!("systemd ignores a line of {unit}: {message}")
             }
-            Rule::ReloadWithoutStamp => {
-                "send both in one message: RELOADING=1 and MONOTONIC_USEC= with CLOCK_MONOTONIC in microseconds (systemd-notify --reloading does)"
+            Rule::ReloadEnds { status, signal } => {
+                let why = match signal {
+                    Some(signal) => format!("after systemd had sent it {signal}"),
+                    None => "while ExecReload= ran".to_owned(),
+                };
+                format!("a reload ended {unit}: its main process ended with {status} {why}")
             }
-            Rule::ReloadNeverEnds => "send READY=1 when the reload is over, also when it failed",
-            Rule::DefaultStartLimit { .. } => {
-                "set RestartSec= so long that an outage passes, and StartLimitIntervalSec= and StartLimitBurst= in [Unit] to match"
-            }
-            Rule::StepsNeverReset { .. } => {
-                "choose a RestartMaxDelaySec= that you can bear after a good day, or reset the counter with systemctl reset-failed"
-            }
-            Rule::StopSignalIgnored { .. } => {
-                "handle the signal, or set KillSignal= to one that the service handles. If a shell is in between, start the program with exec"
-            }
-            Rule::StopCountsAsFailure { .. } => {
-                "end with exit code 0, or add the status to SuccessExitStatus="
-            }
-            Rule::StoppedByDependency { setting, .. } if setting == "Conflicts" => {
-                "remove Conflicts= if both units may run at the same time"
-            }
-            Rule::StoppedByDependency { .. } => {
-                "if the other unit's end should not stop this one, use Wants= with After= instead"
-            }
-            Rule::DependencyFailed { other: Some(other) } if other.ends_with(".device") => {
-                "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= bound the wait"
-            }
-            Rule::DependencyFailed { .. } => {
-                "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
-            }
-            Rule::ConditionUnmet { message } if message.contains("Assert") => {
-                "make the assertion true, or remove it: until then, each start job fails"
-            }
-            Rule::ConditionUnmet { .. } => {
-                "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
-            }
-            Rule::OrderingCycle => {
-                "remove one of the After= and Before= that make the cycle; the timeline names its units"
-            }
-            Rule::TriggeredTooOften { .. } => {
-                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. One that fails before leaves it there"
-            }
-            Rule::TimerNeverFires { .. } => {
-                "add OnActiveSec= or OnBootSec= for the first time; OnUnitActiveSec= counts from an activation of the service, and a date must be in the future"
-            }
-            Rule::GoesIntoBackground { .. } => {
-                "let the program run in the foreground, or use Type=forking with PIDFile="
-            }
-            Rule::CommandTimedOut { .. } => {
-                "find out what the command waits for, or give it more time"
-            }
-            Rule::CommandNotFound { .. } => {
-                "put the command into the guest as a file, or add the Debian package that brings it"
-            }
-            Rule::CannotListen { message } if message.contains("in use") => {
-                "choose another address, or find out what else listens there; two lines with one address are too many as well"
-            }
-            Rule::CannotListen { message } if message.contains("assign requested address") => {
-                "use an address of this machine, or set FreeBind=yes to listen on one that comes later"
-            }
-            Rule::CannotListen { .. } => {
-                "correct the line; with Accept=yes, systemd starts an instance of a template for each connection, NAME@.service"
-            }
-            Rule::ResourcesFailed { .. } => {
-                "put the file into the guest, or begin its path with - if the service can do without it"
-            }
-            Rule::ExecFailed { status, message } if status.starts_with("203") => match message {
-                message if message.contains("Permission denied") => {
-                    "make the program executable (mode 0755), and the folder and mount that it is on as well"
-                }
-                message if message.contains("Exec format error") => {
-                    "begin a script with #! and its interpreter; a program must be built for x86-64"
-                }
-                message if message.contains("Argument list too long") => {
-                    "make the command line and the environment shorter"
-                }
-                _ => {
-                    "make the program exist in the guest, and the interpreter in a script's first line, which must not end in a carriage return"
-                }
-            },
-            Rule::ExecFailed { .. } => "correct the line, or make what it names exist in the guest",
-            Rule::OutOfMemory { .. } => {
-                "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
-            }
-            Rule::NoPidFile { .. } => {
-                "write the main process's PID into the file that PIDFile= names, before the first process ends; or run in the foreground with Type=exec"
-            }
-            Rule::NoBusName { .. } => "take the name that BusName= has, or use another Type=",
-            Rule::TimerFindsActiveService { .. } => "remove RemainAfterExit=yes",
-            Rule::HangUnnoticed => "set WatchdogSec=, and send WATCHDOG=1 only after a self-test",
-            Rule::MachineEnded {
-                how: MachineEnd::AgentEnded,
-                ..
-            } => {
-                "send signals only to the service's own processes; what the service did after that is unknown"
-            }
-            Rule::MachineEnded {
-                setting: Some(_), ..
-            } => {
-                "remove the setting if the machine should go on without the service: it takes all other services down with it"
-            }
-            Rule::MachineEnded { .. } => {
-                "set Restart= if only the service should start again: a reboot ends all other services too"
-            }
-            Rule::ProcessorBusy { .. } => {
-                "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
-            }
-            Rule::WentBlind { how, .. } => match how {
-                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => {
-                    "leave systemd's own log as it is: the lab sees what systemd does by its debug log"
-                }
-                Blinding::LogLevelMax => {
-                    "give the lab the drop-in as a file, before the run: then it takes LogLevelMax= back and sees what systemd does"
-                }
-                Blinding::NoJournal { .. } => {
-                    "leave journald and its files alone: the lab sees what systemd does by the journal"
-                }
-                Blinding::ForeignOutput | Blinding::TooMuchOutput { .. } => {
-                    "write neither to the serial port nor to the devices of the lab's agent"
-                }
-            },
-            Rule::LimitNeverReached { .. } => {
-                "make StartLimitIntervalSec= longer than StartLimitBurst= restarts take; if systemd should go on forever, say so with StartLimitIntervalSec=0"
-            }
-            Rule::SettingInWrongSection { .. } => "move the line",
-            Rule::WatchdogNeverFed { .. } => {
-                "send WATCHDOG=1 at least every half of WatchdogSec= (WATCHDOG_USEC in the environment says how long it is), or remove WatchdogSec="
-            }
-            Rule::WatchdogEndsAnswering { .. } => {
-                "send WATCHDOG=1 every half of WatchdogSec= as long as the self-test succeeds, or make WatchdogSec= longer than the self-test takes"
-            }
-            Rule::WatchdogFedRegardless { .. } => {
-                "send WATCHDOG=1 only after a self-test that goes the way a request goes, from the process that serves"
-            }
-            Rule::NotificationFlood { .. } => {
-                "wait between two notifications, or send one only when something has changed"
-            }
-            Rule::LogFlood { .. } => "wait before trying again, or log what repeats once",
-        }
-    }
-
-    /// The manual page and section that it rests on.
-    pub fn manual(&self) -> &'static str {
-        match &self.rule {
-            Rule::NeverReady => "systemd.service(5), \"Type=\"",
-            Rule::NeverForked => "systemd.service(5), \"Type=\"",
-            Rule::StartNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
-            Rule::SystemCallForbidden => "systemd.exec(5), \"SystemCallFilter=\"",
-            Rule::ReadyBeforeListening { .. } => "sd_notify(3), \"READY=1\"",
-            Rule::NotificationDropped { .. } => "systemd.service(5), \"NotifyAccess=\"",
-            Rule::ReloadWithoutStamp => "sd_notify(3), \"RELOADING=1\"",
-            Rule::ReloadNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
-            Rule::DefaultStartLimit { .. } => {
-                "systemd.unit(5), \"StartLimitIntervalSec=interval, StartLimitBurst=burst\""
-            }
-            Rule::StepsNeverReset { .. } => "systemd.service(5), \"RestartSteps=\"",
-            Rule::StopSignalIgnored { .. } => "systemd.kill(5), \"KillSignal=\"",
-            Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
-            Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
-            Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
-            Rule::TriggeredTooOften { .. } => "systemd.path(5), \"PathExists=\"",
-            Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
-            Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
-            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
-            Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
-            Rule::CannotListen { .. } => "systemd.socket(5), \"ListenStream=\"",
-            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
-            Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
-            Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",
-            Rule::ExecFailed { .. } => "systemd.exec(5), \"Process Exit Codes\"",
-            Rule::OutOfMemory { .. } => "systemd.service(5), \"OOMPolicy=\"",
-            Rule::NoPidFile { .. } => "systemd.service(5), \"PIDFile=\"",
-            Rule::NoBusName { .. } => "systemd.service(5), \"BusName=\"",
-            Rule::TimerFindsActiveService { .. } => "systemd.timer(5), \"Description\"",
-            Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
-            Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
-            Rule::WentBlind { how, .. } => match how {
-                Blinding::LogLevelMax => "systemd.exec(5), \"LogLevelMax=\"",
-                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => "systemd(1), \"Signals\"",
-                _ => "systemd-journald.service(8), \"Description\"",
-            },
-            Rule::HangUnnoticed
-            | Rule::WatchdogNeverFed { .. }
-            | Rule::WatchdogEndsAnswering { .. } => "systemd.service(5), \"WatchdogSec=\"",
-            Rule::LimitNeverReached { .. } => {
-                "systemd.unit(5), \"StartLimitIntervalSec=interval, StartLimitBurst=burst\""
-            }
-            Rule::SettingInWrongSection { .. } => "systemd.unit(5), \"Description\"",
-            Rule::WatchdogFedRegardless { .. } => "sd_notify(3), \"WATCHDOG=1\"",
-            Rule::NotificationFlood { .. } => "sd_notify(3), \"Description\"",
-            Rule::LogFlood { .. } => "journald.conf(5), \"RateLimitIntervalSec=, RateLimitBurst=\"",
-        }
-    }
-
-    /// The page of the guide that explains it, if one does.
-    pub fn guide(&self) -> Option<&'static str> {
-        match &self.rule {
-            Rule::NeverReady
-            | Rule::ReadyBeforeListening { .. }
-            | Rule::NotificationDropped { .. }
-            | Rule::ReloadWithoutStamp
-            | Rule::ReloadNeverEnds => Some("readiness.md"),
-            Rule::DefaultStartLimit { .. }
-            | Rule::StepsNeverReset { .. }
-            | Rule::LimitNeverReached { .. } => Some("limits.md"),
-            Rule::HangUnnoticed
-            | Rule::WatchdogNeverFed { .. }
-            | Rule::WatchdogEndsAnswering { .. }
-            | Rule::WatchdogFedRegardless { .. } => Some("watchdogs.md"),
-            Rule::StopCountsAsFailure { .. } | Rule::StoppedByDependency { .. } => {
-                Some("recovery.md")
-            }
-            _ => None,
+            Rule::TooManyTasks { limit } => format!(
+                "{unit} had {limit} processes and threads, as many as TasksMax= allows: the kernel refused to start another one"
+            ),
+            Rule::TriggerLimitHit { burst, interval_us } => format!(
+                "systemd stopped {unit}, because it was triggered more often than TriggerLimitBurst={burst} times within TriggerLimitIntervalSec={}",
+                span(*interval_us)
+            ),
         }
     }
 }
 
 /// Where systemd itself runs: systemd.special(7).
 const MANAGER: &str = "init.scope";
+
+/// Why a unit was not started because of another one.
+fn dependency(unit: &str, other: Option<&str>, end: DependencyEnd) -> String {
+    let Some(other) = other else {
+        return format!("systemd did not start {unit}, because the start of a unit that it depends on failed");
+    };
+    match end {
+        DependencyEnd::Failed => format!(
+            "{unit} was never started, because {other}, which it depends on, failed once. A later restart of that unit does not start {unit}"
+        ),
+        DependencyEnd::NotActive => format!(
+            "systemd did not start {unit}, because {other} was not active: Requisite= does not start {other}"
+        ),
+        DependencyEnd::Skipped => format!(
+            "systemd did not start {unit}, because it skipped the start of {other}, and {unit} needs that unit to be active"
+        ),
+        DependencyEnd::AssertFailed => format!(
+            "systemd did not start {unit}, because an assertion of {other}, which it depends on, failed"
+        ),
+        DependencyEnd::NotStarted => format!(
+            "systemd did not start {unit}, because {other}, which it depends on, could not be started either"
+        ),
+    }
+}
 
 fn machine_ended(
     unit: &str,
@@ -491,6 +346,9 @@ fn machine_ended(
 ) -> String {
     let end = machine_end_text(how, message);
     let why = match (setting, is_asked_for) {
+        (Some(setting), _) if how == MachineEnd::Panicked => {
+            format!("{setting} keeps the kernel from ending the processes of {unit}")
+        }
         (Some(setting), _) => format!("that is what {setting} of {unit} does"),
         (None, true) => "a process asked systemd for it".to_owned(),
         (None, false) => match how {

@@ -4,9 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
 mod loops;
 mod machine;
 mod outages;
+mod requests;
 mod watchdogs;
 
 use std::collections::BTreeMap;

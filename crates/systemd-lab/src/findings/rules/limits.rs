@@ -69,11 +69,16 @@ impl<'a> Look<'a> {
             interval_us: interval.as_micros() as u64,
             takes_us: takes.as_micros() as u64,
         };
+        // What makes each turn long decides: a start that runs into its timeout, or the delay.
+        let slow = match self.start_timed_out().len() >= LOOP {
+            true => "TimeoutStartSec",
+            false => "RestartSec",
+        };
         let settings = [
             "StartLimitIntervalSec",
             "StartLimitInterval",
             "StartLimitBurst",
-            "RestartSec",
+            slow,
             "Restart",
         ];
         let at = turns.iter().map(|turn| turn.restarted).collect();

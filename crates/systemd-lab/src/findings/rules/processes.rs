@@ -9,7 +9,7 @@ use crate::findings::{OomOutcome, Place};
 use crate::names::exit_status;
 
 /// Statuses of processes that systemd could not set up: systemd.exec(5), "Process Exit Codes".
-const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
+pub(super) const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
 
 /// EXIT_NAMESPACE of the same, and settings that name what has to be mounted: systemd.exec(5).
 const NAMESPACE: i32 = 226;
@@ -79,7 +79,7 @@ fn message_is_denied(rule: &Rule) -> bool {
 }
 
 /// How systemd begins its line about why; the one about the step says less.
-const STEP: &str = "Failed at step ";
+pub(super) const STEP: &str = "Failed at step ";
 
 /// What a shell, and env, end with when a command does not exist, and how they say so.
 const NO_COMMAND: i32 = 127;
@@ -162,8 +162,10 @@ impl<'a> Look<'a> {
         if status == EXEC && !message_is_denied(&rule) {
             decides.clear();
         }
-        decides.extend(setting);
-        decides.push("ExecStart");
+        let command_line = match &command {
+            Some(command) => self.line_of_control(command),
+            None => self.line_of_main(at),
+        };
         let path = match &rule {
             Rule::ExecFailed { message, .. } if status == NAMESPACE => {
                 self.setting_of_path(message)
@@ -171,6 +173,10 @@ impl<'a> Look<'a> {
             _ => None,
         };
         let place = path.or_else(|| self.sources.any(self.unit, &decides));
+        let commands: Vec<&str> = setting.into_iter().chain(["ExecStart"]).collect();
+        let place = place
+            .or(command_line)
+            .or_else(|| self.sources.any(self.unit, &commands));
         Some(Finding {
             place,
             ..Finding::new(self.unit, rule, [at])
@@ -214,12 +220,36 @@ impl<'a> Look<'a> {
             (true, false) => OomOutcome::NotRestarted,
             (false, false) => OomOutcome::WentOn,
         };
+        let own = self.sources.any(self.unit, &["OOMPolicy", "MemoryMax"]);
+        let limit = self.sources.setting(self.unit, "MemoryMax");
+        let of_slice = self.slice_limit().filter(|_| limit.is_none());
+        let (slice, place) = match of_slice {
+            Some((slice, place)) => (Some(slice), Some(place)),
+            None => (None, own),
+        };
         let rule = Rule::OutOfMemory {
             policy: self.text("OOMPolicy").to_owned(),
             restart: self.text("Restart").to_owned(),
             outcome,
+            slice,
         };
-        self.finding(rule, &["OOMPolicy", "MemoryMax"], killed)
+        Some(Finding {
+            place,
+            ..Finding::new(self.unit, rule, killed)
+        })
+    }
+
+    /// The slice that the unit is in whose memory is limited, and the line that does that: systemd.slice(5). `a-b.slice` is in
+    /// `a.slice`.
+    fn slice_limit(&self) -> Option<(String, Place)> {
+        let mut stem = self.text("Slice").strip_suffix(".slice")?;
+        loop {
+            let slice = format!("{stem}.slice");
+            if let Some(place) = self.sources.setting(&slice, "MemoryMax") {
+                return Some((slice, place));
+            }
+            stem = stem.rsplit_once('-')?.0;
+        }
     }
 
     /// systemd.service(5), "PIDFile=". systemd says that the file is not there yet, and waits: many daemons write it a little later.
@@ -290,7 +320,7 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "TimeoutStartSec=", "TimeoutStopSec=": they bound each command, too.
     pub(super) fn command_timed_out(&self) -> Option<Finding> {
-        if self.sources.frozen(self.unit).is_some() {
+        if self.sources.frozen(self.unit).is_some() || self.extension_ran_out().is_some() {
             return None;
         }
         let (at, (_, setting, timeout)) = self.events().find_map(|event| match &event.kind {
@@ -312,7 +342,7 @@ impl<'a> Look<'a> {
     /// POSIX, "Exit Status for Commands": a shell and env end with 127 when a command does not exist, and say which.
     pub(super) fn command_not_found(&self) -> Option<Finding> {
         let mut said = None;
-        let (at, setting) = self.events().find_map(|event| {
+        let (at, command) = self.events().find_map(|event| {
             match &event.kind {
                 EventKind::Log { message, .. }
                     if NOT_FOUND.iter().any(|it| message.contains(it)) =>
@@ -326,15 +356,22 @@ impl<'a> Look<'a> {
                     is_ignored: false,
                     ..
                 } if code == "exited" => {
-                    let setting = command.as_deref().and_then(|it| it.split('=').next());
-                    let setting = setting.unwrap_or("ExecStart").to_owned();
-                    return Some((self.timeline.time_of(event), setting));
+                    return Some((self.timeline.time_of(event), command.as_deref()));
                 }
                 _ => {}
             }
             None
         })?;
         let rule = Rule::CommandNotFound { message: said? };
-        self.finding(rule, &[&setting, "ExecStart"], vec![at])
+        let line = match command {
+            Some(command) => self.line_of_control(command),
+            None => self.line_of_main(at),
+        };
+        let setting = command.and_then(|it| it.split('=').next());
+        let settings = [setting.unwrap_or("ExecStart"), "ExecStart"];
+        Some(Finding {
+            place: line.or_else(|| self.sources.any(self.unit, &settings)),
+            ..Finding::new(self.unit, rule, [at])
+        })
     }
 }

@@ -1,8 +1,11 @@
 //! Rules about starts that do not take place: dependencies, conditions, ordering cycles, and what systemd cannot load.
 
+use std::time::Duration;
+
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule};
+use crate::findings::DependencyEnd;
 
 /// Settings by which a start of one unit needs that of another: systemd.unit(5).
 const NEEDS: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
@@ -16,6 +19,16 @@ const LISTENING: [&str; 6] = [
     "ListenNetlink",
     "Accept",
 ];
+
+/// How systemd says that it skips a start, because a condition is not met: versions 252 to 257.
+const SKIPPED: [&str; 3] = [
+    "skipped, unmet condition",
+    "skipped, no trigger condition",
+    "Condition check resulted in",
+];
+
+/// What runs `ExecCondition=`, as its unit's state.
+const CONDITION: &str = "exec-condition";
 
 /// How systemd says which assert failed, at debug level.
 const ASSERT: &str = "Assert";
@@ -32,31 +45,56 @@ impl<'a> Look<'a> {
             |kind| matches!(kind, EventKind::JobEnded { job, result } if job == "start" && result == "dependency"),
         );
         let first = *failed.first()?;
-        let has_failed = |other: &str| {
-            let mut events = self.timeline.of(other);
-            events.any(|event| {
-                self.timeline.time_of(event) <= first
-                    && matches!(&event.kind, EventKind::JobEnded { job, result } if job == "start" && result != "done")
-            })
-        };
         let needed = NEEDS.into_iter().find_map(|setting| {
             let others = self.timeline.property(self.unit, setting)?.as_array()?;
             let mut others = others.iter().filter_map(|other| other.as_str());
-            others
-                .find(|other| has_failed(other))
-                .map(|other| (setting, other.to_owned()))
+            others.find_map(|other| {
+                let end = self.end_of_dependency(other, first)?;
+                Some((setting, other.to_owned(), end))
+            })
         });
-        let place = needed.as_ref().and_then(|(setting, other)| {
+        let place = needed.as_ref().and_then(|(setting, other, _)| {
             let names_it = |value: &str| value.split_whitespace().any(|unit| unit == other);
             self.sources.setting_with(self.unit, setting, names_it)
         });
+        let end = needed.as_ref().map(|(.., end)| *end);
         let rule = Rule::DependencyFailed {
-            other: needed.map(|(_, other)| other),
+            other: needed.map(|(_, other, _)| other),
+            end: end.unwrap_or(DependencyEnd::Failed),
         };
         Some(Finding {
             place: place.or_else(|| self.sources.any(self.unit, &NEEDS)),
             ..Finding::new(self.unit, rule, failed)
         })
+    }
+
+    /// Why a unit that this one needs was not active by then, if it was not.
+    fn end_of_dependency(&self, other: &str, by: Duration) -> Option<DependencyEnd> {
+        let events = self.timeline.of(other);
+        let events = events.filter(|event| self.timeline.time_of(event) <= by);
+        let mut end = None;
+        for event in events {
+            match &event.kind {
+                EventKind::JobEnded { job, result } => {
+                    end = match (job.as_str(), result.as_str()) {
+                        ("start", "done") => end.filter(|it| *it == DependencyEnd::Skipped),
+                        ("start", "dependency") => Some(DependencyEnd::NotStarted),
+                        ("start", "assert") => Some(DependencyEnd::AssertFailed),
+                        ("start", _) => Some(DependencyEnd::Failed),
+                        ("verify-active", "skipped") => Some(DependencyEnd::NotActive),
+                        _ => end,
+                    };
+                }
+                EventKind::StateChanged { .. } => end = None,
+                EventKind::Manager { message, .. }
+                    if SKIPPED.iter().any(|words| message.contains(words)) =>
+                {
+                    end = Some(DependencyEnd::Skipped);
+                }
+                _ => {}
+            }
+        }
+        end
     }
 
     /// systemd.unit(5), "Conditions and Asserts".
@@ -87,9 +125,23 @@ impl<'a> Look<'a> {
         // None of those that begin with `|`, at least one of which must be met.
         let trigger = |value: &str| value.starts_with('|');
         let place = place.or_else(|| self.sources.condition_with(self.unit, trigger));
-        let rule = Rule::ConditionUnmet {
-            message: message.trim().trim_end_matches('.').to_owned(),
+        // The last command that ran is the one that said no.
+        let is_command = self.said(|message| message.contains(CONDITION)).is_some();
+        let command = self.events().find_map(|event| match &event.kind {
+            EventKind::ProcessExited {
+                command: Some(command),
+                status,
+                ..
+            } if is_command && *status != 0 => self.line_of_control(command),
+            _ => None,
+        });
+        let place = place.or(command);
+        let message = message.trim().trim_end_matches('.');
+        let message = match place.as_ref().filter(|_| is_command) {
+            Some(place) => format!("{} did not succeed", place.text),
+            None => message.to_owned(),
         };
+        let rule = Rule::ConditionUnmet { message };
         Some(Finding {
             place,
             ..Finding::new(self.unit, rule, [at])

@@ -43,7 +43,8 @@ impl<'a> Look<'a> {
         let limit = self.watchdog()?;
         let timeouts = self.watchdog_timeouts();
         let first = *timeouts.first()?;
-        if !self.is_never_fed() || self.is_dropped() || self.sources.hangs_at(self.unit, first) {
+        let is_own = self.own_watchdog().is_some();
+        if !self.is_never_fed() || is_own || self.is_dropped() || self.sources.hangs_at(self.unit, first) {
             return None;
         }
         let rule = Rule::WatchdogNeverFed {
@@ -55,6 +56,9 @@ impl<'a> Look<'a> {
     /// The watchdog ends a service that answers: what pings is too slow, or has stopped.
     pub(super) fn watchdog_ends_answering(&self) -> Option<Finding> {
         let limit = self.watchdog()?;
+        if self.own_watchdog().is_some() {
+            return None;
+        }
         let pings = self.notified(PING);
         let (timed_out, last, asked) = self.watchdog_timeouts().into_iter().find_map(|at| {
             let last = *pings.iter().rfind(|ping| **ping < at)?;

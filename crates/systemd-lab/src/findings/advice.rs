@@ -1,0 +1,326 @@
+//! What to change because of a finding, and where to read about it.
+
+use systemd_lab_protocol::event::{Blinding, MachineEnd};
+
+use super::{DependencyEnd, Finding, Rule};
+
+impl Finding {
+    /// What to change, in a sentence without a full stop.
+    pub fn change(&self) -> &'static str {
+        match &self.rule {
+            Rule::NeverForked => {
+                "use Type=exec (or notify) for a program that stays in the foreground, or let it go into the background"
+            }
+            Rule::StartNeverEnds => {
+                "send READY=1 once the service can do its work, and set TimeoutStartSec= to what a start may take"
+            }
+            Rule::SystemCallForbidden => {
+                "allow the call (systemd's log or strace names it), or set SystemCallErrorNumber=EPERM, so that the call fails and the process goes on"
+            }
+            Rule::NeverReady => "send READY=1 once the service can do its work, or use Type=exec",
+            Rule::ReadyBeforeListening { .. } => "bind first, then send READY=1",
+            Rule::NotificationDropped { .. } => {
+                "send notifications from the main process, or set NotifyAccess=all (exec if a helper of ExecStartPre= or the like sends them)"
+            }
+            Rule::ReloadWithoutStamp => {
+                "send both in one message: RELOADING=1 and MONOTONIC_USEC= with CLOCK_MONOTONIC in microseconds (systemd-notify --reloading does)"
+            }
+            Rule::ReloadNeverEnds => "send READY=1 when the reload is over, also when it failed",
+            Rule::DefaultStartLimit { .. } => {
+                "set RestartSec= so long that an outage passes, and StartLimitIntervalSec= and StartLimitBurst= in [Unit] to match"
+            }
+            Rule::StepsNeverReset { .. } => {
+                "choose a RestartMaxDelaySec= that you can bear after a good day, or reset the counter with systemctl reset-failed"
+            }
+            Rule::StopSignalIgnored { .. } => {
+                "handle the signal, or set KillSignal= to one that the service handles. If a shell is in between, start the program with exec"
+            }
+            Rule::StopCountsAsFailure { .. } => {
+                "end with exit code 0, or add the status to SuccessExitStatus="
+            }
+            Rule::StoppedByDependency { setting, .. } if setting == "Conflicts" => {
+                "remove Conflicts= if both units may run at the same time"
+            }
+            Rule::StoppedByDependency { .. } => {
+                "if the other unit's end should not stop this one, use Wants= with After= instead"
+            }
+            Rule::DependencyFailed { other: Some(other), .. } if other.ends_with(".device") => {
+                "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= bound the wait"
+            }
+            Rule::DependencyFailed {
+                end: DependencyEnd::NotActive,
+                ..
+            } => "start the other unit first, or use Requires= with After=, which starts it",
+            Rule::DependencyFailed {
+                end: DependencyEnd::Skipped,
+                ..
+            } => {
+                "make the other unit's condition true, or use Requires= or Wants= with After=: they go on when a start is skipped"
+            }
+            Rule::DependencyFailed {
+                end: DependencyEnd::AssertFailed | DependencyEnd::NotStarted,
+                ..
+            } => "repair the other unit's start first, or use Wants= if this one can do without it",
+            Rule::DependencyFailed { .. } => {
+                "use Wants= instead of Requires=, so that the unit starts and waits for the other one by itself, or let the other one restart with RestartMode=direct"
+            }
+            Rule::ConditionUnmet { message } if message.contains("Assert") => {
+                "make the assertion true, or remove it: until then, each start job fails"
+            }
+            Rule::ConditionUnmet { .. } => {
+                "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
+            }
+            Rule::OrderingCycle => {
+                "remove one of the After= and Before= that make the cycle; the timeline names its units"
+            }
+            Rule::TriggeredTooOften { .. } => {
+                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. One that fails before leaves it there"
+            }
+            Rule::TimerNeverFires { .. } => {
+                "add OnActiveSec= or OnBootSec= for the first time; OnUnitActiveSec= counts from an activation of the service, and a date must be in the future"
+            }
+            Rule::GoesIntoBackground { .. } => {
+                "let the program run in the foreground, or use Type=forking with PIDFile="
+            }
+            Rule::CommandTimedOut { .. } => {
+                "find out what the command waits for, or give it more time"
+            }
+            Rule::CommandNotFound { .. } => {
+                "put the command into the guest as a file, or add the Debian package that brings it"
+            }
+            Rule::CannotListen { message } if message.contains("in use") => {
+                "choose another address, or find out what else listens there; two lines with one address are too many as well"
+            }
+            Rule::CannotListen { message } if message.contains("assign requested address") => {
+                "use an address of this machine, or set FreeBind=yes to listen on one that comes later"
+            }
+            Rule::CannotListen { .. } => {
+                "correct the line; with Accept=yes, systemd starts an instance of a template for each connection, NAME@.service"
+            }
+            Rule::ResourcesFailed { .. } => {
+                "put the file into the guest, or begin its path with - if the service can do without it"
+            }
+            Rule::ExecFailed { status, message } if status.starts_with("203") => match message {
+                message if message.contains("Permission denied") => {
+                    "make the program executable (mode 0755), and the folder and mount that it is on as well"
+                }
+                message if message.contains("Exec format error") => {
+                    "begin a script with #! and its interpreter; a program must be built for x86-64"
+                }
+                message if message.contains("Argument list too long") => {
+                    "make the command line and the environment shorter"
+                }
+                _ => {
+                    "make the program exist in the guest, and the interpreter in a script's first line, which must not end in a carriage return"
+                }
+            },
+            Rule::ExecFailed { .. } => "correct the line, or make what it names exist in the guest",
+            Rule::OutOfMemory { .. } => {
+                "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
+            }
+            Rule::NoPidFile { .. } => {
+                "write the main process's PID into the file that PIDFile= names, before the first process ends; or run in the foreground with Type=exec"
+            }
+            Rule::NoBusName { .. } => "take the name that BusName= has, or use another Type=",
+            Rule::TimerFindsActiveService { .. } => "remove RemainAfterExit=yes",
+            Rule::HangUnnoticed => "set WatchdogSec=, and send WATCHDOG=1 only after a self-test",
+            Rule::MachineEnded {
+                how: MachineEnd::AgentEnded,
+                ..
+            } => {
+                "send signals only to the service's own processes; what the service did after that is unknown"
+            }
+            Rule::MachineEnded {
+                how: MachineEnd::Panicked,
+                setting: Some(_),
+                ..
+            } => {
+                "remove the setting, or bound the service with MemoryMax=: its own limit ends it, and not the machine"
+            }
+            Rule::MachineEnded {
+                setting: Some(_), ..
+            } => {
+                "remove the setting if the machine should go on without the service: it takes all other services down with it"
+            }
+            Rule::MachineEnded { .. } => {
+                "set Restart= if only the service should start again: a reboot ends all other services too"
+            }
+            Rule::ProcessorBusy { .. } => {
+                "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
+            }
+            Rule::WentBlind { how, .. } => match how {
+                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => {
+                    "leave systemd's own log as it is: the lab sees what systemd does by its debug log"
+                }
+                Blinding::LogLevelMax => {
+                    "give the lab the drop-in as a file, before the run: then it takes LogLevelMax= back and sees what systemd does"
+                }
+                Blinding::NoJournal { .. } => {
+                    "leave journald and its files alone: the lab sees what systemd does by the journal"
+                }
+                Blinding::ForeignOutput | Blinding::TooMuchOutput { .. } => {
+                    "write neither to the serial port nor to the devices of the lab's agent"
+                }
+            },
+            Rule::LimitNeverReached { .. } => {
+                "make StartLimitIntervalSec= longer than StartLimitBurst= restarts take; if systemd should go on forever, say so with StartLimitIntervalSec=0"
+            }
+            Rule::SettingInWrongSection { .. } => "move the line",
+            Rule::WatchdogNeverFed { .. } => {
+                "send WATCHDOG=1 at least every half of WatchdogSec= (WATCHDOG_USEC in the environment says how long it is), or remove WatchdogSec="
+            }
+            Rule::WatchdogEndsAnswering { .. } => {
+                "send WATCHDOG=1 every half of WatchdogSec= as long as the self-test succeeds, or make WatchdogSec= longer than the self-test takes"
+            }
+            Rule::WatchdogFedRegardless { .. } => {
+                "send WATCHDOG=1 only after a self-test that goes the way a request goes, from the process that serves"
+            }
+            Rule::NotificationFlood { .. } => {
+                "wait between two notifications, or send one only when something has changed"
+            }
+            Rule::LogFlood { .. } => "wait before trying again, or log what repeats once",
+            Rule::FailureIgnored { .. } => {
+                "remove the - if the failure should count; then Restart= and OnFailure= act on it"
+            }
+            Rule::OneOfCommandsFailed { .. } => {
+                "correct the command, or begin it with - if the rest should run without it"
+            }
+            Rule::RestartPrevented { .. } => {
+                "remove the status from RestartPreventExitStatus= if systemd should restart the service after it"
+            }
+            Rule::StoppedOnRequest { .. } => {
+                "end the process instead of the unit, or use systemctl restart, if the service should run again"
+            }
+            Rule::ExtensionRanOut { .. } => {
+                "ask for more time again before the last extension is over, or ask for as much as it can take; the value is in microseconds, counted from the message"
+            }
+            Rule::StopCommandEnds { .. } => {
+                "let ExecStop= ask the service to end, or remove it: systemd sends SIGTERM, and SIGKILL after TimeoutStopSec="
+            }
+            Rule::OneshotTimedOut { .. } => {
+                "set TimeoutStartSec= to what the work may take (without it, Type=oneshot has no limit), or use Type=exec for a program that goes on running"
+            }
+            Rule::WatchdogShortened { .. } => {
+                "send WATCHDOG=1 at least every half of that time, or don't send WATCHDOG_USEC=, which replaces WatchdogSec="
+            }
+            Rule::LineIgnored { .. } => "correct the line: the unit runs without it",
+            Rule::ReloadEnds { .. } => {
+                "handle the signal of the reload, or remove what makes the unit reloadable: then a reload is refused, and the service goes on"
+            }
+            Rule::TooManyTasks { .. } => {
+                "find out what starts so many, e.g. children that no one waits for, or raise TasksMax="
+            }
+            Rule::TriggerLimitHit { .. } => {
+                "let the service take what triggers it before it ends, or raise the limit; start the unit again to make it listen"
+            }
+        }
+    }
+
+    /// The manual page and section that it rests on.
+    pub fn manual(&self) -> &'static str {
+        match &self.rule {
+            Rule::NeverReady => "systemd.service(5), \"Type=\"",
+            Rule::NeverForked => "systemd.service(5), \"Type=\"",
+            Rule::StartNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
+            Rule::SystemCallForbidden => "systemd.exec(5), \"SystemCallFilter=\"",
+            Rule::ReadyBeforeListening { .. } => "sd_notify(3), \"READY=1\"",
+            Rule::NotificationDropped { .. } => "systemd.service(5), \"NotifyAccess=\"",
+            Rule::ReloadWithoutStamp => "sd_notify(3), \"RELOADING=1\"",
+            Rule::ReloadNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
+            Rule::DefaultStartLimit { .. } => {
+                "systemd.unit(5), \"StartLimitIntervalSec=interval, StartLimitBurst=burst\""
+            }
+            Rule::StepsNeverReset { .. } => "systemd.service(5), \"RestartSteps=\"",
+            Rule::StopSignalIgnored { .. } => "systemd.kill(5), \"KillSignal=\"",
+            Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
+            Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
+            Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
+            Rule::TriggeredTooOften { by } if by.ends_with(".socket") => {
+                "systemd.socket(5), \"Description\""
+            }
+            Rule::TriggeredTooOften { .. } => "systemd.path(5), \"PathExists=\"",
+            Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
+            Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
+            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
+            Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
+            Rule::CannotListen { .. } => "systemd.socket(5), \"ListenStream=\"",
+            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
+            Rule::DependencyFailed {
+                end: DependencyEnd::NotActive,
+                ..
+            } => "systemd.unit(5), \"Requisite=\"",
+            Rule::DependencyFailed {
+                end: DependencyEnd::Skipped,
+                ..
+            } => "systemd.unit(5), \"BindsTo=\"",
+            Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
+            Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",
+            Rule::ExecFailed { .. } => "systemd.exec(5), \"Process Exit Codes\"",
+            Rule::OutOfMemory { .. } => "systemd.service(5), \"OOMPolicy=\"",
+            Rule::NoPidFile { .. } => "systemd.service(5), \"PIDFile=\"",
+            Rule::NoBusName { .. } => "systemd.service(5), \"BusName=\"",
+            Rule::TimerFindsActiveService { .. } => "systemd.timer(5), \"Description\"",
+            Rule::MachineEnded {
+                how: MachineEnd::Panicked,
+                setting: Some(_),
+                ..
+            } => "systemd.exec(5), \"OOMScoreAdjust=\"",
+            Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
+            Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
+            Rule::WentBlind { how, .. } => match how {
+                Blinding::LogLevelMax => "systemd.exec(5), \"LogLevelMax=\"",
+                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => "systemd(1), \"Signals\"",
+                _ => "systemd-journald.service(8), \"Description\"",
+            },
+            Rule::HangUnnoticed
+            | Rule::WatchdogNeverFed { .. }
+            | Rule::WatchdogEndsAnswering { .. } => "systemd.service(5), \"WatchdogSec=\"",
+            Rule::LimitNeverReached { .. } => {
+                "systemd.unit(5), \"StartLimitIntervalSec=interval, StartLimitBurst=burst\""
+            }
+            Rule::SettingInWrongSection { .. } => "systemd.unit(5), \"Description\"",
+            Rule::WatchdogFedRegardless { .. } => "sd_notify(3), \"WATCHDOG=1\"",
+            Rule::NotificationFlood { .. } => "sd_notify(3), \"Description\"",
+            Rule::FailureIgnored { .. } => "systemd.service(5), \"Command lines\"",
+            Rule::OneOfCommandsFailed { .. } => "systemd.service(5), \"ExecStart=\"",
+            Rule::RestartPrevented { .. } => "systemd.service(5), \"RestartPreventExitStatus=\"",
+            Rule::StoppedOnRequest { .. } => "systemd.service(5), \"Restart=\"",
+            Rule::ExtensionRanOut { .. } => "sd_notify(3), \"EXTEND_TIMEOUT_USEC=…\"",
+            Rule::StopCommandEnds { .. } => "systemd.service(5), \"ExecStop=\"",
+            Rule::OneshotTimedOut { .. } => "systemd.service(5), \"TimeoutStartSec=\"",
+            Rule::WatchdogShortened { .. } => "sd_notify(3), \"WATCHDOG_USEC=…\"",
+            Rule::LineIgnored { .. } => "systemd.unit(5), \"Description\"",
+            Rule::ReloadEnds { .. } => "systemd.service(5), \"ExecReload=\"",
+            Rule::TooManyTasks { .. } => "systemd.resource-control(5), \"TasksMax=N\"",
+            Rule::TriggerLimitHit { .. } if self.unit.ends_with(".path") => {
+                "systemd.path(5), \"TriggerLimitIntervalSec=, TriggerLimitBurst=\""
+            }
+            Rule::TriggerLimitHit { .. } => {
+                "systemd.socket(5), \"TriggerLimitIntervalSec=, TriggerLimitBurst=\""
+            }
+            Rule::LogFlood { .. } => "journald.conf(5), \"RateLimitIntervalSec=, RateLimitBurst=\"",
+        }
+    }
+
+    /// The page of the guide that explains it, if one does.
+    pub fn guide(&self) -> Option<&'static str> {
+        match &self.rule {
+            Rule::NeverReady
+            | Rule::ReadyBeforeListening { .. }
+            | Rule::NotificationDropped { .. }
+            | Rule::ReloadWithoutStamp
+            | Rule::ReloadNeverEnds => Some("readiness.md"),
+            Rule::DefaultStartLimit { .. }
+            | Rule::StepsNeverReset { .. }
+            | Rule::LimitNeverReached { .. } => Some("limits.md"),
+            Rule::HangUnnoticed
+            | Rule::WatchdogNeverFed { .. }
+            | Rule::WatchdogEndsAnswering { .. }
+            | Rule::WatchdogFedRegardless { .. } => Some("watchdogs.md"),
+            Rule::StopCountsAsFailure { .. } | Rule::StoppedByDependency { .. } => {
+                Some("recovery.md")
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Findings about what was asked of systemd: more time, a stop, another watchdog, a unit that is not there, and too much of all.
+
+use std::time::Duration;
+
+use systemd_lab::experiment::{Experiment, Fault};
+
+use crate::support::{PROGRAM, lab};
+use crate::{LOOP, Tried, check, check_with, service, shell, tried};
+
+/// A unit that is only pulled in, if at all.
+fn idle(tried: Tried) -> Tried {
+    Tried {
+        faults: Vec::new(),
+        ..tried
+    }
+}
+
+#[test]
+fn what_became_of_a_unit_that_is_needed() {
+    let needs = |setting: &str, other: &str| {
+        format!(
+            "[Unit]\n{setting}={other}\nAfter={other}\n[Service]\nExecStart=/usr/bin/sleep infinity\n"
+        )
+    };
+    let sleeps = service("ExecStart=/usr/bin/sleep infinity");
+    let skipped = format!("[Unit]\nConditionPathExists=/absent\n{sleeps}");
+    let asserts = format!("[Unit]\nAssertPathExists=/absent\n{sleeps}");
+    let unmet = |name, text: &str, line| idle(tried(name, text, Some(("condition-unmet", line))));
+    let services = [
+        tried(
+            "requisite.service",
+            &needs("Requisite", "idle.service"),
+            Some(("dependency-failed", "Requisite=idle.service")),
+        ),
+        idle(tried("idle.service", &sleeps, None)),
+        tried("up.service", &sleeps, None),
+        Tried {
+            faults: vec![(5, Fault::Start)],
+            ..tried("after-up.service", &needs("Requisite", "up.service"), None)
+        },
+        tried(
+            "bound.service",
+            &needs("BindsTo", "skipped.service"),
+            Some(("dependency-failed", "BindsTo=skipped.service")),
+        ),
+        tried(
+            "goes-on.service",
+            &needs("Requires", "skipped.service"),
+            None,
+        ),
+        unmet(
+            "skipped.service",
+            &skipped,
+            "ConditionPathExists=/absent",
+        ),
+        tried(
+            "needs.service",
+            &needs("Requires", "asserts.service"),
+            Some(("dependency-failed", "Requires=asserts.service")),
+        ),
+        unmet("asserts.service", &asserts, "AssertPathExists=/absent"),
+        tried(
+            "last.service",
+            &needs("Requires", "needs.service"),
+            Some(("dependency-failed", "Requires=needs.service")),
+        ),
+    ];
+    check(&services, 30);
+}
+
+#[test]
+fn each_reason_of_a_dependency_has_its_sentence() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("there is room");
+        path
+    };
+    let sleeps = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    let needs = |setting: &str, other: &str| {
+        format!("[Unit]\n{setting}={other}\nAfter={other}\n{sleeps}")
+    };
+    let mut experiment = Experiment::new(write("a.service", &needs("Requisite", "idle.service")))
+        .unit(write("idle.service", sleeps))
+        .lasting(Duration::from_secs(20));
+    let more = [
+        ("b.service", needs("BindsTo", "skipped.service")),
+        ("c.service", needs("Requires", "asserts.service")),
+        ("d.service", needs("Requires", "c.service")),
+        ("e.service", needs("Requires", "fails.service")),
+    ];
+    for (name, text) in &more {
+        experiment = experiment
+            .unit(write(name, text))
+            .fault_on(name, Duration::from_secs(1), Fault::Start);
+    }
+    let experiment = experiment
+        .unit(write(
+            "skipped.service",
+            &format!("[Unit]\nConditionPathExists=/absent\n{sleeps}"),
+        ))
+        .unit(write(
+            "asserts.service",
+            &format!("[Unit]\nAssertPathExists=/absent\n{sleeps}"),
+        ))
+        .unit(write(
+            "fails.service",
+            "[Service]\nType=oneshot\nExecStart=/usr/bin/false\n",
+        ));
+    let timeline = experiment.run(lab()).expect("the lab works");
+    let findings = experiment.findings(&timeline);
+    let said = |unit: &str| {
+        let mut of_unit = findings.iter().filter(|it| it.unit == unit);
+        of_unit.next().map(|finding| finding.what())
+    };
+    for (unit, expected) in [
+        (
+            "a.service",
+            "systemd did not start a.service, because idle.service was not active: Requisite= does not start idle.service",
+        ),
+        (
+            "b.service",
+            "systemd did not start b.service, because it skipped the start of skipped.service, and b.service needs that unit to be active",
+        ),
+        (
+            "c.service",
+            "systemd did not start c.service, because an assertion of asserts.service, which it depends on, failed",
+        ),
+        (
+            "d.service",
+            "systemd did not start d.service, because c.service, which it depends on, could not be started either",
+        ),
+        (
+            "e.service",
+            "e.service was never started, because fails.service, which it depends on, failed once. A later restart of that unit does not start e.service",
+        ),
+    ] {
+        assert_eq!(said(unit).as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn more_time_and_other_watchdogs() {
+    let extends = |time: &str, body: &str| {
+        shell(
+            "notify",
+            &format!("systemd-notify EXTEND_TIMEOUT_USEC={time}; {body}; systemd-notify --ready; {LOOP}"),
+        )
+    };
+    let watched = |limit: &str, body: &str| {
+        service(&format!(
+            "Type=notify\nNotifyAccess=all\n{limit}\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; {body}'"
+        ))
+    };
+    check(
+        &[
+            tried(
+                "short.service",
+                &extends("8000000", "sleep 20"),
+                Some(("extension-ran-out", "TimeoutStartSec=5s")),
+            ),
+            // Shorter than what is set, which goes on counting.
+            tried(
+                "in-vain.service",
+                &extends("1000000", "sleep 20"),
+                Some(("extension-ran-out", "TimeoutStartSec=5s")),
+            ),
+            tried("long.service", &extends("20000000", "sleep 15"), None),
+            tried(
+                "again.service",
+                &extends(
+                    "8000000",
+                    "sleep 6; systemd-notify EXTEND_TIMEOUT_USEC=8000000; sleep 6",
+                ),
+                None,
+            ),
+            tried(
+                "drains.service",
+                &service(&format!(
+                    "Type=notify\nNotifyAccess=all\nTimeoutStopSec=5s\nExecStart=/usr/bin/bash -c 'trap \"systemd-notify EXTEND_TIMEOUT_USEC=8000000; sleep 20; exit 0\" TERM; systemd-notify --ready; {LOOP}'"
+                )),
+                Some(("extension-ran-out", "TimeoutStopSec=5s")),
+            )
+            .at(10, Fault::Stop),
+            tried(
+                "shortens.service",
+                &watched(
+                    "WatchdogSec=30",
+                    "systemd-notify WATCHDOG_USEC=3000000; while :; do systemd-notify WATCHDOG=1; sleep 10; done",
+                ),
+                Some(("watchdog-shortened", "WatchdogSec=30")),
+            ),
+            tried(
+                "feeds.service",
+                &watched(
+                    "WatchdogSec=30",
+                    "systemd-notify WATCHDOG_USEC=6000000; while :; do systemd-notify WATCHDOG=1; sleep 2; done",
+                ),
+                None,
+            ),
+        ],
+        60,
+    );
+}
+
+#[test]
+fn stops_that_are_asked_for() {
+    let stops = "ExecStart=/usr/bin/bash -c 'sleep 5; systemctl stop itself.service; sleep 100'";
+    let sleeps = "ExecStart=/usr/bin/sleep infinity";
+    check_with(
+        &[
+            tried(
+                "itself.service",
+                &service(&format!("{stops}\nRestart=always")),
+                Some(("stopped-on-request", stops)),
+            ),
+            // Without Restart=, a stop is what was wanted.
+            tried(
+                "stopped.service",
+                &service("ExecStart=/usr/bin/bash -c 'sleep 5; systemctl stop %n; sleep 100'"),
+                None,
+            ),
+            // The plan asks.
+            tried(
+                "planned.service",
+                &service(&format!("{sleeps}\nRestart=always")),
+                None,
+            ),
+            tried(
+                "unneeded.service",
+                &format!("[Unit]\nStopWhenUnneeded=yes\n[Service]\n{sleeps}\nRestart=always\n"),
+                None,
+            ),
+            tried(
+                "needs.service",
+                &format!("[Unit]\nWants=unneeded.service\n[Service]\n{sleeps}\n"),
+                None,
+            )
+            .at(10, Fault::Stop),
+        ],
+        40,
+        |experiment| {
+            let stop = "/usr/bin/systemctl stop planned.service";
+            experiment.fault(Duration::from_secs(20), Fault::Run(stop.to_owned()))
+        },
+    );
+}
+
+#[test]
+fn limits_of_a_kind() {
+    let forks = "ExecStart=/usr/bin/bash -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait'";
+    let takes = service(&format!(
+        "Slice=small-part.slice\nMemorySwapMax=0\nExecStart={PROGRAM} take-memory"
+    ));
+    check(
+        &[
+            tried(
+                "many.service",
+                &service(&format!("TasksMax=5\n{forks}")),
+                Some(("too-many-tasks", "TasksMax=5")),
+            ),
+            tried(
+                "enough.service",
+                &service(&format!("TasksMax=20\n{forks}")),
+                None,
+            ),
+            tried(
+                "takes.service",
+                &takes,
+                Some(("out-of-memory", "MemoryMax=20M")),
+            ),
+            idle(tried("small.slice", "[Slice]\nMemoryMax=20M\n", None)),
+            tried(
+                "misread.service",
+                "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart always\n",
+                Some(("line-ignored", "Restart always")),
+            ),
+        ],
+        20,
+    );
+}
