@@ -1,10 +1,12 @@
 //! Puts files into the guest.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+/// What a file is called until it is whole. Not longer for a longer name, which may be as long as names may be.
+const TEMPORARY: &str = ".systemd-lab.new";
 
 /// Writes a file with exactly these permission bits, replacing what was there, and makes its parent
 /// directories.
@@ -17,14 +19,11 @@ use std::path::Path;
 /// When the path is not absolute or names no file, and those of writing.
 pub fn write_file(path: &str, content: &[u8], mode: u32) -> io::Result<()> {
     let path = Path::new(path);
-    let (Some(parent), Some(name), true) = (path.parent(), path.file_name(), path.is_absolute())
+    let (Some(parent), Some(_), true) = (path.parent(), path.file_name(), path.is_absolute())
     else {
         return Err(ErrorKind::InvalidInput.into());
     };
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(".new");
-    let temporary = parent.join(temporary);
+    let temporary = parent.join(TEMPORARY);
     let mut file = match File::create(&temporary) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             fs::create_dir_all(parent)?;
@@ -55,6 +54,8 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o7777, 0o751);
+        let longest = root.join("n".repeat(255));
+        write_file(longest.to_str().expect("it is text"), b"x", 0o600).expect("it is short enough");
         let siblings = fs::read_dir(root.join("a/b")).expect("it is there").count();
         assert_eq!(siblings, 1);
         fs::remove_dir_all(root).expect("it can be removed");

@@ -38,11 +38,29 @@ const WINDOW: Duration = Duration::from_secs(30);
 /// notifies, logs or restarts without a pause does. Longer than journald takes for the megabytes of a burst.
 const SYSTEMS_WINDOW: Duration = Duration::from_secs(25);
 
+/// The same if notifications or log lines come without a pause meanwhile: a service that starts sends a few.
+const FLOOD_WINDOW: Duration = Duration::from_secs(10);
+
+/// A service that reports its progress does so up to ten times a second. A shell that starts systemd-notify again and again sends 30.
+const NOTIFICATIONS_PER_SECOND: u64 = 12;
+
+/// journald takes 10000 in 30 s of a unit, and drops the rest: journald.conf(5), "RateLimitIntervalSec=, RateLimitBurst=".
+const LINES_PER_SECOND: u64 = 10_000 / 30;
+
 /// Where systemd itself runs: systemd.special(7).
 const MANAGER: &str = "init.scope";
 
 /// The processor counts as busy if so much of the window was computed, in percent.
 const BUSY_PERCENT: u64 = 95;
+
+/// What services have sent so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sent {
+    /// Notifications: sd_notify(3).
+    pub notifications: u64,
+    /// Log lines.
+    pub lines: u64,
+}
 
 /// What has been computed so far.
 #[derive(Debug, Clone)]
@@ -52,6 +70,7 @@ struct Used {
     all_us: u64,
     /// By each unit.
     units: Vec<(String, u64)>,
+    sent: Sent,
 }
 
 /// Sees how much is computed.
@@ -87,13 +106,13 @@ impl Load {
 
     /// Looks, if there is anything to see: says which unit has computed most, if the processor was busy for long. Only once,
     /// until it has rested.
-    pub fn look(&mut self) -> Option<Event> {
+    pub fn look(&mut self, sent: Sent) -> Option<Event> {
         let counts: Vec<u64> = self.clocks.iter().map(CpuClock::count).collect();
         if counts == self.counts {
             return None;
         }
         self.counts = counts;
-        let used = Used::read().ok()?;
+        let used = Used::read(sent).ok()?;
         // The last that is older than the window stays.
         while self
             .window
@@ -108,7 +127,11 @@ impl Load {
         };
         let busy = before(WINDOW)
             .and_then(|first| busy(first, &used, 0))
-            .or_else(|| busy(before(SYSTEMS_WINDOW)?, &used, MOST_PERCENT));
+            .or_else(|| busy(before(SYSTEMS_WINDOW)?, &used, MOST_PERCENT))
+            .or_else(|| {
+                let first = before(FLOOD_WINDOW).filter(|first| used.is_flood_since(first));
+                busy(first?, &used, 0)
+            });
         // A pause that was longer than a period shows at once, and what came before it is over.
         if self
             .window
@@ -167,7 +190,7 @@ fn busy(first: &Used, last: &Used, systems_percent: u64) -> Option<Event> {
 }
 
 impl Used {
-    fn read() -> io::Result<Used> {
+    fn read(sent: Sent) -> io::Result<Used> {
         let root = Path::new(CGROUPS);
         let mut units = Vec::new();
         for slice in SLICES {
@@ -177,7 +200,16 @@ impl Used {
             at_us: now_us(),
             all_us: usage_us(root)?,
             units,
+            sent,
         })
+    }
+
+    /// Whether notifications or log lines came without a pause.
+    fn is_flood_since(&self, before: &Used) -> bool {
+        let seconds = self.since(before).as_secs().max(1);
+        let notifications = self.sent.notifications - before.sent.notifications;
+        let lines = self.sent.lines - before.sent.lines;
+        notifications / seconds >= NOTIFICATIONS_PER_SECOND || lines / seconds >= LINES_PER_SECOND
     }
 
     fn since(&self, before: &Used) -> Duration {
@@ -258,6 +290,7 @@ mod tests {
                 .iter()
                 .map(|(unit, s)| ((*unit).to_owned(), micros(*s)))
                 .collect(),
+            sent: Sent::default(),
         }
     }
 
@@ -284,6 +317,23 @@ mod tests {
         assert_eq!(named(&used(131, 41, loops), 0), of(MANAGER, 30, 31));
         let notifies = &[("a.service", 2), (MANAGER, 14)];
         assert_eq!(named(&used(125, 35, notifies), 51), of("a.service", 1, 25));
+    }
+
+    #[test]
+    fn a_flood_is_more_than_a_service_sends() {
+        let is_flood = |notifications, lines| {
+            let sent = Sent {
+                notifications,
+                lines,
+            };
+            let last = Used {
+                sent,
+                ..used(110, 20, &[])
+            };
+            last.is_flood_since(&used(100, 10, &[]))
+        };
+        assert!(is_flood(300, 0) && is_flood(0, 30_000));
+        assert!(!is_flood(100, 1_000));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::conditions::Observed;
 use crate::journal::events::Interpreter;
 use crate::journal::follower::Follower;
 use crate::levels::Levels;
-use crate::load::Load;
+use crate::load::{Load, Sent};
 use crate::outbox::Outbox;
 use crate::pace::{Waiter, now_us};
 use crate::processes::Processes;
@@ -64,8 +64,10 @@ pub struct Recorder<'a> {
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
     batch: Vec<Event>,
-    /// Something has computed without pause.
-    is_busy: bool,
+    /// The unit that has computed without pause, if one has.
+    busy: Option<String>,
+    /// What services have sent so far.
+    sent: Sent,
     /// When was last looked at what has happened.
     looked_us: u64,
     /// The journal cannot be read, or nothing comes into it: it was said already.
@@ -87,7 +89,8 @@ impl<'a> Recorder<'a> {
             preparation: None,
             outbox,
             batch: Vec::new(),
-            is_busy: false,
+            busy: None,
+            sent: Sent::default(),
             looked_us: now_us(),
             has_no_journal: false,
         }
@@ -156,7 +159,16 @@ impl<'a> Recorder<'a> {
             alarm.silence();
         }
         // First the journal: it says which processes systemd forked.
-        let read = journal.read_new(|entry| batch.extend(interpreter.event(entry, processes)));
+        let sent = &mut self.sent;
+        let read = journal.read_new(|entry| {
+            let event = interpreter.event(entry, processes);
+            match event.as_ref().map(|event| &event.kind) {
+                Some(EventKind::Notified { .. }) => sent.notifications += 1,
+                Some(EventKind::Log { .. }) => sent.lines += 1,
+                _ => {}
+            }
+            batch.extend(event);
+        });
         for at_us in interpreter.take_returns() {
             let restored = own_event(None, EventKind::SightRestored);
             batch.push(Event { at_us, ..restored });
@@ -174,9 +186,10 @@ impl<'a> Recorder<'a> {
             });
         }
         batch.extend(sockets.read_new(processes)?);
-        let busy = load.look();
-        self.is_busy |= busy.is_some();
-        batch.extend(busy);
+        if let Some(busy) = load.look(self.sent) {
+            self.busy.clone_from(&busy.unit);
+            batch.push(busy);
+        }
         let is_removed = journal.is_removed();
         if let Err(error) = read {
             // A process that runs as root may do what it likes with journald's files.
@@ -207,8 +220,11 @@ impl<'a> Recorder<'a> {
 
     /// Nothing is known of what systemd did since it last logged something. Said once.
     fn lose_journal(&mut self, message: String) {
-        // A machine that ends ends journald, too.
-        if self.is_terminated() || std::mem::replace(&mut self.has_no_journal, true) {
+        // A machine that ends ends journald, too, and what became of a systemd that has crashed was said.
+        if self.is_terminated()
+            || self.interpreter.has_ended()
+            || std::mem::replace(&mut self.has_no_journal, true)
+        {
             return;
         }
         let how = Blinding::NoJournal { message };
@@ -227,9 +243,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Whether something has computed for long without a pause.
-    pub fn is_busy(&self) -> bool {
-        self.is_busy
+    /// The unit that has computed for long without a pause, if one has.
+    pub fn busy(&self) -> Option<&str> {
+        self.busy.as_deref()
     }
 
     /// Whether the machine is ending.

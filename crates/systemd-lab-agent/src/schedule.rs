@@ -74,6 +74,11 @@ impl Schedule {
         pending.any(|pending| matches!(pending.due, Due::On { .. }))
     }
 
+    /// Whether no step is left.
+    pub fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// When the next step is due, of those whose time is known: `CLOCK_MONOTONIC` in microseconds.
     pub fn next_us(&self) -> Option<u64> {
         self.earliest().map(|(_, at_us)| at_us)

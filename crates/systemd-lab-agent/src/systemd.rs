@@ -245,6 +245,18 @@ impl Questions {
     }
 }
 
+/// Whether systemd will do something to the unit by itself if it goes on as it does: it is not active, or has a watchdog or a
+/// longest time. Of one that nothing is known of, that may be so.
+pub fn has_deadline(unit: &str) -> bool {
+    let Ok(properties) = unit_properties(unit) else {
+        return true;
+    };
+    let number = |name: &str| properties.get(name).and_then(Value::as_u64);
+    let is_set = |name: &str| number(name).is_some_and(|value| value > 0 && value < u64::MAX);
+    let is_active = properties.get("ActiveState").and_then(Value::as_str) == Some("active");
+    !is_active || is_set("WatchdogUSec") || is_set("RuntimeMaxUSec")
+}
+
 /// The unit's control group; none if it has no processes.
 ///
 /// # Errors

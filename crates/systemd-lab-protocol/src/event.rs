@@ -325,6 +325,13 @@ pub enum Blinding {
         /// What was tried, and what came of it.
         message: String,
     },
+    /// systemd executed itself again: `systemctl daemon-reexec`. It logs elsewhere meanwhile.
+    Reexecuted,
+    /// systemd itself crashed, and does nothing more.
+    ManagerCrashed {
+        /// systemd's own words, and which unit's process it was if that is known.
+        message: String,
+    },
     /// Something came out of the guest through the agent's port that the agent did not send. The run ends there.
     ForeignOutput,
     /// More came out of the guest than the lab reads. The run ends there.

@@ -64,6 +64,16 @@ const SENDER_GONE: &str = "Cannot find unit for notify message of PID ";
 /// The same since version 256, where the sender ended even earlier.
 const SENDER_DIED: &str = "Notify sender died before message is processed";
 
+/// How it begins when a signal that it cannot survive has reached it (`crash` in its crash-handler.c), and when it executes itself again.
+const CRASHED: &str = "Caught <";
+const REEXECUTES: &str = "Reexecut";
+
+/// It takes a second or two until it logs into the journal again after that, on and off.
+const REEXECUTION_US: u64 = 5_000_000;
+
+/// It stops everything when this is to be started, journald as well: systemd.special(7).
+const SHUT_DOWN: &str = "shutdown.target";
+
 /// How systemd begins when it is going to run a command; the command line follows.
 const ABOUT_TO_EXECUTE: &str = "About to execute: ";
 
@@ -118,6 +128,10 @@ pub struct Interpreter {
     /// When journald last took something from systemd, and when it did so again: those times that were not told yet.
     last_taken_us: u64,
     returns_us: Vec<u64>,
+    /// When systemd last said that it executes itself again.
+    reexecuted_us: Option<u64>,
+    /// systemd has crashed, or stops everything.
+    has_ended: bool,
 }
 
 /// A process and the first letter of its way to journald: what it sends that way arrives in order.
@@ -132,6 +146,11 @@ impl Interpreter {
     /// Whether a process has changed what systemd logs.
     pub fn is_blind(&self) -> bool {
         self.level.is_some() || self.target.is_some()
+    }
+
+    /// Whether systemd has crashed, or stops everything.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
     }
 
     /// systemd logs again as it did.
@@ -167,7 +186,11 @@ impl Interpreter {
         }
         let at_us = self.in_order(&fields, at_us);
         let (at_us, how) = match fields.get("_PID").is_some_and(|pid| pid == SYSTEMD) {
-            true => (at_us, self.note_manager(&fields, at_us)),
+            true => (
+                at_us,
+                self.note_crash(&fields, processes)
+                    .or_else(|| self.note_manager(&fields, at_us)),
+            ),
             false => match self.note_kernel(&fields) {
                 Some((at_us, how)) => (at_us, Some(how)),
                 None => (at_us, None),
@@ -206,6 +229,8 @@ impl Interpreter {
         if is_left_out(&unit, &kind) || self.is_above_level(&unit, &kind) {
             return None;
         }
+        self.has_ended |=
+            unit == SHUT_DOWN && matches!(&kind, EventKind::JobQueued { job } if job == "start");
         if self.reloading && matches!(kind, EventKind::StateChanged { .. }) {
             kind = as_logged(&fields, &unit);
         }
@@ -229,6 +254,21 @@ impl Interpreter {
         *last
     }
 
+    /// systemd's last words, if these are the first of them, with the unit whose process brought it down.
+    fn note_crash(&mut self, fields: &Fields, processes: &mut Processes) -> Option<Blinding> {
+        let message = fields.get("MESSAGE")?.strip_suffix('.')?;
+        if !message.starts_with(CRASHED) || std::mem::replace(&mut self.has_ended, true) {
+            return None;
+        }
+        let sender = message.rsplit_once(" from PID ");
+        let unit = sender.and_then(|(_, pid)| processes.unit_of(pid.parse().ok()?));
+        let message = match unit {
+            Some(unit) => format!("{message}, a process of {unit}"),
+            None => message.to_owned(),
+        };
+        Some(Blinding::ManagerCrashed { message })
+    }
+
     /// What systemd says of its own log, and that it does.
     fn note_manager(&mut self, fields: &Fields, at_us: u64) -> Option<Blinding> {
         // What was on its way before comes late.
@@ -245,6 +285,9 @@ impl Interpreter {
             return None;
         }
         let message = fields.get("MESSAGE")?;
+        if message.starts_with(REEXECUTES) {
+            self.reexecuted_us = Some(at_us);
+        }
         let value = |changes: [(&str, &str); 2]| {
             changes.iter().find_map(|(begin, end)| {
                 let value = message.strip_prefix(begin)?.strip_suffix(end)?;
@@ -272,12 +315,19 @@ impl Interpreter {
         if !is_systemds || at_us <= self.last_taken_us + CLOCKS_DIFFER_US {
             return None;
         }
-        if self.away_since_us.is_some() {
+        if self.away_since_us.is_some() || self.has_ended {
             return None;
         }
         self.away_since_us = Some(at_us);
+        let reexecutes = self
+            .reexecuted_us
+            .is_some_and(|begin_us| at_us < begin_us + REEXECUTION_US);
         let message = "journald did not take what systemd logged".to_owned();
-        Some((at_us, Blinding::NoJournal { message }))
+        let how = match reexecutes {
+            true => Blinding::Reexecuted,
+            false => Blinding::NoJournal { message },
+        };
+        Some((at_us, how))
     }
 
     /// Whether a service's line would not be in the journal if its unit had the level that it was meant to have: journald leaves
@@ -644,6 +694,63 @@ mod tests {
         assert!(
             matches!(kind, Some(EventKind::WentBlind { how: Blinding::LogTarget { target } }) if target == "null")
         );
+    }
+
+    #[test]
+    fn a_systemd_that_ends_or_begins_again_is_told_from_a_journal_that_is_gone() {
+        let manager = |message: &str| {
+            let fields = [
+                ("_PID", "1"),
+                ("_SYSTEMD_UNIT", "init.scope"),
+                ("PRIORITY", "6"),
+                ("MESSAGE", message),
+            ];
+            entry(&fields)
+        };
+        let kernel = || {
+            entry(&[
+                ("_TRANSPORT", "kernel"),
+                ("SYSLOG_IDENTIFIER", "systemd"),
+                ("_SOURCE_MONOTONIC_TIMESTAMP", "9000"),
+                ("MESSAGE", "x"),
+            ])
+        };
+        let mut processes = Processes::untraced();
+        processes.note("a.service", "Forked /usr/bin/a as 4000130");
+        let mut seen = |before: &[Entry]| {
+            let mut interpreter = Interpreter::default();
+            let before = before.iter().map(|entry| Entry {
+                fields: entry.fields.clone(),
+                ..*entry
+            });
+            let entries: Vec<Entry> = before.chain([kernel()]).collect();
+            let events = entries
+                .into_iter()
+                .filter_map(|entry| interpreter.event(entry, &mut processes));
+            let blind = events.filter_map(|event| match event.kind {
+                EventKind::WentBlind { how } => Some(how),
+                _ => None,
+            });
+            blind.collect::<Vec<Blinding>>()
+        };
+        assert!(matches!(seen(&[])[..], [Blinding::NoJournal { .. }]));
+        let reexecutes = manager("Reexecuting.");
+        assert_eq!(seen(&[reexecutes]), [Blinding::Reexecuted]);
+        let message = "Caught <SEGV> from PID 4000130, a process of a.service".to_owned();
+        let crashes = [
+            manager("Caught <SEGV> from PID 4000130."),
+            manager("Caught <SEGV>, dumped core as pid 4000131."),
+        ];
+        assert_eq!(seen(&crashes), [Blinding::ManagerCrashed { message }]);
+        let shuts_down = entry(&[
+            ("_PID", "1"),
+            ("UNIT", "shutdown.target"),
+            (
+                "MESSAGE",
+                "shutdown.target: Installed new job shutdown.target/start as 7",
+            ),
+        ]);
+        assert_eq!(seen(&[shuts_down]), []);
     }
 
     #[test]

@@ -187,6 +187,22 @@ pub enum PlanError {
         /// Its name.
         unit: String,
     },
+    /// An empty unit file.
+    #[error(
+        "{unit} is an empty file, which systemd takes for a masked unit and never starts; write something into it"
+    )]
+    Masked {
+        /// Its name.
+        unit: String,
+    },
+    /// Two unit files of one name.
+    #[error(
+        "two of the units are called {unit}, and the guest can have only one; give the other one another name, or take it as a drop-in, at /etc/systemd/system/{unit}.d/more.conf"
+    )]
+    SameUnit {
+        /// Their name.
+        unit: String,
+    },
     /// A unit file must be text.
     #[error(
         "line {line} of {path} is not UTF-8, and systemd would not load such a unit file; is it the right file? if so, save it as UTF-8"

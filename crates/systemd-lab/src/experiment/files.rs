@@ -99,7 +99,9 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
             .get(&unit)
             .map(|texts| texts.iter().map(String::as_str).collect())
             .unwrap_or_default();
-        if unit.ends_with(".service") && unit_file::starts_nothing(&texts) {
+        // An empty one is masked: the plan says whether that matters.
+        let is_empty = is_empty(files, &unit);
+        if unit.ends_with(".service") && !is_empty && unit_file::starts_nothing(&texts) {
             return Err(PlanError::StartsNothing { unit });
         }
     }
@@ -149,6 +151,23 @@ fn text_of(content: &[u8]) -> Result<String, usize> {
         }
     }
     Ok(String::from_utf8_lossy(content).into_owned())
+}
+
+/// Whether the unit's own file has no bytes at all: systemd.unit(5), "Description".
+pub(super) fn is_empty(files: &[GuestFile], unit: &str) -> bool {
+    let mut texts = texts(files).into_iter();
+    texts.any(|(name, text)| name == unit && text.is_empty())
+}
+
+/// The unit among these that has this name as an alias once it is enabled: systemd.unit(5), "Alias=".
+pub(super) fn aliased(files: &[GuestFile], alias: &str) -> Option<String> {
+    let mut texts = texts(files).into_iter();
+    let (name, _) = texts.find(|(_, text)| {
+        let settings = unit_file::settings(text);
+        let mut aliases = settings.iter().filter(|setting| setting.name == "Alias");
+        aliases.any(|setting| setting.value.split_whitespace().any(|it| it == alias))
+    })?;
+    Some(name)
 }
 
 /// What systemd will ignore in the unit files among these, or the lab takes back, and why.

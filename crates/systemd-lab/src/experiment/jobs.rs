@@ -46,7 +46,10 @@ pub(super) fn unasked(
     {
         return None;
     }
-    Some(format!("{job} job queued{}", why(timeline, event, unit, job)))
+    Some(format!(
+        "{job} job queued{}",
+        why(timeline, event, unit, job)
+    ))
 }
 
 /// Why the job was queued, to follow its name.
@@ -60,7 +63,10 @@ fn why(timeline: &Timeline, event: &Event, unit: &str, job: &str) -> String {
             ", because of StopWhenUnneeded=yes: no active unit needs it".to_owned()
         }
         None if goes_down(timeline, event) => ": the machine goes down".to_owned(),
-        None if is_said(timeline, event, unit, |it| it.starts_with(&request(unit, job))) => {
+        None if is_said(timeline, event, unit, |it| {
+            it.starts_with(&request(unit, job))
+        }) =>
+        {
             ": a process asked systemd for it".to_owned()
         }
         None => String::new(),
@@ -79,12 +85,7 @@ fn request(unit: &str, job: &str) -> String {
 }
 
 /// Whether systemd said such a thing of the unit just before.
-fn is_said(
-    timeline: &Timeline,
-    event: &Event,
-    unit: &str,
-    wanted: impl Fn(&str) -> bool,
-) -> bool {
+fn is_said(timeline: &Timeline, event: &Event, unit: &str, wanted: impl Fn(&str) -> bool) -> bool {
     let mut events = timeline.of(unit);
     events.any(|it| {
         it.at_us.abs_diff(event.at_us) <= AT_ONCE_US
@@ -113,7 +114,9 @@ pub(crate) fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
         && cause(timeline, event, unit).is_none()
         && !is_said(timeline, event, unit, |it| it == UNNEEDED)
         && !goes_down(timeline, event)
-        && is_said(timeline, event, unit, |it| it.starts_with(&request(unit, job)))
+        && is_said(timeline, event, unit, |it| {
+            it.starts_with(&request(unit, job))
+        })
 }
 
 /// The unit whose `Upholds=` queued this start job, if it was that: systemd.unit(5).

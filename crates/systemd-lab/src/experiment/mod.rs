@@ -281,6 +281,11 @@ impl Experiment {
         &self.files
     }
 
+    /// The unit of the plan that would have this name as well if it were enabled: `Alias=`.
+    pub fn aliased(&self, alias: &str) -> Option<String> {
+        files::aliased(&self.files, alias)
+    }
+
     /// Finds what is wrong with the plan and its files, as far as it can be known without a lab.
     ///
     /// # Errors
@@ -302,6 +307,16 @@ impl Experiment {
         }
         if unit.contains("@.") {
             return Err(PlanError::Template {
+                unit: unit.to_owned(),
+            });
+        }
+        for (number, unit) in self.units.iter().enumerate() {
+            if self.units[..number].contains(unit) {
+                return Err(PlanError::SameUnit { unit: unit.clone() });
+            }
+        }
+        if files::is_empty(&self.files, unit) {
+            return Err(PlanError::Masked {
                 unit: unit.to_owned(),
             });
         }

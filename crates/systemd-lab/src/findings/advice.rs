@@ -44,7 +44,9 @@ impl Finding {
             Rule::StoppedByDependency { .. } => {
                 "if the other unit's end should not stop this one, use Wants= with After= instead"
             }
-            Rule::DependencyFailed { other: Some(other), .. } if other.ends_with(".device") => {
+            Rule::DependencyFailed {
+                other: Some(other), ..
+            } if other.ends_with(".device") => {
                 "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= bound the wait"
             }
             Rule::DependencyFailed {
@@ -154,6 +156,12 @@ impl Finding {
                 }
                 Blinding::LogLevelMax => {
                     "give the lab the drop-in as a file, before the run: then it takes LogLevelMax= back and sees what systemd does"
+                }
+                Blinding::Reexecuted => {
+                    "leave daemon-reexec to updates of systemd; what the service did meanwhile is unknown, and it goes on"
+                }
+                Blinding::ManagerCrashed { .. } => {
+                    "send signals only to the service's own processes: PID 1 is systemd, and the machine needs a reboot after this"
                 }
                 Blinding::NoJournal { .. } => {
                     "leave journald and its files alone: the lab sees what systemd does by the journal"
@@ -269,7 +277,10 @@ impl Finding {
             Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
             Rule::WentBlind { how, .. } => match how {
                 Blinding::LogLevelMax => "systemd.exec(5), \"LogLevelMax=\"",
-                Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => "systemd(1), \"Signals\"",
+                Blinding::LogLevel { .. }
+                | Blinding::LogTarget { .. }
+                | Blinding::ManagerCrashed { .. } => "systemd(1), \"Signals\"",
+                Blinding::Reexecuted => "systemctl(1), \"daemon-reexec\"",
                 _ => "systemd-journald.service(8), \"Description\"",
             },
             Rule::HangUnnoticed

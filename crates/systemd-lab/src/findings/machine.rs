@@ -64,7 +64,10 @@ fn blind(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
 fn can_see_again(how: &Blinding) -> bool {
     matches!(
         how,
-        Blinding::LogLevel { .. } | Blinding::LogTarget { .. } | Blinding::NoJournal { .. }
+        Blinding::LogLevel { .. }
+            | Blinding::LogTarget { .. }
+            | Blinding::NoJournal { .. }
+            | Blinding::Reexecuted
     )
 }
 

@@ -374,7 +374,11 @@ impl Rule {
             | Rule::RestartPrevented { .. }
             | Rule::StoppedOnRequest { .. }
             | Rule::StopCommandEnds { .. }
-            | Rule::LineIgnored { .. } => Severity::Warning,
+            | Rule::LineIgnored { .. }
+            | Rule::WentBlind {
+                how: Blinding::Reexecuted,
+                ..
+            } => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -164,8 +164,8 @@ impl<'a> Look<'a> {
             && self.notified("READY=1").is_empty()
             && !is_dropped
             && self.extension_ran_out().is_none())
-            .then(|| self.finding(Rule::NeverReady, &["Type"], timed_out))
-            .flatten()
+        .then(|| self.finding(Rule::NeverReady, &["Type"], timed_out))
+        .flatten()
     }
 
     /// systemd.service(5), "Type=": with `forking`, a start is over when the first process has ended.

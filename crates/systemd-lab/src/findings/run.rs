@@ -102,4 +102,42 @@ mod tests {
         assert!(of_run(&timeline, &killed, &[unit]).is_empty());
         assert!(of_run(&timeline, &stop, &[]).is_empty());
     }
+
+    /// All memory is used up, and the kernel panics: the setting that left it nothing to end is named.
+    #[test]
+    fn a_panic_over_memory_names_what_the_kernel_may_not_end() {
+        let scenario = Scenario::new("panics").start(UNIT);
+        let panicked = || {
+            let message = "Kernel panic - not syncing: System is deadlocked on memory";
+            let how = systemd_lab_protocol::event::MachineEnd::Panicked;
+            let kind = EventKind::MachineEnded {
+                how,
+                message: message.to_owned(),
+            };
+            Timeline::new(vec![Event {
+                at_us: 5,
+                unit: None,
+                source: Source::Console,
+                kind,
+            }])
+        };
+        let found = |setting: &str| {
+            let text = format!("[Service]\nExecStart=/bin/a\n{setting}\n");
+            let unit = GuestFile::text("/etc/systemd/system/a.service", &text);
+            of_run(&panicked(), &scenario, &[unit])
+        };
+        let [finding] = &found("OOMScoreAdjust=-1000")[..] else {
+            panic!("one is found");
+        };
+        assert_eq!(
+            finding.what(),
+            "the kernel panics: System is deadlocked on memory: OOMScoreAdjust=-1000 keeps the kernel from ending the processes of a.service"
+        );
+        assert!(finding.change().contains("MemoryMax="));
+        assert_eq!(finding.place.as_ref().map(|place| place.line), Some(3));
+        let [finding] = &found("OOMScoreAdjust=-900")[..] else {
+            panic!("one is found");
+        };
+        assert!(finding.place.is_none(), "{finding:#?}");
+    }
 }

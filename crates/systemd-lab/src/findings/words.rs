@@ -67,7 +67,9 @@ impl Finding {
             Rule::StoppedByDependency { setting, other } => format!(
                 "{unit} was not restarted, whatever Restart= says: {setting}={other} queued a stop job for it, and a stop job forbids a restart"
             ),
-            Rule::DependencyFailed { other: Some(other), .. } if other.ends_with(".device") => {
+            Rule::DependencyFailed {
+                other: Some(other), ..
+            } if other.ends_with(".device") => {
                 format!("{unit} was never started, because {other} did not appear in time")
             }
             Rule::DependencyFailed { other, end } => dependency(unit, other.as_deref(), *end),
@@ -113,7 +115,9 @@ impl Finding {
                     OomOutcome::WentOn => "the unit went on without that process",
                 };
                 let why = slice.as_ref().map_or_else(String::new, |slice| {
-                    format!(", because all processes in {slice} together had reached its MemoryMax=")
+                    format!(
+                        ", because all processes in {slice} together had reached its MemoryMax="
+                    )
                 });
                 format!(
                     "the kernel's OOM killer ended a process of {unit}{why}; with OOMPolicy={policy} and Restart={restart}, {outcome}"
@@ -158,12 +162,19 @@ impl Finding {
                 };
                 match cut_us {
                     Some(cut_us) => format!(
-                        "{seen}. The rest of the run would take minutes, so it ended after {}",
+                        "{seen}. The rest of the run would have been as slow, so it ended after {}",
                         span(*cut_us)
                     ),
                     None => seen,
                 }
             }
+            Rule::WentBlind {
+                how: how @ Blinding::ManagerCrashed { .. },
+                ..
+            } => format!(
+                "{}. From then on, nothing starts, stops or restarts {unit}",
+                blinding_text(how)
+            ),
             Rule::WentBlind { how, until_us } => {
                 let since = span(self.at_us.first().copied().unwrap_or_default());
                 let what = match how {
@@ -256,7 +267,9 @@ impl Finding {
                     0 => "",
                     _ => "; systemd did not run those after it",
                 };
-                format!("command {number} of the {of} in ExecStart= of {unit} failed with {status}{rest}")
+                format!(
+                    "command {number} of the {of} in ExecStart= of {unit} failed with {status}{rest}"
+                )
             }
             Rule::RestartPrevented { status, restart } => format!(
                 "systemd did not restart {unit}, although it has Restart={restart}: the main process ended with {status}, which RestartPreventExitStatus= excludes"
@@ -281,9 +294,9 @@ impl Finding {
                 span(*timeout_us)
             ),
             Rule::WatchdogShortened { limit_us, written } => {
-                let instead = written.as_ref().map_or_else(String::new, |written| {
-                    format!(" instead of {written}")
-                });
+                let instead = written
+                    .as_ref()
+                    .map_or_else(String::new, |written| format!(" instead of {written}"));
                 format!(
                     "{unit} set its watchdog to {} with WATCHDOG_USEC={limit_us}{instead}, and sent no WATCHDOG=1 for that long",
                     span(*limit_us)
@@ -316,7 +329,9 @@ const MANAGER: &str = "init.scope";
 /// Why a unit was not started because of another one.
 fn dependency(unit: &str, other: Option<&str>, end: DependencyEnd) -> String {
     let Some(other) = other else {
-        return format!("systemd did not start {unit}, because the start of a unit that it depends on failed");
+        return format!(
+            "systemd did not start {unit}, because the start of a unit that it depends on failed"
+        );
     };
     match end {
         DependencyEnd::Failed => format!(

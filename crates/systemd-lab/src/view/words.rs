@@ -88,6 +88,9 @@ fn words(kind: &EventKind) -> Option<String> {
             }
         }
         EventKind::MachineEnded { how, message } => machine_end_text(*how, message),
+        EventKind::WentBlind {
+            how: how @ (Blinding::Reexecuted | Blinding::ManagerCrashed { .. }),
+        } => blinding_text(how),
         EventKind::WentBlind { how } => {
             format!("from here on the lab is blind: {}", blinding_text(how))
         }
@@ -109,6 +112,10 @@ pub(crate) fn blinding_text(how: &Blinding) -> String {
             "LogLevelMax= came into force, and systemd logs nothing more about the unit".to_owned()
         }
         Blinding::NoJournal { message } => format!("nothing comes out of the journal ({message})"),
+        Blinding::Reexecuted => {
+            "systemd executes itself again, as systemctl daemon-reexec asks".to_owned()
+        }
+        Blinding::ManagerCrashed { message } => format!("systemd itself crashed: {message}"),
         Blinding::ForeignOutput => {
             "a process wrote into the port of the lab's agent, so the run ends here".to_owned()
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use systemd_lab::experiment::Experiment;
-use systemd_lab::findings::Finding;
+use systemd_lab::findings::{Finding, Severity};
 
 use crate::name;
 use crate::support::lab;
@@ -91,6 +91,68 @@ fn what_computes_without_pause_is_named_and_ends_a_long_run() {
     assert_eq!(name(&finding.rule), "processor-busy");
     assert_eq!(finding.unit, "t.service");
     assert!((30..35).contains(&end), "{end}");
+}
+
+/// With nothing to come that could change it, the rest is left out, however short.
+#[test]
+fn a_flood_is_recognised_in_seconds() {
+    let minute = Duration::from_secs(60);
+    let status = "while :; do systemd-notify --status=x; done";
+    for (body, flood) in [
+        (status, "notification-flood"),
+        ("while :; do echo x; done", "log-flood"),
+    ] {
+        let text = format!(
+            "[Service]\nType=notify\nNotifyAccess=all\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; {body}'\n"
+        );
+        let (found, end) = found(&text, minute);
+        let rules: Vec<String> = found.iter().map(|it| name(&it.rule)).collect();
+        assert_eq!(rules, ["processor-busy", flood], "{found:#?}");
+        assert!((10..30).contains(&end), "{end}");
+    }
+}
+
+#[test]
+fn what_a_deadline_may_end_goes_on() {
+    let minute = Duration::from_secs(60);
+    let text = "[Service]\nRuntimeMaxSec=50\nExecStart=/bin/sh -c 'while :; do :; done'\n";
+    let (found, end) = found(text, minute);
+    let rules: Vec<String> = found.iter().map(|it| name(&it.rule)).collect();
+    assert_eq!(rules, ["processor-busy"], "{found:#?}");
+    assert_eq!(end, minute.as_secs());
+}
+
+/// What systemd itself does is not blamed on the journal.
+#[test]
+fn what_happens_to_systemd_itself_is_named() {
+    let minute = Duration::from_secs(60);
+    let run = |command: &str| {
+        let text =
+            format!("[Service]\nExecStart=/bin/bash -c 'sleep 5; {command}; sleep infinity'\n");
+        let (found, _) = found(&text, minute);
+        let [finding] = &found[..] else {
+            panic!("{command}: {found:#?}");
+        };
+        (name(&finding.rule), finding.rule.severity(), finding.what())
+    };
+    let (rule, severity, what) = run("systemctl daemon-reexec");
+    assert_eq!((rule.as_str(), severity), ("went-blind", Severity::Warning));
+    assert!(
+        what.contains("systemd executes itself again, as systemctl daemon-reexec asks"),
+        "{what}"
+    );
+    let (rule, severity, what) = run("kill -SEGV 1");
+    assert_eq!((rule.as_str(), severity), ("went-blind", Severity::Error));
+    assert!(
+        what.starts_with("systemd itself crashed: Caught <SEGV> from PID ")
+            && what.ends_with(
+                ", a process of t.service. From then on, nothing starts, stops or restarts t.service"
+            ),
+        "{what}"
+    );
+    let (rule, _, what) = run("systemctl soft-reboot");
+    assert_eq!(rule, "machine-ended");
+    assert!(what.ends_with("a process asked systemd for it"), "{what}");
 }
 
 #[test]

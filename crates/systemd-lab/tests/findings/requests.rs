@@ -48,11 +48,7 @@ fn what_became_of_a_unit_that_is_needed() {
             &needs("Requires", "skipped.service"),
             None,
         ),
-        unmet(
-            "skipped.service",
-            &skipped,
-            "ConditionPathExists=/absent",
-        ),
+        unmet("skipped.service", &skipped, "ConditionPathExists=/absent"),
         tried(
             "needs.service",
             &needs("Requires", "asserts.service"),
@@ -77,9 +73,8 @@ fn each_reason_of_a_dependency_has_its_sentence() {
         path
     };
     let sleeps = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
-    let needs = |setting: &str, other: &str| {
-        format!("[Unit]\n{setting}={other}\nAfter={other}\n{sleeps}")
-    };
+    let needs =
+        |setting: &str, other: &str| format!("[Unit]\n{setting}={other}\nAfter={other}\n{sleeps}");
     let mut experiment = Experiment::new(write("a.service", &needs("Requisite", "idle.service")))
         .unit(write("idle.service", sleeps))
         .lasting(Duration::from_secs(20));
@@ -90,9 +85,10 @@ fn each_reason_of_a_dependency_has_its_sentence() {
         ("e.service", needs("Requires", "fails.service")),
     ];
     for (name, text) in &more {
-        experiment = experiment
-            .unit(write(name, text))
-            .fault_on(name, Duration::from_secs(1), Fault::Start);
+        experiment =
+            experiment
+                .unit(write(name, text))
+                .fault_on(name, Duration::from_secs(1), Fault::Start);
     }
     let experiment = experiment
         .unit(write(
@@ -144,7 +140,9 @@ fn more_time_and_other_watchdogs() {
     let extends = |time: &str, body: &str| {
         shell(
             "notify",
-            &format!("systemd-notify EXTEND_TIMEOUT_USEC={time}; {body}; systemd-notify --ready; {LOOP}"),
+            &format!(
+                "systemd-notify EXTEND_TIMEOUT_USEC={time}; {body}; systemd-notify --ready; {LOOP}"
+            ),
         )
     };
     let watched = |limit: &str, body: &str| {
@@ -246,9 +244,45 @@ fn stops_that_are_asked_for() {
     );
 }
 
+/// A service that ends without taking the connection is started again at once, up to the limit of the socket.
+#[test]
+fn sockets_that_trigger_too_often() {
+    let socket =
+        |port: u16, limit: &str| format!("[Socket]\nListenStream=127.0.0.1:{port}\n{limit}\n");
+    let stays = service("ExecStart=/usr/bin/sleep infinity");
+    let connect = |port: u16| {
+        Fault::Run(format!(
+            "/usr/bin/bash -c \"exec 5<>/dev/tcp/127.0.0.1/{port}; sleep 5\""
+        ))
+    };
+    check_with(
+        &[
+            tried(
+                "often.socket",
+                &socket(7001, "TriggerLimitBurst=3"),
+                Some(("trigger-limit-hit", "TriggerLimitBurst=3")),
+            ),
+            idle(tried(
+                "often.service",
+                &service("ExecStart=/usr/bin/true"),
+                None,
+            )),
+            tried("once.socket", &socket(7002, "TriggerLimitBurst=3"), None),
+            idle(tried("once.service", &stays, None)),
+        ],
+        20,
+        |experiment| {
+            experiment
+                .fault(Duration::from_secs(5), connect(7001))
+                .fault(Duration::from_secs(12), connect(7002))
+        },
+    );
+}
+
 #[test]
 fn limits_of_a_kind() {
-    let forks = "ExecStart=/usr/bin/bash -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait'";
+    let forks =
+        "ExecStart=/usr/bin/bash -c 'for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; wait'";
     let takes = service(&format!(
         "Slice=small-part.slice\nMemorySwapMax=0\nExecStart={PROGRAM} take-memory"
     ));

@@ -34,6 +34,36 @@ fn a_unit_file_that_is_not_text() {
 }
 
 #[test]
+fn units_that_systemd_would_not_start() {
+    assert_eq!(
+        refused(b"", |it| it),
+        "my.service is an empty file, which systemd takes for a masked unit and never starts; write something into it"
+    );
+    assert_eq!(
+        refused(b"[Service]\nExecStart=/usr/bin/true\n", |it| it
+            .unit("elsewhere/my.service")),
+        "two of the units are called my.service, and the guest can have only one; give the other one another name, or take it as a drop-in, at /etc/systemd/system/my.service.d/more.conf"
+    );
+}
+
+#[test]
+fn a_unit_that_is_masked_may_be_there_for_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    let aliased =
+        "[Service]\nExecStart=/usr/bin/true\n[Install]\nAlias=one.service other.service\n";
+    let experiment = Experiment::new(file("my.service", aliased)).unit(file("masked.service", ""));
+    experiment.check().expect("it is right");
+    let unit = experiment.aliased("other.service");
+    assert_eq!(unit.as_deref(), Some("my.service"));
+    assert_eq!(experiment.aliased("no.service"), None);
+}
+
+#[test]
 fn a_place_that_is_not_in_the_guest() {
     let unit = b"[Service]\nExecStart=/usr/bin/true\n";
     let at = |path: &str| {
@@ -43,6 +73,11 @@ fn a_place_that_is_not_in_the_guest() {
     };
     assert_snapshot!("relative_place", at("usr/bin/my"));
     assert!(at("/usr/../my").starts_with("\"/usr/../my\" is no place"));
+    let long = at(&format!("/usr/{}", "n".repeat(256)));
+    assert!(
+        long.contains("cannot be a file in the guest: the name is too long"),
+        "{long}"
+    );
 }
 
 #[test]

@@ -82,6 +82,19 @@ suite = \"oldstable\"
             "{message}"
         );
         assert_eq!(error("\n\nat = [[\"10s\"]]\n").0, 3);
+        for wrong in [
+            "at = [\"5s kill\"]",
+            "at = \"5s kill\"",
+            "at = [[\"1s\", \"stop\"], \"5s kill\"]",
+        ] {
+            let (line, message) = error(wrong);
+            assert_eq!(line, 1);
+            assert!(
+                message.ends_with("write: at = [[\"5s\", \"kill\"]]"),
+                "{message}"
+            );
+        }
+        assert!(error("at = [1]").1.contains("such as [\"10s\", \"kill\"]"));
         let (line, message) = error("for = 10\n");
         assert_eq!(line, 1);
         assert!(message.contains("expected a string"), "{message}");

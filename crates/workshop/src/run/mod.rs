@@ -77,6 +77,9 @@ pub(crate) fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUs
             "{signal:?} stands alone; a signal belongs to its fault, as in --at 10s kill={signal}"
         )));
     }
+    if let Some(message) = negative_time(error, words) {
+        return Some(WrongUsage(message));
+    }
     let is_about_fault = error
         .context()
         .any(|(_, value)| value.to_string().contains(AT));
@@ -101,6 +104,27 @@ fn stray(error: &clap::Error) -> Option<String> {
     let is_stray = error.kind() == ErrorKind::UnknownArgument;
     let word = error.get(clap::error::ContextKind::InvalidArg)?;
     is_stray.then(|| word.to_string())
+}
+
+/// A time with a minus, which clap takes for an option.
+fn negative_time(error: &clap::Error, words: &[String]) -> Option<String> {
+    let stray = stray(error)?;
+    let is_it = |word: &String| {
+        word.starts_with(&stray) && word[1..].starts_with(|c: char| c.is_ascii_digit())
+    };
+    let at = words.iter().position(is_it)?;
+    let (option, time) = (words.get(at.checked_sub(1)?)?, &words[at]);
+    let right = time.trim_start_matches('-');
+    match option.as_str() {
+        AT => {
+            let fault = words.get(at + 1).map_or("kill", String::as_str);
+            Some(words::no_time_before_the_start(time, fault))
+        }
+        option if option.starts_with("--") => Some(format!(
+            "{option}: expected a time such as 10s, got {time:?}; write: {option} {right}"
+        )),
+        _ => None,
+    }
 }
 
 fn stray_unit(error: &clap::Error) -> Option<String> {
@@ -175,7 +199,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
         return Err(WrongUsage(format!(
             "systemd refused to start {unit}: {}; {}",
             message.trim_end_matches('.'),
-            remedy(&message)
+            remedy(&message, &experiment)
         ))
         .into());
     }
@@ -237,13 +261,24 @@ fn warn(warnings: &[String]) {
 }
 
 /// What to do when systemd refuses to start a unit for this reason.
-fn remedy(message: &str) -> String {
+fn remedy(message: &str, experiment: &Experiment) -> String {
     let missing = message
         .strip_prefix("Unit ")
         .and_then(|rest| rest.strip_suffix(" not found."));
     match missing {
         // What Type=dbus and BusName= depend on: systemd.service(5), "Implicit Dependencies".
         Some("dbus.socket") => "the guest has no D-Bus: add --package dbus".to_owned(),
+        Some(unit) if experiment.aliased(unit).is_some() => {
+            let of = experiment.aliased(unit).unwrap_or_default();
+            match of == experiment.main_unit() {
+                true => format!(
+                    "{unit} is an Alias= of {of}, which counts once that is enabled: add --enable"
+                ),
+                false => format!(
+                    "{unit} is an Alias= of {of}, which counts once that is enabled; --enable does so with the first unit, so name {of} itself"
+                ),
+            }
+        }
         Some(unit) => format!(
             "add {unit} with --unit, or with --package NAME the Debian package that brings it"
         ),

@@ -7,6 +7,8 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use systemd_lab::Suite;
 
+use super::words;
+
 /// The plan of a run. Each field is an option and a key; the texts below are the help's.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -163,6 +165,17 @@ where
     Ok(all.into_iter().map(T::from).collect())
 }
 
+/// An element of a list of pairs, and what people write instead.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a time or an event and then a fault, such as [\"10s\", \"kill\"]"
+)]
+enum Pair {
+    Words(Vec<String>),
+    Text(String),
+}
+
 /// A list of pairs, as clap gives them: one after the other.
 fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Pairs;
@@ -176,9 +189,17 @@ fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
             )
         }
 
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<String>, E> {
+            Err(E::custom(words::pair_in_one(text)))
+        }
+
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
             let mut all = Vec::new();
-            while let Some(words) = list.next_element::<Vec<String>>()? {
+            while let Some(pair) = list.next_element::<Pair>()? {
+                let words = match pair {
+                    Pair::Words(words) => words,
+                    Pair::Text(text) => return Err(A::Error::custom(words::pair_in_one(&text))),
+                };
                 if words.len() != 2 {
                     return Err(A::Error::custom(format!(
                         "expected a time or an event and then a fault, such as [\"10s\", \"kill\"], got {words:?}"

@@ -44,6 +44,9 @@ fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     if let Some(error) = swapped(options, named) {
         return Err(error);
     }
+    if let Some(error) = with_place(named) {
+        return Err(error);
+    }
     match named.to_str() {
         Some(name) if !name.contains('/') && !named.exists() => {
             if options.package.is_empty() && !has_template(options, name) {
@@ -57,6 +60,19 @@ fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
         }
         _ => Ok(Unit::File(named)),
     }
+}
+
+/// A unit file with its place in the guest, as `--file` has it.
+fn with_place(named: &Path) -> Option<anyhow::Error> {
+    let text = named.to_str().filter(|_| !named.exists())?;
+    let (host, _) = words::host_and_guest(text)?;
+    let name = Path::new(host).file_name()?.to_string_lossy().into_owned();
+    is_unit_name(&name).then(|| {
+        WrongUsage(format!(
+            "--unit: expected a unit file alone, got {text:?}; the guest has it as /etc/systemd/system/{name}; write: --unit {host}"
+        ))
+        .into()
+    })
 }
 
 /// A program with `--unit`, whose unit file is with `--file`.

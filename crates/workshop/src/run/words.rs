@@ -47,6 +47,28 @@ pub(super) fn half_a_fault(word: &str) -> String {
     format!("--at: expected a time and then a fault, got {got}; write: --at {right}")
 }
 
+/// What to write in the place of a time with a minus.
+pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
+    let right = time.trim_start_matches('-');
+    format!(
+        "--at: times count from the start of the unit, so {time:?} cannot be; write: --at {} {}",
+        quoted(right),
+        quoted(fault)
+    )
+}
+
+/// What to write in a plan's file when there is one text where a pair should be.
+pub(super) fn pair_in_one(text: &str) -> String {
+    let right = match in_one_word(text) {
+        Some((time, fault)) => format!("at = [[{time:?}, {fault:?}]]"),
+        None if is_fault(text) => format!("at = [[\"10s\", {text:?}]]"),
+        None => format!("at = [[{text:?}, \"kill\"]]"),
+    };
+    format!(
+        "at: expected a list of pairs, each a time or an event and a fault, got {text:?}; write: {right}"
+    )
+}
+
 fn is_fault(text: &str) -> bool {
     Fault::parse_with_unit(text).is_ok()
 }
@@ -331,6 +353,22 @@ mod tests {
         let of_unit = variable("w@1.service:A=").expect("it is right");
         assert_eq!(of_unit, (Some("w@1.service"), "A", ""));
         assert!(variable("A").is_err());
+    }
+
+    #[test]
+    fn a_pair_in_one_text_is_taken_apart() {
+        for (text, right) in [
+            ("5s kill", "at = [[\"5s\", \"kill\"]]"),
+            (
+                "READY=1 kill=SIGTERM",
+                "at = [[\"READY=1\", \"kill=SIGTERM\"]]",
+            ),
+            ("kill", "at = [[\"10s\", \"kill\"]]"),
+            ("5s", "at = [[\"5s\", \"kill\"]]"),
+        ] {
+            let said = pair_in_one(text);
+            assert!(said.ends_with(&format!("write: {right}")), "{said}");
+        }
     }
 
     #[test]

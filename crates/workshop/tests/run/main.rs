@@ -772,6 +772,18 @@ fn words_that_stand_alone() {
         said(&["--unit", "my.service", "--at", "10s", "kill", "SIGTERM"]),
         "standard error:\n\"SIGTERM\" stands alone; a signal belongs to its fault, as in --at 10s kill=SIGTERM\nexit status 2"
     );
+    assert_eq!(
+        said(&["--unit", "my.service", "--at", "-5s", "stop"]),
+        "standard error:\n--at: times count from the start of the unit, so \"-5s\" cannot be; write: --at 5s stop\nexit status 2"
+    );
+    assert_eq!(
+        said(&["--unit", "my.service", "--for", "-5s"]),
+        "standard error:\n--for: expected a time such as 10s, got \"-5s\"; write: --for 5s\nexit status 2"
+    );
+    assert_eq!(
+        said(&["--unit", "my.service:/etc/systemd/system/x.service"]),
+        "standard error:\n--unit: expected a unit file alone, got \"my.service:/etc/systemd/system/x.service\"; the guest has it as /etc/systemd/system/my.service; write: --unit my.service\nexit status 2"
+    );
     let said = said(&["--unit", "my.service", "nonsense"]);
     assert!(
         said.contains("unexpected argument 'nonsense' found"),

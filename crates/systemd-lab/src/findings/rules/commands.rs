@@ -195,11 +195,9 @@ impl<'a> Look<'a> {
         let exits = self.main_exits();
         let (exit, of) = exits.iter().find_map(|exit| {
             let (of, is_ignored) = self.commands(exit.command)?;
-            let fails = exit.state == "start"
-                && !is_ignored
-                && !(exit.code == "exited" && exit.status == 0)
-                && !self.is_success(exit);
-            (of > 1 && fails).then_some((exit, of))
+            let is_well = exit.code == "exited" && exit.status == 0;
+            let fails = !is_ignored && !is_well && !self.is_success(exit);
+            (of > 1 && exit.state == "start" && fails).then_some((exit, of))
         })?;
         let is_harmed = self.is_harmed_at(exit.at);
         if is_harmed || self.exec_failed().is_some() || self.command_not_found().is_some() {

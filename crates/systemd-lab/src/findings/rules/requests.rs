@@ -72,13 +72,13 @@ impl<'a> Look<'a> {
             .times(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))
             .into_iter()
             .next()?;
-        let set = self.events().filter_map(|event| match &event.kind {
+        let mut set = self.events().filter_map(|event| match &event.kind {
             EventKind::Notified { assignments, .. } if self.timeline.time_of(event) < first => {
                 value_of(assignments, WATCHDOG)
             }
             _ => None,
         });
-        Some((first, set.last()?))
+        Some((first, set.next_back()?))
     }
 
     /// sd_notify(3), "WATCHDOG_USEC=…": it replaces `WatchdogSec=`.

@@ -44,7 +44,11 @@ impl<'a> Look<'a> {
         let timeouts = self.watchdog_timeouts();
         let first = *timeouts.first()?;
         let is_own = self.own_watchdog().is_some();
-        if !self.is_never_fed() || is_own || self.is_dropped() || self.sources.hangs_at(self.unit, first) {
+        if !self.is_never_fed()
+            || is_own
+            || self.is_dropped()
+            || self.sources.hangs_at(self.unit, first)
+        {
             return None;
         }
         let rule = Rule::WatchdogNeverFed {
