@@ -1,6 +1,7 @@
-//! What comes of the policies in `book/policies`: each unit, as the guide shows it, meets each fault.
+//! How the policies in `book/policies` behave: each unit, as the guide shows it, meets each fault.
 //!
-//! The program is a stand-in (`service.sh`): a policy is about what systemd does.
+//! The program is a stand-in (`service.sh`): a policy is about what systemd does. Before systemd 254, delays do not grow; the drop-ins in
+//! `book/policies/before-254` are for those versions, and are measured with 252.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,13 +10,13 @@ use std::time::Duration;
 use std::{fs, panic};
 
 use systemd_lab::protocol::event::StepOutcome;
-use systemd_lab::protocol::{Condition, EventKind, Scenario, Step};
+use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline, nearest_second};
 
 /// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
 const POLICIES: [(&str, &str, Duration); 5] = [
     ("web", "stateless web", Duration::from_secs(45)),
-    ("worker", "worker", Duration::from_secs(180)),
+    ("worker", "worker", Duration::from_secs(300)),
     ("database", "primary database", Duration::from_secs(30)),
     ("gateway", "gateway", Duration::from_secs(20)),
     // A hang is noticed after an hour, and the next try is ten minutes later.
@@ -23,26 +24,30 @@ const POLICIES: [(&str, &str, Duration); 5] = [
 ];
 
 /// Its name for the stand-in, and what the table says.
-const FAULTS: [(&str, &str); 6] = [
+const FAULTS: [(&str, &str); 7] = [
     ("killed", "SIGKILL"),
     ("hang", "hangs (SIGSTOP)"),
     ("clean", "ends with exit code 0"),
     ("away", "what it needs is away for a minute (75)"),
     ("gone", "what it needs never comes (75)"),
+    ("slow", "the same, and each try takes 20 s (75)"),
     ("configuration", "wrong configuration (78)"),
 ];
+
+/// What differs before systemd 254: how soon a service comes back, and when systemd gives up.
+const FAULTS_BEFORE_254: [(&str, &str); 4] = [FAULTS[0], FAULTS[3], FAULTS[4], FAULTS[5]];
+
+/// The policies whose delays grow, and that have a drop-in for versions in which they do not. The other two behave alike everywhere.
+const GROWING: [&str; 3] = ["web", "worker", "gateway"];
 
 /// The service works for so long before it is hit; less than the 30 s after which a job is done.
 const WORKS: Duration = Duration::from_secs(20);
 
-/// Longer than any of the units takes to give up.
-const GIVING_UP: Duration = Duration::from_secs(6 * 3600);
+/// Longer than any of the units takes to give up. Not a condition: before systemd 254 a unit is `failed` after each try.
+const GIVING_UP: Duration = Duration::from_secs(3600);
 
-/// Something is away for a minute; then comes the delay that had begun, of a minute and a half at the most.
+/// Something is away for a minute; then comes the delay that had begun, of a minute and a half at most.
 const AWAY: Duration = Duration::from_secs(150);
-
-/// After it has given up: an alert has time to come, a second one too.
-const ALERTS: Duration = Duration::from_secs(5);
 
 /// Bounds the end of a service that is stopped at last.
 const STOP_DEADLINE: Duration = Duration::from_secs(600);
@@ -62,10 +67,67 @@ const SIGSTOP: i32 = 19;
 ///
 /// What keeps the lab from running, and [`LabError::Host`] when a unit did what the table has no words for.
 pub fn measure(lab: &Lab, book: &Path) -> Result<String, LabError> {
-    let columns = thread::scope(|scope| {
-        let threads: Vec<_> = POLICIES
+    let columns = columns(lab, book, &POLICIES.map(|policy| (policy, false)), &FAULTS)?;
+    let rows = FAULTS.iter().enumerate().map(|(row, (_, title))| {
+        let cells = columns.iter().map(|column| column[row].as_str());
+        format!("{title} | {}", cells.collect::<Vec<_>>().join(" | "))
+    });
+    Ok(table(&POLICIES.map(|(_, title, _)| title), rows))
+}
+
+/// The same for a systemd whose delays do not grow: the units as they are, and with their drop-ins.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub fn measure_before_254(lab: &Lab, book: &Path) -> Result<String, LabError> {
+    let tried: Vec<_> = POLICIES
+        .into_iter()
+        .flat_map(|policy| {
+            let drop_in = GROWING.contains(&policy.0).then_some((policy, true));
+            [Some((policy, false)), drop_in].into_iter().flatten()
+        })
+        .collect();
+    let columns = columns(lab, book, &tried, &FAULTS_BEFORE_254)?;
+    let rows = tried
+        .iter()
+        .zip(&columns)
+        .map(|(((_, title, _), has_drop_in), cells)| {
+            let how = match has_drop_in {
+                true => "with the drop-in",
+                false => "as above",
+            };
+            format!("{title}, {how} | {}", cells.join(" | "))
+        });
+    Ok(table(&FAULTS_BEFORE_254.map(|(_, title)| title), rows))
+}
+
+fn table(heads: &[&str], rows: impl Iterator<Item = String>) -> String {
+    let first = match heads == FAULTS_BEFORE_254.map(|(_, title)| title) {
+        true => "Policy",
+        false => "What happens",
+    };
+    let mut table = format!("| {first} | {} |\n|---|", heads.join(" | "));
+    table += &"---|".repeat(heads.len());
+    for row in rows {
+        let _ = write!(table, "\n| {row} |");
+    }
+    table + "\n"
+}
+
+type Policy = (&'static str, &'static str, Duration);
+
+/// One for each policy, with or without its drop-in.
+fn columns(
+    lab: &Lab,
+    book: &Path,
+    tried: &[(Policy, bool)],
+    faults: &[(&str, &str)],
+) -> Result<Vec<Vec<String>>, LabError> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = tried
             .iter()
-            .map(|&(policy, _, settles)| scope.spawn(move || column(lab, book, policy, settles)))
+            .map(|policy| scope.spawn(move || column(lab, book, *policy, faults)))
             .collect();
         threads
             .into_iter()
@@ -73,35 +135,26 @@ pub fn measure(lab: &Lab, book: &Path) -> Result<String, LabError> {
                 Ok(column) => column,
                 Err(panicked) => panic::resume_unwind(panicked),
             })
-            .collect::<Result<Vec<Vec<String>>, LabError>>()
-    })?;
-    let mut table = String::from("| What happens |");
-    for (_, title, _) in POLICIES {
-        let _ = write!(table, " {title} |");
-    }
-    table += "\n|---|";
-    table += &"---|".repeat(POLICIES.len());
-    for (row, (_, title)) in FAULTS.iter().enumerate() {
-        let _ = write!(table, "\n| {title} |");
-        for column in &columns {
-            let _ = write!(table, " {} |", column[row]);
-        }
-    }
-    Ok(table + "\n")
+            .collect()
+    })
 }
 
 /// Every fault of one policy, one after the other in the same guest.
 fn column(
     lab: &Lab,
     book: &Path,
-    policy: &str,
-    settles: Duration,
+    ((policy, _, settles), has_drop_in): (Policy, bool),
+    faults: &[(&str, &str)],
 ) -> Result<Vec<String>, LabError> {
     let read = |name: &str| {
         let path = book.join("policies").join(name);
         fs::read_to_string(&path).map_err(|source| LabError::Unreadable { path, source })
     };
     let unit_text = read(&format!("{policy}.service"))?;
+    let of_policy = match has_drop_in {
+        true => Some(read(&format!("before-254/{policy}.conf"))?),
+        false => None,
+    };
     let mut files = vec![
         GuestFile::text(
             "/etc/systemd/system/alert@.service",
@@ -109,30 +162,25 @@ fn column(
         ),
         GuestFile::program("/usr/local/bin/service", STAND_IN),
     ];
-    let mut scenario = Scenario::new(format!("what comes of the policy {policy}"));
+    let mut scenario = Scenario::new(format!("how the policy {policy} behaves"));
     let mut parts = Vec::new();
-    for (fault, _) in FAULTS {
+    for (fault, _) in faults {
         let unit = format!("{policy}-{fault}.service");
         let file = format!("/etc/systemd/system/{unit}");
-        let drop_in = format!("[Service]\nEnvironment=FAULT={fault} NAME={policy}-{fault}\n");
+        let of_fault = format!("[Service]\nEnvironment=FAULT={fault} NAME={policy}-{fault}\n");
         files.push(GuestFile::text(&file, &unit_text));
-        files.push(GuestFile::text(format!("{file}.d/fault.conf"), drop_in));
+        files.push(GuestFile::text(format!("{file}.d/fault.conf"), of_fault));
+        if let Some(text) = &of_policy {
+            files.push(GuestFile::text(format!("{file}.d/policy.conf"), text));
+        }
         let from = scenario.steps.len();
         scenario = scenario.start(&unit);
-        scenario = match fault {
+        scenario = match *fault {
             "killed" => scenario.sleep(WORKS).signal(&unit, SIGKILL).sleep(settles),
             "hang" => scenario.sleep(WORKS).signal(&unit, SIGSTOP).sleep(settles),
             "clean" => scenario.sleep(WORKS).sleep(settles),
             "away" => scenario.sleep(AWAY.max(settles)),
-            _ => scenario
-                .step(Step::WaitFor {
-                    condition: Condition::NextSubState {
-                        unit: unit.clone(),
-                        any_of: vec!["failed".to_owned()],
-                    },
-                    deadline: GIVING_UP,
-                })
-                .sleep(ALERTS),
+            _ => scenario.sleep(GIVING_UP),
         };
         parts.push((unit.clone(), from, scenario.steps.len()));
         scenario = scenario
@@ -148,7 +196,7 @@ fn column(
             return Err(wrong(policy, &format!("step {index}: {outcome:?}")));
         }
     }
-    let cells = FAULTS
+    let cells = faults
         .iter()
         .zip(parts)
         .map(|((fault, _), (unit, from, to))| {
@@ -157,6 +205,9 @@ fn column(
         });
     cells.collect()
 }
+
+/// The states from which a start begins.
+const AT_REST: [&str; 4] = ["dead", "failed", "auto-restart", "auto-restart-queued"];
 
 const NO_ALERT: &str = "no alert";
 
@@ -211,8 +262,14 @@ impl Part {
             .collect()
     }
 
-    fn changes_to(&self, state: &str) -> Vec<Duration> {
-        self.times(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state))
+    /// A service of `Type=simple` runs at once: before systemd 253, that is what becomes of `Type=notify-reload`.
+    fn starts(&self) -> Vec<Duration> {
+        self.times(|kind| match kind {
+            EventKind::StateChanged { from, to } => {
+                to == "start" || (to == "running" && AT_REST.contains(&from.as_str()))
+            }
+            _ => false,
+        })
     }
 
     fn last_state(&self) -> &str {
@@ -224,7 +281,7 @@ impl Part {
         last.unwrap_or_default()
     }
 
-    /// In words, how often somebody was called.
+    /// In words, how often a person was called.
     fn alerts(&self) -> Result<&'static str, String> {
         let started = self.events.iter().filter(|(_, is_alert, kind)| {
             *is_alert && matches!(kind, EventKind::StateChanged { from, .. } if from == "dead")
@@ -239,7 +296,7 @@ impl Part {
     fn cell(&self, fault: &str) -> Result<String, String> {
         let exits = self
             .times(|kind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main"));
-        let starts = self.changes_to("start");
+        let starts = self.starts();
         let gave_up = !self
             .times(|kind| *kind == EventKind::StartLimitHit)
             .is_empty();

@@ -7,9 +7,13 @@ first=/run/first-start-of-$NAME
 [ -e "$first" ] || echo "$now" >"$first"
 
 case $FAULT in
-# What it needs is away for a minute, or for ever.
+# What it needs is away for a minute, or forever.
 away) [ $((now - $(<"$first"))) -ge 60 ] || exit 75 ;;
 gone) exit 75 ;;
+slow)
+    sleep 20
+    exit 75
+    ;;
 configuration) exit 78 ;;
 esac
 

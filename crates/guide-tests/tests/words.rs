@@ -151,6 +151,47 @@ fn an_end_before_it_is_ready_is_a_failure_either_way() {
     assert_eq!(result(&ended(1)), Some("exit-code"));
 }
 
+/// policy.md: a worker that pings after each job, and has no job.
+#[test]
+fn a_worker_that_pings_only_after_a_job_is_killed_while_it_waits() {
+    let timeline = watched(
+        "Type=notify\nNotifyAccess=all\nWatchdogSec=20s\nExecStart=/usr/bin/bash -c 'systemd-notify --ready; sleep 5; \
+         systemd-notify WATCHDOG=1; exec sleep infinity'",
+    );
+    let is_ping = |kind: &EventKind| matches!(kind, EventKind::Notified { assignments, .. } if assignments.iter().any(|one| one == "WATCHDOG=1"));
+    assert_eq!(seconds_after(&timeline, is_ping, acted), 20);
+    assert_eq!(result(&timeline), Some("watchdog"));
+}
+
+/// policy.md: the timer starts the job at two, or within a minute after that.
+#[test]
+fn the_timer_starts_the_job_at_two() {
+    let policies = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/policies");
+    let file = |name: &str| {
+        let text = std::fs::read_to_string(policies.join(name)).expect("the policy is there");
+        GuestFile::text(format!("/etc/systemd/system/{name}"), text)
+    };
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/src/service.sh");
+    let files = [
+        file("job.service"),
+        file("job.timer"),
+        GuestFile::program("/usr/local/bin/service", program),
+    ];
+    // Time 0 is midnight.
+    let scenario = Scenario::new("a night").start("job.timer").sleep(DAY);
+    let timeline = LAB.run(&scenario, &files).expect("the lab works");
+    let started =
+        |kind: &EventKind| matches!(kind, EventKind::StateChanged { to, .. } if to == "start");
+    let times: Vec<Duration> = timeline
+        .of("job.service")
+        .filter(|event| started(&event.kind))
+        .map(|event| timeline.time_of(event))
+        .collect();
+    let two = Duration::from_secs(2 * 60 * 60);
+    assert_eq!(times.len(), 1);
+    assert!((two..=two + MINUTE).contains(&times[0]), "{times:?}");
+}
+
 /// limits.md: systemd's timers fire on multiples of 250 ms, of the lab's clock.
 #[test]
 fn a_restart_is_up_to_a_quarter_of_a_second_late() {
