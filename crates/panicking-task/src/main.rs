@@ -4,6 +4,7 @@
 //! page "A panic that ends nothing" shows them; `crates/guide-tests/tests/tasks.rs` runs them under systemd.
 
 use std::env;
+use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -46,6 +47,11 @@ impl Prices {
         }
     }
 
+    fn fetched_now(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.fetched_ms.store(now, Ordering::Relaxed);
+    }
+
     fn age(&self) -> Duration {
         let fetched = Duration::from_millis(self.fetched_ms.load(Ordering::Relaxed));
         self.began.elapsed().saturating_sub(fetched)
@@ -53,6 +59,13 @@ impl Prices {
 }
 
 fn main() -> anyhow::Result<()> {
+    // ANCHOR: hook
+    // One line with priority err, so that `journalctl -p err` shows each panic.
+    panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        eprintln!("<3>panic: {message}");
+    }));
+    // ANCHOR_END: hook
     let version = env::args().nth(1).unwrap_or_default();
     let runtime = match version.as_str() {
         "threads" => Builder::new_multi_thread()
@@ -86,10 +99,11 @@ async fn run(version: &str) -> anyhow::Result<()> {
 async fn fetch(prices: Prices) {
     for fetch in 1.. {
         sleep(FETCH_EVERY).await;
-        // Stands for any bug that panics: an index, an unwrap, an overflow.
-        assert_ne!(fetch, BROKEN_FETCH, "no price for this item");
-        let now = u64::try_from(prices.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        prices.fetched_ms.store(now, Ordering::Relaxed);
+        if fetch == BROKEN_FETCH {
+            // Stands for any bug: an index, an unwrap, an overflow.
+            panic!("no price for this item");
+        }
+        prices.fetched_now();
     }
 }
 // ANCHOR_END: fetch
