@@ -32,13 +32,14 @@ fn every_page_fits_the_terminal() {
 }
 
 #[test]
-fn a_stage_has_a_number_and_names_and_its_solution_is_folded() {
+fn a_stage_has_a_number_and_names_and_its_answers_are_folded() {
     let page = says(&["guide", "04"]);
     assert_eq!(says(&["guide", "4"]), page);
     assert_eq!(says(&["guide", "notify"]), page);
     assert_eq!(says(&["guide", "04-notify"]), page);
     let folds = [
-        "▸ The solution, web.rs (folded: cargo workshop guide 04-notify --all)\n",
+        "▸ What the solution does, and the answers (folded: cargo workshop guide 04-notify --all)\n",
+        "▸ The solution, web.rs\n",
         "▸ The solution, notify.rs\n",
         "▸ The solution, the unit\n",
     ];
@@ -46,7 +47,9 @@ fn a_stage_has_a_number_and_names_and_its_solution_is_folded() {
         assert!(page.contains(fold), "{page}");
     }
     assert!(
-        !page.contains("fn main") && !page.contains("[Service]"),
+        !page.contains("fn main")
+            && !page.contains("[Service]")
+            && !page.contains("The predictions:"),
         "{page}"
     );
     assert!(says(&["guide", "04", "--all"]).contains("    Type=notify-reload\n"));
@@ -57,7 +60,7 @@ fn an_unknown_page_is_refused_with_the_names_of_all() {
     let said = says(&["guide", "five"]);
     assert!(
         said.starts_with(
-            "the guide has no page \"five\"; it has: introduction, set-up, why, 01-plain,"
+            "the guide has no page \"five\"; it has: introduction, set-up, primer, timeline, why, 01-plain,"
         ),
         "{said}"
     );
