@@ -1,7 +1,8 @@
 //! A service that answers requests with prices, and a task that fetches new prices every second. After ten seconds that task panics.
 //!
 //! The first argument chooses a version: `dropped`, `joined`, `tested`, or `threads`, in which `GET /block` blocks a thread. The guide's
-//! page "A panic that ends nothing" shows them; `crates/guide-tests/tests/tasks.rs` runs them under systemd.
+//! page "A panic that ends nothing" shows them; `crates/guide-tests/tests/tasks.rs` runs them under systemd. `std-mutex` and `async-mutex` hang
+//! at once, for `tests/versions.rs`, which looks at their core dumps.
 
 use std::env;
 use std::panic;
@@ -90,7 +91,11 @@ async fn run(version: &str) -> anyhow::Result<()> {
         "joined" => joined(listener, prices).await,
         "tested" => tested(listener, prices).await,
         "threads" => serve(listener, prices).await,
-        other => bail!("unknown version {other:?}; expected dropped, joined, tested or threads"),
+        "std-mutex" => Ok(takes_a_std_mutex_twice()),
+        "async-mutex" => Ok(takes_an_async_mutex_twice().await),
+        other => bail!(
+            "unknown version {other:?}; expected dropped, joined, tested, threads, std-mutex or async-mutex"
+        ),
     }
 }
 
@@ -155,6 +160,20 @@ async fn ping_while_fresh(prices: &Prices) -> anyhow::Result<()> {
     }
 }
 // ANCHOR_END: tested
+
+/// A deadlock whose core dump has this function in a backtrace: the thread waits in it.
+fn takes_a_std_mutex_twice() {
+    let mutex = std::sync::Mutex::new(());
+    let _first = mutex.lock();
+    let _second = mutex.lock();
+}
+
+/// A deadlock that no backtrace shows: the task waits, and no thread is in it.
+async fn takes_an_async_mutex_twice() {
+    let mutex = tokio::sync::Mutex::new(());
+    let _first = mutex.lock().await;
+    let _second = mutex.lock().await;
+}
 
 /// Answers every request with how old the prices are.
 async fn serve(listener: TcpListener, prices: Prices) -> anyhow::Result<()> {
