@@ -248,7 +248,7 @@ impl Questions {
 /// Whether systemd will do something to the unit by itself if it goes on as it does: it is not active, or has a watchdog or a
 /// longest time. Of one that nothing is known of, that may be so.
 pub fn has_deadline(unit: &str) -> bool {
-    let Ok(properties) = unit_properties(unit) else {
+    let Ok(properties) = Questions::default().unit_properties(unit) else {
         return true;
     };
     let number = |name: &str| properties.get(name).and_then(Value::as_u64);
