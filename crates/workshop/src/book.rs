@@ -12,8 +12,8 @@ use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
 use crate::exercises::Workshop;
-use crate::output::say;
-use crate::style;
+use systemd_lab_cli::say;
+use systemd_lab_cli::style;
 
 /// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
 const MDBOOK_VERSION: &str = "0.5.4";

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::WrongUsage;
+use systemd_lab_cli::WrongUsage;
 
 /// The workshop's clone.
 pub(crate) struct Workshop {

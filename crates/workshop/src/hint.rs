@@ -5,12 +5,13 @@ use std::fs;
 
 use systemd_lab::check::report::Report;
 
-use crate::WrongUsage;
 use crate::check;
 use crate::exercises::{Exercise, Hints, Workshop};
-use crate::output::say;
 use crate::progress::Progress;
-use crate::{style, voice};
+use crate::voice;
+use systemd_lab_cli::WrongUsage;
+use systemd_lab_cli::say;
+use systemd_lab_cli::style;
 
 /// Shows the next hint; all of them once there is none left.
 pub(crate) fn run(

@@ -13,8 +13,8 @@ use rustix::termios::{
     LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
 
-use crate::output::say;
-use crate::style;
+use systemd_lab_cli::say;
+use systemd_lab_cli::style;
 
 /// What Ctrl-C and Ctrl-D send when the terminal does not act on them itself.
 pub(crate) const CTRL_C: Key = Key::Char('\u{3}');

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
-use crate::output::say;
 use crate::progress::Progress;
-use crate::{check, hint, output, reset, status, style, terminal, voice, watch};
+use crate::{check, hint, reset, status, voice, watch};
+use systemd_lab_cli::say;
+use systemd_lab_cli::{output, style, terminal};
 
 /// How long one look for a key takes. A key ends it at once.
 const LOOK: Duration = Duration::from_secs(1);

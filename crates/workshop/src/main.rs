@@ -10,29 +10,21 @@ mod cargo;
 mod check;
 mod completions;
 mod diff;
-mod doctor;
 mod exercises;
 mod files;
 #[cfg(test)]
 mod fuzz;
 mod guide;
 mod hint;
-mod image;
 mod install;
 mod keys;
 mod list;
-mod matrix;
-mod output;
 mod pager;
 mod progress;
 mod reset;
-mod run;
 mod shell;
-mod shortened;
 mod starter;
 mod status;
-mod style;
-mod terminal;
 mod timeline;
 mod verify;
 mod voice;
@@ -42,11 +34,10 @@ mod work;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use systemd_lab::LabError;
 use systemd_lab::check::Outcome;
+use systemd_lab_cli::{EXIT_STATUS, WRONG_USAGE, doctor, exit_status, image, matrix, run};
 
 use exercises::Workshop;
-use output::note;
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -123,77 +114,12 @@ enum Command {
     Verify(verify::Arguments),
 }
 
-const EXIT_STATUS: &str = "\
-Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
-6 passed, but what was to be printed or written could not be";
-
 fn main() -> ExitCode {
-    output::survive_file_size_limit();
-    let result = parsed().and_then(|arguments| match arguments {
-        Ok(arguments) => run(&arguments),
-        Err(of_usage) => Ok(output::conclude_usage(&of_usage)),
-    });
-    let status = result.unwrap_or_else(|error| {
-        // An error may quote a service: its console, what systemd says of it.
-        note!("{}", systemd_lab::visible_lines(&in_words(&error)));
-        let of_lab = error.downcast_ref::<LabError>();
-        match of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>() {
-            true => WRONG_USAGE,
-            false => exit_status(Outcome::LabBroken),
-        }
-    });
-    ExitCode::from(output::conclude(status))
-}
-
-/// An error and its causes, each once: some name their cause themselves.
-fn in_words(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(|cause| cause.to_string()) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
-}
-
-/// The command line, or what clap says in its place: help, or what is wrong with it. Some of that is better said by a subcommand.
-fn parsed() -> anyhow::Result<Result<Arguments, clap::Error>> {
-    match Arguments::try_parse() {
-        Ok(arguments) => Ok(Ok(arguments)),
-        Err(error) => {
-            let words: Vec<String> = std::env::args_os()
-                .map(|word| word.to_string_lossy().into_owned())
-                .collect();
-            match run::explained(&error, &words) {
-                Some(explained) => Err(explained.into()),
-                None => Ok(Err(error)),
-            }
-        }
-    }
-}
-
-/// What was asked for cannot be had, whatever the lab's state: the text says what can.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct WrongUsage(String);
-
-/// clap's own exit status for arguments that it does not know.
-const WRONG_USAGE: u8 = 2;
-
-fn exit_status(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Passed => 0,
-        Outcome::NotYet => 1,
-        Outcome::DidNotBuild => 3,
-        Outcome::OutOfTime => 4,
-        Outcome::LabBroken => 5,
-    }
+    systemd_lab_cli::carry_out("cargo workshop", run_command)
 }
 
 /// Returns the exit status.
-fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.in_watch {
         voice::name_keys();
     }
@@ -237,7 +163,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Run(arguments)) => return run::run(arguments).map(exit_status),
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
-            return doctor::run(&workshop, arguments).map(exit_status);
+            // The guide can be read without mdBook, so that its absence is not a fault.
+            return doctor::run(arguments, &[book::finding(&workshop)]).map(exit_status);
         }
         Some(Command::Image(action)) => {
             return image::run(action).map(exit_status);

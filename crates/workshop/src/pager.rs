@@ -1,9 +1,9 @@
 //! Shows a long text a screen at a time, with the pager that the person has.
 
-use crate::output::put;
 use std::env;
 use std::io::{IsTerminal, Write, stdout};
 use std::process::{Command, Stdio};
+use systemd_lab_cli::put;
 
 use anstream::{AutoStream, ColorChoice};
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
-use crate::output::note;
+use systemd_lab_cli::note;
 
 const FILE: &str = "progress.toml";
 

@@ -11,10 +11,10 @@ use anyhow::{Context, bail};
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
-use crate::output::say;
 use crate::progress::{Known, Progress};
 use crate::starter;
 use crate::work::{self, Work};
+use systemd_lab_cli::say;
 
 /// Below the workshop's root; `.gitignore` has it.
 const SAVED: &str = "saved";

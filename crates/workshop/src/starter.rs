@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::cargo::write_if_changed;
 use crate::exercises::{Exercise, Workshop};
 use crate::files::{Files, STARTER_PATCH, split_patch};
-use crate::output::say;
 use crate::work;
+use systemd_lab_cli::say;
 
 /// Typed by a maintainer after a change of an exercise or its solution.
 const WRITE_ANEW: &str = "cargo workshop verify --write-starters";

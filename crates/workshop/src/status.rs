@@ -3,9 +3,10 @@
 use systemd_lab::check::Outcome;
 
 use crate::exercises::{Exercise, Workshop};
-use crate::output::say;
 use crate::progress::{Known, Progress};
-use crate::{style, voice};
+use crate::voice;
+use systemd_lab_cli::say;
+use systemd_lab_cli::style;
 
 /// Before what belongs to a title.
 const MARGIN: &str = "  ";

@@ -13,11 +13,12 @@ use systemd_lab::fold::{Foldable, Folded, folded};
 use systemd_lab::protocol::Event;
 use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, visible_lines};
 
-use crate::WrongUsage;
 use crate::check::first_open;
 use crate::exercises::{Exercise, Workshop};
-use crate::output::{self, say};
-use crate::{pager, shortened, style, terminal};
+use crate::pager;
+use systemd_lab_cli::WrongUsage;
+use systemd_lab_cli::{output, say};
+use systemd_lab_cli::{shortened, style, terminal};
 
 /// The full timeline of the last check of an exercise.
 #[derive(clap::Args)]

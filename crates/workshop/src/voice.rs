@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::style;
+use systemd_lab_cli::style;
 
 static IN_WATCH: AtomicBool = AtomicBool::new(false);
 

@@ -1,7 +1,7 @@
 //! The difference between what was expected and what was seen, for a terminal: lines are broken where it ends, and no more are shown
 //! than leave room for the verdict below.
 
-use crate::style;
+use systemd_lab_cli::style;
 
 /// Around a line that differs, so many are shown that do not.
 const CONTEXT: usize = 2;

@@ -6,7 +6,7 @@ use systemd_lab::visible_lines;
 
 use super::Checked;
 use crate::exercises::Exercise;
-use crate::style;
+use systemd_lab_cli::style;
 
 pub(super) fn document(
     checked: &[(&Exercise, Checked)],

@@ -14,14 +14,15 @@ use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
 use systemd_lab::{Guest, Lab, visible, visible_lines};
 
-use crate::WrongUsage;
 use crate::cargo::LAB_BROKEN;
 use crate::exercises::{Exercise, Workshop};
-use crate::output::{self, note, say};
 use crate::progress::Progress;
-use crate::{style, terminal, voice};
+use crate::voice;
 use process::Ended;
 use screen::Screen;
+use systemd_lab_cli::WrongUsage;
+use systemd_lab_cli::{note, output, say};
+use systemd_lab_cli::{style, terminal};
 
 /// Below a difference there are, beside the sentence: the headline, blank lines, what to do next, and in `watch` the keys.
 const LINES_BELOW: usize = 13;
@@ -141,7 +142,7 @@ fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow
     });
     // The verdict counts all the same.
     if let Err(error) = updated {
-        output::failed(crate::in_words(&error));
+        output::failed(systemd_lab_cli::in_words(&error));
     }
     Ok(checked)
 }

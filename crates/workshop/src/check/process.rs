@@ -15,7 +15,7 @@ use systemd_lab::{dies_with_us, whole_file};
 
 use crate::cargo::{self, BuildFailed, Executable, PackageFolder};
 use crate::exercises::{Exercise, Workshop};
-use crate::output;
+use systemd_lab_cli::output;
 
 /// How soon a verdict is seen after it was written: at once, for a person.
 const LOOK: Duration = Duration::from_millis(20);

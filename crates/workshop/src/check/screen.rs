@@ -10,8 +10,8 @@ use systemd_lab::check::Verdict;
 use systemd_lab::check::report::{Report, Running};
 use systemd_lab::{clock_time, visible};
 
-use crate::output::say;
-use crate::style::{self, clocked_among, spinner_among};
+use systemd_lab_cli::say;
+use systemd_lab_cli::style::{self, clocked_among, spinner_among};
 
 /// What is going on once the service is built.
 const RUNNING: &str = "running your service under systemd";

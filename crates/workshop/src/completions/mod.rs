@@ -8,7 +8,7 @@ use clap::{CommandFactory, ValueEnum};
 use systemd_lab::check::Outcome;
 
 use crate::exercises::Workshop;
-use crate::output;
+use systemd_lab_cli::output;
 
 /// The command's name in the generated text; the hooks know it.
 const NAME: &str = "workshop";

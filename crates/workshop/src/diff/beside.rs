@@ -5,7 +5,7 @@ use similar::{DiffOp, TextDiff};
 use textwrap::core::display_width;
 
 use super::{HEADER, SOLUTIONS, YOURS};
-use crate::style;
+use systemd_lab_cli::style;
 
 /// Between the columns.
 const GAP: &str = " │ ";

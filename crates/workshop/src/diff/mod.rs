@@ -15,11 +15,12 @@ use toml::Table;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::files::Files;
-use crate::output::{note, say};
 use crate::progress::Progress;
 use crate::starter;
 use crate::work;
-use crate::{pager, style, terminal, voice};
+use crate::{pager, voice};
+use systemd_lab_cli::{note, say};
+use systemd_lab_cli::{style, terminal};
 
 /// What of a manifest is part of an exercise.
 const DEPENDENCIES: &str = "dependencies";

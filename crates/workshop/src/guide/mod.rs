@@ -12,12 +12,13 @@ use std::path::PathBuf;
 use anyhow::Context;
 use mdbook_systemd_lab::Site;
 
-use crate::WrongUsage;
 use crate::exercises::Workshop;
-use crate::output::say;
+use crate::pager;
 use crate::progress::Progress;
-use crate::style;
-use crate::{pager, terminal};
+use systemd_lab_cli::WrongUsage;
+use systemd_lab_cli::say;
+use systemd_lab_cli::style;
+use systemd_lab_cli::terminal;
 
 /// Its arguments.
 #[derive(clap::Args)]

@@ -7,7 +7,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use textwrap::Options as Wrap;
 
 use super::table;
-use crate::style;
+use systemd_lab_cli::style;
 
 const STRONG: Style = Style::new().bold();
 const EMPHASIS: Style = Style::new().italic();

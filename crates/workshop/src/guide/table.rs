@@ -3,7 +3,7 @@
 use textwrap::core::display_width;
 
 use super::render::wrapped;
-use crate::style;
+use systemd_lab_cli::style;
 
 /// Between two columns.
 const GAP: &str = "  ";

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use systemd_lab::check::Outcome;
 
-use crate::WrongUsage;
 use crate::cargo::{BuildFailed, PackageFolder, executable};
 use crate::exercises::{Exercise, Workshop};
-use crate::output::{self, note, put, say};
-use crate::style::spinner;
 use crate::work;
 use host::{as_root, is_root, loaded_units, runs_systemd};
 use record::Record;
+use systemd_lab_cli::WrongUsage;
+use systemd_lab_cli::style::spinner;
+use systemd_lab_cli::{note, output, put, say};
 
 /// Where the units of the exercises look for their programs.
 const BINARIES: &str = "/usr/local/bin";

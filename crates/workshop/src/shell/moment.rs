@@ -7,9 +7,9 @@ use anyhow::Context;
 use systemd_lab::Lab;
 use systemd_lab::check::report::{Record, Report, Run};
 
-use crate::WrongUsage;
 use crate::exercises::{Exercise, Workshop};
 use crate::timeline::{self, Line};
+use systemd_lab_cli::WrongUsage;
 
 /// An instant in a run.
 pub(super) struct Moment {

@@ -20,11 +20,11 @@ use systemd_lab::check::Outcome;
 
 use crate::cargo::Workspace;
 use crate::exercises::Workshop;
-use crate::output::{note, say};
 use crate::starter;
-use crate::style::spinner;
 use item::{Item, Verified, duration};
 use stage::Stage;
+use systemd_lab_cli::style::spinner;
+use systemd_lab_cli::{note, say};
 use tree::Tree;
 use verifier::{Verifier, Written};
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use crate::exercises::{Exercise, Workshop};
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
-use crate::output::say;
 use crate::progress::Progress;
-use crate::{WrongUsage, check, hint, output, reset, shell, status, style, terminal, voice};
+use crate::{check, hint, reset, shell, status, voice};
 use files::Files;
+use systemd_lab_cli::say;
+use systemd_lab_cli::{WrongUsage, output, style, terminal};
 use work::Check;
 
 pub(crate) use work::run as run_command;

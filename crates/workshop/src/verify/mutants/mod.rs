@@ -26,10 +26,10 @@ use super::{pool, verifier};
 use crate::cargo::{Built, Workspace, build};
 use crate::exercises::Workshop;
 use crate::files::Files;
-use crate::output::{note, put, say};
-use crate::style::spinner;
 use free::Free;
 use results::Results;
+use systemd_lab_cli::style::spinner;
+use systemd_lab_cli::{note, put, say};
 
 /// Of the sample that `.ci/run` takes, every so-manieth mutant is one.
 const SAMPLE: usize = 16;

@@ -2,13 +2,15 @@
 
 use std::io::{IsTerminal, stdout};
 
-use crate::output::{self, put};
+use crate::{output, put};
 
 /// In characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) columns: usize,
-    pub(crate) rows: usize,
+pub struct Size {
+    /// Of the width of an `a`.
+    pub columns: usize,
+    /// Including the last one.
+    pub rows: usize,
 }
 
 /// What is laid out for a terminal that does not say how large it is, and for no terminal.
@@ -27,17 +29,17 @@ const NARROWEST: usize = 20;
 const WIDEST_TEXT: usize = 100;
 
 /// Whether there is one: standard output goes to a person.
-pub(crate) fn is_one() -> bool {
+pub fn is_one() -> bool {
     stdout().is_terminal()
 }
 
 /// How wide text is laid out.
-pub(crate) fn text_width() -> usize {
+pub fn text_width() -> usize {
     size().columns.min(WIDEST_TEXT)
 }
 
 /// The size of the terminal that standard output is.
-pub(crate) fn size() -> Size {
+pub fn size() -> Size {
     match rustix::termios::tcgetwinsize(stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => Size {
             columns: usize::from(size.ws_col).max(NARROWEST),
@@ -48,7 +50,7 @@ pub(crate) fn size() -> Size {
 }
 
 /// Begins an empty screen.
-pub(crate) fn clear() {
+pub fn clear() {
     put!("{CLEAR}");
     output::flush();
 }

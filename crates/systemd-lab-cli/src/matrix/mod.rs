@@ -1,4 +1,4 @@
-//! `cargo workshop matrix`: what systemd does with each setting of restarts, measured in the lab.
+//! `systemd-lab matrix`: what systemd does with each setting of restarts, measured in the lab.
 
 mod text;
 
@@ -7,11 +7,11 @@ use clap::builder::PossibleValuesParser;
 use restart_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
 
-use crate::output::{self, put};
-use crate::{WrongUsage, style};
+use crate::{WrongUsage, output, put, style};
 
+/// What systemd does with each setting of restarts, measured.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Which tables. Without any: all.
     #[arg(value_name = "TABLE", value_parser = PossibleValuesParser::new(TableId::ALL.map(TableId::name)))]
     tables: Vec<String>,
@@ -45,7 +45,7 @@ enum Format {
 }
 
 /// Measures the tables that are wanted, and prints them, or what is different in them.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let suite = match &arguments.suite {
         Some(name) => name.parse()?,
         None => Guest::from_environment()?.suite(),

@@ -1,13 +1,11 @@
-//! `cargo workshop doctor`: what the lab needs, whether it is there, and what to type if not.
+//! `systemd-lab doctor`: what the lab needs, whether it is there, and what to type if not.
 
 use anstyle::{AnsiColor, Style};
 use systemd_lab::Lab;
 use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{self, Finding, Remedy, State};
 
-use crate::book;
-use crate::exercises::Workshop;
-use crate::output::say;
+use crate::{program, say};
 
 /// What one finding's name takes at the most.
 const NAME_WIDTH: usize = 14;
@@ -15,15 +13,20 @@ const NAME_WIDTH: usize = 14;
 /// Where remedies and further lines begin: behind mark and name.
 const INDENT: usize = NAME_WIDTH + 4;
 
+/// Look at all that the lab needs, and say what to do about what is missing.
 #[derive(clap::Args)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Set up what is missing and make anew what is damaged, then look again.
     #[arg(long)]
     fix: bool,
 }
 
-/// Looks, and repairs first if that is asked for.
-pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+/// Looks, and repairs first if that is asked for. `more` is shown as well; the lab works without it.
+///
+/// # Errors
+///
+/// When the lab cannot be repaired.
+pub fn run(arguments: &Arguments, more: &[Finding]) -> anyhow::Result<Outcome> {
     if arguments.fix {
         Lab::open_repaired()?;
     }
@@ -31,8 +34,9 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     for finding in &findings {
         show(finding);
     }
-    // The guide can be read without it, so that its absence is no fault.
-    show(&book::finding(workshop));
+    for finding in more {
+        show(finding);
+    }
     let bad = findings.iter().filter(|finding| finding.state.is_bad());
     let unknown = findings
         .iter()
@@ -53,7 +57,7 @@ fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
             return Outcome::Passed;
         }
         None if !fixed => {
-            say!("The lab is not ready. Type: cargo workshop doctor --fix");
+            say!("The lab is not ready. Type: {} doctor --fix", program());
         }
         None => say!(
             "The lab is not ready, although all was made anew. The text above says what is wrong."
@@ -81,7 +85,7 @@ fn show(finding: &Finding) {
         None => return,
         // Nothing is wrong: no remedy is needed.
         Some(_) if finding.state == State::Good => return,
-        Some(Remedy::SetUp) => "type: cargo workshop doctor --fix".to_owned(),
+        Some(Remedy::SetUp) => format!("type: {} doctor --fix", program()),
         Some(Remedy::Type(command)) => format!("type: {command}"),
         Some(Remedy::Advice(advice)) => advice.clone(),
     };

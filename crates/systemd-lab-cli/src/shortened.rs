@@ -11,7 +11,7 @@ use crate::style;
 const MOST_LINES: usize = 60;
 
 /// `… the 3 lines above, 20 times more, 0:10–1:43`
-pub(crate) fn same_again(lines: usize, times: usize, left_out: &[impl Foldable]) -> String {
+pub fn same_again(lines: usize, times: usize, left_out: &[impl Foldable]) -> String {
     let what = match lines {
         1 => "the line above".to_owned(),
         lines => format!("the {lines} lines above"),
@@ -25,7 +25,7 @@ pub(crate) fn same_again(lines: usize, times: usize, left_out: &[impl Foldable])
 }
 
 /// At most so many lines from the beginning and from the end. `name` says which ones are not shown, by their places in `lines`.
-pub(crate) fn ends(lines: &[String], name: impl Fn(Range<usize>) -> String) -> String {
+pub fn ends(lines: &[String], name: impl Fn(Range<usize>) -> String) -> String {
     let whole =
         |lines: &[String]| -> String { lines.iter().map(|line| format!("{line}\n")).collect() };
     if lines.len() <= 2 * MOST_LINES {

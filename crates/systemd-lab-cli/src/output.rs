@@ -1,4 +1,4 @@
-//! What the command prints and writes, and what becomes of its exit status when that fails.
+//! What a command prints and writes, and what becomes of its exit status when that fails.
 //!
 //! A verdict counts more than its report. What cannot be written is remembered here, and the command goes on: an exercise that has
 //! not passed keeps its exit status. Only what would have been a success becomes [`NOT_WRITTEN`].
@@ -15,10 +15,10 @@ use systemd_lab::whole_file;
 use crate::{WRONG_USAGE, WrongUsage};
 
 /// The exit status of a success whose report could not be written.
-pub(crate) const NOT_WRITTEN: u8 = 6;
+pub const NOT_WRITTEN: u8 = 6;
 
 /// What options take for standard output in place of a file.
-pub(crate) const STANDARD_OUTPUT: &str = "-";
+pub const STANDARD_OUTPUT: &str = "-";
 
 /// Of a file, this much tells whether the lab wrote it.
 const BEGINNING: u64 = 1024;
@@ -44,44 +44,49 @@ enum Failure {
 }
 
 /// Prints a line on standard output.
+#[macro_export]
 macro_rules! say {
     () => { $crate::output::print(format_args!("\n")) };
     ($($text:tt)*) => { $crate::output::print(format_args!("{}\n", format_args!($($text)*))) };
 }
 
 /// Prints on standard output.
+#[macro_export]
 macro_rules! put {
     ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) };
 }
 
 /// Prints a line on standard error. It is for a person; when nobody can read it, nothing else depends on it.
+#[macro_export]
 macro_rules! note {
     () => { $crate::output::print_error(format_args!("\n")) };
     ($($text:tt)*) => { $crate::output::print_error(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-pub(crate) use {note, put, say};
+pub use crate::{note, put, say};
 
-pub(crate) fn print(text: Arguments<'_>) {
+/// Prints on standard output: see [`say!`](crate::say) and [`put!`](crate::put).
+pub fn print(text: Arguments<'_>) {
     to_standard_output(|| anstream::stdout().write_fmt(text));
 }
 
 /// Prints a document as it is, whatever is in it.
-pub(crate) fn document(text: &str) {
+pub fn document(text: &str) {
     to_standard_output(|| io::stdout().write_all(text.as_bytes()));
 }
 
-pub(crate) fn print_error(text: Arguments<'_>) {
+/// Prints on standard error: see [`note!`](crate::note).
+pub fn print_error(text: Arguments<'_>) {
     let _ = anstream::stderr().write_fmt(text);
 }
 
 /// Shows what was printed so far.
-pub(crate) fn flush() {
+pub fn flush() {
     to_standard_output(|| io::stdout().flush());
 }
 
 /// Whether standard output takes nothing any more, so that nobody sees what is printed.
-pub(crate) fn is_unseen() -> bool {
+pub fn is_unseen() -> bool {
     IS_UNSEEN.load(Ordering::Relaxed)
 }
 
@@ -103,7 +108,7 @@ fn not_written_to(what: &str, error: &io::Error) {
 }
 
 /// Remembers that something could not be written: this says what, why, and what to do.
-pub(crate) fn failed(message: String) {
+pub fn failed(message: String) {
     remember(Failure::Error(message));
 }
 
@@ -131,14 +136,14 @@ fn failure() -> std::sync::MutexGuard<'static, Option<Failure>> {
 }
 
 /// A file that is too large for `ulimit -f` is an error like any other, and does not end the command.
-pub(crate) fn survive_file_size_limit() {
+pub fn survive_file_size_limit() {
     let signal = signal_hook::consts::signal::SIGXFSZ;
     // Without it, the kernel ends the command as it does with others.
     let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
 }
 
 /// The exit status of a command that would have had this one, if all that it writes was written.
-pub(crate) fn conclude(status: u8) -> u8 {
+pub fn conclude(status: u8) -> u8 {
     flush();
     let Some(Failure::Error(message)) = failure().take() else {
         return status;
@@ -151,7 +156,7 @@ pub(crate) fn conclude(status: u8) -> u8 {
 }
 
 /// The exit status of a command line that needs no command: what clap says of it.
-pub(crate) fn conclude_usage(error: &clap::Error) -> u8 {
+pub fn conclude_usage(error: &clap::Error) -> u8 {
     if let Err(error) = error.print() {
         not_written_to("standard output", &error);
     }
@@ -163,11 +168,7 @@ pub(crate) fn conclude_usage(error: &clap::Error) -> u8 {
 
 /// Refuses, before anything runs, a file that cannot be written, and one that holds something else than what the lab writes, unless
 /// it may be replaced. What the command reads is never replaced.
-pub(crate) fn ensure_writable(
-    file: &Path,
-    inputs: &[PathBuf],
-    force: bool,
-) -> Result<(), WrongUsage> {
+pub fn ensure_writable(file: &Path, inputs: &[PathBuf], force: bool) -> Result<(), WrongUsage> {
     if file == Path::new(STANDARD_OUTPUT) {
         return Ok(());
     }
@@ -198,7 +199,7 @@ pub(crate) fn ensure_writable(
 }
 
 /// Refuses two names of one file.
-pub(crate) fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
+pub fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
     for (index, file) in files.iter().enumerate() {
         let others = &files[index + 1..];
         if others.iter().any(|other| is_same(file, other)) {
@@ -232,7 +233,7 @@ fn is_ours(file: &Path) -> bool {
 }
 
 /// Writes a file, or standard output for [`STANDARD_OUTPUT`]. Returns whether a file was written.
-pub(crate) fn write(file: &Path, text: &str) -> bool {
+pub fn write(file: &Path, text: &str) -> bool {
     if file == Path::new(STANDARD_OUTPUT) {
         document(text);
         return false;
@@ -247,7 +248,7 @@ pub(crate) fn write(file: &Path, text: &str) -> bool {
 }
 
 /// Remembers that a file could not be written.
-pub(crate) fn not_written(file: &Path, error: &io::Error) {
+pub fn not_written(file: &Path, error: &io::Error) {
     not_written_to(&file.display().to_string(), error);
 }
 

@@ -6,7 +6,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use systemd_lab::protocol::Terminal;
 
 /// What the guest has to know of it. Where input or output is a pipe: the plainest there is.
-pub(crate) fn this() -> Terminal {
+pub fn this() -> Terminal {
     let plain = Terminal::default();
     let (true, true) = (io::stdin().is_terminal(), io::stdout().is_terminal()) else {
         return plain;
@@ -21,14 +21,14 @@ pub(crate) fn this() -> Terminal {
 }
 
 /// While it lives, every key goes to the guest as it is typed, Ctrl-C too: termios(3), "raw mode".
-pub(crate) struct RawMode {
+pub(super) struct RawMode {
     stdin: Stdin,
     before: Termios,
 }
 
 impl RawMode {
     /// `None` when standard input is no terminal.
-    pub(crate) fn enter() -> io::Result<Option<RawMode>> {
+    pub(super) fn enter() -> io::Result<Option<RawMode>> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             return Ok(None);

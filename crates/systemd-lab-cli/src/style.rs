@@ -26,17 +26,17 @@ fn styled(style: Style, text: impl Display) -> String {
 }
 
 /// A headline, or a command to type.
-pub(crate) fn strong(text: impl Display) -> String {
+pub fn strong(text: impl Display) -> String {
     styled(STRONG, text)
 }
 
 /// What matters less.
-pub(crate) fn faint(text: impl Display) -> String {
+pub fn faint(text: impl Display) -> String {
     styled(FAINT, text)
 }
 
 /// In the colour of an outcome.
-pub(crate) fn outcome(outcome: Outcome, text: impl Display) -> String {
+pub fn outcome(outcome: Outcome, text: impl Display) -> String {
     let style = match outcome {
         Outcome::Passed => GOOD,
         Outcome::NotYet => NOT_YET,
@@ -46,7 +46,7 @@ pub(crate) fn outcome(outcome: Outcome, text: impl Display) -> String {
 }
 
 /// The mark of a requirement or an exercise.
-pub(crate) fn mark(of: Outcome) -> String {
+pub fn mark(of: Outcome) -> String {
     let sign = match of {
         Outcome::Passed => "✓",
         Outcome::NotYet => "✗",
@@ -56,7 +56,7 @@ pub(crate) fn mark(of: Outcome) -> String {
 }
 
 /// An outcome in words.
-pub(crate) fn words(outcome: Outcome) -> &'static str {
+pub fn words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Passed => "passed",
         Outcome::NotYet => "not yet",
@@ -67,7 +67,7 @@ pub(crate) fn words(outcome: Outcome) -> &'static str {
 }
 
 /// A headline, and lines of a difference below it.
-pub(crate) fn report(of: Outcome, text: &str) -> String {
+pub fn report(of: Outcome, text: &str) -> String {
     let text = visible_lines(text);
     let mut shown = String::new();
     for (index, line) in text.lines().enumerate() {
@@ -81,7 +81,7 @@ pub(crate) fn report(of: Outcome, text: &str) -> String {
 }
 
 /// A piece of a line of a difference, in the line's colour.
-pub(crate) fn of_difference(line: &str, piece: &str) -> String {
+pub fn of_difference(line: &str, piece: &str) -> String {
     match line {
         line if line.starts_with("  - ") => styled(REMOVED, piece),
         line if line.starts_with("  + ") => styled(ADDED, piece),
@@ -93,7 +93,7 @@ pub(crate) fn of_difference(line: &str, piece: &str) -> String {
 const CONTINUED: usize = 2;
 
 /// A line of code or output in pieces that fit, broken at a space where there is one. What comes after the first is indented.
-pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
+pub fn broken(line: &str, width: usize) -> Vec<String> {
     let mut rest: Vec<char> = line.chars().collect();
     let begin = rest.iter().take_while(|c| " -+".contains(**c)).count();
     let indent = match begin + CONTINUED < width / 2 {
@@ -123,12 +123,12 @@ pub(crate) fn broken(line: &str, width: usize) -> Vec<String> {
 }
 
 /// A text in lines that fit the terminal, but no longer than is easy to read.
-pub(crate) fn wrapped(text: &str) -> Vec<String> {
+pub fn wrapped(text: &str) -> Vec<String> {
     wrapped_within(text, "")
 }
 
 /// The same for a text that has this margin on its left.
-pub(crate) fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
+pub fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
     let width = terminal::text_width().saturating_sub(margin.len());
     let options =
         textwrap::Options::new(width).word_splitter(textwrap::WordSplitter::NoHyphenation);
@@ -137,14 +137,14 @@ pub(crate) fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
 }
 
 /// Something takes a while. Nothing is shown where standard error is no terminal.
-pub(crate) fn spinner(text: &'static str) -> ProgressBar {
+pub fn spinner(text: &'static str) -> ProgressBar {
     let spinner = still_spinner(text);
     spinner.enable_steady_tick(TICK);
     spinner
 }
 
 /// The same among other bars.
-pub(crate) fn spinner_among(bars: &MultiProgress, text: &'static str) -> ProgressBar {
+pub fn spinner_among(bars: &MultiProgress, text: &'static str) -> ProgressBar {
     // It turns only when it has its place: before that, it would draw where it stands, and stay there.
     let spinner = bars.add(still_spinner(text));
     spinner.enable_steady_tick(TICK);
@@ -152,7 +152,7 @@ pub(crate) fn spinner_among(bars: &MultiProgress, text: &'static str) -> Progres
 }
 
 /// A line among other bars: its prefix, for how long it has been there, and its message.
-pub(crate) fn clocked_among(bars: &MultiProgress) -> ProgressBar {
+pub fn clocked_among(bars: &MultiProgress) -> ProgressBar {
     let line = bars.add(ProgressBar::new_spinner());
     if let Ok(style) =
         ProgressStyle::with_template("      {prefix:.dim}{elapsed:.dim}{wide_msg:.dim}")

@@ -41,10 +41,10 @@ mod tests {
     use super::*;
 
     proptest::proptest! {
-        #![proptest_config(crate::fuzz::config())]
+        #![proptest_config(crate::run::fuzz::config())]
 
         #[test]
-        fn any_text_is_a_plan_or_an_error_with_its_line(text in crate::fuzz::toml()) {
+        fn any_text_is_a_plan_or_an_error_with_its_line(text in crate::run::fuzz::toml()) {
             if let Err((line, message)) = parsed(&text) {
                 let lines = text.lines().count().max(1);
                 proptest::prop_assert!((1..=lines + 1).contains(&line), "{line}: {message}");

@@ -1,15 +1,15 @@
-//! `cargo workshop image`: the guest image as one file, for a room without a network.
+//! `systemd-lab image`: the guest image as one file, for a room without a network.
 
 use std::path::{Path, PathBuf};
 
 use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, LabError};
 
-use crate::WrongUsage;
-use crate::output::{self, say};
+use crate::{WrongUsage, output, program, say};
 
+/// Export or import the guest image, for machines without a network.
 #[derive(clap::Subcommand)]
-pub(crate) enum Action {
+pub enum Action {
     /// Write the guest image to one file, about a minute's work; sets the lab up first if need be.
     Export {
         /// The file to write, e.g. workshop.image.
@@ -25,8 +25,12 @@ pub(crate) enum Action {
     },
 }
 
-/// `None` when the arguments name a file that cannot be meant.
-pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
+/// Writes or reads the file.
+///
+/// # Errors
+///
+/// [`WrongUsage`] when the arguments name a file that cannot be meant; otherwise the lab is broken.
+pub fn run(action: &Action) -> anyhow::Result<Outcome> {
     let (file, fault) = match action {
         Action::Export { file, force } => (file, cannot_export(file, *force)),
         Action::Import { file } => (file, cannot_import(file)),
@@ -46,7 +50,8 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
             }
             say!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
             say!(
-                "Carry it to the room. There, in a clone of this same version, type:\n\n    cargo workshop image import {shown}"
+                "Carry it to the other machines. There, with this same version, type:\n\n    {} image import {shown}",
+                program()
             );
         }
         Action::Import { .. } => {
@@ -59,7 +64,8 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<Outcome> {
             })?;
             say!("The guest image is whole, and in its place.\n");
             say!(
-                "Next, to boot it once (no network is needed, QEMU is), type:\n\n    cargo workshop doctor --fix"
+                "Next, to boot it once (no network is needed, QEMU is), type:\n\n    {} doctor --fix",
+                program()
             );
         }
     }
@@ -94,11 +100,15 @@ fn cannot_import(file: &Path) -> Option<String> {
     let shown = file.display();
     if file.is_dir() {
         return Some(format!(
-            "{shown} is a directory; name the file in it that `cargo workshop image export` wrote"
+            "{shown} is a directory; name the file in it that `{} image export` wrote",
+            program()
         ));
     }
     (!file.exists()).then(|| {
-        format!("there is no file {shown}; on a machine with a network, `cargo workshop image export FILE` makes one")
+        format!(
+            "there is no file {shown}; on a machine with a network, `{} image export FILE` makes one",
+            program()
+        )
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use systemd_lab::experiment::{Date, Requirement, is_unit_name};
-use systemd_lab::{Experiment, Fault, Guest, Probe};
+use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
 
 use super::options::Options;
 use super::{words, wrong};
@@ -143,8 +143,8 @@ pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
     if let Some(instance) = &options.instance {
         experiment = experiment.instance(instance);
     }
-    for file in &options.file {
-        experiment = experiment.file(words::guest_file(file)?);
+    for file in files(options)? {
+        experiment = experiment.file(file);
     }
     let experiment = given(options, experiment)?;
     let experiment = faults(options, experiment)?;
@@ -158,6 +158,12 @@ pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
         Some(length) => Ok(experiment.lasting(words::span("--for", length)?)),
         None => Ok(experiment),
     }
+}
+
+/// The files of `--file`.
+pub(super) fn files(options: &Options) -> anyhow::Result<Vec<GuestFile>> {
+    let files = options.file.iter();
+    files.map(|file| words::guest_file(file)).collect()
 }
 
 fn given(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experiment> {

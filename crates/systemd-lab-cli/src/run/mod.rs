@@ -1,8 +1,10 @@
-//! `cargo workshop run`: any service under real systemd, with faults at chosen times, and what came of it.
+//! `systemd-lab run`: any service under real systemd, with faults at chosen times, and what came of it.
 //!
 //! What it does is [`systemd_lab::experiment`]; here are its words.
 
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod help;
 mod junit;
 mod options;
@@ -19,13 +21,13 @@ use systemd_lab::check::Outcome;
 use systemd_lab::experiment::is_unit_name;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{
-    Experiment, ExperimentError, Guest, Lab, LabError, Timeline, clock_time, visible_lines,
+    Experiment, ExperimentError, Guest, GuestFile, Lab, LabError, Timeline, clock_time,
+    visible_lines,
 };
 
 use self::junit::Judged;
-use self::options::Options;
-use crate::output::{self, note, put};
-use crate::{WrongUsage, style};
+pub(crate) use self::options::Options;
+use crate::{WrongUsage, note, output, put, style};
 
 /// The option of a fault.
 const AT: &str = "--at";
@@ -33,7 +35,7 @@ const AT: &str = "--at";
 /// Run any service of yours under systemd, with faults at chosen times.
 #[derive(clap::Args)]
 #[command(after_help = help::AFTER_HELP)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     #[command(flatten)]
     options: Options,
     /// Take the options above from this file, too: see below.
@@ -66,7 +68,7 @@ pub(crate) struct Arguments {
 }
 
 /// What to say of a command line that clap refuses, where that can be said better: a fault of one word instead of two.
-pub(crate) fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
+pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
     if let Some(unit) = stray_unit(error) {
         return Some(WrongUsage(format!(
             "{unit:?} stands alone; name a unit file with --unit {unit}"
@@ -142,8 +144,27 @@ fn stray_signal(error: &clap::Error) -> Option<String> {
     stray(error).filter(is_signal)
 }
 
+/// What a shell is to have: the guest, its files, and the name of the first unit.
+pub(crate) fn guest_and_files(
+    options: &Options,
+) -> anyhow::Result<(Guest, Vec<GuestFile>, Option<String>)> {
+    let guest = plan::guest(options)?;
+    if options.unit.is_empty() {
+        return Ok((guest, plan::files(options)?, None));
+    }
+    let experiment = plan::experiment(options)?;
+    warn(&experiment.warnings());
+    experiment.check().map_err(wrong)?;
+    let unit = experiment.main_unit().to_owned();
+    Ok((guest, experiment.files().to_vec(), Some(unit)))
+}
+
 /// Runs it.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+///
+/// # Errors
+///
+/// [`WrongUsage`] when the plan cannot be meant; otherwise the lab is broken.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut options = arguments.options.clone();
     if let Some(file) = &arguments.plan {
         options = file::read(file)?.and(options);

@@ -12,7 +12,7 @@ use super::words;
 /// The plan of a run. Each field is an option and a key; the texts below are the help's.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Options {
+pub(crate) struct Options {
     /// A unit file, or the name of a unit that a --package brings. The first one is started; others are there for it to
     /// pull in.
     #[arg(long, value_name = "UNIT")]

@@ -1,0 +1,48 @@
+//! `systemd-lab`: any service under real systemd, in virtual time, from any folder.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use systemd_lab::check::Outcome;
+use systemd_lab_cli::{EXIT_STATUS, doctor, exit_status, image, matrix, run, shell};
+
+/// Any service under real systemd, in virtual time: what systemd does with it, and why.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_STATUS, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a service under systemd, with faults at chosen times.
+    Run(Box<run::Arguments>),
+    /// What systemd does with each setting of restarts, measured: every `Restart=` against every cause, and more.
+    Matrix(matrix::Arguments),
+    /// A root shell in the lab VM, in real time, with your service installed and not started.
+    Shell(shell::Arguments),
+    /// Look at all that the lab needs, and say what to do about what is missing.
+    Doctor(doctor::Arguments),
+    /// Export or import the guest image, for machines without a network.
+    #[command(subcommand)]
+    Image(image::Action),
+}
+
+fn main() -> ExitCode {
+    systemd_lab_cli::carry_out("systemd-lab", |arguments: &Arguments| {
+        let outcome = match &arguments.command {
+            Command::Run(arguments) => run::run(arguments)?,
+            Command::Matrix(arguments) => {
+                matrix::run(arguments)?;
+                Outcome::Passed
+            }
+            Command::Shell(arguments) => shell::run(arguments)?,
+            Command::Doctor(arguments) => doctor::run(arguments, &[])?,
+            Command::Image(action) => image::run(action)?,
+        };
+        Ok(exit_status(outcome))
+    })
+}

@@ -1,0 +1,56 @@
+//! Texts as nobody would write them, for what reads TOML: see `fuzz.rs` of the lab.
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+/// The seed of all cases: any number will do, as long as it stays.
+const SEED: u64 = 20_261_126;
+
+/// What plans and progress are made of.
+const PARTS: &[&str] = &[
+    "\n",
+    "=",
+    "\"",
+    "\"\"\"",
+    "'",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    "{",
+    "}",
+    ",",
+    "#",
+    "unit",
+    "at",
+    "for",
+    "get",
+    "require",
+    "[04]\n",
+    "passed",
+    " = true\n",
+    "hints",
+    " = 3\n",
+    "last",
+    " = \"not-yet\"\n",
+    "\u{feff}",
+    "\u{0}",
+    "1979-05-27",
+    "99999999999999999999",
+    " = [\"10s kill\"]\n",
+];
+
+pub(crate) fn config() -> ProptestConfig {
+    ProptestConfig {
+        rng_seed: RngSeed::Fixed(SEED),
+        ..ProptestConfig::default()
+    }
+}
+
+pub(crate) fn toml() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        4 => prop::sample::select(PARTS).prop_map(str::to_owned),
+        1 => any::<String>(),
+    ];
+    prop::collection::vec(part, 0..30).prop_map(|parts| parts.concat())
+}

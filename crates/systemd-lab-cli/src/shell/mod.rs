@@ -1,0 +1,211 @@
+//! `systemd-lab shell`: joins a person's terminal to a shell in the lab VM.
+
+mod mode;
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use systemd_lab::check::Outcome;
+use systemd_lab::{Lab, Shell, Suite};
+
+use crate::run::Options;
+use crate::{note, run, style};
+use mode::RawMode;
+pub use mode::this as terminal;
+
+/// How soon a person who leaves is let go.
+const GLANCE: Duration = Duration::from_millis(20);
+const GLANCE_FOR_POLL: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: GLANCE.as_nanos() as i64,
+};
+
+/// How long the last of what the guest has printed may take to reach the screen.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Ctrl-], as with telnet(1): a program in the guest hardly ever wants it.
+const LEAVE_KEY: u8 = 0x1d;
+
+/// What works as on any machine, and what does not.
+pub const PROGRAMS: &str =
+    "clear, less and vi are here. After a change of the window's size: resize";
+
+/// Before what a banner lists.
+pub const MARGIN: &str = "       ";
+
+/// How to go on, and how to leave. No line of a banner is wider than a usual terminal.
+pub const END_OF_BANNER: &str = "\
+Edit:  outside; nothing in here is kept. Then open it again.
+Leave: exit, Ctrl-D, or Ctrl-] at any time.
+";
+
+/// A root shell in the lab VM, in real time, with your service installed and not started.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A unit file, or the name of a unit that a --package brings.
+    #[arg(long, value_name = "UNIT")]
+    unit: Vec<PathBuf>,
+    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
+    #[arg(long, value_name = "HOST:GUEST")]
+    file: Vec<String>,
+    /// A variable for a unit (the first one, if none is named): a drop-in with Environment=.
+    #[arg(long, value_name = "[UNIT:]NAME=VALUE", requires = "unit")]
+    env: Vec<String>,
+    /// A Debian package for the guest, with all that it depends on. Its daemons are not started.
+    #[arg(long, value_name = "NAME")]
+    package: Vec<String>,
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
+    #[arg(long, value_name = "SUITE")]
+    suite: Option<Suite>,
+    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+}
+
+/// Opens a shell, and returns when the person has left it.
+///
+/// # Errors
+///
+/// [`WrongUsage`](crate::WrongUsage) when a file cannot be given to the guest; otherwise the lab is broken.
+pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let options = Options {
+        unit: arguments.unit.clone(),
+        file: arguments.file.clone(),
+        env: arguments.env.clone(),
+        package: arguments.package.clone(),
+        suite: arguments.suite,
+        memory: arguments.memory.clone(),
+        ..Options::default()
+    };
+    let (guest, files, unit) = run::guest_and_files(&options)?;
+    let lab = Lab::open_guest(&guest)?;
+    let starting = style::spinner("starting the lab VM");
+    let shell = lab.shell(&files, &terminal());
+    starting.finish_and_clear();
+    let shell = shell?;
+    note!("{}", banner(unit.as_deref()));
+    attend(shell)?;
+    Ok(Outcome::Passed)
+}
+
+fn banner(unit: Option<&str>) -> String {
+    let (what, tries) = match unit {
+        Some(unit) => (
+            format!("{unit} is installed,\nnot started."),
+            format!(
+                "\
+Try:   systemctl start {unit}
+       systemctl status {unit}
+       systemctl kill -s KILL {unit}
+       journalctl -fu {unit}
+"
+            ),
+        ),
+        None => ("Nothing of\nyours is in it.".to_owned(), String::new()),
+    };
+    format!(
+        "\
+This is the lab VM: you are root, and time is real. {what}
+{tries}Know:  {PROGRAMS}
+{END_OF_BANNER}"
+    )
+}
+
+/// Joins the terminal to the shell until one of them ends it.
+///
+/// # Errors
+///
+/// When the terminal cannot be set up, or QEMU fails.
+pub fn attend(mut shell: Shell) -> anyhow::Result<()> {
+    let mode = RawMode::enter().context("cannot set up your terminal")?;
+    let (typed, shown) = (shell.console()?, shell.console()?);
+    let is_terminal = mode.is_some();
+    let is_over = AtomicBool::new(false);
+    let (done, last_words) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        show(shown, io::stdout());
+        let _ = done.send(());
+    });
+    let result = thread::scope(|scope| {
+        scope.spawn(|| {
+            if type_in(typed, is_terminal, &is_over) {
+                is_over.store(true, Ordering::Relaxed);
+            }
+        });
+        let result = loop {
+            if is_over.load(Ordering::Relaxed) {
+                break Ok(false);
+            }
+            match shell.is_over(GLANCE) {
+                Ok(false) => {}
+                over => break over,
+            }
+        };
+        // What is typed from now on is for the next person.
+        is_over.store(true, Ordering::Relaxed);
+        result
+    });
+    if result? {
+        let _ = last_words.recv_timeout(LAST_WORDS);
+    }
+    drop(mode);
+    note!();
+    Ok(())
+}
+
+/// Passes on what is typed until it is over. True when the person wants to leave.
+fn type_in(mut to: impl Write, is_terminal: bool, is_over: &AtomicBool) -> bool {
+    let stdin = io::stdin();
+    let mut bytes = [0; 1024];
+    let mut last = b'\n';
+    while !is_over.load(Ordering::Relaxed) {
+        let mut ready = [PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::IN)];
+        if matches!(poll(&mut ready, Some(&GLANCE_FOR_POLL)), Ok(0) | Err(_)) {
+            continue;
+        }
+        // Not through Rust's buffer, which would keep what is typed for others.
+        let length = match rustix::io::read(&stdin, &mut bytes) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => length,
+        };
+        let typed = &bytes[..length];
+        if is_terminal && typed.contains(&LEAVE_KEY) {
+            return true;
+        }
+        last = typed[length - 1];
+        if to.write_all(typed).is_err() {
+            return false;
+        }
+    }
+    if is_terminal {
+        // The terminal has gone, and the person with it, or it is over anyway.
+        return true;
+    }
+    // No Ctrl-D: a command that still runs would make something else of it.
+    let end: &[u8] = if last == b'\n' {
+        b"exit\n"
+    } else {
+        b"\nexit\n"
+    };
+    let _ = to.write_all(end);
+    false
+}
+
+fn show(mut from: impl Read, mut to: impl Write) {
+    let mut bytes = [0; 4096];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        if to
+            .write_all(&bytes[..length])
+            .and_then(|()| to.flush())
+            .is_err()
+        {
+            break;
+        }
+    }
+}
