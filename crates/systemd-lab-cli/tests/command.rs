@@ -1,0 +1,110 @@
+//! `systemd-lab`, as a person uses it in a folder of their own. What `run` says in full is tested with `cargo workshop run`, which is
+//! the same code.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use insta::assert_snapshot;
+
+const SLEEPER: &str = "\
+[Service]
+ExecStart=/usr/bin/sleep infinity
+Restart=on-failure
+RestartSec=5s
+";
+
+/// A folder that has nothing of the workshop, with this unit in it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("there is room");
+    fs::write(folder.path().join("my.service"), SLEEPER).expect("there is room");
+    folder
+}
+
+fn systemd_lab(folder: &Path) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("systemd-lab"));
+    command.current_dir(folder);
+    // Nothing of cargo's tells it where the clone is.
+    command.env_remove("CARGO_MANIFEST_DIR");
+    command
+}
+
+fn said(output: &Output) -> String {
+    let (out, error) = (&output.stdout, &output.stderr);
+    String::from_utf8_lossy(out).into_owned() + &String::from_utf8_lossy(error)
+}
+
+#[test]
+fn help() {
+    let folder = folder();
+    let output = systemd_lab(folder.path()).arg("--help").output();
+    let output = output.expect("the command runs");
+    assert_eq!(output.status.code(), Some(0));
+    assert_snapshot!(said(&output));
+    let output = systemd_lab(folder.path())
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_run_is_a_verdict() {
+    let folder = folder();
+    let run = |requirement: &str| {
+        systemd_lab(folder.path())
+            .args(["run", "--unit", "my.service", "--at", "10s", "kill"])
+            .args(["--for", "30s", "--require", requirement])
+            .output()
+            .expect("the command runs")
+    };
+    let held = run("restarts <= 1");
+    assert_eq!(held.status.code(), Some(0), "{}", said(&held));
+    assert!(said(&held).contains("restart 1"), "{}", said(&held));
+    let broken = run("restarts <= 0");
+    assert_eq!(broken.status.code(), Some(1), "{}", said(&broken));
+}
+
+#[test]
+fn a_shell_has_the_unit_and_has_not_started_it() {
+    let folder = folder();
+    let mut shell = systemd_lab(folder.path())
+        .args(["shell", "--unit", "my.service"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    let mut typed = shell.stdin.take().expect("it is a pipe");
+    typed
+        .write_all(b"echo state: $(systemctl is-active my.service)\nsystemctl start my.service\necho state: $(systemctl is-active my.service)\nexit\n")
+        .expect("it reads");
+    drop(typed);
+    let output = shell.wait_with_output().expect("it ends");
+    let said = said(&output).replace('\r', "");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("my.service is installed,"), "{said}");
+    let states = said.lines().filter_map(|line| line.strip_prefix("state: "));
+    let states: Vec<&str> = states.collect();
+    assert_eq!(states, ["inactive", "active"], "{said}");
+}
+
+/// Commands that it tells a person to type are its own.
+#[test]
+fn it_names_itself() {
+    let folder = folder();
+    let cache = folder.path().join("cache");
+    let run = |arguments: &[&str]| {
+        let mut command = systemd_lab(folder.path());
+        command.args(arguments).env("SYSTEMD_LAB_CACHE", &cache);
+        command.output().expect("the command runs")
+    };
+    let doctor = run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(5));
+    let text = said(&doctor);
+    assert!(text.contains("type: systemd-lab doctor --fix"), "{text}");
+    assert!(!text.contains("cargo workshop"), "{text}");
+    let import = run(&["image", "import", "none.image"]);
+    assert_eq!(import.status.code(), Some(2));
+    assert_snapshot!(said(&import), @"there is no file none.image; on a machine with a network, `systemd-lab image export FILE` makes one");
+}
