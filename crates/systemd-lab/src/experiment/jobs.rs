@@ -86,11 +86,20 @@ fn request(unit: &str, job: &str) -> String {
 
 /// Whether systemd said such a thing of the unit just before.
 fn is_said(timeline: &Timeline, event: &Event, unit: &str, wanted: impl Fn(&str) -> bool) -> bool {
-    let mut events = timeline.of(unit);
+    let mut events = near(timeline, event);
     events.any(|it| {
-        it.at_us.abs_diff(event.at_us) <= AT_ONCE_US
+        it.is_about(unit)
             && matches!(&it.kind, EventKind::Manager { message, .. } if wanted(message))
     })
+}
+
+/// What happened at the same instant. Stamps grow in a timeline, which may have a hundred thousand events, and as many jobs.
+fn near<'a>(timeline: &'a Timeline, event: &Event) -> impl Iterator<Item = &'a Event> {
+    let events = timeline.events();
+    let (at_us, begin_us) = (event.at_us, event.at_us.saturating_sub(AT_ONCE_US));
+    let first = events.partition_point(|it| it.at_us < begin_us);
+    let later = events[first..].iter();
+    later.take_while(move |it| it.at_us <= at_us + AT_ONCE_US)
 }
 
 /// Whether systemd is ending the machine by then: systemd.special(7).
@@ -120,13 +129,15 @@ pub(crate) fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
 }
 
 /// The unit whose `Upholds=` queued this start job, if it was that: systemd.unit(5).
-pub(super) fn upholder<'a>(timeline: &'a Timeline, event: &'a Event) -> Option<&'a str> {
+pub(super) fn upholder<'a>(timeline: &'a Timeline, event: &Event) -> Option<&'a str> {
     let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
         return None;
     };
-    let mut events = timeline.of(unit).filter(|it| {
-        job == "start" && it.at_us <= event.at_us && event.at_us - it.at_us <= AT_ONCE_US
-    });
+    if job != "start" {
+        return None;
+    }
+    let mut events =
+        near(timeline, event).filter(|it| it.is_about(unit) && it.at_us <= event.at_us);
     events.find_map(|it| match &it.kind {
         EventKind::Manager { message, .. } => {
             Some(message.strip_prefix(UPHELD)?.trim_end_matches('.'))
@@ -163,10 +174,7 @@ fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &
 
 /// The setting and the other unit that explain a job of `unit`, if the unit's settings are known.
 fn cause<'a>(timeline: &'a Timeline, event: &Event, unit: &str) -> Option<(&'static str, &'a str)> {
-    let near = || {
-        let events = timeline.events().iter();
-        events.filter(|it| it.at_us.abs_diff(event.at_us) <= AT_ONCE_US)
-    };
+    let near = || near(timeline, event);
     let names = |setting: &'static str, other: &str| {
         let value = timeline.property(unit, setting);
         let names = value.and_then(|value| value.as_array());

@@ -211,6 +211,13 @@ impl Finding {
             Rule::WatchdogShortened { .. } => {
                 "send WATCHDOG=1 at least every half of that time, or don't send WATCHDOG_USEC=, which replaces WatchdogSec="
             }
+            Rule::UnitRefused { .. } => "correct the line: nothing starts until then",
+            Rule::CommandFailed { .. } => {
+                "correct the command, or begin it with - if its failure does not matter"
+            }
+            Rule::NoShell { .. } => {
+                "start a shell that runs the line: /bin/sh -c '…'; StandardOutput=append: and several ExecStart= need none"
+            }
             Rule::LineIgnored { .. } => "correct the line: the unit runs without it",
             Rule::ReloadEnds { .. } => {
                 "handle the signal of the reload, or remove what makes the unit reloadable: then a reload is refused, and the service goes on"
@@ -300,7 +307,17 @@ impl Finding {
             Rule::StopCommandEnds { .. } => "systemd.service(5), \"ExecStop=\"",
             Rule::OneshotTimedOut { .. } => "systemd.service(5), \"TimeoutStartSec=\"",
             Rule::WatchdogShortened { .. } => "sd_notify(3), \"WATCHDOG_USEC=…\"",
-            Rule::LineIgnored { .. } => "systemd.unit(5), \"Description\"",
+            Rule::LineIgnored { .. } | Rule::UnitRefused { .. } => {
+                "systemd.unit(5), \"Description\""
+            }
+            Rule::CommandFailed { setting, .. } if setting == "ExecStopPost" => {
+                "systemd.service(5), \"ExecStopPost=\""
+            }
+            Rule::CommandFailed { setting, .. } if setting == "ExecStop" => {
+                "systemd.service(5), \"ExecStop=\""
+            }
+            Rule::CommandFailed { .. } => "systemd.service(5), \"ExecStartPre=, ExecStartPost=\"",
+            Rule::NoShell { .. } => "systemd.service(5), \"Command lines\"",
             Rule::ReloadEnds { .. } => "systemd.service(5), \"ExecReload=\"",
             Rule::TooManyTasks { .. } => "systemd.resource-control(5), \"TasksMax=N\"",
             Rule::TriggerLimitHit { .. } if self.unit.ends_with(".path") => {

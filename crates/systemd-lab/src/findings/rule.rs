@@ -306,6 +306,25 @@ pub enum Rule {
         /// systemd's own words.
         message: String,
     },
+    /// systemd refuses the unit: what its file says cannot be.
+    UnitRefused {
+        /// systemd's own words.
+        message: String,
+    },
+    /// A command beside the main process failed, and left the unit failed.
+    CommandFailed {
+        /// The setting.
+        setting: String,
+        /// How it ended.
+        status: String,
+    },
+    /// A command line has what only a shell knows, and no shell runs it.
+    NoShell {
+        /// The setting.
+        setting: String,
+        /// What a shell would act on, e.g. `&&`.
+        word: String,
+    },
     /// The main process ended while a reload ran.
     ReloadEnds {
         /// How it ended.
@@ -375,6 +394,7 @@ impl Rule {
             | Rule::StoppedOnRequest { .. }
             | Rule::StopCommandEnds { .. }
             | Rule::LineIgnored { .. }
+            | Rule::NoShell { .. }
             | Rule::WentBlind {
                 how: Blinding::Reexecuted,
                 ..

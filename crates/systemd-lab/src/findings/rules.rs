@@ -43,7 +43,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 47] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 50] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::never_forked,
@@ -89,6 +89,9 @@ pub(super) fn of_unit<'a>(
         Look::watchdog_shortened,
         Look::stopped_on_request,
         Look::line_ignored,
+        Look::unit_refused,
+        Look::command_failed,
+        Look::no_shell,
         Look::too_many_tasks,
         Look::trigger_limit_hit,
     ];
@@ -415,7 +418,8 @@ impl<'a> Look<'a> {
                 EventKind::ProcessExited {
                     role, code, status, ..
                 } if role == "main" => {
-                    last = is_stopping.then(|| match code.as_str() {
+                    let is_clean = commands::is_clean(code, *status);
+                    last = (is_stopping && !is_clean).then(|| match code.as_str() {
                         "exited" => exit_status(*status),
                         _ => signal_name(*status),
                     });

@@ -302,6 +302,13 @@ impl Finding {
                     span(*limit_us)
                 )
             }
+            Rule::UnitRefused { message } => format!("systemd refuses {unit}: {message}"),
+            Rule::CommandFailed { setting, status } => {
+                format!("{setting}= of {unit} failed with {status}, and left the unit failed")
+            }
+            Rule::NoShell { setting, word } => format!(
+                "{setting}= of {unit} passes {word} to its program as an argument: systemd runs the program, and no shell reads the line"
+            ),
             Rule::LineIgnored { message } => {
                 format!("systemd ignores a line of {unit}: {message}")
             }

@@ -210,3 +210,34 @@ fn stops_and_reloads_that_end_the_main_process() {
         40,
     );
 }
+
+#[test]
+fn commands_beside_the_main_process_and_lines_for_a_shell() {
+    let sleeps = |more: &str| service(&format!("ExecStart=/usr/bin/sleep infinity\n{more}"));
+    let stop = |tried: Tried| tried.at(10, Fault::Stop);
+    check(
+        &[
+            stop(tried(
+                "after.service",
+                &sleeps("ExecStopPost=/usr/bin/true\nExecStopPost=/usr/bin/false"),
+                Some(("command-failed", "ExecStopPost=/usr/bin/false")),
+            )),
+            stop(tried(
+                "well.service",
+                &sleeps("ExecStopPost=-/usr/bin/false\nExecStopPost=/usr/bin/true"),
+                None,
+            )),
+            tried(
+                "redirects.service",
+                &service("ExecStart=/usr/bin/echo hi > /run/out"),
+                Some(("no-shell", "ExecStart=/usr/bin/echo hi > /run/out")),
+            ),
+            tried(
+                "quotes.service",
+                &service("ExecStart=/usr/bin/bash -c 'echo hi > /run/out && exit'"),
+                None,
+            ),
+        ],
+        20,
+    );
+}

@@ -309,6 +309,21 @@ fn limits_of_a_kind() {
                 "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart always\n",
                 Some(("line-ignored", "Restart always")),
             ),
+            tried(
+                "steps.service",
+                &service("ExecStart=/usr/bin/sleep infinity\nRestartSteps=5"),
+                Some(("line-ignored", "RestartSteps=5")),
+            ),
+            tried(
+                "relative.service",
+                &service("ExecStart=bin/sleep infinity"),
+                Some(("unit-refused", "ExecStart=bin/sleep infinity")),
+            ),
+            tried(
+                "contradicts.service",
+                &service("Type=oneshot\nRestart=always\nExecStart=/usr/bin/true"),
+                Some(("unit-refused", "Restart=always")),
+            ),
         ],
         20,
     );

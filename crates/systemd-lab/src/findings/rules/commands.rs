@@ -31,6 +31,42 @@ const AFTER: Duration = Duration::from_millis(200);
 /// How systemd says that `RestartPreventExitStatus=` decided.
 const PREVENTED: &str = "(prevented by exit status)";
 
+/// Commands whose failure is the unit's although the service itself runs or has ended well.
+const AFTER_THE_START: [&str; 3] = ["ExecStartPost", "ExecStop", "ExecStopPost"];
+
+/// Settings that start something: systemd.service(5).
+const COMMANDS: [&str; 7] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
+/// What a shell acts on when it is a word of its own, and no program takes.
+const SHELL_WORDS: [&str; 8] = ["&&", "||", "|", "&", ">", ">>", "2>&1", "2>"];
+
+/// The text without what is in quotes.
+fn without_quotes(text: &str) -> String {
+    let mut quote = None;
+    let outside = text.chars().filter(|c| match (quote, c) {
+        (None, '"' | '\'') => {
+            quote = Some(*c);
+            false
+        }
+        (Some(open), c) => {
+            if open == *c {
+                quote = None;
+            }
+            false
+        }
+        (None, _) => true,
+    });
+    outside.collect()
+}
+
 /// A main process that has ended.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MainExit<'a> {
@@ -55,11 +91,16 @@ impl MainExit<'_> {
     }
 
     fn is_clean(&self) -> bool {
-        match self.code {
-            "exited" => self.status == 0,
-            "killed" => CLEAN_SIGNALS.contains(&self.status),
-            _ => false,
-        }
+        is_clean(self.code, self.status)
+    }
+}
+
+/// Whether a process that ends so has not failed, whatever the unit file says.
+pub(super) fn is_clean(code: &str, status: i32) -> bool {
+    match code {
+        "exited" => status == 0,
+        "killed" => CLEAN_SIGNALS.contains(&status),
+        _ => false,
     }
 }
 
@@ -275,6 +316,80 @@ impl<'a> Look<'a> {
         Some(Finding {
             place,
             ..Finding::new(self.unit, rule, [at])
+        })
+    }
+
+    /// systemd.service(5), "ExecStop=", "ExecStopPost=": a failure of theirs is one of the unit, however well the service has ended.
+    pub(super) fn command_failed(&self) -> Option<Finding> {
+        let mut failed = None;
+        let (at, command, status) = self.events().find_map(|event| {
+            let at = self.timeline.time_of(event);
+            match &event.kind {
+                EventKind::ProcessExited {
+                    role,
+                    code,
+                    status,
+                    command: Some(command),
+                    is_ignored: false,
+                } if role != MAIN && !is_clean(code, *status) => {
+                    let text = match code.as_str() {
+                        "exited" => format!("status {}", exit_status(*status)),
+                        _ => signal_name(*status),
+                    };
+                    failed = Some((at, command.as_str(), text));
+                }
+                EventKind::Failed { result } if ["exit-code", "signal"].contains(&&**result) => {
+                    return failed.take().filter(|(since, ..)| at < *since + SOON);
+                }
+                _ => {}
+            }
+            None
+        })?;
+        let setting = command.split('=').next()?;
+        let exits = self.main_exits();
+        let is_well = exits
+            .iter()
+            .filter(|exit| exit.at <= at)
+            .all(|exit| exit.is_clean() || self.is_success(exit));
+        let is_told = self.exec_failed().is_some() || self.command_not_found().is_some();
+        if !AFTER_THE_START.contains(&setting) || !is_well || is_told || self.is_harmed_at(at) {
+            return None;
+        }
+        let rule = Rule::CommandFailed {
+            setting: setting.to_owned(),
+            status,
+        };
+        let line = self.line_of_control(command);
+        Some(Finding {
+            place: line.or_else(|| self.sources.setting(self.unit, setting)),
+            ..Finding::new(self.unit, rule, [at])
+        })
+    }
+
+    /// systemd.service(5), "Command lines": redirections, pipes and lists are a shell's.
+    pub(super) fn no_shell(&self) -> Option<Finding> {
+        let queued =
+            self.times(|kind| matches!(kind, EventKind::JobQueued { job } if job == "start"));
+        let at = *queued.first()?;
+        COMMANDS.into_iter().find_map(|setting| {
+            let word = |value: &str| {
+                let plain = without_quotes(value);
+                let mut words = plain.split_whitespace();
+                words
+                    .find(|word| SHELL_WORDS.contains(word))
+                    .map(str::to_owned)
+            };
+            let place = self
+                .sources
+                .setting_with(self.unit, setting, |value| word(value).is_some())?;
+            let rule = Rule::NoShell {
+                setting: setting.to_owned(),
+                word: word(&place.text)?,
+            };
+            Some(Finding {
+                place: Some(place),
+                ..Finding::new(self.unit, rule, [at])
+            })
         })
     }
 

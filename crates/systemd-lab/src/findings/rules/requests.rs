@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use systemd_lab_protocol::EventKind;
+use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Finding, Look, Rule, SOON};
+use crate::findings::Place;
 
 /// sd_notify(3).
 const EXTENSION: &str = "EXTEND_TIMEOUT_USEC=";
@@ -128,26 +129,14 @@ impl<'a> Look<'a> {
 
     /// systemd.unit(5), "Description": what systemd cannot read of a unit file, it ignores.
     pub(super) fn line_ignored(&self) -> Option<Finding> {
-        if self.setting_in_wrong_section().is_some() {
+        if self.setting_in_wrong_section().is_some() || self.is_refused() {
             return None;
         }
         self.events().find_map(|event| {
-            let EventKind::UnitFile {
-                file,
-                line,
-                message,
-                priority,
-            } = &event.kind
-            else {
-                return None;
-            };
+            let (message, place) = self.complaint(event)?;
             let is_ignored = message.to_lowercase().contains("ignoring");
-            let place = self.sources.line(file, *line as usize)?;
-            if *priority > crate::view::WARNING || !is_ignored {
-                return None;
-            }
             let message = message.trim_end_matches('.').to_owned();
-            Some(Finding {
+            is_ignored.then(|| Finding {
                 place: Some(place),
                 ..Finding::new(
                     self.unit,
@@ -156,6 +145,53 @@ impl<'a> Look<'a> {
                 )
             })
         })
+    }
+
+    /// systemd.unit(5), "Description": a unit that lacks something or contradicts itself is not loaded.
+    pub(super) fn unit_refused(&self) -> Option<Finding> {
+        if !self.is_refused() {
+            return None;
+        }
+        let complaints = self
+            .events()
+            .filter_map(|event| Some((event, self.complaint(event)?)));
+        // The first is what is wrong, and what follows is what comes of it.
+        let (event, (message, place)) = complaints.into_iter().next()?;
+        let rule = Rule::UnitRefused {
+            message: message.trim_end_matches('.').to_owned(),
+        };
+        Some(Finding {
+            place: Some(place),
+            ..Finding::new(self.unit, rule, [self.timeline.time_of(event)])
+        })
+    }
+
+    fn is_refused(&self) -> bool {
+        self.text("LoadState") == "bad-setting"
+    }
+
+    /// What systemd has to say against a line of the unit's file. Where it names none, it is that of the setting it names.
+    fn complaint(&self, event: &'a Event) -> Option<(&'a str, Place)> {
+        let (message, place) = match &event.kind {
+            EventKind::UnitFile {
+                file,
+                line,
+                message,
+                priority,
+            } if *priority <= crate::view::WARNING => {
+                (message, self.sources.line(file, *line as usize))
+            }
+            EventKind::Manager { priority, message } if *priority <= crate::view::WARNING => {
+                (message, None)
+            }
+            _ => return None,
+        };
+        let place = place.or_else(|| {
+            let words = message.split([' ', ',', '.', ';']);
+            let mut names = words.filter_map(|word| word.split_once('='));
+            names.find_map(|(name, _)| self.sources.setting(self.unit, name))
+        })?;
+        Some((message, place))
     }
 
     /// systemd.resource-control(5), "TasksMax=N".
