@@ -1,6 +1,7 @@
 //! A stage as its maintainer sees it: the exercise, its solution, variants of it and known mistakes, and what each of
 //! these folders must contain.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -92,6 +93,18 @@ impl Stage {
     /// The solution's package and its units.
     pub(super) fn solution_files(&self, root: &Path) -> anyhow::Result<Files> {
         Files::of_package(root, &self.solution_folder(), &self.solution())
+    }
+
+    /// The files of the solution that its starter has as well, but for the names of package and units: paths relative to the workshop.
+    pub(super) fn given(&self, root: &Path, solution: &Files) -> anyhow::Result<BTreeSet<String>> {
+        let folder = format!("exercises/{}", self.folder);
+        let starter = Files::of_package(root, &folder, &self.exercise())?;
+        let of_exercise = |text: &str| text.replace(&self.solution(), &self.exercise());
+        let files = solution.0.iter().filter(|(path, text)| {
+            let path = of_exercise(path).replacen(&self.solution_folder(), &folder, 1);
+            starter.0.get(&path) == Some(&of_exercise(text))
+        });
+        Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
     /// `solutions/NN-topic-variants`, relative to the workshop.
@@ -247,4 +260,58 @@ fn mistakes(folder: &Path) -> Vec<MistakeFile> {
         Some(MistakeFile { name, path })
     });
     patches.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_starter_has_is_given() {
+        let root = tempfile::tempdir().expect("there is room");
+        for (path, text) in [
+            ("exercises/01-a/src/main.rs", "// What to reach\n"),
+            (
+                "exercises/01-a/src/given.rs",
+                "const NAME: &str = \"exercise-01\";\n",
+            ),
+            ("solutions/01-a/src/main.rs", "// Solved\n"),
+            (
+                "solutions/01-a/src/given.rs",
+                "const NAME: &str = \"solution-01\";\n",
+            ),
+            ("solutions/01-a/src/own.rs", "\n"),
+            ("units/exercise-01.service", "[Service]\n"),
+            ("units/solution-01.service", "[Service]\nType=exec\n"),
+            (
+                "units/exercise-01-b.service",
+                "ExecStart=/usr/local/bin/exercise-01\n",
+            ),
+            (
+                "units/solution-01-b.service",
+                "ExecStart=/usr/local/bin/solution-01\n",
+            ),
+        ] {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("it has one")).expect("there is room");
+            fs::write(path, text).expect("there is room");
+        }
+        let stage = Stage {
+            number: "01".to_owned(),
+            folder: "01-a".to_owned(),
+            before: None,
+            settings: Err(String::new()),
+            hints: Err(String::new()),
+            starter: Ok(()),
+            variants: Vec::new(),
+            mistakes: Vec::new(),
+        };
+        let solution = stage.solution_files(root.path()).expect("it is there");
+        let given = stage.given(root.path(), &solution).expect("it is there");
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        assert_eq!(
+            given,
+            ["solutions/01-a/src/given.rs", "units/solution-01-b.service"]
+        );
+    }
 }

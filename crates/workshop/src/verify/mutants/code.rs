@@ -74,6 +74,7 @@ pub(super) fn of(
         mutants.push(Mutant {
             stage: stage.to_owned(),
             kind: Kind::Code,
+            file: one.file.clone(),
             change: format!("{file}:{name}"),
             files,
         });

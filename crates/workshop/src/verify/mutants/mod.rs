@@ -2,7 +2,8 @@
 //!
 //! Each mutant is a solution with one small change, in a unit file or in the code. The stage's check should catch it; one that
 //! survives shows something that the check does not look at. Those that may survive, because the task says nothing of what they
-//! change, are in `mistakes/free.toml` with the reason.
+//! change, are in `mistakes/free.toml` with the reason. Files that the starter has as the solution has them are left alone: nobody is asked
+//! to change them.
 
 mod code;
 mod free;
@@ -52,6 +53,8 @@ struct Mutant {
     /// Of the stage, e.g. `04`.
     stage: String,
     kind: Kind,
+    /// The file that is changed, relative to the workshop.
+    file: String,
     /// What is changed, e.g. `solution-05.service: WatchdogSec=10s -> 5s`.
     change: String,
     files: Files,
@@ -95,16 +98,19 @@ pub(super) fn run(
     let mut mutants = Vec::new();
     for stage in stages {
         let solution = stage.solution_files(&workshop.root)?;
-        mutants.extend(units::of(&stage.number, &solution));
+        let mut of_stage = units::of(&stage.number, &solution);
         if which == Which::All {
             let package = stage.solution();
-            mutants.extend(code::of(
+            of_stage.extend(code::of(
                 &workshop.root,
                 &stage.number,
                 &package,
                 &solution,
             )?);
         }
+        let given = stage.given(&workshop.root, &solution)?;
+        of_stage.retain(|mutant| !given.contains(&mutant.file));
+        mutants.append(&mut of_stage);
     }
     if which == Which::Sample {
         mutants = mutants.into_iter().step_by(SAMPLE).collect();

@@ -63,6 +63,7 @@ pub(super) fn of(stage: &str, solution: &Files) -> Vec<Mutant> {
                 mutants.push(Mutant {
                     stage: stage.to_owned(),
                     kind: Kind::Unit,
+                    file: path.clone(),
                     change: format!("{unit}: {line} {change}"),
                     files,
                 });
