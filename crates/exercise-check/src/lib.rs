@@ -4,7 +4,7 @@
 //! same executable checks the exercise or the solution that it was built with, and, when two variables say so, a
 //! variant or a known mistake in the solution's place ([`BINARY_VARIABLE`], [`FILES_VARIABLE`]).
 //!
-//! Knows how the workshop is laid out; knows nothing of what a single stage asks.
+//! Knows the workshop's layout; knows nothing of what a single stage asks.
 
 #![forbid(unsafe_code)]
 

@@ -89,7 +89,7 @@ fn open() -> String {
 
 /// What is said of a file that cannot be understood.
 fn misread(text: &str) -> String {
-    parse(text, "RESTORE").expect_err("it is no prediction")
+    parse(text, "RESTORE").expect_err("it is not a prediction")
 }
 
 #[test]

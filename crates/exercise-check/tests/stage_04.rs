@@ -38,7 +38,7 @@ fn a_run_that_never_came_to_the_program_by_hand() {
     assert_eq!(
         told(&started).as_deref(),
         Some(
-            "without NOTIFY_SOCKET the service does not serve: a missing socket is no error, there is simply nobody to tell"
+            "without NOTIFY_SOCKET the service does not serve: a missing socket is not an error, there is simply nobody to tell"
         )
     );
 }

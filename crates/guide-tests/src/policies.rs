@@ -320,7 +320,7 @@ impl Part {
             (_, "failed") if gave_up => {
                 let last = exits.last().copied().unwrap_or_default();
                 let after = words(self.events.last().map_or(last, |(at, _, _)| *at));
-                format!("given up after {tries} starts and {after}; {alerts}")
+                format!("gave up after {tries} starts and {after}; {alerts}")
             }
             (_, "failed") => format!("stays down; {alerts}"),
             ("away", _) => {

@@ -1,4 +1,4 @@
-//! How the measured choices are written down: data for the page, and a table for whoever has no JavaScript, or paper.
+//! How the measured choices are written down: data for the page, and a table for readers without JavaScript, or on paper.
 
 use std::fmt::Write;
 

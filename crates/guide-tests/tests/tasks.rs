@@ -23,7 +23,7 @@ const URL: &str = "http://127.0.0.1:7878/";
 const BLOCK: &str = "http://127.0.0.1:7878/block";
 
 /// Bounds what takes a moment, and is how long a client waits.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How the page's table calls the versions, their argument, and whether they are built with `panic = "abort"`.
 const VERSIONS: [(&str, &str, bool); 4] = [
@@ -82,9 +82,9 @@ fn scenario() -> Scenario {
     Scenario::new("a task panics")
         .start(UNIT)
         .sleep_until(Duration::from_secs(9))
-        .get("before", URL, PATIENCE)
+        .get("before", URL, TIMEOUT)
         .sleep_until(Duration::from_secs(24))
-        .get("later", URL, PATIENCE)
+        .get("later", URL, TIMEOUT)
         .sleep_until(Duration::from_secs(25))
 }
 
@@ -136,11 +136,11 @@ fn the_page_shows_what_becomes_of_a_panic() {
 fn a_runtime_hangs_once_as_many_threads_are_blocked_as_it_has() {
     let scenario = Scenario::new("blocked threads")
         .start(UNIT)
-        .wait_for_job(UNIT, PATIENCE)
-        .get("first block", BLOCK, PATIENCE)
-        .get("one blocked", URL, PATIENCE)
-        .get("second block", BLOCK, PATIENCE)
-        .get("two blocked", URL, PATIENCE);
+        .wait_for_job(UNIT, TIMEOUT)
+        .get("first block", BLOCK, TIMEOUT)
+        .get("one blocked", URL, TIMEOUT)
+        .get("second block", BLOCK, TIMEOUT)
+        .get("two blocked", URL, TIMEOUT);
     let timeline = run("threads", false, &scenario);
     let is_answered = |name| {
         matches!(

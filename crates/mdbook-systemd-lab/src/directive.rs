@@ -175,7 +175,7 @@ fn arguments(text: &str) -> Result<TimelineArguments, String> {
         let one = one.and_then(|(key, after)| Some((key, after.split_once('"')?)));
         let Some((key, (value, after))) = one else {
             return Err(format!(
-                "`{}` is no argument; write title=\"…\" or units=\"…\"",
+                "`{}` is not an argument; write title=\"…\" or units=\"…\"",
                 rest.trim()
             ));
         };
@@ -187,7 +187,7 @@ fn arguments(text: &str) -> Result<TimelineArguments, String> {
             }
             _ => {
                 return Err(format!(
-                    "`{key}` is no argument; there are: title=\"…\", units=\"…\""
+                    "`{key}` is not an argument; there are: title=\"…\", units=\"…\""
                 ));
             }
         }

@@ -1,4 +1,4 @@
-//! Puts what the lab measured into the guide, and finds what leads nowhere: code that is not there, links that are dead.
+//! Puts what the lab measured into the guide, and finds what is broken: code that is not there, dead links.
 //!
 //! mdBook leaves a missing anchor or file out, says so in passing, and succeeds. Here every such thing is a [`Problem`],
 //! with its file and line, and there is no book until it is solved.

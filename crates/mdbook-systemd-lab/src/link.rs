@@ -37,7 +37,7 @@ fn follow(site: &Site, page: &Page, pages: &[Page], target: &str) -> Result<(), 
     {
         return match scheme {
             "https" => Ok(()),
-            _ => Err(format!("{target} is no https address; use one")),
+            _ => Err(format!("{target} is not an https address; use one")),
         };
     }
     let (path, fragment) = target.split_once('#').unwrap_or((target, ""));
@@ -50,10 +50,10 @@ fn follow(site: &Site, page: &Page, pages: &[Page], target: &str) -> Result<(), 
     let found = pages.iter().find(|other| other.path == place);
     match found {
         None if place.extension().is_some_and(|it| it == "md") => Err(format!(
-            "{shown} is no page of the book; correct the link, or name the page in SUMMARY.md"
+            "{shown} is not a page of the book; correct the link, or name the page in SUMMARY.md"
         )),
         None if !site.book.join(&site.pages).join(&place).is_file() => Err(format!(
-            "{shown} is no file; correct the link (to a page: by its name with .md)"
+            "{shown} is not a file; correct the link (to a page: by its name with .md)"
         )),
         None => Ok(()),
         Some(_) if fragment.is_empty() => Ok(()),

@@ -39,7 +39,7 @@ impl<'a> Measured<'a> {
         *times += 1;
         let picture =
             Picture::of(&units).id(&format!("timeline-{}-{times}", name.replace('/', "-")));
-        // Where they say nothing, whoever measured it has left them out.
+        // Where they say nothing, the measurement left them out.
         let picture = picture.logs();
         let mut html = format!(
             "<figure style=\"{FIGURE}\">\n{}<figcaption>{}</figcaption>\n</figure>\n\
@@ -89,7 +89,7 @@ impl<'a> Measured<'a> {
         let folder = self.site.book.join(FOLDER);
         if !name.split('/').all(is_name) {
             return Err(format!(
-                "`{name}` is no name of a file in {}; write one of: {}",
+                "`{name}` is not a name of a file in {}; write one of: {}",
                 self.site.shown(&folder),
                 self.names(extension)
             ));
@@ -134,7 +134,7 @@ fn block(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}", text.trim_end())
 }
 
-/// One of a folder or of a file, so that a path of them leads nowhere else.
+/// One of a folder or of a file, so that a path made of them stays in the folder.
 fn is_name(name: &str) -> bool {
     let mut letters = name.chars();
     !name.is_empty() && letters.all(|c| c.is_ascii_alphanumeric() || c == '-')

@@ -23,7 +23,7 @@ pub(crate) fn shown(site: &Site, arguments: &str) -> Result<String, String> {
     let words: Vec<&str> = arguments.split_whitespace().collect();
     let [number, name] = words[..] else {
         return Err(format!(
-            "`{arguments}` is no mistake; write a stage's number and a patch's name: 04 no-ready"
+            "`{arguments}` is not a mistake; write a stage's number and a patch's name: 04 no-ready"
         ));
     };
     let folder = stage(site, number)?;
@@ -41,7 +41,7 @@ pub(crate) fn shown(site: &Site, arguments: &str) -> Result<String, String> {
         .and_then(|text| blocks(&text))
         .map_err(|complaint| {
             format!(
-                "{FOLDER}/{folder}/{name}{EXTENSION} is no patch ({complaint}); `cargo workshop verify mistake {number} {name}` says more"
+                "{FOLDER}/{folder}/{name}{EXTENSION} is not a patch ({complaint}); `cargo workshop verify mistake {number} {name}` says more"
             )
         })?;
     // What attendees edit is called so.
@@ -79,7 +79,7 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
         let text = patch
             .patch()
             .as_text()
-            .ok_or("it changes what is no text")?;
+            .ok_or("it changes what is not text")?;
         let path = match patch.operation().strip_prefix(1) {
             FileOperation::Create(path) | FileOperation::Delete(path) => path.into_owned(),
             FileOperation::Modify { modified, .. } => modified.into_owned(),
@@ -88,7 +88,7 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
         let hunks: Vec<String> = text
             .hunks()
             .iter()
-            .map(|hunk| lines(&mended(hunk.lines())))
+            .map(|hunk| lines(&fixed(hunk.lines())))
             .collect();
         blocks.push(format!("`{path}`:\n\n```diff\n{}```", hunks.join(GAP)));
     }
@@ -98,22 +98,22 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The same the other way round: a patch makes the mistake, and what people want to see is how to mend it.
-fn mended<'a>(lines: &[Line<'a, str>]) -> Vec<Line<'a, str>> {
-    let mut mended = Vec::new();
+/// The same the other way round: a patch makes the mistake, and what people want to see is how to fix it.
+fn fixed<'a>(lines: &[Line<'a, str>]) -> Vec<Line<'a, str>> {
+    let mut fixed = Vec::new();
     for run in lines.chunk_by(|one, other| is_changed(one) == is_changed(other)) {
         let wrong = run.iter().filter_map(|line| match line {
             Line::Insert(text) => Some(Line::Delete(*text)),
             _ => None,
         });
-        mended.extend(wrong);
-        mended.extend(run.iter().filter_map(|line| match line {
+        fixed.extend(wrong);
+        fixed.extend(run.iter().filter_map(|line| match line {
             Line::Insert(_) => None,
             Line::Delete(text) => Some(Line::Insert(*text)),
             Line::Context(text) => Some(Line::Context(*text)),
         }));
     }
-    mended
+    fixed
 }
 
 /// The changed lines of a hunk with a little around them.

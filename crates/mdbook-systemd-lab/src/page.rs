@@ -55,7 +55,7 @@ impl Page {
         let content = chapter.content.to_owned();
         let line_of = |at: usize| content[..at].matches('\n').count() + 1;
         let mut undefined = Vec::new();
-        // `[Install]` in prose is no link; `[text][label]` is meant to be one.
+        // `[Install]` in prose is not a link; `[text][label]` is meant to be one.
         let mut broken = |link: BrokenLink<'_>| {
             if matches!(link.link_type, LinkType::Reference | LinkType::Collapsed) {
                 undefined.push((line_of(link.span.start), link.reference.to_string()));

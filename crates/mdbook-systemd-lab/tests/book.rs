@@ -1,4 +1,4 @@
-//! The guide as it is: nothing in it leads nowhere. `crates/guide-tests` looks at what mdBook makes of it.
+//! The guide as it is: nothing in it is broken. `crates/guide-tests` looks at what mdBook makes of it.
 
 use std::collections::BTreeSet;
 use std::fs;

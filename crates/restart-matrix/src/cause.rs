@@ -1,4 +1,4 @@
-//! The causes for which a service ends, and how each is brought about by real means.
+//! The causes for which a service ends, and how each is caused for real.
 
 use serde::{Deserialize, Serialize};
 
@@ -163,7 +163,7 @@ impl Cause {
         }
     }
 
-    /// How the cause is brought about, in a line.
+    /// How the cause is caused, in a line.
     pub(crate) fn means_in_words(self) -> &'static str {
         match self {
             Cause::ExitZero => "the program ends with exit code 0",
@@ -198,7 +198,7 @@ impl Cause {
         letters.collect::<String>().to_lowercase().replace(' ', "-")
     }
 
-    /// `StartLimitBurst=` of its units: a service that ends by itself would be restarted for ever.
+    /// `StartLimitBurst=` of its units: a service that ends by itself would be restarted forever.
     pub(crate) fn start_limit(self) -> u32 {
         match self {
             Cause::StartLimit => 1,

@@ -49,7 +49,7 @@ impl Comparison {
             .tables
             .iter()
             .map(|table| format!("**{}**\n\n{}\n", table.title, table.body_to_markdown()));
-        // Debian's part changes with each update, and the guide shall not.
+        // Debian's part changes with each update, and the guide should not.
         let [before, after] = [&self.before, &self.after].map(|systemd| short_version(systemd));
         let summary = format!("Measured with systemd {before} and {after}");
         match self.changes.is_empty() {

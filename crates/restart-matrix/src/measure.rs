@@ -16,11 +16,11 @@ use crate::observed::{self, Observed};
 use crate::table::{Matrix, TableId};
 use crate::tables::{self, Plan};
 
-/// At the most so many rows in one run, so that the large tables are shared out to the processors. The number is the same
+/// At most so many rows in one run, so that the large tables are shared out to the processors. The number is the same
 /// on every machine: what was run is remembered by its bytes.
 const GROUPS_OF_A_RUN: usize = 11;
 
-/// Bounds each run in wall time. The longest take some 12 s with a processor of their own; a machine that is busy with
+/// Bounds each run in wall time. The longest take about 12 s with a processor of their own; a machine that is busy with
 /// something else may take ten times as long, and what was measured is still right.
 const DEADLINE: Duration = Duration::from_secs(600);
 
@@ -32,7 +32,7 @@ struct Part<'a> {
 
 /// Has systemd answer these tables. `progress` is called with how many of all runs are done.
 ///
-/// Remembers what was measured, as [`Lab::run_remembered`] does, and looks there first unless it shall be `fresh`.
+/// Remembers what was measured, as [`Lab::run_remembered`] does, and looks there first unless it is to be `fresh`.
 ///
 /// # Errors
 ///

@@ -106,7 +106,7 @@ pub struct Table {
 pub struct Row {
     /// What is tried.
     pub label: String,
-    /// How it was brought about.
+    /// How it was caused.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub means: String,
     /// What came of it.

@@ -32,7 +32,7 @@ pub struct Finished {
     pub timed_out: bool,
 }
 
-/// Runs a command and waits for it, at the most for `deadline`.
+/// Runs a command and waits for it, at most for `deadline`.
 ///
 /// # Errors
 ///
@@ -95,7 +95,7 @@ fn wait(child: &mut Child, end: Instant) -> io::Result<(Output, Output, Option<E
             Err(rustix::io::Errno::INTR) => continue,
             ready => ready?,
         };
-        // What it started may hold the pipes open for ever: its own end decides, not theirs.
+        // What it started may hold the pipes open forever: its own end decides, not theirs.
         let status = child.try_wait()?;
         stdout.read_available()?;
         stderr.read_available()?;

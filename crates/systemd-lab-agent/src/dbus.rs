@@ -28,7 +28,7 @@ const FIXED_HEADER: usize = 16;
 /// The longest message that D-Bus allows.
 const LONGEST_MESSAGE: usize = 128 << 20;
 
-/// The longest line of the authentication; it takes some 40 bytes.
+/// The longest line of the authentication; it takes about 40 bytes.
 const LONGEST_LINE: usize = 512;
 
 /// The deepest nesting that D-Bus allows, of arrays and structs together.
@@ -77,8 +77,8 @@ pub enum CallError {
     /// The peer did not answer in time.
     #[error("systemd did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The peer's bytes are no D-Bus.
-    #[error("systemd's answer is no valid D-Bus message: {0}")]
+    /// The peer's bytes are not D-Bus.
+    #[error("systemd's answer is not valid D-Bus message: {0}")]
     Malformed(&'static str),
 }
 
@@ -126,7 +126,7 @@ impl Connection {
     }
 
     /// Calls a method and waits for what it returns: one value for each complete type of the answer's signature. Signals that come
-    /// before the answer, and answers to calls that were given up, are read and forgotten.
+    /// before the answer, and answers to calls that timed out, are read and forgotten.
     ///
     /// # Errors
     ///
@@ -535,7 +535,7 @@ mod tests {
         bytes
     }
 
-    /// Reply serial 1, and a signature of three letters at the most.
+    /// Reply serial 1, and a signature of three letters at most.
     fn reply_fields(signature: &str) -> Vec<u8> {
         let mut fields = vec![REPLY_SERIAL, 1, b'u', 0, 1, 0, 0, 0];
         fields.extend_from_slice(&[SIGNATURE, 1, b'g', 0, signature.len() as u8]);
@@ -627,7 +627,7 @@ mod tests {
         let answer = decode_answer(&message(METHOD_RETURN, &fields, &nested), 1);
         let values = answer.expect("it is valid").expect("it answers the call");
         assert_eq!(
-            values.expect("it is no error"),
+            values.expect("it is not an error"),
             [json!({"One": ["n", 1], "Two": ["n", 2]})]
         );
     }
@@ -722,7 +722,7 @@ mod tests {
         let error = read_message(&mut header(longest + 1).as_slice()).expect_err("it is too long");
         assert_eq!(
             error.to_string(),
-            "systemd's answer is no valid D-Bus message: it is too long"
+            "systemd's answer is not valid D-Bus message: it is too long"
         );
     }
 
@@ -741,7 +741,7 @@ mod tests {
         let error = read_authentication(&mut Endless(0)).expect_err("it does not end");
         assert_eq!(
             error.to_string(),
-            "systemd's answer is no valid D-Bus message: the authentication does not end"
+            "systemd's answer is not valid D-Bus message: the authentication does not end"
         );
     }
 
@@ -767,7 +767,7 @@ mod tests {
                     fields[4] = serial;
                     message(METHOD_RETURN, &fields, &answer)
                 };
-                // The answer to a call that was given up comes late.
+                // The answer to a call that timed out comes late.
                 stream
                     .write_all(&[signal.clone(), of(serial + 7), of(serial)].concat())
                     .expect("it is open");

@@ -14,7 +14,7 @@ use crate::endpoint::{Bounded, Endpoint, Stream};
 /// The most of a body that is kept; the rest is read and left out.
 const KEPT_BODY: usize = 64 << 10;
 
-/// The longest line of a response's head. hyper takes 100 headers in some 400 KiB; a service of the
+/// The longest line of a response's head. hyper takes 100 headers in about 400 KiB; a service of the
 /// workshop has no reason for more than this.
 const LONGEST_LINE: u64 = 16 << 10;
 
@@ -138,7 +138,7 @@ pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
 pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
     address
         .parse()
-        .map_err(|_| format!("{address}: this is no address like 127.0.0.1:7878"))
+        .map_err(|_| format!("{address}: this is not an address like 127.0.0.1:7878"))
         .and_then(loopback)
 }
 
@@ -227,7 +227,7 @@ fn read_headers(reader: &mut impl BufRead) -> io::Result<BodyEnd> {
         } else if name.eq_ignore_ascii_case("content-length") && !matches!(end, BodyEnd::LastChunk)
         {
             let length = value.trim().parse();
-            end = BodyEnd::Length(length.map_err(|_| malformed("its length is no number"))?);
+            end = BodyEnd::Length(length.map_err(|_| malformed("its length is not a number"))?);
         }
     }
 }
@@ -246,7 +246,7 @@ fn read_body(reader: &mut impl BufRead, end: BodyEnd) -> io::Result<Vec<u8>> {
             let line = read_line(reader)?;
             let digits = line.split(';').next().unwrap_or_default().trim();
             let size = u64::from_str_radix(digits, 16)
-                .map_err(|_| malformed("a chunk's size is no number"))?;
+                .map_err(|_| malformed("a chunk's size is not a number"))?;
             if size == 0 {
                 // Trailers, then an empty line.
                 while !read_line(reader)?.is_empty() {}
@@ -303,7 +303,7 @@ fn cut(what: &str) -> io::Error {
 fn malformed(what: &str) -> io::Error {
     io::Error::new(
         ErrorKind::InvalidData,
-        format!("the response is no HTTP: {what}"),
+        format!("the response is not HTTP: {what}"),
     )
 }
 
@@ -492,7 +492,7 @@ mod tests {
     #[test]
     fn a_line_has_a_longest_length() {
         assert_eq!(get(header_of(LONGEST_LINE), LONG), answered(200, "ok"));
-        let error = "the response is no HTTP: a line is too long".to_owned();
+        let error = "the response is not HTTP: a line is too long".to_owned();
         let outcome = get(header_of(LONGEST_LINE + 1), LONG);
         assert_eq!(outcome, ResponseOutcome::Broken { error });
     }

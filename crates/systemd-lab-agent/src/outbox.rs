@@ -13,7 +13,7 @@ use systemd_lab_protocol::{Event, EventKind};
 /// The port's device: the first port of the first virtio-serial device.
 pub const EVENTS_PORT: &str = "/dev/vport0p1";
 
-/// The kernel's driver takes at the most this much per write (`port_fops_write`).
+/// The kernel's driver takes at most this much per write (`port_fops_write`).
 const LARGEST_WRITE: usize = 32 << 10;
 
 /// The most log lines of one unit that a timeline keeps. A service that logs ten lines a second for
@@ -21,7 +21,7 @@ const LARGEST_WRITE: usize = 32 << 10;
 pub const LOG_LINES_PER_UNIT: u64 = 2_000;
 
 /// When this much was written, only what the agent itself says is still added. A unit that restarts
-/// takes some 20 KiB each time, so it is reached after hundreds of restarts.
+/// takes about 20 KiB each time, so it is reached after hundreds of restarts.
 const LARGEST_OUTPUT: u64 = 16 << 20;
 
 /// Collects events and writes them out in batches.

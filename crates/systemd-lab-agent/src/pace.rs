@@ -1,6 +1,6 @@
 //! When to look for what has happened.
 //!
-//! Virtual time that passes idly costs no wall time, but every wake-up does: some 0.5 ms each, with
+//! Virtual time that passes idly costs no wall time, but every wake-up does: about 0.5 ms each, with
 //! the timers that the kernel starts in its wake. So a wait looks often only while it is young, and
 //! then only when something announces itself: journald touches its file 250 to 500 ms after it has
 //! written to it; a traced socket, a finished request and the deadline wake at once.
@@ -16,10 +16,10 @@ use rustix::time::{
 };
 
 /// The shortest interval. Steps that are over at once (a job that ends within 0.1 s) end some
-/// milliseconds late at the most, well below the lab's coarsest step.
+/// milliseconds late at most, well below the lab's coarsest step.
 pub const SHORTEST: Duration = Duration::from_millis(5);
 
-/// The interval is this part of the time waited so far, so that a young step ends at the most 10 % late.
+/// The interval is this part of the time waited so far, so that a young step ends at most 10 % late.
 const PART_OF_ELAPSED: u32 = 10;
 
 /// A wait that is older than this looks only when something announces itself, and so may end half a

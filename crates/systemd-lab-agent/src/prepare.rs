@@ -43,7 +43,7 @@ const DEBUGFS: &str = "/sys/kernel/debug";
 
 /// Work that the kernel does at regular intervals, which no scenario needs: without it, an idle guest
 /// jumps ten times as far per second of wall time. And without random addresses, QEMU need not
-/// translate the code of a library anew for each process that loads it.
+/// translate the code of a library again for each process that loads it.
 const QUIET_SYSCTLS: &[(&str, &str)] = &[
     ("kernel/randomize_va_space", "0"),
     ("vm/stat_interval", "86400"),
@@ -63,7 +63,7 @@ Description=The lab's rehearsal
 ExecStart=/usr/lib/systemd-lab/agent --rehearse
 ";
 
-/// How long the rehearsal may take; it takes some 0.1 s.
+/// How long the rehearsal may take; it takes about 0.1 s.
 const LONGEST_REHEARSAL: Duration = Duration::from_secs(30);
 
 /// How long to let the guest come to rest afterwards: longer than any timer of systemd-journald's or
@@ -234,7 +234,7 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
 }
 
 /// Sets the guest's calendar so that the next scenario begins on this date, in seconds since 1970-01-01 00:00:00 UTC. Timers by
-/// the calendar are set again by systemd, which the kernel tells of it; the monotonic clock goes on.
+/// the calendar are set again by systemd, which the kernel tells about it; the monotonic clock goes on.
 ///
 /// # Errors
 ///

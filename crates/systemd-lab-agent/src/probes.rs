@@ -59,7 +59,7 @@ impl Probe {
         if every < SHORTEST_INTERVAL {
             let shortest = SHORTEST_INTERVAL.as_millis();
             return Err(format!(
-                "a probe may come every {shortest} ms at the most often"
+                "a probe may come every {shortest} ms at most often"
             ));
         }
         let question = match target {
@@ -258,7 +258,7 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
                 outcome: outcome.clone(),
                 attempts_before: count.attempts,
             };
-            // Sent under the lock: whoever ends the count has all changes that it counted.
+            // Sent under the lock: the thread that ends the count has all changes that it counted.
             let sent = changed.send(Event {
                 at_us,
                 unit: None,

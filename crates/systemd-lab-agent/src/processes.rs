@@ -14,10 +14,10 @@ use crate::trace;
 /// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
 const INSTANCE: &str = "instances/lab-forks";
 
-/// Kilobytes for the trace: some ten thousand forks. Of more than that between two questions, the oldest are lost.
+/// Kilobytes for the trace: about ten thousand forks. Of more than that between two questions, the oldest are lost.
 const BUFFER_KB: &str = "1024";
 
-/// Bytes per read; a line takes some 150.
+/// Bytes per read; a line takes about 150.
 const READ_SIZE: usize = 32 << 10;
 
 /// Whose child a process may be, and whose that one: no family is older. Ends a circle that reused numbers make.

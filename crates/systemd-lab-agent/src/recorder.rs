@@ -325,7 +325,7 @@ impl<'a> Recorder<'a> {
         self.observed.holds(condition)
     }
 
-    /// Adds what tells of events that were left out.
+    /// Adds the reports of events that were left out.
     pub fn add_truncations(&mut self) {
         for (unit, kind) in self.outbox.truncations() {
             self.add_event(own_event(unit, kind));

@@ -19,7 +19,7 @@ use crate::trace;
 /// that a listener accepts goes from TCP_LISTEN to TCP_SYN_RECV: its socket is a copy.
 const FILTER: &str = "newstate==10 || (oldstate==10 && newstate==7)";
 
-/// Bytes per read; a line takes some 250.
+/// Bytes per read; a line takes about 250.
 const READ_SIZE: usize = 8 << 10;
 
 /// Reads the trace as it grows. As a file descriptor, it can be read when there is more.

@@ -107,7 +107,7 @@ pub fn disable(unit: &str) -> Result<(), CallError> {
     reload()
 }
 
-/// `systemctl daemon-reload`. Returns when systemd has read all unit files anew.
+/// `systemctl daemon-reload`. Returns when systemd has read all unit files again.
 ///
 /// # Errors
 ///
@@ -321,7 +321,7 @@ pub fn version() -> Result<String, CallError> {
     let arguments = [Argument::Text(MANAGER), Argument::Text("Version")];
     match manager_property("Get", &arguments)?.into_iter().next() {
         Some(Value::String(version)) => Ok(version),
-        _ => Err(CallError::Malformed("the version is no text")),
+        _ => Err(CallError::Malformed("the version is not text")),
     }
 }
 
@@ -374,7 +374,7 @@ fn call(method: Method<'_>, arguments: &[Argument<'_>]) -> Result<Vec<Value>, Ca
     connect(LONGEST_CALL)?.call(method, arguments, LONGEST_CALL)
 }
 
-/// A unit's object path: each byte that is no letter, and no digit behind the first place, becomes
+/// A unit's object path: each byte that is not a letter, and no digit behind the first place, becomes
 /// `_` and two hexadecimal digits (`bus_label_escape` in systemd).
 fn unit_path(unit: &str) -> String {
     let mut path = format!("{MANAGER_PATH}/unit/");

@@ -152,7 +152,7 @@ fn a_growing_file_is_read_on_from_where_it_was() {
 #[test]
 fn what_is_no_journal_is_said_so() {
     let error = |bytes| all_entries(bytes).map(drop).unwrap_err().to_string();
-    let no_journal = "this is no journal file: it does not begin with LPKSHHRH";
+    let no_journal = "this is not a journal file: it does not begin with LPKSHHRH";
     assert_eq!(error(Vec::new()), no_journal);
     assert_eq!(error(vec![0; 4096]), no_journal);
 

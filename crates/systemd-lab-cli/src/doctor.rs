@@ -7,7 +7,7 @@ use systemd_lab::doctor::{self, Finding, Remedy, State};
 
 use crate::{program, say};
 
-/// What one finding's name takes at the most.
+/// What one finding's name takes at most.
 const NAME_WIDTH: usize = 14;
 
 /// Where remedies and further lines begin: behind mark and name.
@@ -16,7 +16,7 @@ const INDENT: usize = NAME_WIDTH + 4;
 /// Look at all that the lab needs, and say what to do about what is missing.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Set up what is missing and make anew what is damaged, then look again.
+    /// Set up what is missing and rebuild what is damaged, then look again.
     #[arg(long)]
     fix: bool,
 }
@@ -60,7 +60,7 @@ fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
             say!("The lab is not ready. Type: {} doctor --fix", program());
         }
         None => say!(
-            "The lab is not ready, although all was made anew. The text above says what is wrong."
+            "The lab is not ready, although everything was rebuilt. The text above says what is wrong."
         ),
         Some(first) => say!(
             "The lab is not ready. Begin with the first remedy above: {}.",

@@ -1,4 +1,4 @@
-//! How words look on a terminal. `anstream` leaves all of it out where the output is no terminal, or `NO_COLOR` is set.
+//! How words look on a terminal. `anstream` leaves all of it out where the output is not a terminal, or `NO_COLOR` is set.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -136,7 +136,7 @@ pub fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
     lines.map(|line| line.into_owned()).collect()
 }
 
-/// Something takes a while. Nothing is shown where standard error is no terminal.
+/// Something takes a while. Nothing is shown where standard error is not a terminal.
 pub fn spinner(text: &'static str) -> ProgressBar {
     let spinner = still_spinner(text);
     spinner.enable_steady_tick(TICK);

@@ -13,7 +13,7 @@ pub struct Size {
     pub rows: usize,
 }
 
-/// What is laid out for a terminal that does not say how large it is, and for no terminal.
+/// The size that text is written for where a terminal does not say its own, or there is none.
 const USUAL: Size = Size {
     columns: 80,
     rows: 24,
@@ -22,7 +22,7 @@ const USUAL: Size = Size {
 /// Cursor to the upper left corner, then erase the screen, and show the cursor: ECMA-48, CUP and ED; DECTCEM.
 const CLEAR: &str = "\x1b[H\x1b[2J\x1b[?25h";
 
-/// A terminal narrower than this is laid out for as if it were as wide: below, nothing can be read anyway.
+/// The least width that text is written for: below, nothing can be read anyway.
 const NARROWEST: usize = 20;
 
 /// Text wider than this is hard to read, however wide the terminal is.
@@ -33,7 +33,7 @@ pub fn is_one() -> bool {
     stdout().is_terminal()
 }
 
-/// How wide text is laid out.
+/// The width of text.
 pub fn text_width() -> usize {
     size().columns.min(WIDEST_TEXT)
 }

@@ -242,7 +242,7 @@ pub enum EventKind {
         argv: Vec<String>,
         /// Exit code; 128 and the signal's number when a signal ended it.
         status: i32,
-        /// Standard output and standard error, in this order, at the most 64 KiB.
+        /// Standard output and standard error, in this order, at most 64 KiB.
         output: String,
     },
     /// The scenario ended before a [`crate::Step::RunInBackground`] did.
@@ -279,7 +279,7 @@ pub enum EventKind {
         /// How many lines were left out.
         lines: u64,
     },
-    /// The agent itself met an error that is no fault of the service: the lab is broken.
+    /// The agent itself met an error that is not a fault of the service: the lab is broken.
     AgentError {
         /// What went wrong.
         message: String,
@@ -367,7 +367,7 @@ pub enum ResponseOutcome {
     Answered {
         /// HTTP status code.
         status: u16,
-        /// The body, at the most 64 KiB.
+        /// The body, at most 64 KiB.
         body: String,
     },
     /// Nothing listened (ECONNREFUSED).

@@ -58,7 +58,7 @@ pub struct FilePlace {
 /// A scenario with everything that it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
-    /// What shall happen.
+    /// What is to happen.
     pub scenario: Scenario,
     /// The files to write before the first step, in this order.
     pub files: Vec<FilePlace>,

@@ -1,6 +1,6 @@
 //! The types that the lab's host and its guest agent both speak.
 //!
-//! - [`scenario`]: what shall happen, as data. It enters the guest whole, before the VM resumes.
+//! - [`scenario`]: what is to happen, as data. It enters the guest whole, before the VM resumes.
 //! - [`event`]: what did happen. Events are all that comes out.
 //! - [`job`]: how a scenario and its files lie in the memory that host and guest share.
 //! - [`seal`]: what tells events from anything else that comes out.

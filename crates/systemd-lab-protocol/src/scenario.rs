@@ -1,4 +1,4 @@
-//! What shall happen in the guest, as data.
+//! What is to happen in the guest, as data.
 //!
 //! A scenario is run by the agent alone: nothing is asked of the host until it has ended, because any
 //! wait on the host would let virtual time jump by an arbitrary amount.
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use preparation::Preparation;
 pub use when::{Happening, Trigger, When};
 
-/// What shall happen to one or more services, in order.
+/// What is to happen to one or more services, in order.
 ///
 /// All durations are in the guest's virtual time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,11 +121,11 @@ pub enum Step {
     },
     /// `systemctl reboot`: everything is stopped, then the machine ends, and with it the scenario.
     Reboot,
-    /// Waits until `condition` has come true since the scenario began, at the most for `deadline`.
+    /// Waits until `condition` has come true since the scenario began, at most for `deadline`.
     WaitFor {
         /// What to wait for.
         condition: Condition,
-        /// How long at the most. Passing it ends the scenario.
+        /// How long at most. Passing it ends the scenario.
         deadline: Duration,
     },
     /// Lets virtual time pass.

@@ -12,7 +12,7 @@ pub const LAB_UNITS: [&str; 5] = [
     "systemd-lab.target",
 ];
 
-/// Units of the journal, which the lab reads. What they do is no part of a timeline.
+/// Units of the journal, which the lab reads. What they do is not part of a timeline.
 pub const JOURNAL_UNITS: [&str; 4] = [
     "systemd-journald.service",
     "systemd-journald.socket",

@@ -1,6 +1,6 @@
 //! How fast the lab is, measured on the machine that this runs on.
 //!
-//! `cargo bench -p systemd-lab` takes some ten minutes, half of them for one run in real time.
+//! `cargo bench -p systemd-lab` takes about ten minutes, half of them for one run in real time.
 //! `cargo bench -p systemd-lab -- --quick` leaves out that run and the set-up from nothing.
 
 use std::fs;
@@ -32,7 +32,7 @@ const REAL_TIME_DEADLINE: Duration = Duration::from_secs(900);
 
 const UNIT: &str = "hung.service";
 
-/// Says that it is ready and never pings: killed every 10 s, given up at the fifth start.
+/// Says that it is ready and never pings: killed every 10 s, and systemd gives up at the fifth start.
 const UNIT_FILE: &str = "\
 [Unit]
 Description=Hangs
@@ -106,7 +106,7 @@ fn main() -> Result<(), LabError> {
 
         let real_time = timed(|| lab.run_in_real_time(&scenario, &files).map(check_given_up))?;
         row(
-            "the watchdog scenario, booted anew in real time",
+            "the watchdog scenario, booted from scratch in real time",
             seconds(real_time),
             "",
         );

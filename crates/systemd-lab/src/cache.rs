@@ -35,7 +35,7 @@ use crate::error::LabError;
 use crate::{regular, vm};
 
 /// Room for one image and two snapshots (an old one and a new one), with some to spare, in bytes. Snapshots are
-/// sparse files: half a gibibyte each at the most.
+/// sparse files: half a gibibyte each at most.
 pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
 
 /// The memory of a guest without packages.
@@ -300,7 +300,7 @@ fn exchange(one: &Path, other: &Path) -> rustix::io::Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
 }
 
-/// Opens a lock's file, or makes it. What is there and is no file is removed.
+/// Opens a lock's file, or makes it. What is there and is not a file is removed.
 fn lock_file(path: &Path) -> io::Result<File> {
     let open = || {
         let options = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32;

@@ -188,7 +188,7 @@ impl Requirement {
         }
     }
 
-    /// For who runs the test by itself; whoever collects reports knows better.
+    /// For a person who runs the test alone; what collects reports knows better.
     fn what_next(&self, outcome: Outcome) -> String {
         match outcome {
             Outcome::NotYet => format!("\n{}", self.next),

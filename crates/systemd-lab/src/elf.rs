@@ -19,7 +19,7 @@ const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
 
 /// Keeps only what the kernel loads. Symbols and debug information make a development build several times larger,
-/// and every byte has to be copied by an emulated CPU. Anything that is no ELF file is left as it is.
+/// and every byte has to be copied by an emulated CPU. Anything that is not an ELF file is left as it is.
 ///
 /// # Errors
 ///

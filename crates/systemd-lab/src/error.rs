@@ -1,6 +1,6 @@
 //! What can go wrong in the lab itself, and what to do about each.
 //!
-//! None of these is the fault of the service under test: what a service does wrong is no error but
+//! None of these is the fault of the service under test: what a service does wrong is not an error but
 //! part of the [`Timeline`](crate::Timeline).
 
 use std::io;
@@ -142,7 +142,7 @@ pub enum LabError {
 
     /// Something else than a package's name.
     #[error(
-        "{name:?} is no name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"
+        "{name:?} is not a name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"
     )]
     BadPackageName {
         /// What was asked for.
@@ -200,7 +200,7 @@ pub enum LabError {
         path: PathBuf,
     },
 
-    /// A file that is no image of this lab.
+    /// A file that is not an image of this lab.
     #[error("cannot import {}: {why}", path.display())]
     BadArchive {
         /// The file.
@@ -221,7 +221,7 @@ pub enum LabError {
     },
 
     /// The guest booted badly.
-    #[error("the guest did not come up: {why}; the end of its console:\n{console}\nremove {} and run again, so that the image is built anew", cache.display())]
+    #[error("the guest did not come up: {why}; the end of its console:\n{console}\nremove {} and run again, so that the image is rebuilt", cache.display())]
     BootFailed {
         /// What happened instead.
         why: String,
@@ -282,7 +282,7 @@ pub enum LabError {
     },
 
     /// What came out of the guest is not what an agent sends.
-    #[error("the guest sent something that is no event ({message}); remove {} and run again", snapshot.display())]
+    #[error("the guest sent something that is not an event ({message}); remove {} and run again", snapshot.display())]
     BadEvent {
         /// What was wrong with it.
         message: String,
@@ -327,7 +327,7 @@ pub enum LabError {
     },
 
     /// A file that a scenario wants does not exist, or cannot be read.
-    #[error("cannot read {}: {source}; was it just being saved? then try again, else build it, or mend the path", path.display())]
+    #[error("cannot read {}: {source}; was it just being saved? then try again, else build it, or fix the path", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -403,7 +403,7 @@ fn static_remedy() -> String {
 }
 
 impl LabError {
-    /// Whether something was asked for that cannot be had, whatever the lab's state.
+    /// Whether something was asked for that is not available, whatever the lab's state.
     pub fn is_wrong_usage(&self) -> bool {
         matches!(
             self,

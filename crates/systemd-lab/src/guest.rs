@@ -25,7 +25,7 @@ impl Suite {
     /// All of them, the default first.
     pub const ALL: [Suite; 2] = [Suite::Trixie, Suite::Bookworm];
 
-    /// The codename, which the archive knows for ever; `stable` moves on.
+    /// The codename, which the archive knows forever; `stable` moves on.
     pub fn codename(self) -> &'static str {
         match self {
             Suite::Trixie => "trixie",
@@ -258,6 +258,6 @@ mod tests {
             assert!(Guest::default().package(name).is_err(), "{name}");
         }
         let error = Guest::default().package("nginx=1.2");
-        insta::assert_snapshot!(error.expect_err("a version is no name"), @r#""nginx=1.2" is no name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"#);
+        insta::assert_snapshot!(error.expect_err("a version is not a name"), @r#""nginx=1.2" is not a name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"#);
     }
 }

@@ -26,7 +26,7 @@ pub struct GuestFile {
     path: String,
     mode: u32,
     content: Content,
-    /// Whoever puts it there has seen to its libraries.
+    /// The person who puts it there takes care of its libraries.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     may_be_dynamic: bool,
 }

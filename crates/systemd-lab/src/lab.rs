@@ -81,7 +81,7 @@ impl Lab {
     }
 
     /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; what is damaged is made
-    /// anew.
+    /// again.
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ impl Lab {
     ///
     /// # Errors
     ///
-    /// [`LabError::OutOfTime`] when the deadline passes; otherwise the lab is broken. A service that fails is no error.
+    /// [`LabError::OutOfTime`] when the deadline passes; otherwise the lab is broken. A service that fails is not an error.
     pub fn run(&self, scenario: &Scenario, files: &[GuestFile]) -> Result<Timeline, LabError> {
         self.run_live(scenario, files, |_| {})
     }
@@ -269,7 +269,7 @@ impl Lab {
         self.run_job(&job(scenario, files)?, on_event)
     }
 
-    /// Like [`Self::run`], but a snapshot that does not work is not made anew: for those who want to know.
+    /// Like [`Self::run`], but a snapshot that does not work is not rebuilt: for those who want to know.
     pub(crate) fn run_as_it_is(
         &self,
         scenario: &Scenario,
@@ -308,7 +308,7 @@ impl Lab {
         }
     }
 
-    /// Runs a scenario the slow way: boots the image anew and lets time pass as it does. What [`Self::run`] saves is
+    /// Runs a scenario the slow way: boots the image again and lets time pass as it does. What [`Self::run`] saves is
     /// measured against this.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ pub(crate) const QEMU: Needed = Needed {
     package: "qemu-system-x86",
 };
 
-/// Every Debian and Ubuntu has it; the lab installs none, but tells whoever lacks it.
+/// Every Debian and Ubuntu has it; the lab installs none, but tells people who lack it.
 pub(crate) const SETPRIV: Needed = Needed {
     file: "setpriv",
     package: "util-linux",

@@ -1,5 +1,5 @@
 //! What a person sees while the lab sets itself up: a spinner for each step, on standard error, and nothing at
-//! all where that is no terminal.
+//! all where that is not a terminal.
 
 use std::io::Write;
 use std::time::Duration;

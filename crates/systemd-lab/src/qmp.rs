@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// The monitor answers at once, except on a machine that hardly gets to run QEMU at all.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
-/// How long to wait between two questions after a migration. Saving and loading the device state take some ten
+/// How long to wait between two questions after a migration. Saving and loading the device state take about ten
 /// milliseconds.
 const MIGRATION_POLL: Duration = Duration::from_micros(500);
 

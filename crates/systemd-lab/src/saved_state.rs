@@ -23,7 +23,7 @@ const STEP_NS: u64 = 1_000_000_000;
 /// What of this module a snapshot depends on, for its key.
 pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s, wall time forgotten";
 
-/// The devices' state is some 0.4 MB and comes last, behind RAM if RAM is saved as well.
+/// The devices' state is about 0.4 MB and comes last, behind RAM if RAM is saved as well.
 const TAIL: u64 = 4 << 20;
 
 /// Rounds the saved clock up: as if the guest had been stopped a little longer.

@@ -18,7 +18,7 @@ use crate::saved_state;
 use crate::visible::visible;
 use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, ram_for};
 
-/// Booting takes some ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
+/// Booting takes about ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -51,13 +51,13 @@ impl Snapshot {
         })
     }
 
-    /// Makes the snapshot anew unless every byte of it is as it was made.
+    /// Rebuilds the snapshot unless every byte of it is as it was made.
     pub(crate) fn repair(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
         let image = |cache: &Cache| Image::provide(cache, guest);
         Snapshot::provide_locked(cache, image, Manifest::is_whole)
     }
 
-    /// Makes image and snapshot anew unless every byte of them is as it was made.
+    /// Rebuilds image and snapshot unless every byte of them is as it was made.
     pub(crate) fn repair_with_image(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
         let image = |cache: &Cache| Image::provide_unless(cache, guest, Manifest::is_whole);
         Snapshot::provide_locked(cache, image, Manifest::is_whole)
@@ -203,7 +203,7 @@ fn boot_image(
         _ => BOOT_DEADLINE_WITH_PACKAGES,
     };
     let why = match vm.wait_for_doorbell(deadline) {
-        // The agent has nothing to say yet, unless it could not prepare the guest.
+        // The agent reports nothing yet, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
         Ok(true) => format!("its agent {}", complaint(&vm.output())),
         Ok(false) => format!("it took more than {} s", deadline.as_secs()),

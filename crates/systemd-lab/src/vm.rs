@@ -56,7 +56,7 @@ const MOST_PRINTED: u64 = 1 << 20;
 /// QEMU is killed only when it has written so much more: by then this process has seen that it was too much.
 const PAST_MOST: u64 = 1 << 20;
 
-/// How much of the console is looked at: the kernel's last words are at its end, and a panic has some hundred lines.
+/// How much of the console is looked at: the kernel's last words are at its end, and a panic has about hundred lines.
 const CONSOLE_READ: u64 = 64 << 10;
 
 /// Of the flags register: the processor takes interrupts.
@@ -237,10 +237,10 @@ impl Vm {
         })
     }
 
-    /// Whether the guest has powered itself off, after waiting for `patience`. A guest that rings goes on: nobody is
+    /// Whether the guest has powered itself off, after waiting for `timeout`. A guest that rings goes on: nobody is
     /// there who would answer.
-    pub(crate) fn is_over(&mut self, patience: Duration) -> Result<bool, LabError> {
-        let until = Instant::now() + patience;
+    pub(crate) fn is_over(&mut self, timeout: Duration) -> Result<bool, LabError> {
+        let until = Instant::now() + timeout;
         let rung = self
             .qmp
             .as_mut()
@@ -323,7 +323,7 @@ impl Vm {
         self.output_after(0)
     }
 
-    /// The same without its first `offset` bytes. Whoever looks again and again needs what is new, and a guest that has much
+    /// The same without its first `offset` bytes. A reader that looks again and again needs what is new, and a guest that has much
     /// to say has written megabytes.
     pub(crate) fn output_after(&self, offset: u64) -> Vec<u8> {
         contents(&self.output, offset)

@@ -1,5 +1,5 @@
 //! The same image, files and scenario give the same bytes: every time, beside other runs, and on a busy machine. (Also
-//! from a snapshot that was made anew: `errors/damage.rs` and `errors/processes.rs` make some, and compare.)
+//! from a snapshot that was rebuilt: `errors/damage.rs` and `errors/processes.rs` make some, and compare.)
 
 mod support;
 

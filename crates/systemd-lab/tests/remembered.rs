@@ -52,9 +52,9 @@ fn the_second_time_it_is_read_back_unless_it_is_damaged() {
     assert_eq!(inode(&file), written, "it was read, not run");
 
     damage(&file, b"0000");
-    let anew = run();
-    assert_same(&anew.to_json_lines(), &first.to_json_lines());
-    assert_ne!(inode(&file), written, "it was run anew");
-    assert_eq!(run(), anew);
+    let again = run();
+    assert_same(&again.to_json_lines(), &first.to_json_lines());
+    assert_ne!(inode(&file), written, "it was run again");
+    assert_eq!(run(), again);
     fs::remove_file(file).expect("it is there");
 }

@@ -1,6 +1,6 @@
 //! How long an attendee waits for a check, and a maintainer for all of them, on the machine that this runs on.
 //!
-//! `cargo bench -p workshop` takes some twenty minutes. `cargo bench -p workshop -- --quick` leaves out what takes
+//! `cargo bench -p workshop` takes about twenty minutes. `cargo bench -p workshop -- --quick` leaves out what takes
 //! minutes each: the soak, all tests and `cargo workshop verify`.
 
 use std::fs::{self, File};
@@ -157,7 +157,7 @@ fn touch(file: &Path) -> anyhow::Result<()> {
 }
 
 /// The table depends on nothing that an attendee edits, so its runs are remembered in the cache. Without those files
-/// it is measured anew.
+/// it is measured again.
 fn forget_table() -> anyhow::Result<()> {
     let cache = match std::env::var_os("SYSTEMD_LAB_CACHE") {
         Some(path) => PathBuf::from(path),

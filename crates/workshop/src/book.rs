@@ -107,7 +107,7 @@ pub(crate) fn preprocess(arguments: &[String]) -> anyhow::Result<Outcome> {
     }
 }
 
-/// How it stands with mdBook, for `doctor`.
+/// The state of mdBook, for `doctor`.
 pub(crate) fn finding(workshop: &Workshop) -> Finding {
     let (state, detail) = match installed(workshop) {
         Some(mdbook) => (
@@ -172,7 +172,7 @@ fn path_with(directory: &Path) -> anyhow::Result<OsString> {
     env::join_paths(directories).context("the clone's path has a colon in it; move the clone")
 }
 
-/// Below `target`, which is no part of the clone.
+/// Below `target`, which is not part of the clone.
 fn tools(workshop: &Workshop) -> PathBuf {
     workshop.root.join("target/tools")
 }

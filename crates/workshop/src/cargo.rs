@@ -315,7 +315,7 @@ fn is_message(line: &&str) -> bool {
     line.starts_with('{')
 }
 
-/// Writes a file unless it has this content already: cargo builds anew what is younger than its build.
+/// Writes a file unless it has this content already: cargo rebuilds what is younger than its build.
 pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());

@@ -10,10 +10,10 @@ use diffy::{Line, Patch};
 
 use crate::cargo::write_if_changed;
 
-/// How a patch's first line that is no text begins.
+/// How a patch's first line that is not text begins.
 const PATCH: &str = "--- ";
 
-/// Lies in a solution's folder and is no part of the solution: what makes the exercise's starter of it.
+/// Lies in a solution's folder and is not part of the solution: what makes the exercise's starter of it.
 pub(crate) const STARTER_PATCH: &str = "starter.patch";
 
 /// Everything that a solution is made of: paths relative to the workshop, and contents.
@@ -97,7 +97,7 @@ impl Files {
         let mut changed = Vec::new();
         for patch in PatchSet::parse(patch, ParseOptions::unidiff()) {
             let patch = patch
-                .map_err(|error| format!("is no patch: {error}; take what `diff -u` prints"))?;
+                .map_err(|error| format!("is not a patch: {error}; take what `diff -u` prints"))?;
             let text = patch
                 .patch()
                 .as_text()
@@ -150,7 +150,7 @@ impl Files {
 
 /// Names the hunk that does not fit and, where it can be told, the first of its lines that the file lacks.
 fn does_not_apply(path: &str, content: &str, patch: &Patch<'_, str>) -> String {
-    let remedy = "make the patch anew with `diff -u` against the file as it is";
+    let remedy = "make the patch again with `diff -u` against the file as it is";
     for (index, hunk) in patch.hunks().iter().enumerate() {
         let old: Vec<&str> = hunk
             .lines()

@@ -7,7 +7,7 @@ use systemd_lab_cli::put;
 
 use anstream::{AutoStream, ColorChoice};
 
-/// What `less` is asked for unless `LESS` says otherwise: colours as they are, no screen of its own for a short text.
+/// What `less` is asked for unless `LESS` says otherwise: colours as they are, and a screen of its own only for a long text.
 const LESS: &str = "FRX";
 
 /// Prints a text; on a terminal that is too low for it, by `PAGER` or `less`.
@@ -40,7 +40,7 @@ fn page(text: &str) -> bool {
         return false;
     };
     if let Some(mut input) = child.stdin.take() {
-        // Who has read enough ends it before all is written.
+        // A reader who has read enough ends it before all is written.
         let _ = input.write_all(text.as_bytes());
     }
     child.wait().is_ok()

@@ -20,7 +20,7 @@ const FILE: &str = "progress.toml";
 /// What people see when they open it.
 const HEADER: &str = "\
 # Where you are in the workshop. You may edit this: `passed = true` is what counts.
-# Without this file you begin anew; `cargo workshop check --all` finds out what passes.
+# Without this file you start from scratch; `cargo workshop check --all` finds out what passes.
 
 ";
 

@@ -131,13 +131,13 @@ fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> an
         .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
         .collect();
     if then.is_empty() {
-        bail!("{patch} has no checksums; `{WRITE_ANEW}` writes it anew");
+        bail!("{patch} has no checksums; `{WRITE_ANEW}` writes it again");
     }
     for path in then.keys().chain(now.keys()) {
         match (then.get(path), now.get(path)) {
             (then, now) if then == now => {}
             (None, _) => bail!(
-                "{path} is no file of the solution, of which the starter is made; move it elsewhere (maintainers: `{WRITE_ANEW}`)"
+                "{path} is not a file of the solution, of which the starter is made; move it elsewhere (maintainers: `{WRITE_ANEW}`)"
             ),
             (_, None) => bail!(
                 "{path} is missing, and the starter is made of it; `git checkout -- {path}` brings it back, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
@@ -169,7 +169,7 @@ fn make_patch(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
         let new = work.get(&path).map(|bytes| std::str::from_utf8(bytes));
         let new = new
             .transpose()
-            .with_context(|| format!("{path} is no text"))?;
+            .with_context(|| format!("{path} is not text"))?;
         patch.push_str(&one_file(
             &path,
             solution.0.get(&path).map(String::as_str),

@@ -1,4 +1,4 @@
-//! `cargo workshop timeline`: all that happened in the last check of an exercise, as text or as a picture.
+//! `cargo workshop timeline`: the full timeline of the last check of an exercise, as text or as a picture.
 //!
 //! Runs nothing: it reads the report that the check left behind.
 
@@ -128,7 +128,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     pager::show(&text, terminal::size().rows)
 }
 
-/// All of what `check` may have had no room for. A requirement also looks at what is no event, e.g. what systemd-analyze says.
+/// All of what `check` may have had no room for. A requirement also looks at what is not an event, e.g. what systemd-analyze says.
 fn difference(report: &Report) -> String {
     let columns = terminal::size().columns;
     let difference = first_open(report).map_or("", |verdict| verdict.difference.trim_end());

@@ -69,7 +69,7 @@ fn add(root: &Path, path: &str, work: &mut Work) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    // Follows links. Reading from a pipe would wait for ever.
+    // Follows links. Reading from a pipe would wait forever.
     if !place.is_file() {
         bail!("{path} is neither a file nor a folder; move it elsewhere");
     }

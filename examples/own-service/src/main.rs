@@ -11,7 +11,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 /// A client that sends nothing must not keep the others waiting.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let address = env::args().nth(1);
@@ -55,14 +55,14 @@ fn ping_watchdog(address: SocketAddr, interval: Duration) {
 }
 
 fn ask_myself(address: SocketAddr) -> io::Result<()> {
-    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
-    connection.set_read_timeout(Some(PATIENCE))?;
+    let mut connection = TcpStream::connect_timeout(&address, TIMEOUT)?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     connection.read_exact(&mut [0])
 }
 
 fn answer(mut connection: TcpStream) -> io::Result<()> {
-    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.set_read_timeout(Some(TIMEOUT))?;
     // The head ends with an empty line; a GET has nothing else.
     for line in BufReader::new(connection.try_clone()?).lines() {
         if line?.is_empty() {

@@ -11,7 +11,7 @@ const URL: &str = "http://127.0.0.1:8080/";
 /// The signal that nobody can handle, by signal(7).
 const SIGKILL: i32 = 9;
 
-/// `RestartSec=2s`, up to 250 ms of systemd's timer slack, and at the most a second until the probe asks.
+/// `RestartSec=2s`, up to 250 ms of systemd's timer slack, and at most a second until the probe asks.
 const SOON: Duration = Duration::from_millis(3_500);
 
 fn own_service() -> Experiment {
@@ -41,7 +41,7 @@ fn it_comes_back_soon_after_it_was_killed() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// `WatchdogSec=10s` since its last ping, which is five seconds old at the most when it hangs; then [`SOON`].
+/// `WatchdogSec=10s` since its last ping, which is five seconds old at most when it hangs; then [`SOON`].
 const WITH_WATCHDOG: Duration = Duration::from_secs(10).saturating_add(SOON);
 
 /// Without its drop-in, this service has no watchdog: no one notices when it hangs. The saved timeline says so, and the test

@@ -5,7 +5,7 @@
 //!
 //! What to reach, here and in `units/exercise-01.service`:
 //!
-//! 1. systemd understands the unit: `systemd-analyze verify` has nothing to say. The program is
+//! 1. systemd understands the unit: `systemd-analyze verify` reports nothing. The program is
 //!    `/usr/local/bin/exercise-01`. People understand it as well: `Description=` and `Documentation=` are set.
 //! 2. `Type=exec`: the start succeeds when the program runs, and fails when it cannot be run. Then `GET /` is answered.
 //! 3. `systemctl enable` has `multi-user.target` start it at boot.

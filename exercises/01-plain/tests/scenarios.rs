@@ -34,10 +34,10 @@ pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
 const SIGINT: i32 = 2;
 const SIGSTOP: i32 = 19;
 
-/// Reading a unit file and all that it refers to takes some 0.1 s.
+/// Reading a unit file and all that it refers to takes about 0.1 s.
 const VERIFY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Longer than any start that systemd bounds by itself (`DefaultTimeoutStartSec=`, 90 s): whoever waits for a
+/// Longer than any start that systemd bounds by itself (`DefaultTimeoutStartSec=`, 90 s): a service that waits for a
 /// `READY=1` that never comes sees systemd's own deadline.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
@@ -74,9 +74,9 @@ const BEGINNING_TO_DRAIN: Duration = Duration::from_secs(1);
 
 /// In the run that measures the drain, systemd is this patient: several times the 5 s that the drain may take, and less
 /// than the 30 s after which `server.rs` itself gives up a request whose header never ends.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A port that is taken shows at once. After this, the service is taken to go on for ever.
+/// A port that is taken shows at once. After this, the service is taken to go on forever.
 const FAILURE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Long enough to see a restart: `RestartSec=` is 100 ms by default.
@@ -103,7 +103,7 @@ pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
 });
 
 /// Reads the unit as a person would have it read, enables it, and starts what a boot starts. After a while, stops it with a
-/// request that never ends, and with much patience: to see how long the service itself waits. Then it is started again
+/// request that never ends, and with a long timeout: to see how long the service itself waits. Then it is started again
 /// and ended as in a terminal, and once more and stopped in such a way that it hangs.
 pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
@@ -128,7 +128,7 @@ pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
         .signal(service, SIGINT)
         .sleep(SLOW_CLIENT)
         .finish_request(AT_CTRL_C, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
-        .wait_for_state(service, &["dead", "failed"], PATIENCE)
+        .wait_for_state(service, &["dead", "failed"], LONG_TIMEOUT)
         .start(service);
     let scenario = answering(scenario, "before it hangs")
         .half_open("never finished again", ADDRESS, "GET / HT")
@@ -138,9 +138,9 @@ pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
         .signal(service, SIGSTOP)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .observe(service);
-    let patience = format!("[Service]\nTimeoutStopSec={}s\n", PATIENCE.as_secs());
-    let drop_in = format!("{file}.d/patience.conf");
-    let more = vec![GuestFile::text(drop_in, patience)];
+    let timeout = format!("[Service]\nTimeoutStopSec={}s\n", LONG_TIMEOUT.as_secs());
+    let drop_in = format!("{file}.d/timeout.conf");
+    let more = vec![GuestFile::text(drop_in, timeout)];
     Run::of(&SUBJECT, scenario, more)
 });
 

@@ -20,7 +20,7 @@ pub(crate) fn verified(timeline: &Timeline) -> String {
     let output = serving::verify_output(timeline);
     let lines: Vec<&str> = output.unwrap_or("(did not run)").lines().collect();
     if lines.is_empty() {
-        return "systemd-analyze verify: nothing to say\n".to_owned();
+        return "systemd-analyze verify: no complaints\n".to_owned();
     }
     let lines = lines.iter();
     lines

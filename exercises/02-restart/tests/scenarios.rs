@@ -20,7 +20,7 @@ const RESTART_DEADLINE: Duration = Duration::from_secs(21);
 const WORK: Duration = Duration::from_secs(30);
 
 /// Whatever is going to come back within 20 s has done so.
-const PATIENCE: Duration = Duration::from_secs(30);
+const SETTLED: Duration = Duration::from_secs(30);
 
 /// The worker is in the middle of its work.
 const HALF_AN_ITEM: Duration = Duration::from_millis(500);
@@ -56,11 +56,11 @@ pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
         .start(&database)
         .wait_for_job(&database, START_DEADLINE)
         .signal(&database, SIGABRT)
-        .sleep(PATIENCE)
+        .sleep(SETTLED)
         .start(&database)
         .wait_for_job(&database, START_DEADLINE)
         .signal(&database, SIGKILL)
-        .sleep(PATIENCE)
+        .sleep(SETTLED)
         .start(&rival)
         .wait_for_job(&rival, START_DEADLINE)
         .start(&database)
@@ -91,7 +91,7 @@ pub(crate) static BAD_CONFIGURATION: LazyLock<Run> = LazyLock::new(|| {
     for unit in &units {
         scenario = scenario.start(unit).observe(unit);
     }
-    let scenario = scenario.sleep(PATIENCE);
+    let scenario = scenario.sleep(SETTLED);
     let file = GuestFile::text(CONFIGURATION, "greeting: Hello World!\n");
     Run::of(&SUBJECT, scenario, vec![file])
 });
@@ -108,7 +108,7 @@ pub(crate) fn database() -> String {
     SUBJECT.unit("-database")
 }
 
-/// Waits for a restart, not for ever: a service that stays down has been seen to do so by then.
+/// Waits for a restart, not forever: a service that stays down has been seen to do so by then.
 fn comes_back(unit: &str) -> Step {
     enters(unit, &["running"])
 }

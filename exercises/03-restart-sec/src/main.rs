@@ -2,7 +2,7 @@
 //!
 //! A start of the web front end is expensive: two seconds in which it loads its data. Then it asks the database (its
 //! address is in the environment variable `DATABASE`), and while that is down the start fails with exit code 1. As the
-//! unit is now, systemd tries again after 100 ms, for ever, and nobody hears of it. Nothing is wrong with the program:
+//! unit is now, systemd tries again after 100 ms, forever, and nobody hears of it. Nothing is wrong with the program:
 //! all that decides what happens is in the units, and nothing here needs a change.
 //!
 //! What to reach, in `units/exercise-03.service` and `units/exercise-03-alert@.service`:
@@ -11,11 +11,11 @@
 //!    after the first start `GET /` on 127.0.0.1:7878 is answered with `Hello World!`.
 //! 2. Soon after a hiccup, patient in an outage: 20 s before the first restart, 40 s before the second, 80 s before all
 //!    others.
-//! 3. Four starts in five minutes and no more: when the database never comes, the service is given up (`start limit
+//! 3. Four starts in five minutes and no more: when the database never comes, systemd gives up on it (`start limit
 //!    hit`) instead of a fifth start. The machine itself runs on.
 //! 4. Then, and not before, there is exactly one alert: systemd starts an instance of the template
 //!    `exercise-03-alert@.service`, which logs a line with the name of the unit that failed.
-//! 5. `systemctl stop` during the wait for a restart is no failure: no alert, no further start.
+//! 5. `systemctl stop` during the wait for a restart is not a failure: no alert, no further start.
 //! 6. A start by hand is refused while the five minutes last, and no longer. After `systemctl reset-failed`, and with the
 //!    database up, it works.
 //!

@@ -68,7 +68,7 @@ pub(crate) const DELAY: Requirement = Requirement {
             let Some(delays) = restart::other_delays(&case, &DELAYS) else {
                 return why_limit(&timeline);
             };
-            // Whoever has set the interval already should hear at once that these delays do not fit into it.
+            // Attendees who have set the interval already should hear at once that these delays do not fit into it.
             let is_set =
                 timeline.duration_property(case.unit, shown::INTERVAL_PROPERTY) == Some(INTERVAL);
             let limit = restart::limit_out_of_reach(&case).filter(|_| is_set);
@@ -79,7 +79,7 @@ pub(crate) const DELAY: Requirement = Requirement {
 };
 
 pub(crate) const GIVES_UP: Requirement = Requirement {
-    title: "after four starts in five minutes it is given up",
+    title: "systemd gives up after four starts in five minutes",
     snapshot: "gives-up",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;
@@ -105,7 +105,7 @@ pub(crate) const ALERT: Requirement = Requirement {
 };
 
 pub(crate) const STOP: Requirement = Requirement {
-    title: "a stop during the wait is no failure",
+    title: "a stop during the wait is not a failure",
     snapshot: "stop",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;

@@ -23,7 +23,7 @@ const FAILURES: usize = 5;
 /// From one failure to the next: longer than the longest delay of 80 s and the two seconds that a start takes.
 const FAILURE_DEADLINE: Duration = Duration::from_secs(100);
 
-/// Whoever has not given up after the last of these failures goes on for ever. People are shown whole seconds, and where
+/// A service that has not reached the limit after the last of these failures never will. People are shown whole seconds, and where
 /// such a run ends must not depend on how long a start takes with this or that build: so this deadline, and the end of
 /// the run half a second later, are away from whole ones.
 const GIVING_UP_DEADLINE: Duration = Duration::from_millis(1300);

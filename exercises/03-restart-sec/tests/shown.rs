@@ -113,7 +113,7 @@ pub(crate) fn alerts(timeline: &Timeline) -> String {
     for (index, event) in timeline.events().iter().enumerate() {
         match &event.kind {
             EventKind::StartLimitHit if event.is_about(SUBJECT.service()) => {
-                shown.push_str("given up: start limit hit\n");
+                shown.push_str("gave up: start limit hit\n");
             }
             EventKind::StateChanged { from, to } if is_about_alert(event) && is_start(from, to) => {
                 let says = match names_failed_unit(timeline, index, event) {

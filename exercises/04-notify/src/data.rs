@@ -98,7 +98,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The database says its greeting to whoever connects, then hangs up.
+/// The database says its greeting to anyone who connects, then hangs up.
 async fn ask(address: &str) -> anyhow::Result<String> {
     let mut greeting = String::new();
     let mut database = TcpStream::connect(address).await?;

@@ -12,7 +12,7 @@
 //!    (`loading data: part 2 of 4`), a new one with or after `READY=1`, a new one with or after
 //!    `STOPPING=1`.
 //! 3. On SIGTERM and Ctrl-C: `STOPPING=1` at once, new connections are refused, and requests in flight
-//!    get up to 5 s, also those sent only in part. Exit code 0. During the warm-up as well, but then
+//!    get up to 5 s, also half-sent ones. Exit code 0. During the warm-up as well, but then
 //!    without delay: nothing is in flight. (All but `STOPPING=1` works already.)
 //! 4. `TimeoutStartSec=10s`: when the data stalls, systemd ends the start.
 //! 5. A longer warm-up than that is kept alive, part by part: each one that arrives asks for 5 s more

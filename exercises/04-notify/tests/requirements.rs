@@ -288,7 +288,7 @@ pub(crate) fn without_socket(case: &Case) -> Option<String> {
         .any(|event| matches!(event.kind, EventKind::StateChanged { .. }));
     Some(match was_started {
         true => format!(
-            "without NOTIFY_SOCKET the service does not serve: a missing socket is no error, there is simply nobody to tell{}",
+            "without NOTIFY_SOCKET the service does not serve: a missing socket is not an error, there is simply nobody to tell{}",
             case.last_words()
         ),
         false => "the run ended before the program was started by hand: what comes before that must work first".to_owned(),

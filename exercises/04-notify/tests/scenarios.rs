@@ -9,14 +9,14 @@ use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
 
-/// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): whoever
+/// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): anyone who
 /// forgets a deadline sees systemd's own.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Longer than `TimeoutStopSec=10s` and the default of 90 s.
 const STOP_DEADLINE: Duration = Duration::from_secs(120);
 
-/// After this a start that should have been ended at 10 s is taken to hang for ever.
+/// After this a start that should have been ended at 10 s is taken to hang forever.
 const HANGING_START_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Longer than `TimeoutStartSec=10s`, which bounds a reload as well, and shorter than the default of 90 s.

@@ -130,7 +130,7 @@ fn stamp(timeline: &Timeline, from_us: u64, to_us: u64) -> &'static str {
             "MONOTONIC_USEC= is before the reload\n"
         }
         Some((_, Some(_))) => "MONOTONIC_USEC= is the time of its reload\n",
-        Some((_, None)) => "MONOTONIC_USEC= is no number\n",
+        Some((_, None)) => "MONOTONIC_USEC= is not a number\n",
         None => "MONOTONIC_USEC= is missing\n",
     }
 }
@@ -206,7 +206,7 @@ pub(crate) fn protocol(
     .concat()
 }
 
-/// Each different assignment that begins with one of `wanted`, and no other.
+/// Each different assignment that begins with one of `wanted`.
 fn said(timeline: &Timeline, wanted: &[&str]) -> BTreeSet<String> {
     let events = timeline.of(SUBJECT.service());
     let assignments = events.filter_map(|event| match &event.kind {

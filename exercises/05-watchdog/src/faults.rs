@@ -2,7 +2,7 @@
 //!
 //! With `FAULTS=1` in its environment, the service takes two requests that no service should:
 //!
-//! - `GET /fault/deadlock`: a task takes the same lock twice. It waits for ever, and every later `GET /` as well.
+//! - `GET /fault/deadlock`: a task takes the same lock twice. It waits forever, and every later `GET /` as well.
 //! - `GET /fault/block`: a handler blocks the thread on which all others run.
 //!
 //! `FAULT_AT_START=deadlock` (or `block`) has the same effect as soon as the service serves, at every start.

@@ -5,7 +5,7 @@
 //!
 //! What to reach, here and in `units/exercise-05.service`; every message is one of sd_notify(3):
 //!
-//! 1. `WatchdogSec=10s`, and `WATCHDOG=1` often enough for a service that works. Slow is no failure: a report takes 3 s,
+//! 1. `WatchdogSec=10s`, and `WATCHDOG=1` often enough for a service that works. Slow is not a failure: a report takes 3 s,
 //!    the database may take 3 s for an answer (not both at once), and ten minutes of that end with no kill. Neither is
 //!    a stop: the requests in flight get up to 5 s and are answered, exit code 0.
 //! 2. `WATCHDOG=1` only after a self-test that succeeded: `GET /` on 127.0.0.1:7878, through the front door, is answered
@@ -17,7 +17,7 @@
 //! 4. The same when the process is stopped (SIGSTOP).
 //! 5. The same, with the reason, when the database takes connections and no longer answers, or is gone (`GET /` is then
 //!    answered with 503), if that is over by the next start.
-//! 6. A service that hangs at every start is given up after four starts within five minutes, with one alert. (The unit
+//! 6. systemd gives up on a service that hangs at every start after four starts within five minutes, with one alert. (The unit
 //!    has this from stage 03.)
 //! 7. Without `WatchdogSec=`, and so in a terminal, there is no self-test.
 //!

@@ -180,7 +180,7 @@ pub(crate) const WEDGE: Requirement = Requirement {
 };
 
 pub(crate) const KEEPS_HANGING: Requirement = Requirement {
-    title: "a service that keeps hanging is given up",
+    title: "systemd gives up on a service that keeps hanging",
     snapshot: "keeps-hanging",
     look: || {
         let timeline = scenarios::KEEPS_HANGING.seen.clone()?;

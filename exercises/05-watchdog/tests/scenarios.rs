@@ -53,7 +53,7 @@ const READING: Duration = Duration::from_millis(500);
 /// enough for a self-test to run into the closed door.
 const SLOW_CLIENT: Duration = Duration::from_secs(4);
 
-/// A service that hangs at each start is given up by the start limit within five minutes; some more, for one that
+/// A service that hangs at each start reaches the start limit within five minutes; some more, for one that
 /// is not.
 const GIVING_UP_DEADLINE: Duration = Duration::from_secs(900);
 

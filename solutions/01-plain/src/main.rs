@@ -5,7 +5,7 @@
 //! | When | What | Why |
 //! |---|---|---|
 //! | always | lines with priorities | `journalctl -p err` shows what matters |
-//! | SIGTERM or Ctrl-C | answers what is in flight, for 5 s at the most | systemd's patience ends with SIGKILL |
+//! | SIGTERM or Ctrl-C | answers what is in flight, for 5 s at most | systemd sends SIGKILL after its timeout |
 //! | it cannot work | one line that says why, exit code 1 | systemd goes by the exit code, people by the line |
 //!
 //! Its unit is `units/solution-01.service`.

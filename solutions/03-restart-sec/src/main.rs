@@ -1,4 +1,4 @@
-//! Stage 03, solved: an outage is survived, a crash loop is given up.
+//! Stage 03, solved: the service survives an outage, and a crash loop ends.
 //!
 //! The start is expensive (two seconds in which the data is loaded) and fails while the database is down. All that
 //! decides what happens then is in the units:

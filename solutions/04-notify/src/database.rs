@@ -1,4 +1,4 @@
-//! The database, or what stands for one: it hands the greeting to whoever connects. Given: nothing here needs a change.
+//! The database, or what stands for one: it hands the greeting to anyone who connects. You do not need to change this file.
 //!
 //! A crash in the middle of a write may have damaged the data of a real one. It must not come back by itself then.
 

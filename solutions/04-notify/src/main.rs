@@ -5,7 +5,7 @@
 //!
 //! | When | What | Why |
 //! |---|---|---|
-//! | a part has arrived | `STATUS=`, `EXTEND_TIMEOUT_USEC=` | slow is no failure, stalled is |
+//! | a part has arrived | `STATUS=`, `EXTEND_TIMEOUT_USEC=` | slow is not a failure, stalled is |
 //! | data loaded, and bound | `READY=1`, `STATUS=` | units ordered after this one may start |
 //! | SIGHUP | `RELOADING=1`, `MONOTONIC_USEC=`, then `READY=1`, `STATUS=` | `systemctl reload` waits, and knows |
 //! | SIGTERM or Ctrl-C | `STOPPING=1`, `STATUS=` | shows why the service still runs |

@@ -24,7 +24,7 @@ use crate::watchdog;
 pub(crate) const ADDRESS: &str = "127.0.0.1:7878";
 
 /// How long the next part may take to arrive: 5 s, in the microseconds of `EXTEND_TIMEOUT_USEC=`.
-/// Ten times what a part takes, so that only one that stalls is given up.
+/// Ten times what a part takes, so that only a part that stalls is.
 const NEXT_PART_DEADLINE_USEC: u32 = 5_000_000;
 
 /// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that

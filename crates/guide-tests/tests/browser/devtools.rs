@@ -355,6 +355,6 @@ impl Drop for Page<'_> {
 fn text(value: &Value) -> String {
     value
         .as_str()
-        .unwrap_or_else(|| panic!("this is no text: {value}"))
+        .unwrap_or_else(|| panic!("this is not text: {value}"))
         .to_owned()
 }

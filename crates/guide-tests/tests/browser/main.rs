@@ -1,4 +1,4 @@
-//! The built guide in a real browser, opened as files, as somebody does who has no network.
+//! The built guide in a real browser, opened as files, as a reader without a network does.
 
 mod book;
 mod devtools;
@@ -18,7 +18,7 @@ const A4_INCHES: (f64, f64) = (8.27, 11.69);
 /// mdBook's default theme, and a dark one.
 const THEMES: [&str; 2] = ["light", "navy"];
 
-/// So many times Tab is pressed at the most: there are that many links and buttons before the choice, and more.
+/// So many times Tab is pressed at most: there are that many links and buttons before the choice, and more.
 const TABS: usize = 80;
 
 const SAYS: &str = "document.querySelector('.try-it-says').textContent";

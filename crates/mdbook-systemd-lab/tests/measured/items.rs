@@ -1,4 +1,4 @@
-//! All that is measured for the guide. To add something, add a line here and write the files anew.
+//! All that is measured for the guide. To add something, add a line here and write the files again.
 
 /// One file in `book/measured`.
 pub(crate) struct Item {

@@ -27,7 +27,7 @@ pub(crate) struct Grid {
 /// A row before it is measured.
 pub(crate) struct Line {
     pub(crate) label: String,
-    /// How it is brought about, in words.
+    /// How it is caused, in words.
     pub(crate) means: String,
     /// Names its units.
     pub(crate) stem: String,

@@ -1,4 +1,4 @@
-//! Every setting of `Restart=` with `Type=oneshot`, where a clean end is no reason for a restart and a signal is no clean
+//! Every setting of `Restart=` with `Type=oneshot`, where a clean end is not a reason for a restart and a signal is not a clean
 //! end.
 
 use crate::case::Deed;

@@ -99,7 +99,7 @@ const CLOCKS_DIFFER_US: u64 = 1_000;
 /// syslog's `debug`.
 const DEBUG: u8 = 7;
 
-/// Which fields the journal's reader shall keep.
+/// Which fields the journal's reader keeps.
 pub fn is_kept(name: &str) -> bool {
     let elsewhere = name.starts_with("_SYSTEMD_") && name != "_SYSTEMD_UNIT";
     !elsewhere && LEFT_OUT.binary_search(&name).is_err()
@@ -108,7 +108,7 @@ pub fn is_kept(name: &str) -> bool {
 /// Makes events of entries, one after the other.
 #[derive(Default)]
 pub struct Interpreter {
-    /// systemd is reading its unit files anew. It then logs for each unit that it "changed" from
+    /// systemd is reading its unit files again. It then logs for each unit that it "changed" from
     /// `dead` to the state that it is in and was in before: no change of state.
     reloading: bool,
     /// The last command that systemd was about to execute for each unit.
@@ -173,7 +173,7 @@ impl Interpreter {
         self.last_reload_us
     }
 
-    /// The event that an entry tells of. `None` if it is about no unit, or about the lab itself.
+    /// The event that an entry reports. `None` if it is about no unit, or about the lab itself.
     pub fn event(&mut self, entry: Entry, processes: &mut Processes) -> Option<Event> {
         let mut at_us = entry.monotonic;
         let mut fields = Fields::new();

@@ -37,7 +37,7 @@ const OBJECT_HEADER_SIZE: u64 = 16;
 const ARRAY_ITEMS: u64 = 24;
 const ENTRY_ITEMS: u64 = 64;
 
-/// How much is read ahead. An entry of systemd's at debug level takes some 700 bytes with its new data.
+/// How much is read ahead. An entry of systemd's at debug level takes about 700 bytes with its new data.
 const WINDOW_SIZE: usize = 16 << 10;
 
 /// How much of that lies before the place asked for: an entry's new data is written before the entry.
@@ -50,7 +50,7 @@ const LONGEST_FIELD: u64 = 64 << 10;
 /// journald takes no entry with more fields (`ENTRY_FIELD_COUNT_MAX`).
 const MOST_FIELDS: u64 = 1024;
 
-/// The most fields that are remembered; then they are read anew.
+/// The most fields that are remembered; then they are read again.
 const CACHE_SIZE: usize = 8192;
 
 /// Something that can be read at any place: a file, or bytes in memory.
@@ -87,8 +87,8 @@ pub enum JournalError {
     /// The file could not be read at all.
     #[error("cannot read the journal: {0}")]
     Io(#[from] io::Error),
-    /// It is no journal file.
-    #[error("this is no journal file: it does not begin with LPKSHHRH")]
+    /// It is not a journal file.
+    #[error("this is not a journal file: it does not begin with LPKSHHRH")]
     NoJournal,
     /// It needs something that this reader does not know.
     #[error("the journal file has unknown incompatible flags {0:#x}; the agent must learn them")]
@@ -106,12 +106,12 @@ pub enum JournalError {
     },
 }
 
-/// A field of an entry. Not always text; what is no UTF-8 is replaced.
+/// A field of an entry. Not always text; what is not UTF-8 is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// e.g. `MESSAGE`.
     pub name: String,
-    /// Its value, at the most 64 KiB.
+    /// Its value, at most 64 KiB.
     pub value: String,
 }
 

@@ -18,7 +18,7 @@ pub struct Arguments {
     /// How they are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Measure anew; otherwise what the lab remembers is good enough.
+    /// Measure again; otherwise what the lab remembers is good enough.
     #[arg(long)]
     fresh: bool,
     /// Which Debian the guest is: stable has systemd 257, oldstable 252.

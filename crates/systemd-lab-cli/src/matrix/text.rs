@@ -11,7 +11,7 @@ const REFUSED: Style = AnsiColor::Yellow.on_default();
 /// Between two columns.
 const GAP: usize = 2;
 
-/// The settings that begin so share a word in the line above them, so that seven of them fit beside each other.
+/// The settings that begin so share a word in the line above them, so that seven of them fit side by side.
 const SHARED: &str = "on-";
 
 /// All tables, each below its title.

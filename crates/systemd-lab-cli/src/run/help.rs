@@ -3,7 +3,7 @@
 pub(super) const AFTER_HELP: &str = "\
 Faults: kill (SIGKILL) or kill=SIGNAL to the main process, kill-all or kill-all=SIGNAL to every process of the unit, freeze (all \
 processes hang: SIGSTOP), thaw, oom (the kernel kills the largest process), stop, start, restart, reload, reset-failed; and of no \
-unit in particular, daemon-reload, run=COMMAND (/bin/sh -c COMMAND, as root; the run does not wait for it) and reboot (the run \
+particular unit, daemon-reload, run=COMMAND (/bin/sh -c COMMAND, as root; the run does not wait for it) and reboot (the run \
 ends with the machine). A fault hits the first unit; FAULT@UNIT hits another.
 
 When: a time since the start, such as 10s or '1h 30min', or an event: a notification (READY=1, WATCHDOG=1, STATUS=…: compared \

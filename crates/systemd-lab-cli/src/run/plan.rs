@@ -39,7 +39,7 @@ enum Unit<'a> {
     Packaged(&'a str),
 }
 
-/// A name without a folder that is no file is that of a package's unit.
+/// A name without a folder that is not a file is that of a package's unit.
 fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     if let Some(error) = swapped(options, named) {
         return Err(error);

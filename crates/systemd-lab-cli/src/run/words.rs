@@ -108,7 +108,7 @@ pub(super) fn mebibytes(size: &str) -> anyhow::Result<u32> {
     })
 }
 
-/// The parts of `HOST:GUEST`. The guest's path is absolute, so a colon before it is no part of either.
+/// The parts of `HOST:GUEST`. The guest's path is absolute, so a colon before it is not part of either.
 pub(super) fn host_and_guest(text: &str) -> Option<(&str, String)> {
     let (host, guest) = text.rsplit_once(":/")?;
     (!host.is_empty()).then(|| (host, format!("/{guest}")))

@@ -27,7 +27,7 @@ pub(super) struct RawMode {
 }
 
 impl RawMode {
-    /// `None` when standard input is no terminal.
+    /// `None` when standard input is not a terminal.
     pub(super) fn enter() -> io::Result<Option<RawMode>> {
         let stdin = io::stdin();
         if !stdin.is_terminal() {

@@ -1,4 +1,4 @@
-//! What a check reports beside its tests' own output: for the command line, for JSON, for whoever collects.
+//! What a check reports beside its tests' own output: for the command line, for JSON, for anything that collects reports.
 //!
 //! When the variable [`VARIABLE`] names a file, a check appends to it, one line of JSON at a time: first its plan, then
 //! each run in the lab and each verdict as soon as there is one. A reader may follow along.
@@ -72,7 +72,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Takes down a run.
+    /// Records a run.
     pub fn new(
         scenario: &Scenario,
         files: &[GuestFile],
@@ -94,7 +94,7 @@ pub fn is_wanted() -> bool {
 
 /// Appends a record to the report, if one is wanted.
 ///
-/// A report that cannot be written is no reason to fail a check: whoever asked for it will miss it.
+/// A report that cannot be written is not a reason to fail a check: the person who asked for it will miss it.
 pub fn append(record: &Record) {
     let Some(path) = std::env::var_os(VARIABLE) else {
         return;
@@ -132,7 +132,7 @@ pub struct Report {
 
 /// A line of a report that no check of this version has written.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line} of the check's report is no record of this version; check again")]
+#[error("line {line} of the check's report is not a record of this version; check again")]
 pub struct ReportError {
     /// Counted from 1.
     pub line: usize,
@@ -267,14 +267,14 @@ mod tests {
         let rest = lines(&[Record::Run(ended)]);
         report.go_on(&rest).expect("it is good");
         assert_eq!(under_way(&report), [("a".into(), 0)]);
-        let damaged = report.go_on("{}\n").expect_err("it is no record");
+        let damaged = report.go_on("{}\n").expect_err("it is not a record");
         assert_eq!(damaged.line, 5);
     }
 
     #[test]
     fn a_damaged_line_is_named() {
         let text = lines(&[verdict(1)]) + "{}\n";
-        let error = Report::parse(&text).expect_err("an empty object is no record");
+        let error = Report::parse(&text).expect_err("an empty object is not a record");
         assert!(
             error
                 .to_string()

@@ -42,7 +42,7 @@ pub fn texts(expected: &str, seen: &str) -> Option<String> {
     if is_same([&expected, seen]) {
         return None;
     }
-    // Lines that say the same are no difference.
+    // Lines that say the same are not a difference.
     let seen_lines: Vec<&str> = seen.lines().collect();
     let expected_lines: Vec<&str> = expected
         .lines()
@@ -119,7 +119,7 @@ pub(crate) fn is_activation(what: &str) -> bool {
             .iter()
             .any(|it| state.starts_with(it))
     };
-    // An end of what was active is no activation.
+    // An end of what was active is not an activation.
     states.is_some_and(|(from, to)| is_activating(from) || (is_inactive(from) && !is_inactive(to)))
 }
 

@@ -238,7 +238,7 @@ impl Run {
         assert_eq!(self.told(rule).as_deref(), Some(sentence));
     }
 
-    /// Asserts that a rule has nothing to say.
+    /// Asserts that a rule reports nothing.
     #[track_caller]
     pub(super) fn is_not_told(&self, rule: impl Fn(&Case) -> Option<String>) {
         assert_eq!(self.told(rule), None);

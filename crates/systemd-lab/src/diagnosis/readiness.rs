@@ -21,7 +21,7 @@ pub const START: &[Rule] = &[
 /// Rules for a start that should have been kept alive.
 pub const KEPT_ALIVE: &[Rule] = &[extension_too_short, extension_missing];
 
-/// Rules for a start that should have been given up.
+/// Rules for a start on which systemd should have given up.
 pub const GIVEN_UP: &[Rule] = &[
     start_never_bounded,
     extended_without_progress,
@@ -33,7 +33,7 @@ pub const GIVEN_UP: &[Rule] = &[
 /// With these types systemd does not wait for the service to say that it is ready.
 const TYPES_WITHOUT_READINESS: [&str; 3] = ["simple", "exec", "idle"];
 
-/// An answer that takes longer was waited for: starting a small client costs some 0.3 s of virtual time.
+/// An answer that takes longer was waited for: starting a small client costs about 0.3 s of virtual time.
 const SLOW_ANSWER: Duration = Duration::from_secs(1);
 
 /// systemd's default for `TimeoutStartSec=`: `DefaultTimeoutStartSec=` in systemd-system.conf(5).
@@ -217,7 +217,7 @@ pub fn extension_missing(case: &Case) -> Option<String> {
     }
 }
 
-/// The last one before the start was given up.
+/// The last one before systemd gave up on the start.
 fn last_extension<'a>(case: &Case<'a>) -> Option<&'a systemd_lab_protocol::Event> {
     let end = case
         .first(|kind| matches!(kind, EventKind::Timeout { .. }))

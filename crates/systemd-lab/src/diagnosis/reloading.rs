@@ -8,7 +8,7 @@ use systemd_lab_protocol::{Event, EventKind};
 use super::{Case, Rule, between, how_ended, spoken};
 
 /// All rules of this module, for a unit that was told to reload and had to go on running. They come before those on
-/// unit files: a unit that cannot be reloaded is no unit that systemd refuses.
+/// unit files: a unit that cannot be reloaded is not a unit that systemd refuses.
 pub const RULES: &[Rule] = &[
     not_reloadable,
     hangup_unhandled,

@@ -19,7 +19,7 @@ pub use alert::{ALERT, name_not_passed_on, other_unit_called};
 /// Rules for a service that should have come back and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
 
-/// Rules for a service that should have been given up and was not.
+/// Rules for a service on which systemd should have given up and did not.
 pub const NOT_GIVEN_UP: &[Rule] = &[limit_off, limit_out_of_reach, starts_too_slow_for_limit];
 
 /// The service ended, and `Restart=` does not bring it back from that.
@@ -168,7 +168,7 @@ pub fn limit_off(case: &Case) -> Option<String> {
         _ => return None,
     };
     Some(format!(
-        "{zero} switches the start limit off: {} is started again for ever",
+        "{zero} switches the start limit off: {} is started again forever",
         case.unit
     ))
 }
@@ -206,7 +206,7 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
         )
     };
     Some(format!(
-        "{which} longer than StartLimitIntervalSec={}: the count begins anew before StartLimitBurst={burst} is used up, and systemd never gives up",
+        "{which} longer than StartLimitIntervalSec={}: the count starts again before StartLimitBurst={burst} is used up, and systemd never gives up",
         setting(interval)
     ))
 }
@@ -222,7 +222,7 @@ pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
     let one_too_many = restarts(case).nth(usize::try_from(burst).ok()?.checked_sub(1)?)?;
     (between(first, one_too_many) > interval).then(|| {
         format!(
-            "{burst} starts and the delays between them take longer than StartLimitIntervalSec={}: the count begins anew before StartLimitBurst={burst} is used up, and systemd never gives up",
+            "{burst} starts and the delays between them take longer than StartLimitIntervalSec={}: the count starts again before StartLimitBurst={burst} is used up, and systemd never gives up",
             setting(interval)
         )
     })

@@ -237,7 +237,7 @@ fn given_up_after(case: &Case) -> Option<Duration> {
 }
 
 /// `TimeoutStopSec=` passed before the service had ended. In the run of `patient` the service was stopped as well, and
-/// systemd waited much longer. `longest` is how long the service should take at the most.
+/// systemd waited much longer. `longest` is how long the service should take at most.
 pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) -> Option<String> {
     let given = given_up_after(case)?;
     let allowed = spoken(given);

@@ -27,7 +27,7 @@ pub const CTRL_C: &[Rule] = &[
     interrupt_is_a_failure,
 ];
 
-/// systemd lost its patience and sent SIGKILL.
+/// systemd's timeout passed, and it sent SIGKILL.
 pub fn drain_without_deadline(case: &Case) -> Option<String> {
     let stop = case.entered("stop-sigterm")?;
     let timeout = case.first(

@@ -18,7 +18,7 @@ pub const WHILE_HEALTHY: &[Rule] = &[
     pinged_too_seldom,
 ];
 
-/// For a service that hangs each time it is started, and should have been given up.
+/// For a service that hangs each time it is started, on which systemd should have given up.
 pub const GIVEN_UP: &[Rule] = &[
     not_set,
     ended_instead,
@@ -131,12 +131,15 @@ pub fn pinged_too_seldom(case: &Case) -> Option<String> {
         .filter(|event| event.at_us < killed.at_us)
         .collect();
     let longest = pings.windows(2).map(|pair| between(pair[0], pair[1])).max();
-    let how_often = longest.map_or("arrived once and not again in time".to_owned(), |gap| {
-        format!(
-            "arrived up to {} apart, and then not again in time",
-            spoken(gap)
-        )
-    });
+    let how_often = longest.map_or(
+        "arrived once, and the next one did not arrive in time".to_owned(),
+        |gap| {
+            format!(
+                "arrived up to {} apart, and then the next one did not arrive in time",
+                spoken(gap)
+            )
+        },
+    );
     Some(format!(
         "WATCHDOG=1 {how_often}, and systemd ended a service that worked ({timeout}): ping at half the time of WatchdogSec="
     ))
@@ -370,7 +373,7 @@ fn refused_by_limit(case: &Case) -> Option<String> {
     })
 }
 
-/// It hangs, is ended, is started, for ever.
+/// It hangs, is ended, is started, forever.
 pub fn never_given_up(case: &Case) -> Option<String> {
     timeout(case)?;
     if case.is_given_up() {
@@ -384,7 +387,7 @@ pub fn never_given_up(case: &Case) -> Option<String> {
         .property(case.unit, "StartLimitBurst")?
         .as_u64()?;
     Some(format!(
-        "the service hung at each start and was never given up: {burst} starts within {} (StartLimitBurst=, StartLimitIntervalSec=) never come together",
+        "the service hung at each start and systemd never gave up on it: {burst} starts within {} (StartLimitBurst=, StartLimitIntervalSec=) never come together",
         spoken(interval)
     ))
 }

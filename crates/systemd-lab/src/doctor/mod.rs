@@ -16,7 +16,7 @@ pub use self_test::{SelfTest, self_test};
 pub struct Finding {
     /// What it is, in a word or two.
     pub name: &'static str,
-    /// How it stands with it.
+    /// Its state.
     pub state: State,
     /// What was seen, e.g. a version and a path.
     pub detail: String,
@@ -24,7 +24,7 @@ pub struct Finding {
     pub remedy: Option<Remedy>,
 }
 
-/// How it stands with a [`Finding`].
+/// The state of a [`Finding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// As it must be.

@@ -32,7 +32,7 @@ RestartSec=30s
 /// In virtual time: longer than anything takes that is waited for.
 const LONG: Duration = Duration::from_secs(120);
 
-/// In wall time. It takes a second; a busy machine may take very much longer, but whoever asks the doctor waits.
+/// In wall time. It takes a second; a busy machine may take very much longer, but a person who asks the doctor waits.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// signal(7)
@@ -40,7 +40,7 @@ const SIGKILL: i32 = 9;
 
 const STAMP: &str = "self-test.json";
 
-/// It takes some hundred bytes.
+/// It takes about hundred bytes.
 const LARGEST_STAMP: u64 = 64 << 10;
 
 /// A self-test that came out well.
@@ -58,7 +58,7 @@ pub struct SelfTest {
     pub systemd: String,
 }
 
-/// Runs a small scenario, and remembers when it came out well. A snapshot that does not work is not made anew: that is
+/// Runs a small scenario, and remembers when it came out well. A snapshot that does not work is not rebuilt: that is
 /// [`Lab::open_repaired`]'s part.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use crate::error::LabError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// A word that is no fault.
+    /// A word that is not a fault.
     #[error("unknown fault {fault:?}; expected one of: {known}")]
     UnknownFault {
         /// The word.
@@ -17,7 +17,7 @@ pub enum PlanError {
         /// Those that there are.
         known: &'static str,
     },
-    /// A word that is no signal.
+    /// A word that is not a signal.
     #[error("unknown signal {signal:?}; expected one of: {known}")]
     UnknownSignal {
         /// The word.
@@ -33,7 +33,7 @@ pub enum PlanError {
         /// The words.
         when: String,
     },
-    /// Words that are no date.
+    /// Words that are not a date.
     #[error("expected a date in UTC such as \"2026-03-29 00:59:30\" (1971 to 2199), got {date:?}")]
     BadDate {
         /// The words.
@@ -73,7 +73,7 @@ pub enum PlanError {
         /// Units that are there.
         known: Vec<String>,
     },
-    /// An instance of what is no template.
+    /// An instance of what is not a template.
     #[error(
         "{unit} is not a template, so it has no instance {instance:?}; name a unit file such as my@.service"
     )]
@@ -99,7 +99,7 @@ pub enum PlanError {
         /// Why not.
         message: String,
     },
-    /// Words that are no requirement.
+    /// Words that are not a requirement.
     #[error("unknown requirement {requirement:?}; expected one like: {known}")]
     UnknownRequirement {
         /// The words.
@@ -116,7 +116,7 @@ pub enum PlanError {
         why: String,
     },
     /// A fault that hits no unit is aimed at one.
-    #[error("{fault} concerns no unit in particular; write {fault} without @{unit}")]
+    #[error("{fault} does not concern a particular unit; write {fault} without @{unit}")]
     HitsNoUnit {
         /// The fault.
         fault: String,
@@ -214,7 +214,7 @@ pub enum PlanError {
         path: String,
     },
     /// The path in the guest must be absolute, and must not go up.
-    #[error("{path:?} is no place in the guest; name an absolute path, e.g. /usr/bin/my")]
+    #[error("{path:?} is not a place in the guest; name an absolute path, e.g. /usr/bin/my")]
     BadGuestPath {
         /// The path.
         path: String,

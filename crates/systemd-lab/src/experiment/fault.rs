@@ -56,12 +56,12 @@ pub enum Fault {
     Reload,
     /// `systemctl reset-failed`: clears the failed state, and the counters of restarts and of the start limit.
     ResetFailed,
-    /// `systemctl daemon-reload`. It concerns no unit in particular.
+    /// `systemctl daemon-reload`. It does not concern a particular unit.
     DaemonReload,
-    /// Runs a command in the guest: `/bin/sh -c COMMAND`, as root. It concerns no unit in particular. The run does not wait for
+    /// Runs a command in the guest: `/bin/sh -c COMMAND`, as root. It does not concern a particular unit. The run does not wait for
     /// it; its exit status and output are an event ([`EventKind::Command`](systemd_lab_protocol::EventKind::Command)).
     Run(String),
-    /// `systemctl reboot`: everything is stopped, and the run ends with the machine. It concerns no unit in particular.
+    /// `systemctl reboot`: everything is stopped, and the run ends with the machine. It does not concern a particular unit.
     Reboot,
 }
 

@@ -323,7 +323,7 @@ mod tests {
         assert!(check("sshd@1.service").is_ok());
         assert!(check("w@1.service").is_ok());
         assert!(check("other.service").is_err());
-        let error = check("nginx.service").expect_err("that is no place for units");
+        let error = check("nginx.service").expect_err("that is not a place for units");
         insta::assert_snapshot!(error, @"the guest has no unit nginx.service: its packages bring none of this name; services that it has: ssh.service");
     }
 

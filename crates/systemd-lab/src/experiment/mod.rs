@@ -101,11 +101,11 @@ const WALL_TIME: Duration = Duration::from_secs(120);
 const WALL_TIME_PER_HOUR: Duration = Duration::from_secs(240);
 const HOUR_S: u64 = 3600;
 
-/// A unit, its files, and what shall happen to it.
+/// A unit, its files, and what is to happen to it.
 #[derive(Debug, Clone)]
 pub struct Experiment {
     units: Vec<String>,
-    /// Those of the units that are no files of ours.
+    /// Those of the units that are not files of ours.
     packaged: Vec<String>,
     files: Vec<GuestFile>,
     faults: Vec<PlannedFault>,
@@ -373,7 +373,7 @@ impl Experiment {
     ///
     /// # Errors
     ///
-    /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is no error.
+    /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is not an error.
     pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
         self.run_live(lab, |_| {})
     }

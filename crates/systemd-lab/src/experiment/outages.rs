@@ -110,7 +110,7 @@ fn listeners(timeline: &Timeline, asked: SocketAddr) -> Vec<(&Event, bool)> {
 /// Where a probe asks, if it asks a TCP port.
 fn address(probe: &Probe) -> Option<SocketAddr> {
     match &probe.target {
-        // The path of a Unix socket is no address.
+        // The path of a Unix socket is not an address.
         ProbeTarget::Connect(address) | ProbeTarget::Ask { address, .. } => address.parse().ok(),
         ProbeTarget::Get(url) => {
             let address = url.strip_prefix("http://")?.split('/').next()?;

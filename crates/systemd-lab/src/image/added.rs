@@ -138,7 +138,7 @@ impl Added {
                 added.files.push((name, content));
             }
         }
-        // The same content shall give the same image.
+        // The same content should give the same image.
         added.files.sort();
         fs::remove_dir_all(&collected)?;
         fs::remove_file(dir.join("collect.sh"))?;

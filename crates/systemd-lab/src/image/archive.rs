@@ -15,13 +15,13 @@ use crate::guest::{Guest, SUITE_VARIABLE, Suite};
 use crate::progress::Step;
 use crate::{regular, whole_file};
 
-/// Slow to make, quick to read, and some 10 % smaller than zstd's default: it is made once and read forty times.
+/// Slow to make, quick to read, and about 10 % smaller than zstd's default: it is made once and read forty times.
 const COMPRESSION_LEVEL: i32 = 19;
 
 /// Names the recipe inside the archive.
 const KEY_FILE: &str = "key";
 
-/// A key has 16 letters, a manifest some hundred.
+/// A key has 16 letters, a manifest about hundred.
 const LARGEST_TEXT: u64 = 64 << 10;
 
 /// Kernel and packages of the default guest take a tenth of it.
@@ -121,7 +121,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
         match is_it && entry.header().entry_type().is_file() {
             true => Ok(entry),
             false => Err(Fault::Archive(format!(
-                "it has something else in the place of `{name}`; it is no image, or one of another version"
+                "it has something else in the place of `{name}`; it is not an image, or one of another version"
             ))),
         }
     };

@@ -16,7 +16,7 @@ use crate::timeline::Timeline;
 
 const DIRECTORY: &str = "remembered";
 
-/// Of each snapshot, this many timelines are kept. One takes a megabyte at the most, and all tables of the
+/// Of each snapshot, this many timelines are kept. One takes a megabyte at most, and all tables of the
 /// workshop take some fifteen: older ones are of scenarios that have been changed since.
 const KEPT: usize = 32;
 

@@ -110,13 +110,13 @@ impl Shell {
         self.console.try_clone().map_err(cannot)
     }
 
-    /// Whether the shell has ended, or the guest was powered off or rebooted; waits for that as long as `patience`.
+    /// Whether the shell has ended, or the guest was powered off or rebooted; waits for that as long as `timeout`.
     ///
     /// # Errors
     ///
     /// [`LabError::Qemu`] when QEMU fails.
-    pub fn is_over(&mut self, patience: Duration) -> Result<bool, LabError> {
-        self.vm.is_over(patience)
+    pub fn is_over(&mut self, timeout: Duration) -> Result<bool, LabError> {
+        self.vm.is_over(timeout)
     }
 }
 

@@ -20,7 +20,7 @@ use crate::cache::Cache;
 /// The folder in the cache.
 const FOLDER: &str = "turns";
 
-/// Held while tickets are taken or counted. Its name is no number.
+/// Held while tickets are taken or counted. Its name is not a number.
 const LOCK: &str = "lock";
 
 /// Nobody else's business, whatever the umask is.
@@ -38,7 +38,7 @@ static PROCESSORS: LazyLock<usize> =
 
 /// The right to run; given back when it is dropped.
 pub(crate) struct Turn {
-    /// None where tickets cannot be written, e.g. on a full disk: that is no reason not to run.
+    /// None where tickets cannot be written, e.g. on a full disk: a run does not need them.
     ticket: Option<Ticket>,
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Takes down the outcome of a request or a probe: whether that was an answer; none for other events.
+    /// Records the outcome of a request or a probe: whether that was an answer; none for other events.
     pub(super) fn take(&mut self, kind: &EventKind) -> Option<bool> {
         let is_answer = match kind {
             EventKind::Response { outcome, .. } => {
@@ -53,7 +53,7 @@ impl Answers {
     }
 }
 
-/// Any answer is one, also an error: whoever hangs gives none.
+/// Any answer is one, also an error: a service that hangs gives none.
 fn is_answer(outcome: &ProbeOutcome) -> bool {
     match outcome {
         ProbeOutcome::Answered { .. }

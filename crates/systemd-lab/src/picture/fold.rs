@@ -1,4 +1,4 @@
-//! What happens over and over is drawn a few times and counted: a service that is restarted for ever would make a picture
+//! What happens over and over is drawn a few times and counted: a service that is restarted forever would make a picture
 //! of a thousand screens.
 
 use super::rows::{Mark, Ping, Row, Rows, Span};

@@ -125,7 +125,7 @@ impl State {
         } else if begins("dead") || begins("cleaning") {
             State::Dead
         } else {
-            // `running`, `exited`, and the active states of units that are no services.
+            // `running`, `exited`, and the active states of units that are not services.
             State::Running
         }
     }
@@ -363,7 +363,7 @@ impl Builder {
     }
 }
 
-/// The row of an event that is no state change; `None` for what a picture leaves out.
+/// The row of an event that is not a state change; `None` for what a picture leaves out.
 pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
     let mark = match kind {
         EventKind::Notified { assignments, .. } => return notification(assignments),

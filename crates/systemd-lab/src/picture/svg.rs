@@ -207,7 +207,7 @@ impl Pen {
             }
             State::Stopping => self.path("change", &rectangle(2)),
             State::Waiting => {
-                // Dashes as a path of their own, so that they begin anew after each cut.
+                // Dashes as a path of their own, so that they start again after each cut.
                 let dashes: String = (from..to)
                     .step_by(6)
                     .map(|y| format!("M{x} {y}v{}", 3.min(to - y)))

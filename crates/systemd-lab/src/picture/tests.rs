@@ -319,7 +319,7 @@ fn a_scenario_that_gave_up_says_so_in_no_lane() {
     );
 }
 
-/// A service that is restarted so often, each time after a second, and then given up.
+/// A service that is restarted so often, each time after a second, until systemd gives up.
 fn restless(times: u32) -> Rows {
     let mut events = vec![began()];
     for counter in 1..=times {

@@ -1,4 +1,4 @@
-//! The same in words, for whoever cannot see the picture.
+//! The same in words, for people who cannot see the picture.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use crate::{DAEMONS, SIGCONT, SIGKILL, SIGSTOP, assert_snapshot, life};
 const A_WHILE: Duration = Duration::from_secs(60);
 
 /// What a client waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn running(unit: &str) -> Condition {
     Condition::NextSubState {
@@ -49,7 +49,7 @@ fn run(scenario: &Scenario, files: &[GuestFile]) -> Timeline {
 #[test]
 fn sshd_comes_back_at_once() {
     let unit = "ssh.service";
-    // It greets whoever connects.
+    // It greets anyone who connects.
     let ask = |scenario: Scenario, _: &str| {
         let greet = "exec 3<>/dev/tcp/127.0.0.1/22; read -rt 5 -u 3 line; [[ $line == SSH-2.0-* ]]";
         scenario.run(&["/bin/bash", "-c", greet], LONG)
@@ -81,7 +81,7 @@ fn redis_comes_back_at_once() {
 fn nginx_stays_down_until_somebody_says_restart() {
     let unit = "nginx.service";
     // Its workers serve; the main process that is frozen only looks after them.
-    let ask = |scenario: Scenario, name: &str| scenario.get(name, "http://127.0.0.1:80/", PATIENCE);
+    let ask = |scenario: Scenario, name: &str| scenario.get(name, "http://127.0.0.1:80/", TIMEOUT);
     let scenario = tried("nginx", unit, ask).wait_for_state(unit, &["failed"], LONG);
     let timeline = run(&ask(scenario.sleep(A_WHILE), "down"), &[]);
     assert_snapshot("nginx", &life(unit, &timeline));

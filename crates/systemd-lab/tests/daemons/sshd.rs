@@ -13,7 +13,7 @@ const SSHD: &str = "ssh.service";
 const SESSION: &str = "session.service";
 
 /// A service that is restarted is so after 100 ms.
-const PATIENCE: Duration = Duration::from_secs(10);
+const A_WHILE: Duration = Duration::from_secs(10);
 
 /// How often the session says that it is still there.
 const LINES: u32 = 6;
@@ -123,7 +123,7 @@ fn a_wrong_configuration_is_tried_again_all_the_same() {
     let scenario = Scenario::new("sshd with a wrong configuration")
         .start(SSHD)
         .wait_for_state(SSHD, &["failed"], LONG)
-        .sleep(PATIENCE)
+        .sleep(A_WHILE)
         .observe(SSHD);
     let wrong = GuestFile::text("/etc/ssh/sshd_config.d/wrong.conf", "NoSuchOption yes\n");
     let timeline = DAEMONS.run(&scenario, &[wrong]).expect("the lab works");
@@ -150,7 +150,7 @@ fn an_address_in_use_is_not_tried_again() {
         .wait_for_job(OTHER, LONG)
         .start(SSHD)
         .wait_for_state(SSHD, &["failed"], LONG)
-        .sleep(PATIENCE)
+        .sleep(A_WHILE)
         .observe(SSHD);
     let timeline = DAEMONS.run(&scenario, &[other]).expect("the lab works");
     assert_eq!(

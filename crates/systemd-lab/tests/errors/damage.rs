@@ -1,4 +1,4 @@
-//! A snapshot that something outside the lab has damaged is made anew, and whoever wanted to run something does not
+//! A snapshot that something outside the lab has damaged is rebuilt, and the person who wanted to run something does not
 //! notice. (The same for the image: see `tests/processes.rs`, which builds one anyway.)
 
 use std::fs;
@@ -18,7 +18,7 @@ fn snapshots(cache: &Path) -> Vec<std::path::PathBuf> {
     names.iter().map(|name| cache.join(name)).collect()
 }
 
-/// Tells one made anew from the one before.
+/// Tells a rebuilt one from the one before.
 fn inodes(cache: &Path) -> Vec<u64> {
     let inode = |dir: std::path::PathBuf| fs::metadata(dir).expect("it is there").ino();
     snapshots(cache).into_iter().map(inode).collect()

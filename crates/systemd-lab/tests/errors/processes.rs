@@ -64,7 +64,7 @@ fn interrupted(process: Pid) -> rustix::io::Result<()> {
     kill_process_group(process, Signal::INT)
 }
 
-/// Whoever is killed cannot clean up: the kernel ends its QEMU, and the next process removes what it was building.
+/// A process that is killed cannot clean up: the kernel ends its QEMU, and the next process removes what it was building.
 #[test]
 fn killed_while_the_snapshot_is_made() {
     let cache = cache_with_image();
@@ -151,7 +151,7 @@ fn several_processes_share_one_build() {
     assert_same(&answers[0], &again[0]);
     assert_eq!(built, same);
 
-    // The snapshot does not need the image any more, but a damaged one is not kept. What is built anew is the same, so
+    // The snapshot does not need the image any more, but a damaged one is not kept. What is rebuilt is the same, so
     // that the snapshot fits it.
     let initrd = only(&cache, "image-").join("initrd");
     damage(&initrd, b"damaged");
@@ -160,8 +160,8 @@ fn several_processes_share_one_build() {
         .open(&initrd)
         .and_then(|file| file.set_len(4096))
         .expect("it is ours");
-    let (mended, now) = open_at_once(&cache);
-    assert_same(&answers[0], &mended[0]);
+    let (repaired, now) = open_at_once(&cache);
+    assert_same(&answers[0], &repaired[0]);
     assert_ne!(now[0], built[0], "the image is another one");
     assert_eq!(now[1], built[1], "the snapshot is the same");
 }

@@ -1,4 +1,4 @@
-//! What a scenario can do to the lab: take too long. And what is no error: whatever systemd says of a unit.
+//! What a scenario can do to the lab: take too long. And what is not an error: whatever systemd says of a unit.
 
 use std::time::Duration;
 

@@ -55,7 +55,7 @@ fn which_command_failed_and_what_is_ignored() {
                     "ExecStart=-/usr/bin/bash -c 'sleep 2; exit 3'",
                 )),
             ),
-            // As sshd does for each connection: whoever writes - and no Restart= wants no more.
+            // As sshd does for each connection: a unit with - and without Restart= wants no more.
             tried(
                 "each.service",
                 &service("ExecStart=-/usr/bin/bash -c 'sleep 2; exit 3'"),

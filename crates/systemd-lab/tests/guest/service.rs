@@ -1,4 +1,4 @@
-//! A service for the lab's own tests to run in the guest. It is no model for a service: it misbehaves on demand, as its
+//! A service for the lab's own tests to run in the guest. It is not a model for a service: it misbehaves on demand, as its
 //! first argument says.
 
 use std::collections::hash_map::RandomState;
@@ -335,7 +335,7 @@ fn journal() -> io::Result<()> {
     Ok(())
 }
 
-/// Computes for ever.
+/// Computes forever.
 fn compute() -> io::Result<()> {
     let mut sum = 0_u64;
     loop {

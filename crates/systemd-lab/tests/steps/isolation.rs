@@ -8,7 +8,7 @@ use crate::commands;
 use crate::support::{LONG, run};
 
 /// Connecting fails at once, or never.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[test]
 fn the_guest_has_no_network() {
@@ -27,7 +27,7 @@ fn the_guest_has_no_network() {
             scenario,
             &format!(
                 "timeout {} bash -c 'exec 3<>/dev/tcp/{address}' 2>&1 | head -n 1",
-                PATIENCE.as_secs()
+                TIMEOUT.as_secs()
             ),
         )
     };

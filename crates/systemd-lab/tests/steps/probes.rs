@@ -14,14 +14,14 @@ const ADDRESS: &str = "127.0.0.1:8080";
 const EVERY: Duration = Duration::from_secs(1);
 
 /// An attempt in vain is over before the next one is due.
-const PATIENCE: Duration = Duration::from_millis(900);
+const TIMEOUT: Duration = Duration::from_millis(900);
 
 fn probe(name: &str, target: ProbeTarget) -> Step {
     Step::Probe {
         name: name.into(),
         target,
         every: EVERY,
-        deadline: PATIENCE,
+        deadline: TIMEOUT,
     }
 }
 

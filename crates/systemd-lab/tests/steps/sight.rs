@@ -206,7 +206,7 @@ fn the_journal_is_stopped_hung_or_masked() {
     }
 }
 
-/// systemd keeps what services send to journald, but not what it logs itself until journald is back, some 0.2 s later.
+/// systemd keeps what services send to journald, but not what it logs itself until journald is back, about 0.2 s later.
 #[test]
 fn the_journal_is_killed_or_restarted() {
     for command in [

@@ -105,7 +105,7 @@ fn freeze_and_thaw() {
     );
 }
 
-/// Unit files that are written, linked and read anew while the guest runs.
+/// Unit files that are written, linked and read again while the guest runs.
 #[test]
 fn files_links_and_daemon_reload() {
     let list = [

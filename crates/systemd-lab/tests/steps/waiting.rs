@@ -13,7 +13,7 @@ const NOTIFIES: &str = "Type=notify\nNotifyAccess=all\n\
     ExecStart=/usr/bin/bash -c 'sleep 2; systemd-notify STATUS=nearly; sleep 2; systemd-notify --ready; sleep 2; exit 1'\n\
     Restart=on-failure\nRestartSec=1s";
 
-/// What a wait may be late: starting a process takes some 0.1 s of virtual time, the journal announces what it has at
+/// What a wait may be late: starting a process takes about 0.1 s of virtual time, the journal announces what it has at
 /// the most 250 ms later, and so may systemd's own timers be.
 const LATE: Duration = Duration::from_secs(1);
 

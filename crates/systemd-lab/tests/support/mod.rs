@@ -25,7 +25,7 @@ const GLANCE: Duration = Duration::from_millis(10);
 /// In wall time, on a machine that is busy with much else.
 const HOST_DEADLINE: Duration = Duration::from_secs(180);
 
-/// Says what a child process shall do.
+/// Says what a child process is to do.
 const ORDER: &str = "SYSTEMD_LAB_TEST_ORDER";
 
 /// Stand around what a child process answers.
@@ -172,7 +172,7 @@ pub(crate) fn damage(file: &Path, bytes: &[u8]) {
         .expect("it is ours");
 }
 
-/// The test binary as a process of its own, which shall open the lab of this cache and do what `order` says.
+/// The test binary as a process of its own, which is to open the lab of this cache and do what `order` says.
 pub(crate) fn child_process(order: &str, cache: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().expect("it runs"));
     as_child(&mut command, order, cache);

@@ -72,7 +72,7 @@ fn a_place_that_is_not_in_the_guest() {
         })
     };
     assert_snapshot!("relative_place", at("usr/bin/my"));
-    assert!(at("/usr/../my").starts_with("\"/usr/../my\" is no place"));
+    assert!(at("/usr/../my").starts_with("\"/usr/../my\" is not a place"));
     let long = at(&format!("/usr/{}", "n".repeat(256)));
     assert!(
         long.contains("cannot be a file in the guest: the name is too long"),

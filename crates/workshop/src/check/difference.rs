@@ -12,7 +12,7 @@ const GAP: &str = "    …";
 /// However low the terminal is, so much of a difference is shown.
 const FEWEST_LINES: usize = 6;
 
-/// What is shown of a difference in `rows` lines of `columns` characters. `more` is the command that shows all that happened.
+/// What is shown of a difference in `rows` lines of `columns` characters. `more` is the command that shows the full timeline.
 pub(super) fn shown(difference: &str, columns: usize, rows: usize, more: &str) -> Vec<String> {
     let rows = rows.max(FEWEST_LINES);
     let lines: Vec<&str> = difference.trim_end().lines().collect();

@@ -94,7 +94,7 @@ fn worst(outcomes: impl Iterator<Item = Outcome> + Clone) -> Outcome {
     not_passed.next().unwrap_or(Outcome::Passed)
 }
 
-/// Where the attendee is. A file that is damaged is kept aside, and made anew from what passes.
+/// Where the attendee is. A file that is damaged is kept aside, and rebuilt from what passes.
 pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<Progress> {
     let damaged = match Progress::read(&workshop.root)? {
         Ok(progress) => return Ok(progress),
@@ -130,7 +130,7 @@ enum Loudness {
     Silent,
 }
 
-/// Checks an exercise and takes down how it ended.
+/// Checks an exercise and records how it ended.
 fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
     let checked = checked(workshop, exercise, loudness)?;
     let finding = first_open(&checked.report).map(finding);

@@ -18,7 +18,7 @@ const EXERCISE: &str = "exercise";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The shell that shall read it.
+    /// The shell that reads it.
     shell: Shell,
 }
 

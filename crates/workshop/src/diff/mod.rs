@@ -197,7 +197,7 @@ fn changed(root: &Path, exercise: &Exercise) -> anyhow::Result<Vec<Changed>> {
     Ok(all.filter(|one| one.yours != one.solved).collect())
 }
 
-/// The solution under the exercise's name. Its manifest also says where the check lies, which is no part of the
+/// The solution under the exercise's name. Its manifest also says where the check lies, which is not part of the
 /// exercise: where that is all, the starter's manifest stands in its place.
 fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     let mut solution = starter::solution_as_exercise(root, exercise)?;

@@ -17,7 +17,7 @@ const LINK: Style = Style::new().underline();
 /// Code and output, against the text around it.
 const CODE_INDENT: &str = "    ";
 
-/// How a page is laid out.
+/// The layout of a page.
 pub(super) struct Layout {
     /// The width of text.
     pub(super) text: usize,

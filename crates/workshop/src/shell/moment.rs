@@ -46,7 +46,7 @@ pub(super) fn find(
     })?;
     let at_us = match is_younger(&chosen.run.files, &workshop.report(exercise)) {
         false => chosen.at_us,
-        true => anew(exercise, lab, &chosen)?,
+        true => again(exercise, lab, &chosen)?,
     };
     Ok(Moment {
         run: chosen.run.clone(),
@@ -88,7 +88,7 @@ fn is_younger(files: &[systemd_lab::GuestFile], report: &Path) -> bool {
 }
 
 /// When the event happens in a new run.
-fn anew(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> {
+fn again(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> {
     let Run {
         scenario, files, ..
     } = chosen.run;

@@ -61,7 +61,7 @@ impl Guide {
         let until = line(UNTIL).map(|until| {
             seconds(until).ok_or_else(|| {
                 format!(
-                    "`{UNTIL}{until}` is no time; write one at which nothing happens, as `{UNTIL}20 s`"
+                    "`{UNTIL}{until}` is not a time; write one at which nothing happens, as `{UNTIL}20 s`"
                 )
             })
         });
@@ -87,7 +87,7 @@ impl Guide {
                 .map(|run| run.scenario.name.as_str())
                 .collect();
             format!(
-                "`{SCENARIO}{}` is no run of its check; up to this requirement, there are: {}",
+                "`{SCENARIO}{}` is not a run of its check; up to this requirement, there are: {}",
                 self.scenario,
                 runs.join("; ")
             )

@@ -59,7 +59,7 @@ fn expected(text: &str, lines: &str) -> Result<Finding, String> {
     };
     let number = line("Requirement: ").ok_or_else(|| missing("Requirement: <number>"))?;
     let number = number.parse().map_err(|_| {
-        format!("`Requirement: {number}` is no number; say which requirement fails first")
+        format!("`Requirement: {number}` is not a number; say which requirement fails first")
     })?;
     let diagnosis = line("Diagnosis: ").ok_or_else(|| missing("Diagnosis: <one line>"))?;
     if text.trim().is_empty() {

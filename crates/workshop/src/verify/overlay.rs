@@ -1,6 +1,6 @@
 //! A workspace beside the workshop's, under the target directory, with a package for each mistake in code.
 //!
-//! It shares the workshop's dependencies, profiles and lock file, so that nothing is resolved or downloaded anew, and
+//! It shares the workshop's dependencies, profiles and lock file, so that nothing is resolved or downloaded again, and
 //! its target directory, so that what was built for the solutions is used again.
 
 use std::fs;
@@ -56,7 +56,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Removes packages of mistakes that are no more.
+    /// Removes packages of mistakes that no longer exist.
     pub(super) fn keep_only(&self, all: &[String]) -> anyhow::Result<()> {
         for name in names(&self.folder) {
             let place = self.folder.join(&name);

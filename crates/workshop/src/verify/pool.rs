@@ -18,7 +18,7 @@ pub(super) fn run<I: Sync, R: Send>(
             let (sender, next, work) = (sender.clone(), &next, &work);
             scope.spawn(move || {
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // Whoever listens does so until the last sender is gone.
+                    // The listener stays until the last sender is gone.
                     let _ = sender.send((item, work(item)));
                 }
             });

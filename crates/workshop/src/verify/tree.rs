@@ -55,7 +55,7 @@ fn tool(root: &Path, arguments: &[&str], remedy: &str) -> anyhow::Result<Verifie
 }
 
 impl<'a> Tree<'a> {
-    /// Takes down what git says before.
+    /// Records what git says before.
     pub(super) fn before(root: &'a Path, target: &'a Path) -> anyhow::Result<Tree<'a>> {
         Ok(Tree {
             root,

@@ -1,6 +1,6 @@
 //! Whether any of an exercise's files was saved.
 //!
-//! It looks at some twenty files ten times a second instead of asking the kernel for events: that works the same on
+//! It looks at about twenty files ten times a second instead of asking the kernel for events: that works the same on
 //! every file system, shared folders and network mounts among them, and costs nothing that can be measured.
 
 use std::fs;

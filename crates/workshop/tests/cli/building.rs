@@ -98,7 +98,7 @@ fn too_few_open_files() {
     let mut broken = 0;
     for limit in 8..24 {
         let said = check_after(&fixture, &format!("ulimit -n {limit};"));
-        // How many are enough depends on who has started this.
+        // How many are enough depends on what started this.
         if said.ends_with("exit status 0") {
             break;
         }

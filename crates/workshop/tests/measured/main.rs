@@ -13,7 +13,7 @@ const PLAN: &str = "examples/own-service/plan.toml";
 const WATCHDOG: &str =
     "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
 
-/// Lines of the summary that are shown beside each other, too.
+/// Lines of the summary that are shown side by side, too.
 const BESIDE: [&str; 3] = ["Availability", "Longest outage", "Restarts by systemd"];
 
 /// The workspace, which the guide's commands are typed in.

@@ -329,7 +329,7 @@ fn wrong_plans() {
     let plans: &[(&str, &[&str])] = &[
         ("no unit", &[]),
         ("unit is absent", &["--unit", "absent.service"]),
-        ("unit is no unit", &["--unit", "Cargo.toml"]),
+        ("unit is not a unit", &["--unit", "Cargo.toml"]),
         (
             "unit is absent, in a folder",
             &["--unit", "units/my.service"],

@@ -70,8 +70,7 @@ fn a_page_of_the_guide() {
     let fixture = Fixture::new();
     fixture.write("book/src/SUMMARY.md", "- [01 alpha](01-alpha.md)\n");
     let words =
-        "A page is laid out for the terminal, whatever its width, with `code` and *stress*. "
-            .repeat(9);
+        "A page fits the terminal, whatever its width, with `code` and *stress*. ".repeat(9);
     let page = format!(
         "# 01 alpha\n\n{words}\n\n| Setting | What it does |\n|---|---|\n| `Restart=` | restarts the service when its process ends, for the reasons that the setting names |\n| `RestartSec=` | waits before that |\n\n```ini\n[Service]\nRestart=on-failure\n```\n\n<details>\n<summary>The solution</summary>\n\nFolded.\n\n</details>\n\n{words}\n\n{words}\n"
     );

@@ -124,7 +124,7 @@ impl Session {
             thread::sleep(GLANCE);
         };
         let modes = tcgetattr(self.pty.as_fd())
-            .expect("a terminal has modes, whoever uses it")
+            .expect("a terminal has modes, no matter who uses it")
             .local_modes;
         let cooked = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
         assert!(modes.contains(cooked), "the terminal is left as {modes:?}");

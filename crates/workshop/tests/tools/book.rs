@@ -159,7 +159,7 @@ fn mdbook_cannot_be_fetched() {
     assert_text("no_mdbook", &shown(&output, &[(root.path(), "[CLONE]")]));
 }
 
-/// mdBook makes an empty page of a link that leads nowhere, and says nothing.
+/// mdBook makes an empty page of a broken link, and says nothing.
 #[test]
 fn every_page_of_the_summary_is_there() {
     let source = repository().join("book/src");

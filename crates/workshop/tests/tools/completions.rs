@@ -63,7 +63,7 @@ fn bash_leaves_all_else_to_cargo() {
     assert_eq!(bash(&["cargo", "wor"]), ["own:wor", "workshop"]);
 }
 
-/// Loaded twice, it does not hand over to itself for ever.
+/// Loaded twice, it does not hand over to itself forever.
 #[test]
 fn bash_may_load_it_again() {
     let (_directory, file) = completions("bash");

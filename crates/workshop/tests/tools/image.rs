@@ -7,7 +7,7 @@ use systemd_lab::Lab;
 
 use super::{assert_text, command, shown, workshop};
 
-/// The text and exit status of `image` with these arguments, in a directory with a few things that are no image.
+/// The text and exit status of `image` with these arguments, in a directory with a few things that are not an image.
 fn image(arguments: &[&str]) -> String {
     let root = workshop();
     let directory = tempfile::tempdir().expect("a directory");

@@ -16,6 +16,7 @@ mod guide;
 mod image;
 mod matrix;
 mod promises;
+mod prose;
 #[path = "../fixture/starters.rs"]
 mod starters;
 

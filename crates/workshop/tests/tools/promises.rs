@@ -223,7 +223,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `hint` has a ladder for each requirement of each stage, and no other.
+/// `hint` has a ladder for each requirement of each stage, and only for those.
 #[test]
 fn each_requirement_has_hints() {
     for stage in [

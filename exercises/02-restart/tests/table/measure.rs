@@ -22,11 +22,11 @@ const SIGSEGV: i32 = 11;
 const SIGPIPE: i32 = 13;
 const SIGTERM: i32 = 15;
 
-/// The rows are shared out to this many VMs, since each computes on one core: some 14 s of wall time with one, 9 s with
+/// The rows are shared out to this many VMs, since each computes on one core: about 14 s of wall time with one, 9 s with
 /// two.
 const VMS: usize = 2;
 
-/// `RestartSec=` of all units: longer than all rows take together (some 3 s of virtual time). So nothing is restarted while other
+/// `RestartSec=` of all units: longer than all rows take together (about 3 s of virtual time). So nothing is restarted while other
 /// units have yet to end, and the rows do not disturb each other. Idle time costs nothing.
 const RESTART_SEC: Duration = Duration::from_secs(60);
 
@@ -37,7 +37,7 @@ const WATCHED: Duration = Duration::from_secs(2 * RESTART_SEC.as_secs());
 /// Bounds each wait for a unit to come up or to end, which takes a second or two.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// `StartLimitBurst=`: the start and one restart. A service that ends by itself would be restarted for ever.
+/// `StartLimitBurst=`: the start and one restart. A service that ends by itself would be restarted forever.
 const STARTS: u32 = 2;
 
 /// `StartLimitIntervalSec=`: longer than the whole measurement in virtual time.

@@ -104,7 +104,7 @@ fn run() -> io::Result<()> {
 /// Returns when all connections have ended, or when it has taken too long.
 fn drain(ended: &Receiver<()>) {
     if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(DRAIN_DEADLINE) {
-        log(Priority::Warning, "requests in flight are given up");
+        log(Priority::Warning, "requests in flight are dropped");
     }
 }
 

@@ -49,7 +49,7 @@ const WORDS_DELAY: Duration = Duration::from_millis(100);
 /// Where the service listens.
 const PORT: u16 = 7878;
 
-/// The most that systemd shall wait for the next part.
+/// The most that systemd should wait for the next part.
 const PART_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Before the next try when no connection can be accepted: most likely file descriptors have run out.
@@ -58,7 +58,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The most that a request in flight may take once the service stops.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The same when the data is not there yet. Whoever waits for it gets a 503, which takes no time.
+/// The same when the data is not there yet. A client that waits for it gets a 503, which takes no time.
 const EARLY_DRAIN_DEADLINE: Duration = Duration::from_millis(100);
 
 /// Empty until all data is loaded; closed without data when it never will be.
@@ -84,7 +84,7 @@ async fn play_role() -> Result<(), Failure> {
     match env::args().nth(1).as_deref().unwrap_or("web") {
         "web" => web(config, stop).await,
         "database" => database::run(config, stop).await,
-        role => Err(Failure::Configuration(anyhow!("`{role}` is no role"))),
+        role => Err(Failure::Configuration(anyhow!("`{role}` is not a role"))),
     }
 }
 
@@ -92,7 +92,7 @@ async fn web(config: Config, mut stop_signals: StopSignals) -> Result<(), Failur
     let hangup = ReloadSignal::register().context("no way to hear SIGHUP")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, PORT))
         .await
-        .with_context(|| format!("port {PORT} cannot be had"))?;
+        .with_context(|| format!("port {PORT} is not available"))?;
 
     let (publish, loaded) = watch::channel(None);
     let (stopping, stop) = watch::channel(None);
@@ -211,7 +211,7 @@ async fn serve_connection(stream: TcpStream, loaded: Loaded, stop: Stop) {
     let mut connection = pin!(connection);
 
     tokio::select! {
-        // A client that goes away is no reason to stop.
+        // A client that goes away is not a reason to stop.
         _ = connection.as_mut() => return,
         _ = stopped(stop) => {}
     }

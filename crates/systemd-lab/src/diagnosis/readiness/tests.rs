@@ -11,7 +11,7 @@ fn starting() -> Run {
         .states(0, &["start"])
 }
 
-/// The start was given up after 10 s.
+/// systemd gave up on the start after 10 s.
 fn given_up() -> Run {
     starting()
         .timeout(10_000, "start operation timed out. Terminating.")

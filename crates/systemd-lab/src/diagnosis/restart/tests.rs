@@ -97,7 +97,7 @@ fn starts_that_are_too_slow_for_the_limit() {
     slow.is_not_told(limit_out_of_reach);
     slow.is_told(
         starts_too_slow_for_limit,
-        "3 starts and the delays between them take longer than StartLimitIntervalSec=15s: the count begins anew before StartLimitBurst=3 is used up, and systemd never gives up",
+        "3 starts and the delays between them take longer than StartLimitIntervalSec=15s: the count starts again before StartLimitBurst=3 is used up, and systemd never gives up",
     );
     let fits = limit(delay(failing(&[5000, 5000, 5000]), 5), 3, 60);
     fits.is_not_told(starts_too_slow_for_limit);

@@ -120,7 +120,7 @@ fn started_again(case: &Case) -> Option<String> {
 fn panicked(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
     let lines = lines(case);
-    // Whoever panics with an error of its own logged has at least said why.
+    // A service that logs an error before it panics has at least said why.
     if code != "exited" || status != PANIC_STATUS || !error_lines(case, u64::MAX).is_empty() {
         return None;
     }
@@ -176,7 +176,7 @@ fn failure_at_lower_priority(case: &Case) -> Option<String> {
 fn failure_without_address(case: &Case) -> Option<String> {
     match error_lines(case, u64::MAX).as_slice() {
         [(ERROR, message)] if !message.contains(case.address) => Some(format!(
-            "the line {message:?} does not name {}: whoever reads it cannot tell which address is taken",
+            "the line {message:?} does not name {}: a reader cannot tell which address is taken",
             case.address
         )),
         [(priority, message)] if *priority < ERROR => Some(format!(

@@ -47,7 +47,7 @@ fn pings_that_cease_although_all_is_well() {
     let seldom = acts(pinged(watched(10), &[4000, 12_000]), 22_000, "10s");
     seldom.is_told(
         pinged_too_seldom,
-        "WATCHDOG=1 arrived up to 8 s apart, and then not again in time, and systemd ended a service that worked (Watchdog timeout (limit 10s)): ping at half the time of WatchdogSec=",
+        "WATCHDOG=1 arrived up to 8 s apart, and then the next one did not arrive in time, and systemd ended a service that worked (Watchdog timeout (limit 10s)): ping at half the time of WatchdogSec=",
     );
     pinged(watched(10), &[4000]).is_not_told(pinged_too_seldom);
 }

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use crate::config::Config;
 use crate::exit_code::{CONFIGURATION, Code};
 
-/// A role that runs, until it ends with an exit code that is no failure.
+/// A role that runs, until it ends with an exit code that is not a failure.
 type Running = Pin<Box<dyn Future<Output = anyhow::Result<Code>>>>;
 
 /// Starts a role.

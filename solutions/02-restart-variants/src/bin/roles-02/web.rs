@@ -26,7 +26,7 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 /// Before the next try to accept a connection: until another one has ended, there may be no file descriptor.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// More is no request for this service.
+/// More is not a request for this service.
 const MAX_HEADER_BYTES: u64 = 16 * 1024;
 
 /// Serves until it is stopped, then finishes what has begun.
@@ -63,7 +63,7 @@ async fn accept(
                 sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
-        // Forget those that have ended; a client that went away is no news.
+        // Forget those that have ended; a client that went away is not news.
         while clients.try_join_next().is_some() {}
     }
 }

@@ -57,9 +57,8 @@ fn play() -> Result<End, Unfinished> {
         "web" => web(&config, &stop),
         "worker" => Ok(work(&config, &stop)),
         "database" => database(&config, &stop),
-        _ => {
-            Err(anyhow!("{role} is no role: web, worker, database")).or_end(End::WronglyConfigured)
-        }
+        _ => Err(anyhow!("{role} is not a role: web, worker, database"))
+            .or_end(End::WronglyConfigured),
     }
 }
 
@@ -99,7 +98,7 @@ fn work(config: &Config, stop: &Stop) -> End {
 fn database(config: &Config, stop: &Stop) -> Result<End, Unfinished> {
     let listener = TcpListener::bind(DATABASE_ADDRESS).map_err(|error| Unfinished {
         end: match error.kind() {
-            // The data belongs to whoever is there; it has not been opened.
+            // The data belongs to the process that is there; it has not been opened.
             ErrorKind::AddrInUse => End::TryAgain,
             _ => End::Failed,
         },

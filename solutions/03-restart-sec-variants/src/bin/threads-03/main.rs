@@ -65,7 +65,7 @@ fn play() -> Result<(), (u8, Error)> {
     match env::args().nth(1).as_deref() {
         None | Some("web") => web(config, &stop).map_err(|error| (FAILED, error)),
         Some("database") => database(config, &stop),
-        Some(other) => Err((WRONGLY_CONFIGURED, anyhow!("{other} is no role"))),
+        Some(other) => Err((WRONGLY_CONFIGURED, anyhow!("{other} is not a role"))),
     }
 }
 

@@ -90,7 +90,7 @@ fn accept(listener: &TcpListener, connections: &Arc<Connections>) {
         connections.opened();
         let connections = Arc::clone(connections);
         thread::spawn(move || {
-            // A client that goes away is no reason to stop.
+            // A client that goes away is not a reason to stop.
             let _ = connections.answer(&stream);
             connections.closed();
         });

@@ -24,7 +24,7 @@ const ADDRESS: &str = "127.0.0.1:7878";
 /// 5 s more from each part on.
 const MORE_TIME: &str = "EXTEND_TIMEOUT_USEC=5000000";
 
-/// How long the last requests may take. At twice this, systemd's patience ends.
+/// How long the last requests may take. At twice this, systemd's timeout passes.
 const LAST_REQUESTS_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Reports that have not been read yet. The supervisor never waits for long, so few are enough.
@@ -167,7 +167,7 @@ impl Serving {
         let data = Arc::new(data);
         let listener = TcpListener::bind(ADDRESS)
             .await
-            .with_context(|| format!("{ADDRESS} cannot be had"))?;
+            .with_context(|| format!("{ADDRESS} is not available"))?;
         let server = Server::new(listener, Arc::clone(&data));
         let (stop_serving, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {

@@ -50,7 +50,7 @@ impl Guard {
                         return;
                     }
                     let result = test();
-                    // One that has failed because the service stops is no failure.
+                    // One that has failed because the service stops is not a failure.
                     if is_relieved.load(Ordering::SeqCst) {
                         return;
                     }
