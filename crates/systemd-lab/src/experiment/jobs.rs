@@ -99,7 +99,7 @@ fn near<'a>(timeline: &'a Timeline, event: &Event) -> impl Iterator<Item = &'a E
     let (at_us, begin_us) = (event.at_us, event.at_us.saturating_sub(AT_ONCE_US));
     let first = events.partition_point(|it| it.at_us < begin_us);
     let later = events[first..].iter();
-    later.take_while(move |it| it.at_us <= at_us + AT_ONCE_US)
+    later.take_while(move |it| it.at_us <= at_us.saturating_add(AT_ONCE_US))
 }
 
 /// Whether systemd is ending the machine by then: systemd.special(7).
@@ -108,7 +108,7 @@ fn goes_down(timeline: &Timeline, event: &Event) -> bool {
     ENDING.iter().any(|target| {
         let mut jobs = timeline.of(target);
         jobs.any(|it| {
-            it.at_us <= event.at_us + AT_ONCE_US
+            it.at_us <= event.at_us.saturating_add(AT_ONCE_US)
                 && matches!(&it.kind, EventKind::JobQueued { job } if job == "start")
         })
     })
