@@ -479,7 +479,7 @@ mod tests {
         assert_eq!(cut(half), rest);
         let half = &["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf"];
         assert_eq!(cut(half), rest);
-        assert!(cut(&["nonsense\r\n\r\n"]).contains("no HTTP"));
+        assert!(cut(&["nonsense\r\n\r\n"]).contains("not HTTP"));
     }
 
     /// A status line and a header of this length, its end included.

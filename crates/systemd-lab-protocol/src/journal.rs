@@ -38,10 +38,11 @@ pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
 
     let is_manager = get("_PID") == Some("1");
     // The child between fork and exec logs as "(name)" and on systemd's behalf: exec failures come from there. A service may
-    // call itself the same, so this says nothing of another unit, and nothing that only the manager knows.
+    // call itself the same, so this says nothing of another unit, and nothing that only the manager knows. Of a process that was gone
+    // before journald looked, its unit must be found first.
     let is_child = |unit: &str| {
         get("SYSLOG_IDENTIFIER").is_some_and(|name| name.starts_with('('))
-            && get("_SYSTEMD_UNIT").is_none_or(|own| own == unit || own == MANAGER_UNIT)
+            && get("_SYSTEMD_UNIT").is_some_and(|own| own == unit || own == MANAGER_UNIT)
     };
     match get("UNIT") {
         Some(unit) if is_manager || is_child(unit) => {

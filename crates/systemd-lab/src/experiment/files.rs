@@ -155,8 +155,11 @@ fn text_of(content: &[u8]) -> Result<String, usize> {
 
 /// Whether the unit's own file has no bytes at all: systemd.unit(5), "Description".
 pub(super) fn is_empty(files: &[GuestFile], unit: &str) -> bool {
-    let mut texts = texts(files).into_iter();
-    texts.any(|(name, text)| name == unit && text.is_empty())
+    let mut own = files
+        .iter()
+        .filter(|file| in_unit_directory(file.path()) == Some(unit));
+    // What cannot be read is another error.
+    own.any(|file| file.load().is_ok_and(|loaded| loaded.content.is_empty()))
 }
 
 /// The unit among these that has this name as an alias once it is enabled: systemd.unit(5), "Alias=".
