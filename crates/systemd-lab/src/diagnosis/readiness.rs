@@ -330,6 +330,46 @@ pub fn ready_without_port(case: &Case) -> Option<String> {
     }
 }
 
+/// The longest time in which a start did not ask for more time with `EXTEND_TIMEOUT_USEC=`, from the first time that it did
+/// to `READY=1`, if something that arrives once in `each` can have been left out.
+pub fn rare_extensions(case: &Case, each: Duration) -> Option<Duration> {
+    let (ready, _) = case.notification("READY=1")?;
+    let asks = case.timeline.of(case.unit).filter(|event| {
+        event.at_us < ready.at_us
+            && matches!(&event.kind, EventKind::Notified { assignments, .. }
+                if assignments.iter().any(|one| one.starts_with("EXTEND_TIMEOUT_USEC=")))
+    });
+    let times: Vec<u64> = asks.map(|event| event.at_us).chain([ready.at_us]).collect();
+    let longest_us = times.windows(2).map(|pair| pair[1] - pair[0]).max()?;
+    // The last one may do without: READY=1 follows it at once.
+    Some(Duration::from_micros(longest_us)).filter(|longest| *longest > each + each / 2)
+}
+
+/// `EXTEND_TIMEOUT_USEC=`, but not with each part, of which one arrives once in `each`.
+pub fn extended_too_seldom(case: &Case, each: Duration) -> Option<String> {
+    let longest = rare_extensions(case, each)?;
+    Some(format!(
+        "EXTEND_TIMEOUT_USEC= arrived up to {} apart, and a part of the data arrives each {}: each part asks for more time, so that a start that stalls is ended 5 s after the last one",
+        spoken(longest),
+        spoken(each)
+    ))
+}
+
+/// Another `TimeoutStartSec=` than the wanted one.
+pub fn other_start_timeout(case: &Case, wanted: Duration) -> Option<String> {
+    let property = case.timeline.property(case.unit, "TimeoutStartUSec")?;
+    let found = Duration::from_micros(property.as_u64()?);
+    let is_set = ["TimeoutStartSec", "TimeoutSec"];
+    let written = case.units.first_of(case.unit, &is_set)?;
+    (found != wanted).then(|| {
+        format!(
+            "{written} of {} is not the {} that is asked for",
+            case.unit,
+            spoken(wanted)
+        )
+    })
+}
+
 /// `EXTEND_TIMEOUT_USEC=` asks for another time than 5 s, or never came.
 pub fn other_extension(case: &Case) -> Option<String> {
     const ASKED_FOR: &str = "EXTEND_TIMEOUT_USEC=5000000";

@@ -12,6 +12,7 @@ use super::{Case, Rule, between, how_ended, spoken};
 pub const RULES: &[Rule] = &[
     not_reloadable,
     hangup_unhandled,
+    other_signal,
     ended_by_reload_command,
     ended_by_reload,
     reloading_never_sent,
@@ -56,6 +57,29 @@ pub fn hangup_unhandled(case: &Case) -> Option<String> {
     (code == "killed" && status == SIGHUP).then(|| {
         "SIGHUP, with which systemctl reload asks, ended the process: nothing in the service handles that signal".to_owned()
     })
+}
+
+/// `ReloadSignal=` sends a signal that the service does not take for a reload.
+pub fn other_signal(case: &Case) -> Option<String> {
+    let reload = reload(case)?;
+    let signal = case
+        .timeline
+        .property(case.unit, "ReloadSignal")?
+        .as_i64()?;
+    if signal == i64::from(SIGHUP) {
+        return None;
+    }
+    let written = case.units.first_of(case.unit, &["ReloadSignal"])?;
+    let then = match case.main_exit_since(reload.at_us) {
+        Some((_, "killed" | "dumped", status)) if i64::from(status) == signal => {
+            "that ended the process: nothing in the service handles it"
+        }
+        _ => "the service reloads at SIGHUP",
+    };
+    Some(format!(
+        "{written} of {} sends that signal at systemctl reload, in place of SIGHUP; {then}",
+        case.unit
+    ))
 }
 
 /// A command of `ExecReload=` sent a signal that ended the process.

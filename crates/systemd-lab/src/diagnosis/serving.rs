@@ -22,6 +22,7 @@ pub const NOT_SERVING: &[Rule] = &[
     ended_by_itself,
     setup::cut_off_from_the_network,
     listens_elsewhere,
+    stopped_as_unneeded,
     listens_nowhere,
 ];
 
@@ -122,6 +123,22 @@ pub fn listens_elsewhere(case: &Case) -> Option<String> {
         "the service listens on {other}, and not on {}",
         case.address
     ))
+}
+
+/// systemd itself stopped the service, since no other unit needs it.
+pub fn stopped_as_unneeded(case: &Case) -> Option<String> {
+    let property = case.timeline.property(case.unit, "StopWhenUnneeded")?;
+    let stop = case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))?;
+    let listened = case.timeline.events().iter().any(|event| {
+        event.at_us <= stop.at_us && matches!(event.kind, EventKind::ListenerOpened { .. })
+    });
+    (property.as_bool() == Some(true) && !listened).then(|| {
+        format!(
+            "systemd stopped the service as soon as it had started: {} of {} does that when no other unit needs it",
+            case.as_written("StopWhenUnneeded", "yes"),
+            case.unit
+        )
+    })
 }
 
 /// The program runs and nothing listens.
@@ -225,6 +242,33 @@ pub fn time_to_end(case: &Case) -> Option<Duration> {
     let stop = case.entered("stop-sigterm")?;
     let (exit, code, _) = case.main_exit()?;
     (code == "exited" && exit.at_us >= stop.at_us).then(|| between(stop, exit))
+}
+
+/// How long a service that was stopped waited for a request that never ends, if that is longer than it should.
+pub fn overlong_drain(case: &Case, longest: Duration) -> Option<Duration> {
+    time_to_end(case).filter(|took| *took > longest + MEASURING)
+}
+
+/// It ended by itself, but later than it should. In the run, a request was in flight that never ends.
+pub fn drains_too_long(case: &Case, longest: Duration) -> Option<String> {
+    let took = overlong_drain(case, longest)?;
+    Some(format!(
+        "after SIGTERM the service waited {} for a request that never ends: requests in flight get up to {}",
+        spoken(took),
+        spoken(longest)
+    ))
+}
+
+/// `Restart=`, where none is asked for.
+pub fn restarts(case: &Case) -> Option<String> {
+    let policy = case.timeline.text_property(case.unit, "Restart")?;
+    (policy != "no").then(|| {
+        format!(
+            "{} of {} is not asked for yet: without it, a service that has ended stays down",
+            case.as_written("Restart", policy),
+            case.unit
+        )
+    })
 }
 
 /// After how long systemd gave up a stopped service, and sent SIGKILL.

@@ -6,9 +6,13 @@ use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Case, Rule, between, how_ended, setup, spoken};
+use crate::names::signal_name;
 
 /// A service that ends sooner than this after the signal has waited for nothing.
 const DRAINED: Duration = Duration::from_millis(300);
+
+/// What takes no longer than this was done at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// All rules of this module.
 pub const RULES: &[Rule] = &[
@@ -54,6 +58,7 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
 }
 
 /// signal(7), x86-64.
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
@@ -61,12 +66,43 @@ const SIGTERM: i32 = 15;
 /// SIGTERM ended the process, so nothing in it handled the signal.
 pub fn no_signal_handler(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
-    if code != "killed" || status != SIGTERM {
+    if code == "exited" {
+        return None;
+    }
+    if let Some(other) = other_stop_signal(case, status) {
+        return Some(other);
+    }
+    if status != SIGTERM {
         return None;
     }
     setup::main_process_is_a_shell(case).or_else(|| Some(
         "SIGTERM ended the process on the spot: nothing in the service handles that signal (Ctrl-C is SIGINT, systemd sends SIGTERM)".to_owned()
     ))
+}
+
+/// A stop sent another signal than SIGTERM, or one after it, and that ended the process.
+fn other_stop_signal(case: &Case, status: i32) -> Option<String> {
+    let stop = case.entered("stop-sigterm")?;
+    case.main_exit_since(stop.at_us)?;
+    let property = |name: &str| case.timeline.property(case.unit, name);
+    let ended = format!(
+        "{} ended the process on the spot, and nothing in the service handles that signal",
+        signal_name(status)
+    );
+    if status == SIGHUP && property("SendSIGHUP")?.as_bool() == Some(true) {
+        return Some(format!(
+            "{ended}: SendSIGHUP=yes of {} sends it right after SIGTERM",
+            case.unit
+        ));
+    }
+    let is_sent = property("KillSignal")?.as_i64() == Some(i64::from(status));
+    (is_sent && status != SIGTERM && status != SIGKILL).then(|| {
+        format!(
+            "{ended}: {} of {} sends it in place of SIGTERM",
+            case.as_written("KillSignal", &signal_name(status)),
+            case.unit
+        )
+    })
 }
 
 /// SIGINT ended the process: what Ctrl-C in a terminal sends.
@@ -132,16 +168,7 @@ pub fn not_announced(case: &Case, signal: &str) -> Option<String> {
 
 /// A service that was asked to end before it was ready.
 pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
-    /// Nothing is in flight yet.
-    const AT_ONCE: Duration = Duration::from_secs(1);
-    let begin = case
-        .first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
-        .or_else(|| {
-            case.timeline
-                .events()
-                .iter()
-                .find(|event| matches!(event.kind, EventKind::StepBegan { .. }))
-        })?;
+    let begin = asked_to_end(case)?;
     // Then it came too late.
     let ended_before = case
         .main_exit()
@@ -183,6 +210,33 @@ pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
         ));
     }
     not_announced(case, &format!("{signal} in the warm-up"))
+}
+
+/// How long after it was asked to end the service said `STOPPING=1`, if that is longer than a moment.
+pub fn late_announcement(case: &Case) -> Option<Duration> {
+    let begin = asked_to_end(case)?;
+    let (said, _) = case.notification("STOPPING=1")?;
+    Some(between(begin, said)).filter(|took| *took >= AT_ONCE)
+}
+
+/// `STOPPING=1`, but not at once.
+pub fn announced_late(case: &Case, signal: &str) -> Option<String> {
+    let took = late_announcement(case)?;
+    Some(format!(
+        "STOPPING=1 arrived {} after {signal}: say it before the drain and not after it, so that systemd and people know what the service is doing",
+        spoken(took)
+    ))
+}
+
+/// The stop, or else the signal with which this part of a run begins.
+fn asked_to_end<'a>(case: &Case<'a>) -> Option<&'a Event> {
+    case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
+        .or_else(|| {
+            case.timeline
+                .events()
+                .iter()
+                .find(|event| matches!(event.kind, EventKind::StepBegan { .. }))
+        })
 }
 
 /// No `STOPPING=1`.

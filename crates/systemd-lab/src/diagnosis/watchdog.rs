@@ -7,7 +7,7 @@ use std::time::Duration;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Case, Rule, between, how_ended, spoken};
-use crate::view::activity;
+use crate::view::{ERROR, MAIN, activity};
 
 /// For a service that works, and should have been left alone.
 pub const WHILE_HEALTHY: &[Rule] = &[
@@ -85,14 +85,30 @@ pub fn other_limit(case: &Case, wanted: Duration) -> Option<String> {
         .map_or(String::new(), |message| {
             format!(", and systemd acted {when}: {message}")
         });
-    (limit != wanted).then(|| {
-        format!(
-            "{} of {} is not the {} that is asked for{acted}",
-            case.as_written("WatchdogSec", &spoken(limit).replace(' ', "")),
-            case.unit,
+    if limit == wanted {
+        return None;
+    }
+    let changed = case
+        .timeline
+        .of(case.unit)
+        .find_map(|event| match &event.kind {
+            EventKind::Notified { assignments, .. } => assignments
+                .iter()
+                .find(|one| one.starts_with("WATCHDOG_USEC=")),
+            _ => None,
+        });
+    if let Some(changed) = changed {
+        return Some(format!(
+            "the service sent {changed}, which takes the place of WatchdogSec=: that is not the {} that is asked for{acted}",
             spoken(wanted)
-        )
-    })
+        ));
+    }
+    Some(format!(
+        "{} of {} is not the {} that is asked for{acted}",
+        case.as_written("WatchdogSec", &spoken(limit).replace(' ', "")),
+        case.unit,
+        spoken(wanted)
+    ))
 }
 
 /// A self-test although nobody waits for pings.
@@ -157,6 +173,8 @@ pub struct Promise {
     pub limit: Duration,
     /// Within which time after the fault the service is to run again.
     pub back: Duration,
+    /// How long a self-test may wait for its answer.
+    pub longest_test: Duration,
     /// Whether `STATUS=` said why.
     pub has_reason: bool,
     /// Whether a line of priority err did.
@@ -228,9 +246,69 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
             "STATUS= said {:?}, but the journal has no line of priority err that says so",
             status.unwrap_or_default()
         )),
-        (true, true) => None,
+        (true, true) => trigger_delayed(case, span.clone())
+            .map(|delay| format!(
+                "WATCHDOG=trigger came {} after the line that says why: send it at once, since every second more is one in which clients wait",
+                spoken(delay)
+            ))
+            .or_else(|| {
+                let waited = test_overlong(case, span, promise.longest_test)?;
+                Some(format!(
+                    "the self-test that failed took {}, counted from when the next one was due: it is to give up after {}",
+                    spoken(waited),
+                    spoken(promise.longest_test)
+                ))
+            }),
     }
 }
+
+/// A line of priority err said why a self-test had failed, and `WATCHDOG=trigger` came only so much later. `span` is that of
+/// [`after_fault`].
+pub fn trigger_delayed(case: &Case, span: Range<u64>) -> Option<Duration> {
+    let within = |event: &&Event| span.contains(&event.at_us) && event.is_about(case.unit);
+    let said =
+        case.timeline.events().iter().filter(within).find(
+            |event| matches!(event.kind, EventKind::Log { priority, .. } if priority <= ERROR),
+        )?;
+    let mut triggers = all_notified(case, "WATCHDOG=trigger");
+    let trigger = triggers.find(within)?;
+    Some(between(said, trigger)).filter(|delay| *delay >= AT_ONCE)
+}
+
+/// How long the self-test that led to `WATCHDOG=trigger` waited, if that is longer than it may. Tests come as far apart as the
+/// pings before the fault did: so the one that failed began so long after the last ping.
+pub fn test_overlong(case: &Case, span: Range<u64>, longest: Duration) -> Option<Duration> {
+    let mut triggers = all_notified(case, "WATCHDOG=trigger");
+    let trigger = triggers.find(|event| span.contains(&event.at_us))?;
+    let ends = case.timeline.of(case.unit).filter(|event| {
+        event.at_us < span.start
+            && matches!(&event.kind, EventKind::ProcessExited { role, .. } if role == MAIN)
+    });
+    let begin_us = ends.last().map_or(0, |event| event.at_us);
+    let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
+        .filter(|event| (begin_us..trigger.at_us).contains(&event.at_us))
+        .collect();
+    let distance = pings
+        .windows(2)
+        .map(|pair| between(pair[0], pair[1]))
+        .max()?;
+    let since_ping = between(pings.last()?, trigger);
+    let waited = since_ping.saturating_sub(distance);
+    (waited > longest + SLACK + SLACK / 2).then_some(waited)
+}
+
+/// `WATCHDOG=1` in a run in which the service hangs as soon as it serves.
+pub fn pinged_untested(case: &Case) -> Option<String> {
+    let ping = notified(case, "WATCHDOG=1")?;
+    let ready = notified(case, "READY=1").filter(|ready| ready.at_us <= ping.at_us)?;
+    Some(format!(
+        "WATCHDOG=1 arrived {} after READY=1 in a service that never answered: the first one, too, comes after a self-test that succeeded",
+        spoken(between(ready, ping))
+    ))
+}
+
+/// What takes no longer than this was done at once.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A self-test that was under way when the fault came may have been answered already.
 const UNDER_WAY: Duration = Duration::from_secs(1);

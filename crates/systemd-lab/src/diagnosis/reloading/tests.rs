@@ -65,3 +65,21 @@ fn a_status_that_is_of_the_reload_before() {
     let says = again.notified(4001, &["STATUS=the configuration cannot be read"]);
     says.is_not_told(status_missing);
 }
+
+#[test]
+fn a_reload_may_send_another_signal() {
+    let reloaded = Run::new()
+        .file("[Service]\nReloadSignal=SIGUSR1\n")
+        .property("ReloadSignal", 10)
+        .states(0, &["start", "running"])
+        .job(1000, "reload")
+        .states(1000, &["reload-signal"]);
+    reloaded.is_told(
+        other_signal,
+        "ReloadSignal=SIGUSR1 of a.service sends that signal at systemctl reload, in place of SIGHUP; the service reloads at SIGHUP",
+    );
+    reloaded.killed(1005, 10).is_told(
+        other_signal,
+        "ReloadSignal=SIGUSR1 of a.service sends that signal at systemctl reload, in place of SIGHUP; that ended the process: nothing in the service handles it",
+    );
+}

@@ -135,3 +135,20 @@ fn a_drain_that_is_cut_short() {
         )
     );
 }
+
+#[test]
+fn a_service_that_nobody_needs() {
+    let stopped = Run::new()
+        .states(0, &["start", "running"])
+        .property("StopWhenUnneeded", true)
+        .stop(5);
+    stopped.is_told(
+        stopped_as_unneeded,
+        "systemd stopped the service as soon as it had started: StopWhenUnneeded=yes of a.service does that when no other unit needs it",
+    );
+    let listened = Run::new()
+        .listens(2, ADDRESS)
+        .property("StopWhenUnneeded", true)
+        .stop(5000);
+    listened.is_not_told(stopped_as_unneeded);
+}

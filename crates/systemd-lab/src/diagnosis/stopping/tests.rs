@@ -149,3 +149,19 @@ fn a_signal_that_comes_after_the_end_is_not_one_in_the_warm_up() {
         )
         .is_not_told(rule);
 }
+
+#[test]
+fn a_stop_may_send_other_signals() {
+    let ended = |signal| running().stop(10_000).killed(10_005, signal);
+    ended(SIGHUP).property("SendSIGHUP", true).is_told(
+        no_signal_handler,
+        "SIGHUP ended the process on the spot, and nothing in the service handles that signal: SendSIGHUP=yes of a.service sends it right after SIGTERM",
+    );
+    ended(SIGINT).property("KillSignal", SIGINT).is_told(
+        no_signal_handler,
+        "SIGINT ended the process on the spot, and nothing in the service handles that signal: KillSignal=SIGINT of a.service sends it in place of SIGTERM",
+    );
+    ended(SIGKILL)
+        .property("KillSignal", SIGTERM)
+        .is_not_told(no_signal_handler);
+}

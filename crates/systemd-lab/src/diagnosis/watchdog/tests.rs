@@ -58,6 +58,7 @@ fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
         fault,
         limit: LIMIT,
         back: Duration::from_secs(40),
+        longest_test: Duration::from_secs(4),
         has_reason: true,
         is_logged: true,
     };
@@ -67,7 +68,7 @@ fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
 /// The self-test fails at 25 s and triggers the watchdog.
 fn triggered() -> Run {
     pinged(watched(10), &[5000, 10_000, 15_000])
-        .notified(25_000, &["WATCHDOG=trigger"])
+        .notified(24_000, &["WATCHDOG=trigger"])
         .watchdog(25_001, "Watchdog request (last status: no answer)!")
         .states(25_001, &["stop-watchdog"])
         .killed(25_010, SIGABRT)
@@ -112,4 +113,16 @@ fn pings_after_a_fault() {
         after("GET / was answered with 503"),
         "WATCHDOG=1 arrived 5 s after the fault, when GET / was answered with 503: send it after a self-test that succeeded, not before or beside it",
     );
+}
+
+#[test]
+fn a_trigger_comes_at_once() {
+    let failed = |said| {
+        pinged(watched(10), &[5000, 10_000, 15_000])
+            .log(said, 3, "self-test failed")
+            .notified(24_000, &["STATUS=self-test failed", "WATCHDOG=trigger"])
+    };
+    let delay = |case: &Case| trigger_delayed(case, 20 * SECOND..u64::MAX);
+    assert_eq!(failed(22_000).told(delay), Some(Duration::from_secs(2)));
+    assert_eq!(failed(23_990).told(delay), None);
 }
