@@ -105,7 +105,8 @@ pub(crate) const STOP: Requirement = Requirement {
             + &shown::new_connection(&timeline)
             + &view.render(&timeline)
             + &shown::ctrl_c(&by_hand)
-            + &shown::hang(&hang);
+            + &shown::hang(&hang)
+            + &shown::drain(&SUBJECT.case(&patient), LONGEST_DRAIN);
         let mut observed =
             SUBJECT.observed(&timeline, shown, &[unit_file::RULES, serving::NOT_SERVING]);
         let case = SUBJECT.case(&timeline);
@@ -114,9 +115,12 @@ pub(crate) const STOP: Requirement = Requirement {
                 .or_else(|| diagnose(&case, serving::STOP))
                 .or_else(|| stopping::new_connection_taken(&case, scenarios::NEW))
                 .or_else(|| serving::other_stop_timeout(&case, 2 * LONGEST_DRAIN))
+                .or_else(|| serving::drains_too_long(&SUBJECT.case(&patient), LONGEST_DRAIN))
                 // It has to run until then.
                 .or_else(|| diagnose(&SUBJECT.case(&patient), serving::NOT_SERVING))
                 .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
+                // A service that comes back has not ended.
+                .or_else(|| serving::restarts(&case))
         });
         Ok(observed)
     },
@@ -132,6 +136,7 @@ pub(crate) const PORT_TAKEN: Requirement = Requirement {
             unit_file::RULES,
             &[readiness::ready_never_sent],
             serving::PORT_TAKEN,
+            &[serving::restarts],
         ];
         Ok(SUBJECT.observed(&timeline, shown, rules))
     },

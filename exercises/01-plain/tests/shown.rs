@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
+use std::time::Duration;
 
 use exercise_check::ADDRESS;
-use systemd_lab::diagnosis::serving;
+use systemd_lab::diagnosis::{Case, serving};
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::{Timeline, describe};
@@ -113,11 +114,19 @@ pub(crate) fn ctrl_c(timeline: &Timeline) -> String {
     format!("Ctrl-C (SIGINT)\n{}{exit}\n", response(timeline, AT_CTRL_C))
 }
 
-/// Whether a service that hangs in a stop is ended.
+/// Whether a service that hangs in a stop is ended. By which signal, `TimeoutStopFailureMode=` says.
 pub(crate) fn hang(timeline: &Timeline) -> String {
+    let timed_out = timeline
+        .of(SUBJECT.service())
+        .any(|event| matches!(event.kind, EventKind::Timeout { .. }));
     let end = timeline
         .of(SUBJECT.service())
         .find_map(|event| match &event.kind {
+            EventKind::ProcessExited { role, code, .. }
+                if role == "main" && timed_out && code != "exited" =>
+            {
+                Some("systemd has ended the main process".to_owned())
+            }
             EventKind::ProcessExited { role, .. } if role == "main" => describe(&event.kind),
             _ => None,
         });
@@ -149,7 +158,17 @@ pub(crate) fn port_taken(timeline: &Timeline) -> String {
     if shown.is_empty() {
         shown.push_str("the main process has not ended\n");
     }
-    shown + &errors(&serving::error_lines(&case, u64::MAX))
+    shown
+        + &text_property(timeline, "Restart", "Restart=")
+        + &errors(&serving::error_lines(&case, u64::MAX))
+}
+
+/// Whether a request that never ends is given up in time.
+pub(crate) fn drain(case: &Case, longest: Duration) -> String {
+    match serving::overlong_drain(case, longest) {
+        Some(took) => format!("the drain takes {} s\n", took.as_secs()),
+        None => "the drain takes no longer than it may\n".to_owned(),
+    }
 }
 
 /// What was logged as an error before the stop.
