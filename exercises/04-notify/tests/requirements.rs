@@ -1,5 +1,7 @@
 //! The requirements of stage 04: what each looks at, and which causes it knows.
 
+use std::time::Duration;
+
 use exercise_check::Requirement;
 use systemd_lab::diagnosis::{
     Case, Rule, diagnose, readiness, reloading, serving, setup, stopping, unit_file, watchdog,
@@ -9,6 +11,12 @@ use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::{Timeline, View};
 
 use crate::{SUBJECT, scenarios, shown};
+
+/// The longest drain that the exercise allows.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+
+/// What the exercise asks for as `TimeoutStartSec=`.
+const LONGEST_START: Duration = Duration::from_secs(10);
 
 /// What comes first everywhere: without a unit that systemd understands there is nothing to look at.
 const UNIT: &[&[Rule]] = &[
@@ -93,15 +101,21 @@ pub(crate) const STOP: Requirement = Requirement {
             .since("deactivating")
             .without_distances();
         let shown = view.render(&timeline)
+            + &shown::announcement(&SUBJECT.case(&timeline))
+            + &shown::drain(&SUBJECT.case(&timeline), LONGEST_DRAIN)
             + &shown::response(&timeline, scenarios::IN_FLIGHT)
             + &shown::new_connection(&timeline)
-            + &shown::ctrl_c(&by_hand);
+            + &shown::ctrl_c(&by_hand)
+            + &shown::announcement(&SUBJECT.case(&by_hand));
         let rules = [UNIT, &[stopping::RULES]].concat();
         let mut observed = SUBJECT.observed(&timeline, shown, &rules);
         observed.diagnosis = observed
             .diagnosis
             .or_else(|| stopping::new_connection_taken(&SUBJECT.case(&timeline), scenarios::NEW))
+            .or_else(|| stopping::announced_late(&SUBJECT.case(&timeline), "SIGTERM"))
+            .or_else(|| serving::drains_too_long(&SUBJECT.case(&timeline), LONGEST_DRAIN))
             .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
+            .or_else(|| stopping::announced_late(&SUBJECT.case(&by_hand), "Ctrl-C (SIGINT)"))
             .or_else(|| stopping::not_announced(&SUBJECT.case(&by_hand), "Ctrl-C (SIGINT)"));
         Ok(observed)
     },
@@ -127,12 +141,16 @@ pub(crate) const HANGING_START: Requirement = Requirement {
             readiness::GIVEN_UP,
         ];
         // What comes after that is Restart='s affair, and stage 03's.
-        let shown = view.render(&timeline);
+        let shown = shown::ended_by_systemd(&timeline, view.render(&timeline));
         let end = shown
             .find("failed: timeout\n")
             .map_or(shown.len(), |at| at + "failed: timeout\n".len());
         let shown = shown[..end].to_owned();
-        Ok(SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat()))
+        let mut observed = SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat());
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| readiness::other_start_timeout(&SUBJECT.case(&timeline), LONGEST_START));
+        Ok(observed)
     },
 };
 
@@ -152,11 +170,12 @@ pub(crate) const LONG_WARM_UP: Requirement = Requirement {
             readiness::KEPT_ALIVE,
             readiness::START,
         ];
-        Ok(SUBJECT.observed(
-            &timeline,
-            view.until("deactivating").render(&timeline),
-            &[UNIT, rules].concat(),
-        ))
+        let shown = view.until("deactivating").render(&timeline) + &shown::extensions(&timeline);
+        let mut observed = SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat());
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| readiness::extended_too_seldom(&SUBJECT.case(&timeline), shown::EACH_PART));
+        Ok(observed)
     },
 };
 

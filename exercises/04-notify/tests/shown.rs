@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use systemd_lab::diagnosis::{Case, readiness, serving, stopping};
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, describe};
@@ -17,6 +18,13 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// `CLOCK_MONOTONIC` is read a moment before the notification is sent, and after systemd asked for the reload. Stamps of events are
 /// taken a moment before or after the fact.
 const STAMP_SLACK: Duration = Duration::from_millis(20);
+
+/// signal(7), x86-64.
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+
+/// How long a part of the data takes to arrive.
+pub(crate) const EACH_PART: Duration = Duration::from_millis(500);
 
 /// In which phases the service set a `STATUS=` text.
 pub(crate) fn statuses(timeline: &Timeline) -> String {
@@ -144,6 +152,56 @@ pub(crate) fn new_connection(timeline: &Timeline) -> String {
         None => "not tried".to_owned(),
     };
     format!("a new connection during the stop: {how}\n")
+}
+
+/// Whether a stop is announced at once.
+pub(crate) fn announcement(case: &Case) -> String {
+    match stopping::late_announcement(case) {
+        Some(took) => format!("STOPPING=1 comes {} s late\n", took.as_secs()),
+        None => "STOPPING=1 does not come late\n".to_owned(),
+    }
+}
+
+/// Whether a request that never ends is given up in time.
+pub(crate) fn drain(case: &Case, longest: Duration) -> String {
+    match serving::overlong_drain(case, longest) {
+        Some(took) => format!("the drain takes {} s\n", took.as_secs()),
+        None => "the drain takes no longer than it may\n".to_owned(),
+    }
+}
+
+/// How systemd ends a start is the unit's affair, as `TimeoutStartFailureMode=` says: an end by the signal that it names is
+/// shown like one by SIGTERM.
+pub(crate) fn ended_by_systemd(timeline: &Timeline, shown: String) -> String {
+    let mode = timeline.text_property(SUBJECT.service(), "TimeoutStartFailureMode");
+    let (message, signal) = match mode {
+        Some("abort") => ("timed out. Aborting.", SIGABRT),
+        Some("kill") => ("timed out. Killing.", SIGKILL),
+        _ => return shown,
+    };
+    let ended = timeline
+        .of(SUBJECT.service())
+        .find_map(|event| match &event.kind {
+            EventKind::ProcessExited {
+                role, code, status, ..
+            } if role == "main" && code != "exited" && *status == signal => describe(&event.kind),
+            _ => None,
+        });
+    let lines = shown.lines().filter(|line| !line.ends_with("SIGABRT sent"));
+    let shown: String = lines.map(|line| format!("{line}\n")).collect();
+    let shown = shown.replacen(message, "timed out. Terminating.", 1);
+    match ended {
+        Some(ended) => shown.replacen(&ended, "main process exited, status 0", 1),
+        None => shown,
+    }
+}
+
+/// Whether each part that arrives asks for more time, in a long warm-up.
+pub(crate) fn extensions(timeline: &Timeline) -> String {
+    match readiness::rare_extensions(&SUBJECT.case(timeline), EACH_PART) {
+        Some(gap) => format!("EXTEND_TIMEOUT_USEC= up to {gap:.1?} apart\n"),
+        None => "EXTEND_TIMEOUT_USEC= with each part\n".to_owned(),
+    }
 }
 
 /// The answer to a request.
