@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::time::Duration;
 
+use systemd_lab::diagnosis::watchdog;
 use systemd_lab::protocol::event::ResponseOutcome;
 use systemd_lab::protocol::{Event, EventKind};
-use systemd_lab::{ERROR, Timeline};
+use systemd_lab::{ERROR, Timeline, nearest_second};
 
 use crate::SUBJECT;
 use crate::scenarios::AFTER_FAULT;
@@ -19,6 +20,9 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 
 /// And this: 10 s until it is noticed, 20 s of `RestartSec=`, 2 s of warm-up, and some to spare.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(40);
+
+/// How long a self-test may wait for its answer.
+pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(4);
 
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
@@ -196,7 +200,24 @@ impl<'a> Recovery<'a> {
             said(self.is_triggered(), "WATCHDOG=trigger"),
             self.lines(),
         ];
-        lines.join("\n")
+        lines
+            .into_iter()
+            .chain(self.delays())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    /// What took too long between the fault and `WATCHDOG=trigger`, if anything did.
+    fn delays(&self) -> Option<String> {
+        let case = SUBJECT.case(self.timeline);
+        if let Some(delay) = watchdog::trigger_delayed(&case, self.span()) {
+            return Some(format!(
+                "WATCHDOG=trigger {} s after the reason",
+                nearest_second(delay)
+            ));
+        }
+        let waited = watchdog::test_overlong(&case, self.span(), LONGEST_TEST)?;
+        Some(format!("a self-test of {} s", nearest_second(waited)))
     }
 
     /// Whether it said in the journal and in `STATUS=` what it had found.

@@ -14,7 +14,7 @@ use systemd_lab::protocol::{EventKind, Step};
 use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
-use crate::recovery::{BACK_WITHIN, Recovery};
+use crate::recovery::{BACK_WITHIN, LONGEST_TEST, Recovery};
 use crate::scenarios::{self, DURING_FAULT, IN_FLIGHT, REPORT, SIGSTOP, UNWATCHED};
 
 /// Rules that come first everywhere: without a start there is no watchdog.
@@ -39,6 +39,12 @@ const START: &[&[Rule]] = &[
 /// What the exercise asks for as `WatchdogSec=`.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// The longest drain that the exercise allows.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+
+/// What the exercise asks for as `StartLimitIntervalSec=`.
+const INTERVAL: Duration = Duration::from_secs(5 * 60);
+
 pub(crate) const HEALTHY: Requirement = Requirement {
     title: "a service that works is left alone",
     snapshot: "healthy",
@@ -52,14 +58,18 @@ pub(crate) const HEALTHY: Requirement = Requirement {
             .since("active")
             .without_distances();
         let shown = format!(
-            "{}{}\n{}\n{}\n",
+            "{}{}\n{}\n{}\n{}\n",
             view.render(&timeline),
             pings(&timeline),
             reports(&timeline),
-            in_flight(&timeline)
+            in_flight(&timeline),
+            drain(&timeline)
         );
         let rules = [watchdog::WHILE_HEALTHY, stopping::RULES];
         let mut observed = observed(&timeline, shown, &rules);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| serving::drains_too_long(&SUBJECT.case(&timeline), LONGEST_DRAIN));
         // A watchdog that is too short for honest work is the cause of all that follows.
         let other = watchdog::other_limit(&SUBJECT.case(&timeline), LIMIT);
         let is_noticed = observed.shown.contains("Watchdog");
@@ -90,13 +100,22 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
         let fault = "nobody could connect to the service";
         let door = hang(&scenarios::NOT_WELL, fault, is_closed, is_next, with_reason)?;
         let timeline = scenarios::DEADLOCK.seen.clone()?;
+        // There, not a single self-test can succeed.
+        let hopeless = scenarios::KEEPS_HANGING.seen.clone()?;
+        let untested = watchdog::pinged_untested(&SUBJECT.case(&hopeless));
+        let hopeless = match untested {
+            Some(_) => "WATCHDOG=1 arrives without a self-test that succeeded\n",
+            None => "",
+        };
         let shown = format!(
-            "{}{}nobody can connect\n{}",
+            "{}{}nobody can connect\n{}{hopeless}",
             limit(&timeline),
             observed.shown,
             door.shown
         );
-        Ok(both(observed, door, shown))
+        let mut both = both(observed, door, shown);
+        both.diagnosis = both.diagnosis.or(untested);
+        Ok(both)
     },
 };
 
@@ -185,9 +204,22 @@ pub(crate) const KEEPS_HANGING: Requirement = Requirement {
     look: || {
         let timeline = scenarios::KEEPS_HANGING.seen.clone()?;
         let view = View::of(&[SUBJECT.service()]).results().without_distances();
-        let shown = format!("{}{}\n", view.render(&timeline), alerts(&timeline));
+        let interval = match timeline.duration_property(SUBJECT.service(), "StartLimitIntervalUSec")
+        {
+            Some(interval) => format!("StartLimitIntervalSec={interval:?}"),
+            None => "StartLimitIntervalSec=infinity".to_owned(),
+        };
+        let shown = format!(
+            "{interval}\n{}{}\n",
+            view.render(&timeline),
+            alerts(&timeline)
+        );
         let rules = [watchdog::GIVEN_UP, restart::ALERT];
-        Ok(observed(&timeline, shown, &rules))
+        let mut observed = observed(&timeline, shown, &rules);
+        observed.diagnosis = observed
+            .diagnosis
+            .or_else(|| restart::other_interval(&SUBJECT.case(&timeline), INTERVAL));
+        Ok(observed)
     },
 };
 
@@ -237,6 +269,14 @@ fn in_flight(timeline: &Timeline) -> &'static str {
         }
         Some(_) => "the request in flight at the stop is not answered",
         None => "no request was in flight at the stop",
+    }
+}
+
+/// Whether a request that never ends is given up in time.
+fn drain(timeline: &Timeline) -> String {
+    match serving::overlong_drain(&SUBJECT.case(timeline), LONGEST_DRAIN) {
+        Some(took) => format!("the drain takes {} s", took.as_secs()),
+        None => "the drain takes no longer than it may".to_owned(),
     }
 }
 
@@ -311,6 +351,7 @@ fn hang(
         fault,
         limit: LIMIT,
         back: BACK_WITHIN,
+        longest_test: LONGEST_TEST,
         has_reason,
         is_logged,
     };

@@ -88,7 +88,8 @@ pub(crate) const IN_FLIGHT: &str = "in flight";
 pub(crate) const AFTER_FAULT: &str = "after the fault";
 pub(crate) const DURING_FAULT: &str = "during the fault";
 
-/// Ten minutes of honest, slow work; then a stop while a client is in the middle of its request.
+/// Ten minutes of honest, slow work; then a stop while a client is in the middle of its request, and another one never
+/// finishes its own.
 pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let database = SUBJECT.unit("-database");
@@ -111,6 +112,7 @@ pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
     }
     scenario = scenario
         .half_open(IN_FLIGHT, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
+        .half_open("never finished", ADDRESS, "GET / HT")
         .sleep(READING)
         .stop(service)
         .sleep(SLOW_CLIENT)
