@@ -119,7 +119,10 @@ mod tests {
         run("b fails", vec![failed]);
         let explained = |name, diagnosis| of(&observed(name, diagnosis), || None);
         let said = explained("b fails", None).expect("the run shows it");
-        assert!(said.starts_with("systemd did not start a.service"), "{said}");
+        assert!(
+            said.starts_with("systemd did not start a.service"),
+            "{said}"
+        );
         assert_eq!(explained("b fails", Some("rule")).as_deref(), Some("rule"));
         assert_eq!(explained("all is well", None), None);
         assert_eq!(explained("another", None), None);

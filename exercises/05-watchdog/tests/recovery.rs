@@ -86,12 +86,12 @@ impl<'a> Recovery<'a> {
 
     /// When the process that the fault hit was started: a process before it may have said why it ended.
     fn start_us(&self) -> u64 {
-        let exits = self.timeline.events().iter().filter(|event| {
+        let mut exits = self.timeline.events().iter().filter(|event| {
             event.at_us < self.fault_us
                 && event.is_about(SUBJECT.service())
                 && matches!(&event.kind, EventKind::ProcessExited { role, .. } if role == "main")
         });
-        exits.last().map_or(0, |event| event.at_us)
+        exits.next_back().map_or(0, |event| event.at_us)
     }
 
     /// When the service that hung had ended, or else when it was noticed.

@@ -280,11 +280,11 @@ pub fn trigger_delayed(case: &Case, span: Range<u64>) -> Option<Duration> {
 pub fn test_overlong(case: &Case, span: Range<u64>, longest: Duration) -> Option<Duration> {
     let mut triggers = all_notified(case, "WATCHDOG=trigger");
     let trigger = triggers.find(|event| span.contains(&event.at_us))?;
-    let ends = case.timeline.of(case.unit).filter(|event| {
+    let mut ends = case.timeline.of(case.unit).filter(|event| {
         event.at_us < span.start
             && matches!(&event.kind, EventKind::ProcessExited { role, .. } if role == MAIN)
     });
-    let begin_us = ends.last().map_or(0, |event| event.at_us);
+    let begin_us = ends.next_back().map_or(0, |event| event.at_us);
     let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
         .filter(|event| (begin_us..trigger.at_us).contains(&event.at_us))
         .collect();
