@@ -69,14 +69,14 @@ fn functions(version: &str) -> BTreeSet<String> {
         .sleep(LOOKS)
         .run(&["/usr/bin/coredumpctl", "--no-pager", "info"], DEADLINE);
     let timeline = lab().run(&scenario, &files).expect("the lab works");
-    let printed = timeline
+    let mut printed = timeline
         .events()
         .iter()
         .filter_map(|event| match &event.kind {
             EventKind::Command { output, .. } => Some(output.as_str()),
             _ => None,
         });
-    let info = printed.last().expect("coredumpctl was run");
+    let info = printed.next_back().expect("coredumpctl was run");
     // "#0  0x00007ffff7f9f639 n/a (/usr/local/bin/deadlock + 0x1ac639)"
     let offsets = info.lines().filter_map(|line| {
         let (_, offset) = line.split_once(&format!("({PROGRAM} + "))?;
