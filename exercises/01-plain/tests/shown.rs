@@ -114,6 +114,9 @@ pub(crate) fn ctrl_c(timeline: &Timeline) -> String {
     format!("Ctrl-C (SIGINT)\n{}{exit}\n", response(timeline, AT_CTRL_C))
 }
 
+/// Which signal it took does not matter.
+const ENDED_BY_SYSTEMD: &str = "systemd has ended the main process";
+
 /// Whether a service that hangs in a stop is ended. By which signal, `TimeoutStopFailureMode=` says.
 pub(crate) fn hang(timeline: &Timeline) -> String {
     let timed_out = timeline
@@ -125,7 +128,7 @@ pub(crate) fn hang(timeline: &Timeline) -> String {
             EventKind::ProcessExited { role, code, .. }
                 if role == "main" && timed_out && code != "exited" =>
             {
-                Some("systemd has ended the main process".to_owned())
+                Some(ENDED_BY_SYSTEMD.to_owned())
             }
             EventKind::ProcessExited { role, .. } if role == "main" => describe(&event.kind),
             _ => None,

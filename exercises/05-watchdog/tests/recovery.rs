@@ -208,16 +208,17 @@ impl<'a> Recovery<'a> {
     }
 
     /// What took too long between the fault and `WATCHDOG=trigger`, if anything did.
-    fn delays(&self) -> Option<String> {
+    fn delays(&self) -> Vec<String> {
         let case = SUBJECT.case(self.timeline);
+        let mut lines = Vec::new();
         if let Some(delay) = watchdog::trigger_delayed(&case, self.span()) {
-            return Some(format!(
-                "WATCHDOG=trigger {} s after the reason",
-                nearest_second(delay)
-            ));
+            let delay = nearest_second(delay);
+            lines.push(format!("WATCHDOG=trigger {delay} s after the reason"));
+        } else if let Some(waited) = watchdog::test_overlong(&case, self.span(), LONGEST_TEST) {
+            let waited = nearest_second(waited);
+            lines.push(format!("a self-test of {waited} s"));
         }
-        let waited = watchdog::test_overlong(&case, self.span(), LONGEST_TEST)?;
-        Some(format!("a self-test of {} s", nearest_second(waited)))
+        lines
     }
 
     /// Whether it said in the journal and in `STATUS=` what it had found.

@@ -125,4 +125,15 @@ fn a_trigger_comes_at_once() {
     let delay = |case: &Case| trigger_delayed(case, 20 * SECOND..u64::MAX);
     assert_eq!(failed(22_000).told(delay), Some(Duration::from_secs(2)));
     assert_eq!(failed(23_990).told(delay), None);
+    let late = failed(22_000)
+        .watchdog(24_001, "Watchdog request (last status: self-test failed)!")
+        .states(24_001, &["stop-watchdog"])
+        .killed(24_010, SIGABRT)
+        .failed(24_010, "watchdog")
+        .restart(24_010, 100, 1)
+        .states(25_000, &["running"]);
+    late.is_told(
+        after(HUNG),
+        "WATCHDOG=trigger came 2 s after the line that says why: send it at once, since every second more is one in which clients wait",
+    );
 }
