@@ -48,7 +48,10 @@ impl Session {
     pub(crate) fn sized(fixture: &Fixture, arguments: &[&str], columns: u16, rows: u16) -> Session {
         let (pty, pts) = open().expect("there is a pseudo-terminal");
         pty.resize(Size::new(rows, columns)).expect("it has a size");
-        let child = Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
+        // What runs the tests may ignore Ctrl-C, as nohup(1) and jobs in the background do; a person's terminal does not.
+        let child = Command::new("/usr/bin/env")
+            .arg("--default-signal=HUP,INT,QUIT")
+            .arg(assert_cmd::cargo::cargo_bin!("workshop"))
             .args(arguments)
             .current_dir(fixture.root())
             .env("CARGO_MANIFEST_DIR", fixture.path("crates/workshop"))
