@@ -38,6 +38,7 @@ mod jobs;
 mod outages;
 mod probe;
 mod programs;
+pub(crate) use programs::COMMANDS;
 mod requirement;
 mod saved;
 mod span;

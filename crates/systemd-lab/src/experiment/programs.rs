@@ -10,7 +10,7 @@ use super::{files, template_of};
 use crate::guest_file::GuestFile;
 
 /// Settings that start something: systemd.service(5).
-const COMMANDS: [&str; 7] = [
+pub(crate) const COMMANDS: [&str; 7] = [
     "ExecCondition",
     "ExecStartPre",
     "ExecStart",

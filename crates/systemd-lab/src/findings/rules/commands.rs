@@ -6,6 +6,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule, SOON};
+use crate::experiment::COMMANDS;
 use crate::findings::{Harm, Place};
 use crate::names::{exit_status, signal_name};
 use crate::view::MAIN;
@@ -33,17 +34,6 @@ const PREVENTED: &str = "(prevented by exit status)";
 
 /// Commands whose failure is the unit's although the service itself runs or has ended well.
 const AFTER_THE_START: [&str; 3] = ["ExecStartPost", "ExecStop", "ExecStopPost"];
-
-/// Settings that start something: systemd.service(5).
-const COMMANDS: [&str; 7] = [
-    "ExecCondition",
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-];
 
 /// What a shell acts on when it is a word of its own, and no program takes.
 const SHELL_WORDS: [&str; 8] = ["&&", "||", "|", "&", ">", ">>", "2>&1", "2>"];
