@@ -40,7 +40,11 @@ pub(crate) fn of(observed: &Observed, ended: impl FnOnce() -> Option<String>) ->
     let Some(run) = run else {
         return by_rule;
     };
-    let found = findings::of_run(&run.timeline, &run.scenario, &run.files);
+    let found = findings::of_run(
+        &run.timeline,
+        &run.scenario,
+        &systemd_lab::unit_texts(&run.files),
+    );
     let is_early = |finding: &&Finding| {
         matches!(
             finding.rule,

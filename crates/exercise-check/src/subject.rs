@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use systemd_lab::check::Observed;
 use systemd_lab::check::report::{self, Record, Running};
-use systemd_lab::diagnosis::{Case, Rule, UnitTexts, diagnose, setup};
+use systemd_lab::diagnosis::{Case, Rule, diagnose, setup};
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{GuestFile, Lab, LabError, Timeline, UnitTexts, unit_texts};
 
 use crate::explanation;
 use crate::{ADDRESS, host_error};
@@ -156,7 +156,7 @@ impl Subject {
             service: format!("{package}.service"),
             workspace: workspace.to_owned(),
             binary: instead(BINARY_VARIABLE).or(binary.map(PathBuf::from)),
-            units: UnitTexts::of(&unit_files),
+            units: unit_texts(&unit_files),
             files,
         }
     }

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use std::{fs, io};
 
 use crate::error::LabError;
-use crate::visible::{visible, visible_lines};
 use report::Record;
 use serde::{Deserialize, Serialize};
+use systemd_timeline::{visible, visible_lines};
 
 /// What stands above a snapshot's content: insta's header.
 const HEADER: &str = "---\nsource: crates/systemd-lab/src/check.rs\n---\n";

@@ -14,12 +14,13 @@ use systemd_lab_protocol::seal::{Key, Sealer};
 
 use crate::cache::Cache;
 use crate::check::report::Report;
-use crate::compare::Tolerance;
-use crate::experiment::{Date, Detail, Requirement, When, parse_span, unit_file};
+use crate::experiment::{Date, Detail, Requirement, When, parse_span};
 use crate::guest::{Guest, Suite};
 use crate::guest_file::GuestFile;
 use crate::image::archive;
 use crate::{Experiment, Fault, Picture, Timeline, findings, sight, visible_lines};
+use systemd_timeline::compare::Tolerance;
+use systemd_timeline::unit_file;
 
 /// The seed of all cases: any number will do, as long as it stays.
 const SEED: u64 = 20_261_126;
@@ -184,7 +185,7 @@ proptest! {
         for finding in experiment.findings(&timeline) {
             let _ = (finding.what(), finding.change());
         }
-        let _ = findings::of_run(&timeline, &experiment.scenario(), &[]);
+        let _ = findings::of_run(&timeline, &experiment.scenario(), &systemd_timeline::UnitTexts::default());
         let _ = Picture::of(&[&unit]).render(&timeline);
         let _ = experiment.saved(&timeline);
     }

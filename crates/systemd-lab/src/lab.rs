@@ -22,8 +22,8 @@ use crate::image;
 use crate::progress::Step;
 use crate::sight;
 use crate::snapshot::{self, Snapshot};
-use crate::timeline::{MeasuredWith, Timeline};
 use crate::vm::{Console, Origin, Pace, Vm};
+use systemd_timeline::{MeasuredWith, Timeline};
 
 use turn::Turn;
 

@@ -31,24 +31,17 @@
 
 mod cache;
 pub mod check;
-mod clock;
-pub mod compare;
-pub mod diagnosis;
 pub mod doctor;
 mod elf;
 mod error;
 pub mod experiment;
-pub mod findings;
-pub mod fold;
 #[cfg(test)]
 mod fuzz;
 mod guest;
 mod guest_file;
 mod image;
 mod lab;
-mod names;
 mod packages;
-pub mod picture;
 mod process;
 mod progress;
 mod qmp;
@@ -56,25 +49,22 @@ mod regular;
 mod saved_state;
 mod sight;
 mod snapshot;
-mod timeline;
-mod view;
-mod visible;
 mod vm;
 pub mod whole_file;
 
-pub use clock::{clock_time, nearest_second};
 pub use error::LabError;
+pub use experiment::unit_texts;
 pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use guest::{Guest, SUITE_VARIABLE, Suite};
 pub use guest_file::GuestFile;
 pub use lab::Lab;
 pub use lab::shell::Shell;
-#[doc(hidden)]
-pub use names::named_exit_statuses;
-pub use picture::Picture;
 pub use process::dies_with_us;
 pub use regular::read_text;
 pub use systemd_lab_protocol as protocol;
-pub use timeline::{MeasuredWith, Timeline};
-pub use view::{ERROR, View, describe};
-pub use visible::{visible, visible_json, visible_lines};
+pub use systemd_timeline::view::ERROR;
+pub use systemd_timeline::{MeasuredWith, Picture, Timeline, UnitTexts, View};
+pub use systemd_timeline::{
+    clock_time, describe, nearest_second, visible, visible_json, visible_lines,
+};
+pub use systemd_timeline::{compare, diagnosis, findings, fold, names, picture};

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::LabError;
 use crate::progress::Step;
-use crate::visible::visible;
+use systemd_timeline::visible;
 
 /// A program or file on the host, and the Debian package that has it.
 #[derive(Debug)]

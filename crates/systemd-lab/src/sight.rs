@@ -10,8 +10,9 @@ use systemd_lab_protocol::sight::{BLINDING_SETTINGS, DROP_IN, drop_ins, is_own_u
 use systemd_lab_protocol::{Blob, Scenario, Step};
 
 use crate::error::LabError;
-use crate::experiment::{template_of, unit_file, unit_texts};
+use crate::experiment::unit_texts;
 use crate::guest_file::GuestFile;
+use systemd_timeline::unit_file::{self, UnitTexts, template_of};
 
 const LOG_LEVEL_MAX: &str = "LogLevelMax";
 
@@ -110,14 +111,14 @@ fn unit_of(name: &str) -> &str {
     name.split_once(".d/").map_or(name, |(unit, _)| unit)
 }
 
-fn log_level(texts: &[(String, String)], unit: &str) -> Option<u8> {
+fn log_level(texts: &UnitTexts, unit: &str) -> Option<u8> {
     let template = template_of(unit);
-    let applies = |name: &&(String, String)| {
-        let of = unit_of(&name.0);
+    let applies = |(name, _): &(&str, &str)| {
+        let of = unit_of(name);
         let of_type = unit.rsplit_once('.').is_some_and(|(_, kind)| of == kind);
-        of == unit || of == template || of_type || (name.0.contains(".d/") && is_prefix(of, unit))
+        of == unit || of == template || of_type || (name.contains(".d/") && is_prefix(of, unit))
     };
-    let mut read: Vec<&(String, String)> = texts.iter().filter(applies).collect();
+    let mut read: Vec<(&str, &str)> = texts.iter().filter(applies).collect();
     // The unit's own file first, then drop-ins by name, whatever folder they are in.
     read.sort_by_key(|(name, _)| name.split_once(".d/").map(|(_, file)| file));
     let settings = read.iter().flat_map(|(_, text)| unit_file::settings(text));

@@ -15,8 +15,8 @@ use crate::image::{self, Image, write_boot_initrd, write_overlay};
 use crate::packages;
 use crate::progress::Step;
 use crate::saved_state;
-use crate::visible::visible;
 use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, ram_for};
+use systemd_timeline::visible;
 
 /// Booting takes about ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
 /// take very much longer.

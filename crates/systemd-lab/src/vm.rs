@@ -25,7 +25,6 @@ use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 use crate::error::LabError;
-use crate::names;
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
@@ -34,6 +33,7 @@ use machine::{
     KERNEL_COMMAND_LINE, clock, doorbell, event_port, job_device, machine, monitor, path_of, ram,
     serial_console,
 };
+use systemd_timeline::names;
 
 pub(crate) use machine::{machine_identity, ram_for};
 

@@ -13,7 +13,7 @@ use systemd_lab_protocol::Scenario;
 use super::Verdict;
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
 
 /// Names the file to which each [`Record`] is appended.
 pub const VARIABLE: &str = "SYSTEMD_LAB_REPORT";

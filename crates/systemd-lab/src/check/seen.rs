@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, DiffOp, TextDiff, capture_diff_slices};
 
-use crate::clock::nearest_second;
-use crate::compare::Tolerance;
-use crate::view::TIME_WIDTH;
+use systemd_timeline::clock::nearest_second;
+use systemd_timeline::compare::Tolerance;
+use systemd_timeline::view::TIME_WIDTH;
 
 /// A requirement must hold for any service that does what is asked.
 const TOLERANCE: Tolerance = Tolerance::ANY_SERVICE;

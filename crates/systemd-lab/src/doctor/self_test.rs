@@ -13,7 +13,7 @@ use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
 use crate::regular;
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
 
 /// What findings of this module are called.
 pub(super) const NAME: &str = "self-test";

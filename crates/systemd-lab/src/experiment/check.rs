@@ -3,8 +3,9 @@
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::scenario::Preparation;
 
-use super::{Experiment, On, PlanError, PlannedFault, When, template_of};
-use crate::timeline::Timeline;
+use super::{Experiment, On, PlanError, PlannedFault, When};
+use systemd_timeline::Timeline;
+use systemd_timeline::unit_file::template_of;
 
 impl Experiment {
     /// Whether the fault can come, and finds a unit among these.

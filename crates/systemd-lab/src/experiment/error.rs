@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::span::span_text;
 use crate::error::LabError;
+use systemd_timeline::span::span_text;
 
 /// Why an experiment cannot be carried out as it is planned. Every text names the remedy.
 #[derive(Debug, thiserror::Error)]

@@ -10,11 +10,9 @@ use systemd_lab_protocol::Step;
 use systemd_lab_protocol::scenario::Whom;
 
 use super::PlanError;
-use crate::names;
+use systemd_timeline::names::{self, SIGCONT, SIGSTOP};
 
 const SIGKILL: i32 = 9;
-pub(crate) const SIGCONT: i32 = 18;
-pub(crate) const SIGSTOP: i32 = 19;
 
 /// What [`Fault::from_str`] takes, for error texts.
 const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \

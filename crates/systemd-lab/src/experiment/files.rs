@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{PlanError, is_unit_name, template_of, unit_file};
+use super::{PlanError, is_unit_name};
 use crate::elf;
 use crate::guest_file::{self, GuestFile};
 use crate::image;
 use crate::sight;
+use systemd_timeline::unit_file::{self, UnitTexts, template_of};
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [
@@ -186,7 +187,12 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
         .collect()
 }
 
-/// The unit files and drop-ins among these, by their names below systemd's directory.
+/// The unit files and drop-ins among these. One that cannot be read is left out: the run itself says so.
+pub fn unit_texts(files: &[GuestFile]) -> UnitTexts {
+    UnitTexts::new(texts(files))
+}
+
+/// Those by their names below systemd's directory.
 pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for file in files {

@@ -2,8 +2,9 @@
 
 use systemd_lab_protocol::scenario::Preparation;
 
-use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, files, instance_of, template_of};
+use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, files, instance_of};
 use crate::guest_file::GuestFile;
+use systemd_timeline::unit_file::template_of;
 
 /// The mode of a directory, if none is named.
 pub const DIRECTORY_MODE: u32 = 0o755;

@@ -34,18 +34,14 @@ mod error;
 mod fault;
 mod files;
 mod given;
-mod jobs;
 mod outages;
 mod probe;
 mod programs;
-pub(crate) use programs::COMMANDS;
 mod requirement;
 mod saved;
-mod span;
 mod steps;
 mod story;
 mod summary;
-pub(crate) mod unit_file;
 mod verdict;
 mod when;
 
@@ -57,12 +53,13 @@ use systemd_lab_protocol::scenario::ProbeTarget;
 use systemd_lab_protocol::{Event, Scenario};
 
 use crate::error::LabError;
-use crate::findings::{self, Asked, Finding, Harm, Sources};
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
-use crate::picture::Picture;
-use crate::timeline::Timeline;
-use crate::visible::{visible, visible_lines};
+use systemd_timeline::Timeline;
+use systemd_timeline::findings::{self, Asked, Finding, Harm, Sources};
+use systemd_timeline::names::{SIGCONT, SIGSTOP};
+use systemd_timeline::picture::Picture;
+use systemd_timeline::{visible, visible_lines};
 
 use check::{check_instance, not_prepared};
 use given::Given;
@@ -70,19 +67,17 @@ use given::Given;
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
-pub(crate) use fault::{SIGCONT, SIGSTOP};
-pub(crate) use files::texts as unit_texts;
+pub use files::unit_texts;
 pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
-pub(crate) use jobs::{cause_of_stop, is_requested_stop};
 pub use outages::ListenerOutage;
 pub use probe::Probe;
 pub use requirement::{Requirement, Share, Sign, Wanted};
 pub use saved::{SAVED_VARIABLE, SavedError};
-pub use span::{parse_span, span_text};
 pub use story::{Detail, Line};
 pub use summary::{
     FaultSummary, JobOutcome, ProbeRecovery, ProbeSummary, Recovery, Summary, UnitSummary,
 };
+pub use systemd_timeline::span::{parse_span, span_text};
 pub use verdict::Verdict;
 pub use when::{On, When};
 
@@ -471,7 +466,7 @@ impl Experiment {
 
     /// What the run shows that the author of its units should know.
     pub fn findings(&self, timeline: &Timeline) -> Vec<Finding> {
-        let mut sources = Sources::new(self.observed(), files::texts(&self.files));
+        let mut sources = Sources::new(self.observed(), unit_texts(&self.files));
         for (at, _, planned) in self.faults_that_came(timeline) {
             let harm = match planned.fault {
                 Fault::Freeze | Fault::KillAll(SIGSTOP) => Harm::Freeze,
@@ -579,12 +574,4 @@ fn is_valid_name(name: &str) -> bool {
 /// `worker@1.service` of `worker@.service`.
 fn instance_of(template: &str, instance: &str) -> String {
     template.replacen("@.", &format!("@{instance}."), 1)
-}
-
-/// `worker@.service` of `worker@1.service`.
-pub(crate) fn template_of(unit: &str) -> String {
-    let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
-    parts.map_or_else(String::new, |((stem, _), (_, kind))| {
-        format!("{stem}@.{kind}")
-    })
 }

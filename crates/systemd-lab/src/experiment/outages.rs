@@ -12,7 +12,7 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use super::Probe;
 use super::summary::{Change, microseconds};
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
 
 /// The port of a URL that names none.
 const HTTP_PORT: u16 = 80;

@@ -8,7 +8,7 @@ use systemd_lab_protocol::Step;
 use systemd_lab_protocol::scenario::ProbeTarget;
 
 use super::PlanError;
-use super::span::span_text;
+use systemd_timeline::span::span_text;
 
 /// What monitoring commonly does at its most eager; a tenth of a percent of availability in an hour is three attempts.
 const EVERY: Duration = Duration::from_secs(1);

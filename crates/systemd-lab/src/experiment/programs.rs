@@ -5,20 +5,10 @@
 
 use std::collections::HashSet;
 
-use super::unit_file::{self, Setting};
-use super::{files, template_of};
+use super::files;
 use crate::guest_file::GuestFile;
-
-/// Settings that start something: systemd.service(5).
-pub(crate) const COMMANDS: [&str; 7] = [
-    "ExecCondition",
-    "ExecStartPre",
-    "ExecStart",
-    "ExecStartPost",
-    "ExecReload",
-    "ExecStop",
-    "ExecStopPost",
-];
+use systemd_timeline::unit_file::template_of;
+use systemd_timeline::unit_file::{self, COMMANDS, Setting};
 
 /// Of these, what runs before the main process and may put it there.
 const BEFORE: [&str; 2] = ["ExecCondition", "ExecStartPre"];

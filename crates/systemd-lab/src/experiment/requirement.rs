@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::PlanError;
-use super::span::{parse_span, span_text};
+use systemd_timeline::span::{parse_span, span_text};
 
 /// What a requirement may be, for error texts.
 pub(super) const KNOWN: &str = "\"availability >= 99.9%\", \"outage <= 2s\", \"outages <= 1\", \"recovery <= 5s\", \"restarts <= 3\", \

@@ -2,7 +2,7 @@
 //!
 //! The file is text, and fit to be read and to be committed: what it was measured with and the plan, each line beginning with
 //! `#`, an empty line, then a line for each event: time, unit (`-` for none) and what happened.
-//! [`compare`](crate::compare) says what may differ.
+//! [`compare`](systemd_timeline::compare) says what may differ.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ use similar::TextDiff;
 
 use super::Experiment;
 use super::story::{Detail, Line};
-use crate::compare::{Moment, Tolerance, compare, exact_time};
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
+use systemd_timeline::compare::{Moment, Tolerance, compare, exact_time};
 
 /// Asks [`Experiment::check_saved`] to write the file when it is `write`.
 pub const SAVED_VARIABLE: &str = "SYSTEMD_LAB_SAVED";
@@ -98,7 +98,7 @@ impl Experiment {
         text
     }
 
-    /// What differs from a timeline that was saved, for a person; `None` if nothing does. [`compare`](crate::compare) says
+    /// What differs from a timeline that was saved, for a person; `None` if nothing does. [`compare`](systemd_timeline::compare) says
     /// what may differ.
     ///
     /// # Errors

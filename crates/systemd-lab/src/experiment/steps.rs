@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use systemd_lab_protocol::{EventKind, Step};
+use systemd_lab_protocol::{Event, EventKind, Step};
 
-use super::{Experiment, PlannedFault};
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
+
+use super::{Experiment, Fault, PlannedFault};
+
+/// A job this soon after a fault is the fault's doing: it takes systemd a few milliseconds.
+const WITHIN: Duration = Duration::from_millis(400);
 
 /// What a step of an experiment's scenario is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +68,21 @@ impl Experiment {
             };
             let planned = self.fault_of_step(index)?;
             Some((timeline.time_of(event), index, planned))
+        })
+    }
+
+    /// Whether a fault of the plan stops or restarts the unit just now.
+    pub(super) fn asks_for(&self, timeline: &Timeline, event: &Event, unit: &str) -> bool {
+        let now = timeline.time_of(event);
+        let mut faults = self.faults_that_came(timeline);
+        faults.any(|(at, _, planned)| {
+            if planned.fault == Fault::Reboot {
+                return at <= now;
+            }
+            planned.unit == unit
+                && matches!(planned.fault, Fault::Stop | Fault::Restart)
+                && at <= now
+                && now - at < WITHIN
         })
     }
 

@@ -7,15 +7,16 @@ use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::StepOutcome;
 
 use super::saved::END;
-use super::{Experiment, PlannedFault, files, jobs};
-use crate::clock::{clock_time, nearest_second};
-use crate::compare::Moment;
-use crate::fold::Foldable;
+use super::{Experiment, PlannedFault, files};
 use crate::image;
-use crate::picture::settled;
-use crate::timeline::Timeline;
-use crate::view::{WARNING, describe};
-use crate::visible::visible;
+use systemd_timeline::Timeline;
+use systemd_timeline::clock::{clock_time, nearest_second};
+use systemd_timeline::compare::Moment;
+use systemd_timeline::fold::Foldable;
+use systemd_timeline::jobs;
+use systemd_timeline::picture::settled;
+use systemd_timeline::view::{WARNING, describe};
+use systemd_timeline::visible;
 
 /// Comes all the while, and says nothing more each time.
 const PING: &str = "WATCHDOG=1";
@@ -156,9 +157,11 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
             EventKind::StepBegan { .. } | EventKind::StepEnded { .. } => {
                 of_step(experiment, &event.kind)
             }
-            EventKind::JobQueued { job } => jobs::unasked(experiment, &timeline, index)
-                .or_else(|| is_full.then(|| format!("{job} job queued")))
-                .map(|text| (unit.to_owned(), text)),
+            EventKind::JobQueued { job } => jobs::unasked(&timeline, index, |event, unit| {
+                experiment.asks_for(&timeline, event, unit)
+            })
+            .or_else(|| is_full.then(|| format!("{job} job queued")))
+            .map(|text| (unit.to_owned(), text)),
             kind if is_full => full_words(kind).map(|text| (unit.to_owned(), text)),
             kind => words(kind, detail).map(|text| (unit.to_owned(), text)),
         };

@@ -11,8 +11,9 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use super::outages::{self, ListenerOutage};
 use super::steps::Purpose;
-use super::{Experiment, PlannedFault, Probe, jobs};
-use crate::timeline::Timeline;
+use super::{Experiment, PlannedFault, Probe};
+use systemd_timeline::Timeline;
+use systemd_timeline::jobs;
 
 /// What came of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -252,7 +253,10 @@ fn unit_summary(experiment: &Experiment, timeline: &Timeline, unit: &str) -> Uni
                 EventKind::RestartScheduled { .. } => true,
                 // Another unit's restart, by Requires= or PartOf=.
                 EventKind::JobQueued { job } if job.ends_with("restart") => {
-                    jobs::unasked(experiment, timeline, *index).is_some()
+                    jobs::unasked(timeline, *index, |event, unit| {
+                        experiment.asks_for(timeline, event, unit)
+                    })
+                    .is_some()
                 }
                 // Started again, and not for the first time.
                 EventKind::JobQueued { .. } => {

@@ -6,11 +6,12 @@ use serde::Serialize;
 use systemd_lab_protocol::EventKind;
 
 use super::requirement::{Requirement, Share, Wanted};
-use super::span::span_text;
 use super::summary::{FaultSummary, ProbeSummary, Recovery};
-use super::{Experiment, PlanError, Summary, template_of};
-use crate::clock::{clock_time, nearest_second};
-use crate::timeline::Timeline;
+use super::{Experiment, PlanError, Summary};
+use systemd_timeline::Timeline;
+use systemd_timeline::clock::{clock_time, nearest_second};
+use systemd_timeline::span::span_text;
+use systemd_timeline::unit_file::template_of;
 
 /// How systemd 253 and older leave the state `failed` at once when they restart a unit; later ones do not enter it.
 const RESTARTED: &str = "auto-restart";

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use systemd_lab_protocol::scenario::{self, Happening, Trigger};
 
-use super::span::{parse_span, span_text};
 use super::{PlanError, is_unit_name};
+use systemd_timeline::span::{parse_span, span_text};
 
 /// How text begins that waits for a log line.
 const LOG: &str = "log ";

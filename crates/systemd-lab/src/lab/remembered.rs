@@ -12,7 +12,7 @@ use systemd_lab_protocol::Event;
 
 use crate::cache::{DIRECTORY as MODE, Kind, Manifest, key_of, make_readable, set_mode};
 use crate::regular;
-use crate::timeline::Timeline;
+use systemd_timeline::Timeline;
 
 const DIRECTORY: &str = "remembered";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use systemd_lab::diagnosis::{Case, UnitTexts, diagnose, unit_file};
+use systemd_lab::diagnosis::{Case, diagnose, unit_file};
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, LabError};
 
@@ -75,7 +75,7 @@ fn diagnosis_of(unit_text: &str, more: &[GuestFile]) -> String {
         timeline: &timeline,
         unit: UNIT,
         address: "127.0.0.1:7878",
-        units: &UnitTexts::of(&files),
+        units: &systemd_lab::unit_texts(&files),
     };
     diagnose(&case, unit_file::RULES).expect("a rule recognises it")
 }

@@ -31,7 +31,11 @@ fn assert_cut(timeline: &Timeline, wanted: &Blinding) {
     };
     assert_eq!(how, wanted);
     let files = [unit("ExecStart=/x")];
-    let found = findings::of_run(timeline, &Scenario::new("attack"), &files);
+    let found = findings::of_run(
+        timeline,
+        &Scenario::new("attack"),
+        &systemd_lab::unit_texts(&files),
+    );
     let said = found
         .iter()
         .any(|finding| finding.what().contains("so the run ends here"));

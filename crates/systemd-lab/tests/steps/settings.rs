@@ -23,7 +23,7 @@ fn the_list_of_settings_is_that_of_the_guests_systemd() {
     let [(0, seen)] = commands(&timeline)[..] else {
         panic!("systemd said something else: {:?}", commands(&timeline));
     };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/experiment/settings.txt");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../systemd-timeline/src/settings.txt");
     if std::env::var_os(VARIABLE).is_some_and(|value| value == "write") {
         fs::write(&file, seen).expect("the clone can be written to");
     }

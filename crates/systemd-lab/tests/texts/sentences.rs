@@ -55,7 +55,7 @@ struct Rules {
 impl Rules {
     /// The rules that know systemd, and their tests.
     fn of_the_lab(&mut self) {
-        for path in files(&crates().join("systemd-lab/src/diagnosis")) {
+        for path in files(&crates().join("systemd-timeline/src/diagnosis")) {
             let source = read(&path);
             let is_test = path.ends_with("tests.rs") || path.ends_with("fixture.rs");
             let (code, tests) = match is_test {

@@ -35,6 +35,12 @@ const SIGNALS: [&str; 31] = [
     "SIGSYS",
 ];
 
+/// Hangs a process; nothing can be done about it by the process.
+pub const SIGSTOP: i32 = 19;
+
+/// Lets a stopped process go on.
+pub const SIGCONT: i32 = 18;
+
 /// The first and the last of the signals without names of their own, as glibc counts them (signal(7), "Real-time signals").
 const REAL_TIME: (i32, i32) = (34, 64);
 
@@ -114,7 +120,7 @@ const SYSTEMD: [(i32, &str); 45] = [
 ];
 
 /// The name of a signal: `SIGTERM`, `SIGRTMIN+3`.
-pub(crate) fn signal_name(number: i32) -> String {
+pub fn signal_name(number: i32) -> String {
     let index = usize::try_from(number - 1).ok();
     match index.and_then(|index| SIGNALS.get(index)) {
         Some(name) => (*name).to_owned(),
@@ -127,7 +133,7 @@ pub(crate) fn signal_name(number: i32) -> String {
 }
 
 /// The number of a signal from its name, with or without `SIG`: `SIGTERM`, `TERM`, `SIGRTMIN+3`, `RTMAX-1`; or from itself.
-pub(crate) fn signal_number(name: &str) -> Option<i32> {
+pub fn signal_number(name: &str) -> Option<i32> {
     let bare = |name: &'static str| name.strip_prefix("SIG").unwrap_or(name);
     let wanted = name.strip_prefix("SIG").unwrap_or(name);
     let named = (1..).zip(&SIGNALS).find(|(_, known)| bare(known) == wanted);
@@ -156,13 +162,13 @@ fn offset(text: &str, sign: char) -> Option<i32> {
 }
 
 /// All signals that have names of their own, for error texts.
-pub(crate) fn signal_names() -> String {
+pub fn signal_names() -> String {
     format!("{} and {RTMIN}+N", SIGNALS.join(" "))
 }
 
 /// An exit status with the name that systemd gives it, if it gives one that says something of its cause: `226/NAMESPACE`,
 /// `78/CONFIG`, `1`.
-pub(crate) fn exit_status(status: i32) -> String {
+pub fn exit_status(status: i32) -> String {
     let of_systemd = SYSTEMD.iter().find(|(known, _)| *known == status);
     let of_bsd = usize::try_from(status - FIRST_BSD)
         .ok()

@@ -6,9 +6,9 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule, SOON};
-use crate::experiment::COMMANDS;
 use crate::findings::{Harm, Place};
 use crate::names::{exit_status, signal_name};
+use crate::unit_file::COMMANDS;
 use crate::view::MAIN;
 
 /// `Restart=` for failures only: systemd.service(5).

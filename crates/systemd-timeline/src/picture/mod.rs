@@ -14,17 +14,18 @@ mod rows;
 mod svg;
 mod words;
 
-pub(crate) use essence::settled;
+pub use essence::settled;
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
-use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
 
 use crate::timeline::Timeline;
 use layout::Layout;
 use rows::Rows;
 
-/// Bytes of the checksum that an identifier is made of: enough for the pictures of one page.
+/// Bytes of the hash that an identifier is made of: enough for the pictures of one page.
 const ID_BYTES: usize = 5;
 
 /// Chooses units and renders them.
@@ -160,12 +161,13 @@ struct Drawn {
 }
 
 fn derived_id(title: &str, description: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(title)
-        .chain_update([0])
-        .chain_update(description)
-        .finalize();
-    let letters: String = digest
+    let mut hasher = SipHasher24::new();
+    hasher.write(title.as_bytes());
+    hasher.write(&[0]);
+    hasher.write(description.as_bytes());
+    let letters: String = hasher
+        .finish()
+        .to_be_bytes()
         .iter()
         .take(ID_BYTES)
         .map(|byte| format!("{byte:02x}"))

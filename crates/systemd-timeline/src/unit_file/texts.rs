@@ -1,10 +1,6 @@
 //! What the unit files of a run say: systemd may have made something else of it.
 
-use crate::experiment::{template_of, unit_file};
-use crate::guest_file::GuestFile;
-
-/// Where the guest's systemd looks for units of the administrator: systemd.unit(5), "Unit File Load Path".
-const UNIT_PATH: &str = "/etc/systemd/system/";
+use super::{settings, template_of};
 
 /// The unit files and drop-ins of a service and of the units beside it.
 #[derive(Debug, Clone, Default)]
@@ -14,22 +10,25 @@ pub struct UnitTexts {
 }
 
 impl UnitTexts {
-    /// Reads those of a run's files that are units. One that cannot be read is left out: the run itself says so.
-    pub fn of(files: &[GuestFile]) -> UnitTexts {
-        let units = files.iter().filter_map(|file| {
-            let name = file.path().strip_prefix(UNIT_PATH)?;
-            Some((name.to_owned(), file.text_content()?))
-        });
+    /// Of names below systemd's directory of units (`my.service`, `my.service.d/x.conf`) and texts, in the order in which
+    /// systemd reads them.
+    pub fn new(files: impl IntoIterator<Item = (String, String)>) -> UnitTexts {
         UnitTexts {
-            files: units.collect(),
+            files: files.into_iter().collect(),
         }
+    }
+
+    /// Names and texts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.files.iter();
+        files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// The value that the last line gives to this setting. An empty value takes back what came before.
     pub fn value(&self, unit: &str, name: &str) -> Option<String> {
         let mut found = None;
         for text in self.of_unit(unit) {
-            for setting in unit_file::settings(text) {
+            for setting in settings(text) {
                 if setting.name == name {
                     found = Some(setting.value.to_owned()).filter(|value| !value.is_empty());
                 }
@@ -71,15 +70,14 @@ mod tests {
 
     #[test]
     fn a_value_is_what_the_last_line_says() {
-        let file = |name: &str, text: &str| GuestFile::text(format!("{UNIT_PATH}{name}"), text);
-        let units = UnitTexts::of(&[
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let units = UnitTexts::new([
             file(
                 "a.service",
                 "[Service]\nRestartSec=20s\n User = x\nNice=1\n",
             ),
             file("a.service.d/b.conf", "[Service]\nRestartSec=5s\nNice=\n"),
             file("t@.service", "[Service]\nType=oneshot\n"),
-            GuestFile::text("/etc/other.conf", "RestartSec=1s"),
         ]);
         let value = |unit: &str, name: &str| units.value(unit, name);
         assert_eq!(value("a.service", "RestartSec").as_deref(), Some("5s"));

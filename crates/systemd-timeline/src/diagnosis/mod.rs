@@ -15,7 +15,6 @@ pub mod setup;
 pub mod stopping;
 pub mod unit_file;
 pub mod watchdog;
-mod written;
 
 use std::time::Duration;
 
@@ -24,9 +23,8 @@ use systemd_lab_protocol::{Event, EventKind};
 use crate::clock::nearest_second;
 use crate::names::{exit_status, settings_of_status, signal_name};
 use crate::timeline::Timeline;
+use crate::unit_file::UnitTexts;
 use crate::view::{MAIN, activity};
-
-pub use written::UnitTexts;
 
 /// How the runtime's advice to set `RUST_BACKTRACE=1` begins.
 const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";

@@ -445,7 +445,7 @@ impl<'a> Look<'a> {
             return None;
         }
         let (at, _) = self.said(|message| message == "Service restart not allowed.")?;
-        let (setting, other) = crate::experiment::cause_of_stop(self.timeline, self.unit)?;
+        let (setting, other) = crate::jobs::cause_of_stop(self.timeline, self.unit)?;
         let rule = Rule::StoppedByDependency {
             setting: setting.to_owned(),
             other: other.to_owned(),

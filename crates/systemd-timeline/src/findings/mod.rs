@@ -20,7 +20,7 @@ use crate::timeline::Timeline;
 
 pub use rule::{DependencyEnd, OomOutcome, Rule};
 pub use run::of_run;
-pub(crate) use source::{Asked, Harm, Sources};
+pub use source::{Asked, Harm, Sources};
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -73,7 +73,7 @@ impl Finding {
 }
 
 /// All findings of a run about these units, errors first, then in the order in which they showed.
-pub(crate) fn find(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
+pub fn find(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources
         .units()
         .iter()

@@ -3,11 +3,15 @@
 //! Only what systemd itself would complain about. Values are left to systemd: it says what it thinks of them when it loads
 //! the unit, and that is in the timeline.
 
+mod texts;
+
 use std::collections::HashSet;
+
+pub use texts::UnitTexts;
 
 /// All sections and settings that the guest's systemd knows, as `systemd --dump-configuration-items` prints them, without
 /// their values. A test compares them with the guest's.
-pub(super) const SETTINGS: &str = include_str!("settings.txt");
+pub const SETTINGS: &str = include_str!("settings.txt");
 
 /// Sections and settings of this kind are other programs': systemd.unit(5).
 const FOREIGN: &str = "X-";
@@ -24,16 +28,39 @@ const LONG_NAME: usize = 12;
 /// systemd skips it at the beginning of a unit file: `config_parse` in its conf-parser.c.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
+/// Settings that start something: systemd.service(5).
+pub const COMMANDS: [&str; 7] = [
+    "ExecCondition",
+    "ExecStartPre",
+    "ExecStart",
+    "ExecStartPost",
+    "ExecReload",
+    "ExecStop",
+    "ExecStopPost",
+];
+
+/// `worker@.service` of `worker@1.service`: systemd.unit(5), "String Escaping for Inclusion in Unit Names". Empty where it is no instance.
+pub fn template_of(unit: &str) -> String {
+    let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
+    parts.map_or_else(String::new, |((stem, _), (_, kind))| {
+        format!("{stem}@.{kind}")
+    })
+}
+
 /// A setting of a unit file.
-pub(crate) struct Setting<'a> {
-    pub(crate) line: usize,
-    section: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) value: &'a str,
+pub struct Setting<'a> {
+    /// Its line, counted from 1.
+    pub line: usize,
+    /// e.g. `Service`; empty before the first section.
+    pub section: &'a str,
+    /// e.g. `Restart`; empty where a section begins.
+    pub name: &'a str,
+    /// What stands after the `=`, up to the end of the line.
+    pub value: &'a str,
 }
 
 /// The lines of a unit file or a drop-in that are settings; a line that ends in a backslash goes on in the next.
-pub(crate) fn settings(text: &str) -> Vec<Setting<'_>> {
+pub fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut section = "";
     let mut goes_on = false;
     let mut found = Vec::new();
@@ -70,7 +97,7 @@ pub(crate) fn settings(text: &str) -> Vec<Setting<'_>> {
 
 /// Names the sections and settings that systemd does not know: it ignores them, with a warning of its own. Its warning does
 /// not say where a setting belongs, or from which version on it is known.
-pub(super) fn unknown_names(file: &str, text: &str) -> Vec<String> {
+pub fn unknown_names(file: &str, text: &str) -> Vec<String> {
     let known = known();
     let mut warnings = Vec::new();
     let mut unknown_section = None;
@@ -107,7 +134,7 @@ pub(super) fn unknown_names(file: &str, text: &str) -> Vec<String> {
 }
 
 /// Says that a timer fires at random times: no run is like the one before.
-pub(super) fn random_delay(file: &str, text: &str) -> Option<String> {
+pub fn random_delay(file: &str, text: &str) -> Option<String> {
     let settings = settings(text);
     let set = |name: &str| settings.iter().rfind(|setting| setting.name == name);
     // systemd.timer(5), "FixedRandomDelay=": the same delay each time.
@@ -149,7 +176,7 @@ fn why_unknown(known: &HashSet<(&'static str, &'static str)>, section: &str, nam
 }
 
 /// The section that knows this setting, if one does.
-pub(crate) fn section_of(name: &str) -> Option<&'static str> {
+pub fn section_of(name: &str) -> Option<&'static str> {
     let places = settings_of_dump().filter(|(_, other)| *other == name);
     let places: Vec<&str> = places.map(|(section, _)| section).collect();
     let common = COMMON.into_iter().find(|common| places.contains(common));
@@ -217,7 +244,7 @@ fn typos(one: &str, other: &str) -> usize {
 
 /// Whether systemd would find nothing to do in a service: these are the texts of its unit file and of its drop-ins.
 /// systemd.service(5), `ExecStart=`.
-pub(super) fn starts_nothing(texts: &[&str]) -> bool {
+pub fn starts_nothing(texts: &[&str]) -> bool {
     let all: Vec<Setting<'_>> = texts.iter().flat_map(|text| settings(text)).collect();
     let is_set = |wanted: &str| {
         let of_service = all.iter().filter(|one| one.section == "Service");

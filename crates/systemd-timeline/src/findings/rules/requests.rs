@@ -113,7 +113,7 @@ impl<'a> Look<'a> {
         };
         let at = self.events().find_map(|event| {
             let at = timeline.time_of(event);
-            let is_asked = crate::experiment::is_requested_stop(timeline, event);
+            let is_asked = crate::jobs::is_requested_stop(timeline, event);
             (is_asked && !is_planned(at)).then_some(at)
         })?;
         let rule = Rule::StoppedOnRequest {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Place;
-use crate::experiment::unit_file;
+use crate::unit_file::{self, UnitTexts, template_of};
 
 /// What a plan did to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Harm {
+pub enum Harm {
     /// All its processes hang.
     Freeze,
     /// Its main process hangs.
@@ -26,28 +26,30 @@ pub(crate) enum Harm {
 
 /// A probe of the plan, and the unit that it asks.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) name: String,
-    pub(crate) unit: String,
+pub struct Asked {
+    /// The probe's name.
+    pub name: String,
+    /// Which unit it asks.
+    pub unit: String,
     /// Whether the service itself answers, and not the kernel for it.
-    pub(crate) is_answered: bool,
+    pub is_answered: bool,
     /// How late the probe may know that the service does not answer: its interval.
-    pub(crate) every: Duration,
+    pub every: Duration,
 }
 
 /// The units of a run, and what their files say.
 #[derive(Debug, Default)]
-pub(crate) struct Sources {
+pub struct Sources {
     units: Vec<String>,
-    /// Name (`my.service`, `my.service.d/x.conf`) and text, in the order in which systemd reads them.
-    files: Vec<(String, String)>,
+    files: UnitTexts,
     /// What was done to which unit, and when, in order.
     harms: Vec<(String, Duration, Harm)>,
     asked: Vec<Asked>,
 }
 
 impl Sources {
-    pub(crate) fn new(units: Vec<String>, files: Vec<(String, String)>) -> Sources {
+    /// Of these units, with what their files say.
+    pub fn new(units: Vec<String>, files: UnitTexts) -> Sources {
         Sources {
             units,
             files,
@@ -55,15 +57,17 @@ impl Sources {
         }
     }
 
-    pub(crate) fn harms(&mut self, unit: &str, at: Duration, harm: Harm) {
+    /// The plan did this to the unit. Called in the order of time.
+    pub fn harms(&mut self, unit: &str, at: Duration, harm: Harm) {
         self.harms.push((unit.to_owned(), at, harm));
     }
 
-    pub(crate) fn asks(&mut self, asked: Asked) {
+    /// The plan has this probe.
+    pub fn asks(&mut self, asked: Asked) {
         self.asked.push(asked);
     }
 
-    pub(crate) fn units(&self) -> &[String] {
+    pub(super) fn units(&self) -> &[String] {
         &self.units
     }
 
@@ -143,7 +147,7 @@ impl Sources {
                     && words.iter().any(|word| names_it(word))
             })?;
             Some(Place {
-                file: file.clone(),
+                file: file.to_owned(),
                 line: stops.line,
                 text: format!("{}={}", stops.name, stops.value),
             })
@@ -153,9 +157,9 @@ impl Sources {
     /// The lines that set this and count, with their values.
     fn settings(&self, unit: &str, name: &str) -> Vec<(Place, String)> {
         let mut found = Vec::new();
-        for (file, text) in &self.files {
-            let of = file.split_once(".d/").map_or(file.as_str(), |(of, _)| of);
-            if of != unit && of != crate::experiment::template_of(unit) {
+        for (file, text) in self.files.iter() {
+            let of = file.split_once(".d/").map_or(file, |(of, _)| of);
+            if of != unit && of != template_of(unit) {
                 continue;
             }
             for setting in unit_file::settings(text) {
@@ -167,7 +171,7 @@ impl Sources {
                     continue;
                 }
                 let place = Place {
-                    file: file.clone(),
+                    file: file.to_owned(),
                     line: setting.line,
                     text: format!("{}={}", setting.name, setting.value),
                 };
@@ -183,7 +187,7 @@ impl Sources {
         let (file, text) = files.find(|(file, _)| path.ends_with(&format!("/{file}")))?;
         let text = text.lines().nth(line.checked_sub(1)?)?;
         Some(Place {
-            file: file.clone(),
+            file: file.to_owned(),
             line,
             text: text.trim().to_owned(),
         })

@@ -2,7 +2,6 @@
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Experiment, Fault};
 use crate::timeline::Timeline;
 
 /// Jobs of one transaction are queued within this time, and so is what follows from a change of state.
@@ -24,12 +23,12 @@ const OTHER_SIDE: (&str, &str) = ("StopPropagatedFrom", "PropagatesStopTo");
 /// The setting, on both sides, by which a start of one unit stops another.
 const CONFLICTS: [&str; 2] = ["Conflicts", "ConflictedBy"];
 
-/// The words for the job that is queued here; none for a job that the plan asked for, and for a start, which shows in the
-/// unit's states, unless `Upholds=` queued it.
-pub(super) fn unasked(
-    experiment: &Experiment,
+/// The words for the job that the event with this index queues; none for a job that the plan asked for, and for a start, which
+/// shows in the unit's states, unless `Upholds=` queued it. `is_asked` says whether the plan asks for jobs of a unit just before an event.
+pub fn unasked(
     timeline: &Timeline,
     index: usize,
+    is_asked: impl Fn(&Event, &str) -> bool,
 ) -> Option<String> {
     let event = &timeline.events()[index];
     let EventKind::JobQueued { job } = &event.kind else {
@@ -41,9 +40,7 @@ pub(super) fn unasked(
             "{job} job queued, because of Upholds={unit} of {other}"
         ));
     }
-    if !["stop", "restart", "try-restart"].contains(&job.as_str())
-        || is_asked(experiment, timeline, event, unit)
-    {
+    if !["stop", "restart", "try-restart"].contains(&job.as_str()) || is_asked(event, unit) {
         return None;
     }
     Some(format!(
@@ -115,7 +112,7 @@ fn goes_down(timeline: &Timeline, event: &Event) -> bool {
 }
 
 /// Whether a process asked systemd for this stop job, as `systemctl stop` does, and nothing else explains it.
-pub(crate) fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
+pub fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
     let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
         return false;
     };
@@ -129,7 +126,7 @@ pub(crate) fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
 }
 
 /// The unit whose `Upholds=` queued this start job, if it was that: systemd.unit(5).
-pub(super) fn upholder<'a>(timeline: &'a Timeline, event: &Event) -> Option<&'a str> {
+pub fn upholder<'a>(timeline: &'a Timeline, event: &Event) -> Option<&'a str> {
     let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
         return None;
     };
@@ -147,29 +144,11 @@ pub(super) fn upholder<'a>(timeline: &'a Timeline, event: &Event) -> Option<&'a 
 }
 
 /// The setting and the other unit that queued a stop job for this unit, if something did.
-pub(crate) fn cause_of_stop<'a>(
-    timeline: &'a Timeline,
-    unit: &str,
-) -> Option<(&'static str, &'a str)> {
+pub fn cause_of_stop<'a>(timeline: &'a Timeline, unit: &str) -> Option<(&'static str, &'a str)> {
     let mut jobs = timeline
         .of(unit)
         .filter(|event| matches!(&event.kind, EventKind::JobQueued { job } if job == "stop"));
     jobs.find_map(|event| cause(timeline, event, unit))
-}
-
-/// Whether a fault of the plan stops or restarts the unit just now.
-fn is_asked(experiment: &Experiment, timeline: &Timeline, event: &Event, unit: &str) -> bool {
-    let now = timeline.time_of(event);
-    let mut faults = experiment.faults_that_came(timeline);
-    faults.any(|(at, _, planned)| {
-        if planned.fault == Fault::Reboot {
-            return at <= now;
-        }
-        planned.unit == unit
-            && matches!(planned.fault, Fault::Stop | Fault::Restart)
-            && at <= now
-            && (now - at).as_micros() < u128::from(20 * AT_ONCE_US)
-    })
 }
 
 /// The setting and the other unit that explain a job of `unit`, if the unit's settings are known.

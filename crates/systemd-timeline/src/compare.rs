@@ -22,7 +22,7 @@ use std::time::Duration;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 pub use difference::Difference;
-pub(crate) use difference::exact_time;
+pub use difference::exact_time;
 use words::is_activation;
 pub use words::texts;
 pub(crate) use words::{comparable, is_about_listener};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule, WELL};
-use crate::experiment::unit_file::section_of;
+use crate::unit_file::section_of;
 
 /// So many failures in succession are a crash loop, whatever the limit is.
 const LOOP: usize = 3;

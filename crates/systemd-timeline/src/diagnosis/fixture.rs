@@ -6,9 +6,9 @@ use serde_json::Value;
 use systemd_lab_protocol::event::{ResponseOutcome, Source, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::{Case, UnitTexts};
-use crate::guest_file::GuestFile;
+use super::Case;
 use crate::timeline::Timeline;
+use crate::unit_file::UnitTexts;
 use crate::view::MAIN;
 
 pub(super) const UNIT: &str = "a.service";
@@ -21,7 +21,7 @@ pub(super) struct Run {
     unit: String,
     events: Vec<Event>,
     properties: BTreeMap<String, BTreeMap<String, Value>>,
-    files: Vec<GuestFile>,
+    files: Vec<(String, String)>,
 }
 
 impl Run {
@@ -42,8 +42,7 @@ impl Run {
 
     /// The lines of the unit's file.
     pub(super) fn file(mut self, text: &str) -> Run {
-        let path = format!("/etc/systemd/system/{}", self.unit);
-        self.files.push(GuestFile::text(path, text));
+        self.files.push((self.unit.clone(), text.to_owned()));
         self
     }
 
@@ -228,7 +227,7 @@ impl Run {
             timeline: &timeline,
             unit: UNIT,
             address: ADDRESS,
-            units: &UnitTexts::of(&self.files),
+            units: &UnitTexts::new(self.files.clone()),
         })
     }
 

@@ -47,7 +47,7 @@ pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline 
 
 /// The kernel sees a socket while systemd logs something else: a socket opens before what happens at once with that, and
 /// closes after it.
-pub(crate) fn settled(timeline: &Timeline) -> Timeline {
+pub fn settled(timeline: &Timeline) -> Timeline {
     let events = timeline.events();
     let stamps = || events.iter().map(|event| event.at_us);
     let stamp = |event: &Event| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use super::{DependencyEnd, Finding, OomOutcome, Rule};
-use crate::experiment::span_text;
+use crate::span::span_text;
 use crate::view::{blinding_text, machine_end_text};
 use crate::visible::visible;
 

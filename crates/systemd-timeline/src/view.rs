@@ -18,7 +18,8 @@ pub(crate) use words::{blinding_text, machine_end_text};
 
 /// Priorities of syslog(3); the smaller, the worse.
 pub const ERROR: u8 = 3;
-pub(crate) const WARNING: u8 = 4;
+/// The journal's priority of a warning: syslog(3).
+pub const WARNING: u8 = 4;
 
 /// sd_notify(3): the start, or the reload, has ended.
 const READY: &str = "READY=1";
@@ -30,7 +31,7 @@ pub(crate) const MAIN: &str = "main";
 const NO_TIME: Duration = Duration::from_millis(50);
 
 /// Width of the column of distances: `+300.250 s`.
-pub(crate) const TIME_WIDTH: usize = 10;
+pub const TIME_WIDTH: usize = 10;
 
 /// Chooses events and renders them. Without any of its methods it shows nothing.
 #[derive(Debug, Clone, Default)]

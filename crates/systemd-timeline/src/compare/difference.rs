@@ -137,6 +137,6 @@ impl Sign {
 }
 
 /// `0:05.250`
-pub(crate) fn exact_time(time: Duration) -> String {
+pub fn exact_time(time: Duration) -> String {
     format!("{}.{:03}", clock_time(time.as_secs()), time.subsec_millis())
 }

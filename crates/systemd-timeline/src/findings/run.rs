@@ -4,14 +4,14 @@ use systemd_lab_protocol::scenario::Whom;
 use systemd_lab_protocol::{EventKind, Scenario, Step};
 
 use super::{Finding, Harm, Sources, find};
-use crate::experiment::{self, SIGCONT, SIGSTOP};
-use crate::guest_file::GuestFile;
+use crate::names::{SIGCONT, SIGSTOP};
 use crate::timeline::Timeline;
+use crate::unit_file::UnitTexts;
 
-/// What a run shows that the author of the units among these files should know: the timeline of this scenario.
-pub fn of_run(timeline: &Timeline, scenario: &Scenario, files: &[GuestFile]) -> Vec<Finding> {
-    let texts = experiment::unit_texts(files);
-    let units = texts.iter().map(|(name, _)| name.clone());
+/// What a run shows that the author of these units should know: the timeline of this scenario.
+pub fn of_run(timeline: &Timeline, scenario: &Scenario, units: &UnitTexts) -> Vec<Finding> {
+    let texts = units;
+    let units = texts.iter().map(|(name, _)| name.to_owned());
     let units = units.filter(|name| !name.contains(".d/") && !name.contains("@."));
     let mut sources = Sources::new(units.collect(), texts.clone());
     for event in timeline.events() {
@@ -55,14 +55,15 @@ mod tests {
 
     const UNIT: &str = "a.service";
 
+    fn file(text: &str) -> UnitTexts {
+        UnitTexts::new([(UNIT.to_owned(), text.to_owned())])
+    }
+
     #[test]
     fn what_the_scenario_did_is_not_the_services_fault() {
         let stop = Scenario::new("stopped").start(UNIT).stop(UNIT);
         let killed = Scenario::new("killed").start(UNIT).signal(UNIT, 15);
-        let unit = GuestFile::text(
-            "/etc/systemd/system/a.service",
-            "[Service]\nExecStart=/bin/a\n",
-        );
+        let unit = file("[Service]\nExecStart=/bin/a\n");
         let event = |at_ms: u64, kind| Event {
             at_us: at_ms * 1000,
             unit: Some(UNIT.to_owned()),
@@ -89,7 +90,7 @@ mod tests {
             event(2002, exited),
             event(2003, EventKind::Failed { result }),
         ]);
-        let found = of_run(&timeline, &stop, std::slice::from_ref(&unit));
+        let found = of_run(&timeline, &stop, &unit);
         let [finding] = found.as_slice() else {
             panic!("{found:#?}")
         };
@@ -99,8 +100,8 @@ mod tests {
             [Duration::from_millis(2003).as_micros() as u64]
         );
         assert_eq!(finding.place.as_ref().map(|place| place.line), Some(2));
-        assert!(of_run(&timeline, &killed, &[unit]).is_empty());
-        assert!(of_run(&timeline, &stop, &[]).is_empty());
+        assert!(of_run(&timeline, &killed, &unit).is_empty());
+        assert!(of_run(&timeline, &stop, &UnitTexts::default()).is_empty());
     }
 
     /// All memory is used up, and the kernel panics: the setting that left it nothing to end is named.
@@ -123,8 +124,7 @@ mod tests {
         };
         let found = |setting: &str| {
             let text = format!("[Service]\nExecStart=/bin/a\n{setting}\n");
-            let unit = GuestFile::text("/etc/systemd/system/a.service", &text);
-            of_run(&panicked(), &scenario, &[unit])
+            of_run(&panicked(), &scenario, &file(&text))
         };
         let [finding] = &found("OOMScoreAdjust=-1000")[..] else {
             panic!("one is found");
