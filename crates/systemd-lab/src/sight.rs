@@ -12,7 +12,8 @@ use systemd_lab_protocol::{Blob, Scenario, Step};
 use crate::error::LabError;
 use crate::experiment::unit_texts;
 use crate::guest_file::GuestFile;
-use systemd_timeline::unit_file::{self, UnitTexts, template_of};
+use systemd_timeline::UnitTexts;
+use systemd_timeline::unit_file::{self, template_of};
 
 const LOG_LEVEL_MAX: &str = "LogLevelMax";
 

@@ -5,19 +5,7 @@
 
 use std::time::Duration;
 
-use crate::timeline::Timeline;
-
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
-
-impl Timeline {
-    /// For each event the nearest whole second since the beginning of the scenario. Zero for what came before.
-    pub fn seconds(&self) -> Vec<u64> {
-        let events = self.events().iter();
-        events
-            .map(|event| nearest_second(self.time_of(event)))
-            .collect()
-    }
-}
 
 /// The nearest whole second; of half a second, the next.
 pub fn nearest_second(time: Duration) -> u64 {
@@ -37,40 +25,6 @@ pub fn clock_time(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use systemd_lab_protocol::event::Source;
-    use systemd_lab_protocol::{Event, EventKind};
-
-    fn timeline(stamps_ms: &[u64]) -> Timeline {
-        let event = |at_ms: u64, kind| Event {
-            at_us: at_ms * 1000,
-            unit: None,
-            source: Source::Agent,
-            kind,
-        };
-        let began = event(60_000, EventKind::ScenarioBegan { name: "t".into() });
-        let later = stamps_ms.iter().map(|at_ms| {
-            let kind = EventKind::StepBegan { index: 0 };
-            event(60_000 + at_ms, kind)
-        });
-        Timeline::new([began].into_iter().chain(later).collect())
-    }
-
-    #[test]
-    fn every_time_is_within_half_a_second_however_long_the_run() {
-        // Fails after 3.7 s, a day long: what a crash loop with RestartSec=3.5s does.
-        let stamps: Vec<u64> = (0..24_000).map(|turn| turn * 3_750 + 48).collect();
-        let times = timeline(&stamps).seconds();
-        // 48 ms and a multiple of 750 ms: never half-way between two seconds.
-        let nearest: Vec<u64> = stamps.iter().map(|at_ms| (at_ms + 500) / 1000).collect();
-        assert_eq!(times[1..], nearest);
-        assert_eq!((times[1], times[2], times[24_000]), (0, 4, 89_996));
-    }
-
-    #[test]
-    fn half_a_second_is_rounded_up() {
-        let times = timeline(&[0, 499, 500, 1_499, 56_900]).seconds();
-        assert_eq!(times, [0, 0, 0, 1, 1, 57]);
-    }
 
     #[test]
     fn times_are_written_like_those_of_a_clock() {

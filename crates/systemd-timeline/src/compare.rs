@@ -16,6 +16,8 @@
 mod difference;
 mod words;
 
+pub use crate::timeline::Moment;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -70,17 +72,6 @@ impl Tolerance {
     pub fn allows(&self, expected: Duration, seen: Duration) -> bool {
         seen.saturating_add(self.early) >= expected && seen <= expected.saturating_add(self.late)
     }
-}
-
-/// An event as it is compared and shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// Since the beginning of the run.
-    pub at: Duration,
-    /// The unit that it is about; empty for none.
-    pub unit: String,
-    /// What happened.
-    pub what: String,
 }
 
 /// What differs; `None` if nothing does.

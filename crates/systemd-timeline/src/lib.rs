@@ -40,6 +40,7 @@ pub mod picture;
 pub mod span;
 mod timeline;
 pub mod unit_file;
+mod unit_texts;
 pub mod view;
 mod visible;
 
@@ -47,6 +48,6 @@ pub use clock::{clock_time, nearest_second};
 pub use picture::Picture;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};
-pub use unit_file::UnitTexts;
+pub use unit_texts::UnitTexts;
 pub use view::{View, describe};
 pub use visible::{visible, visible_json, visible_lines};

@@ -3,11 +3,7 @@
 //! Only what systemd itself would complain about. Values are left to systemd: it says what it thinks of them when it loads
 //! the unit, and that is in the timeline.
 
-mod texts;
-
 use std::collections::HashSet;
-
-pub use texts::UnitTexts;
 
 /// All sections and settings that the guest's systemd knows, as `systemd --dump-configuration-items` prints them, without
 /// their values. A test compares them with the guest's.

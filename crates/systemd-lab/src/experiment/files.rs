@@ -7,7 +7,8 @@ use crate::elf;
 use crate::guest_file::{self, GuestFile};
 use crate::image;
 use crate::sight;
-use systemd_timeline::unit_file::{self, UnitTexts, template_of};
+use systemd_timeline::UnitTexts;
+use systemd_timeline::unit_file::{self, template_of};
 
 /// Where systemd reads units, in the guest.
 const UNIT_DIRECTORIES: [&str; 3] = [

@@ -152,6 +152,8 @@ fn exit_statuses_have_the_names_that_systemd_gives_them() {
             .then_some((status, name))
     });
     let names: BTreeSet<(i32, &str)> = names.collect();
-    let known: BTreeSet<(i32, &str)> = systemd_lab::names::named_exit_statuses().into_iter().collect();
+    let known: BTreeSet<(i32, &str)> = systemd_lab::names::named_exit_statuses()
+        .into_iter()
+        .collect();
     assert_eq!(known, names);
 }

@@ -8,7 +8,7 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use super::Case;
 use crate::timeline::Timeline;
-use crate::unit_file::UnitTexts;
+use crate::unit_texts::UnitTexts;
 use crate::view::MAIN;
 
 pub(super) const UNIT: &str = "a.service";

@@ -23,7 +23,7 @@ use systemd_lab_protocol::{Event, EventKind};
 use crate::clock::nearest_second;
 use crate::names::{exit_status, settings_of_status, signal_name};
 use crate::timeline::Timeline;
-use crate::unit_file::UnitTexts;
+use crate::unit_texts::UnitTexts;
 use crate::view::{MAIN, activity};
 
 /// How the runtime's advice to set `RUST_BACKTRACE=1` begins.

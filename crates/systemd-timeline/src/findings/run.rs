@@ -6,7 +6,7 @@ use systemd_lab_protocol::{EventKind, Scenario, Step};
 use super::{Finding, Harm, Sources, find};
 use crate::names::{SIGCONT, SIGSTOP};
 use crate::timeline::Timeline;
-use crate::unit_file::UnitTexts;
+use crate::unit_texts::UnitTexts;
 
 /// What a run shows that the author of these units should know: the timeline of this scenario.
 pub fn of_run(timeline: &Timeline, scenario: &Scenario, units: &UnitTexts) -> Vec<Finding> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::Place;
-use crate::unit_file::{self, UnitTexts, template_of};
+use crate::unit_file::{self, template_of};
+use crate::unit_texts::UnitTexts;
 
 /// What a plan did to a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What the unit files of a run say: systemd may have made something else of it.
 
-use super::{settings, template_of};
+use crate::unit_file::{settings, template_of};
 
 /// The unit files and drop-ins of a service and of the units beside it.
 #[derive(Debug, Clone, Default)]
