@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use systemd_lab::{Picture, Timeline};
+use systemd_timeline::{Picture, Timeline};
 
 use crate::Site;
 use crate::directive::TimelineArguments;

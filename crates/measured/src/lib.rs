@@ -1,16 +1,16 @@
 //! The files in `book/measured`: what the lab measured for the guide.
 //!
 //! Each says what it was measured with, and each is measured again by a test or by `cargo workshop verify`. It holds if what is
-//! measured now differs in nothing but what [`systemd_lab::compare`] allows: an update of Debian's must not make a file stale
+//! measured now differs in nothing but what [`systemd_timeline::compare`] allows: an update of Debian's must not make a file stale
 //! in which systemd did the same. What holds is not written again, so that a file's header stays true.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use serde_json::Value;
-use systemd_lab::compare::{Tolerance, compare, texts};
-use systemd_lab::protocol::{Event, EventKind};
-use systemd_lab::{MeasuredWith, Timeline, describe};
+use systemd_timeline::compare::{Tolerance, compare, texts};
+use systemd_timeline::protocol::{Event, EventKind};
+use systemd_timeline::{MeasuredWith, Timeline, describe};
 
 /// Asks for the files to be written where they do not hold, when it is `write`.
 pub const VARIABLE: &str = "BOOK_MEASURED";
@@ -47,7 +47,7 @@ enum Content {
 }
 
 impl Measured {
-    /// A timeline, for a picture: as [`systemd_lab::Picture::essence`] returns it. `name` has the extension `.json`, and may lie
+    /// A timeline, for a picture: as [`systemd_timeline::Picture::essence`] returns it. `name` has the extension `.json`, and may lie
     /// in a folder.
     pub fn timeline(name: &str, essence: Timeline) -> Measured {
         Measured::new(name, Content::Timeline(essence))
@@ -271,7 +271,7 @@ pub fn parse(text: &str) -> Result<Timeline, String> {
 }
 
 /// All that a picture shows: every event whole, but for what it was measured with.
-fn moments(timeline: &Timeline) -> Vec<systemd_lab::compare::Moment> {
+fn moments(timeline: &Timeline) -> Vec<systemd_timeline::compare::Moment> {
     timeline.moments(|event| match &event.kind {
         EventKind::Hello { .. } => None,
         // systemd words it in two ways, depending on whether the sender is gone already.
