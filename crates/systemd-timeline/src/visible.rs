@@ -7,9 +7,9 @@
 /// harm.
 ///
 /// ```
-/// assert_eq!(systemd_lab::visible("\u{1b}[2Jgone"), "\\u{1b}[2Jgone");
-/// assert_eq!(systemd_lab::visible("a\u{202e}b"), "a\\u{202e}b");
-/// assert_eq!(systemd_lab::visible("naïve → 👍"), "naïve → 👍");
+/// assert_eq!(systemd_timeline::visible("\u{1b}[2Jgone"), "\\u{1b}[2Jgone");
+/// assert_eq!(systemd_timeline::visible("a\u{202e}b"), "a\\u{202e}b");
+/// assert_eq!(systemd_timeline::visible("naïve → 👍"), "naïve → 👍");
 /// ```
 pub fn visible(text: &str) -> String {
     escaped(text, |_| false)
