@@ -21,10 +21,10 @@ pub const BINARY_VARIABLE: &str = "EXERCISE_CHECK_BINARY";
 /// Names a folder, laid out like the workspace, whose `units/` and package files are checked in place of its own.
 pub const FILES_VARIABLE: &str = "EXERCISE_CHECK_FILES";
 
-/// Asks a check for its long form, if it has one: `cargo workshop verify --soak` sets it.
+/// Asks a check for its long form, if it has one: `cargo maintain verify --soak` sets it.
 pub const SOAK_VARIABLE: &str = "EXERCISE_CHECK_SOAK";
 
-/// Set to `1`, lets the check of a solution write what it sees as its snapshots: `cargo workshop verify --write-snapshots` sets
+/// Set to `1`, lets the check of a solution write what it sees as its snapshots: `cargo maintain snapshots --write` sets
 /// it. The check of an exercise does not look at it.
 pub const WRITE_VARIABLE: &str = "EXERCISE_CHECK_WRITE";
 

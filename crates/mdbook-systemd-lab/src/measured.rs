@@ -1,5 +1,5 @@
 //! What the lab measured, as it stands in a page. `tests/measured` says how its files are made, and `cargo
-//! workshop verify` those in `measured/mistakes/`.
+//! maintain verify` those in `measured/mistakes/`.
 
 use std::collections::BTreeMap;
 use std::fs;

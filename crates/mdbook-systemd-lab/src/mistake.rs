@@ -1,4 +1,4 @@
-//! The wrong lines of a known mistake, from its patch. `cargo workshop verify` proves that the patch applies to the
+//! The wrong lines of a known mistake, from its patch. `cargo maintain verify` proves that the patch applies to the
 //! solution, and that what comes of it gets the diagnosis in the patch.
 
 use std::fs;
@@ -41,7 +41,7 @@ pub(crate) fn shown(site: &Site, arguments: &str) -> Result<String, String> {
         .and_then(|text| blocks(&text))
         .map_err(|complaint| {
             format!(
-                "{FOLDER}/{folder}/{name}{EXTENSION} is not a patch ({complaint}); `cargo workshop verify mistake {number} {name}` says more"
+                "{FOLDER}/{folder}/{name}{EXTENSION} is not a patch ({complaint}); `cargo maintain verify mistake {number} {name}` says more"
             )
         })?;
     // What attendees edit is called so.

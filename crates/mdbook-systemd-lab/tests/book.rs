@@ -198,7 +198,7 @@ fn every_measured_mistake_is_shown_in_full() {
     };
     let measured = fs::read_dir(repository().join("book/measured/mistakes"));
     let mut seen = 0;
-    for file in measured.expect("`cargo workshop verify --write-guide` writes it") {
+    for file in measured.expect("`cargo maintain guide --write mistakes` writes it") {
         let path = file.expect("it can be read").path();
         let name = path.file_stem().expect("it has a name").to_string_lossy();
         let (number, mistake) = name.split_once('-').expect("NN-name");

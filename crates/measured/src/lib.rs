@@ -1,6 +1,6 @@
 //! The files in `book/measured`: what the lab measured for the guide.
 //!
-//! Each says what it was measured with, and each is measured again by a test or by `cargo workshop verify`. It holds if what is
+//! Each says what it was measured with, and each is measured again by a test or by `cargo maintain verify`. It holds if what is
 //! measured now differs in nothing but what [`systemd_timeline::compare`] allows: an update of Debian's must not make a file stale
 //! in which systemd did the same. What holds is not written again, so that a file's header stays true.
 

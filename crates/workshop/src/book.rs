@@ -11,7 +11,7 @@ use anyhow::{Context, bail, ensure};
 use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
-use crate::exercises::Workshop;
+use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 

@@ -6,9 +6,9 @@ use std::fs;
 use systemd_lab::check::report::Report;
 
 use crate::check;
-use crate::exercises::{Exercise, Hints, Workshop};
 use crate::progress::Progress;
 use crate::voice;
+use stages::exercises::{Exercise, Hints, Workshop};
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
-use crate::exercises::{Exercise, Workshop};
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
 use crate::progress::Progress;
 use crate::{check, hint, reset, status, voice, watch};
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::say;
 use systemd_lab_cli::{output, style, terminal};
 

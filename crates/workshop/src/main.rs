@@ -6,12 +6,9 @@
 #![forbid(unsafe_code)]
 
 mod book;
-mod cargo;
 mod check;
 mod completions;
 mod diff;
-mod exercises;
-mod files;
 #[cfg(test)]
 mod fuzz;
 mod guide;
@@ -23,21 +20,18 @@ mod pager;
 mod progress;
 mod reset;
 mod shell;
-mod starter;
 mod status;
 mod timeline;
-mod verify;
 mod voice;
 mod watch;
-mod work;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use systemd_lab::check::Outcome;
-use systemd_lab_cli::{EXIT_STATUS, WRONG_USAGE, doctor, exit_status, image, matrix, run};
+use systemd_lab_cli::{EXIT_STATUS, doctor, exit_status, image, matrix, run};
 
-use exercises::Workshop;
+use stages::exercises::Workshop;
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -110,8 +104,6 @@ enum Command {
     Preprocess { arguments: Vec<String> },
     /// Print completions for a shell: bash, zsh or fish.
     Completions(completions::Arguments),
-    /// For maintainers: verify starters, solutions, variants and known mistakes.
-    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -178,9 +170,6 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
         }
         Some(Command::Completions(arguments)) => {
             return completions::run(&workshop, arguments).map(exit_status);
-        }
-        Some(Command::Verify(arguments)) => {
-            return Ok(verify::run(&workshop, arguments)?.map_or(WRONG_USAGE, exit_status));
         }
     }
     Ok(exit_status(Outcome::Passed))

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use systemd_lab::check::Outcome;
 
-use crate::exercises::{Exercise, Workshop};
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::note;
 
 const FILE: &str = "progress.toml";

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::exercises::{Exercise, Workshop};
-use crate::files::Files;
 use crate::progress::{Known, Progress};
-use crate::starter;
-use crate::work::{self, Work};
+use stages::exercises::{Exercise, Workshop};
+use stages::files::Files;
+use stages::starter;
+use stages::work::{self, Work};
 use systemd_lab_cli::say;
 
 /// Below the workshop's root; `.gitignore` has it.

@@ -7,9 +7,9 @@ use systemd_lab::Lab;
 use systemd_lab::check::Outcome;
 use systemd_lab_cli::shell::{self, END_OF_BANNER, MARGIN, PROGRAMS};
 
-use crate::cargo::{self, PackageFolder};
-use crate::exercises::{Exercise, Workshop};
 use moment::Moment;
+use stages::cargo::{self, PackageFolder};
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::note;
 use systemd_lab_cli::style;
 

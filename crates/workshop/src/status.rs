@@ -2,9 +2,9 @@
 
 use systemd_lab::check::Outcome;
 
-use crate::exercises::{Exercise, Workshop};
 use crate::progress::{Known, Progress};
 use crate::voice;
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 

@@ -14,8 +14,8 @@ use systemd_lab::protocol::Event;
 use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, visible_lines};
 
 use crate::check::first_open;
-use crate::exercises::{Exercise, Workshop};
 use crate::pager;
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::{output, say};
 use systemd_lab_cli::{shortened, style, terminal};

@@ -56,11 +56,7 @@ fn workshop() -> TempDir {
         put("units/solution-NN-alert@.service", "[Service]\n");
     }
     fs::create_dir_all(root.path().join("crates/workshop")).expect("a folder");
-    assert!(
-        run(root.path(), &["verify", "--write-starters"])
-            .status
-            .success()
-    );
+    starters::write_all(root.path());
     root
 }
 
@@ -369,7 +365,7 @@ fn diff_of_the_solution_itself() {
 }
 
 /// Over the real exercises, whatever an attendee has made of them: the starters depend on nothing that is theirs to edit.
-/// (That a starter is what its exercise is in the repository, `cargo workshop verify` finds out.)
+/// (That a starter is what its exercise is in the repository, `cargo maintain verify` finds out.)
 #[test]
 fn the_starters_of_this_workshop_come_back() {
     let copy = starters::copy();

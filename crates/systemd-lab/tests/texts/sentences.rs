@@ -2,7 +2,7 @@
 //! is true where it is said.
 //!
 //! A sentence is a literal of a rule that has words in it. It is produced if its constant parts are, in order, in the diagnosis
-//! of a known mistake or of a starter, which `cargo workshop verify` compares word for word, or in what a test of rules compares
+//! of a known mistake or of a starter, which `cargo maintain verify` compares word for word, or in what a test of rules compares
 //! with. Of a sentence that is put together from several literals, that goes for each.
 
 use std::fs;
@@ -91,7 +91,7 @@ impl Rules {
         }
     }
 
-    /// What `cargo workshop verify` compares with.
+    /// What `cargo maintain verify` compares with.
     fn of_verify(&mut self) {
         for path in files(&workspace().join("mistakes")) {
             if path.extension().is_some_and(|it| it == "patch") {

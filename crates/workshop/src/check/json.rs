@@ -6,7 +6,7 @@ use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::visible_json;
 
 use super::Checked;
-use crate::exercises::Exercise;
+use stages::exercises::Exercise;
 
 /// Raised when something is taken away or gets another meaning; what is added does not raise it.
 const VERSION: u32 = 2;

@@ -5,7 +5,7 @@ use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::visible_lines;
 
 use super::Checked;
-use crate::exercises::Exercise;
+use stages::exercises::Exercise;
 use systemd_lab_cli::style;
 
 pub(super) fn document(

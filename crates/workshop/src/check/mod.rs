@@ -14,12 +14,12 @@ use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
 use systemd_lab::{Guest, Lab, visible, visible_lines};
 
-use crate::cargo::LAB_BROKEN;
-use crate::exercises::{Exercise, Workshop};
 use crate::progress::Progress;
 use crate::voice;
 use process::Ended;
 use screen::Screen;
+use stages::cargo::LAB_BROKEN;
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::{note, output, say};
 use systemd_lab_cli::{style, terminal};

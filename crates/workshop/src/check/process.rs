@@ -4,24 +4,20 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
-use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use rustix::fs::{MemfdFlags, memfd_create};
-use systemd_lab::check::report::{self, Report};
+use systemd_lab::check::report::Report;
 use systemd_lab::{dies_with_us, whole_file};
 
-use crate::cargo::{self, BuildFailed, Executable, PackageFolder};
-use crate::exercises::{Exercise, Workshop};
+use stages::cargo::{self, BuildFailed, Executable, PackageFolder};
+use stages::check::{self, last_lines};
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::output;
 
 /// How soon a verdict is seen after it was written: at once, for a person.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// How much of a test's output to show when it ended without a verdict.
-const OUTPUT_LINES: usize = 30;
 
 /// How a check's executable ended.
 pub(crate) struct Ended {
@@ -65,7 +61,7 @@ pub(super) fn run(
     ));
     let folder = workshop.root.join("exercises").join(exercise.folder());
     // Whatever ends this process ends the check, and with it its guests.
-    let mut child = with_report(dies_with_us("KILL", executable), &folder, &path)
+    let mut child = check::with_report(dies_with_us("KILL", executable), &folder, &path)
         .stdout(output.try_clone().with_context(memory)?)
         .stderr(output.try_clone().with_context(memory)?)
         .spawn()
@@ -99,26 +95,6 @@ pub(super) fn run(
     Ok((report, ended))
 }
 
-/// The check's executable as cargo would run it, with a report.
-pub(crate) fn command(executable: &Path, folder: &Path, report: &Path) -> Command {
-    with_report(Command::new(executable), folder, report)
-}
-
-fn with_report(mut command: Command, folder: &Path, report: &Path) -> Command {
-    command
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .env("CARGO_MANIFEST_DIR", folder)
-        // Should the check itself panic, a backtrace tells an attendee nothing.
-        .env("RUST_BACKTRACE", "0")
-        .env_remove(BINARY_VARIABLE)
-        .env_remove(FILES_VARIABLE)
-        .env_remove(SOAK_VARIABLE)
-        .env_remove(WRITE_VARIABLE)
-        .env(report::VARIABLE, report);
-    command
-}
-
 /// For `timeline` and `shell`.
 fn keep(workshop: &Workshop, exercise: &Exercise, report: &[u8]) {
     let place = workshop.report(exercise);
@@ -129,11 +105,6 @@ fn keep(workshop: &Workshop, exercise: &Exercise, report: &[u8]) {
         let _ = std::fs::remove_file(&place);
         output::not_written(&place, &error);
     }
-}
-
-/// A report, as far as it has come.
-pub(crate) fn read(report: &Path) -> anyhow::Result<Report> {
-    parsed(&std::fs::read(report).context("cannot read the check's report")?)
 }
 
 fn parsed(report: &[u8]) -> anyhow::Result<Report> {
@@ -155,10 +126,4 @@ fn contents_from(file: &mut File, at: u64) -> anyhow::Result<Vec<u8>> {
     file.read_to_end(&mut bytes)
         .context("cannot read the check's output")?;
     Ok(bytes)
-}
-
-pub(crate) fn last_lines(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(OUTPUT_LINES)..].join("\n")
 }

@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, ValueEnum};
 use systemd_lab::check::Outcome;
 
-use crate::exercises::Workshop;
+use stages::exercises::Workshop;
 use systemd_lab_cli::output;
 
 /// The command's name in the generated text; the hooks know it.

@@ -13,12 +13,12 @@ use similar::{ChangeTag, TextDiff};
 use systemd_lab::check::Outcome;
 use toml::Table;
 
-use crate::exercises::{Exercise, Workshop};
-use crate::files::Files;
 use crate::progress::Progress;
-use crate::starter;
-use crate::work;
 use crate::{pager, voice};
+use stages::exercises::{Exercise, Workshop};
+use stages::files::Files;
+use stages::starter;
+use stages::work;
 use systemd_lab_cli::{note, say};
 use systemd_lab_cli::{style, terminal};
 

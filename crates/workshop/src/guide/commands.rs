@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser};
 
 use crate::Arguments;
 
-/// Maintainers read CONTRIBUTING.md, and `run` has a page of its own.
-const ELSEWHERE: [&str; 3] = ["verify", "run", "help"];
+/// `run` has a page of its own.
+const ELSEWHERE: [&str; 2] = ["run", "help"];
 
 const PROMPT: &str = "cargo workshop";
 

@@ -12,9 +12,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use mdbook_systemd_lab::Site;
 
-use crate::exercises::Workshop;
 use crate::pager;
 use crate::progress::Progress;
+use stages::exercises::Workshop;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use systemd_lab::check::Outcome;
 
-use crate::cargo::{BuildFailed, PackageFolder, executable};
-use crate::exercises::{Exercise, Workshop};
-use crate::work;
 use host::{as_root, is_root, loaded_units, runs_systemd};
 use record::Record;
+use stages::cargo::{BuildFailed, PackageFolder, executable};
+use stages::exercises::{Exercise, Workshop};
+use stages::work;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, output, put, say};

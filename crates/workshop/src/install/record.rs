@@ -11,8 +11,8 @@ use anyhow::Context;
 
 use super::host::as_root;
 use super::{BINARIES, RECORDS, UNITS};
-use crate::exercises::Exercise;
-use crate::files::is_unit_of;
+use stages::exercises::Exercise;
+use stages::files::is_unit_of;
 
 /// Absolute paths, one in each line of its file.
 pub(super) struct Record {

@@ -7,8 +7,8 @@ use anyhow::Context;
 use systemd_lab::Lab;
 use systemd_lab::check::report::{Record, Report, Run};
 
-use crate::exercises::{Exercise, Workshop};
 use crate::timeline::{self, Line};
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::WrongUsage;
 
 /// An instant in a run.

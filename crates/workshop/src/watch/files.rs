@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::exercises::{Exercise, Workshop};
+use stages::exercises::{Exercise, Workshop};
 
 /// Folders of an exercise that the attendee does not edit.
 const NOT_WATCHED: [&str; 2] = ["tests", "target"];

@@ -6,11 +6,11 @@ mod work;
 use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
-use crate::exercises::{Exercise, Workshop};
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
 use crate::progress::Progress;
 use crate::{check, hint, reset, shell, status, voice};
 use files::Files;
+use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::say;
 use systemd_lab_cli::{WrongUsage, output, style, terminal};
 use work::Check;

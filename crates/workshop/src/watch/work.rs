@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::exercises::{Exercise, Workshop};
+use stages::exercises::{Exercise, Workshop};
 
 /// A check that runs. Ended when it is dropped.
 pub(super) struct Check(Child);

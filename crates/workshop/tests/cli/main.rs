@@ -2,6 +2,8 @@
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
+#[path = "../fixture/starters.rs"]
+mod starters;
 
 mod building;
 mod check;

@@ -26,17 +26,17 @@ const SAMPLE: [u32; 1] = [6];
 
 /// What is measured: cargo's arguments.
 const EVERYTHING: &[&[&str]] = &[
-    &["workshop", "verify"],
+    &["maintain", "verify"],
     &["book-tests", "--no-fail-fast"],
     OWN_SERVICE,
 ];
 
 const SOME_OF_EVERYTHING: &[&[&str]] = &[
-    &["workshop", "verify", "mistake", "03", "restart-secs"],
-    &["workshop", "verify", "mistake", "04", "ready-from-helper"],
-    &["workshop", "verify", "mistake", "04", "bad-configuration"],
-    &["workshop", "verify", "variant", "03"],
-    &["workshop", "verify", "solution", "05"],
+    &["maintain", "verify", "mistake", "03", "restart-secs"],
+    &["maintain", "verify", "mistake", "04", "ready-from-helper"],
+    &["maintain", "verify", "mistake", "04", "bad-configuration"],
+    &["maintain", "verify", "variant", "03"],
+    &["maintain", "verify", "solution", "05"],
     // The guide's sentences, the run of a service with faults, and the tables of restarts.
     &[
         "test",

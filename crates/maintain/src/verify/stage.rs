@@ -6,10 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{guide, since};
-use crate::cargo::Workspace;
-use crate::exercises::{Exercise, Hints, Settings, Workshop};
-use crate::files::{Files, is_unit_of, names};
-use crate::starter;
+use stages::cargo::Workspace;
+use stages::exercises::{Exercise, Hints, Settings, Workshop};
+use stages::files::{Files, is_unit_of, names};
+use stages::starter;
 
 /// Fewer mistakes would leave requirements without one.
 const FEWEST_MISTAKES: usize = 8;

@@ -10,62 +10,63 @@ use serde::Deserialize;
 use systemd_lab_cli::WrongUsage;
 
 /// The workshop's clone.
-pub(crate) struct Workshop {
-    pub(crate) root: PathBuf,
+pub struct Workshop {
+    /// Its top folder.
+    pub root: PathBuf,
     /// In the order of their numbers.
-    pub(crate) exercises: Vec<Exercise>,
+    pub exercises: Vec<Exercise>,
 }
 
 /// One exercise.
-pub(crate) struct Exercise {
+pub struct Exercise {
     /// e.g. `04`
-    pub(crate) number: String,
+    pub number: String,
     /// e.g. `notify`
-    pub(crate) topic: String,
+    pub topic: String,
 }
 
 /// `exercise.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// How long the exercise takes.
-    pub(crate) minutes: u32,
+    pub minutes: u32,
     /// What is to do, in two lines.
-    pub(crate) task: String,
+    pub task: String,
     /// What the check finds first in the starter: `requirement 1: ...`.
-    pub(crate) starter: String,
+    pub starter: String,
     /// The oldest systemd that has what the exercise is about, if it matters.
-    pub(crate) systemd: Option<u32>,
+    pub systemd: Option<u32>,
     /// The page of the guide to read once it has passed.
-    pub(crate) read: Option<String>,
+    pub read: Option<String>,
     /// The test that `verify --soak` runs.
-    pub(crate) soak: Option<String>,
+    pub soak: Option<String>,
     /// The files of `src` that differ from those of the solution before, each with the reason.
     #[serde(default)]
-    pub(crate) since: BTreeMap<String, String>,
+    pub since: BTreeMap<String, String>,
 }
 
 /// `hints.toml`: a ladder for each requirement, in which each hint says more than the one before.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Hints(BTreeMap<String, Vec<String>>);
+pub struct Hints(BTreeMap<String, Vec<String>>);
 
 impl Hints {
     /// The ladder of a requirement.
-    pub(crate) fn of(&self, requirement: u32) -> Option<&Vec<String>> {
+    pub fn of(&self, requirement: u32) -> Option<&Vec<String>> {
         let ladder = self.0.get(&requirement.to_string())?;
         (!ladder.is_empty()).then_some(ladder)
     }
 
     /// The numbers of the requirements that have one, for a person: `1, 2, 3`.
-    pub(crate) fn requirements(&self) -> String {
+    pub fn requirements(&self) -> String {
         let mut numbers: Vec<&str> = self.0.keys().map(String::as_str).collect();
         numbers.sort_by_key(|number| number.parse::<u32>().unwrap_or(u32::MAX));
         numbers.join(", ")
     }
 
     /// All ladders, by what stands for their requirements.
-    pub(crate) fn ladders(&self) -> impl Iterator<Item = (&str, &[String])> {
+    pub fn ladders(&self) -> impl Iterator<Item = (&str, &[String])> {
         let ladders = self.0.iter();
         ladders.map(|(requirement, ladder)| (requirement.as_str(), ladder.as_slice()))
     }
@@ -73,7 +74,7 @@ impl Hints {
 
 impl Workshop {
     /// The clone that this program was started from by cargo, else the one that it was built from.
-    pub(crate) fn find() -> anyhow::Result<Workshop> {
+    pub fn find() -> anyhow::Result<Workshop> {
         let package = std::env::var("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
         let root = Path::new(&package)
@@ -84,7 +85,7 @@ impl Workshop {
     }
 
     /// The clone in this folder.
-    pub(crate) fn in_folder(root: &Path) -> anyhow::Result<Workshop> {
+    pub fn in_folder(root: &Path) -> anyhow::Result<Workshop> {
         let folder = root.join("exercises");
         let entries = fs::read_dir(&folder).with_context(|| {
             format!(
@@ -108,7 +109,7 @@ impl Workshop {
     /// # Errors
     ///
     /// [`WrongUsage`] when there is none.
-    pub(crate) fn exercise(&self, asked: &str) -> Result<&Exercise, WrongUsage> {
+    pub fn exercise(&self, asked: &str) -> Result<&Exercise, WrongUsage> {
         let wanted = asked.trim_start_matches('0');
         let found = self.exercises.iter().find(|exercise| {
             exercise.number.trim_start_matches('0') == wanted
@@ -124,12 +125,12 @@ impl Workshop {
     }
 
     /// What the workshop keeps for itself: nothing that anybody would miss.
-    pub(crate) fn private(&self) -> PathBuf {
+    pub fn private(&self) -> PathBuf {
         self.root.join(".workshop")
     }
 
     /// What the last check of an exercise reported, if it was checked: see [`systemd_lab::check::report`].
-    pub(crate) fn report(&self, exercise: &Exercise) -> PathBuf {
+    pub fn report(&self, exercise: &Exercise) -> PathBuf {
         self.private().join(format!("{}.report", exercise.number))
     }
 
@@ -152,32 +153,32 @@ impl Exercise {
     }
 
     /// `exercises/04-notify`, relative to the workshop.
-    pub(crate) fn exercise_folder(&self) -> String {
+    pub fn exercise_folder(&self) -> String {
         format!("exercises/{}", self.folder())
     }
 
     /// `solutions/04-notify`, relative to the workshop.
-    pub(crate) fn solution_folder(&self) -> String {
+    pub fn solution_folder(&self) -> String {
         format!("solutions/{}", self.folder())
     }
 
     /// The name of the solution's package.
-    pub(crate) fn solution(&self) -> String {
+    pub fn solution(&self) -> String {
         format!("solution-{}", self.number)
     }
 
     /// The package's name.
-    pub(crate) fn package(&self) -> String {
+    pub fn package(&self) -> String {
         format!("exercise-{}", self.number)
     }
 
     /// How its folders are called: `04-notify`.
-    pub(crate) fn folder(&self) -> String {
+    pub fn folder(&self) -> String {
         format!("{}-{}", self.number, self.topic)
     }
 
     /// Where it is edited, for a person.
-    pub(crate) fn places(&self) -> String {
+    pub fn places(&self) -> String {
         format!(
             "exercises/{} or units/exercise-{}*.service",
             self.folder(),
@@ -190,7 +191,7 @@ impl Exercise {
     /// # Errors
     ///
     /// When it is missing, or something in it is.
-    pub(crate) fn settings(&self, root: &Path) -> anyhow::Result<Settings> {
+    pub fn settings(&self, root: &Path) -> anyhow::Result<Settings> {
         let name = format!("exercises/{}/exercise.toml", self.folder());
         let remedy = || {
             format!(
@@ -206,7 +207,7 @@ impl Exercise {
     /// # Errors
     ///
     /// When it is missing, or is something else.
-    pub(crate) fn hints(&self, root: &Path) -> anyhow::Result<Hints> {
+    pub fn hints(&self, root: &Path) -> anyhow::Result<Hints> {
         let name = format!("exercises/{}/hints.toml", self.folder());
         let remedy = || {
             format!(

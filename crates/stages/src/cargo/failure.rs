@@ -6,9 +6,11 @@ use std::path::Path;
 use super::{BuildFailed, Diagnostic};
 
 /// A package whose code is the attendee's, and its folder in the workshop, e.g. `exercises/04-notify`.
-pub(crate) struct PackageFolder<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) folder: &'a str,
+pub struct PackageFolder<'a> {
+    /// As cargo calls it.
+    pub name: &'a str,
+    /// Relative to the workshop.
+    pub folder: &'a str,
 }
 
 impl PackageFolder<'_> {

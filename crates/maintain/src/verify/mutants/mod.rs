@@ -1,4 +1,4 @@
-//! `cargo workshop verify --mutants`: how strong the checks are, measured without anybody thinking up mistakes.
+//! `cargo maintain verify --mutants`: how strong the checks are, measured without anybody thinking up mistakes.
 //!
 //! Each mutant is a solution with one small change, in a unit file or in the code. The stage's check should catch it; one that
 //! survives shows something that the check does not look at. Those that may survive, because the task says nothing of what they
@@ -24,11 +24,11 @@ use super::overlay::Overlay;
 use super::stage::Stage;
 use super::verifier::CHECK;
 use super::{pool, verifier};
-use crate::cargo::{Built, Workspace, build};
-use crate::exercises::Workshop;
-use crate::files::Files;
 use free::Free;
 use results::Results;
+use stages::cargo::{Built, Workspace, build};
+use stages::exercises::Workshop;
+use stages::files::Files;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, put, say};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use systemd_lab::experiment::{parse_span, span_text};
 
 use super::{Kind, Mutant};
-use crate::files::Files;
+use stages::files::Files;
 
 /// Settings with a few words as values: systemd.service(5), systemd.kill(5), systemd.unit(5).
 const WORDS: &[(&str, &[&str])] = &[

@@ -1,4 +1,4 @@
-//! `cargo workshop verify`, for maintainers: that starters fail and solutions pass, and that every known mistake gets
+//! `cargo maintain verify`: that starters fail and solutions pass, and that every known mistake gets
 //! the diagnosis that it must get.
 
 mod guide;
@@ -18,15 +18,23 @@ use std::time::Instant;
 
 use systemd_lab::check::Outcome;
 
-use crate::cargo::Workspace;
-use crate::exercises::Workshop;
-use crate::starter;
 use item::{Item, Verified, duration};
 use stage::Stage;
+use stages::cargo::Workspace;
+use stages::exercises::Workshop;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, say};
 use tree::Tree;
 use verifier::{Verifier, Written};
+
+/// For the end of its help.
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+    cargo maintain verify                       everything: some minutes
+    cargo maintain verify 04                    what has 04 in its line
+    cargo maintain verify mistake 04 no-ready
+    cargo maintain verify --soak                and ten virtual hours of stage 05
+    cargo maintain verify --mutants 05          how strong the check of stage 05 is";
 
 /// Its arguments.
 #[derive(clap::Args)]
@@ -41,52 +49,71 @@ pub(crate) struct Arguments {
     soak: bool,
     /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. What was judged is
     /// remembered. Needs cargo-mutants, unless it is the sample.
-    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_starters", "write_guide", "write_snapshots"])]
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_guide"])]
     mutants: Option<mutants::Which>,
-    /// Write the patches that make the starters of the solutions, as exercises/ and solutions/ are now; verify nothing.
-    #[arg(long, conflicts_with_all = ["words", "jobs", "soak"])]
-    write_starters: bool,
     /// Write what the guide shows of known mistakes, as it comes out now; verify only these.
-    #[arg(long, conflicts_with_all = ["soak", "write_starters"])]
+    #[arg(long, conflicts_with_all = ["soak"])]
     write_guide: bool,
-    /// Write the checks' snapshots, as the solutions come out now; verify only the solutions. Then read each.
-    #[arg(long, conflicts_with_all = ["soak", "write_starters", "write_guide"])]
-    write_snapshots: bool,
 }
 
-impl Arguments {
-    fn writes(&self) -> Option<Written> {
-        match (self.write_guide, self.write_snapshots) {
-            (true, _) => Some(Written::Guide),
-            (_, true) => Some(Written::Snapshots),
-            _ => None,
-        }
-    }
+/// What to verify, and how.
+struct Task<'a> {
+    words: &'a [String],
+    jobs: Option<NonZeroUsize>,
+    soak: bool,
+    /// What to write instead of comparing it.
+    writes: Option<Written>,
 }
 
 /// `None` when no item has the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
-    if arguments.write_starters {
-        starter::write_all(workshop)?;
-        return Ok(Some(Outcome::Passed));
-    }
-    let begin = Instant::now();
-    let workspace = Workspace::read(&workshop.root)?;
-    let stages: Vec<Stage> = workshop
-        .exercises
-        .iter()
-        .map(|exercise| Stage::read(workshop, exercise, &workspace))
-        .collect();
+    let (words, jobs) = (&arguments.words, arguments.jobs);
     if let Some(which) = arguments.mutants {
-        let (words, jobs) = (&arguments.words, arguments.jobs);
+        let (workspace, stages) = read(workshop)?;
         return mutants::run(workshop, &stages, &workspace, which, words, jobs);
     }
-    let mut items = items(&stages, arguments.soak);
+    let task = Task {
+        words,
+        jobs,
+        soak: arguments.soak,
+        writes: arguments.write_guide.then_some(Written::Guide),
+    };
+    verify(workshop, &task)
+}
+
+/// Writes the snapshots of the solutions whose lines contain the words; `None` when there is none.
+pub(crate) fn write_snapshots(
+    workshop: &Workshop,
+    words: &[String],
+    jobs: Option<NonZeroUsize>,
+) -> anyhow::Result<Option<Outcome>> {
+    let task = Task {
+        words,
+        jobs,
+        soak: false,
+        writes: Some(Written::Snapshots),
+    };
+    verify(workshop, &task)
+}
+
+fn read(workshop: &Workshop) -> anyhow::Result<(Workspace, Vec<Stage>)> {
+    let workspace = Workspace::read(&workshop.root)?;
+    let exercises = workshop.exercises.iter();
+    let stages = exercises.map(|exercise| Stage::read(workshop, exercise, &workspace));
+    let stages = stages.collect();
+    Ok((workspace, stages))
+}
+
+/// `None` when no item has the words.
+fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome>> {
+    let begin = Instant::now();
+    let (workspace, stages) = read(workshop)?;
+    let mut items = items(&stages, task.soak);
     items.retain(|item| {
         let line = item.to_string();
-        arguments.words.iter().all(|word| line.contains(word))
+        task.words.iter().all(|word| line.contains(word))
     });
-    let writes = arguments.writes();
+    let writes = task.writes;
     items.retain(|item| match writes {
         Some(Written::Guide) => matches!(item, Item::Mistake(_, file) if guide::is_shown(file)),
         Some(Written::Snapshots) => matches!(item, Item::Solution(_)),
@@ -100,7 +127,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         };
         note!(
             "{what} `{}`; leave words out, or all of them",
-            arguments.words.join(" ")
+            task.words.join(" ")
         );
         return Ok(None);
     }
@@ -118,7 +145,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     building.finish_and_clear();
     let verifier = verifier?;
 
-    let jobs = arguments
+    let jobs = task
         .jobs
         .or_else(|| std::thread::available_parallelism().ok());
     let jobs = jobs.map_or(1, NonZeroUsize::get);

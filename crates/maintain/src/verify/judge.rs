@@ -11,7 +11,7 @@ use systemd_lab::check::report::Report;
 use systemd_lab::check::{Outcome, Verdict};
 use tempfile::NamedTempFile;
 
-use crate::check::process::{self, last_lines};
+use stages::check::{last_lines, read, with_report};
 
 /// What a shell may have set, and what would let any service pass if insta compared the snapshots: every mistake must be caught
 /// all the same, and no file be written.
@@ -112,7 +112,7 @@ impl Check {
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
         loop {
             let ended = child.try_wait().context("cannot wait for the check")?;
-            let verdicts = process::read(collected.path())?.verdicts;
+            let verdicts = read(collected.path())?.verdicts;
             let not_yet = verdicts.iter().find(|it| it.outcome == Outcome::NotYet);
             if let Some(verdict) = not_yet {
                 // Its guests end with it.
@@ -144,7 +144,7 @@ impl Check {
             .command(collected.path())
             .output()
             .with_context(|| format!("cannot run {}", self.executable.display()))?;
-        let report = process::read(collected.path())?;
+        let report = read(collected.path())?;
         let found = match found(report.verdicts.clone(), &self.tests) {
             Found::Nothing if !output.status.success() => incomplete(&last_lines(&output.stdout)),
             Found::NoResult(outcome, report) if report.is_empty() => {
@@ -156,7 +156,7 @@ impl Check {
     }
 
     fn command(&self, report: &Path) -> Command {
-        let mut command = process::command(&self.executable, &self.folder, report);
+        let mut command = with_report(Command::new(&self.executable), &self.folder, report);
         command.envs(INSTA_VARIABLES);
         if let Some(binary) = &self.binary {
             command.env(BINARY_VARIABLE, binary);

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::{Kind, Mutant};
-use crate::files::Files;
+use stages::files::Files;
 
 /// One of those that `cargo mutants --list --json` prints.
 #[derive(Deserialize)]

@@ -24,10 +24,10 @@ const NOT_THEIRS: [&str; 5] = [
 const TARGET_MARK: &str = "CACHEDIR.TAG";
 
 /// Paths relative to the workshop, and contents: these need not be text.
-pub(crate) type Work = BTreeMap<String, Vec<u8>>;
+pub type Work = BTreeMap<String, Vec<u8>>;
 
 /// Reads the exercise's folder and its units.
-pub(crate) fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
+pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
     let mut work = Work::new();
     let folder = exercise.exercise_folder();
     for name in names(&root.join(&folder)) {
@@ -49,7 +49,7 @@ fn unit_paths(root: &Path, package: &str) -> Vec<String> {
 }
 
 /// The files of [`read`] that are units, or drop-ins of units.
-pub(crate) fn units(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
+pub fn units(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
     let mut units = Work::new();
     for path in unit_paths(root, &exercise.package()) {
         add(root, &path, &mut units)?;

@@ -13,13 +13,12 @@ use diffy::{DiffOptions, PatchFormatter};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::write_if_changed;
-use crate::exercises::{Exercise, Workshop};
+use crate::exercises::Exercise;
 use crate::files::{Files, STARTER_PATCH, split_patch};
 use crate::work;
-use systemd_lab_cli::say;
 
 /// Typed by a maintainer after a change of an exercise or its solution.
-const WRITE_ANEW: &str = "cargo workshop verify --write-starters";
+const WRITE_ANEW: &str = "cargo maintain starters --write";
 
 /// Between a checksum and its path, as sha256sum(1) has it.
 const SEPARATOR: &str = "  ";
@@ -29,7 +28,7 @@ const SEPARATOR: &str = "  ";
 /// # Errors
 ///
 /// When the solution that it is made of was edited.
-pub(crate) fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     let path = patch_path(exercise);
     let text = fs::read_to_string(root.join(&path)).with_context(|| {
         format!(
@@ -48,25 +47,25 @@ pub(crate) fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
 }
 
 /// The solution, called as the exercise is: its paths, and in its files.
-pub(crate) fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+pub fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     Ok(renamed(solution(root, exercise)?, exercise))
 }
 
-/// Writes the patches that make the exercises as they are now, and says so.
-pub(crate) fn write_all(workshop: &Workshop) -> anyhow::Result<()> {
-    for exercise in &workshop.exercises {
-        let path = patch_path(exercise);
-        let patch =
-            make_patch(&workshop.root, exercise).with_context(|| format!("cannot make {path}"))?;
-        write_if_changed(&workshop.root.join(&path), patch.as_bytes())?;
-        agrees(&workshop.root, exercise).map_err(anyhow::Error::msg)?;
-        say!("{path}");
-    }
-    Ok(())
+/// Writes the patch that makes the exercise as it is now, and returns its path.
+///
+/// # Errors
+///
+/// When a file of the exercise or of its solution is not text, or the patch cannot be written.
+pub fn write(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
+    let path = patch_path(exercise);
+    let patch = make_patch(root, exercise).with_context(|| format!("cannot make {path}"))?;
+    write_if_changed(&root.join(&path), patch.as_bytes())?;
+    agrees(root, exercise).map_err(anyhow::Error::msg)?;
+    Ok(path)
 }
 
 /// Whether the patch makes the exercise as it is, byte for byte; the error is what to do.
-pub(crate) fn agrees(root: &Path, exercise: &Exercise) -> Result<(), String> {
+pub fn agrees(root: &Path, exercise: &Exercise) -> Result<(), String> {
     let starter = read(root, exercise).map_err(|error| format!("{error:#}"))?;
     let work = work::read(root, exercise).map_err(|error| format!("{error:#}"))?;
     match differing(&starter, &work).first() {
@@ -79,7 +78,7 @@ pub(crate) fn agrees(root: &Path, exercise: &Exercise) -> Result<(), String> {
 }
 
 /// The paths of all files that are not the same in both.
-pub(crate) fn differing(starter: &Files, work: &work::Work) -> Vec<String> {
+pub fn differing(starter: &Files, work: &work::Work) -> Vec<String> {
     let paths: BTreeSet<&String> = starter.0.keys().chain(work.keys()).collect();
     let differs = |path: &&&String| {
         starter.0.get(**path).map(String::as_bytes) != work.get(**path).map(Vec::as_slice)

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use toml::{Table, Value};
 
-use crate::cargo::{Built, build, write_if_changed};
-use crate::files::{Files, names};
+use stages::cargo::{Built, build, write_if_changed};
+use stages::files::{Files, names};
 
 /// Tables of the workshop's `Cargo.toml` that packages build upon. Lints are left out: mistakes may have warnings.
 const SHARED: [&str; 2] = ["package", "dependencies"];

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::guide::Guide;
 use super::judge::Finding;
 use super::stage::{MistakeFile, Stage};
-use crate::files::{Files, split_patch};
+use stages::files::{Files, split_patch};
 
 /// A mistake, applied.
 pub(super) struct Mistake {

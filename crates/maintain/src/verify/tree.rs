@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use super::item::Verified;
-use crate::cargo::{cargo, text};
+use stages::cargo::{cargo, text};
 
 /// How much of a tool's output to show: the first complaint, and not all that follow from it.
 const OUTPUT_LINES: usize = 30;

@@ -14,14 +14,14 @@ use crate::cargo::write_if_changed;
 const PATCH: &str = "--- ";
 
 /// Lies in a solution's folder and is not part of the solution: what makes the exercise's starter of it.
-pub(crate) const STARTER_PATCH: &str = "starter.patch";
+pub const STARTER_PATCH: &str = "starter.patch";
 
 /// Everything that a solution is made of: paths relative to the workshop, and contents.
 #[derive(Clone)]
-pub(crate) struct Files(pub(crate) BTreeMap<String, String>);
+pub struct Files(pub BTreeMap<String, String>);
 
 /// A patch's file: the text for people, and the patch; the error is what to correct.
-pub(crate) fn split_patch(text: &str) -> Result<(&str, &str), String> {
+pub fn split_patch(text: &str) -> Result<(&str, &str), String> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         if line.starts_with(PATCH) {
@@ -34,14 +34,14 @@ pub(crate) fn split_patch(text: &str) -> Result<(&str, &str), String> {
 
 /// Whether a unit's file, or its folder of drop-ins, is one of a package: `exercise-04.service`,
 /// `exercise-04-client.service`, `exercise-04-alert@.service`.
-pub(crate) fn is_unit_of(name: &str, package: &str) -> bool {
+pub fn is_unit_of(name: &str, package: &str) -> bool {
     name.strip_prefix(package)
         .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
 }
 
 impl Files {
     /// A package's folder, e.g. `solutions/04-notify`, and the units whose names begin with the package's.
-    pub(crate) fn of_package(root: &Path, folder: &str, package: &str) -> anyhow::Result<Files> {
+    pub fn of_package(root: &Path, folder: &str, package: &str) -> anyhow::Result<Files> {
         let mut files = Files(BTreeMap::new());
         files.add_all(&root.join(folder), folder)?;
         files.0.remove(&format!("{folder}/{STARTER_PATCH}"));
@@ -50,7 +50,7 @@ impl Files {
     }
 
     /// The solution with another set of units.
-    pub(crate) fn with_units(mut self, folder: &Path, package: &str) -> anyhow::Result<Files> {
+    pub fn with_units(mut self, folder: &Path, package: &str) -> anyhow::Result<Files> {
         self.0.retain(|path, _| !path.starts_with("units/"));
         self.add_units(folder, package)?;
         Ok(self)
@@ -81,7 +81,7 @@ impl Files {
     }
 
     /// Writes those below `from` into `to`, under their paths relative to `from`, and removes what else is there.
-    pub(crate) fn write(&self, from: &str, to: &Path) -> anyhow::Result<()> {
+    pub fn write(&self, from: &str, to: &Path) -> anyhow::Result<()> {
         let mut wanted = BTreeSet::new();
         for (path, content) in &self.0 {
             if let Some(path) = path.strip_prefix(from) {
@@ -93,7 +93,7 @@ impl Files {
     }
 
     /// Applies a patch to these files and says which it changed; the error is what to correct.
-    pub(crate) fn apply(&mut self, patch: &str) -> Result<Vec<String>, String> {
+    pub fn apply(&mut self, patch: &str) -> Result<Vec<String>, String> {
         let mut changed = Vec::new();
         for patch in PatchSet::parse(patch, ParseOptions::unidiff()) {
             let patch = patch
@@ -194,7 +194,7 @@ fn remove_others(root: &Path, below: &str, wanted: &BTreeSet<String>) -> anyhow:
 }
 
 /// The names in a folder, sorted; none if there is no such folder.
-pub(crate) fn names(folder: &Path) -> Vec<String> {
+pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()
         .flatten()

@@ -1,4 +1,4 @@
-//! `cargo workshop verify` over a small workshop whose check is a few lines: what it demands, its words and its exit
+//! `cargo maintain verify` over a small workshop whose check is a few lines: what it demands, its words and its exit
 //! status.
 
 use std::fs;
@@ -130,13 +130,13 @@ fn workshop() -> TempDir {
         &code_mistake("\"silence\""),
     );
     // Found by looking two folders up from the command's own package, as cargo tells it.
-    put("crates/workshop/README", "");
+    put("crates/maintain/README", "");
     let git = std::process::Command::new("git")
         .args(["init", "--quiet"])
         .current_dir(root.path())
         .status();
     assert!(git.expect("git runs").success());
-    let written = verify(root.path(), &["--write-starters"]);
+    let written = maintain(root.path(), &["starters", "--write"]);
     assert!(written.status.success(), "{written:?}");
     root
 }
@@ -173,10 +173,13 @@ fn write(root: &Path, path: &str, content: &str) {
 }
 
 fn verify(root: &Path, arguments: &[&str]) -> Output {
-    Command::new(assert_cmd::cargo::cargo_bin!("workshop"))
-        .arg("verify")
+    maintain(root, &[&["verify"], arguments].concat())
+}
+
+fn maintain(root: &Path, arguments: &[&str]) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("maintain"))
         .args(arguments)
-        .env("CARGO_MANIFEST_DIR", root.join("crates/workshop"))
+        .env("CARGO_MANIFEST_DIR", root.join("crates/maintain"))
         .env("CARGO_TARGET_DIR", root.join("target"))
         .env("CARGO_NET_OFFLINE", "true")
         .output()

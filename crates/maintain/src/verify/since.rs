@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use crate::files::names;
+use stages::files::names;
 
 /// The files of `src` that differ, with the reason; relative to it.
 pub(super) type Since = BTreeMap<String, String>;

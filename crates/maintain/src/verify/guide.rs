@@ -15,13 +15,13 @@ use systemd_lab::{Picture, Timeline};
 
 use super::item::Verified;
 use super::stage::{MistakeFile, Stage};
-use crate::files::{names, split_patch};
+use stages::files::{names, split_patch};
 
 /// Where it lies, relative to the workshop.
 const FOLDER: &str = "book/measured/mistakes";
 
 /// Typed by a maintainer after a change of a mistake, its solution or its check.
-const WRITE: &str = "cargo workshop verify --write-guide";
+const WRITE: &str = "cargo maintain guide --write mistakes";
 
 /// How the lines in a patch's header begin.
 const SCENARIO: &str = "Guide: ";

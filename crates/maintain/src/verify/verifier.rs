@@ -15,8 +15,8 @@ use super::mistake::Mistake;
 use super::overlay::Overlay;
 use super::stage::Stage;
 use super::tree;
-use crate::cargo::{Built, Package, Workspace, build};
-use crate::exercises::Workshop;
+use stages::cargo::{Built, Package, Workspace, build};
+use stages::exercises::Workshop;
 
 /// The test target that every exercise and every solution has.
 pub(super) const CHECK: &str = "check";

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use systemd_lab::check::Outcome;
 
-pub(crate) use failure::PackageFolder;
+pub use failure::PackageFolder;
 use failure::{CompilerError, why_failed};
 
 /// Runs the command in its arguments, and ends it with all its processes when standard input ends: that is when the process that started
@@ -29,22 +29,25 @@ exit "$status"
 "#;
 
 /// What `cargo metadata` says of the workshop.
-pub(crate) struct Workspace {
-    pub(crate) target: PathBuf,
+pub struct Workspace {
+    /// Where cargo builds.
+    pub target: PathBuf,
     packages: BTreeMap<String, Package>,
 }
 
 /// One of its packages.
-pub(crate) struct Package {
-    pub(crate) manifest: PathBuf,
-    pub(crate) binaries: Vec<String>,
+pub struct Package {
+    /// Its `Cargo.toml`.
+    pub manifest: PathBuf,
+    /// The names of its binaries.
+    pub binaries: Vec<String>,
     /// The names of its integration tests.
-    pub(crate) tests: Vec<String>,
+    pub tests: Vec<String>,
 }
 
 /// What a build left behind.
 #[derive(Default)]
-pub(crate) struct Built {
+pub struct Built {
     /// Executables by the package's manifest and the target's name.
     executables: BTreeMap<(PathBuf, String), PathBuf>,
     /// The first error of each target that has one, likewise.
@@ -95,7 +98,7 @@ struct Code {
 }
 
 /// cargo, as found by cargo itself when it started this program, run in the workshop's root: its settings are there.
-pub(crate) fn cargo(root: &Path) -> Command {
+pub fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(root).stdin(Stdio::null());
@@ -103,7 +106,12 @@ pub(crate) fn cargo(root: &Path) -> Command {
 }
 
 impl Workspace {
-    pub(crate) fn read(root: &Path) -> anyhow::Result<Workspace> {
+    /// Asks cargo.
+    ///
+    /// # Errors
+    ///
+    /// When cargo cannot be run, or cannot read a manifest.
+    pub fn read(root: &Path) -> anyhow::Result<Workspace> {
         let output = cargo(root)
             .args(["metadata", "--no-deps", "--format-version", "1"])
             .output()
@@ -127,7 +135,8 @@ impl Workspace {
         })
     }
 
-    pub(crate) fn package(&self, name: &str) -> Option<&Package> {
+    /// The package of this name.
+    pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.get(name)
     }
 }
@@ -145,7 +154,7 @@ impl MetadataPackage {
 /// # Errors
 ///
 /// When cargo itself fails: not when a package does not compile.
-pub(crate) fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
+pub fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
     let mut command = cargo(root);
     command.arg("build").args(arguments);
     command.args(["--keep-going", "--message-format=json"]);
@@ -191,7 +200,7 @@ impl Built {
 
     /// An executable, or why there is none: its own first error, else one of its package, else any other: of what it
     /// depends on, most likely.
-    pub(crate) fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
+    pub fn executable(&self, manifest: &Path, target: &str) -> Result<&Path, String> {
         let key = (manifest.to_owned(), target.to_owned());
         if let Some(executable) = self.executables.get(&key) {
             return Ok(executable);
@@ -211,7 +220,7 @@ impl Built {
 
 /// Why a target could not be built: what the compiler says, or cargo.
 #[derive(Debug)]
-pub(crate) enum BuildFailed {
+pub enum BuildFailed {
     /// Over the package itself, which is the attendee's.
     OfPackage(String),
     /// Over anything else: the lab's own code, or a machine that cannot build anything as it is.
@@ -219,21 +228,23 @@ pub(crate) enum BuildFailed {
 }
 
 impl BuildFailed {
-    pub(crate) fn outcome(&self) -> Outcome {
+    /// How a check ends that could not be built.
+    pub fn outcome(&self) -> Outcome {
         match self {
             BuildFailed::OfPackage(_) => Outcome::DidNotBuild,
             BuildFailed::OfLab(_) => Outcome::LabBroken,
         }
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// What the compiler says, or cargo.
+    pub fn text(&self) -> &str {
         match self {
             BuildFailed::OfPackage(text) | BuildFailed::OfLab(text) => text,
         }
     }
 
     /// What a person reads first.
-    pub(crate) fn headline(&self) -> &'static str {
+    pub fn headline(&self) -> &'static str {
         match self {
             BuildFailed::OfPackage(_) => "DID NOT BUILD: the compiler's first message says why.",
             BuildFailed::OfLab(_) => LAB_BROKEN,
@@ -242,12 +253,14 @@ impl BuildFailed {
 }
 
 /// What a person reads first when the lab is broken.
-pub(crate) const LAB_BROKEN: &str = "LAB BROKEN (this is not your service's fault)";
+pub const LAB_BROKEN: &str = "LAB BROKEN (this is not your service's fault)";
 
 /// What was built, and what the compiler had to say of it.
-pub(crate) struct Executable {
-    pub(crate) path: PathBuf,
-    pub(crate) warnings: String,
+pub struct Executable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The compiler's warnings, one after another; empty without any.
+    pub warnings: String,
 }
 
 /// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
@@ -256,7 +269,7 @@ pub(crate) struct Executable {
 /// # Errors
 ///
 /// When cargo cannot be run. What does not compile is [`BuildFailed`].
-pub(crate) fn executable(
+pub fn executable(
     root: &Path,
     package: &PackageFolder<'_>,
     arguments: &[&str],
@@ -316,7 +329,7 @@ fn is_message(line: &&str) -> bool {
 }
 
 /// Writes a file unless it has this content already: cargo rebuilds what is younger than its build.
-pub(crate) fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+pub fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
@@ -390,6 +403,6 @@ fn output_of(command: &Command, mut on_line: impl FnMut(&str)) -> std::io::Resul
 }
 
 /// What a program printed.
-pub(crate) fn text(output: &[u8]) -> String {
+pub fn text(output: &[u8]) -> String {
     String::from_utf8_lossy(output).trim_end().to_owned()
 }
