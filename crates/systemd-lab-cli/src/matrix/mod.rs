@@ -4,7 +4,7 @@ mod text;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use restart_matrix::{Comparison, Matrix, TableId, measure};
+use systemd_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
 
 use crate::{WrongUsage, output, put, style};

@@ -1,7 +1,7 @@
 //! Tables for a terminal of 100 columns.
 
 use anstyle::{AnsiColor, Style};
-use restart_matrix::{Cell, Comparison, Matrix, Table};
+use systemd_matrix::{Cell, Comparison, Matrix, Table};
 
 use crate::style;
 
@@ -123,7 +123,7 @@ fn width(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use restart_matrix::{Row, TableId};
+    use systemd_matrix::{Row, TableId};
 
     use super::*;
 

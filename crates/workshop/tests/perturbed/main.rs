@@ -53,7 +53,7 @@ const SOME_OF_EVERYTHING: &[&[&str]] = &[
     &[
         "test",
         "--features=book-tests",
-        "--package=restart-matrix",
+        "--package=systemd-matrix",
         "--test=measured",
     ],
     OWN_SERVICE,

@@ -82,7 +82,7 @@ fn each_part_knows_only_what_it_must() {
             assert!(!manifest.contains(other), "{krate} depends on {other}");
         }
         let below_the_commands = krate != "systemd-lab-cli";
-        for other in ["workshop", "restart-matrix"] {
+        for other in ["workshop", "systemd-matrix"] {
             let depends = manifest.contains(&format!("\n{other}."));
             assert!(
                 !(below_the_commands && depends),

@@ -6,7 +6,7 @@ mod support;
 
 use std::sync::LazyLock;
 
-use restart_matrix::{Matrix, TableId, measure};
+use systemd_matrix::{Matrix, TableId, measure};
 use systemd_lab::Lab;
 
 use support::{assert_differences_to_manual_are_known, assert_guide_has};

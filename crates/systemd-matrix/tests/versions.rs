@@ -5,7 +5,7 @@
 
 mod support;
 
-use restart_matrix::{Comparison, Matrix, TableId, measure};
+use systemd_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
 
 use support::{assert_differences_to_manual_are_known, assert_guide_has};

@@ -3,7 +3,7 @@
 use measured::Measured;
 use systemd_lab::Lab;
 
-use restart_matrix::{Difference, Manual, Matrix};
+use systemd_matrix::{Difference, Manual, Matrix};
 
 /// Makes sure that a file of the guide says what was measured; `command` is what a maintainer types to write it.
 pub(crate) fn assert_guide_has(lab: &Lab, name: &str, text: &str, command: &str) {
