@@ -4,14 +4,13 @@
 //! `book/policies/before-254` are for those versions, and are measured with 252.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
-use std::{fs, panic};
 
-use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline, nearest_second};
+use systemd_lab::{GuestFile, Lab, LabError, nearest_second};
+use systemd_matrix::trial::{self, Memory, Seen, Series, Trial};
 
 /// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
 const POLICIES: [(&str, &str, Duration); 5] = [
@@ -124,28 +123,31 @@ fn columns(
     tried: &[(Policy, bool)],
     faults: &[(&str, &str)],
 ) -> Result<Vec<Vec<String>>, LabError> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = tried
-            .iter()
-            .map(|policy| scope.spawn(move || column(lab, book, *policy, faults)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| match thread.join() {
-                Ok(column) => column,
-                Err(panicked) => panic::resume_unwind(panicked),
-            })
-            .collect()
-    })
+    let series = tried
+        .iter()
+        .map(|policy| column(book, *policy, faults))
+        .collect::<Result<Vec<_>, _>>()?;
+    let seen = trial::run(lab, &series, Memory::Used, |_, _| {})?;
+    tried
+        .iter()
+        .zip(seen)
+        .map(|(((policy, ..), _), seen)| {
+            let cell = |((fault, _), seen): (&(&str, &str), &Seen)| {
+                let unit = unit_name(policy, fault);
+                let cell = Part::of(seen, &unit).cell(fault);
+                cell.map_err(|what| wrong(&unit, &what))
+            };
+            faults.iter().zip(&seen).map(cell).collect()
+        })
+        .collect()
 }
 
 /// Every fault of one policy, one after the other in the same guest.
 fn column(
-    lab: &Lab,
     book: &Path,
     ((policy, _, settles), has_drop_in): (Policy, bool),
     faults: &[(&str, &str)],
-) -> Result<Vec<String>, LabError> {
+) -> Result<Series, LabError> {
     let read = |name: &str| {
         let path = book.join("policies").join(name);
         fs::read_to_string(&path).map_err(|source| LabError::Unreadable { path, source })
@@ -155,55 +157,40 @@ fn column(
         true => Some(read(&format!("before-254/{policy}.conf"))?),
         false => None,
     };
-    let mut files = vec![
+    let shared = vec![
         GuestFile::text(
             "/etc/systemd/system/alert@.service",
             read("alert@.service")?,
         ),
         GuestFile::program("/usr/local/bin/service", STAND_IN),
     ];
-    let mut scenario = Scenario::new(format!("how the policy {policy} behaves"));
-    let mut parts = Vec::new();
-    for (fault, _) in faults {
-        let unit = format!("{policy}-{fault}.service");
+    let trial = |fault: &str| {
+        let unit = unit_name(policy, fault);
         let file = format!("/etc/systemd/system/{unit}");
         let of_fault = format!("[Service]\nEnvironment=FAULT={fault} NAME={policy}-{fault}\n");
-        files.push(GuestFile::text(&file, &unit_text));
-        files.push(GuestFile::text(format!("{file}.d/fault.conf"), of_fault));
+        let mut files = vec![
+            GuestFile::text(&file, &unit_text),
+            GuestFile::text(format!("{file}.d/fault.conf"), of_fault),
+        ];
         if let Some(text) = &of_policy {
             files.push(GuestFile::text(format!("{file}.d/policy.conf"), text));
         }
-        let from = scenario.steps.len();
-        scenario = scenario.start(&unit);
-        scenario = match *fault {
+        let scenario = Scenario::new(fault).start(&unit);
+        let scenario = match fault {
             "killed" => scenario.sleep(WORKS).signal(&unit, SIGKILL).sleep(settles),
             "hang" => scenario.sleep(WORKS).signal(&unit, SIGSTOP).sleep(settles),
             "clean" => scenario.sleep(WORKS).sleep(settles),
             "away" => scenario.sleep(AWAY.max(settles)),
             _ => scenario.sleep(GIVING_UP),
         };
-        parts.push((unit.clone(), from, scenario.steps.len()));
-        scenario = scenario
-            .stop(&unit)
-            .wait_for_state(&unit, &["dead", "failed"], STOP_DEADLINE);
-    }
-    scenario.observe.clear();
-    let timeline = lab.run_remembered(&scenario, &files)?;
-    for event in timeline.events() {
-        if let EventKind::StepEnded { index, outcome } = &event.kind
-            && *outcome != StepOutcome::Done
-        {
-            return Err(wrong(policy, &format!("step {index}: {outcome:?}")));
-        }
-    }
-    let cells = faults
-        .iter()
-        .zip(parts)
-        .map(|((fault, _), (unit, from, to))| {
-            let part = Part::of(&timeline, &unit, from, to);
-            part.cell(fault).map_err(|what| wrong(&unit, &what))
-        });
-    cells.collect()
+        Trial::new(scenario, files).then_stop(&unit, STOP_DEADLINE)
+    };
+    let trials = faults.iter().map(|(fault, _)| trial(fault)).collect();
+    Ok(Series::new(format!("how the policy {policy} behaves"), trials).with_files(shared))
+}
+
+fn unit_name(policy: &str, fault: &str) -> String {
+    format!("{policy}-{fault}.service")
 }
 
 /// The states from which a start begins.
@@ -215,43 +202,25 @@ const NO_ALERT: &str = "no alert";
 struct Part {
     /// When, whether it is the alert's, what.
     events: Vec<(Duration, bool, EventKind)>,
-    /// When the last step before the watching began: a signal, if one was sent.
+    /// When the watching began: right after a signal, if one was sent.
     hit_at: Duration,
 }
 
 impl Part {
-    fn of(timeline: &Timeline, unit: &str, from: usize, to: usize) -> Part {
-        let began = |step: usize| {
-            let mut events = timeline.events().iter();
-            let found = events.find(|event| event.kind == EventKind::StepBegan { index: step });
-            found.map_or(0, |event| event.at_us)
-        };
-        let (began_us, ended_us, hit_us) = (began(from), began(to), began(to - 1));
+    fn of(seen: &Seen, unit: &str) -> Part {
         let alert = format!("alert@{unit}.service");
-        let mut kept = Vec::new();
-        for event in timeline.events() {
-            let is_its = event.is_about(unit) || event.is_about(&alert);
-            let is_mark =
-                event.at_us == hit_us && matches!(event.kind, EventKind::StepBegan { .. });
-            if matches!(event.kind, EventKind::ScenarioBegan { .. }) {
-                let mut began = event.clone();
-                began.at_us = began_us;
-                kept.push(began);
-            } else if (is_its || is_mark) && (began_us..ended_us).contains(&event.at_us) {
-                kept.push(event.clone());
-            }
+        let part = seen.of(&[unit, &alert]);
+        let events = part.events().iter();
+        let events = events.filter(|event| event.unit.is_some());
+        Part {
+            events: events
+                .map(|event| {
+                    let is_alert = event.is_about(&alert);
+                    (part.time_of(event), is_alert, event.kind.clone())
+                })
+                .collect(),
+            hit_at: seen.last_step(),
         }
-        let part = Timeline::new(kept);
-        let mut hit_at = Duration::ZERO;
-        let mut events = Vec::new();
-        for event in part.events() {
-            let at = part.time_of(event);
-            match event.kind {
-                EventKind::StepBegan { .. } => hit_at = at,
-                _ => events.push((at, event.is_about(&alert), event.kind.clone())),
-            }
-        }
-        Part { events, hit_at }
     }
 
     /// When the unit did this, each time.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_matrix::trial::{self, Memory, Series, Trial};
 
 /// Settings, each with the same duration: under, at and above the slack of 250 ms.
 const SETTINGS: [(&str, Duration); 4] = [
@@ -38,17 +39,23 @@ pub fn measure(lab: &Lab) -> Result<String, LabError> {
     let mut table = String::from(
         "| setting | the service ended at | restart due at | restarted at | late by |\n|---|---|---|---|---|\n",
     );
-    for (setting, delay) in SETTINGS {
+    let trial = |(setting, _): (&str, Duration)| {
         let unit = format!(
             "[Service]\nExecStart=/usr/bin/sleep {LIFE}\nRestart=always\nRestartSec={setting}\n"
         );
         let unit = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), unit);
-        let scenario = Scenario::new("how late").start(UNIT).sleep(WATCHED);
-        let timeline = lab.run_remembered(&scenario, &[unit])?;
-        let ended = first(&timeline, |kind| {
+        let scenario = Scenario::new(setting).start(UNIT).sleep(WATCHED);
+        Trial::new(scenario, vec![unit])
+    };
+    // Each in a guest of its own: when a service ends decides how late its restart is.
+    let series = SETTINGS.map(|setting| Series::new("how late", vec![trial(setting)]));
+    let seen = trial::run(lab, &series, Memory::Used, |_, _| {})?;
+    for ((setting, delay), seen) in SETTINGS.into_iter().zip(seen.iter().flatten()) {
+        let timeline = seen.run();
+        let ended = first(timeline, |kind| {
             matches!(kind, EventKind::ProcessExited { .. })
         })?;
-        let restarted = first(&timeline, |kind| {
+        let restarted = first(timeline, |kind| {
             matches!(kind, EventKind::RestartScheduled { .. })
         })?;
         let due = ended + delay;

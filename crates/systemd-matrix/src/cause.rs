@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::case::Deed;
+use crate::group::Action;
 
 /// The settings of `Restart=`, in the order of the manual's table.
 pub const SETTINGS: [&str; 7] = [
@@ -87,7 +87,7 @@ pub(crate) enum End {
 pub(crate) struct Means {
     /// Lines for `[Service]`.
     pub(crate) service: &'static str,
-    pub(crate) deed: Deed,
+    pub(crate) action: Action,
     pub(crate) end: End,
     /// The unit's `Result`, as the manual describes it.
     pub(crate) result: &'static str,
@@ -209,7 +209,7 @@ impl Cause {
     pub(crate) fn means(self) -> Means {
         let itself = |service, end, result| Means {
             service,
-            deed: Deed::Nothing,
+            action: Action::Nothing,
             end,
             result,
         };
@@ -217,7 +217,7 @@ impl Cause {
         let killed = |signal| End::Process("killed", signal);
         let signalled = |signal, end, result| Means {
             service: SLEEPER,
-            deed: Deed::Signal(signal),
+            action: Action::Signal(signal),
             end,
             result,
         };
@@ -240,11 +240,11 @@ impl Cause {
             Cause::Resources => itself(NO_ENVIRONMENT, End::NoProcess, "resources"),
             Cause::Condition => itself(CONDITION_FAILS, End::NoProcess, "exec-condition"),
             Cause::StartLimit => Means {
-                deed: Deed::StartAgain,
+                action: Action::StartAgain,
                 ..itself(EXITS_WITH_0, End::Limit, "start-limit-hit")
             },
             Cause::StoppedByHand => Means {
-                deed: Deed::Stop,
+                action: Action::Stop,
                 ..itself(IGNORES_STOP, killed(SIGKILL), "timeout")
             },
         }

@@ -1,9 +1,11 @@
-//! One unit that is tried, and how groups of them are run.
+//! Units that are tried together: what they are made of, and what is done to them.
 
 use std::time::Duration;
 
 use systemd_lab::GuestFile;
-use systemd_lab::protocol::Scenario;
+use systemd_lab::protocol::{Scenario, Step};
+
+use crate::trial::Trial;
 
 /// Bounds each wait for a unit to come up, and each command. They take a second or two.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -14,7 +16,7 @@ pub(crate) const RESTART_SEC: Duration = Duration::from_secs(5);
 
 /// How long a group is watched unless it says otherwise: an end after a second or two, a delay, the same end again, a
 /// second delay, and as much to spare. Idle time costs next to nothing.
-pub(crate) const WATCHED: Duration = Duration::from_secs(20);
+const WATCHED: Duration = Duration::from_secs(20);
 
 /// In the guest; one line, so that there is nothing to wait for but bash itself. All of it is built into bash.
 /// Asking systemd instead, unit by unit, costs a connection for each.
@@ -22,31 +24,34 @@ const SIGNAL_MAIN_PROCESSES: &str = "signal=$1; shift; for unit; do read -r pid 
 
 /// One unit.
 #[derive(Debug, Clone)]
-pub(crate) struct Case {
+pub(crate) struct Unit {
     /// e.g. `core-dump-on-abort.service`.
-    pub(crate) unit: String,
+    pub(crate) name: String,
     text: String,
     /// Whether it is started with its group. Others are there for other units to start.
     is_started: bool,
+    /// Whether the group's action is done to it.
+    is_target: bool,
 }
 
-impl Case {
+impl Unit {
     /// A service of lines for `[Unit]` and for `[Service]`. `name` is the unit's name without its suffix.
     ///
     /// No program here says anything: a stream to the journal for each would be a tenth of the work.
-    pub(crate) fn new(name: &str, unit: &str, service: &str) -> Case {
-        Case {
-            unit: format!("{name}.service"),
+    pub(crate) fn service(name: &str, unit: &str, service: &str) -> Unit {
+        Unit {
+            name: format!("{name}.service"),
             text: format!(
                 "[Unit]\n{unit}\n[Service]\nStandardOutput=null\nStandardError=null\n{service}\n"
             ),
             is_started: true,
+            is_target: true,
         }
     }
 
     /// Not started with its group.
-    pub(crate) fn waiting(self) -> Case {
-        Case {
+    pub(crate) fn waiting(self) -> Unit {
+        Unit {
             is_started: false,
             ..self
         }
@@ -55,14 +60,14 @@ impl Case {
 
 /// What is done to the units of a group, once they have been started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     /// They end by themselves, or systemd or the kernel ends them.
     Nothing,
     /// Their main processes get this signal.
     Signal(i32),
     /// `systemctl stop`.
     Stop,
-    /// They are started once more, after they have been watched; then watched again.
+    /// All are started once more, after they have been watched; then watched again.
     StartAgain,
 }
 
@@ -70,18 +75,18 @@ pub(crate) enum Deed {
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
     /// Names its target.
-    pub(crate) name: String,
-    pub(crate) cases: Vec<Case>,
-    pub(crate) deed: Deed,
-    pub(crate) watched: Duration,
+    name: String,
+    units: Vec<Unit>,
+    action: Action,
+    watched: Duration,
 }
 
 impl Group {
-    pub(crate) fn new(name: impl Into<String>, cases: Vec<Case>, deed: Deed) -> Group {
+    pub(crate) fn new(name: impl Into<String>, units: Vec<Unit>, action: Action) -> Group {
         Group {
             name: name.into(),
-            cases,
-            deed,
+            units,
+            action,
             watched: WATCHED,
         }
     }
@@ -91,34 +96,20 @@ impl Group {
     }
 
     pub(crate) fn units(&self) -> impl Iterator<Item = &str> {
-        self.cases.iter().map(|case| case.unit.as_str())
+        self.units.iter().map(|unit| unit.name.as_str())
     }
 
-    /// The units, and the targets that start all of them with one job: each job takes a connection to systemd.
-    pub(crate) fn files(&self) -> Vec<GuestFile> {
-        let file =
-            |name: &str, text: String| GuestFile::text(format!("/etc/systemd/system/{name}"), text);
-        let units = self
-            .cases
-            .iter()
-            .map(|case| file(&case.unit, case.text.clone()));
-        let started = self.cases.iter().filter(|case| case.is_started);
-        let wants: Vec<&str> = started.map(|case| case.unit.as_str()).collect();
-        let wants = format!("[Unit]\nWants={}\n", wants.join(" "));
-        let targets = match self.deed {
-            Deed::StartAgain => vec![self.target(), self.second_target()],
-            _ => vec![self.target()],
-        };
-        let targets = targets.into_iter().map(|name| file(&name, wants.clone()));
-        units.chain(targets).collect()
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        let targets = self.units.iter().filter(|unit| unit.is_target);
+        targets.map(|unit| unit.name.as_str())
     }
 
     /// Starts them, does what is to be done, and watches.
-    pub(crate) fn add_to(&self, scenario: Scenario) -> Scenario {
-        let scenario = scenario.start(&self.target());
-        let scenario = match self.deed {
-            Deed::Nothing => scenario,
-            Deed::Signal(signal) => {
+    pub(crate) fn trial(&self) -> Trial {
+        let scenario = Scenario::new(&self.name).start(&self.start_target());
+        let scenario = match self.action {
+            Action::Nothing => scenario,
+            Action::Signal(signal) => {
                 let signal = signal.to_string();
                 let command = [
                     "/usr/bin/bash",
@@ -129,23 +120,40 @@ impl Group {
                 ];
                 self.command_once_running(scenario, &command)
             }
-            Deed::Stop => {
+            Action::Stop => {
                 self.command_once_running(scenario, &["/usr/bin/systemctl", "stop", "--no-block"])
             }
-            Deed::StartAgain => scenario.sleep(self.watched).start(&self.second_target()),
+            Action::StartAgain => scenario.sleep(self.watched).start(&self.second_target()),
         };
-        scenario.sleep(self.watched)
+        Trial::new(scenario.sleep(self.watched), self.files())
+    }
+
+    /// The units, and the targets that start all of them with one job: each job takes a connection to systemd.
+    fn files(&self) -> Vec<GuestFile> {
+        let file =
+            |name: &str, text: String| GuestFile::text(format!("/etc/systemd/system/{name}"), text);
+        let units = self.units.iter();
+        let units = units.map(|unit| file(&unit.name, unit.text.clone()));
+        let started = self.units.iter().filter(|unit| unit.is_started);
+        let wants: Vec<&str> = started.map(|unit| unit.name.as_str()).collect();
+        let wants = format!("[Unit]\nWants={}\n", wants.join(" "));
+        let targets = match self.action {
+            Action::StartAgain => vec![self.start_target(), self.second_target()],
+            _ => vec![self.start_target()],
+        };
+        let targets = targets.into_iter().map(|name| file(&name, wants.clone()));
+        units.chain(targets).collect()
     }
 
     fn command_once_running(&self, scenario: Scenario, command: &[&str]) -> Scenario {
-        let scenario = self.units().fold(scenario, |scenario, unit| {
+        let scenario = self.targets().fold(scenario, |scenario, unit| {
             scenario.wait_for_state(unit, &["running"], DEADLINE)
         });
-        let argv: Vec<&str> = command.iter().copied().chain(self.units()).collect();
+        let argv: Vec<&str> = command.iter().copied().chain(self.targets()).collect();
         scenario.run(&argv, DEADLINE)
     }
 
-    fn target(&self) -> String {
+    fn start_target(&self) -> String {
         format!("{}.target", self.name)
     }
 
@@ -156,19 +164,17 @@ impl Group {
 
 /// Asks how all units are at last. One call to systemd; `systemctl show` would be one for each unit, and each costs as much as
 /// a start.
-const LIST: [&str; 6] = [
-    "/usr/bin/systemctl",
-    "list-units",
-    "--all",
-    "--full",
-    "--plain",
-    "--no-legend",
-];
-
-/// The scenario that runs one group after the other, and asks systemd at last how all of them are.
-pub(crate) fn scenario(name: &str, groups: &[Group]) -> Scenario {
-    let scenario = groups.iter().fold(Scenario::new(name), |scenario, group| {
-        group.add_to(scenario)
-    });
-    scenario.run(&LIST, DEADLINE)
+pub(crate) fn list() -> Step {
+    let argv = [
+        "/usr/bin/systemctl",
+        "list-units",
+        "--all",
+        "--full",
+        "--plain",
+        "--no-legend",
+    ];
+    Step::Run {
+        argv: argv.map(str::to_owned).to_vec(),
+        deadline: DEADLINE,
+    }
 }

@@ -6,8 +6,8 @@ mod support;
 
 use std::sync::LazyLock;
 
-use systemd_matrix::{Matrix, TableId, measure};
 use systemd_lab::Lab;
+use systemd_matrix::{Matrix, TableId, measure};
 
 use support::{assert_differences_to_manual_are_known, assert_guide_has};
 

@@ -5,8 +5,8 @@
 
 mod support;
 
-use systemd_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
+use systemd_matrix::{Comparison, Matrix, TableId, measure};
 
 use support::{assert_differences_to_manual_are_known, assert_guide_has};
 

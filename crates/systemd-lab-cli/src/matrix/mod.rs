@@ -4,8 +4,8 @@ mod text;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use systemd_matrix::{Comparison, Matrix, TableId, measure};
 use systemd_lab::{Guest, Lab, Suite};
+use systemd_matrix::{Comparison, Matrix, TableId, measure};
 
 use crate::{WrongUsage, output, put, style};
 

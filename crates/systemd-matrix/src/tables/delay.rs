@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use systemd_lab::nearest_second;
 
-use crate::case::{Case, Deed, Group};
 use crate::cause::EXITS_WITH_1;
 use crate::error::{MatrixError, not_as_claimed};
+use crate::group::{Action, Group, Unit};
 use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
@@ -35,19 +35,19 @@ const LINES: [(&str, &str, usize); 4] = [
 ];
 
 pub(super) fn plan() -> Plan {
-    let case = |(stem, settings, restarts): (&str, &str, usize)| {
+    let unit = |(stem, settings, restarts): (&str, &str, usize)| {
         let unit = format!(
             "StartLimitIntervalSec={}\nStartLimitBurst={}",
             START_LIMIT_INTERVAL.as_secs(),
             restarts + 1
         );
         let service = format!("{EXITS_WITH_1}\nRestart=on-failure\n{settings}");
-        Case::new(&format!("delay-{stem}"), &unit, &service)
+        Unit::service(&format!("delay-{stem}"), &unit, &service)
     };
-    let cases = LINES.into_iter().map(case).collect();
+    let units = LINES.into_iter().map(unit).collect();
     Plan {
         id: TableId::Delay,
-        groups: vec![Group::new("delay", cases, Deed::Nothing).watched(WATCHED)],
+        groups: vec![Group::new("delay", units, Action::Nothing).watched(WATCHED)],
         read: Box::new(read),
     }
 }

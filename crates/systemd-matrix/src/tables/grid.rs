@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use systemd_lab::nearest_second;
 
-use crate::case::{Case, Deed, Group, RESTART_SEC};
 use crate::cause::End;
 use crate::error::{MatrixError, not_as_claimed};
+use crate::group::{Action, Group, RESTART_SEC, Unit};
 use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
@@ -33,7 +33,7 @@ pub(crate) struct Line {
     pub(crate) stem: String,
     /// Lines for `[Service]`, without `Restart=`.
     pub(crate) service: String,
-    pub(crate) deed: Deed,
+    pub(crate) action: Action,
     pub(crate) end: End,
     /// The `Result` that all of them must have had.
     pub(crate) result: &'static str,
@@ -85,7 +85,7 @@ impl Line {
     }
 
     fn group(&self, settings: &[&str]) -> Group {
-        let case = |setting: &&str| {
+        let unit = |setting: &&str| {
             let unit = format!(
                 "StartLimitIntervalSec={}\nStartLimitBurst={}",
                 START_LIMIT_INTERVAL.as_secs(),
@@ -96,10 +96,10 @@ impl Line {
                 self.service,
                 RESTART_SEC.as_secs()
             );
-            Case::new(&self.unit(setting), &unit, &service)
+            Unit::service(&self.unit(setting), &unit, &service)
         };
-        let cases = settings.iter().map(case).collect();
-        Group::new(&self.stem, cases, self.deed)
+        let units = settings.iter().map(unit).collect();
+        Group::new(&self.stem, units, self.action)
     }
 
     fn unit(&self, setting: &str) -> String {

@@ -1,8 +1,8 @@
 //! Settings that not every systemd knows. One that it does not know is passed over, with a line in the journal: the service
 //! runs, without what was wanted.
 
-use crate::case::{Case, Deed, Group};
 use crate::error::{MatrixError, not_as_claimed};
+use crate::group::{Action, Group, Unit};
 use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
@@ -25,14 +25,14 @@ const SETTINGS: [(&str, &str); 8] = [
 const IGNORED: &str = "ignoring";
 
 pub(super) fn plan() -> Plan {
-    let case = |(stem, setting): (&str, &str)| {
+    let unit = |(stem, setting): (&str, &str)| {
         let service = format!("ExecStart=/usr/bin/true\n{setting}");
-        Case::new(&format!("known-{stem}"), "", &service)
+        Unit::service(&format!("known-{stem}"), "", &service)
     };
-    let cases = SETTINGS.into_iter().map(case).collect();
+    let units = SETTINGS.into_iter().map(unit).collect();
     Plan {
         id: TableId::Known,
-        groups: vec![Group::new("known", cases, Deed::Nothing)],
+        groups: vec![Group::new("known", units, Action::Nothing)],
         read: Box::new(read),
     }
 }

@@ -10,10 +10,13 @@ mod restart_mode;
 mod start_limit;
 mod success;
 
-use crate::case::Group;
+use crate::cause::Cause;
 use crate::error::MatrixError;
+use crate::group::Group;
 use crate::observed::Observed;
 use crate::table::{Table, TableId};
+
+pub(crate) use restart::plan as restart;
 
 /// Makes a table of what happened to the units, group by group.
 pub(crate) type Reader = Box<dyn Fn(&[Vec<Observed>]) -> Result<Table, MatrixError> + Send + Sync>;
@@ -27,7 +30,7 @@ pub(crate) struct Plan {
 
 pub(crate) fn plan(id: TableId) -> Plan {
     match id {
-        TableId::Restart => restart::plan(),
+        TableId::Restart => restart(&Cause::ALL),
         TableId::PreventForce => prevent_force::plan(),
         TableId::Success => success::plan(),
         TableId::RestartMode => restart_mode::plan(),

@@ -1,8 +1,8 @@
 //! Every setting of `Restart=` with `Type=oneshot`, where a clean end is not a reason for a restart and a signal is not a clean
 //! end.
 
-use crate::case::Deed;
 use crate::cause::{End, SETTINGS, SIGKILL, SIGTERM};
+use crate::group::Action;
 use crate::table::TableId;
 
 use super::Plan;
@@ -22,7 +22,7 @@ pub(super) fn plan() -> Plan {
         means: means.to_owned(),
         stem: format!("oneshot-{stem}"),
         service: format!("Type=oneshot\n{service}"),
-        deed: Deed::Nothing,
+        action: Action::Nothing,
         end,
         result,
         starts: 2,

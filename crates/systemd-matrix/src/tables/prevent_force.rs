@@ -1,7 +1,7 @@
 //! `RestartPreventExitStatus=` and `RestartForceExitStatus=`, each alone and both together.
 
-use crate::case::Deed;
 use crate::cause::{EXITS_WITH_0, End, NEVER_PINGS, SIGABRT, SIGKILL, SIGTERM, SLEEPER};
+use crate::group::Action;
 use crate::table::TableId;
 
 use super::Plan;
@@ -16,7 +16,7 @@ const FAILS_BEFORE: &str =
     "Type=exec\nExecStartPre=/usr/bin/bash -c 'exit 3'\nExecStart=/usr/bin/true";
 
 pub(super) fn plan() -> Plan {
-    let line = |label: &str, stem: &str, service: &str, added: &str, deed, end, result| Line {
+    let line = |label: &str, stem: &str, service: &str, added: &str, action, end, result| Line {
         label: label.to_owned(),
         means: added
             .split('\n')
@@ -25,7 +25,7 @@ pub(super) fn plan() -> Plan {
             .join(", "),
         stem: stem.to_owned(),
         service: format!("{service}\n{added}"),
-        deed,
+        action,
         end,
         result,
         starts: 2,
@@ -36,7 +36,7 @@ pub(super) fn plan() -> Plan {
             stem,
             EXITS_WITH_3,
             added,
-            Deed::Nothing,
+            Action::Nothing,
             End::Process("exited", 3),
             "exit-code",
         )
@@ -61,7 +61,7 @@ pub(super) fn plan() -> Plan {
             "force-0",
             EXITS_WITH_0,
             "RestartForceExitStatus=0",
-            Deed::Nothing,
+            Action::Nothing,
             End::Process("exited", 0),
             "success",
         ),
@@ -70,7 +70,7 @@ pub(super) fn plan() -> Plan {
             "force-sigterm",
             SLEEPER,
             "RestartForceExitStatus=SIGTERM",
-            Deed::Signal(SIGTERM),
+            Action::Signal(SIGTERM),
             End::Process("killed", SIGTERM),
             "success",
         ),
@@ -79,7 +79,7 @@ pub(super) fn plan() -> Plan {
             "prevent-sigkill",
             SLEEPER,
             "RestartPreventExitStatus=SIGKILL",
-            Deed::Signal(SIGKILL),
+            Action::Signal(SIGKILL),
             End::Process("killed", SIGKILL),
             "signal",
         ),
@@ -88,7 +88,7 @@ pub(super) fn plan() -> Plan {
             "prevent-sigabrt",
             NEVER_PINGS,
             "RestartPreventExitStatus=SIGABRT",
-            Deed::Nothing,
+            Action::Nothing,
             End::Process("dumped", SIGABRT),
             "watchdog",
         ),
@@ -97,7 +97,7 @@ pub(super) fn plan() -> Plan {
             "prevent-start-pre",
             FAILS_BEFORE,
             "RestartPreventExitStatus=3",
-            Deed::Nothing,
+            Action::Nothing,
             End::NoProcess,
             "exit-code",
         ),

@@ -1,4 +1,4 @@
-//! Every setting of `Restart=` against every cause.
+//! Every setting of `Restart=` against every cause, or some of them.
 
 use crate::cause::{Cause, SETTINGS};
 use crate::table::TableId;
@@ -6,7 +6,7 @@ use crate::table::TableId;
 use super::Plan;
 use super::grid::{Grid, Line, legend};
 
-pub(super) fn plan() -> Plan {
+pub(crate) fn plan(causes: &[Cause]) -> Plan {
     let line = |cause: Cause| {
         let means = cause.means();
         Line {
@@ -14,7 +14,7 @@ pub(super) fn plan() -> Plan {
             means: cause.means_in_words().to_owned(),
             stem: cause.stem(),
             service: means.service.to_owned(),
-            deed: means.deed,
+            action: means.action,
             end: means.end,
             result: means.result,
             starts: cause.start_limit(),
@@ -25,7 +25,7 @@ pub(super) fn plan() -> Plan {
         title: "`Restart=` and the cause of an end",
         legend: vec![legend()],
         settings: &SETTINGS,
-        lines: Cause::ALL.into_iter().map(line).collect(),
+        lines: causes.iter().copied().map(line).collect(),
     };
     grid.plan()
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Deed, Group};
 use crate::error::{MatrixError, not_as_claimed};
+use crate::group::{Action, Group, Unit};
 use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
@@ -51,26 +51,26 @@ fn group(mode: &str) -> Group {
     );
     let dependent =
         format!("Requires=mode-{mode}-recovers.service\nAfter=mode-{mode}-recovers.service");
-    let cases = vec![
-        Case::new(
+    let units = vec![
+        Unit::service(
             &format!("mode-{mode}"),
             &format!("OnFailure=mode-{mode}-alert.service\n{limit}"),
             &format!("Type=exec\nExecStart=/usr/bin/false\n{restart}"),
         ),
-        Case::new(
+        Unit::service(
             &format!("mode-{mode}-alert"),
             "StartLimitIntervalSec=0",
             "Type=oneshot\nExecStart=/usr/bin/true",
         )
         .waiting(),
-        Case::new(&format!("mode-{mode}-recovers"), &limit, &recovers),
-        Case::new(
+        Unit::service(&format!("mode-{mode}-recovers"), &limit, &recovers),
+        Unit::service(
             &format!("mode-{mode}-dependent"),
             &dependent,
             "Type=exec\nExecStart=/usr/bin/sleep infinity",
         ),
     ];
-    Group::new(format!("mode-{mode}"), cases, Deed::Nothing)
+    Group::new(format!("mode-{mode}"), units, Action::Nothing)
 }
 
 fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {

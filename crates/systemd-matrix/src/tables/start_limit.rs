@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Deed, Group};
 use crate::cause::{EXITS_WITH_0, EXITS_WITH_1};
 use crate::error::{MatrixError, not_as_claimed};
+use crate::group::{Action, Group, Unit};
 use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
@@ -85,13 +85,13 @@ const SLOW: [Line; 2] = [
 ];
 
 pub(super) fn plan() -> Plan {
-    let case = |line: &Line| {
+    let unit = |line: &Line| {
         let service = format!("{}\n{}", line.service, line.settings);
-        Case::new(&format!("limit-{}", line.stem), line.unit, &service)
+        Unit::service(&format!("limit-{}", line.stem), line.unit, &service)
     };
     let group = |name: &str, lines: &[Line]| {
-        let cases = lines.iter().map(case).collect();
-        Group::new(name, cases, Deed::Nothing).watched(WATCHED)
+        let units = lines.iter().map(unit).collect();
+        Group::new(name, units, Action::Nothing).watched(WATCHED)
     };
     Plan {
         id: TableId::StartLimit,

@@ -1,7 +1,7 @@
 //! `SuccessExitStatus=`: what it makes a clean end, and what it cannot.
 
-use crate::case::Deed;
 use crate::cause::{End, SIGKILL, SIGSEGV, SIGTERM, SLEEPER};
+use crate::group::Action;
 use crate::table::TableId;
 
 use super::Plan;
@@ -13,12 +13,12 @@ const SETTINGS: [&str; 2] = ["on-success", "on-failure"];
 const EXITS_WITH_75: &str = "Type=exec\nExecStart=/usr/bin/bash -c 'exit 75'";
 
 pub(super) fn plan() -> Plan {
-    let line = |label: &str, stem: &str, service: &str, status: &str, deed, end, result| Line {
+    let line = |label: &str, stem: &str, service: &str, status: &str, action, end, result| Line {
         label: label.to_owned(),
         means: format!("`SuccessExitStatus={status}`"),
         stem: format!("success-{stem}"),
         service: format!("{service}\nSuccessExitStatus={status}"),
-        deed,
+        action,
         end,
         result,
         starts: 2,
@@ -31,7 +31,7 @@ pub(super) fn plan() -> Plan {
             "none",
             EXITS_WITH_75,
             "",
-            Deed::Nothing,
+            Action::Nothing,
             exited,
             "exit-code",
         ),
@@ -40,7 +40,7 @@ pub(super) fn plan() -> Plan {
             "75",
             EXITS_WITH_75,
             "75",
-            Deed::Nothing,
+            Action::Nothing,
             exited,
             "success",
         ),
@@ -49,7 +49,7 @@ pub(super) fn plan() -> Plan {
             "name",
             EXITS_WITH_75,
             "TEMPFAIL",
-            Deed::Nothing,
+            Action::Nothing,
             exited,
             "success",
         ),
@@ -58,7 +58,7 @@ pub(super) fn plan() -> Plan {
             "other",
             EXITS_WITH_75,
             "76",
-            Deed::Nothing,
+            Action::Nothing,
             exited,
             "exit-code",
         ),
@@ -67,7 +67,7 @@ pub(super) fn plan() -> Plan {
             "no-sigkill",
             SLEEPER,
             "",
-            Deed::Signal(SIGKILL),
+            Action::Signal(SIGKILL),
             killed(SIGKILL),
             "signal",
         ),
@@ -76,7 +76,7 @@ pub(super) fn plan() -> Plan {
             "sigkill",
             SLEEPER,
             "SIGKILL",
-            Deed::Signal(SIGKILL),
+            Action::Signal(SIGKILL),
             killed(SIGKILL),
             "success",
         ),
@@ -85,7 +85,7 @@ pub(super) fn plan() -> Plan {
             "sigterm",
             SLEEPER,
             "75",
-            Deed::Signal(SIGTERM),
+            Action::Signal(SIGTERM),
             killed(SIGTERM),
             "success",
         ),
@@ -94,7 +94,7 @@ pub(super) fn plan() -> Plan {
             "sigsegv",
             SLEEPER,
             "SIGSEGV",
-            Deed::Signal(SIGSEGV),
+            Action::Signal(SIGSEGV),
             End::Process("dumped", SIGSEGV),
             "core-dump",
         ),

@@ -9,17 +9,8 @@ mod reasons;
 
 pub(crate) use measure::measure;
 pub(crate) use prediction::{compare, parse};
-
 /// The settings of `Restart=`, one column each.
-pub(crate) const SETTINGS: [&str; 7] = [
-    "no",
-    "always",
-    "on-success",
-    "on-failure",
-    "on-abnormal",
-    "on-abort",
-    "on-watchdog",
-];
+pub(crate) use systemd_matrix::SETTINGS;
 
 /// How a service ends, one row each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
