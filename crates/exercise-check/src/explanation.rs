@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use systemd_lab::check::Observed;
 use systemd_lab::findings::{self, Finding, Rule};
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Timeline, describe};
+
+use crate::verdict::Observed;
 
 /// What was run so far.
 static RUNS: Mutex<Vec<Run>> = Mutex::new(Vec::new());

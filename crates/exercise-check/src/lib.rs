@@ -1,4 +1,5 @@
-//! What the checks of all stages share: whose service is checked, how it is run, and one test for each requirement.
+//! What the checks of all stages share: whose service is checked, how it is run, one test for each requirement, and what a
+//! person is told.
 //!
 //! A stage's check is a list of [`Requirement`]s and a list of runs in the lab. [`check!`] turns it into tests. The
 //! same executable checks the exercise or the solution that it was built with, and, when two variables say so, a
@@ -8,30 +9,22 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 mod explanation;
+pub mod report;
 mod requirement;
+mod snapshot;
 mod spinning;
 mod subject;
+mod verdict;
 
-use std::sync::Arc;
-
-use systemd_lab::LabError;
-
+pub use error::{CheckError, host_error};
 pub use requirement::{Look, Requirement, judge, plan};
 pub use subject::{
-    BINARY_VARIABLE, FILES_VARIABLE, Run, SOAK_VARIABLE, Seen, Subject, WRITE_VARIABLE,
+    ADDRESS, BINARY_VARIABLE, FILES_VARIABLE, Run, SOAK_VARIABLE, Seen, Subject, WRITE_VARIABLE,
     guest_files, is_soak, lab,
 };
-
-/// Where every stage's service listens.
-pub const ADDRESS: &str = "127.0.0.1:7878";
-
-/// Wraps a failure of the check itself, which says nothing about the service.
-pub fn host_error(error: impl std::fmt::Display) -> Arc<LabError> {
-    Arc::new(LabError::Host {
-        message: error.to_string(),
-    })
-}
+pub use verdict::{Observed, Outcome, UNEXPLAINED, Verdict, sentence_of};
 
 /// Defines a stage's tests: one for each requirement, in the order in which a person meets them.
 ///

@@ -4,19 +4,21 @@
 use std::time::Duration;
 
 use systemd_lab::LabError;
-use systemd_lab::check::Observed;
+
+use crate::error::CheckError;
+use crate::verdict::Observed;
 
 /// A run of a service that waits now and then needs some seconds of the processor. One that has had half of its deadline and
 /// more had something to compute all the time.
 const SHARE: u32 = 2;
 
 /// What is said of a run that took too long, if its guest computed all the while.
-pub(crate) fn observed(error: &LabError) -> Option<Observed> {
-    let LabError::OutOfTime {
+pub(crate) fn observed(error: &CheckError) -> Option<Observed> {
+    let CheckError::Lab(LabError::OutOfTime {
         deadline,
         used,
         virtual_ms,
-    } = error
+    }) = error
     else {
         return None;
     };
@@ -41,11 +43,11 @@ mod tests {
     #[test]
     fn only_a_guest_that_had_the_processor_computed() {
         let observed_after = |used| {
-            observed(&LabError::OutOfTime {
+            observed(&CheckError::Lab(LabError::OutOfTime {
                 deadline: Duration::from_secs(120),
                 used: Duration::from_secs(used),
                 virtual_ms: 900,
-            })
+            }))
         };
         assert!(observed_after(59).is_none());
         let diagnosis = observed_after(121).and_then(|observed| observed.diagnosis);

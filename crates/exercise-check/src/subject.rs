@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use systemd_lab::check::Observed;
-use systemd_lab::check::report::{self, Record, Running};
 use systemd_lab::diagnosis::{Case, Rule, diagnose, setup};
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline, UnitTexts, unit_texts};
 
+use crate::error::{CheckError, host_error};
 use crate::explanation;
-use crate::{ADDRESS, host_error};
+use crate::report::{self, Record, Running};
+use crate::snapshot::Snapshot;
+use crate::verdict::Observed;
+
+/// Where every stage's service listens.
+pub const ADDRESS: &str = "127.0.0.1:7878";
 
 /// Names a binary that is checked in place of the package's own.
 pub const BINARY_VARIABLE: &str = "EXERCISE_CHECK_BINARY";
@@ -38,7 +42,7 @@ const ANNOUNCED_EACH: Duration = Duration::from_millis(200);
 const UNIT_PATH: &str = "/etc/systemd/system";
 
 /// A run, or why there is none. Shared, since several requirements may look at it.
-pub type Seen = Result<Arc<Timeline>, Arc<LabError>>;
+pub type Seen = Result<Arc<Timeline>, Arc<CheckError>>;
 
 /// What was tried, and what came of it.
 #[derive(Debug)]
@@ -79,7 +83,7 @@ impl Run {
     /// # Errors
     ///
     /// When nothing came of the run.
-    pub fn part(&self, steps: Range<usize>) -> Result<Timeline, Arc<LabError>> {
+    pub fn part(&self, steps: Range<usize>) -> Result<Timeline, Arc<CheckError>> {
         Ok(self.seen.clone()?.of_steps(steps))
     }
 
@@ -113,8 +117,8 @@ pub struct Subject {
     files: PathBuf,
 }
 
-static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| {
-    let lab = Lab::open().map_err(Arc::new)?.with_waiting(|ahead| {
+static LAB: LazyLock<Result<Lab, Arc<CheckError>>> = LazyLock::new(|| {
+    let lab = Lab::open().map_err(shared)?.with_waiting(|ahead| {
         report::append(&Record::Waiting { ahead });
     });
     Ok(if is_soak() {
@@ -123,6 +127,11 @@ static LAB: LazyLock<Result<Lab, Arc<LabError>>> = LazyLock::new(|| {
         lab
     })
 });
+
+/// A failure of the lab, which several requirements may meet.
+fn shared(error: LabError) -> Arc<CheckError> {
+    Arc::new(CheckError::from(error))
+}
 
 /// Whether the long form of a check is asked for.
 pub fn is_soak() -> bool {
@@ -177,9 +186,9 @@ impl Subject {
     }
 
     /// The binary on the host.
-    fn binary(&self) -> Result<&Path, Arc<LabError>> {
+    fn binary(&self) -> Result<&Path, Arc<CheckError>> {
         self.binary.as_deref().ok_or_else(|| {
-            Arc::new(LabError::NoBinary {
+            Arc::new(CheckError::NoBinary {
                 name: self.package.to_owned(),
                 manifest: format!("{}/Cargo.toml", self.package_folder()),
             })
@@ -215,13 +224,15 @@ impl Subject {
             && !is_set(FILES_VARIABLE)
     }
 
-    pub(crate) fn canonical_name(&self) -> &str {
-        &self.canonical
-    }
-
-    pub(crate) fn snapshots(&self) -> PathBuf {
-        let tests = format!("exercises/{}/tests/snapshots", self.folder);
-        self.workspace.join(tests)
+    /// What a requirement is compared with.
+    pub(crate) fn snapshot(&self, name: &str) -> Snapshot {
+        let folder = format!("exercises/{}/tests/snapshots", self.folder);
+        Snapshot {
+            folder: self.workspace.join(folder),
+            name: name.to_owned(),
+            canonical: self.canonical.clone(),
+            own: self.package.to_owned(),
+        }
     }
 
     /// What to type after a requirement was not met.
@@ -246,7 +257,8 @@ impl Subject {
     pub fn run(&self, scenario: &Scenario, more: Vec<GuestFile>) -> Seen {
         // Before anything runs: what systemd does not know, the service cannot be blamed for.
         if let Some(needed) = self.systemd_needed()? {
-            lab()?.guest().ensure_systemd(needed)?;
+            let guest = lab()?.guest();
+            guest.ensure_systemd(needed).map_err(shared)?;
         }
         let mut files =
             guest_files(self.package, self.binary()?, &self.files).map_err(host_error)?;
@@ -263,11 +275,11 @@ impl Subject {
         if let Ok(timeline) = &result {
             explanation::remember(scenario, &files, timeline);
         }
-        result.map_err(Arc::new)
+        result.map_err(shared)
     }
 
     /// The oldest systemd that has what the stage is about, where its `exercise.toml` names one.
-    fn systemd_needed(&self) -> Result<Option<u32>, Arc<LabError>> {
+    fn systemd_needed(&self) -> Result<Option<u32>, Arc<CheckError>> {
         let file = format!("exercises/{}/exercise.toml", self.folder);
         let text = fs::read_to_string(self.workspace.join(&file));
         let settings: toml::Table = text
@@ -375,7 +387,7 @@ fn guest_binary(package: &str) -> String {
 }
 
 /// The lab, opened once.
-pub fn lab() -> Result<&'static Lab, Arc<LabError>> {
+pub fn lab() -> Result<&'static Lab, Arc<CheckError>> {
     LAB.as_ref().map_err(Arc::clone)
 }
 

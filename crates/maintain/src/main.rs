@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use stages::exercises::Workshop;
-use systemd_lab_cli::{EXIT_STATUS, WRONG_USAGE, carry_out, exit_status};
+use stages::outcome::exit_status;
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, carry_out};
 
 /// Proves that the workshop is true, and writes what is generated.
 #[derive(Parser)]
@@ -45,5 +46,5 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Starters(arguments) => Some(starters::run(&workshop, arguments)?),
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
-    Ok(outcome.map_or(WRONG_USAGE, exit_status))
+    Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())
 }

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
+use exercise_check::Outcome;
 use stages::exercises::Workshop;
-use systemd_lab::check::Outcome;
 
 use crate::verify;
 

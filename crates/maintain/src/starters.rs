@@ -1,8 +1,8 @@
 //! `cargo maintain starters`: the patches that make the starters from the solutions.
 
+use exercise_check::Outcome;
 use stages::exercises::Workshop;
 use stages::starter;
-use systemd_lab::check::Outcome;
 use systemd_lab_cli::say;
 
 /// For the end of its help.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, bail};
+use exercise_check::Outcome;
 use serde::Deserialize;
-use systemd_lab::check::Outcome;
 
 pub use failure::PackageFolder;
 use failure::{CompilerError, why_failed};

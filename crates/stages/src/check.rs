@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use exercise_check::report::{self, Report};
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
-use systemd_lab::check::report::{self, Report};
 
 /// How much of a test's output to show when it ended without a verdict.
 const OUTPUT_LINES: usize = 30;

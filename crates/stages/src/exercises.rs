@@ -129,7 +129,7 @@ impl Workshop {
         self.root.join(".workshop")
     }
 
-    /// What the last check of an exercise reported, if it was checked: see [`systemd_lab::check::report`].
+    /// What the last check of an exercise reported, if it was checked: see [`exercise_check::report`].
     pub fn report(&self, exercise: &Exercise) -> PathBuf {
         self.private().join(format!("{}.report", exercise.number))
     }

@@ -9,5 +9,6 @@ pub mod cargo;
 pub mod check;
 pub mod exercises;
 pub mod files;
+pub mod outcome;
 pub mod starter;
 pub mod work;

@@ -2,10 +2,11 @@
 
 use anstyle::{AnsiColor, Style};
 use systemd_lab::Lab;
-use systemd_lab::check::Outcome;
 use systemd_lab::doctor::{self, Finding, Remedy, State};
 
-use crate::{program, say};
+use crate::exit::ExitStatus;
+use crate::program::program;
+use crate::say;
 
 /// What one finding's name takes at most.
 const NAME_WIDTH: usize = 14;
@@ -26,7 +27,7 @@ pub struct Arguments {
 /// # Errors
 ///
 /// When the lab cannot be repaired.
-pub fn run(arguments: &Arguments, more: &[Finding]) -> anyhow::Result<Outcome> {
+pub fn run(arguments: &Arguments, more: &[Finding]) -> anyhow::Result<ExitStatus> {
     if arguments.fix {
         Lab::open_repaired()?;
     }
@@ -44,17 +45,17 @@ pub fn run(arguments: &Arguments, more: &[Finding]) -> anyhow::Result<Outcome> {
     Ok(conclude(&bad.collect::<Vec<_>>(), unknown, arguments.fix))
 }
 
-fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
+fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> ExitStatus {
     say!();
     let can_be_fixed = |finding: &&&Finding| finding.remedy == Some(Remedy::SetUp);
     match bad.iter().find(|finding| !can_be_fixed(finding)) {
         None if bad.is_empty() && unknown => {
             say!("Nothing is wrong, as far as a quick look can tell.");
-            return Outcome::Passed;
+            return ExitStatus::Passed;
         }
         None if bad.is_empty() => {
             say!("The lab is ready.");
-            return Outcome::Passed;
+            return ExitStatus::Passed;
         }
         None if !fixed => {
             say!("The lab is not ready. Type: {} doctor --fix", program());
@@ -67,7 +68,7 @@ fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> Outcome {
             first.name
         ),
     }
-    Outcome::LabBroken
+    ExitStatus::LabBroken
 }
 
 fn show(finding: &Finding) {

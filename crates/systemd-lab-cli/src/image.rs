@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, LabError};
 
-use crate::{WrongUsage, output, program, say};
+use crate::exit::{ExitStatus, WrongUsage};
+use crate::program::program;
+use crate::{output, say};
 
 /// Export or import the guest image, for machines without a network.
 #[derive(clap::Subcommand)]
@@ -30,7 +31,7 @@ pub enum Action {
 /// # Errors
 ///
 /// [`WrongUsage`] when the arguments name a file that cannot be meant; otherwise the lab is broken.
-pub fn run(action: &Action) -> anyhow::Result<Outcome> {
+pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     let (file, fault) = match action {
         Action::Export { file, force } => (file, cannot_export(file, *force)),
         Action::Import { file } => (file, cannot_import(file)),
@@ -46,7 +47,7 @@ pub fn run(action: &Action) -> anyhow::Result<Outcome> {
                     LabError::NotWritten { .. } => output::failed(error.to_string()),
                     error => return Err(error.into()),
                 }
-                return Ok(Outcome::Passed);
+                return Ok(ExitStatus::Passed);
             }
             say!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
             say!(
@@ -69,7 +70,7 @@ pub fn run(action: &Action) -> anyhow::Result<Outcome> {
             );
         }
     }
-    Ok(Outcome::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 /// Before a minute of work, not after.

@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod doctor;
+mod exit;
 pub mod image;
 pub mod matrix;
 pub mod output;
+mod program;
 pub mod run;
 pub mod shell;
 pub mod shortened;
@@ -15,42 +17,12 @@ pub mod style;
 pub mod terminal;
 
 use std::process::ExitCode;
-use std::sync::OnceLock;
 
 use clap::Parser;
 use systemd_lab::LabError;
-use systemd_lab::check::Outcome;
 
-/// The exit statuses, for the end of a command's help.
-pub const EXIT_STATUS: &str = "\
-Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
-6 passed, but what was to be printed or written could not be";
-
-/// clap's own exit status for arguments that it does not know.
-pub const WRONG_USAGE: u8 = 2;
-
-/// What was asked for is not available, whatever the lab's state: the text says what is.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct WrongUsage(pub String);
-
-static PROGRAM: OnceLock<&str> = OnceLock::new();
-
-/// What a person types before a subcommand: `systemd-lab`, or `cargo workshop`.
-pub fn program() -> &'static str {
-    PROGRAM.get().unwrap_or(&"systemd-lab")
-}
-
-/// The exit status of an outcome.
-pub fn exit_status(outcome: Outcome) -> u8 {
-    match outcome {
-        Outcome::Passed => 0,
-        Outcome::NotYet => 1,
-        Outcome::DidNotBuild => 3,
-        Outcome::OutOfTime => 4,
-        Outcome::LabBroken => 5,
-    }
-}
+pub use exit::{EXIT_STATUS, ExitStatus, WrongUsage};
+pub use program::program;
 
 /// Reads the command line, runs what it asks for, and makes an exit status of what came of it. Errors are printed. `program` is what a
 /// person types before a subcommand.
@@ -58,7 +30,7 @@ pub fn carry_out<A: Parser>(
     program: &'static str,
     run: impl FnOnce(&A) -> anyhow::Result<u8>,
 ) -> ExitCode {
-    let _ = PROGRAM.set(program);
+    program::set(program);
     output::survive_file_size_limit();
     let result = parsed::<A>().and_then(|arguments| match arguments {
         Ok(arguments) => run(&arguments),
@@ -68,10 +40,13 @@ pub fn carry_out<A: Parser>(
         // An error may quote a service: its console, what systemd says of it.
         note!("{}", systemd_lab::visible_lines(&in_words(&error)));
         let of_lab = error.downcast_ref::<LabError>();
-        match of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>() {
-            true => WRONG_USAGE,
-            false => exit_status(Outcome::LabBroken),
-        }
+        let is_usage = of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>();
+        let status = if is_usage {
+            ExitStatus::WrongUsage
+        } else {
+            ExitStatus::LabBroken
+        };
+        status.code()
     });
     ExitCode::from(output::conclude(status))
 }

@@ -5,8 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use systemd_lab::check::Outcome;
-use systemd_lab_cli::{EXIT_STATUS, doctor, exit_status, image, matrix, run, shell};
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run, shell};
 
 /// Any service under real systemd, in virtual time: what systemd does with it, and why.
 #[derive(Parser)]
@@ -33,16 +32,16 @@ enum Command {
 
 fn main() -> ExitCode {
     systemd_lab_cli::carry_out("systemd-lab", |arguments: &Arguments| {
-        let outcome = match &arguments.command {
+        let status = match &arguments.command {
             Command::Run(arguments) => run::run(arguments)?,
             Command::Matrix(arguments) => {
                 matrix::run(arguments)?;
-                Outcome::Passed
+                ExitStatus::Passed
             }
             Command::Shell(arguments) => shell::run(arguments)?,
             Command::Doctor(arguments) => doctor::run(arguments, &[])?,
             Command::Image(action) => image::run(action)?,
         };
-        Ok(exit_status(outcome))
+        Ok(status.code())
     })
 }

@@ -1,7 +1,7 @@
 //! What a command prints and writes, and what becomes of its exit status when that fails.
 //!
 //! A verdict counts more than its report. What cannot be written is remembered here, and the command goes on: an exercise that has
-//! not passed keeps its exit status. Only what would have been a success becomes [`NOT_WRITTEN`].
+//! not passed keeps its exit status. Only what would have been a success becomes [`ExitStatus::NotWritten`].
 
 use std::fmt::Arguments;
 use std::fs::{self, File};
@@ -12,10 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use systemd_lab::whole_file;
 
-use crate::{WRONG_USAGE, WrongUsage};
-
-/// The exit status of a success whose report could not be written.
-pub const NOT_WRITTEN: u8 = 6;
+use crate::exit::{ExitStatus, WrongUsage};
 
 /// What options take for standard output in place of a file.
 pub const STANDARD_OUTPUT: &str = "-";
@@ -150,7 +147,7 @@ pub fn conclude(status: u8) -> u8 {
     };
     print_error(format_args!("{message}\n"));
     match status {
-        0 => NOT_WRITTEN,
+        0 => ExitStatus::NotWritten.code(),
         status => status,
     }
 }
@@ -161,8 +158,8 @@ pub fn conclude_usage(error: &clap::Error) -> u8 {
         not_written_to("standard output", &error);
     }
     conclude(match error.use_stderr() {
-        true => WRONG_USAGE,
-        false => 0,
+        true => ExitStatus::WrongUsage.code(),
+        false => ExitStatus::Passed.code(),
     })
 }
 

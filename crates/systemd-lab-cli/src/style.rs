@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use systemd_lab::check::Outcome;
 use systemd_lab::visible_lines;
 
+use crate::exit::ExitStatus;
 use crate::terminal;
 
 /// Often enough to look alive.
@@ -35,44 +35,33 @@ pub fn faint(text: impl Display) -> String {
     styled(FAINT, text)
 }
 
-/// In the colour of an outcome.
-pub fn outcome(outcome: Outcome, text: impl Display) -> String {
-    let style = match outcome {
-        Outcome::Passed => GOOD,
-        Outcome::NotYet => NOT_YET,
-        Outcome::DidNotBuild | Outcome::OutOfTime | Outcome::LabBroken => BROKEN,
+/// In the colour of how something ended.
+pub fn outcome(ended: ExitStatus, text: impl Display) -> String {
+    let style = match ended {
+        ExitStatus::Passed => GOOD,
+        ExitStatus::NotYet => NOT_YET,
+        _ => BROKEN,
     };
     styled(style, text)
 }
 
 /// The mark of a requirement or an exercise.
-pub fn mark(of: Outcome) -> String {
-    let sign = match of {
-        Outcome::Passed => "✓",
-        Outcome::NotYet => "✗",
-        Outcome::DidNotBuild | Outcome::OutOfTime | Outcome::LabBroken => "!",
+pub fn mark(ended: ExitStatus) -> String {
+    let sign = match ended {
+        ExitStatus::Passed => "✓",
+        ExitStatus::NotYet => "✗",
+        _ => "!",
     };
-    outcome(of, sign)
-}
-
-/// An outcome in words.
-pub fn words(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Passed => "passed",
-        Outcome::NotYet => "not yet",
-        Outcome::DidNotBuild => "did not build",
-        Outcome::OutOfTime => "out of time",
-        Outcome::LabBroken => "lab broken",
-    }
+    outcome(ended, sign)
 }
 
 /// A headline, and lines of a difference below it.
-pub fn report(of: Outcome, text: &str) -> String {
+pub fn report(ended: ExitStatus, text: &str) -> String {
     let text = visible_lines(text);
     let mut shown = String::new();
     for (index, line) in text.lines().enumerate() {
         match index {
-            0 => shown += &outcome(of, line),
+            0 => shown += &outcome(ended, line),
             _ => shown += &of_difference(line, line),
         }
         shown.push('\n');

@@ -16,16 +16,6 @@ use crate::guest::Suite;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
-    /// cargo built no binary with the name that is looked for.
-    #[error(
-        "cargo built no binary called {name}: `name` under [[bin]] in {manifest} is another; set it to \"{name}\" again"
-    )]
-    NoBinary {
-        /// The name.
-        name: String,
-        /// Where it is set.
-        manifest: String,
-    },
     /// The guest is x86-64, and the host's binaries must run in it.
     #[error(
         "the lab runs binaries of x86-64 Linux only, and this machine is {arch}; use an x86-64 machine"
@@ -55,15 +45,6 @@ pub enum LabError {
         command: String,
         /// The end of what `apt-get` printed.
         output: String,
-    },
-
-    /// What a requirement is compared with cannot be read.
-    #[error("cannot read {}, which says what systemd should show: {why}; get it back with: git checkout -- {}", path.display(), path.display())]
-    NoSnapshot {
-        /// The snapshot.
-        path: PathBuf,
-        /// Why.
-        why: String,
     },
 
     /// No place for the cache.

@@ -1,5 +1,5 @@
 //! Whatever comes from outside is read without a panic, a hang or memory without bounds: unit files, plans, saved timelines,
-//! reports of checks, archives of images, and events, also those that no agent would send.
+//! archives of images, and events, also those that no agent would send.
 //!
 //! The cases are the same each time. `PROPTEST_CASES=100000 cargo test -p systemd-lab --lib fuzz` makes more of them; what fails is kept in
 //! `proptest-regressions`, and tried first from then on.
@@ -13,7 +13,6 @@ use systemd_lab_protocol::Event;
 use systemd_lab_protocol::seal::{Key, Sealer};
 
 use crate::cache::Cache;
-use crate::check::report::Report;
 use crate::experiment::{Date, Detail, Requirement, When, parse_span};
 use crate::guest::{Guest, Suite};
 use crate::guest_file::GuestFile;
@@ -157,10 +156,9 @@ proptest! {
     }
 
     #[test]
-    fn saved_timelines_and_reports(text in text()) {
+    fn saved_timelines(text in text()) {
         let experiment = Experiment::packaged("a.service");
         let _ = experiment.difference_within(&text, &Timeline::new(Vec::new()), Tolerance::NONE);
-        let _ = Report::parse(&text);
         // What is shown of it steers no terminal.
         let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
         prop_assert_eq!(visible_lines(&text).find(steers), None);

@@ -30,7 +30,6 @@
 //! more of Debian's packages, is opened with [`Lab::open_guest`]. See `ARCHITECTURE.md` for how.
 
 mod cache;
-pub mod check;
 pub mod doctor;
 mod elf;
 mod error;

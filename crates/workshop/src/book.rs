@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
 use stages::exercises::Workshop;

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use systemd_lab::check::report::Report;
+use exercise_check::report::Report;
 
 use crate::check;
 use crate::progress::Progress;

@@ -16,6 +16,7 @@ mod hint;
 mod install;
 mod keys;
 mod list;
+mod outcome;
 mod pager;
 mod progress;
 mod reset;
@@ -28,10 +29,9 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use systemd_lab::check::Outcome;
-use systemd_lab_cli::{EXIT_STATUS, doctor, exit_status, image, matrix, run};
-
 use stages::exercises::Workshop;
+use stages::outcome::exit_status;
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run};
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -123,7 +123,7 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
             status::overview(&workshop, &progress()?)?;
         }
         Some(Command::Check(arguments)) => {
-            return Ok(exit_status(check::run(&workshop, arguments)?));
+            return Ok(exit_status(check::run(&workshop, arguments)?).code());
         }
         Some(Command::Watch { exercise }) => {
             return watch::run(&workshop, exercise.as_deref());
@@ -141,36 +141,37 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Guide(arguments)) => guide::run(&workshop, &progress()?, arguments)?,
         Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,
         Some(Command::Diff(arguments)) => {
-            return Ok(exit_status(diff::run(&workshop, &progress()?, arguments)?));
+            return Ok(exit_status(diff::run(&workshop, &progress()?, arguments)?).code());
         }
         Some(Command::Install(arguments)) => {
-            return Ok(exit_status(install::install(&workshop, arguments)?));
+            return Ok(exit_status(install::install(&workshop, arguments)?).code());
         }
         Some(Command::Uninstall(arguments)) => install::uninstall(&workshop, arguments)?,
         Some(Command::Shell { exercise, at }) => {
             let progress = progress()?;
             let exercise = progress.chosen(&workshop, exercise.as_deref())?;
-            return shell::run(&workshop, exercise, at.as_deref()).map(exit_status);
+            let outcome = shell::run(&workshop, exercise, at.as_deref())?;
+            return Ok(exit_status(outcome).code());
         }
-        Some(Command::Run(arguments)) => return run::run(arguments).map(exit_status),
+        Some(Command::Run(arguments)) => return Ok(run::run(arguments)?.code()),
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
             // The guide can be read without mdBook, so that its absence is not a fault.
-            return doctor::run(arguments, &[book::finding(&workshop)]).map(exit_status);
+            return Ok(doctor::run(arguments, &[book::finding(&workshop)])?.code());
         }
         Some(Command::Image(action)) => {
-            return image::run(action).map(exit_status);
+            return Ok(image::run(action)?.code());
         }
         Some(Command::Matrix(arguments)) => matrix::run(arguments)?,
         Some(Command::Book(arguments)) => {
-            return book::run(&workshop, arguments).map(exit_status);
+            return Ok(exit_status(book::run(&workshop, arguments)?).code());
         }
         Some(Command::Preprocess { arguments }) => {
-            return book::preprocess(arguments).map(exit_status);
+            return Ok(exit_status(book::preprocess(arguments)?).code());
         }
         Some(Command::Completions(arguments)) => {
-            return completions::run(&workshop, arguments).map(exit_status);
+            return Ok(exit_status(completions::run(&workshop, arguments)?).code());
         }
     }
-    Ok(exit_status(Outcome::Passed))
+    Ok(ExitStatus::Passed.code())
 }

@@ -9,8 +9,8 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use exercise_check::Outcome;
 use serde::{Deserialize, Serialize};
-use systemd_lab::check::Outcome;
 
 use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::note;

@@ -3,10 +3,11 @@
 mod moment;
 
 use anyhow::Context;
+use exercise_check::Outcome;
 use systemd_lab::Lab;
-use systemd_lab::check::Outcome;
 use systemd_lab_cli::shell::{self, END_OF_BANNER, MARGIN, PROGRAMS};
 
+use crate::outcome;
 use moment::Moment;
 use stages::cargo::{self, PackageFolder};
 use stages::exercises::{Exercise, Workshop};
@@ -42,7 +43,7 @@ pub(crate) fn run(
         Err(failed) => {
             note!(
                 "{}\n\n{}",
-                style::outcome(failed.outcome(), failed.headline()),
+                outcome::coloured(failed.outcome(), failed.headline()),
                 failed.text()
             );
             return Ok(failed.outcome());

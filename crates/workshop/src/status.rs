@@ -1,7 +1,8 @@
 //! Where one is: `cargo workshop`, `list` and `next`.
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
+use crate::outcome;
 use crate::progress::{Known, Progress};
 use crate::voice;
 use stages::exercises::{Exercise, Workshop};
@@ -65,7 +66,7 @@ pub(crate) fn lines(workshop: &Workshop, progress: &Progress) -> anyhow::Result<
 
 fn mark(known: &Known, is_current: bool) -> String {
     match (known.passed, is_current) {
-        (true, _) => style::mark(Outcome::Passed),
+        (true, _) => outcome::mark(Outcome::Passed),
         (false, true) => style::strong("▶"),
         (false, false) => " ".to_owned(),
     }
@@ -75,11 +76,11 @@ fn state(known: &Known, is_current: bool) -> String {
     match known.last {
         _ if known.passed => match known.last {
             Some(last) if last != Outcome::Passed => {
-                format!("passed; last check: {}", style::words(last))
+                format!("passed; last check: {}", last)
             }
             _ => "passed".to_owned(),
         },
-        Some(last) => style::words(last).to_owned(),
+        Some(last) => last.to_string(),
         None if is_current => "next".to_owned(),
         None => String::new(),
     }
@@ -103,7 +104,7 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
 pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
     let known = progress.of(exercise);
     if let Some(last) = known.last {
-        let words = style::outcome(last, style::words(last));
+        let words = outcome::coloured(last, last);
         let finding = known.finding.map_or(String::new(), |it| format!(", {it}"));
         let line = format!("Last check: {words}{finding}");
         say!("{}\n", style::wrapped(&line).join("\n"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use systemd_lab::check::report::{Report, Run};
+use exercise_check::report::{Report, Run};
 use systemd_lab::fold::{Foldable, Folded, folded};
 use systemd_lab::protocol::Event;
 use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, visible_lines};

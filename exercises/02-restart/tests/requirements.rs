@@ -3,8 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use exercise_check::{Look, Requirement};
-use systemd_lab::check::Observed;
+use exercise_check::{Look, Observed, Requirement};
 use systemd_lab::diagnosis::policy::{self, Ending, Expected};
 use systemd_lab::diagnosis::{diagnose, setup, unit_file};
 use systemd_lab::protocol::Condition;

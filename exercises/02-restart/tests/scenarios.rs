@@ -3,9 +3,9 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use exercise_check::{Run, lab};
+use exercise_check::{CheckError, Run, lab};
 use systemd_lab::protocol::{Condition, Scenario, Step};
-use systemd_lab::{GuestFile, LabError, Timeline};
+use systemd_lab::{GuestFile, Timeline};
 
 use crate::SUBJECT;
 use crate::table::{self, Table};
@@ -97,8 +97,8 @@ pub(crate) static BAD_CONFIGURATION: LazyLock<Run> = LazyLock::new(|| {
 });
 
 /// What systemd does in each cell of the table. No attendee's file has a part in it.
-pub(crate) static TABLE: LazyLock<Result<Table, Arc<LabError>>> =
-    LazyLock::new(|| table::measure(lab()?).map_err(Arc::new));
+pub(crate) static TABLE: LazyLock<Result<Table, Arc<CheckError>>> =
+    LazyLock::new(|| table::measure(lab()?).map_err(|error| Arc::new(error.into())));
 
 pub(crate) fn worker() -> String {
     SUBJECT.unit("-worker")

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use exercise_check::{ADDRESS, Requirement};
-use systemd_lab::check::Observed;
+use exercise_check::{ADDRESS, Observed, Requirement};
 use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, setup, unit_file};
 use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, View};

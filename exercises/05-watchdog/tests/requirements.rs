@@ -3,8 +3,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use exercise_check::{Look, Requirement, Run};
-use systemd_lab::check::Observed;
+use exercise_check::{Look, Observed, Requirement, Run};
 use systemd_lab::diagnosis::watchdog::{HUNG, Promise};
 use systemd_lab::diagnosis::{
     Case, Rule, diagnose, readiness, restart, serving, setup, stopping, unit_file, watchdog,

@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use exercise_check::Outcome;
+use exercise_check::report::Report;
 use measured::Measured;
-use systemd_lab::check::Outcome;
-use systemd_lab::check::report::Report;
 use systemd_lab::{Picture, Timeline};
 
 use super::item::Verified;

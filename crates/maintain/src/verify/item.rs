@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::judge::Found;
 use super::stage::{MistakeFile, Stage};
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 use systemd_lab::compare::texts;
 
 /// One thing to verify.

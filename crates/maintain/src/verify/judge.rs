@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use exercise_check::report::Report;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
-use systemd_lab::check::report::Report;
-use systemd_lab::check::{Outcome, Verdict};
+use exercise_check::{Outcome, Verdict};
 use tempfile::NamedTempFile;
 
 use stages::check::{last_lines, read, with_report};

@@ -16,7 +16,7 @@ mod verifier;
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use item::{Item, Verified, duration};
 use stage::Stage;

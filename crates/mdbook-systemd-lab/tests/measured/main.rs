@@ -15,10 +15,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use exercise_check::Outcome;
+use exercise_check::report::{self, Report};
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use measured::{Measured, assert_all_kept, folder};
-use systemd_lab::check::Outcome;
-use systemd_lab::check::report::{self, Report};
 use systemd_lab::{Picture, Timeline};
 
 use builds::Builds;

@@ -7,7 +7,8 @@ use clap::builder::PossibleValuesParser;
 use systemd_lab::{Guest, Lab, Suite};
 use systemd_matrix::{Comparison, Matrix, TableId, measure};
 
-use crate::{WrongUsage, output, put, style};
+use crate::exit::WrongUsage;
+use crate::{output, put, style};
 
 /// What systemd does with each setting of restarts, measured.
 #[derive(clap::Args)]

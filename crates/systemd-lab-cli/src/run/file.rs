@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::options::Options;
-use crate::WrongUsage;
+use crate::exit::WrongUsage;
 
 /// A plan is a page or two.
 const LARGEST: u64 = 1 << 20;

@@ -17,7 +17,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use systemd_lab::check::Outcome;
 use systemd_lab::experiment::is_unit_name;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{
@@ -27,7 +26,8 @@ use systemd_lab::{
 
 use self::junit::Judged;
 pub(crate) use self::options::Options;
-use crate::{WrongUsage, note, output, put, style};
+use crate::exit::{ExitStatus, WrongUsage};
+use crate::{note, output, put, style};
 
 /// The option of a fault.
 const AT: &str = "--at";
@@ -164,7 +164,7 @@ pub(crate) fn guest_and_files(
 /// # Errors
 ///
 /// [`WrongUsage`] when the plan cannot be meant; otherwise the lab is broken.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let mut options = arguments.options.clone();
     if let Some(file) = &arguments.plan {
         options = file::read(file)?.and(options);
@@ -193,7 +193,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                     &junit::error(experiment.main_unit(), &error.to_string())?,
                 );
             }
-            return Ok(Outcome::OutOfTime);
+            return Ok(ExitStatus::OutOfTime);
         }
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
@@ -247,10 +247,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     if let Some(file) = &arguments.junit {
         write(file, &junit::document(experiment.main_unit(), &judged)?);
     }
-    Ok(match holds {
-        true => Outcome::Passed,
-        false => Outcome::NotYet,
-    })
+    Ok(ExitStatus::holds(holds))
 }
 
 fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, ExperimentError> {

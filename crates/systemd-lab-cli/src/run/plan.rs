@@ -8,7 +8,7 @@ use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
 
 use super::options::Options;
 use super::{words, wrong};
-use crate::WrongUsage;
+use crate::exit::WrongUsage;
 
 /// What monitoring commonly does at its most eager.
 const EVERY: Duration = Duration::from_secs(1);

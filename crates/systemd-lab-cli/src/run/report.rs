@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use systemd_lab::check::Outcome;
 use systemd_lab::experiment::{
     Detail, Fault, FaultSummary, JobOutcome, ProbeSummary, Recovery, Summary, Verdict, span_text,
 };
@@ -11,6 +10,7 @@ use systemd_lab::findings::{Finding, Severity};
 use systemd_lab::fold::{Folded, folded};
 use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second, visible, visible_json};
 
+use crate::exit::ExitStatus;
 use crate::{shortened, style};
 
 /// Raised when a field goes away or changes its meaning.
@@ -109,10 +109,7 @@ fn required(verdicts: &[Verdict]) -> String {
         .max()
         .unwrap_or(0);
     for (name, verdict) in rows {
-        let mark = style::mark(match verdict.holds {
-            true => Outcome::Passed,
-            false => Outcome::NotYet,
-        });
+        let mark = style::mark(ExitStatus::holds(verdict.holds));
         text += &format!("  {mark} {name:width$}  {}\n", visible(&verdict.measured));
     }
     text

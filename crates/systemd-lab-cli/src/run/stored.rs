@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use systemd_lab::check::Outcome;
 use systemd_lab::{Experiment, Timeline};
 
-use crate::{WrongUsage, style};
+use crate::exit::{ExitStatus, WrongUsage};
+use crate::style;
 
 /// A timeline of a hundred hours takes some megabytes.
 const LARGEST: u64 = 256 << 20;
@@ -39,7 +39,7 @@ pub(super) fn verdict(file: &Path, difference: Option<&str>) -> String {
         None => format!("\nAs expected: {file}\n"),
         Some(difference) => {
             let headline = "NOT AS EXPECTED\n\nExpected (-) and what systemd did (+):\n\n";
-            let report = style::report(Outcome::NotYet, &format!("{headline}{difference}"));
+            let report = style::report(ExitStatus::NotYet, &format!("{headline}{difference}"));
             format!(
                 "\n{report}\nIf this is right, keep it: the same command with --save {file} in place of --expect\n"
             )

@@ -7,7 +7,7 @@ use systemd_lab::experiment::{DIRECTORY_MODE, DIRECTORY_OWNER, When, is_unit_nam
 use systemd_lab::{Fault, GuestFile, Probe};
 
 use super::wrong;
-use crate::WrongUsage;
+use crate::exit::WrongUsage;
 
 /// When a fault comes. What people write instead are the two in the other order, or in one word.
 pub(super) fn when(when: &str, fault: &str) -> anyhow::Result<When> {

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use systemd_lab::check::Outcome;
 use systemd_lab::{Lab, Shell, Suite};
 
+use crate::exit::ExitStatus;
 use crate::run::Options;
 use crate::{note, run, style};
 use mode::RawMode;
@@ -72,8 +72,8 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// [`WrongUsage`](crate::WrongUsage) when a file cannot be given to the guest; otherwise the lab is broken.
-pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
+/// [`WrongUsage`](crate::exit::WrongUsage) when a file cannot be given to the guest; otherwise the lab is broken.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let options = Options {
         unit: arguments.unit.clone(),
         file: arguments.file.clone(),
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let shell = shell?;
     note!("{}", banner(unit.as_deref()));
     attend(shell)?;
-    Ok(Outcome::Passed)
+    Ok(ExitStatus::Passed)
 }
 
 fn banner(unit: Option<&str>) -> String {

@@ -37,15 +37,3 @@ fn an_image_without_a_manifest() {
     };
     assert_snapshot!("image_without_manifest", error);
 }
-
-#[test]
-fn a_binary_with_another_name() {
-    let error = systemd_lab::LabError::NoBinary {
-        name: "exercise-01".to_owned(),
-        manifest: "exercises/01-plain/Cargo.toml".to_owned(),
-    };
-    assert_eq!(
-        error.to_string(),
-        "cargo built no binary called exercise-01: `name` under [[bin]] in exercises/01-plain/Cargo.toml is another; set it to \"exercise-01\" again"
-    );
-}

@@ -1,8 +1,8 @@
 //! `check --json`: one document on standard output, for programs.
 
+use exercise_check::report::{Planned, Run};
+use exercise_check::{Outcome, Verdict};
 use serde::Serialize;
-use systemd_lab::check::report::{Planned, Run};
-use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::visible_json;
 
 use super::Checked;

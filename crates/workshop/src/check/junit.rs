@@ -1,12 +1,11 @@
 //! `check --junit FILE`: the verdicts as JUnit XML, which CI servers and class rooms read.
 
+use exercise_check::{Outcome, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::visible_lines;
 
 use super::Checked;
 use stages::exercises::Exercise;
-use systemd_lab_cli::style;
 
 pub(super) fn document(
     checked: &[(&Exercise, Checked)],
@@ -29,7 +28,7 @@ fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
     // An outcome that stands for no single requirement: it did not build, or the lab is broken.
     if let Some(message) = &checked.message {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_type(style::words(checked.outcome));
+        status.set_type(checked.outcome.to_string());
         status.set_description(visible_lines(message));
         let mut case = TestCase::new("check", status);
         case.set_classname(exercise.package());
@@ -46,7 +45,7 @@ fn status(verdict: &Verdict) -> TestCaseStatus {
         _ => NonSuccessKind::Error,
     };
     let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(style::words(verdict.outcome));
+    status.set_type(verdict.outcome.to_string());
     if let Some(diagnosis) = &verdict.diagnosis {
         status.set_message(visible_lines(diagnosis));
     }

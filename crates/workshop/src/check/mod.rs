@@ -10,10 +10,11 @@ mod screen;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use systemd_lab::check::report::Report;
-use systemd_lab::check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
+use exercise_check::report::Report;
+use exercise_check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
 use systemd_lab::{Guest, Lab, visible, visible_lines};
 
+use crate::outcome;
 use crate::progress::Progress;
 use crate::voice;
 use process::Ended;
@@ -108,7 +109,7 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
     for exercise in &workshop.exercises {
         let checked = check(workshop, exercise, Loudness::Silent)?;
         if !quiet {
-            let outcome = style::outcome(checked.outcome, style::words(checked.outcome));
+            let outcome = outcome::coloured(checked.outcome, checked.outcome);
             note!("  exercise {}: {outcome}", exercise.number);
         }
     }
@@ -259,7 +260,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         };
         say!(
             "{}\n\n{message}\n",
-            style::outcome(checked.outcome, headline)
+            outcome::coloured(checked.outcome, headline)
         );
     } else if let Some(verdict) = first_open(&checked.report) {
         // An unused future may be all that is wrong.
@@ -269,7 +270,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
         tell(exercise, verdict);
     } else {
         let headline = format!("PASSED: exercise {number}.");
-        say!("{}\n", style::outcome(Outcome::Passed, headline));
+        say!("{}\n", outcome::coloured(Outcome::Passed, headline));
     }
     let of_exercise = |command: &str, key| voice::step(&format!("{command} {number}"), key);
     match checked.outcome {
@@ -341,7 +342,7 @@ fn tell(exercise: &Exercise, verdict: &Verdict) {
     }
     let headline = style::wrapped(headline);
     for line in headline {
-        say!("{}", style::outcome(verdict.outcome, line));
+        say!("{}", outcome::coloured(verdict.outcome, line));
     }
     say!("\n{}\n", sentence.join("\n"));
 }

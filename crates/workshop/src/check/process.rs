@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use exercise_check::report::Report;
 use rustix::fs::{MemfdFlags, memfd_create};
-use systemd_lab::check::report::Report;
 use systemd_lab::{dies_with_us, whole_file};
 
 use stages::cargo::{self, BuildFailed, Executable, PackageFolder};

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr, stdout};
 use std::time::Duration;
 
+use exercise_check::Verdict;
+use exercise_check::report::{Report, Running};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use systemd_lab::check::Verdict;
-use systemd_lab::check::report::{Report, Running};
 use systemd_lab::{clock_time, visible};
 
+use crate::outcome;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style::{self, clocked_among, spinner_among};
 
@@ -159,7 +160,7 @@ fn waiting(ahead: usize) -> String {
 fn verdict_line(verdict: &Verdict) -> String {
     format!(
         "  {} {}  {}",
-        style::mark(verdict.outcome),
+        outcome::mark(verdict.outcome),
         verdict.number,
         verdict.title
     )

@@ -5,7 +5,7 @@
 
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, ValueEnum};
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use stages::exercises::Workshop;
 use systemd_lab_cli::output;

@@ -9,8 +9,8 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use anyhow::Context;
 use diffy::DiffOptions;
+use exercise_check::Outcome;
 use similar::{ChangeTag, TextDiff};
-use systemd_lab::check::Outcome;
 use toml::Table;
 
 use crate::progress::Progress;

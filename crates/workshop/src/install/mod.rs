@@ -9,7 +9,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use host::{as_root, is_root, loaded_units, runs_systemd};
 use record::Record;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context;
+use exercise_check::report::{Record, Report, Run};
 use systemd_lab::Lab;
-use systemd_lab::check::report::{Record, Report, Run};
 
 use crate::timeline::{self, Line};
 use stages::exercises::{Exercise, Workshop};

@@ -1,8 +1,8 @@
 //! `check`, with every outcome.
 
+use exercise_check::Outcome;
 use insta::assert_snapshot;
 use serde_json::Value;
-use systemd_lab::check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 
@@ -28,7 +28,7 @@ fn not_yet_shows_all_about_the_first_only() {
 fn a_report_does_not_steer_the_terminal() {
     let fixture = Fixture::new();
     let steering = "\u{1b}[2J\u{9b}0m\u{202e}";
-    let open = systemd_lab::check::Verdict {
+    let open = exercise_check::Verdict {
         difference: format!("Expected (-) and what systemd saw (+):\n\n  + seen {steering}\n"),
         conclusion: format!("the report {steering}\n"),
         diagnosis: Some(format!("because {steering}")),

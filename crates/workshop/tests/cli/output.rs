@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 

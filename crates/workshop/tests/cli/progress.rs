@@ -2,8 +2,8 @@
 
 use std::thread;
 
+use exercise_check::Outcome;
 use insta::assert_snapshot;
-use systemd_lab::check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 use crate::starters;

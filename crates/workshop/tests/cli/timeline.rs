@@ -3,9 +3,9 @@
 use std::io::Read;
 use std::process::Stdio;
 
+use exercise_check::report::{Record, Run};
+use exercise_check::{Outcome, Verdict};
 use insta::assert_snapshot;
-use systemd_lab::check::report::{Record, Run};
-use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::protocol::event::{ResponseOutcome, Source};
 use systemd_lab::protocol::{Event, EventKind, Scenario};
 use systemd_lab::{LabError, Timeline};

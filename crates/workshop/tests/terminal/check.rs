@@ -1,6 +1,6 @@
 //! `check` in terminals of several sizes: whatever is long, the verdict is on the screen.
 
-use systemd_lab::check::{Outcome, Verdict};
+use exercise_check::{Outcome, Verdict};
 
 use crate::fixture::{Fixture, verdict};
 use crate::session::{self, INTERRUPT, Session};

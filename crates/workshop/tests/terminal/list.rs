@@ -1,6 +1,6 @@
 //! `list`: an exercise is chosen with keys.
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 use crate::session::{DOWN, END_OF_FILE, INTERRUPT, SIZES, Session, UP};

@@ -1,8 +1,8 @@
 //! What other commands show, in terminals of two sizes: no line is wider than the terminal, and what is long has a pager.
 
+use exercise_check::report::{Record, Run};
+use exercise_check::{Outcome, Verdict};
 use systemd_lab::Timeline;
-use systemd_lab::check::report::{Record, Run};
-use systemd_lab::check::{Outcome, Verdict};
 use systemd_lab::protocol::event::Source;
 use systemd_lab::protocol::{Event, EventKind, Scenario};
 

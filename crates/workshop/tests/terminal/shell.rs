@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use systemd_lab::check::report::{Record, Run};
+use exercise_check::report::{Record, Run};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{GuestFile, Lab};
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use crate::fixture::{Fixture, verdict};
 use crate::session::{END_OF_FILE, INTERRUPT, LEFT, SIZES, Session};

@@ -16,7 +16,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use systemd_lab::check::Outcome;
+use exercise_check::Outcome;
 
 use super::item::duration;
 use super::judge::{Check, Found, Tests};

@@ -1,10 +1,9 @@
-//! Compares what a [`View`](crate::View) shows with the snapshot: the same lines in the same order, at distances within a
+//! Compares what a [`View`](systemd_lab::View) shows with the snapshot: the same lines in the same order, at distances within a
 //! tolerance.
 
 use std::time::Duration;
 
 use similar::{Algorithm, ChangeTag, DiffOp, TextDiff, capture_diff_slices};
-
 use systemd_timeline::clock::nearest_second;
 use systemd_timeline::compare::Tolerance;
 use systemd_timeline::view::TIME_WIDTH;

@@ -8,12 +8,10 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use systemd_lab_protocol::Scenario;
+use systemd_lab::protocol::Scenario;
+use systemd_lab::{GuestFile, LabError, Timeline};
 
-use super::Verdict;
-use crate::error::LabError;
-use crate::guest_file::GuestFile;
-use systemd_timeline::Timeline;
+use crate::verdict::Verdict;
 
 /// Names the file to which each [`Record`] is appended.
 pub const VARIABLE: &str = "SYSTEMD_LAB_REPORT";
@@ -212,8 +210,54 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
+
     use super::*;
+    use crate::verdict::Outcome;
+
+    /// The seed of all cases: any number will do, as long as it stays.
+    const SEED: u64 = 20_261_126;
+
+    /// What a report is made of.
+    const PARTS: &[&str] = &[
+        "\n",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        "\\",
+        "\"record\":",
+        "\"plan\"",
+        "\"run\"",
+        "\"verdict\"",
+        "\"number\":",
+        "\"requirements\":[]",
+        "{\"record\":\"waiting\",\"ahead\":1}\n",
+        "-1",
+        "1e999",
+        "null",
+        "\u{feff}",
+        "\u{0}",
+        "99999999999999999999",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(SEED), ..ProptestConfig::default() })]
+
+        /// An attendee may edit what the last check left, and a check may be ended while it writes.
+        #[test]
+        fn any_text_is_read_without_a_panic(parts in prop::collection::vec(prop::sample::select(PARTS), 0..30)) {
+            let text = parts.concat();
+            let mut report = Report::default();
+            if let Ok(read) = report.go_on(&text) {
+                prop_assert_eq!(&text[read..], text.rsplit('\n').next().unwrap_or_default());
+            }
+        }
+    }
 
     fn verdict(number: u32) -> Record {
         Record::Verdict(Verdict {
@@ -249,11 +293,7 @@ mod tests {
                 virtual_us,
             })
         };
-        let ended = Run::new(
-            &Scenario::new("b"),
-            &[],
-            Ok(&crate::Timeline::new(Vec::new())),
-        );
+        let ended = Run::new(&Scenario::new("b"), &[], Ok(&Timeline::new(Vec::new())));
         let first = lines(&[running("b", 0), running("a", 0), running("b", 7)]);
         let mut report = Report::default();
         // Half a line is given again.

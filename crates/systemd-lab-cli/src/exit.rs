@@ -1,0 +1,54 @@
+//! How a command ends: its exit status, and the error of a command line that cannot be meant.
+
+/// The exit statuses, for the end of a command's help.
+pub const EXIT_STATUS: &str = "\
+Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
+6 passed, but what was to be printed or written could not be";
+
+/// How a command ended. `cargo workshop` and `systemd-lab` share the numbers, so that a script may call either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// All is as it should be.
+    Passed,
+    /// Something that was asked of a service does not hold.
+    NotYet,
+    /// The arguments cannot be meant: clap's own status for arguments that it does not know.
+    WrongUsage,
+    /// There is no program to run.
+    DidNotBuild,
+    /// The run took too much wall time.
+    OutOfTime,
+    /// The lab failed; nothing is known of the service.
+    LabBroken,
+    /// It passed, and what was to be printed or written could not be.
+    NotWritten,
+}
+
+impl ExitStatus {
+    /// The number that a shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            ExitStatus::Passed => 0,
+            ExitStatus::NotYet => 1,
+            ExitStatus::WrongUsage => 2,
+            ExitStatus::DidNotBuild => 3,
+            ExitStatus::OutOfTime => 4,
+            ExitStatus::LabBroken => 5,
+            ExitStatus::NotWritten => 6,
+        }
+    }
+
+    /// The status of a run or a comparison that holds or does not.
+    pub fn holds(holds: bool) -> ExitStatus {
+        if holds {
+            ExitStatus::Passed
+        } else {
+            ExitStatus::NotYet
+        }
+    }
+}
+
+/// What was asked for is not available, whatever the lab's state: the text says what is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
