@@ -2,8 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+mod guide;
+mod judge;
+mod overlay;
+mod pool;
 mod snapshots;
 mod starters;
+mod verified;
 mod verify;
 
 use std::process::ExitCode;
@@ -29,6 +34,9 @@ enum Command {
     /// The patches that make the starters from the solutions: solutions/NN-topic/starter.patch.
     #[command(after_help = starters::EXAMPLES)]
     Starters(starters::Arguments),
+    /// What the guide shows and what was measured for it: book/measured.
+    #[command(after_help = guide::EXAMPLES)]
+    Guide(guide::Arguments),
     /// The snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
@@ -44,6 +52,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
     let outcome = match &arguments.command {
         Command::Verify(arguments) => verify::run(&workshop, arguments)?,
         Command::Starters(arguments) => Some(starters::run(&workshop, arguments)?),
+        Command::Guide(arguments) => guide::run(&workshop, arguments)?,
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
     Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())

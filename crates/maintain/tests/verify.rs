@@ -288,7 +288,7 @@ fn the_guide_has_what_comes_out() {
     let missing = verify(root.path(), &["01", "unit-1"]);
     assert_snapshot!("guide_missing", shown(root.path(), &missing));
 
-    let written = verify(root.path(), &["--write-guide"]);
+    let written = maintain(root.path(), &["guide", "--write", "mistakes"]);
     assert_snapshot!("guide_written", shown(root.path(), &written));
     let read = |file: String| fs::read_to_string(root.path().join(file)).expect("it was written");
     let measured = ["unit-1.json", "unit-1.txt", "unit-2.json"]
@@ -315,7 +315,10 @@ fn the_guide_has_what_comes_out() {
 #[test]
 fn the_guide_shows_no_mistake_with_the_words() {
     let root = workshop();
-    let output = verify(root.path(), &["--write-guide", "01", "unit-1"]);
+    let output = maintain(
+        root.path(),
+        &["guide", "--write", "mistakes", "01", "unit-1"],
+    );
     assert_eq!(output.status.code(), Some(2));
     assert_snapshot!(
         "guide_has_no_such_mistake",

@@ -82,6 +82,12 @@ impl Measured {
         }
     }
 
+    /// Its path below `book/measured`.
+    pub fn name(&self) -> &str {
+        let name = self.path.strip_prefix(folder()).unwrap_or(&self.path);
+        name.to_str().unwrap_or_default()
+    }
+
     /// The same file in another workspace: for maintainers' tools, which are told where it is.
     #[must_use]
     pub fn in_workspace(mut self, root: &Path) -> Measured {

@@ -13,8 +13,8 @@ use exercise_check::report::Report;
 use measured::Measured;
 use systemd_lab::{Picture, Timeline};
 
-use super::item::Verified;
 use super::stage::{MistakeFile, Stage};
+use crate::verified::Verified;
 use stages::files::{names, split_patch};
 
 /// Where it lies, relative to the workshop.
@@ -111,7 +111,7 @@ impl Guide {
         let with = timeline
             .measured_with()
             .ok_or("the run does not say what it was measured with")?;
-        let name = |extension: &str| format!("mistakes/{}-{mistake}.{extension}", stage.number);
+        let name = |extension: &str| format!("{}.{extension}", name(stage, mistake));
         let called = |text: &str| text.replace(&stage.solution(), &stage.exercise());
         let essence = measured::parse(&called(&essence.to_json_lines()))?;
         let said = called(&said.join("\n\n")) + "\n";
@@ -149,6 +149,11 @@ pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
         one.write().context("cannot write into book/measured")?;
     }
     Ok(())
+}
+
+/// What the guide shows of a mistake, without the extension: its path below `book/measured`.
+pub(super) fn name(stage: &Stage, mistake: &str) -> String {
+    format!("mistakes/{}-{mistake}", stage.number)
 }
 
 /// Whether the guide shows a mistake. One that cannot be read has a complaint of its own.

@@ -1,12 +1,8 @@
-//! What is verified, one line each, and what came of it.
+//! What is verified, one line each.
 
 use std::fmt;
-use std::time::Duration;
 
-use super::judge::Found;
 use super::stage::{MistakeFile, Stage};
-use exercise_check::Outcome;
-use systemd_lab::compare::texts;
 
 /// One thing to verify.
 pub(super) enum Item<'a> {
@@ -21,17 +17,6 @@ pub(super) enum Item<'a> {
     /// With the name of its test.
     Soak(&'a Stage, &'a str),
     StrayFiles,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub(super) enum Verified {
-    Ok,
-    /// With the wall time that it took.
-    OkIn(Duration),
-    Failed(String),
-    /// The lab or a tool failed: nothing is known of what was to be verified.
-    Broken(String),
 }
 
 impl Item<'_> {
@@ -71,50 +56,5 @@ impl fmt::Display for Item<'_> {
             Item::Soak(stage, _) => write!(f, "soak {}", stage.number),
             Item::StrayFiles => f.write_str("no stray files"),
         }
-    }
-}
-
-impl Verified {
-    /// Holds if the check found this first.
-    pub(super) fn compare(expected: &str, found: &Found) -> Verified {
-        match found {
-            Found::NoResult(Outcome::LabBroken, report) => Verified::Broken(report.clone()),
-            Found::NoResult(_, report) => Verified::Failed(report.clone()),
-            // Sentences name times, which differ a little from guest to guest.
-            found if texts(expected, &found.to_string()).is_none() => Verified::Ok,
-            found => Verified::Failed(format!("expected  {expected}\nactual    {found}")),
-        }
-    }
-
-    /// Holds if there is nothing to complain about.
-    pub(super) fn without(complaints: &[String]) -> Verified {
-        if complaints.is_empty() {
-            return Verified::Ok;
-        }
-        Verified::Failed(complaints.join("\n"))
-    }
-
-    /// What a person reads: a line, and indented what is to be said about it.
-    pub(super) fn shown(&self, item: &Item<'_>) -> String {
-        let (word, more) = match self {
-            Verified::Ok => ("ok   ", ""),
-            Verified::OkIn(time) => return format!("ok    {item} ({})", duration(*time)),
-            Verified::Failed(more) => ("FAIL ", more.as_str()),
-            Verified::Broken(more) => ("BROKE", more.as_str()),
-        };
-        let mut shown = format!("{word} {item}");
-        for line in more.trim_end().lines() {
-            shown.push_str(format!("\n      {line}").trim_end_matches(' '));
-        }
-        shown
-    }
-}
-
-/// `48 s`, `3 min 12 s`.
-pub(super) fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds / 60 {
-        0 => format!("{seconds} s"),
-        minutes => format!("{minutes} min {} s", seconds % 60),
     }
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::guide::Guide;
-use super::judge::Finding;
 use super::stage::{MistakeFile, Stage};
+use crate::judge::Finding;
 use stages::files::{Files, split_patch};
 
 /// A mistake, applied.

@@ -3,11 +3,8 @@
 
 mod guide;
 mod item;
-mod judge;
 mod mistake;
 mod mutants;
-mod overlay;
-mod pool;
 mod since;
 mod stage;
 mod tree;
@@ -18,14 +15,16 @@ use std::time::Instant;
 
 use exercise_check::Outcome;
 
-use item::{Item, Verified, duration};
+use crate::pool;
+use crate::verified::{Tally, Verified, duration};
+use item::Item;
 use stage::Stage;
 use stages::cargo::Workspace;
 use stages::exercises::Workshop;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, say};
 use tree::Tree;
-use verifier::{Verifier, Written};
+use verifier::Verifier;
 
 /// For the end of its help.
 pub(crate) const EXAMPLES: &str = "\
@@ -49,11 +48,16 @@ pub(crate) struct Arguments {
     soak: bool,
     /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. What was judged is
     /// remembered. Needs cargo-mutants, unless it is the sample.
-    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with_all = ["soak", "write_guide"])]
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with = "soak")]
     mutants: Option<mutants::Which>,
-    /// Write what the guide shows of known mistakes, as it comes out now; verify only these.
-    #[arg(long, conflicts_with_all = ["soak"])]
-    write_guide: bool,
+}
+
+/// A part of all that can be verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Only {
+    Solutions,
+    /// Those that the guide shows.
+    ShownMistakes,
 }
 
 /// What to verify, and how.
@@ -61,8 +65,10 @@ struct Task<'a> {
     words: &'a [String],
     jobs: Option<NonZeroUsize>,
     soak: bool,
-    /// What to write instead of comparing it.
-    writes: Option<Written>,
+    /// Nothing else is verified.
+    only: Option<Only>,
+    /// Whether what they are compared with is written instead: the snapshots of solutions, what the guide shows of mistakes.
+    writes: bool,
 }
 
 /// `None` when no item has the words.
@@ -76,7 +82,8 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         words,
         jobs,
         soak: arguments.soak,
-        writes: arguments.write_guide.then_some(Written::Guide),
+        only: None,
+        writes: false,
     };
     verify(workshop, &task)
 }
@@ -91,7 +98,26 @@ pub(crate) fn write_snapshots(
         words,
         jobs,
         soak: false,
-        writes: Some(Written::Snapshots),
+        only: Some(Only::Solutions),
+        writes: true,
+    };
+    verify(workshop, &task)
+}
+
+/// Measures the mistakes that the guide shows and whose names there contain the words, e.g. `mistakes/04-no-ready`; `None` when there is
+/// none.
+pub(crate) fn shown_mistakes(
+    workshop: &Workshop,
+    words: &[String],
+    jobs: Option<NonZeroUsize>,
+    writes: bool,
+) -> anyhow::Result<Option<Outcome>> {
+    let task = Task {
+        words,
+        jobs,
+        soak: false,
+        only: Some(Only::ShownMistakes),
+        writes,
     };
     verify(workshop, &task)
 }
@@ -109,20 +135,26 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
     let begin = Instant::now();
     let (workspace, stages) = read(workshop)?;
     let mut items = items(&stages, task.soak);
+    items.retain(|item| match task.only {
+        None => true,
+        Some(Only::Solutions) => matches!(item, Item::Solution(_)),
+        Some(Only::ShownMistakes) => {
+            matches!(item, Item::Mistake(_, file) if guide::is_shown(file))
+        }
+    });
     items.retain(|item| {
-        let line = item.to_string();
+        let line = match (task.only, item) {
+            (Some(Only::ShownMistakes), Item::Mistake(stage, file)) => {
+                guide::name(stage, &file.name)
+            }
+            _ => item.to_string(),
+        };
         task.words.iter().all(|word| line.contains(word))
     });
-    let writes = task.writes;
-    items.retain(|item| match writes {
-        Some(Written::Guide) => matches!(item, Item::Mistake(_, file) if guide::is_shown(file)),
-        Some(Written::Snapshots) => matches!(item, Item::Solution(_)),
-        None => true,
-    });
     if items.is_empty() {
-        let what = match writes {
-            Some(Written::Guide) => "no mistake that the guide shows contains",
-            Some(Written::Snapshots) => "no solution contains",
+        let what = match task.only {
+            Some(Only::ShownMistakes) => "no mistake that the guide shows contains",
+            Some(Only::Solutions) => "no solution contains",
             None => "nothing to verify contains",
         };
         note!(
@@ -141,7 +173,7 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
         systemd_lab::Lab::open()?;
     }
     let building = spinner("Building");
-    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items, writes);
+    let verifier = Verifier::prepare(workshop, &workspace, &stages, &items, task.writes);
     building.finish_and_clear();
     let verifier = verifier?;
 
@@ -194,44 +226,4 @@ fn items(stages: &[Stage], soak: bool) -> Vec<Item<'_>> {
     }
     items.push(Item::StrayFiles);
     items
-}
-
-/// How many items held.
-#[derive(Default)]
-struct Tally {
-    ok: usize,
-    failed: usize,
-    broken: usize,
-}
-
-impl Tally {
-    fn add(&mut self, item: &Item<'_>, verified: &Verified) {
-        say!("{}", verified.shown(item));
-        match verified {
-            Verified::Ok | Verified::OkIn(_) => self.ok += 1,
-            Verified::Failed(_) => self.failed += 1,
-            Verified::Broken(_) => self.broken += 1,
-        }
-    }
-
-    fn summary(&self) -> String {
-        let all = self.ok + self.failed + self.broken;
-        let items = if all == 1 { "item" } else { "items" };
-        let mut summary = format!("{all} {items}: {} ok", self.ok);
-        if self.failed > 0 {
-            summary.push_str(&format!(", {} failed", self.failed));
-        }
-        if self.broken > 0 {
-            summary.push_str(&format!(", {} broken", self.broken));
-        }
-        summary
-    }
-
-    fn outcome(&self) -> Outcome {
-        match (self.broken, self.failed) {
-            (0, 0) => Outcome::Passed,
-            (0, _) => Outcome::NotYet,
-            _ => Outcome::LabBroken,
-        }
-    }
 }

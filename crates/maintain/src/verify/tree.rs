@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use super::item::Verified;
+use crate::verified::Verified;
 use stages::cargo::{cargo, text};
 
 /// How much of a tool's output to show: the first complaint, and not all that follow from it.

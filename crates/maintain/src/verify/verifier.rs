@@ -9,26 +9,18 @@ use std::time::Instant;
 use anyhow::Context;
 
 use super::guide;
-use super::item::{Item, Verified};
-use super::judge::{Check, Found, Tests};
+use super::item::Item;
 use super::mistake::Mistake;
-use super::overlay::Overlay;
 use super::stage::Stage;
 use super::tree;
+use crate::judge::{Check, Found, Tests};
+use crate::overlay::Overlay;
+use crate::verified::Verified;
 use stages::cargo::{Built, Package, Workspace, build};
 use stages::exercises::Workshop;
 
 /// The test target that every exercise and every solution has.
 pub(super) const CHECK: &str = "check";
-
-/// What can be written as it comes out now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// What the guide shows of known mistakes.
-    Guide,
-    /// The checks' snapshots.
-    Snapshots,
-}
 
 /// Everything that is built.
 pub(super) struct Verifier<'a> {
@@ -41,8 +33,8 @@ pub(super) struct Verifier<'a> {
     built_mistakes: Built,
     /// Where folders that take the workshop's place are written.
     files: PathBuf,
-    /// What to write instead of comparing it.
-    writes: Option<Written>,
+    /// Whether snapshots and what the guide shows are written instead of compared.
+    writes: bool,
     /// Held as long as this lives.
     _lock: File,
 }
@@ -53,7 +45,7 @@ impl<'a> Verifier<'a> {
         workspace: &'a Workspace,
         stages: &[Stage],
         items: &[Item<'_>],
-        writes: Option<Written>,
+        writes: bool,
     ) -> anyhow::Result<Verifier<'a>> {
         let root = &workshop.root;
         let own = workspace.target.join("verify");
@@ -96,8 +88,11 @@ impl<'a> Verifier<'a> {
             Item::Exercise(stage) => Ok(Verified::without(&stage.complaints(self.root))),
             Item::Starter(stage) => self.starter(stage),
             Item::Solution(stage) => self.passes(self.check(&stage.solution()).map(|check| {
-                let writes = self.writes == Some(Written::Snapshots);
-                let tests = if writes { Tests::Write } else { Tests::All };
+                let tests = if self.writes {
+                    Tests::Write
+                } else {
+                    Tests::All
+                };
                 Check { tests, ..check }
             })),
             Item::Variant(stage, name) => self.variant(stage, name),
@@ -118,15 +113,12 @@ impl<'a> Verifier<'a> {
             Ok(settings) => settings,
             Err(complaint) => return Ok(Verified::Failed(complaint.clone())),
         };
-        Ok(Verified::compare(&settings.starter, &found))
+        Ok(found.verified(&settings.starter))
     }
 
     fn passes(&self, check: Result<Check, String>) -> anyhow::Result<Verified> {
         match check {
-            Ok(check) => Ok(Verified::compare(
-                &Found::Nothing.to_string(),
-                &check.run()?,
-            )),
+            Ok(check) => Ok(check.run()?.verified(&Found::Nothing.to_string())),
             Err(complaint) => Ok(Verified::Failed(complaint)),
         }
     }
@@ -179,12 +171,12 @@ impl<'a> Verifier<'a> {
         check.files = Some(folder);
         check.tests = Tests::UpTo(mistake.expected.number);
         let (found, report) = check.run_with_report()?;
-        let verified = Verified::compare(&mistake.expected.to_string(), &found);
+        let verified = found.verified(&mistake.expected.to_string());
         let (Verified::Ok, Some(guide)) = (&verified, &mistake.guide) else {
             return Ok(verified);
         };
         match guide.measured(stage, name, &report) {
-            Ok(measured) if self.writes == Some(Written::Guide) => {
+            Ok(measured) if self.writes => {
                 guide::write(&measured, self.root)?;
                 Ok(Verified::Ok)
             }

@@ -18,12 +18,13 @@ use std::time::Instant;
 
 use exercise_check::Outcome;
 
-use super::item::duration;
-use super::judge::{Check, Found, Tests};
-use super::overlay::Overlay;
 use super::stage::Stage;
+use super::verifier;
 use super::verifier::CHECK;
-use super::{pool, verifier};
+use crate::judge::{Check, Found, Tests};
+use crate::overlay::Overlay;
+use crate::pool;
+use crate::verified::duration;
 use free::Free;
 use results::Results;
 use stages::cargo::{Built, Workspace, build};

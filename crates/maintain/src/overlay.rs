@@ -1,4 +1,4 @@
-//! A workspace beside the workshop's, under the target directory, with a package for each mistake in code.
+//! A workspace beside the workshop's, under the target directory, with a package for each mistake in code, or for whatever else differs from a solution.
 //!
 //! It shares the workshop's dependencies, profiles and lock file, so that nothing is resolved or downloaded again, and
 //! its target directory, so that what was built for the solutions is used again.
@@ -22,14 +22,14 @@ const LEFT_OUT: [&str; 5] = ["dev-dependencies", "lints", "bin", "test", "bench"
 const DEPENDENCIES: [&str; 2] = ["dependencies", "build-dependencies"];
 
 /// The overlay, before and after it is built.
-pub(super) struct Overlay {
+pub(crate) struct Overlay {
     folder: PathBuf,
     members: Vec<String>,
 }
 
 impl Overlay {
     /// An overlay without packages.
-    pub(super) fn new(folder: PathBuf) -> Overlay {
+    pub(crate) fn new(folder: PathBuf) -> Overlay {
         Overlay {
             folder,
             members: Vec::new(),
@@ -37,7 +37,7 @@ impl Overlay {
     }
 
     /// Adds a package: the solution in `solution` (relative to the workshop), as it is in `files`.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         root: &Path,
         name: &str,
@@ -56,8 +56,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Removes packages of mistakes that no longer exist.
-    pub(super) fn keep_only(&self, all: &[String]) -> anyhow::Result<()> {
+    /// Removes packages that no longer exist.
+    pub(crate) fn keep_only(&self, all: &[String]) -> anyhow::Result<()> {
         for name in names(&self.folder) {
             let place = self.folder.join(&name);
             if place.is_dir() && !all.contains(&name) {
@@ -69,14 +69,14 @@ impl Overlay {
     }
 
     /// Builds all packages at once.
-    pub(super) fn build(&self, root: &Path, target: &Path) -> anyhow::Result<Built> {
+    pub(crate) fn build(&self, root: &Path, target: &Path) -> anyhow::Result<Built> {
         if self.members.is_empty() {
             return Ok(Built::default());
         }
         let manifest = self.folder.join("Cargo.toml");
         let text = workspace_manifest(root, &self.members)?;
         write_if_changed(&manifest, text.as_bytes())?;
-        // cargo drops from it what the mistakes do not use, and changes no version.
+        // cargo drops from it what these packages do not use, and changes no version.
         let lock = root.join("Cargo.lock");
         fs::copy(&lock, self.folder.join("Cargo.lock"))
             .with_context(|| format!("cannot copy {}; run `cargo build` first", lock.display()))?;
@@ -89,11 +89,11 @@ impl Overlay {
             "--target-dir".into(),
             target.into(),
         ];
-        build(root, &arguments).context("cannot build the mistakes")
+        build(root, &arguments).context("cannot build what differs from the solutions")
     }
 
     /// The binary of a package, or the compiler's first error.
-    pub(super) fn binary<'a>(&self, built: &'a Built, name: &str) -> Result<&'a Path, String> {
+    pub(crate) fn binary<'a>(&self, built: &'a Built, name: &str) -> Result<&'a Path, String> {
         built.executable(&self.folder.join(name).join("Cargo.toml"), name)
     }
 }

@@ -9,8 +9,10 @@ use anyhow::Context;
 use exercise_check::report::Report;
 use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIABLE};
 use exercise_check::{Outcome, Verdict};
+use systemd_lab::compare::texts;
 use tempfile::NamedTempFile;
 
+use crate::verified::Verified;
 use stages::check::{last_lines, read, with_report};
 
 /// What a shell may have set, and what would let any service pass if insta compared the snapshots: every mistake must be caught
@@ -22,29 +24,31 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A requirement that is not met, and what the attendee is told.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Finding {
-    pub(super) number: u32,
-    pub(super) text: String,
+pub(crate) struct Finding {
+    pub(crate) number: u32,
+    pub(crate) text: String,
 }
 
 /// A check, and what to judge with it.
-pub(super) struct Check {
-    pub(super) executable: PathBuf,
+pub(crate) struct Check {
+    pub(crate) executable: PathBuf,
     /// The folder of the check's package.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// In place of the package's own.
-    pub(super) binary: Option<PathBuf>,
+    pub(crate) binary: Option<PathBuf>,
     /// A folder in place of the workshop.
-    pub(super) files: Option<PathBuf>,
-    pub(super) tests: Tests,
+    pub(crate) files: Option<PathBuf>,
+    pub(crate) tests: Tests,
 }
 
 /// Which of its tests a check runs.
-pub(super) enum Tests {
+pub(crate) enum Tests {
     All,
     /// Those of the first requirements, so many. What comes after the first that is not met does not matter to a
     /// mistake, and takes time.
     UpTo(u32),
+    /// Those whose names contain one of these.
+    Named(Vec<String>),
     /// This one, and with all the time that it needs.
     Soak(String),
     /// All of them; they write what they see as the snapshots.
@@ -57,6 +61,7 @@ impl Tests {
         match self {
             Tests::All | Tests::Write => Vec::new(),
             Tests::UpTo(last) => (1..=*last).map(|number| format!("r{number}_")).collect(),
+            Tests::Named(names) => names.clone(),
             Tests::Soak(test) => vec![test.clone()],
         }
     }
@@ -66,6 +71,7 @@ impl Tests {
         match self {
             Tests::All | Tests::Write => of,
             Tests::UpTo(last) => of.min(*last as usize),
+            Tests::Named(names) => of.min(names.len()),
             Tests::Soak(_) => 1,
         }
     }
@@ -73,7 +79,7 @@ impl Tests {
 
 /// What a check found first.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(crate) enum Found {
     Nothing,
     NotYet(Finding),
     /// Nothing is known of the service: what is shown instead.
@@ -96,13 +102,26 @@ impl fmt::Display for Found {
     }
 }
 
+impl Found {
+    /// Holds if this is what had to be found first.
+    pub(crate) fn verified(&self, expected: &str) -> Verified {
+        match self {
+            Found::NoResult(Outcome::LabBroken, report) => Verified::Broken(report.clone()),
+            Found::NoResult(_, report) => Verified::Failed(report.clone()),
+            // Sentences name times, which differ a little from guest to guest.
+            found if texts(expected, &found.to_string()).is_none() => Verified::Ok,
+            found => Verified::Failed(format!("expected  {expected}\nactual    {found}")),
+        }
+    }
+}
+
 impl Check {
     /// Runs the check only until some requirement is not met, which need not be the first one: all that a mutant has to show.
     ///
     /// # Errors
     ///
     /// When the check cannot be run.
-    pub(super) fn run_until_not_yet(&self) -> anyhow::Result<Found> {
+    pub(crate) fn run_until_not_yet(&self) -> anyhow::Result<Found> {
         let collected = temporary_file()?;
         let mut child = self
             .command(collected.path())
@@ -133,12 +152,12 @@ impl Check {
     /// # Errors
     ///
     /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
-    pub(super) fn run(&self) -> anyhow::Result<Found> {
+    pub(crate) fn run(&self) -> anyhow::Result<Found> {
         Ok(self.run_with_report()?.0)
     }
 
     /// Likewise; also returns all that the check reported.
-    pub(super) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
+    pub(crate) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
         let collected = temporary_file()?;
         let output = self
             .command(collected.path())
@@ -172,7 +191,7 @@ impl Check {
             Tests::Write => {
                 command.env(WRITE_VARIABLE, "1");
             }
-            Tests::All | Tests::UpTo(_) => {}
+            Tests::All | Tests::UpTo(_) | Tests::Named(_) => {}
         }
         command
     }

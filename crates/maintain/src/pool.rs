@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 /// Calls `work` for every item, `jobs` at a time and begun in their order, and `done` on this thread as each ends.
-pub(super) fn run<I: Sync, R: Send>(
+pub(crate) fn run<I: Sync, R: Send>(
     items: &[I],
     jobs: usize,
     work: impl Fn(&I) -> R + Sync,

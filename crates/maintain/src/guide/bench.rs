@@ -1,0 +1,61 @@
+//! What the guide is measured with: guests, and programs that cargo builds.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use stages::cargo::{Built, Workspace, build};
+use stages::exercises::Workshop;
+use systemd_lab::{Guest, Lab, MeasuredWith};
+
+/// The workshop, and what is measured in it. Items share it, and run at the same time.
+pub(crate) struct Bench<'a> {
+    pub(crate) workshop: &'a Workshop,
+    pub(crate) workspace: &'a Workspace,
+}
+
+impl Bench<'_> {
+    /// The workshop's top folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.workshop.root
+    }
+
+    /// The usual guest, whatever the environment says: the guide is about that one.
+    pub(crate) fn lab(&self) -> anyhow::Result<Lab> {
+        Ok(Lab::open_guest(&Guest::default())?)
+    }
+
+    /// What is measured with in the usual guest.
+    pub(crate) fn measured_with(&self) -> anyhow::Result<MeasuredWith> {
+        Ok(self.lab()?.measured_with()?)
+    }
+
+    /// Lets cargo build a program of this package, with more of cargo's arguments, and returns where it is. What is built already
+    /// takes a moment.
+    pub(crate) fn program(&self, package: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
+        let mut all = vec!["--package", package];
+        all.extend_from_slice(arguments);
+        let built = self.build(&all)?;
+        let known = self.workspace.package(package);
+        let known = known.with_context(|| format!("there is no package {package}"))?;
+        executable(&built, &known.manifest, package)
+    }
+
+    /// Lets cargo build what these arguments say.
+    pub(crate) fn build(&self, arguments: &[&str]) -> anyhow::Result<Built> {
+        let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+        build(self.root(), &arguments)
+    }
+
+    /// A folder below the target directory, for what is made on the way.
+    pub(crate) fn private(&self, name: &str) -> PathBuf {
+        self.workspace.target.join("guide").join(name)
+    }
+}
+
+/// An executable of what was built, by the package's manifest.
+pub(super) fn executable(built: &Built, manifest: &Path, target: &str) -> anyhow::Result<PathBuf> {
+    let executable = built.executable(manifest, target);
+    let executable = executable.map_err(|why| anyhow!("{target} {why}"))?;
+    Ok(executable.to_owned())
+}

@@ -1,0 +1,71 @@
+//! What is measured for the guide: files in `book/measured`, and sentences of its pages.
+
+use measured::Measured;
+
+use super::bench::Bench;
+
+type Measure = dyn Fn(&Bench<'_>) -> anyhow::Result<Vec<Measured>> + Send + Sync;
+
+/// What is measured in one go: one file or several, or what a page says in words.
+pub(crate) struct Item {
+    names: Vec<String>,
+    needs_network: bool,
+    measure: Box<Measure>,
+}
+
+impl Item {
+    /// Files, by their paths below `book/measured`. `measure` returns each of them, or an error that names what the lab did and what
+    /// to correct.
+    pub(crate) fn files<N: Into<String>>(
+        names: impl IntoIterator<Item = N>,
+        measure: impl Fn(&Bench<'_>) -> anyhow::Result<Vec<Measured>> + Send + Sync + 'static,
+    ) -> Item {
+        Item {
+            names: names.into_iter().map(Into::into).collect(),
+            needs_network: false,
+            measure: Box::new(measure),
+        }
+    }
+
+    /// What a page says in words alone, e.g. `limits.md: a good day does not reset the steps`. `check` returns an error if systemd did
+    /// something else.
+    pub(crate) fn sentence(
+        says: &str,
+        check: impl Fn(&Bench<'_>) -> anyhow::Result<()> + Send + Sync + 'static,
+    ) -> Item {
+        Item::files([says], move |bench| check(bench).map(|()| Vec::new()))
+    }
+
+    /// A sentence that the same measurement proves.
+    #[must_use]
+    pub(crate) fn and_says(mut self, says: &str) -> Item {
+        self.names.push(says.to_owned());
+        self
+    }
+
+    /// It needs a network: a guest of another suite, or with more of Debian's packages.
+    #[must_use]
+    pub(crate) fn with_network(mut self) -> Item {
+        self.needs_network = true;
+        self
+    }
+
+    pub(super) fn needs_network(&self) -> bool {
+        self.needs_network
+    }
+
+    /// One for each line that a person reads.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Only the names that contain all these words are left.
+    pub(super) fn keep_only(&mut self, words: &[String]) {
+        self.names
+            .retain(|name| words.iter().all(|word| name.contains(word.as_str())));
+    }
+
+    pub(super) fn measure(&self, bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+        (self.measure)(bench)
+    }
+}

@@ -1,0 +1,86 @@
+//! The tables about restarts: what systemd does with each setting, and what its manual says about that.
+
+use anyhow::{Context, ensure};
+use measured::Measured;
+use systemd_lab::{Guest, Lab, Suite};
+use systemd_matrix::{Comparison, Difference, Manual, Matrix, TableId, measure};
+
+use super::bench::Bench;
+use super::item::Item;
+
+pub(super) fn items() -> Vec<Item> {
+    let mut names: Vec<String> = TableId::ALL.into_iter().map(file).collect();
+    names.push(SHORT.to_owned());
+    vec![
+        Item::files(names, tables).and_says("every difference to the manual is explained"),
+        Item::files([VERSIONS], versions)
+            .and_says("every difference to the manual of Debian's oldstable is explained")
+            .with_network(),
+    ]
+}
+
+/// The cheat sheet's.
+const SHORT: &str = "restart-short.md";
+
+/// Where the systemd of Debian's oldstable does something else.
+const VERSIONS: &str = "versions.md";
+
+/// A table's file.
+fn file(table: TableId) -> String {
+    match table {
+        // The page "Try it" has `restart-page.md`, and this one is not all of it.
+        TableId::Restart => "restart-table.md".to_owned(),
+        id => format!("{}.md", id.name()),
+    }
+}
+
+fn tables(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let lab = bench.lab()?;
+    let matrix = measured(&lab)?;
+    let with = lab.measured_with()?;
+    let tables = matrix.tables.iter();
+    let tables = tables.map(|table| {
+        let text = table.to_markdown(matrix.version());
+        Measured::text(&file(table.id), &text, &with)
+    });
+    let mut files: Vec<Measured> = tables.collect();
+    let short = matrix.to_short_markdown();
+    let short = short.context("the table of `Restart=` was not measured")?;
+    files.push(Measured::text(SHORT, &short, &with));
+    Ok(files)
+}
+
+fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let old = measured(&Lab::open_guest(&Guest::new(Suite::Bookworm))?)?;
+    let stable = Lab::open_guest(&Guest::new(Suite::Trixie))?;
+    let text = Comparison::of(&old, &measured(&stable)?).to_markdown();
+    let with = stable.measured_with()?;
+    Ok(vec![Measured::text(VERSIONS, &text, &with)])
+}
+
+/// All tables, if they differ from the manual of that systemd only where it is known.
+fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
+    let matrix = measure(lab, &TableId::ALL, false, |_, _| {})?;
+    let manual = Manual::of(matrix.version())?;
+    let manual = manual.with_context(|| {
+        format!(
+            "the manual of systemd {} is not kept; write it into crates/restart-matrix/manual",
+            matrix.version()
+        )
+    })?;
+    let found = manual.differences(&matrix);
+    let known = manual.known.iter().map(|known| known.difference.clone());
+    let known: Vec<Difference> = known.collect();
+    ensure!(
+        found == known,
+        "systemd differs from {}: {found:#?}, and known is only: {known:#?}; explain it in crates/restart-matrix/manual",
+        manual.source
+    );
+    let unexplained = manual.known.iter().find(|known| known.why.is_empty());
+    ensure!(
+        unexplained.is_none(),
+        "crates/restart-matrix/manual does not explain {:#?}",
+        unexplained.map(|known| &known.difference)
+    );
+    Ok(matrix)
+}

@@ -1,0 +1,159 @@
+//! `cargo maintain guide`: what the guide shows was measured, and is measured again here. To add something, add it to `list.rs`.
+
+mod bench;
+mod item;
+mod list;
+mod matrix;
+
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Instant;
+
+use exercise_check::Outcome;
+use measured::Measured;
+use stages::cargo::Workspace;
+use stages::exercises::Workshop;
+use systemd_lab::LabError;
+use systemd_lab_cli::{note, say};
+
+use crate::verified::{Tally, Verified, duration};
+use crate::{pool, verify};
+use bench::Bench;
+use item::Item;
+
+/// For the end of its help.
+pub(crate) const EXAMPLES: &str = "\
+What is measured now may differ from a file in book/measured by what an update of Debian changes, and no more. What holds is not \
+written again.
+
+Known mistakes are measured when a word is `mistakes`: `cargo maintain verify` checks what the guide shows of them anyway.
+
+Examples:
+    cargo maintain guide --check                         all but what needs a network: a minute or two
+    cargo maintain guide --check --network               everything
+    cargo maintain guide --write 04-ready                then read what changed
+    cargo maintain guide --write mistakes 04 no-ready";
+
+/// How names of known mistakes begin: their folder in `book/measured`.
+const MISTAKES: &str = "mistakes";
+
+/// Its arguments.
+#[derive(clap::Args)]
+#[group(skip)]
+pub(crate) struct Arguments {
+    /// Measure only what has all these words in its name, e.g. `04-ready` or `limits.md`.
+    words: Vec<String>,
+    /// Compare what is measured with what the guide shows.
+    #[arg(long, conflicts_with = "write", required_unless_present = "write")]
+    check: bool,
+    /// Write what is measured into book/measured where it differs.
+    #[arg(long)]
+    write: bool,
+    /// Also measure what needs a network: other releases of Debian, and more of its packages.
+    #[arg(long)]
+    network: bool,
+    /// How many to measure at a time. Without it: as many as there are cores.
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+/// `None` when nothing has the words.
+pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
+    let words = &arguments.words;
+    if words.iter().any(|word| word.starts_with(MISTAKES)) {
+        return verify::shown_mistakes(workshop, words, arguments.jobs, arguments.write);
+    }
+    let begin = Instant::now();
+    let mut items = list::items();
+    for item in &mut items {
+        item.keep_only(words);
+    }
+    items.retain(|item| !item.names().is_empty());
+    let all = lines(&items);
+    items.retain(|item| arguments.network || !item.needs_network());
+    let left_out = all - lines(&items);
+    if items.is_empty() {
+        let what = words.join(" ");
+        match left_out {
+            0 => note!("the guide shows nothing that contains `{what}`; leave words out"),
+            _ => note!("what contains `{what}` needs a network; add --network"),
+        }
+        return Ok(None);
+    }
+    // Once, so that items that run at the same time do not all set it up.
+    systemd_lab::Lab::open_guest(&systemd_lab::Guest::default())?;
+    let workspace = Workspace::read(&workshop.root)?;
+    let bench = Bench {
+        workshop,
+        workspace: &workspace,
+    };
+    let jobs = arguments
+        .jobs
+        .or_else(|| thread::available_parallelism().ok());
+    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let mut tally = Tally::default();
+    pool::run(
+        &items,
+        jobs,
+        |item| item.measure(&bench),
+        |item, measured| {
+            for name in item.names() {
+                let verified = match &measured {
+                    Ok(files) => bench.compare_or_write(name, files, arguments.write),
+                    Err(error) => failed(error),
+                };
+                tally.add(name, &verified);
+            }
+        },
+    );
+    let more = match left_out {
+        0 => String::new(),
+        more => format!("; {more} more with --network"),
+    };
+    say!("{}, {}{more}", tally.summary(), duration(begin.elapsed()));
+    Ok(Some(tally.outcome()))
+}
+
+fn lines(items: &[Item]) -> usize {
+    items.iter().map(|item| item.names().len()).sum()
+}
+
+/// An error is of the lab, or says that systemd does not do what the guide says.
+fn failed(error: &anyhow::Error) -> Verified {
+    let text = systemd_lab_cli::in_words(error);
+    match error.downcast_ref::<LabError>() {
+        Some(_) => Verified::Broken(text),
+        None => Verified::Failed(text),
+    }
+}
+
+impl Bench<'_> {
+    /// Of what was measured, the file of this name; a sentence has none, and holds.
+    fn compare_or_write(&self, name: &str, files: &[Measured], write: bool) -> Verified {
+        let Some(file) = files.iter().find(|file| file.name() == name) else {
+            return match name.contains(' ') {
+                true => Verified::Ok,
+                false => Verified::Failed("it was not measured; correct its item".to_owned()),
+            };
+        };
+        let file = file.clone().in_workspace(self.root());
+        match write {
+            true => match file.write() {
+                Ok(()) => Verified::Ok,
+                Err(error) => {
+                    Verified::Broken(format!("cannot write book/measured/{name}: {error}"))
+                }
+            },
+            false => Verified::without(&complaint(&file, name)),
+        }
+    }
+}
+
+fn complaint(file: &Measured, name: &str) -> Vec<String> {
+    let complaint = file.complaint().map(|complaint| {
+        format!(
+            "{complaint}\nIf what is measured now is right, type `cargo maintain guide --write {name}`, then read what changed"
+        )
+    });
+    complaint.into_iter().collect()
+}
