@@ -5,7 +5,6 @@
 mod guide;
 mod judge;
 mod overlay;
-mod pool;
 mod snapshots;
 mod starters;
 mod verified;

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::event::{ProbeOutcome, ResponseOutcome, Source};
-use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::scenario::{ProbeTarget, first_attempt};
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::command;
@@ -227,18 +227,8 @@ impl Probes {
     }
 }
 
-/// When the first attempt comes: after half a second (or half the interval, if that is shorter), so that attempts every few
-/// seconds do not meet faults at whole ones; and a little earlier still: at half seconds systemd's timers fire, as on every
-/// multiple of 250 ms, and what they start takes up to a tenth of a second. So all of these have one order.
-fn first_delay(every: Duration) -> Duration {
-    const SECOND: Duration = Duration::from_secs(1);
-    const OFF_THE_GRID: Duration = Duration::from_millis(50);
-    let half = every.min(SECOND) / 2;
-    half - OFF_THE_GRID.min(half / 10)
-}
-
 fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event>) {
-    let mut due = Instant::now() + first_delay(probe.every);
+    let mut due = Instant::now() + first_attempt(probe.every);
     loop {
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let asked_us = now_us();
@@ -346,7 +336,7 @@ mod tests {
 
     #[test]
     fn attempts_meet_neither_faults_nor_timers() {
-        let delay = |ms| first_delay(Duration::from_millis(ms)).as_millis();
+        let delay = |ms| first_attempt(Duration::from_millis(ms)).as_millis();
         assert_eq!([10, 100, 1_000, 5_000].map(delay), [4, 45, 450, 450]);
     }
 

@@ -14,6 +14,7 @@ pub mod run;
 pub mod shell;
 pub mod shortened;
 pub mod style;
+pub mod sweep;
 pub mod terminal;
 
 use std::process::ExitCode;

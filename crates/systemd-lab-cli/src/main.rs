@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run, shell};
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run, shell, sweep};
 
 /// Any service under real systemd, in virtual time: what systemd does with it, and why.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Run a service under systemd, with faults at chosen times.
     Run(Box<run::Arguments>),
+    /// Hit a service with a fault at every moment of its run, one run each.
+    Sweep(Box<sweep::Arguments>),
     /// What systemd does with each setting of restarts, measured: every `Restart=` against every cause, and more.
     Matrix(matrix::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed and not started.
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     systemd_lab_cli::carry_out("systemd-lab", |arguments: &Arguments| {
         let status = match &arguments.command {
             Command::Run(arguments) => run::run(arguments)?,
+            Command::Sweep(arguments) => sweep::run(arguments)?,
             Command::Matrix(arguments) => {
                 matrix::run(arguments)?;
                 ExitStatus::Passed

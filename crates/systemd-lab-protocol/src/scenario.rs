@@ -233,6 +233,17 @@ pub enum Step {
     },
 }
 
+/// How long after its beginning a [`Step::Probe`] that asks this often asks for the first time: after half a second (or half the
+/// interval, if that is shorter), so that attempts every few seconds do not meet faults at whole ones, and a little earlier still.
+/// At half seconds systemd's timers fire, as on every multiple of 250 ms, and what they start takes up to a tenth of a second; so
+/// all of these have one order.
+pub fn first_attempt(every: Duration) -> Duration {
+    const SECOND: Duration = Duration::from_secs(1);
+    const OFF_THE_GRID: Duration = Duration::from_millis(50);
+    let half = every.min(SECOND) / 2;
+    half - OFF_THE_GRID.min(half / 10)
+}
+
 /// What a [`Step::Probe`] asks. Of TCP addresses, only those of the loopback, given as numbers, are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

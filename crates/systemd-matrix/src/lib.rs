@@ -17,7 +17,7 @@ mod manual;
 mod markdown;
 mod measure;
 mod observed;
-pub mod pool;
+
 #[cfg(test)]
 mod samples;
 mod short;

@@ -13,8 +13,8 @@ use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
-use crate::pool;
 use crate::table::short_version;
+use systemd_lab::pool;
 
 /// Bounds each run in wall time. The longest take about 12 s with a processor of their own; a machine that is busy with
 /// something else may take ten times as long, and what was measured is still right.

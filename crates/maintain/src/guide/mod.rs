@@ -17,9 +17,10 @@ use systemd_lab::LabError;
 use systemd_lab_cli::{note, say};
 
 use crate::verified::{Tally, Verified, duration};
-use crate::{pool, verify};
+use crate::verify;
 use bench::Bench;
 use item::Item;
+use systemd_lab::pool;
 
 /// For the end of its help.
 pub(crate) const EXAMPLES: &str = "\

@@ -15,12 +15,12 @@ use std::time::Instant;
 
 use exercise_check::Outcome;
 
-use crate::pool;
 use crate::verified::{Tally, Verified, duration};
 use item::Item;
 use stage::Stage;
 use stages::cargo::Workspace;
 use stages::exercises::Workshop;
+use systemd_lab::pool;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, say};
 use tree::Tree;

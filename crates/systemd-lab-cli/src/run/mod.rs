@@ -159,6 +159,42 @@ pub(crate) fn guest_and_files(
     Ok((guest, experiment.files().to_vec(), Some(unit)))
 }
 
+/// What the options describe, for a command that runs it more than once.
+pub(crate) struct Planned {
+    pub(crate) guest: Guest,
+    /// Not checked yet.
+    pub(crate) experiment: Experiment,
+    /// The files of the host that it is made of: nothing may replace them.
+    pub(crate) inputs: Vec<PathBuf>,
+}
+
+/// What the options and a plan's file describe. Says what systemd will ignore in the unit files.
+pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<Planned> {
+    let mut options = options.clone();
+    if let Some(file) = file {
+        options = file::read(file)?.and(options);
+    }
+    let experiment = plan::experiment(&options)?;
+    warn(&experiment.warnings());
+    let mut inputs = inputs(&options);
+    inputs.extend(file.map(Path::to_owned));
+    Ok(Planned {
+        guest: plan::guest(&options)?,
+        experiment,
+        inputs,
+    })
+}
+
+/// The files of the host that the options name.
+fn inputs(options: &Options) -> Vec<PathBuf> {
+    let mut inputs = options.unit.clone();
+    for file in &options.file {
+        let host = words::host_and_guest(file).map_or(file.as_str(), |(host, _)| host);
+        inputs.push(PathBuf::from(host));
+    }
+    inputs
+}
+
 /// Runs it.
 ///
 /// # Errors
@@ -321,13 +357,9 @@ fn written(arguments: &Arguments) -> impl Iterator<Item = &Path> {
 
 /// Before anything runs: what is read is not replaced, nor what somebody else wrote.
 fn ensure_writable(arguments: &Arguments, options: &Options) -> Result<(), WrongUsage> {
-    let mut inputs = options.unit.clone();
+    let mut inputs = inputs(options);
     inputs.extend(arguments.plan.clone());
     inputs.extend(arguments.expect.clone());
-    for file in &options.file {
-        let host = words::host_and_guest(file).map_or(file.as_str(), |(host, _)| host);
-        inputs.push(PathBuf::from(host));
-    }
     let files: Vec<&Path> = written(arguments).collect();
     output::ensure_distinct(&files)?;
     files

@@ -231,6 +231,28 @@ impl Experiment {
         }
     }
 
+    /// The same with only those requirements for which `keep` is true.
+    #[must_use]
+    pub(crate) fn with_requirements(mut self, keep: impl Fn(&Requirement) -> bool) -> Experiment {
+        self.requirements.retain(keep);
+        self
+    }
+
+    /// Its units, the one that is started first.
+    pub fn units(&self) -> &[String] {
+        &self.units
+    }
+
+    /// What it requires.
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// Its probes.
+    pub fn probes(&self) -> &[Probe] {
+        &self.probes
+    }
+
     /// The unit that is started.
     pub fn main_unit(&self) -> &str {
         self.units.first().map_or("", String::as_str)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use systemd_lab_protocol::Step;
-use systemd_lab_protocol::scenario::ProbeTarget;
+use systemd_lab_protocol::scenario::{ProbeTarget, first_attempt};
 
 use super::PlanError;
 use systemd_timeline::span::span_text;
@@ -142,6 +142,16 @@ impl Probe {
     }
 
     /// A line of the plan.
+    /// How long after the start of the run it asks for the first time.
+    pub fn first_attempt(&self) -> Duration {
+        first_attempt(self.every)
+    }
+
+    /// How often it asks.
+    pub fn interval(&self) -> Duration {
+        self.every
+    }
+
     pub(super) fn line(&self) -> String {
         let name = match &self.name {
             Some(name) => format!("{name}: "),

@@ -50,6 +50,21 @@ pub enum Wanted {
     NotFailed,
 }
 
+impl Requirement {
+    /// Whether it is about what comes after a fault.
+    pub fn is_about_recovery(&self) -> bool {
+        matches!(self.wanted, Wanted::Recovery(..))
+    }
+
+    /// Whether it is about the answers that probes got.
+    pub fn is_about_answers(&self) -> bool {
+        matches!(
+            self.wanted,
+            Wanted::Availability(..) | Wanted::Outage(..) | Wanted::Outages(..)
+        )
+    }
+}
+
 /// A share of time, with as many digits as it was written with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Share {

@@ -23,13 +23,13 @@ use super::verifier;
 use super::verifier::CHECK;
 use crate::judge::{Check, Found, Tests};
 use crate::overlay::Overlay;
-use crate::pool;
 use crate::verified::duration;
 use free::Free;
 use results::Results;
 use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
 use stages::files::Files;
+use systemd_lab::pool;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, put, say};
 

@@ -1,0 +1,228 @@
+//! `systemd-lab sweep`: a fault at every moment of a run, and whether the service came back each time.
+//!
+//! What it does is [`systemd_lab::sweep`]; here are its words.
+
+mod report;
+mod strip;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use systemd_lab::experiment::PlanError;
+use systemd_lab::sweep::{MOST_MOMENTS, Swept};
+use systemd_lab::{ExperimentError, Fault, Lab, Sweep, clock_time};
+
+use crate::exit::{ExitStatus, WrongUsage};
+use crate::run::{self, Options};
+use crate::{note, output, put, style};
+
+/// Below it, a remaining time jumps about too much to be worth showing.
+const ENOUGH_TRIALS: usize = 4;
+
+const AFTER_HELP: &str = "\
+The plan runs once without the faults. Each event of that run is a moment, and so is each request: every fault comes a
+millisecond before and after it, in a run of its own, as often as there are moments.
+
+    systemd-lab sweep --unit my.service --file target/debug/my:/usr/local/bin/my \\
+        --get http://127.0.0.1:8080/ --fault kill,freeze,restart --require 'recovery <= 10s'
+
+Ctrl-C ends it and shows what is known by then. After a stop, requirements on answers and recovery do not count.";
+
+/// Hit a service with a fault at every moment of its run.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// Take the options above from this file, too, as run does.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// The faults: kill, kill=SIGNAL, freeze, oom, stop, restart, reload, …, as run's --at has them; of another unit kill@db.service.
+    #[arg(
+        long,
+        value_name = "FAULT",
+        value_delimiter = ',',
+        default_value = "kill,freeze"
+    )]
+    fault: Vec<String>,
+    /// Try at most this many moments; requests are left out first.
+    #[arg(long, value_name = "NUMBER", default_value_t = MOST_MOMENTS)]
+    moments: usize,
+    /// Print one JSON document: every moment and trial.
+    #[arg(long)]
+    json: bool,
+    /// Write a strip for each fault to this file: when it came, and how long the service was gone.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write a case for each fault and phase to this file as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Replace the files that --svg and --junit name, even if the lab did not write them.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Options of this command that `run` does not have, and whether a word follows each.
+const OWN_OPTIONS: [(&str, bool); 6] = [
+    ("--fault", true),
+    ("--moments", true),
+    ("--json", false),
+    ("--svg", true),
+    ("--junit", true),
+    ("--force", false),
+];
+
+/// Sweeps.
+///
+/// # Errors
+///
+/// [`WrongUsage`] when the plan cannot be meant; otherwise the lab is broken.
+pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
+    let planned = run::planned(&arguments.options, arguments.plan.as_deref())?;
+    let mut sweep = Sweep::new(planned.experiment.clone()).at_most(arguments.moments);
+    for text in &arguments.fault {
+        let (fault, unit) = Fault::parse_with_unit(text).map_err(|error| wrong(&error))?;
+        sweep = match unit {
+            Some(unit) => sweep.fault_on(unit, fault),
+            None => sweep.fault(fault),
+        };
+    }
+    sweep.check().map_err(|error| wrong(&error))?;
+    let files: Vec<&Path> = [&arguments.svg, &arguments.junit]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .collect();
+    output::ensure_distinct(&files)?;
+    for file in &files {
+        output::ensure_writable(file, &planned.inputs, arguments.force)?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let interrupt = signal_hook::consts::signal::SIGINT;
+    let handler = signal_hook::flag::register(interrupt, Arc::clone(&stop))?;
+    let lab = Lab::open_guest(&planned.guest)?;
+    let swept = carried_out(&sweep, &lab, &stop);
+    signal_hook::low_level::unregister(handler);
+    let swept = match swept {
+        Ok(swept) => swept,
+        Err(ExperimentError::Plan(error)) => return Err(wrong(&error).into()),
+        Err(ExperimentError::Lab(error)) => return Err(error.into()),
+    };
+    let command = run_command();
+    let report = report::Report::new(&planned.experiment, &swept, &command);
+    if arguments.json {
+        output::document(&(report.json()? + "\n"));
+    } else if !files
+        .iter()
+        .any(|file| *file == Path::new(output::STANDARD_OUTPUT))
+    {
+        put!("{}", report.text());
+    }
+    if let Some(file) = &arguments.svg {
+        write(file, &strip::draw(&planned.experiment, &swept));
+    }
+    if let Some(file) = &arguments.junit {
+        write(file, &report.junit()?);
+    }
+    if stop.load(Ordering::Relaxed) && swept.trials.len() < swept.planned {
+        note!(
+            "Interrupted: {} of {} runs are done.",
+            swept.trials.len(),
+            swept.planned
+        );
+    }
+    Ok(ExitStatus::holds(swept.holds()))
+}
+
+fn carried_out(sweep: &Sweep, lab: &Lab, stop: &AtomicBool) -> Result<Swept, ExperimentError> {
+    let spinner = style::spinner("one run without a fault");
+    let mut began = Instant::now();
+    let swept = sweep.run(lab, stop, |done, of| {
+        if done == 0 {
+            began = Instant::now();
+        }
+        let left = match done < ENOUGH_TRIALS {
+            true => String::new(),
+            false => format!(", about {} left", left(began.elapsed(), done, of)),
+        };
+        spinner.set_message(format!("{done} of {of} runs{left},"));
+    });
+    spinner.finish_and_clear();
+    swept
+}
+
+/// How much longer it takes if the rest goes like what is done.
+fn left(passed: Duration, done: usize, of: usize) -> String {
+    let each = passed.as_secs_f64() / done.max(1) as f64;
+    clock_time((each * (of - done) as f64).ceil() as u64)
+}
+
+/// What `run` is typed with for the same plan: this command line without the options that only `sweep` has.
+fn run_command() -> String {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    run_command_of(words)
+}
+
+fn run_command_of(words: impl IntoIterator<Item = String>) -> String {
+    let mut words = words.into_iter().skip_while(|word| word != "sweep").skip(1);
+    let mut kept = vec![crate::program().to_owned(), "run".to_owned()];
+    while let Some(word) = words.next() {
+        let own = OWN_OPTIONS.iter().find(|(name, _)| {
+            word == *name
+                || word
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('='))
+        });
+        match own {
+            Some((name, true)) if word == *name => {
+                words.next();
+            }
+            Some(_) => {}
+            None => kept.push(quoted(&word)),
+        }
+    }
+    kept.join(" ")
+}
+
+/// As a shell reads it as one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+fn wrong(error: &PlanError) -> WrongUsage {
+    WrongUsage(error.to_string())
+}
+
+fn write(file: &Path, text: &str) {
+    if output::write(file, text) {
+        note!("{} is written.", file.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_of_run_has_the_options_of_the_plan() {
+        let words = "target/systemd-lab sweep --unit a.service --fault kill,stop --moments=9 --json --require|recovery <= 10s|--get u";
+        let words = words
+            .split('|')
+            .enumerate()
+            .flat_map(|(number, part)| match number {
+                1 => vec![part.to_owned()],
+                _ => part.split(' ').map(str::to_owned).collect(),
+            });
+        assert_eq!(
+            run_command_of(words),
+            "systemd-lab run --unit a.service --require 'recovery <= 10s' --get u"
+        );
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+    }
+}

@@ -1,0 +1,353 @@
+//! What a sweep found, for people, as JSON and as JUnit XML.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+use systemd_lab::experiment::span_text;
+use systemd_lab::sweep::{Outcome, Swept, Trial};
+use systemd_lab::{Experiment, visible};
+
+use crate::style;
+
+/// Raised when a field of the JSON goes away or changes its meaning.
+const VERSION: u32 = 1;
+
+/// Between the columns of the table.
+const GAP: &str = "  ";
+
+/// What a sweep found.
+pub(super) struct Report<'a> {
+    experiment: &'a Experiment,
+    swept: &'a Swept,
+    groups: Vec<Group<'a>>,
+    violations: Vec<Violation<'a>>,
+}
+
+/// Trials of one fault in one phase that ended alike.
+#[derive(Serialize)]
+struct Group<'a> {
+    fault: &'a str,
+    phase: &'a str,
+    how: String,
+    moments: usize,
+    #[serde(skip)]
+    worst: &'a Trial,
+    holds: bool,
+}
+
+/// Trials of one fault in one phase after which the same requirement does not hold.
+#[derive(Serialize)]
+struct Violation<'a> {
+    requirement: String,
+    fault: &'a str,
+    phase: &'a str,
+    moments: usize,
+    measured: &'a str,
+    what: &'a str,
+    reproduce: String,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    unit: &'a str,
+    planned: usize,
+    left_out: usize,
+    without_fault: &'a [systemd_lab::experiment::Verdict],
+    groups: &'a [Group<'a>],
+    violations: &'a [Violation<'a>],
+    trials: &'a [Trial],
+}
+
+impl<'a> Report<'a> {
+    /// `command` is what runs the same plan without the fault.
+    pub(super) fn new(
+        experiment: &'a Experiment,
+        swept: &'a Swept,
+        command: &str,
+    ) -> Report<'a> {
+        Report {
+            experiment,
+            swept,
+            groups: groups(&swept.trials),
+            violations: violations(&swept.trials, command),
+        }
+    }
+
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string_pretty(&Document {
+            version: VERSION,
+            unit: self.experiment.main_unit(),
+            planned: self.swept.planned,
+            left_out: self.swept.left_out,
+            without_fault: &self.swept.without_fault,
+            groups: &self.groups,
+            violations: &self.violations,
+            trials: &self.swept.trials,
+        })
+    }
+
+    /// One case for each fault and phase.
+    pub(super) fn junit(&self) -> Result<String, quick_junit::SerializeError> {
+        let unit = self.experiment.main_unit();
+        let mut suite = TestSuite::new(unit);
+        let mut cases: BTreeMap<(&str, &str), Option<&Violation<'_>>> = BTreeMap::new();
+        for group in &self.groups {
+            cases.entry((group.fault, group.phase)).or_default();
+        }
+        for violation in &self.violations {
+            cases.insert((violation.fault, violation.phase), Some(violation));
+        }
+        for ((fault, phase), violation) in cases {
+            let status = match violation {
+                None => TestCaseStatus::success(),
+                Some(violation) => {
+                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                    let measured = visible(violation.measured);
+                    status.set_message(format!("{}: {measured}", violation.requirement));
+                    status.set_description(violation.reproduce.clone());
+                    status
+                }
+            };
+            let mut case = TestCase::new(format!("{fault} while {phase}"), status);
+            case.set_classname(unit);
+            suite.add_test_case(case);
+        }
+        let mut report = quick_junit::Report::new("systemd-lab");
+        report.add_test_suite(suite);
+        report.to_string()
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!(
+            "{}: {} in {} runs, at {} moments of {}\n",
+            style::strong(self.experiment.main_unit()),
+            self.swept.faults().join(", "),
+            self.swept.trials.len(),
+            self.swept.moments.len(),
+            span_text(self.experiment.length()),
+        );
+        if self.swept.left_out > 0 {
+            text += &format!(
+                "{} more moments were left out; --moments tries more\n",
+                self.swept.left_out
+            );
+        }
+        for verdict in &self.swept.without_fault {
+            if !verdict.holds {
+                text += &format!(
+                    "✗ {} does not hold without a fault: {}\n",
+                    verdict.requirement,
+                    visible(&verdict.measured)
+                );
+            }
+        }
+        text += "\n";
+        text += &self.table();
+        if !self.violations.is_empty() {
+            text += &format!("\n{}\n", style::strong("What does not hold"));
+        }
+        for violation in &self.violations {
+            text += &format!(
+                "  ✗ {}: {} while {}: {}\n      {}\n      {}\n",
+                violation.requirement,
+                violation.fault,
+                violation.phase,
+                of_moments(violation.moments),
+                visible(&format!("{}, {}", violation.measured, violation.what)),
+                violation.reproduce,
+            );
+        }
+        let required = self.experiment.requirements();
+        if self.violations.is_empty() && !required.is_empty() {
+            text += &format!(
+                "\n✓ What is required holds in all {} runs\n",
+                self.swept.trials.len()
+            );
+        }
+        text
+    }
+
+    fn table(&self) -> String {
+        let header = ["Fault", "While", "Moments", "What happened"].map(str::to_owned);
+        let rows = self.groups.iter().map(|group| {
+            let mark = if group.holds { "" } else { "✗ " };
+            [
+                group.fault.to_owned(),
+                group.phase.to_owned(),
+                group.moments.to_string(),
+                format!("{mark}{}", group.how),
+            ]
+        });
+        let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or_default()
+        };
+        let widths = [width(0), width(1), width(2)];
+        let mut text = String::new();
+        let mut before = "";
+        for row in &rows {
+            // The same fault is named once.
+            let fault = if row[0] == before { "" } else { &row[0] };
+            let line = format!(
+                "{GAP}{fault:<w0$}{GAP}{:<w1$}{GAP}{:>w2$}{GAP}{}",
+                row[1],
+                row[2],
+                row[3],
+                w0 = widths[0],
+                w1 = widths[1],
+                w2 = widths[2],
+            );
+            text += &(line + "\n");
+            before = &row[0];
+        }
+        text
+    }
+}
+
+fn of_moments(moments: usize) -> String {
+    match moments {
+        1 => "1 moment".to_owned(),
+        _ => format!("{moments} moments"),
+    }
+}
+
+/// By fault, in the order of the trials, then by phase in the order of time, then the worst first.
+fn groups(trials: &[Trial]) -> Vec<Group<'_>> {
+    let mut groups: Vec<(Group<'_>, Duration)> = Vec::new();
+    for trial in trials {
+        let kind = kind(trial);
+        let recovery = trial.recovery().unwrap_or_default();
+        let same = groups.iter_mut().find(|(group, _)| {
+            group.fault == trial.fault
+                && group.phase == trial.phase
+                && kind == self::kind(group.worst)
+        });
+        match same {
+            Some((group, worst)) => {
+                group.moments += 1;
+                group.holds &= trial.holds();
+                if recovery > *worst {
+                    (*worst, group.worst) = (recovery, trial);
+                }
+            }
+            None => groups.push((
+                Group {
+                    fault: &trial.fault,
+                    phase: &trial.phase,
+                    how: String::new(),
+                    moments: 1,
+                    worst: trial,
+                    holds: trial.holds(),
+                },
+                recovery,
+            )),
+        }
+    }
+    let mut groups: Vec<Group<'_>> = groups
+        .into_iter()
+        .map(|(group, worst)| Group {
+            how: how(group.worst, worst, group.moments),
+            ..group
+        })
+        .collect();
+    let order = |group: &Group<'_>| {
+        let trials = || trials.iter();
+        let fault = trials().position(|trial| trial.fault == group.fault);
+        let phase = trials().position(|trial| trial.phase == group.phase);
+        (fault, phase)
+    };
+    groups.sort_by_key(|group| (order(group), group.holds));
+    groups
+}
+
+/// What makes two trials end alike: not how long it took.
+fn kind(trial: &Trial) -> (u8, &str) {
+    match &trial.outcome {
+        Outcome::Refused => (0, ""),
+        Outcome::NeverGone => (1, ""),
+        Outcome::Stopped { state } => (2, state),
+        Outcome::Recovered { .. } => (3, ""),
+        Outcome::Lost { state } => (4, state),
+        Outcome::Unseen => (5, ""),
+        Outcome::OutOfTime => (6, ""),
+    }
+}
+
+fn how(trial: &Trial, worst: Duration, moments: usize) -> String {
+    let at_worst = if moments > 1 { " at worst" } else { "" };
+    match &trial.outcome {
+        Outcome::Refused => "systemd refused the fault".to_owned(),
+        Outcome::NeverGone => "never gone".to_owned(),
+        Outcome::Stopped { state } => format!("stopped: {state}"),
+        Outcome::Recovered { .. } => {
+            format!(
+                "back after {}.{:03} s{at_worst}",
+                worst.as_secs(),
+                worst.subsec_millis()
+            )
+        }
+        Outcome::Lost { state } => format!("not back at the end: {state}"),
+        Outcome::Unseen => "unknown: the lab did not see all that systemd did".to_owned(),
+        Outcome::OutOfTime => "the run took too long".to_owned(),
+    }
+}
+
+/// Each requirement that does not hold, by fault and phase, with the command of the worst moment.
+fn violations<'a>(trials: &'a [Trial], command: &str) -> Vec<Violation<'a>> {
+    let mut found: Vec<(Violation<'a>, &'a Trial)> = Vec::new();
+    for trial in trials {
+        for verdict in trial.verdicts.iter().filter(|verdict| !verdict.holds) {
+            let requirement = verdict.requirement.to_string();
+            let same = found.iter_mut().find(|(violation, _)| {
+                violation.requirement == requirement
+                    && violation.fault == trial.fault
+                    && violation.phase == trial.phase
+            });
+            let violation = |moments| Violation {
+                requirement: requirement.clone(),
+                fault: &trial.fault,
+                phase: &trial.phase,
+                moments,
+                measured: &verdict.measured,
+                what: &trial.what,
+                reproduce: reproduce(command, trial),
+            };
+            match same {
+                Some((known, worst)) => {
+                    known.moments += 1;
+                    if badness(trial) > badness(worst) {
+                        *known = violation(known.moments);
+                        *worst = trial;
+                    }
+                }
+                None => found.push((violation(1), trial)),
+            }
+        }
+    }
+    found.into_iter().map(|(violation, _)| violation).collect()
+}
+
+/// A service that does not come back is worse than one that takes long.
+fn badness(trial: &Trial) -> (u8, Duration) {
+    match trial.recovery() {
+        Some(recovery) => (0, recovery),
+        None => (1, Duration::ZERO),
+    }
+}
+
+fn reproduce(command: &str, trial: &Trial) -> String {
+    let at = match trial.at.is_zero() {
+        true => "0s".to_owned(),
+        false => span_text(trial.at),
+    };
+    format!(
+        "{command} --at {} {}",
+        super::quoted(&at),
+        super::quoted(&trial.fault)
+    )
+}

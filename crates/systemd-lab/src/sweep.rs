@@ -1,0 +1,214 @@
+//! A fault at every moment of a run: does the service come back, whenever it is hit?
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use systemd_lab::{Experiment, Fault, Lab, Probe, Sweep};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let experiment = Experiment::new("units/my.service")
+//!     .probe(Probe::get("http://127.0.0.1:8080/"))
+//!     .require("recovery <= 10s".parse()?);
+//! let sweep = Sweep::new(experiment).fault("kill".parse()?).fault(Fault::Freeze);
+//! let swept = sweep.run(&Lab::open()?, &AtomicBool::new(false), |done, of| eprintln!("{done} of {of}"))?;
+//! for trial in &swept.trials {
+//!     assert!(trial.holds(), "{} at {:?}", trial.fault, trial.at);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The plan runs once without the swept faults. Each event of that run is a moment: every fault comes a millisecond before it and a
+//! millisecond after it, in a run of its own, and during each request. Virtual time makes this exact: up to the fault, every run is
+//! the one without it.
+
+mod moments;
+mod trial;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use systemd_timeline::Timeline;
+
+use crate::experiment::{Experiment, ExperimentError, Fault, PlanError, Verdict};
+use crate::lab::Lab;
+use crate::pool;
+
+pub use moments::Moment;
+pub use trial::{Outcome, Trial};
+
+/// How long a run goes on after its fault: `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s and watchdogs
+/// are over by then.
+const AFTER_FAULT: Duration = Duration::from_secs(60);
+
+/// So many moments are tried unless another number is asked for: a minute's run of a service with a request a second has about a
+/// hundred.
+pub const MOST_MOMENTS: usize = 200;
+
+/// An experiment, and the faults that hit it at every moment.
+#[derive(Debug, Clone)]
+pub struct Sweep {
+    experiment: Experiment,
+    faults: Vec<(Fault, String)>,
+    most: usize,
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Swept {
+    /// The moments that were tried, in order.
+    pub moments: Vec<Moment>,
+    /// How many more there were: requests in between, which were left out.
+    pub left_out: usize,
+    /// What is required, judged of the run without the swept faults; without requirements on recovery, which that run cannot show.
+    pub without_fault: Vec<Verdict>,
+    /// One for each moment and fault, by fault and then by time. Those that were not run when the sweep was stopped are missing.
+    pub trials: Vec<Trial>,
+    /// How many trials there are to run.
+    pub planned: usize,
+    /// The timeline of the run without the swept faults.
+    #[serde(skip)]
+    pub baseline: Timeline,
+}
+
+impl Sweep {
+    /// Of this experiment. Faults of its own come in every run.
+    pub fn new(experiment: Experiment) -> Sweep {
+        Sweep {
+            experiment,
+            faults: Vec::new(),
+            most: MOST_MOMENTS,
+        }
+    }
+
+    /// Hits the experiment's main unit with this.
+    #[must_use]
+    pub fn fault(self, fault: Fault) -> Sweep {
+        let unit = self.experiment.main_unit().to_owned();
+        self.fault_on(&unit, fault)
+    }
+
+    /// Hits another unit of the experiment with this.
+    #[must_use]
+    pub fn fault_on(mut self, unit: &str, fault: Fault) -> Sweep {
+        self.faults.push((fault, unit.to_owned()));
+        self
+    }
+
+    /// Tries at most this many moments. Requests are left out first, evenly.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Sweep {
+        Sweep { most, ..self }
+    }
+
+    /// The experiment of a trial.
+    pub fn experiment(&self, at: Duration, fault: &Fault, unit: &str) -> Experiment {
+        let length = self.experiment.length().max(at + AFTER_FAULT);
+        self.experiment
+            .clone()
+            .fault_on(unit, at, fault.clone())
+            .lasting(length)
+    }
+
+    /// Finds what is wrong with the plan, as far as it can be known without a lab.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is wrong.
+    pub fn check(&self) -> Result<(), PlanError> {
+        for (fault, unit) in &self.faults {
+            self.experiment(Duration::ZERO, fault, unit).check()?;
+        }
+        Ok(())
+    }
+
+    /// Runs all of it, on all processors. `progress` is called with how many trials have ended, of how many. Once `stop` is set, no
+    /// further trial begins, and what is known by then is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`ExperimentError::Plan`] if something is wrong with the plan, and what keeps the lab from running. A trial that is out of time
+    /// is a result.
+    pub fn run(
+        &self,
+        lab: &Lab,
+        stop: &AtomicBool,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Swept, ExperimentError> {
+        self.check()?;
+        // Without a fault, requirements on recovery are not measured.
+        let without = self
+            .experiment
+            .clone()
+            .with_requirements(|it| !it.is_about_recovery());
+        let baseline = without.run(lab)?;
+        let without_fault = without.verdicts(&baseline);
+        let (moments, left_out) = moments::of(&self.experiment, &baseline, self.most);
+        let planned: Vec<(usize, &Moment, &Fault, &str)> = self
+            .faults
+            .iter()
+            .enumerate()
+            .flat_map(|(number, (fault, unit))| {
+                let moments = moments.iter();
+                moments.map(move |moment| (number, moment, fault, unit.as_str()))
+            })
+            .collect();
+        let ended_early = AtomicBool::new(false);
+        let mut results = Vec::new();
+        let mut error = None;
+        progress(0, planned.len());
+        pool::run(
+            &planned,
+            pool::processors(),
+            |(number, moment, fault, unit)| {
+                if stop.load(Ordering::Relaxed) || ended_early.load(Ordering::Relaxed) {
+                    return None;
+                }
+                let experiment = self.experiment(moment.at, fault, unit);
+                let trial = Trial::of(&experiment, lab, &baseline, moment, fault, unit);
+                if trial.is_err() {
+                    ended_early.store(true, Ordering::Relaxed);
+                }
+                Some((*number, trial))
+            },
+            |_, result| match result {
+                // A run that is interrupted with the command is not the lab's fault.
+                Some((_, Err(_))) if stop.load(Ordering::Relaxed) => {}
+                Some((_, Err(of_run))) => error = error.take().or(Some(of_run)),
+                Some((number, Ok(trial))) => {
+                    results.push((number, trial));
+                    progress(results.len(), planned.len());
+                }
+                None => {}
+            },
+        );
+        if let Some(error) = error {
+            return Err(error);
+        }
+        results.sort_by_key(|(number, trial)| (*number, trial.at));
+        Ok(Swept {
+            left_out,
+            without_fault,
+            trials: results.into_iter().map(|(_, trial)| trial).collect(),
+            planned: planned.len(),
+            moments,
+            baseline,
+        })
+    }
+}
+
+impl Swept {
+    /// The faults that were tried, in order, as [`Trial::fault`] has them.
+    pub fn faults(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let faults = self.trials.iter().map(|trial| trial.fault.as_str());
+        faults.filter(|fault| seen.insert(*fault)).collect()
+    }
+
+    /// Whether everything that is required holds in every run.
+    pub fn holds(&self) -> bool {
+        self.without_fault.iter().all(|verdict| verdict.holds)
+            && self.trials.iter().all(Trial::holds)
+    }
+}

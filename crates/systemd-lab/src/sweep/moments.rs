@@ -1,0 +1,192 @@
+//! The moments of a run at which a fault could make a difference.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use systemd_lab_protocol::{Event, EventKind};
+use systemd_timeline::{Timeline, describe};
+
+use crate::experiment::Experiment;
+
+/// How long before and after an event the fault comes. Up to the fault a run has the stamps of the one without it, so this much is
+/// sure to be on the right side.
+const ASIDE: Duration = Duration::from_millis(1);
+
+/// The sub-state of a unit to which nothing has happened yet.
+const DEAD: &str = "dead";
+
+/// A ping of the watchdog: sd_notify(3).
+const PING: &str = "WATCHDOG=1";
+
+/// A moment at which faults come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Moment {
+    /// Since the start of the main unit, in whole milliseconds.
+    #[serde(serialize_with = "milliseconds", rename = "at_ms")]
+    pub at: Duration,
+    /// What it is just before or after, for people: `just after my.service: start -> running`.
+    pub what: String,
+    /// During a request, and not at an event.
+    #[serde(skip)]
+    is_request: bool,
+}
+
+/// For serde: in whole milliseconds.
+pub(super) fn milliseconds<S: Serializer>(
+    time: &Duration,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Those of a run, in order, and how many were left out because there are more than `most`.
+pub(super) fn of(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    most: usize,
+) -> (Vec<Moment>, usize) {
+    let length = experiment.length();
+    let mut found: BTreeMap<Duration, (String, bool)> = BTreeMap::new();
+    let mut add = |at: Duration, what: String, is_request: bool| {
+        let at = Duration::from_millis(u64::try_from(at.as_millis()).unwrap_or(u64::MAX));
+        if at > length {
+            return;
+        }
+        // Of two in the same millisecond the first event counts: it says more than a request.
+        let entry = found
+            .entry(at)
+            .or_insert_with(|| (what.clone(), is_request));
+        if entry.1 && !is_request {
+            *entry = (what, is_request);
+        }
+    };
+    for event in timeline.events() {
+        if let Some(words) = words(experiment, event) {
+            let at = timeline.time_of(event);
+            add(
+                at.saturating_sub(ASIDE),
+                format!("just before {words}"),
+                false,
+            );
+            add(at + ASIDE, format!("just after {words}"), false);
+        }
+    }
+    for probe in experiment.probes() {
+        let mut at = probe.first_attempt();
+        while at <= length {
+            add(at + ASIDE, format!("during {}", probe.name()), true);
+            at += probe.interval();
+        }
+    }
+    let moments = found.into_iter().map(|(at, (what, is_request))| Moment {
+        at,
+        what,
+        is_request,
+    });
+    thinned(moments.collect(), most)
+}
+
+/// At most so many: requests are left out first, evenly; then what comes last.
+fn thinned(moments: Vec<Moment>, most: usize) -> (Vec<Moment>, usize) {
+    let all = moments.len();
+    let requests = moments.iter().filter(|moment| moment.is_request).count();
+    let room = most.saturating_sub(all - requests);
+    let mut number = 0;
+    let mut kept: Vec<Moment> = moments
+        .into_iter()
+        .filter(|moment| {
+            if !moment.is_request || requests <= room {
+                return true;
+            }
+            number += 1;
+            // Whether this request is the one that fills another place.
+            number * room / requests > (number - 1) * room / requests
+        })
+        .collect();
+    kept.truncate(most);
+    let left_out = all - kept.len();
+    (kept, left_out)
+}
+
+/// What happened, if it happened to a unit of the experiment and a fault just before or after it could make a difference.
+fn words(experiment: &Experiment, event: &Event) -> Option<String> {
+    let unit = event.unit.as_deref()?;
+    if !experiment.units().iter().any(|it| it == unit) {
+        return None;
+    }
+    let counts = match &event.kind {
+        EventKind::StateChanged { .. }
+        | EventKind::JobQueued { .. }
+        | EventKind::ProcessExited { .. }
+        | EventKind::RestartScheduled { .. }
+        | EventKind::ListenerOpened { .. }
+        | EventKind::ListenerClosed { .. }
+        | EventKind::Log { .. } => true,
+        // A service that is well pings all the time.
+        EventKind::Notified { assignments, .. } => assignments.iter().any(|it| it != PING),
+        _ => false,
+    };
+    let words = describe(&event.kind).filter(|_| counts)?;
+    Some(format!("{unit}: {words}"))
+}
+
+/// What the unit was doing just before this time, as far as systemd and the first probe knew: `running, answering`.
+pub(super) fn phase(
+    experiment: &Experiment,
+    timeline: &Timeline,
+    unit: &str,
+    at: Duration,
+) -> String {
+    let probe = experiment.probes().first().map(|probe| probe.name());
+    let mut state = DEAD;
+    let mut answers = false;
+    for event in timeline.events() {
+        if timeline.time_of(event) >= at {
+            break;
+        }
+        match &event.kind {
+            EventKind::StateChanged { to, .. } if event.is_about(unit) => state = to,
+            EventKind::ProbeChanged { name, outcome, .. } if Some(name) == probe.as_ref() => {
+                answers = outcome.is_success();
+            }
+            _ => {}
+        }
+    }
+    match (probe, answers) {
+        (None, _) => state.to_owned(),
+        (Some(_), true) => format!("{state}, answering"),
+        (Some(_), false) => format!("{state}, not answering"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(at_ms: u64, is_request: bool) -> Moment {
+        Moment {
+            at: Duration::from_millis(at_ms),
+            what: String::new(),
+            is_request,
+        }
+    }
+
+    #[test]
+    fn requests_are_left_out_evenly_before_events_are() {
+        let mixed: Vec<Moment> = (0..20).map(|at| moment(at, at % 4 != 0)).collect();
+        let times = |kept: &[Moment]| -> Vec<u128> {
+            kept.iter().map(|moment| moment.at.as_millis()).collect()
+        };
+        let (kept, left_out) = thinned(mixed.clone(), 20);
+        assert_eq!((kept.len(), left_out), (20, 0));
+        // All five events, and every third of the fifteen requests.
+        let (kept, left_out) = thinned(mixed.clone(), 10);
+        assert_eq!(
+            (times(&kept), left_out),
+            (vec![0, 3, 4, 7, 8, 11, 12, 15, 16, 19], 10)
+        );
+        let (kept, left_out) = thinned(mixed, 3);
+        assert_eq!((times(&kept), left_out), (vec![0, 4, 8], 17));
+    }
+}
