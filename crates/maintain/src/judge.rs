@@ -19,6 +19,9 @@ use stages::check::{last_lines, read, with_report};
 /// all the same, and no file be written.
 const INSTA_VARIABLES: [(&str, &str); 2] = [("INSTA_FORCE_PASS", "1"), ("INSTA_UPDATE", "force")];
 
+/// The test target that every exercise and every solution has.
+pub(crate) const CHECK: &str = "check";
+
 /// How soon a verdict is seen after it was written: no run in a guest is much shorter.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -3,7 +3,7 @@
 //! It shares the workshop's dependencies, profiles and lock file, so that nothing is resolved or downloaded again, and
 //! its target directory, so that what was built for the solutions is used again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -96,6 +96,16 @@ impl Overlay {
     pub(crate) fn binary<'a>(&self, built: &'a Built, name: &str) -> Result<&'a Path, String> {
         built.executable(&self.folder.join(name).join("Cargo.toml"), name)
     }
+}
+
+/// Another run with the same target directory would write the same folders: this one waits for it.
+pub(crate) fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join("lock");
+    let context = || format!("cannot lock {}; is the disk full?", path.display());
+    fs::create_dir_all(folder).with_context(context)?;
+    let lock = File::create(&path).with_context(context)?;
+    lock.lock().with_context(context)?;
+    Ok(lock)
 }
 
 fn workspace_manifest(root: &Path, members: &[String]) -> anyhow::Result<String> {

@@ -12,6 +12,9 @@ use systemd_timeline::compare::{Tolerance, compare, texts};
 use systemd_timeline::protocol::{Event, EventKind};
 use systemd_timeline::{MeasuredWith, Timeline, describe};
 
+/// Where the files are, below the workspace.
+pub const FOLDER: &str = "book/measured";
+
 /// Asks for the files to be written where they do not hold, when it is `write`.
 pub const VARIABLE: &str = "BOOK_MEASURED";
 
@@ -92,7 +95,7 @@ impl Measured {
     #[must_use]
     pub fn in_workspace(mut self, root: &Path) -> Measured {
         if let Ok(name) = self.path.strip_prefix(folder()) {
-            self.path = root.join("book/measured").join(name);
+            self.path = root.join(FOLDER).join(name);
         }
         self
     }
@@ -230,7 +233,9 @@ pub fn assert_all_kept(all: &[Measured], command: &str) {
 
 /// `book/measured` of this workspace.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/measured")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(FOLDER)
 }
 
 /// A text without the line that says what it was measured with.
@@ -331,7 +336,7 @@ fn is_alike(kept: &Value, now: &Value) -> bool {
 
 fn shown(path: &Path) -> String {
     let name = path.strip_prefix(folder()).map(|name| {
-        let name = Path::new("book/measured").join(name);
+        let name = Path::new(FOLDER).join(name);
         name.display().to_string()
     });
     name.unwrap_or_else(|_| path.display().to_string())

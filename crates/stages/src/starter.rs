@@ -46,6 +46,18 @@ pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     Ok(files)
 }
 
+/// The starter, called as the solution is: its paths, and in its files.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_as_solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+    let files = read(root, exercise)?;
+    let packages = (exercise.package(), exercise.solution());
+    let folders = (exercise.exercise_folder(), exercise.solution_folder());
+    Ok(called(files, &packages, &folders))
+}
+
 /// The solution, called as the exercise is: its paths, and in its files.
 pub fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     Ok(renamed(solution(root, exercise)?, exercise))
@@ -99,14 +111,20 @@ fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
 }
 
 fn renamed(solution: Files, exercise: &Exercise) -> Files {
-    let (from, to) = (exercise.solution(), exercise.package());
+    let packages = (exercise.solution(), exercise.package());
     let folders = (exercise.solution_folder(), exercise.exercise_folder());
-    let files = solution.0.into_iter().map(|(path, content)| {
+    called(solution, &packages, &folders)
+}
+
+/// Files with another name of their package and another folder: from the first to the second.
+fn called(files: Files, packages: &(String, String), folders: &(String, String)) -> Files {
+    let (from, to) = packages;
+    let files = files.0.into_iter().map(|(path, content)| {
         let path = match path.strip_prefix(&folders.0) {
             Some(rest) => format!("{}{rest}", folders.1),
-            None => path.replace(&from, &to),
+            None => path.replace(from, to),
         };
-        (path, content.replace(&from, &to))
+        (path, content.replace(from, to))
     });
     Files(files.collect())
 }

@@ -8,6 +8,9 @@ use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
 use systemd_lab::{Guest, Lab, MeasuredWith};
 
+/// Below the target directory: what is made on the way.
+pub(super) const FOLDER: &str = "guide";
+
 /// The workshop, and what is measured in it. Items share it, and run at the same time.
 pub(crate) struct Bench<'a> {
     pub(crate) workshop: &'a Workshop,
@@ -47,9 +50,9 @@ impl Bench<'_> {
         build(self.root(), &arguments)
     }
 
-    /// A folder below the target directory, for what is made on the way.
+    /// A folder for what is made on the way.
     pub(crate) fn private(&self, name: &str) -> PathBuf {
-        self.workspace.target.join("guide").join(name)
+        self.workspace.target.join(FOLDER).join(name)
     }
 }
 

@@ -1,11 +1,62 @@
-//! All that the guide shows and that is measured. Known mistakes are in `mistakes/`: each patch says what the guide shows of it.
+//! All that the guide shows and that is measured, and what it says in words alone. Known mistakes are in `mistakes/`: the header of each
+//! patch says what the guide shows of it.
 
+use std::collections::BTreeSet;
+
+use anyhow::ensure;
+use measured::FOLDER;
+use stages::files::names;
+
+use super::bench::Bench;
 use super::item::Item;
-use super::matrix;
+use super::{checks, matrix, own_service, sshd};
+
+/// Measured by the tests of `crates/guide-tests`.
+const BY_TESTS: [&str; 12] = [
+    "policies-before-254.md",
+    "policies.md",
+    "restart-page.json",
+    "restart-page.md",
+    "slack.md",
+    "start-limit-in-service.md",
+    "start-limit-window.json",
+    "task-aborts.json",
+    "task-dropped.json",
+    "task-joined.json",
+    "task-tested.json",
+    "tasks.md",
+];
 
 /// In the order in which they begin.
 pub(super) fn items() -> Vec<Item> {
+    let mut items = measured();
+    items.push(Item::sentence(
+        "every file in book/measured is measured",
+        every_file_is_measured,
+    ));
+    items
+}
+
+fn measured() -> Vec<Item> {
     let mut items = Vec::new();
     items.extend(matrix::items());
+    items.extend(checks::items());
+    items.extend(own_service::items());
+    items.extend(sshd::items());
     items
+}
+
+/// Known mistakes lie in a folder of their own, which `cargo maintain verify` looks at.
+fn every_file_is_measured(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let items = measured();
+    let mut known: BTreeSet<&str> = BY_TESTS.into();
+    known.extend(items.iter().flat_map(Item::names).map(String::as_str));
+    let folder = bench.root().join(FOLDER);
+    for name in names(&folder) {
+        ensure!(
+            known.contains(name.as_str()) || folder.join(&name).is_dir(),
+            "{FOLDER}/{name} is measured by nothing; remove it, or add it to crates/maintain/src/guide/list.rs"
+        );
+    }
+    Ok(())
 }

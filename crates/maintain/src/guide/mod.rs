@@ -1,9 +1,12 @@
 //! `cargo maintain guide`: what the guide shows was measured, and is measured again here. To add something, add it to `list.rs`.
 
 mod bench;
+mod checks;
 mod item;
 mod list;
 mod matrix;
+mod own_service;
+mod sshd;
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -17,7 +20,7 @@ use systemd_lab::LabError;
 use systemd_lab_cli::{note, say};
 
 use crate::verified::{Tally, Verified, duration};
-use crate::verify;
+use crate::{overlay, verify};
 use bench::Bench;
 use item::Item;
 use systemd_lab::pool;
@@ -84,6 +87,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     // Once, so that items that run at the same time do not all set it up.
     systemd_lab::Lab::open_guest(&systemd_lab::Guest::default())?;
     let workspace = Workspace::read(&workshop.root)?;
+    let _lock = overlay::lock(&workspace.target.join(bench::FOLDER))?;
     let bench = Bench {
         workshop,
         workspace: &workspace,

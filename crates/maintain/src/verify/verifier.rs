@@ -2,25 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-use anyhow::Context;
 
 use super::guide;
 use super::item::Item;
 use super::mistake::Mistake;
 use super::stage::Stage;
 use super::tree;
-use crate::judge::{Check, Found, Tests};
-use crate::overlay::Overlay;
+use crate::judge::{CHECK, Check, Found, Tests};
+use crate::overlay::{Overlay, lock};
 use crate::verified::Verified;
 use stages::cargo::{Built, Package, Workspace, build};
 use stages::exercises::Workshop;
-
-/// The test target that every exercise and every solution has.
-pub(super) const CHECK: &str = "check";
 
 /// Everything that is built.
 pub(super) struct Verifier<'a> {
@@ -220,16 +215,6 @@ impl<'a> Verifier<'a> {
             .executable(&known.manifest, target)
             .map_err(|why| format!("{package} {why}"))
     }
-}
-
-/// Another run with the same target directory would write the same folders: this one waits for it.
-pub(super) fn lock(folder: &Path) -> anyhow::Result<File> {
-    let path = folder.join("lock");
-    let context = || format!("cannot lock {}; is the disk full?", path.display());
-    fs::create_dir_all(folder).with_context(context)?;
-    let lock = File::create(&path).with_context(context)?;
-    lock.lock().with_context(context)?;
-    Ok(lock)
 }
 
 fn package(stage: &Stage, mistake: &str) -> String {

@@ -63,11 +63,7 @@ struct Document<'a> {
 
 impl<'a> Report<'a> {
     /// `command` is what runs the same plan without the fault.
-    pub(super) fn new(
-        experiment: &'a Experiment,
-        swept: &'a Swept,
-        command: &str,
-    ) -> Report<'a> {
+    pub(super) fn new(experiment: &'a Experiment, swept: &'a Swept, command: &str) -> Report<'a> {
         Report {
             experiment,
             swept,

@@ -20,7 +20,6 @@ use systemd_lab::{Guest, Lab, Timeline, View};
 static DAEMONS: LazyLock<Lab> = LazyLock::new(|| {
     let guest = [
         "nginx",
-        "openssh-client",
         "openssh-server",
         "redis-server",
         "systemd-timesyncd",

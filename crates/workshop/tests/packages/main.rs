@@ -9,8 +9,6 @@ use insta::assert_snapshot;
 use serde_json::Value;
 
 use fixture::Fixture;
-use measured::Measured;
-use systemd_lab::{Guest, Lab};
 
 /// A library that guests have only if somebody asks for it, and what it is called for a linker.
 const LIBRARY_PACKAGE: &str = "libyaml-0-2";
@@ -86,20 +84,6 @@ fn nginx_as_debian_ships_it_stays_down_and_with_a_drop_in_it_comes_back() {
     assert_eq!(repaired["faults"][1]["answering"], "not-before-next");
     let silent = after(2, "answering").unwrap_or_default();
     assert!(silent < 2_000_000, "{repaired}");
-}
-
-#[test]
-fn the_guide_shows_nginx() {
-    let fixture = Fixture::new();
-    let arguments = "--package nginx --unit nginx.service --get http://127.0.0.1/ --at 10s kill";
-    let arguments: Vec<&str> = arguments.split(' ').collect();
-    let output = run(&fixture, &arguments);
-    assert!(output.status.success(), "{}", fixture.shown(&output));
-    let text = String::from_utf8(output.stdout).expect("it is text");
-    let guest = Guest::default().package("nginx").expect("it is a name");
-    let lab = Lab::open_guest(&guest).expect("the lab opens");
-    let with = lab.measured_with().expect("the lab works");
-    Measured::text("run-nginx.txt", &text, &with).assert_kept("cargo setup-tests");
 }
 
 /// Linked against a stand-in on the host; in the guest, the package's own library answers.

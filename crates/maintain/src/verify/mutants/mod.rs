@@ -19,10 +19,8 @@ use std::time::Instant;
 use exercise_check::Outcome;
 
 use super::stage::Stage;
-use super::verifier;
-use super::verifier::CHECK;
-use crate::judge::{Check, Found, Tests};
-use crate::overlay::Overlay;
+use crate::judge::{CHECK, Check, Found, Tests};
+use crate::overlay::{Overlay, lock};
 use crate::verified::duration;
 use free::Free;
 use results::Results;
@@ -126,7 +124,7 @@ pub(super) fn run(
     }
     systemd_lab::Lab::open()?;
     let own = workspace.target.join("verify");
-    let _lock = verifier::lock(&own)?;
+    let _lock = lock(&own)?;
     let bench = Bench::build(workshop, stages, workspace, own)?;
     let jobs = jobs.or_else(|| std::thread::available_parallelism().ok());
     let jobs = jobs.map_or(1, NonZeroUsize::get);

@@ -1,26 +1,26 @@
-//! All that is measured for the guide. To add something, add a line here and write the files again.
+//! What the guide shows of exercises and solutions. To add something, add a line here and write the files.
 
 /// One file in `book/measured`.
-pub(crate) struct Item {
+pub(super) struct Item {
     /// Without its extension: `.json` for a timeline, `.txt` for text.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// `05-watchdog`.
-    pub(crate) stage: &'static str,
-    pub(crate) whose: Whose,
+    pub(super) stage: &'static str,
+    pub(super) whose: Whose,
     /// How the name of the test begins that makes the run: `r2_`.
-    pub(crate) requirement: &'static str,
-    pub(crate) shown: Shown,
+    pub(super) requirement: &'static str,
+    pub(super) shown: Shown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Whose {
+pub(super) enum Whose {
     Solution,
     /// As it was before anybody edited it.
     Starter,
 }
 
 #[derive(Clone, Copy)]
-pub(crate) enum Shown {
+pub(super) enum Shown {
     /// The run of this scenario.
     Timeline {
         scenario: &'static str,
@@ -32,7 +32,7 @@ pub(crate) enum Shown {
 }
 
 impl Item {
-    pub(crate) fn file_name(&self) -> String {
+    pub(super) fn file_name(&self) -> String {
         match self.shown {
             Shown::Timeline { .. } => format!("{}.json", self.name),
             Shown::Finding => format!("{}.txt", self.name),
@@ -41,7 +41,7 @@ impl Item {
 }
 
 /// As in unit files: systemd.unit(5), "Specifiers".
-pub(crate) const MAIN_UNIT: &str = "%n";
+pub(super) const MAIN_UNIT: &str = "%n";
 
 const STOP: Shown = timeline("start, then stop with requests in flight", &[".service"]);
 
@@ -69,7 +69,7 @@ const KEEPS_HANGING: Shown = timeline(
     &[".service", "-alert@%n.service"],
 );
 
-pub(crate) const ITEMS: &[Item] = &[
+pub(super) const ITEMS: &[Item] = &[
     solution("01-stop", "01-plain", "r4_", STOP),
     starter("01-starter", "01-plain", "r1_", Shown::Finding),
     solution("02-web", "02-restart", "r2_", timeline(ENDS, &[".service"])),

@@ -1,0 +1,135 @@
+//! The runs that the guide's pages about a service of one's own show: their commands, typed where the reader types them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, anyhow, ensure};
+use measured::Measured;
+use systemd_lab::{Guest, Lab};
+
+use super::bench::{Bench, executable};
+use super::item::Item;
+
+/// A package outside the workspace.
+const MANIFEST: &str = "examples/own-service/Cargo.toml";
+const PROGRAM: &str = "own-service";
+
+const UNIT: &str = "examples/own-service/units/own.service";
+const PLAN: &str = "examples/own-service/plan.toml";
+const WATCHDOG: &str =
+    "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
+
+/// Lines of the summary that are shown side by side, too.
+const SIDE_BY_SIDE: [&str; 3] = ["Availability", "Longest outage", "Restarts by systemd"];
+
+/// Status of the command if a requirement does not hold.
+const NOT_YET: i32 = 1;
+
+pub(super) fn items() -> Vec<Item> {
+    vec![
+        Item::files(["run-plan.txt"], plan),
+        Item::files(["run-hangs.txt", "run-watchdog.txt", "run-beside.md"], hang),
+        Item::files(["run-nginx.txt"], nginx).with_network(),
+    ]
+}
+
+/// The plan in a file, one of whose requirements does not hold.
+fn plan(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let file = file(bench)?;
+    let shown = shown(bench, &["--plan", PLAN, "--file", &file], NOT_YET)?;
+    let part = |title: &str| {
+        let (_, part) = shown.split_once(title)?;
+        Some(part)
+    };
+    let required = part("\nRequirements\n").context("it shows no requirements")?;
+    ensure!(
+        required.matches('✗').count() == 1,
+        "one requirement is not to hold: {required}"
+    );
+    let summary = part("\nSummary\n").context("it shows no summary")?;
+    let text = format!("Summary\n{summary}");
+    let with = bench.measured_with()?;
+    Ok(vec![Measured::text("run-plan.txt", &text, &with)])
+}
+
+/// A service that hangs, without and with a watchdog.
+fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let file = file(bench)?;
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["--unit", UNIT, "--file", &file];
+        arguments.extend_from_slice(more);
+        arguments.extend(
+            "--get http://127.0.0.1:8080/ --at 10s kill --at 60s freeze --for 5min".split(' '),
+        );
+        shown(bench, &arguments, 0)
+    };
+    let without = run(&[])?;
+    let with = run(&["--file", WATCHDOG])?;
+    let mut table =
+        "| | without `WatchdogSec=` | with `WatchdogSec=10s` |\n|---|---|---|\n".to_owned();
+    for name in SIDE_BY_SIDE {
+        let (one, other) = (figure(&without, name)?, figure(&with, name)?);
+        table += &format!("| {name} | {one} | {other} |\n");
+    }
+    let lab = bench.measured_with()?;
+    Ok(vec![
+        Measured::text("run-hangs.txt", &without, &lab),
+        Measured::text("run-watchdog.txt", &with, &lab),
+        Measured::text("run-beside.md", &table, &lab),
+    ])
+}
+
+/// A daemon of Debian's.
+fn nginx(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let arguments = "--package nginx --unit nginx.service --get http://127.0.0.1/ --at 10s kill";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let text = shown(bench, &arguments, 0)?;
+    let lab = Lab::open_guest(&Guest::default().package("nginx")?)?;
+    Ok(vec![Measured::text(
+        "run-nginx.txt",
+        &text,
+        &lab.measured_with()?,
+    )])
+}
+
+/// Builds the example, as the guide says, but below the directory that all of this is built in. Returns it as `--file` takes it.
+fn file(bench: &Bench<'_>) -> anyhow::Result<String> {
+    let target = bench.workspace.target.to_string_lossy();
+    let built = bench.build(&["--manifest-path", MANIFEST, "--target-dir", &target])?;
+    let program = executable(&built, &bench.root().join(MANIFEST), PROGRAM)?;
+    Ok(format!("{}:/usr/local/bin/{PROGRAM}", program.display()))
+}
+
+/// What `cargo workshop run` prints, if it ends with this status.
+fn shown(bench: &Bench<'_>, arguments: &[&str], status: i32) -> anyhow::Result<String> {
+    let command: PathBuf = bench.program("workshop", &["--bins"])?;
+    let output = run(&command, bench.root(), arguments)?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let ended = output.status;
+    ensure!(
+        ended.code() == Some(status),
+        "`cargo workshop run {}` ended with {ended}: {errors}",
+        arguments.join(" ")
+    );
+    String::from_utf8(output.stdout).map_err(|_| anyhow!("what it prints is not text"))
+}
+
+fn run(command: &Path, root: &Path, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
+    Command::new(command)
+        .arg("run")
+        .args(arguments)
+        .current_dir(root)
+        // The guide is about the usual guest.
+        .env_remove("SYSTEMD_LAB_SUITE")
+        .output()
+        .with_context(|| format!("cannot run {}", command.display()))
+}
+
+/// What a line of the summary says, without what follows the figure.
+fn figure<'a>(output: &'a str, name: &str) -> anyhow::Result<&'a str> {
+    let mut lines = output.lines();
+    let line = lines.find_map(|line| line.trim().strip_prefix(name));
+    let line = line.with_context(|| format!("the summary has no line `{name}`"))?;
+    let figure = line.split([',', ';']).next();
+    Ok(figure.unwrap_or_default().trim())
+}
