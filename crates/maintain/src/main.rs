@@ -5,6 +5,7 @@
 mod guide;
 mod judge;
 mod overlay;
+mod perturbed;
 mod snapshots;
 mod starters;
 mod verified;
@@ -15,14 +16,37 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use stages::exercises::Workshop;
 use stages::outcome::exit_status;
-use systemd_lab_cli::{EXIT_STATUS, ExitStatus, carry_out};
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, carry_out, say};
 
-/// Proves that the workshop is true, and writes what is generated.
+/// Printed when nothing was asked for. The times are those of two cores.
+const OVERVIEW: &str = "\
+cargo maintain proves that the workshop is true, and writes what is generated.
+
+After a change                                                            takes
+  of an exercise or a solution    cargo maintain starters --write         a second
+                                  cargo maintain snapshots --write 04     half a minute, then read each
+                                  cargo maintain verify 04                a minute
+  of a known mistake              cargo maintain verify mistake 04 NAME   some seconds
+                                  cargo maintain guide --write mistakes/04-NAME
+  of what the guide shows         cargo maintain guide --write NAME       some seconds, then read it
+
+To find out whether it holds
+  what git has of starters        cargo maintain starters --check         a second
+  every stage, every mistake      cargo maintain verify                   five minutes
+  ... and ten virtual hours       cargo maintain verify --soak            two more
+  how strong the checks are       cargo maintain verify --mutants         hours; `--mutants sample` a minute
+  what the guide shows            cargo maintain guide --check            three minutes
+  ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
+  whatever Debian updates         cargo maintain perturbed sample         three minutes; `everything` an hour
+
+Each says more with --help. `.ci/run` has them all, in the order of what they take.";
+
+/// Proves that the workshop is true, and writes what is generated. Without a subcommand: says what each is for, and how long it takes.
 #[derive(Parser)]
 #[command(bin_name = "cargo maintain", version, after_help = EXIT_STATUS)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -36,6 +60,9 @@ enum Command {
     /// What the guide shows and what was measured for it: book/measured.
     #[command(after_help = guide::EXAMPLES)]
     Guide(guide::Arguments),
+    /// Measure again in guests that differ from the usual one as after an update of Debian's packages.
+    #[command(after_help = perturbed::EXAMPLES)]
+    Perturbed(perturbed::Arguments),
     /// The snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
@@ -47,12 +74,46 @@ fn main() -> ExitCode {
 
 /// Returns the exit status.
 fn run(arguments: &Arguments) -> anyhow::Result<u8> {
+    let Some(command) = &arguments.command else {
+        say!("{OVERVIEW}");
+        return Ok(ExitStatus::Passed.code());
+    };
     let workshop = Workshop::find()?;
-    let outcome = match &arguments.command {
+    let outcome = match command {
         Command::Verify(arguments) => verify::run(&workshop, arguments)?,
         Command::Starters(arguments) => Some(starters::run(&workshop, arguments)?),
         Command::Guide(arguments) => guide::run(&workshop, arguments)?,
+        Command::Perturbed(arguments) => Some(perturbed::run(&workshop, arguments)?),
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
     Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Its command lines are some, and no command is left out.
+    #[test]
+    fn the_overview_names_every_command_as_it_is_typed() {
+        let mut seen = Vec::new();
+        for line in OVERVIEW.lines() {
+            let Some((_, typed)) = line.split_once("  cargo maintain ") else {
+                continue;
+            };
+            // What it takes follows in a column of its own.
+            let typed = typed.split("  ").next().unwrap_or_default();
+            let words = ["maintain"].into_iter().chain(typed.split(' '));
+            let parsed = Arguments::try_parse_from(words);
+            assert!(parsed.is_ok(), "{typed}: {:?}", parsed.err());
+            seen.push(typed);
+        }
+        for command in Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            let is_named = seen.iter().any(|typed| typed.starts_with(name));
+            assert!(is_named, "the overview lacks {name}");
+        }
+    }
 }

@@ -64,7 +64,7 @@ fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
     let manual = Manual::of(matrix.version())?;
     let manual = manual.with_context(|| {
         format!(
-            "the manual of systemd {} is not kept; write it into crates/restart-matrix/manual",
+            "the manual of systemd {} is not kept; write it into crates/systemd-matrix/manual",
             matrix.version()
         )
     })?;
@@ -73,13 +73,13 @@ fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
     let known: Vec<Difference> = known.collect();
     ensure!(
         found == known,
-        "systemd differs from {}: {found:#?}, and known is only: {known:#?}; explain it in crates/restart-matrix/manual",
+        "systemd differs from {}: {found:#?}, and known is only: {known:#?}; explain it in crates/systemd-matrix/manual",
         manual.source
     );
     let unexplained = manual.known.iter().find(|known| known.why.is_empty());
     ensure!(
         unexplained.is_none(),
-        "crates/restart-matrix/manual does not explain {:#?}",
+        "crates/systemd-matrix/manual does not explain {:#?}",
         unexplained.map(|known| &known.difference)
     );
     Ok(matrix)

@@ -33,7 +33,7 @@ Examples:
     cargo maintain verify 04                    what has 04 in its line
     cargo maintain verify mistake 04 no-ready
     cargo maintain verify --soak                and ten virtual hours of stage 05
-    cargo maintain verify --mutants 05          how strong the check of stage 05 is";
+    cargo maintain verify 05 --mutants          how strong the check of stage 05 is";
 
 /// Its arguments.
 #[derive(clap::Args)]

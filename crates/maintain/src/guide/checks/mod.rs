@@ -8,11 +8,11 @@ mod items;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail, ensure};
+use exercise_check::Outcome;
+use exercise_check::report::Report;
 use measured::Measured;
 use stages::exercises::Exercise;
 use stages::starter;
-use systemd_lab::check::Outcome;
-use systemd_lab::check::report::Report;
 use systemd_lab::{Picture, Timeline};
 
 use super::bench::{Bench, executable};
