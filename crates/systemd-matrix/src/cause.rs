@@ -80,6 +80,8 @@ pub(crate) enum End {
     NoProcess,
     /// A start was refused.
     Limit,
+    /// It has not ended.
+    RunsOn,
 }
 
 /// What a cause's units are made of, and how they must end.

@@ -56,6 +56,14 @@ impl Unit {
             ..self
         }
     }
+
+    /// The group's action is not done to it: it is watched for what another unit's fate does to it.
+    pub(crate) fn bystander(self) -> Unit {
+        Unit {
+            is_target: false,
+            ..self
+        }
+    }
 }
 
 /// What is done to the units of a group, once they have been started.
@@ -67,6 +75,8 @@ pub(crate) enum Action {
     Signal(i32),
     /// `systemctl stop`.
     Stop,
+    /// `systemctl restart`.
+    Restart,
     /// All are started once more, after they have been watched; then watched again.
     StartAgain,
 }
@@ -120,9 +130,8 @@ impl Group {
                 ];
                 self.command_once_running(scenario, &command)
             }
-            Action::Stop => {
-                self.command_once_running(scenario, &["/usr/bin/systemctl", "stop", "--no-block"])
-            }
+            Action::Stop => self.systemctl_once_running(scenario, "stop"),
+            Action::Restart => self.systemctl_once_running(scenario, "restart"),
             Action::StartAgain => scenario.sleep(self.watched).start(&self.second_target()),
         };
         Trial::new(scenario.sleep(self.watched), self.files())
@@ -145,9 +154,14 @@ impl Group {
         units.chain(targets).collect()
     }
 
+    fn systemctl_once_running(&self, scenario: Scenario, verb: &str) -> Scenario {
+        self.command_once_running(scenario, &["/usr/bin/systemctl", verb, "--no-block"])
+    }
+
     fn command_once_running(&self, scenario: Scenario, command: &[&str]) -> Scenario {
-        let scenario = self.targets().fold(scenario, |scenario, unit| {
-            scenario.wait_for_state(unit, &["running"], DEADLINE)
+        let started = self.units.iter().filter(|unit| unit.is_started);
+        let scenario = started.fold(scenario, |scenario, unit| {
+            scenario.wait_for_state(&unit.name, &["running"], DEADLINE)
         });
         let argv: Vec<&str> = command.iter().copied().chain(self.targets()).collect();
         scenario.run(&argv, DEADLINE)

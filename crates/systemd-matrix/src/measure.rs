@@ -10,8 +10,8 @@ use crate::table::{Cell, Matrix, TableId};
 use crate::tables::{self, Plan};
 use crate::trial::{self, Memory, Seen, Series};
 
-/// At most so many rows in one run, so that the large tables are shared out to the processors.
-const GROUPS_OF_A_RUN: usize = 11;
+/// At most so many units in one run, so that the large tables are shared out to the processors.
+const UNITS_OF_A_RUN: usize = 77;
 
 /// Runs for the causes of a check: somebody waits for it, so that two processors have something to do.
 const RUNS_OF_A_CHECK: usize = 2;
@@ -33,7 +33,10 @@ pub fn measure(
     let plans: Vec<Plan> = wanted.map(tables::plan).collect();
     let series: Vec<Series> = plans
         .iter()
-        .map(|plan| series(plan, plan.groups.len().div_ceil(GROUPS_OF_A_RUN)))
+        .map(|plan| {
+            let units = plan.groups.iter().flat_map(Group::units).count();
+            series(plan, units.div_ceil(UNITS_OF_A_RUN))
+        })
         .collect();
     let memory = match fresh {
         true => Memory::Ignored,

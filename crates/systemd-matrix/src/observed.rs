@@ -25,12 +25,16 @@ pub(crate) struct Observed {
     pub(crate) exits: Vec<(String, i32)>,
     /// The unit's `Result`, each time that it ended.
     pub(crate) results: Vec<String>,
+    /// When it came to run, each time.
+    pub(crate) ups: Vec<Duration>,
     /// How long each automatic restart was waited for.
     pub(crate) delays: Vec<Duration>,
     /// The states that it went through after its first end, up to the next end or the last start.
     pub(crate) between: Vec<String>,
     /// What systemd said about its unit file.
     pub(crate) complaints: Vec<String>,
+    /// How often systemd said that the kernel had killed one of its processes for want of memory.
+    pub(crate) oom_kills: usize,
     /// Whether a start was refused because of the start limit.
     pub(crate) limit_hit: bool,
     /// Whether and how systemd has loaded it, and its sub-state, at last.
@@ -52,6 +56,9 @@ pub(crate) type List = BTreeMap<String, Listed>;
 /// What systemd says of a unit whose `ExecCondition=` was not met, up to the result: it has neither failed nor been
 /// deactivated.
 const SKIPPED: &str = "Skipped due to '";
+
+/// What systemd says when the kernel has killed a process of a unit for want of memory, in the beginning.
+const OOM_KILL: &str = "A process of this unit has been killed by the OOM killer";
 
 impl Observed {
     /// Reads it. `list` is what [`list`] made of the same timeline.
@@ -90,6 +97,9 @@ impl Observed {
                 self.exits.push((code.clone(), *status));
             }
             EventKind::UnitFile { message, .. } => self.complaints.push(message.clone()),
+            EventKind::Manager { message, .. } if message.starts_with(OOM_KILL) => {
+                self.oom_kills += 1;
+            }
             EventKind::RestartScheduled { .. } => {
                 *waited = ended_at.map(|ended| at.saturating_sub(ended));
             }
@@ -101,6 +111,9 @@ impl Observed {
             EventKind::StateChanged { to, .. } => {
                 if !self.results.is_empty() && self.delays.is_empty() {
                     self.between.push(to.clone());
+                }
+                if to == "running" {
+                    self.ups.push(at);
                 }
                 if UP.contains(&to.as_str()) {
                     self.confirm_restart(waited);
@@ -274,11 +287,13 @@ mod tests {
             Observed {
                 exits: vec![("killed".to_owned(), 9), ("exited".to_owned(), 0)],
                 results: vec!["signal".to_owned(), "success".to_owned()],
+                ups: vec![seconds(1), seconds(10)],
                 delays: vec![seconds(3)],
                 between: ["auto-restart", "auto-restart-queued", "start"]
                     .map(str::to_owned)
                     .to_vec(),
                 complaints: Vec::new(),
+                oom_kills: 0,
                 limit_hit: false,
                 listed: running(),
             }

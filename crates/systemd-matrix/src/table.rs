@@ -47,13 +47,17 @@ pub enum TableId {
     StartLimit,
     /// `RestartSec=` and what makes it grow.
     Delay,
+    /// What becomes of a unit that depends on another one, when something happens to that.
+    Dependencies,
+    /// `OOMPolicy=` and every `Restart=`.
+    Oom,
     /// Settings that not every systemd knows.
     Known,
 }
 
 impl TableId {
     /// All tables, in the order in which they are shown.
-    pub const ALL: [TableId; 8] = [
+    pub const ALL: [TableId; 10] = [
         TableId::Restart,
         TableId::PreventForce,
         TableId::Success,
@@ -61,6 +65,8 @@ impl TableId {
         TableId::Oneshot,
         TableId::StartLimit,
         TableId::Delay,
+        TableId::Dependencies,
+        TableId::Oom,
         TableId::Known,
     ];
 
@@ -74,6 +80,8 @@ impl TableId {
             TableId::Oneshot => "oneshot",
             TableId::StartLimit => "start-limit",
             TableId::Delay => "delay",
+            TableId::Dependencies => "dependencies",
+            TableId::Oom => "oom",
             TableId::Known => "known",
         }
     }

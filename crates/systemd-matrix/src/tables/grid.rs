@@ -15,6 +15,9 @@ use super::Plan;
 /// `StartLimitIntervalSec=` of all units: longer than a whole measurement in virtual time.
 pub(crate) const START_LIMIT_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// What systemd says of a setting that it does not know, in the end.
+pub(crate) const IGNORED: &str = "ignoring";
+
 /// What a table is about.
 pub(crate) struct Grid {
     pub(crate) id: TableId,
@@ -35,8 +38,8 @@ pub(crate) struct Line {
     pub(crate) service: String,
     pub(crate) action: Action,
     pub(crate) end: End,
-    /// The `Result` that all of them must have had.
-    pub(crate) result: &'static str,
+    /// The `Result` that all of them must have had, unless they run on.
+    pub(crate) result: Option<&'static str>,
     /// `StartLimitBurst=`.
     pub(crate) starts: u32,
 }
@@ -54,15 +57,16 @@ impl Line {
                 .is_some_and(|exit| *exit == (code.to_owned(), status)),
             End::NoProcess => observed.exits.is_empty(),
             End::Limit => observed.limit_hit,
+            End::RunsOn => observed.results.is_empty(),
         };
         let result = match self.end {
             // Before the limit was hit, it had ended in another way.
             End::Limit => observed.last_result(),
             _ => observed.first_result(),
         };
-        if !is_as_claimed || result != self.result {
+        if !is_as_claimed || result != self.result.unwrap_or_default() {
             return Err(not_as_claimed(format!(
-                "{unit} should end as {:?} with result {}, and did this: {observed:?}",
+                "{unit} should end as {:?} with result {:?}, and did this: {observed:?}",
                 self.end, self.result
             )));
         }
@@ -74,6 +78,7 @@ impl Line {
             });
         }
         match observed.listed.sub.as_str() {
+            "running" if self.end == End::RunsOn => Ok(Cell::text("runs on")),
             state @ ("dead" | "failed") => Ok(Cell::NotRestarted {
                 result,
                 state: state.to_owned(),
@@ -133,7 +138,8 @@ impl Grid {
     fn read(&self, observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         let mut rows = Vec::new();
         for (line, observed) in self.lines.iter().zip(observed) {
-            let mut cells = vec![Cell::text(format!("`{}`", line.result))];
+            let result = line.result.map(|result| format!("`{result}`"));
+            let mut cells = vec![Cell::text(result.as_deref().unwrap_or("none"))];
             for (setting, observed) in self.settings.iter().zip(observed) {
                 let cell = line.cell(&line.unit(setting), observed)?;
                 // The legend says so of all.

@@ -7,6 +7,7 @@ use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
 use super::Plan;
+use super::grid::IGNORED;
 
 /// The settings, each with a stem for its unit.
 const SETTINGS: [(&str, &str); 8] = [
@@ -20,9 +21,6 @@ const SETTINGS: [(&str, &str); 8] = [
     // A misspelling that is often seen, for comparison.
     ("secs", "RestartSecs=5s"),
 ];
-
-/// What systemd says of what it does not know, in the end.
-const IGNORED: &str = "ignoring";
 
 pub(super) fn plan() -> Plan {
     let unit = |(stem, setting): (&str, &str)| {

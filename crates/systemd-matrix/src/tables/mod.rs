@@ -1,9 +1,11 @@
 //! The tables: which units are tried for each, and how what happened is read.
 
 mod delay;
+mod dependencies;
 mod grid;
 mod known;
 mod oneshot;
+mod oom;
 mod prevent_force;
 mod restart;
 mod restart_mode;
@@ -37,6 +39,8 @@ pub(crate) fn plan(id: TableId) -> Plan {
         TableId::Oneshot => oneshot::plan(),
         TableId::StartLimit => start_limit::plan(),
         TableId::Delay => delay::plan(),
+        TableId::Dependencies => dependencies::plan(),
+        TableId::Oom => oom::plan(),
         TableId::Known => known::plan(),
     }
 }

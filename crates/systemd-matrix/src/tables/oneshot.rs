@@ -24,7 +24,7 @@ pub(super) fn plan() -> Plan {
         service: format!("Type=oneshot\n{service}"),
         action: Action::Nothing,
         end,
-        result,
+        result: Some(result),
         starts: 2,
     };
     let exited = |code| End::Process("exited", code);

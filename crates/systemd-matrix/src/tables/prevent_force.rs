@@ -27,7 +27,7 @@ pub(super) fn plan() -> Plan {
         service: format!("{service}\n{added}"),
         action,
         end,
-        result,
+        result: Some(result),
         starts: 2,
     };
     let exit_3 = |label, stem, added| {

@@ -16,7 +16,7 @@ pub(crate) fn plan(causes: &[Cause]) -> Plan {
             service: means.service.to_owned(),
             action: means.action,
             end: means.end,
-            result: means.result,
+            result: Some(means.result),
             starts: cause.start_limit(),
         }
     };

@@ -8,13 +8,10 @@ use crate::observed::Observed;
 use crate::table::{Cell, Row, Table, TableId};
 
 use super::Plan;
-use super::grid::START_LIMIT_INTERVAL;
+use super::grid::{IGNORED, START_LIMIT_INTERVAL};
 
 /// What is tried. A systemd that does not know the setting ignores it, and does the same in each row.
 const MODES: [&str; 3] = ["normal", "direct", "debug"];
-
-/// What systemd says of a setting that it does not know, in the end.
-const IGNORED: &str = "ignoring";
 
 /// `StartLimitBurst=`: two restarts, and then an end for good.
 const STARTS: usize = 3;

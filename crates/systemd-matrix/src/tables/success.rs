@@ -20,7 +20,7 @@ pub(super) fn plan() -> Plan {
         service: format!("{service}\nSuccessExitStatus={status}"),
         action,
         end,
-        result,
+        result: Some(result),
         starts: 2,
     };
     let exited = End::Process("exited", 75);
