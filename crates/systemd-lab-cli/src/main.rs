@@ -21,7 +21,7 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Hit a service with a fault at every moment of its run, one run each.
     Sweep(Box<sweep::Arguments>),
-    /// What systemd does with each setting of restarts, measured: every `Restart=` against every cause, and more.
+    /// What systemd does with its settings, measured: every `Restart=` against every cause, dependencies, memory, and more.
     Matrix(matrix::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed and not started.
     Shell(shell::Arguments),

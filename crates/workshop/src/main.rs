@@ -95,7 +95,7 @@ enum Command {
     /// Export or import the guest image, for a room without a network.
     #[command(subcommand)]
     Image(image::Action),
-    /// What systemd does with each setting of restarts, measured: every `Restart=` against every cause, and more.
+    /// What systemd does with its settings, measured: every `Restart=` against every cause, dependencies, memory, and more.
     Matrix(matrix::Arguments),
     /// Serve the guide and open it in a browser.
     Book(book::Arguments),

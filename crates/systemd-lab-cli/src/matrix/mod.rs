@@ -1,4 +1,4 @@
-//! `systemd-lab matrix`: what systemd does with each setting of restarts, measured in the lab.
+//! `systemd-lab matrix`: what systemd does with its settings, measured in the lab.
 
 mod text;
 
@@ -10,7 +10,7 @@ use systemd_matrix::{Comparison, Matrix, TableId, measure};
 use crate::exit::WrongUsage;
 use crate::{output, put, style};
 
-/// What systemd does with each setting of restarts, measured.
+/// What systemd does with its settings, measured.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Which tables. Without any: all.
