@@ -26,7 +26,10 @@ impl Comparison {
         let columns = [before, after].map(|matrix| format!("systemd {}", matrix.version()));
         let tables = after.tables.iter().filter_map(|table| {
             let rows = rows(table, &changes);
-            let is_of_use = |remark: &&String| explains_marks(remark) && has_marks(&rows);
+            let is_of_use = |remark: &&String| match remark.starts_with("*: ") {
+                true => has_stars(&rows),
+                false => explains_marks(remark) && has_marks(&rows),
+            };
             let legend = table.legend.iter().filter(is_of_use).cloned().collect();
             (!rows.is_empty()).then(|| Table {
                 columns: columns.to_vec(),
@@ -115,6 +118,12 @@ fn has_marks(rows: &[Row]) -> bool {
     rows.iter().flat_map(|row| &row.cells).any(is_mark)
 }
 
+/// Whether some cell is not what the manual says.
+fn has_stars(rows: &[Row]) -> bool {
+    let mut cells = rows.iter().flat_map(|row| &row.cells);
+    cells.any(|cell| cell.short().ends_with(" *"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +163,20 @@ mod tests {
              \n\
              Measured with systemd 252 and 257.\n"
         );
+    }
+
+    #[test]
+    fn a_star_is_explained_where_there_is_one() {
+        let legend = |cell: &str| {
+            let mut old = matrix("252", &[("a", &[Cell::text(cell), Cell::Refused])]);
+            let mut new = matrix("257", &[("a", &[Cell::text("b"), Cell::Refused])]);
+            for table in old.tables.iter_mut().chain(&mut new.tables) {
+                table.legend = vec!["*: why".to_owned(), "a remark".to_owned()];
+            }
+            Comparison::of(&old, &new).tables[0].legend.clone()
+        };
+        assert_eq!(legend("a *"), ["*: why"]);
+        assert!(legend("a").is_empty());
     }
 
     #[test]

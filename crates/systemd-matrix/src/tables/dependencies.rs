@@ -297,8 +297,8 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
         let units = measured.find(|(of, _)| of.stem == line.stem);
         let units = units.map_or(&[][..], |(_, units)| units);
         let mut cells = Vec::new();
-        for ((setting, stem), (pair, manual)) in
-            SETTINGS.into_iter().zip(units.chunks(2).zip(line.manual))
+        for (column, ((setting, stem), pair)) in
+            SETTINGS.into_iter().zip(units.chunks(2)).enumerate()
         {
             let unit = format!("{stem}-{}.service", line.stem);
             let [this, other] = pair else {
@@ -309,10 +309,12 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
                     "there are no words for what {unit} did: {this:?}; the other unit: {other:?}"
                 ))
             })?;
-            cells.push(match fate == manual || ignores_mode(line, other) {
+            let like = in_effect(line, other);
+            let manual = like.manual[column];
+            cells.push(match fate == manual {
                 true => Cell::text(fate),
                 false => {
-                    let why = difference(line, setting).ok_or_else(|| {
+                    let why = difference(like, setting).ok_or_else(|| {
                         not_as_claimed(format!(
                             "{unit}: \"{fate}\", and the manual says \"{manual}\""
                         ))
@@ -344,9 +346,15 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
     })
 }
 
-/// Without the setting that a row is about, the manual says something else.
-fn ignores_mode(line: &Line, other: &Observed) -> bool {
-    line.mode.is_some() && is_ignored(other)
+/// The row whose manual counts: a systemd that does not know `RestartMode=` does what `normal` stands for.
+fn in_effect<'a>(line: &'a Line, other: &Observed) -> &'a Line {
+    let is_normal = |like: &&Line| {
+        (like.other, like.action, like.mode) == (line.other, line.action, Some("normal"))
+    };
+    match line.mode.is_some() && is_ignored(other) {
+        true => LINES.iter().find(is_normal).unwrap_or(line),
+        false => line,
+    }
 }
 
 fn is_ignored(unit: &Observed) -> bool {
