@@ -62,7 +62,7 @@ fn verdict(number: u32, actual: &str, expected: &str) -> String {
 
 const STARTER: &str = r#"//! # Stage 01
 //!
-//! # What to reach
+//! # The task
 
 fn main() {
     println!("nothing");

@@ -386,7 +386,7 @@ fn the_starters_of_this_workshop_come_back() {
         let main = starters.keys().find(is_main);
         let main = main.unwrap_or_else(|| panic!("starter {number} has no src/main.rs"));
         let text = String::from_utf8_lossy(&starters[main]);
-        assert!(text.contains("What to reach"), "{text}");
+        assert!(text.contains("The task"), "{text}");
         let unit = root.join(format!("units/exercise-0{number}.service"));
         assert!(starters.contains_key(&unit), "{}", unit.display());
     }

@@ -12,7 +12,7 @@ pub(crate) fn warning(message: impl Display) {
     line(message);
 }
 
-/// What happens when all is well.
+/// Something normal has happened.
 pub(crate) fn info(message: impl Display) {
     line(message);
 }

@@ -3,20 +3,21 @@
 //! It answers `GET /` with `Hello World!` on 127.0.0.1:7878, and is written for a terminal: Ctrl-C ends it, and a
 //! person reads what it prints. Try it: `cargo run -p exercise-01`. Under systemd nobody sits in front of it.
 //!
-//! What to reach, here and in `units/exercise-01.service`:
+//! The task, here and in `units/exercise-01.service`:
 //!
 //! 1. systemd understands the unit: `systemd-analyze verify` reports nothing. The program is
-//!    `/usr/local/bin/exercise-01`. People understand it as well: `Description=` and `Documentation=` are set.
-//! 2. `Type=exec`: the start succeeds when the program runs, and fails when it cannot be run. Then `GET /` is answered.
-//! 3. `systemctl enable` has `multi-user.target` start it at boot.
-//! 4. On SIGTERM and Ctrl-C: new connections are refused, and requests in flight get up to 5 s, also those sent only in
-//!    part. Then it ends, with exit code 0. `TimeoutStopSec=10s`: should it hang, systemd ends it.
-//! 5. When 127.0.0.1:7878 is taken, it ends at once (the check waits for 5 s) with an exit code other than 0. Exactly
-//!    one line has priority 3 (err), and this line names 127.0.0.1:7878. No `Restart=` yet: that is stage 02.
-//! 6. While all is well, no line has priority 3 or worse. A line gets a priority by beginning with `<3>`, for example:
-//!    sd-daemon(3).
+//!    `/usr/local/bin/exercise-01`. `Description=` and `Documentation=` are set, for the people who read it.
+//! 2. `Type=exec`: the start succeeds when the program runs, and fails when systemd cannot run it. Then `GET /` is
+//!    answered.
+//! 3. `systemctl enable` makes `multi-user.target` start it at boot.
+//! 4. On SIGTERM and Ctrl-C the service refuses new connections, and gives requests in flight up to 5 s, including
+//!    those that are only half-sent. Then it ends with exit code 0. `TimeoutStopSec=10s`: if it hangs, systemd ends it.
+//! 5. If 127.0.0.1:7878 is taken, the service ends at once (the check waits for 5 s) with an exit code other than 0.
+//!    Exactly one line has priority 3 (err), and this line names 127.0.0.1:7878. No `Restart=` yet: that is stage 02.
+//! 6. While the service is healthy, no line has priority 3 or worse. A line gets its priority from how it begins:
+//!    `<3>`, for example. See sd-daemon(3).
 //!
-//! `server.rs` needs no change; there, `Server::drain` is for the fourth.
+//! You do not need to change `server.rs`; use its `Server::drain` for the fourth requirement.
 
 mod log;
 mod server;
@@ -30,8 +31,8 @@ use crate::server::Server;
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-// TODO: when the port is taken, Rust prints this error itself, and not for the journal. Log it as an error, in one
-// line that names the address, and end with an exit code other than 0 (`std::process::ExitCode`).
+// TODO: if the port is taken, Rust prints this error itself, and without a priority. Log it as an error, in one line
+// that names the address, and end with an exit code other than 0 (`std::process::ExitCode`).
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(ADDRESS).await.context("cannot listen")?;

@@ -1,7 +1,7 @@
 //! The HTTP side of the service: answers requests, and finishes them before the service ends.
 //!
-//! Given: nothing here needs a change. It knows nothing of systemd, of signals or of deadlines: `main` says when to
-//! serve and when to drain, and how long that may take.
+//! You do not need to change this file. It does not know about systemd, signals or deadlines: `main` says when to serve
+//! and when to drain, and how long that may take.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -22,12 +22,12 @@ use crate::log;
 /// What `GET /` answers.
 const GREETING: &str = "Hello World!";
 
-/// How long a client may take to send a request's header. Plenty for a slow network; but clients that
-/// never finish must not pile up until no connection is left for others.
+/// How long a client may take to send a request's header. Plenty for a slow network; but clients that never finish must
+/// not pile up and use all connections.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait after `accept` has failed. Most likely no file descriptor is free; one comes
-/// free when a connection ends, and trying again at once would only burn CPU until then.
+/// How long to wait after `accept` has failed. Most likely no file descriptor is free. One becomes free when a
+/// connection ends; until then, trying again at once would only burn CPU.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// Answers requests.
@@ -66,8 +66,7 @@ impl Server {
 
     /// Refuses new connections, and completes when the requests in flight are answered.
     ///
-    /// A client that never finishes its request holds this up for as long as it likes: give it a
-    /// deadline.
+    /// A client that never finishes its request can delay this forever: give it a deadline.
     #[allow(dead_code, reason = "main does not use it yet")]
     pub(crate) async fn drain(self) {
         drop(self.listener);
@@ -84,10 +83,10 @@ impl Server {
                 service_fn(async |request| Ok::<_, Infallible>(respond(&request))),
             );
 
-        // Before `spawn`: a connection whose task has not run yet must be waited for as well.
+        // Before `spawn`: the drain must also wait for a connection whose task has not run yet.
         let connection = self.connections.watch(connection);
         tokio::spawn(async move {
-            // The client went away or does not speak HTTP: its loss, and no reason to stop.
+            // The client went away or does not speak HTTP: its problem, not a reason to stop.
             if let Err(error) = connection.await {
                 log::info(format_args!("connection ended early: {error}"));
             }

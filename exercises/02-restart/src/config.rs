@@ -1,4 +1,4 @@
-//! The configuration, a small text file. Given: nothing here needs a change.
+//! The configuration, a small text file. You do not need to change this file.
 //!
 //! ```text
 //! # what GET / answers
@@ -8,8 +8,8 @@
 //! broken = 2
 //! ```
 //!
-//! Without a file, or where it says nothing, the values above apply (and no item is broken). A file that cannot be
-//! understood is an error: it names the line.
+//! What the file does not set has the values above (and no item is broken). A file that cannot be parsed is an error,
+//! which names the line.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -26,7 +26,7 @@ pub(crate) struct Config {
     pub(crate) greeting: String,
     /// How many items the worker has to do.
     pub(crate) items: u32,
-    /// The number of an item that cannot be done.
+    /// The number of the broken item, if any.
     pub(crate) broken: Option<u32>,
 }
 

@@ -1,22 +1,22 @@
-//! How a role can end, and the exit code that tells systemd which it was.
+//! How a role can end, and the exit code that tells systemd which way it was.
 //!
-//! systemd sees no reasons, only exit codes and signals. What it should treat differently needs a code of its own.
+//! systemd does not see reasons, only exit codes and signals. What it should treat differently needs its own exit code.
 
 use anyhow::Error;
 
-/// The role has done what it is for.
+/// The role has done its job.
 #[derive(Debug)]
 pub(crate) enum Done {
     /// All of it.
     Completely,
-    /// All but what was broken: still a success, but one that a person may want to look at.
+    /// All of it except broken items: still a success, but one that a person may want to look at.
     WithSkips,
 }
 
-/// The role could not do what it is for.
+/// The role could not do its job.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The configuration is wrong, and will still be wrong at the next try.
+    /// The configuration is wrong, and will still be wrong on the next try.
     Configuration(Error),
     /// Something else is in the way. Nothing has been touched, and the next try may succeed.
     InTheWay(Error),
@@ -37,7 +37,7 @@ impl Done {
 impl Failure {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
-        // TODO: all three look the same to systemd. Where there is one, take the code of sysexits(3).
+        // TODO: all three look the same to systemd. If sysexits(3) has a code for it, use that.
         match self {
             Failure::Configuration(_) | Failure::InTheWay(_) | Failure::Other(_) => 1,
         }
@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-/// With `?`, an error is one that nobody has classified.
+/// `?` turns any error into one that nobody has classified.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Other(error)

@@ -1,6 +1,6 @@
-//! The web front end: the service of stage 01. Given: nothing here needs a change.
+//! The web front end: the service of stage 01. You do not need to change this file.
 //!
-//! It keeps nothing between requests, so it may be started again whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it whatever has happened.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::signals::StopSignals;
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that
-/// it is the service that ends them and not SIGKILL.
+/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that the service ends
+/// them, and not SIGKILL.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Serves until it is stopped, then drains.

@@ -1,4 +1,4 @@
-//! The batch worker: does its items, one a second, and ends. Given: nothing here needs a change.
+//! The batch worker: does its items, one a second, and ends. You do not need to change this file.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<Done, F
     for item in 1..=config.items {
         tokio::select! {
             () = sleep(ITEM_TIME) => {}
-            // What is left is done the next time.
+            // The next run does what is left.
             () = stop.received() => return Ok(Done::Completely),
         }
         if config.broken == Some(item) {

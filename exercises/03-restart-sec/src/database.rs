@@ -1,6 +1,6 @@
-//! The database, or what stands for one: it hands the greeting to anyone who connects. You do not need to change this file.
+//! A stand-in for a database: it sends the greeting to anyone who connects. You do not need to change this file.
 //!
-//! A crash in the middle of a write may have damaged the data of a real one. It must not come back by itself then.
+//! In a real one, a crash in the middle of a write may have damaged the data, so it must not come back by itself.
 
 use std::io::ErrorKind;
 
@@ -20,7 +20,7 @@ pub(crate) const ADDRESS: &str = "127.0.0.1:7879";
 pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Failure> {
     let listener = match TcpListener::bind(ADDRESS).await {
         Ok(listener) => listener,
-        // Another database still uses the data: it has not been opened yet.
+        // Another database still uses the data. This one has not opened it yet.
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             return Err(Failure::InTheWay(anyhow!("{ADDRESS} is in use")));
         }

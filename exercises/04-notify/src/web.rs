@@ -1,6 +1,6 @@
-//! The web front end: loads its data, answers, reloads, stops. It says nothing to systemd yet.
+//! The web front end: loads its data, answers, reloads, stops. It tells systemd nothing yet.
 //!
-//! It keeps nothing between requests, so it may be started again whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it whatever has happened.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::signals::{ReloadSignal, StopSignals};
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that
-/// it is the service that ends them and not SIGKILL.
+/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that the service ends
+/// them, and not SIGKILL.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Loads, serves until it is stopped, drains.
@@ -36,14 +36,14 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
         }
     };
 
-    // Only now that there is an answer: until here, clients are refused and may come again.
+    // Not before there is an answer: until now, clients are refused and can try again.
     let listener = TcpListener::bind(ADDRESS)
         .await
         .with_context(|| format!("cannot listen on {ADDRESS}"))?;
     let server = Server::new(listener, Arc::clone(&data));
     log::info(format_args!("serving http://{ADDRESS}/"));
 
-    // TODO: bound, and all data loaded. Tell systemd that it is ready, with a new status.
+    // TODO: the listener is bound, the data loaded. Tell systemd that the service is ready, with a new status.
     tokio::select! {
         () = server.serve_until(stop.received()) => {}
         never = reload_on_demand(reload, &data) => match never {},
@@ -65,21 +65,21 @@ fn report_part(part: Part) {
     // TODO: tell systemd this status, and that the start may take 5 s more from now.
 }
 
-/// Reads the configuration again at each SIGHUP. Requests are answered all the while.
+/// Reads the configuration again at each SIGHUP. The service answers requests all the while.
 async fn reload_on_demand(mut reload: ReloadSignal, data: &Data) -> Infallible {
     loop {
         reload.received().await;
-        // TODO: tell systemd that the reload begins, with the stamp that it wants.
+        // TODO: tell systemd that the reload begins, with the time stamp that it expects.
         match Config::load() {
             Ok(config) => data.reconfigure(config),
-            // What worked until now goes on working.
+            // Keep what worked until now.
             Err(error) => log::error(format_args!("the configuration stays as it was: {error:#}")),
         }
         // TODO: tell systemd that the reload has ended, with a status that says how.
     }
 }
 
-/// Says at once that the service stops, not when it has stopped.
+/// Reports a stop when it begins, not when it is over.
 fn report_stopping(status: &str) {
     log::info(status);
     // TODO: tell systemd that the service is stopping, with this status.

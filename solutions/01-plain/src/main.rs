@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
 
 /// Serves, drains.
 async fn run() -> anyhow::Result<()> {
-    // First of all, so that there is no moment in which SIGTERM kills the service.
+    // Before anything else, so that SIGTERM never kills the service.
     let mut stop = StopSignals::register().context("cannot listen for signals")?;
 
     let listener = TcpListener::bind(ADDRESS)

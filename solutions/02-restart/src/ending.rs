@@ -1,22 +1,22 @@
-//! How a role can end, and the exit code that tells systemd which it was.
+//! How a role can end, and the exit code that tells systemd which way it was.
 //!
-//! systemd sees no reasons, only exit codes and signals. What it should treat differently needs a code of its own.
+//! systemd does not see reasons, only exit codes and signals. What it should treat differently needs its own exit code.
 
 use anyhow::Error;
 
-/// The role has done what it is for.
+/// The role has done its job.
 #[derive(Debug)]
 pub(crate) enum Done {
     /// All of it.
     Completely,
-    /// All but what was broken: still a success, but one that a person may want to look at.
+    /// All of it except broken items: still a success, but one that a person may want to look at.
     WithSkips,
 }
 
-/// The role could not do what it is for.
+/// The role could not do its job.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The configuration is wrong, and will still be wrong at the next try.
+    /// The configuration is wrong, and will still be wrong on the next try.
     Configuration(Error),
     /// Something else is in the way. Nothing has been touched, and the next try may succeed.
     InTheWay(Error),
@@ -35,7 +35,7 @@ impl Done {
 }
 
 impl Failure {
-    /// The exit code: where there is one, that of sysexits(3).
+    /// The exit code: the one from sysexits(3), if there is one.
     pub(crate) fn code(&self) -> u8 {
         match self {
             // EX_CONFIG
@@ -56,7 +56,7 @@ impl Failure {
     }
 }
 
-/// With `?`, an error is one that nobody has classified.
+/// `?` turns any error into one that nobody has classified.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Other(error)

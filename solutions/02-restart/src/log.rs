@@ -1,7 +1,7 @@
 //! Lines for the journal, each with a priority: `journalctl -p err` finds the bad ones.
 //!
 //! What a service writes to its standard error becomes a line of the journal. `<3>` at its beginning sets the priority:
-//! sd-daemon(3). In a terminal the prefix would only disturb, so it is left out there.
+//! sd-daemon(3). In a terminal the prefix would only be noise, so it is left out there.
 
 use std::env;
 use std::fmt::Display;
@@ -19,7 +19,7 @@ pub(crate) fn warning(message: impl Display) {
     line(4, message);
 }
 
-/// What happens when all is well.
+/// Something normal has happened.
 pub(crate) fn info(message: impl Display) {
     line(6, message);
 }

@@ -1,12 +1,12 @@
-//! Stage 02, solved: one binary, three roles, three ways to come back.
+//! Stage 02, solved: one binary, three roles, three restart policies.
 //!
-//! | Role | Unit | Comes back |
+//! | Role | Unit | systemd restarts it |
 //! |---|---|---|
 //! | `web` (also without an argument) | `units/solution-02.service` | always |
 //! | `worker` | `units/solution-02-worker.service` | when it failed, not when its work is done |
 //! | `database` | `units/solution-02-database.service` | only when something was in the way, never after a crash |
 //!
-//! A configuration error is never worth another try. What systemd cannot see it is told by exit codes: `ending.rs`.
+//! A configuration error is never worth another try. Exit codes tell systemd what it cannot see: `ending.rs`.
 
 mod config;
 mod database;
@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 
 /// Plays the role that the first argument names.
 async fn run() -> Result<Done, Failure> {
-    // First of all, so that there is no moment in which SIGTERM kills the service.
+    // Before anything else, so that SIGTERM never kills the service.
     let stop = StopSignals::register().context("cannot listen for signals")?;
 
     let config = Config::load().map_err(Failure::Configuration)?;

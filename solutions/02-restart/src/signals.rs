@@ -15,7 +15,7 @@ pub(crate) struct StopSignals {
 impl StopSignals {
     /// From here on the signals no longer kill the process.
     ///
-    /// One that comes before somebody waits for it is not lost.
+    /// One that arrives before anyone waits for it is not lost.
     pub(crate) fn register() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -23,7 +23,7 @@ impl StopSignals {
         })
     }
 
-    /// Completes when either signal has come.
+    /// Completes when either signal has arrived.
     pub(crate) async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}

@@ -1,13 +1,13 @@
 //! Stage 03, solved: the service survives an outage, and a crash loop ends.
 //!
-//! The start is expensive (two seconds in which the data is loaded) and fails while the database is down. All that
-//! decides what happens then is in the units:
+//! The start is expensive (it loads data for two seconds) and fails while the database is down. The units decide what
+//! happens then:
 //!
 //! | Setting | Why |
 //! |---|---|
-//! | `RestartSec=`, `RestartSteps=`, `RestartMaxDelaySec=` | 20, 40, 80 s: soon after a hiccup, patient in an outage |
+//! | `RestartSec=`, `RestartSteps=`, `RestartMaxDelaySec=` | 20, 40, 80 s: soon after a hiccup, less often in an outage |
 //! | `StartLimitBurst=`, `StartLimitIntervalSec=` | four starts in five minutes, then a person is needed |
-//! | `OnFailure=`, `RestartMode=direct` | and called, once |
+//! | `OnFailure=`, `RestartMode=direct` | the person gets one alert |
 //!
 //! `units/solution-03.service`, `units/solution-03-alert@.service`.
 
@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
 
 /// Plays the role that the first argument names.
 async fn run() -> Result<(), Failure> {
-    // First of all, so that there is no moment in which SIGTERM kills the service.
+    // Before anything else, so that SIGTERM never kills the service.
     let stop = StopSignals::register().context("cannot listen for signals")?;
 
     let config = Config::load().map_err(Failure::Configuration)?;

@@ -1,6 +1,6 @@
-//! The web front end: loads its data, then answers. Given: nothing here needs a change.
+//! The web front end: loads its data, then answers. You do not need to change this file.
 //!
-//! It keeps nothing between requests, so it may be started again whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it whatever has happened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::signals::StopSignals;
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that
-/// it is the service that ends them and not SIGKILL.
+/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that the service ends
+/// them, and not SIGKILL.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Loads, serves until it is stopped, drains.
@@ -33,7 +33,7 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
         }
     };
 
-    // Only now that there is an answer: until here, clients are refused and may come again.
+    // Not before there is an answer: until now, clients are refused and can try again.
     let listener = TcpListener::bind(ADDRESS)
         .await
         .with_context(|| format!("cannot listen on {ADDRESS}"))?;
@@ -55,7 +55,7 @@ fn report_part(part: Part) {
     log::info(format_args!("loading data: {part}"));
 }
 
-/// Says at once that the service stops, not when it has stopped.
+/// Reports a stop when it begins, not when it is over.
 fn report_stopping(status: &str) {
     log::info(status);
 }

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | a part has arrived | `STATUS=`, `EXTEND_TIMEOUT_USEC=` | slow is not a failure, stalled is |
 //! | data loaded, and bound | `READY=1`, `STATUS=` | units ordered after this one may start |
-//! | SIGHUP | `RELOADING=1`, `MONOTONIC_USEC=`, then `READY=1`, `STATUS=` | `systemctl reload` waits, and knows |
+//! | SIGHUP | `RELOADING=1`, `MONOTONIC_USEC=`, then `READY=1`, `STATUS=` | `systemctl reload` waits until it is done |
 //! | SIGTERM or Ctrl-C | `STOPPING=1`, `STATUS=` | shows why the service still runs |
 //!
 //! All of it is in `web.rs`; its unit is `units/solution-04.service`.
@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
 
 /// Plays the role that the first argument names.
 async fn run() -> Result<(), Failure> {
-    // First of all, so that there is no moment in which SIGTERM kills the service.
+    // Before anything else, so that SIGTERM never kills the service.
     let stop = StopSignals::register().context("cannot listen for signals")?;
 
     let config = Config::load().map_err(Failure::Configuration)?;

@@ -1,4 +1,4 @@
-//! Speaks to the service manager: sd_notify(3).
+//! Talks to the service manager: sd_notify(3).
 
 use sd_notify::NotifyState;
 
@@ -6,7 +6,7 @@ use crate::log;
 
 /// Sends a notification; does nothing when no service manager listens, as in a terminal.
 pub(crate) fn tell_systemd(state: &[NotifyState]) {
-    // The service can do its work without being heard: no reason to end it.
+    // The service can do its work without being heard: a failure here does not end it.
     if let Err(error) = sd_notify::notify(state) {
         log::warning(format_args!("cannot notify systemd: {error}"));
     }

@@ -1,6 +1,6 @@
 //! The web front end: loads its data, says that it is ready, answers, reloads, stops.
 //!
-//! It keeps nothing between requests, so it may be started again whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it whatever has happened.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ use crate::signals::{ReloadSignal, StopSignals};
 const ADDRESS: &str = "127.0.0.1:7878";
 
 /// How long the next part may take to arrive: 5 s, in the microseconds of `EXTEND_TIMEOUT_USEC=`.
-/// Ten times what a part takes, so that only a part that stalls is.
+/// Ten times what a part takes, so only a part that stalls runs out of it.
 const NEXT_PART_DEADLINE_USEC: u32 = 5_000_000;
 
-/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that
-/// it is the service that ends them and not SIGKILL.
+/// How long requests in flight may take to finish. Shorter than the unit's `TimeoutStopSec=`, so that the service ends
+/// them, and not SIGKILL.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Loads, serves until it is stopped, drains.
@@ -42,14 +42,14 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
         }
     };
 
-    // Only now that there is an answer: until here, clients are refused and may come again.
+    // Not before there is an answer: until now, clients are refused and can try again.
     let listener = TcpListener::bind(ADDRESS)
         .await
         .with_context(|| format!("cannot listen on {ADDRESS}"))?;
     let server = Server::new(listener, Arc::clone(&data));
     log::info(format_args!("serving http://{ADDRESS}/"));
 
-    // Bound, and all data loaded: what systemd starts after this unit will be answered.
+    // Bound, and all data loaded: units that systemd starts after this one get their answers.
     tell_systemd(&[
         NotifyState::Ready,
         NotifyState::Status("answering requests"),
@@ -68,8 +68,8 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
     Ok(())
 }
 
-/// A part has arrived: this, and nothing else, earns the start more time. A timer could ask for it
-/// as well, but it would go on asking when the data stalls.
+/// A part has arrived: only this earns the start more time. A timer could ask for it as well, but it would go on asking
+/// after the data has stalled.
 fn report_part(part: Part) {
     let status = format!("loading data: {part}");
     log::info(&status);
@@ -79,7 +79,7 @@ fn report_part(part: Part) {
     ]);
 }
 
-/// Reads the configuration again at each SIGHUP. Requests are answered all the while.
+/// Reads the configuration again at each SIGHUP. The service answers requests all the while.
 async fn reload_on_demand(mut reload: ReloadSignal, data: &Data) -> Infallible {
     loop {
         reload.received().await;
@@ -93,7 +93,7 @@ async fn reload_on_demand(mut reload: ReloadSignal, data: &Data) -> Infallible {
                 data.reconfigure(config);
                 "answering requests, with the configuration read again".to_owned()
             }
-            // What worked until now goes on working.
+            // Keep what worked until now.
             Err(error) => {
                 log::error(format_args!("the configuration stays as it was: {error:#}"));
                 format!("answering requests; the configuration stays as it was: {error:#}")
@@ -103,7 +103,7 @@ async fn reload_on_demand(mut reload: ReloadSignal, data: &Data) -> Infallible {
     }
 }
 
-/// Says at once that the service stops, not when it has stopped.
+/// Reports a stop when it begins, not when it is over.
 fn report_stopping(status: &str) {
     log::info(status);
     tell_systemd(&[NotifyState::Stopping, NotifyState::Status(status)]);

@@ -1,12 +1,12 @@
-//! The configuration, a small text file. Given: nothing here needs a change.
+//! The configuration, a small text file. You do not need to change this file.
 //!
 //! ```text
 //! # what GET / answers
 //! greeting = Hello World!
 //! ```
 //!
-//! Without a file, or where it says nothing, the value above applies. A file that cannot be understood is an error: it
-//! names the line.
+//! Without a file, or without this line, the value above applies. A file that cannot be parsed is an error, which names
+//! the line.
 
 use std::fs;
 use std::io::ErrorKind;

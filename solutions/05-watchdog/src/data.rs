@@ -1,13 +1,13 @@
-//! The data that the service needs before it can answer. Given: nothing here needs a change.
+//! The data that the service needs before it can answer. You do not need to change this file.
 //!
 //! Loading stands for what a real service does when it starts: it reads an index, fills a cache,
-//! asks another service. It knows nothing of systemd; it only says which part has arrived.
+//! asks another service. It does not know about systemd; it only reports which part has arrived.
 //!
-//! Three environment variables change it, for the check and for trying things out by hand:
+//! Three environment variables change it, for the check, and for you to try things out:
 //!
 //! - `DATA_PARTS`: how many parts there are (4)
 //! - `DATA_STALL_AT`: the number of a part that never arrives (none)
-//! - `DATABASE`: the address of the database that has the greeting; without, the configuration has it
+//! - `DATABASE`: the address of the database that has the greeting; without it, the configuration has it
 
 use std::env;
 use std::fmt;
@@ -28,9 +28,9 @@ const DEFAULT_PARTS: u32 = 4;
 /// How long one part takes to arrive.
 const PART_TIME: Duration = Duration::from_millis(500);
 
-/// All data, complete. There is no other way to get one than to [load](Data::load) it.
+/// All data, complete. The only way to get it is to [load](Data::load) it.
 pub(crate) struct Data {
-    /// What [`Data::reconfigure`] may replace while requests are answered.
+    /// What [`Data::reconfigure`] may replace while the service answers requests.
     config: RwLock<Config>,
     database: Option<String>,
 }
@@ -47,7 +47,7 @@ impl Data {
     /// Loads all parts, one after the other, and calls `on_part` for each that has arrived. Then asks the database
     /// whether it is there.
     ///
-    /// Dropping the future ends the loading.
+    /// Dropping the future stops the loading.
     pub(crate) async fn load(
         config: Config,
         mut on_part: impl FnMut(Part),
@@ -71,7 +71,7 @@ impl Data {
         Ok(data)
     }
 
-    /// What the service answers: what the database says, or else the configuration.
+    /// What the service answers: the database's greeting, or else the configuration's.
     pub(crate) async fn greeting(&self) -> anyhow::Result<String> {
         match &self.database {
             Some(address) => ask(address)
@@ -86,7 +86,7 @@ impl Data {
         }
     }
 
-    /// From the next request on, this configuration holds.
+    /// From the next request on, this configuration applies.
     pub(crate) fn reconfigure(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
@@ -98,7 +98,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// The database says its greeting to anyone who connects, then hangs up.
+/// The database sends its greeting to anyone who connects, then hangs up.
 async fn ask(address: &str) -> anyhow::Result<String> {
     let mut greeting = String::new();
     let mut database = TcpStream::connect(address).await?;

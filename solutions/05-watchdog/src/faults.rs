@@ -1,6 +1,6 @@
-//! What may go wrong, on demand. Given: nothing here needs a change.
+//! Failures on demand. You do not need to change this file.
 //!
-//! With `FAULTS=1` in its environment, the service takes two requests that no service should:
+//! With `FAULTS=1` in its environment, the service accepts two requests that no service should:
 //!
 //! - `GET /fault/deadlock`: a task takes the same lock twice. It waits forever, and every later `GET /` as well.
 //! - `GET /fault/block`: a handler blocks the thread on which all others run.
@@ -19,7 +19,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// A way to hang without ending.
 pub(crate) enum Fault {
-    /// The executor goes on, the answers do not come.
+    /// The executor keeps running, but no answer comes.
     Deadlock,
     /// The executor itself no longer runs.
     Block,
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// Lets it happen.
+    /// Makes it happen.
     pub(crate) fn strike(self, visits: &Arc<Mutex<u64>>) {
         match self {
             Fault::Deadlock => {

@@ -1,4 +1,4 @@
-//! Stage 05, solved: a service that hangs is noticed, and comes back.
+//! Stage 05, solved: systemd notices a service that hangs, and restarts it.
 //!
 //! systemd sees a process end. It does not see that a process no longer answers; `WatchdogSec=` is for that:
 //!
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
 
 /// Plays the role that the first argument names.
 async fn run() -> Result<(), Failure> {
-    // First of all, so that there is no moment in which SIGTERM kills the service.
+    // Before anything else, so that SIGTERM never kills the service.
     let stop = StopSignals::register().context("cannot listen for signals")?;
 
     let config = Config::load().map_err(Failure::Configuration)?;

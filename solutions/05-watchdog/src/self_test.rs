@@ -1,4 +1,4 @@
-//! Does the service still do what it is for? Finds out as a client would: through the front door.
+//! Does the service still do its job? Finds out as a client would: through the front door.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use crate::web::ADDRESS;
 
-/// How long an answer may take. More than the 3 s of the slowest honest request (`GET /report`) that may be before this
-/// one, and short enough that test and ping fit twice into `WatchdogSec=10s`.
+/// How long an answer may take. More than the 3 s of the slowest honest request (`GET /report`) that may be ahead of
+/// this one, and short enough that test and ping fit twice into `WatchdogSec=10s`.
 const DEADLINE: Duration = Duration::from_secs(4);
 
-/// The server hangs up after its answer, so that the whole of it can be read.
+/// The server hangs up after its answer, so we can read all of it.
 const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Asks for `/`. An error says what was wrong with the answer.

@@ -10,14 +10,14 @@ use crate::log;
 use crate::notify::tell_systemd;
 use crate::self_test;
 
-/// Tests the service and says `WATCHDOG=1`, twice in each `WatchdogSec=`. Never completes.
+/// Tests the service and sends `WATCHDOG=1`, twice in each `WatchdogSec=`. Never completes.
 ///
-/// Runs on the same executor as everything else: when that no longer turns, this does not either, and systemd's own
-/// clock decides.
+/// Runs on the same executor as everything else: when the executor hangs, so does this, and systemd's own clock
+/// decides.
 pub(crate) async fn run() -> Infallible {
     if let Some(limit) = sd_notify::watchdog_enabled() {
         let mut ticks = interval(limit / 2);
-        // After a slow test the next one is due half a limit later, not at once.
+        // After a slow test, the next one is due half a limit later, not at once.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;

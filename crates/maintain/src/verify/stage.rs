@@ -180,7 +180,7 @@ impl Stage {
             .take_while(|line| line.starts_with("//!"))
             .collect();
         let header = header.join("\n");
-        [format!("Stage {}", self.number), "What to reach".to_owned()]
+        [format!("Stage {}", self.number), "The task".to_owned()]
             .iter()
             .filter(|wanted| !header.contains(wanted.as_str()))
             .map(|wanted| {
@@ -270,7 +270,7 @@ mod tests {
     fn what_the_starter_has_is_given() {
         let root = tempfile::tempdir().expect("there is room");
         for (path, text) in [
-            ("exercises/01-a/src/main.rs", "// What to reach\n"),
+            ("exercises/01-a/src/main.rs", "// The task\n"),
             (
                 "exercises/01-a/src/given.rs",
                 "const NAME: &str = \"exercise-01\";\n",

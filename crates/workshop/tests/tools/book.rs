@@ -190,11 +190,11 @@ fn pages_state_what_the_stages_ask_for() {
         let task = header
             .lines()
             .filter_map(|line| line.strip_prefix("//!"))
-            .skip_while(|line| !line.contains("What to reach"))
+            .skip_while(|line| !line.contains("The task"))
             .skip(1)
             .collect::<Vec<_>>()
             .join("\n");
-        assert!(!task.is_empty(), "{stage} says what to reach");
+        assert!(!task.is_empty(), "{stage} states its task");
         let page = repository().join(format!("book/src/{stage}.md"));
         let page = fs::read_to_string(page).expect("every stage has one");
         let words = words(&page);
