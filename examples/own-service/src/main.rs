@@ -1,5 +1,5 @@
-//! A service of your own, as small as can be: it answers each request with `well`. If systemd watches it
-//! (`WatchdogSec=`), it says that it is well only after it has asked itself.
+//! A service of your own, as small as possible: it answers each request with `well`. If systemd watches it
+//! (`WatchdogSec=`), it pings only after it has sent itself a request.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
