@@ -1,6 +1,6 @@
 //! The web front end: loads its data, then answers. You do not need to change this file.
 //!
-//! It keeps nothing between requests, so systemd may restart it whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it, whatever has happened.
 
 use std::sync::Arc;
 use std::time::Duration;

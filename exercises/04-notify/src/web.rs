@@ -1,6 +1,6 @@
 //! The web front end: loads its data, answers, reloads, stops. It tells systemd nothing yet.
 //!
-//! It keeps nothing between requests, so systemd may restart it whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it, whatever has happened.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -23,7 +23,7 @@
 //!    (The unit has this from stage 03.)
 //! 7. Without `WatchdogSec=`, and so in a terminal, there is no self-test.
 //!
-//! The place is in `web.rs`; add a module or two of your own. You do not need to change `server.rs` and `faults.rs`.
+//! Look for `TODO` in `web.rs`; add a module or two of your own. You do not need to change `server.rs` and `faults.rs`.
 
 mod config;
 mod data;

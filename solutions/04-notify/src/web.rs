@@ -1,6 +1,6 @@
 //! The web front end: loads its data, says that it is ready, answers, reloads, stops.
 //!
-//! It keeps nothing between requests, so systemd may restart it whatever has happened.
+//! It keeps nothing between requests, so systemd may restart it, whatever has happened.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! Stage 01, solved on several threads of tokio with hyper's connections alone: no `GracefulShutdown`, but a set of
-//! tasks that each hear of the stop and shut down their own connection.
+//! tasks, each of which hears about the stop and shuts down its own connection.
 //!
-//! What it has to say goes to standard output, as pairs of names and values. Its unit bounds the stop with
-//! `TimeoutSec=`, and has more in it than it must.
+//! It logs to standard output, as pairs of names and values. Its unit limits the stop with `TimeoutSec=`, and has more
+//! settings than it needs.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Stage 01, solved with a thread for each connection and blocking sockets: no hyper, and of tokio only the signals.
+//! Stage 01, solved with a thread for each connection and blocking sockets: no hyper, and tokio only for the signals.
 //!
 //! Nothing counts the requests in flight. Each of their threads holds one end of a channel, and the drain waits until
 //! all of these are gone.

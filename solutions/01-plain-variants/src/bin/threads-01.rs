@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Where the service listens.
 const ADDRESS: &str = "127.0.0.1:7878";
 
-/// All that a drain may take: clients that need nearly as long are answered.
+/// The most that a drain may take: clients that need nearly as long still get an answer.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The service could not get its port.
@@ -74,7 +74,7 @@ fn serve(to_main: &Sender<Message>, messages: &Receiver<Message>) {
                 open += 1;
                 let to_main = to_main.clone();
                 thread::spawn(move || {
-                    // The client went away: its loss.
+                    // The client went away: its problem.
                     let _ = answer(&stream);
                     let _ = to_main.send(Message::Finished);
                 });

@@ -1,5 +1,5 @@
-//! Stage 03, with all that is given but the order of things: it listens first and loads then, so that early clients
-//! wait in the listener's queue instead of being refused. On several threads of tokio.
+//! Stage 03, with the same code in another order: it listens first and loads after that, so early clients wait in the
+//! listener's queue instead of being refused. On several threads of tokio.
 //!
 //! The stage is about units. Here the delays are written in other units of time, the instance of the alert has the
 //! name without `.service`, and the alert is written by `systemd-cat`.
@@ -67,7 +67,7 @@ async fn web() -> Result<(), Failure> {
 
     let data = tokio::select! {
         data = Data::load(config, |part| log::info(format_args!("{part} has come"))) => data?,
-        // Who waits in the queue has no answer to lose yet.
+        // A client in the queue has no answer to lose yet.
         () = stop.received() => return Ok(()),
     };
     let server = Server::new(listener, Arc::new(data));

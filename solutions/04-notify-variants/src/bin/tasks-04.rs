@@ -139,13 +139,13 @@ async fn load_and_reload(
         // The other half listens for as long as this one lives.
         let _ = parts.send(part);
     });
-    // Both to their end: what is said about the parts must be said before `READY=1`.
+    // Wait for both: messages about the parts must come before `READY=1`.
     let (data, ()) = tokio::join!(loading, reporting);
     let data = Arc::new(data.context("loading failed")?);
 
     publish.send_replace(Some(Arc::clone(&data)));
     notify(&[NotifyState::Ready]);
-    // Said again it changes nothing, and comes with words for people.
+    // Sent again, it changes nothing, and comes with a text for people.
     tokio::time::sleep(WORDS_DELAY).await;
     notify(&[NotifyState::Ready, NotifyState::Status("All data loaded")]);
     loop {

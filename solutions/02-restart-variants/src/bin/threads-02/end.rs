@@ -10,7 +10,7 @@ pub(crate) enum End {
     Finished = 0,
     /// Nobody knows whether another try helps.
     Failed = 1,
-    /// All work done but what was broken.
+    /// All work done except what was broken.
     FinishedWithSkips = 10,
     /// `EX_TEMPFAIL`: nothing has been touched.
     TryAgain = 75,
@@ -18,7 +18,7 @@ pub(crate) enum End {
     WronglyConfigured = 78,
 }
 
-/// An end with something to say about it.
+/// An end, with its message.
 #[derive(Debug)]
 pub(crate) struct Unfinished {
     /// How it ends.
@@ -29,7 +29,7 @@ pub(crate) struct Unfinished {
 
 /// Says what an error means for the process.
 pub(crate) trait OrEnd<T> {
-    /// An error ends the process so.
+    /// How an error ends the process.
     fn or_end(self, end: End) -> Result<T, Unfinished>;
 }
 

@@ -1,8 +1,8 @@
 //! Stage 03, solved with threads: the code of `threads-02`, and loading without tokio as well.
 //!
-//! The stage is about units. Here the service's is as the packager of a program would leave it, and three drop-ins
-//! each say one thing. The alert is told by systemd itself which unit it is about (`MONITOR_UNIT`), and its priority
-//! is in the unit, not in the line.
+//! The stage is about units. Here the service's unit is as a packager would leave it, and three drop-ins change one
+//! thing each. systemd itself tells the alert which unit failed (`MONITOR_UNIT`), and the alert's priority is in its
+//! unit, not in the line.
 
 #[path = "../../../../03-restart-sec/src/config.rs"]
 mod config;
@@ -39,7 +39,7 @@ const DATABASE_ADDRESS: &str = "127.0.0.1:7879";
 /// How long requests in flight may take to finish; half of the unit's `TimeoutStopSec=`.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// For an error of which nothing is known.
+/// For an error about which we know nothing.
 const FAILED: u8 = 1;
 
 /// EX_TEMPFAIL of sysexits(3): nothing has been touched.

@@ -30,7 +30,7 @@ fn send_datagram(socket: &OsStr, message: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// The clock that `MONOTONIC_USEC=` is about. `std::time::Instant` reads it too, but does not tell.
+/// The clock behind `MONOTONIC_USEC=`. `std::time::Instant` reads it too, but does not show it.
 pub(crate) fn monotonic_usec() -> i64 {
     let now = clock_gettime(ClockId::Monotonic);
     now.tv_sec * 1_000_000 + now.tv_nsec / 1_000

@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// More than the slowest that counts as working, 3 s. Together with the time between two probes it
-/// is less than `WatchdogSec=`, so a hang is told before systemd finds out by itself.
+/// is less than `WatchdogSec=`, so the service reports a hang before systemd finds out by itself.
 const DEADLINE: Duration = Duration::from_secs(4);
 
 /// Asks for `/`, and wants it within the deadline.

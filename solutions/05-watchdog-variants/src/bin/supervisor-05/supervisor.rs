@@ -54,7 +54,7 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
     let manager = Manager::from_env();
     let (reports, mut inbox) = mpsc::channel(REPORTS);
 
-    // Dropping the set ends all of them. What they send into a closed channel is of no interest.
+    // Dropping the set ends all of them. What they send into a closed channel does not matter.
     let mut tasks = JoinSet::new();
     let to = reports.clone();
     tasks.spawn(async move {

@@ -1,4 +1,4 @@
-//! A thread that asks as a client would, and tells systemd what became of it.
+//! A thread that asks as a client would, and reports the result to systemd.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};

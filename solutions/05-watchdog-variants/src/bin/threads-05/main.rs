@@ -59,7 +59,7 @@ const LEFTOVERS_DEADLINE: Duration = Duration::ZERO;
 
 fn main() -> ExitCode {
     let runtime = Builder::new_multi_thread()
-        // With two, one that is blocked would be no hang: the other answers in its place.
+        // With two, one blocked thread would not be a hang: the other one answers.
         .worker_threads(1)
         .enable_all()
         .build();
