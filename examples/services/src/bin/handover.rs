@@ -102,10 +102,16 @@ fn accept(listener: &TcpListener) {
 fn answer(mut client: TcpStream) -> io::Result<()> {
     client.set_read_timeout(Some(CLIENT_TIMEOUT))?;
     // The head ends with an empty line; a GET has nothing else.
+    let mut is_asked = false;
     for line in BufReader::new(client.try_clone()?).lines() {
         if line?.is_empty() {
             break;
         }
+        is_asked = true;
+    }
+    // It has connected and gone, as the one that wakes `accept`.
+    if !is_asked {
+        return Ok(());
     }
     write!(
         client,
