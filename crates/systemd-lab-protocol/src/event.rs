@@ -1,35 +1,35 @@
 //! What happened in the guest.
 //!
 //! There is one event type. Snapshots, diagnosis, command line, JSON and pictures are views of it.
-//! Every event can be found by hand: [`Event::source`] says where.
+//! You can find the source of every event by hand: [`Event::source`] says where to look.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that happened, with the instant at which it did.
+/// One thing that happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// `CLOCK_MONOTONIC` in the guest, in microseconds. Time 0 is the guest's boot, long before the
     /// scenario: subtract the stamp of [`EventKind::ScenarioBegan`].
     pub at_us: u64,
-    /// The unit that it is about, with its suffix.
+    /// The unit that the event is about, with its suffix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// Where it was read, and so where to find it by hand.
+    /// Where the agent read the event, and so where to find it by hand.
     pub source: Source,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// Where an event was read.
+/// Where the agent read an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
-    /// The journal: `journalctl -o json`. systemd itself logs at debug level in the lab
-    /// (`systemctl log-level debug`), so that every state change and notification is there.
-    /// Holds the entry's own fields, without those that only say where it was logged from.
+    /// The journal: `journalctl -o json`. systemd itself logs at debug level in the lab (`systemctl
+    /// log-level debug`), so that every state change and notification is there. The map holds the
+    /// entry's own fields, without those that only say where the entry was logged.
     Journal(BTreeMap<String, String>),
     /// Properties on D-Bus: `systemctl show`.
     Properties,
@@ -45,7 +45,7 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum EventKind {
-    /// The agent speaks; always the first event.
+    /// The agent's greeting; always the first event.
     Hello {
         /// [`crate::PROTOCOL_VERSION`] of the agent.
         protocol: u32,
@@ -57,16 +57,16 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         qemu: Option<String>,
     },
-    /// The job's files are in place and the first step comes next. Time 0 of the timeline.
+    /// The job's files are in place, and the first step is next. This is time 0 of the timeline.
     ScenarioBegan {
         /// The scenario's name.
         name: String,
     },
-    /// One of [`crate::Scenario::preparations`] was not possible. No step is carried out.
+    /// One of [`crate::Scenario::preparations`] was not possible. The agent carries out no step.
     NotPrepared {
-        /// What was not possible.
+        /// The preparation that was not possible.
         preparation: crate::scenario::Preparation,
-        /// Why not.
+        /// The reason.
         message: String,
     },
     /// A step begins.
@@ -78,15 +78,16 @@ pub enum EventKind {
     StepEnded {
         /// Its index in [`crate::Scenario::steps`].
         index: usize,
-        /// How.
+        /// The step's outcome.
         outcome: StepOutcome,
     },
-    /// All steps have ended, one of them ended the scenario early, or the machine ended. Always the last event.
+    /// All steps have ended, a step ended the scenario early, or the machine ended. Always the last event.
     ScenarioEnded,
-    /// The machine itself ended, and the scenario with it: what a unit's `FailureAction=`, `systemctl reboot` or a kernel panic
-    /// does. Effective properties are not recorded then. The host adds it, from what the kernel prints as its last words.
+    /// The machine itself ended, and the scenario with it, e.g. because of a unit's `FailureAction=`, `systemctl reboot` or a
+    /// kernel panic. The agent then cannot record effective properties. The host adds this event when it reads the kernel's
+    /// last words.
     MachineEnded {
-        /// How.
+        /// How the machine ended.
         how: MachineEnd,
         /// The kernel's own words, e.g. `Restarting system`.
         message: String,
@@ -133,11 +134,11 @@ pub enum EventKind {
         code: String,
         /// Exit code or signal number.
         status: i32,
-        /// Of a control process: the setting that it was run for and its command line, e.g. `ExecStartPre=/usr/bin/mkdir /x`.
+        /// For a control process: the setting that it belongs to and its command line, e.g. `ExecStartPre=/usr/bin/mkdir /x`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         command: Option<String>,
-        /// Whether it failed and systemd goes on all the same, because the command begins with `-`: systemd.service(5), "Command
-        /// lines".
+        /// Whether the process failed and systemd carries on anyway, because the command begins with `-`: systemd.service(5),
+        /// "Command lines".
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         is_ignored: bool,
     },
@@ -158,12 +159,12 @@ pub enum EventKind {
         /// systemd's own words, e.g. `start operation timed out. Terminating.`
         message: String,
     },
-    /// The unit went to `failed`, or to its restart, with this result (`Result` in `systemctl show`).
+    /// The unit entered `failed`, or is about to be restarted, with this result (`Result` in `systemctl show`).
     Failed {
         /// e.g. `exit-code`, `watchdog`, `timeout`.
         result: String,
     },
-    /// The unit ended well: `Deactivated successfully.`
+    /// The unit ended successfully: `Deactivated successfully.`
     Deactivated,
     /// An automatic restart is due now.
     RestartScheduled {
@@ -172,13 +173,13 @@ pub enum EventKind {
     },
     /// `Start request repeated too quickly.`: `StartLimitBurst=` within `StartLimitIntervalSec=`.
     StartLimitHit,
-    /// systemd has something to say of the unit file, e.g. an unknown setting, or why it refuses it.
+    /// systemd complains about the unit file, e.g. about an unknown setting, or says why it refuses the file.
     UnitFile {
         /// syslog priority: 3 error, 4 warning, ….
         priority: u8,
         /// The file.
         file: String,
-        /// The line in it, counted from 1; 0 where systemd names none.
+        /// The line in the file, counted from 1; 0 if systemd names none.
         line: u32,
         /// systemd's own words, without file and line.
         message: String,
@@ -216,13 +217,13 @@ pub enum EventKind {
         /// What came back.
         outcome: ResponseOutcome,
     },
-    /// The first outcome of a [`crate::Step::Probe`], or one that is not that of the attempt before. Attempts that come out
-    /// alike are only counted: an hour has thousands. Its stamp: when a successful attempt was
-    /// answered, or when one that failed began.
+    /// The first outcome of a [`crate::Step::Probe`], or one that differs from the outcome of the attempt before. Attempts
+    /// with the same outcome are only counted: an hour has thousands. The stamp says when a successful attempt was
+    /// answered, or when a failed one began.
     ProbeChanged {
         /// The probe's name.
         name: String,
-        /// What came of this attempt, and of all that follow until the next such event.
+        /// The outcome of this attempt, and of all attempts until the next such event.
         outcome: ProbeOutcome,
         /// How many attempts came before this one.
         attempts_before: u64,
@@ -231,7 +232,7 @@ pub enum EventKind {
     ProbeEnded {
         /// The probe's name.
         name: String,
-        /// How many attempts there were. One that had not ended yet is not counted.
+        /// How many attempts there were. An attempt still in progress is not counted.
         attempts: u64,
         /// How many of them failed.
         failed: u64,
@@ -256,20 +257,20 @@ pub enum EventKind {
         /// All readable properties of the unit and its type, as on D-Bus.
         values: BTreeMap<String, serde_json::Value>,
     },
-    /// The guest's processor was busy for long without a pause, and this unit computed most; `init.scope` is systemd itself. Virtual
-    /// time is then as slow as emulation: a scenario that would take minutes more ends here.
+    /// The guest's processor was busy for a long time without a pause, and this unit used most of it; `init.scope` is systemd
+    /// itself. Virtual time is then as slow as emulation: a scenario that would take minutes longer ends here.
     ProcessorBusy {
-        /// How much the unit computed, in microseconds.
+        /// How much processor time the unit used, in microseconds.
         used_us: u64,
-        /// How much systemd and journald computed, in microseconds.
+        /// How much processor time systemd and journald used, in microseconds.
         system_us: u64,
-        /// In how much time, in microseconds.
+        /// The length of the busy time, in microseconds.
         over_us: u64,
     },
-    /// From this stamp on, the lab did not see what systemd did about this unit, or about any if there is none: to the end, or until
-    /// [`EventKind::SightRestored`]. A process did that.
+    /// From this stamp on, the lab did not see what systemd did about this unit, or about any unit if the event names none. This
+    /// lasts until the end or until [`EventKind::SightRestored`]. A process in the guest caused it.
     WentBlind {
-        /// How.
+        /// What caused it.
         how: Blinding,
     },
     /// The lab sees again what systemd does.
@@ -279,7 +280,7 @@ pub enum EventKind {
         /// How many lines were left out.
         lines: u64,
     },
-    /// The agent itself met an error that is not a fault of the service: the lab is broken.
+    /// The agent itself met an error that is not the service's fault: the lab is broken.
     AgentError {
         /// What went wrong.
         message: String,
@@ -300,7 +301,7 @@ pub enum MachineEnd {
     SoftRebooted,
     /// The kernel panicked.
     Panicked,
-    /// It went on, but a process ended the lab's agent, which sees all of this.
+    /// It carried on, but a process ended the lab's agent, which sees all of this.
     AgentEnded,
 }
 
@@ -320,23 +321,23 @@ pub enum Blinding {
     },
     /// `LogLevelMax=` came into force for the unit while the scenario ran.
     LogLevelMax,
-    /// What systemd logs does not come into the journal, or no longer: journald was stopped or killed, or systemd does not log.
+    /// What systemd logs does not reach the journal, or no longer does: journald was stopped or killed, or systemd does not log.
     NoJournal {
-        /// What was tried, and what came of it.
+        /// What the agent tried, and the result.
         message: String,
     },
-    /// systemd executed itself again: `systemctl daemon-reexec`. It logs elsewhere meanwhile.
+    /// systemd executed itself again: `systemctl daemon-reexec`. Meanwhile it logs elsewhere.
     Reexecuted,
     /// systemd itself crashed, and does nothing more.
     ManagerCrashed {
         /// systemd's own words, and which unit's process it was if that is known.
         message: String,
     },
-    /// Something came out of the guest through the agent's port that the agent did not send. The run ends there.
+    /// Something that the agent did not send came out of the guest through the agent's port. The run ends there.
     ForeignOutput,
-    /// More came out of the guest than the lab reads. The run ends there.
+    /// More output came out of the guest than the lab reads. The run ends there.
     TooMuchOutput {
-        /// How much it reads, in MiB.
+        /// How much the lab reads, in MiB.
         mib: u64,
     },
 }
@@ -345,12 +346,12 @@ pub enum Blinding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum StepOutcome {
-    /// As it should.
+    /// It succeeded.
     Done,
     /// Its deadline passed. The scenario ends here.
     DeadlinePassed,
-    /// systemd refused it, e.g. a unit with a bad setting. The scenario ends here, unless it goes on all the same
-    /// ([`crate::Scenario::goes_on_when_refused`]).
+    /// systemd refused it, e.g. a unit with a bad setting. The scenario ends here, unless
+    /// [`crate::Scenario::goes_on_when_refused`] is set.
     Refused {
         /// D-Bus error name, e.g. `org.freedesktop.systemd1.BadUnitSetting`, or a Unix error.
         error: String,
@@ -359,7 +360,7 @@ pub enum StepOutcome {
     },
 }
 
-/// What came back for a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum ResponseOutcome {
@@ -376,12 +377,12 @@ pub enum ResponseOutcome {
     TimedOut,
     /// The connection ended before the whole response had arrived.
     Broken {
-        /// How, e.g. `connection reset by peer`.
+        /// The error, e.g. `connection reset by peer`.
         error: String,
     },
 }
 
-/// What came of one attempt of a probe.
+/// The outcome of one attempt of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum ProbeOutcome {
@@ -390,13 +391,13 @@ pub enum ProbeOutcome {
         /// HTTP status code.
         status: u16,
     },
-    /// The connection was made; no more was asked.
+    /// The connection was made; the probe asked for nothing more.
     Connected,
-    /// The line began as it should.
+    /// The line began as expected.
     Expected,
-    /// Another line came.
+    /// A different line came.
     Unexpected {
-        /// The line, or what there was of it.
+        /// The line, or as much of it as arrived.
         line: String,
     },
     /// The command ended.
@@ -410,14 +411,14 @@ pub enum ProbeOutcome {
     TimedOut,
     /// The connection ended before the whole response had arrived.
     Broken {
-        /// How, e.g. `connection reset by peer`.
+        /// The error, e.g. `connection reset by peer`.
         error: String,
     },
 }
 
 impl ProbeOutcome {
-    /// Whether the service did what was asked: it answered with a status below 400 or the line that was expected, or took the
-    /// connection; or the command succeeded.
+    /// Whether the service did what was asked: it answered with a status below 400, answered with the expected line, or
+    /// accepted the connection; or the command succeeded.
     pub fn is_success(&self) -> bool {
         match self {
             ProbeOutcome::Answered { status } => *status < 400,

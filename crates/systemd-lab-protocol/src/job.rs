@@ -1,4 +1,4 @@
-//! How a job lies in the memory that host and guest share.
+//! The layout of a job in the memory that host and guest share.
 //!
 //! ```text
 //! offset 0   magic            8 bytes   "SDLABJOB"
@@ -10,7 +10,7 @@
 //! …          file contents    each at a multiple of BLOB_ALIGNMENT
 //! ```
 //!
-//! All bytes are there before the VM resumes; a memory of zeros means that no job has come.
+//! All bytes are there before the VM resumes; if the memory is all zeros, there is no job yet.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ use crate::{Handover, PROTOCOL_VERSION, Scenario};
 /// The first bytes of a job.
 pub const MAGIC: &[u8; 8] = b"SDLABJOB";
 
-/// Size of the shared memory in bytes, and so the most that a job can hold. The memory is sparse on the host.
+/// Size of the shared memory in bytes, and so the largest possible job. The memory is sparse on the host.
 pub const JOB_MEMORY_SIZE: usize = 128 << 20;
 
 /// File contents begin at a multiple of this, so that the guest copies whole pages.
@@ -34,7 +34,7 @@ const HEADER_SIZE: usize = 80;
 /// A file to put into the guest, with its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blob {
-    /// Absolute path in the guest; parent directories are made.
+    /// Absolute path in the guest; missing parent directories are created.
     pub path: String,
     /// Permission bits, e.g. `0o755`.
     pub mode: u32,
@@ -62,14 +62,14 @@ pub struct Job {
     pub scenario: Scenario,
     /// The files to write before the first step, in this order.
     pub files: Vec<FilePlace>,
-    /// What units were meant to have as `LogLevelMax=`, which the lab takes back to see what systemd does about them: their own
-    /// lines above it are left out of the timeline. By the unit's name, its template's, or its type (`service`).
+    /// `LogLevelMax=` as the unit files set it. The lab overrides it to see what systemd does about these units, and leaves the
+    /// units' own lines above it out of the timeline. The key is the unit's name, its template's, or its type (`service`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub log_levels: BTreeMap<String, u8>,
 }
 
 impl Job {
-    /// Lays a scenario and its files out as the bytes of the shared memory.
+    /// Encodes a scenario and its files as the bytes of the shared memory.
     ///
     /// # Errors
     ///
@@ -79,8 +79,8 @@ impl Job {
         blobs: &[Blob],
         log_levels: &BTreeMap<String, u8>,
     ) -> Result<Vec<u8>, JobError> {
-        // The index holds offsets and the offsets depend on the index's length: count them from
-        // the first file, and let that begin at a fixed boundary behind the index.
+        // The index holds offsets, and the offsets depend on the index's length. So count them from
+        // the first file, which begins at the next aligned boundary after the index.
         let mut files = Vec::with_capacity(blobs.len());
         let mut offset = 0;
         for blob in blobs {
@@ -110,7 +110,7 @@ impl Job {
         bytes.extend_from_slice(&PROTOCOL_VERSION.to_le_bytes());
         // `index.len()` is below JOB_MEMORY_SIZE, which fits.
         bytes.extend_from_slice(&(index.len() as u32).to_le_bytes());
-        // The key is written at the very last: a job has none of its own.
+        // The host writes the key last: an encoded job has none.
         bytes.resize(HEADER_SIZE, 0);
         Handover::write_never(&mut bytes);
         bytes.extend_from_slice(&index);
@@ -126,7 +126,7 @@ impl Job {
     /// # Errors
     ///
     /// [`JobError::NoJob`] when the memory holds none, [`JobError::Version`] when host and guest differ,
-    /// [`JobError::Index`] when the index cannot be read or names places outside `memory`.
+    /// [`JobError::Index`] when the index is unreadable or names places outside `memory`.
     pub fn decode(memory: &[u8]) -> Result<Job, JobError> {
         let header = memory.get(..HEADER_SIZE).ok_or(JobError::NoJob)?;
         if header[..8] != MAGIC[..] {
@@ -158,17 +158,17 @@ impl Job {
     }
 }
 
-/// Why a job could not be laid out or read.
+/// Why a job could not be encoded or decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobError {
     /// The files do not fit.
     TooLarge {
-        /// What they would take.
+        /// The size that they would need.
         bytes: usize,
     },
     /// The memory holds no job.
     NoJob,
-    /// The other side speaks another version.
+    /// The other side speaks a different version.
     Version {
         /// Its version.
         found: u32,

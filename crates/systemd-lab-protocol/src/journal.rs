@@ -1,8 +1,8 @@
 //! From a journal entry's fields to an event.
 //!
-//! systemd's messages are told apart by their message id where they have one
-//! (`systemd/sd-messages.h`; systemd.journal-fields(7)), else by their text, as `src/core/{service,unit,job,kill}.c`
-//! of v252 to v257 have it. What is not recognised stays as [`EventKind::Manager`].
+//! Message ids tell systemd's messages apart where they have one (`systemd/sd-messages.h`;
+//! systemd.journal-fields(7)); messages without one are recognised by their text, as in
+//! `src/core/{service,unit,job,kill}.c` of v252 to v257. Anything else becomes [`EventKind::Manager`].
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ const INVALID_CONFIGURATION: &str = "c772d24e9a884cbeb9ea12625c306c01";
 /// The syslog priority of an entry without one: `info`, systemd.exec(5), `SyslogLevel=`.
 const DEFAULT_PRIORITY: u8 = 6;
 
-/// The unit of systemd itself: a child is there until it moves to its own unit's control group.
+/// systemd's own unit: a child runs in it until systemd moves it to its own unit's control group.
 const MANAGER_UNIT: &str = "init.scope";
 
 /// The fields of one journal entry, by name.
 pub type Fields = BTreeMap<String, String>;
 
-/// What an entry says of which unit. `None` when it is about no unit.
+/// What an entry says, and about which unit. `None` when it is not about a unit.
 pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
     let get = |name: &str| fields.get(name).map(String::as_str);
     let message = get("MESSAGE").unwrap_or_default();
@@ -37,8 +37,8 @@ pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
         .unwrap_or(DEFAULT_PRIORITY);
 
     let is_manager = get("_PID") == Some("1");
-    // The child between fork and exec logs as "(name)" and on systemd's behalf: exec failures come from there. A service may
-    // call itself the same, so this says nothing of another unit, and nothing that only the manager knows. Of a process that was gone
+    // Between fork and exec, the child logs as "(name)" and on systemd's behalf: exec failures come from there. A service may take
+    // the same name, so such an entry may not speak about another unit, or about what only the manager knows. If the process was gone
     // before journald looked, its unit must be found first.
     let is_child = |unit: &str| {
         get("SYSLOG_IDENTIFIER").is_some_and(|name| name.starts_with('('))
@@ -116,7 +116,8 @@ fn process_exited(fields: &Fields, text: &str) -> Option<EventKind> {
         _ => false,
     };
     Some(EventKind::ProcessExited {
-        // The command line itself is in an earlier entry. That of a mount or a swap comes from no setting, which systemd calls n/a.
+        // The command line itself is in an earlier entry. The command of a mount or a swap comes from no setting; systemd calls it
+        // n/a.
         command: get("COMMAND")
             .filter(|_| is_control)
             .map(|setting| match setting.as_str() {
@@ -184,7 +185,7 @@ fn by_text(unit: &str, text: &str) -> Option<EventKind> {
     if text.starts_with("Start request repeated too quickly") {
         return Some(EventKind::StartLimitHit);
     }
-    // service_verify() in service.c: these end a unit file's load and name no line.
+    // service_verify() in service.c: these messages reject a unit file and name no line.
     if text.ends_with("Refusing.") && !text.contains("PID") {
         return Some(EventKind::UnitFile {
             priority: 3,
@@ -213,7 +214,7 @@ fn notification(rest: &str, text: &str) -> Option<EventKind> {
         .or_else(|| rest.strip_prefix(" (")?.strip_suffix(')'))?;
     let mut assignments: Vec<String> = Vec::new();
     for piece in list.split(", ") {
-        // A status text may contain ", ": only NAME= begins an assignment.
+        // A status text may contain ", ": only NAME= starts a new assignment.
         match assignments.last_mut() {
             Some(last) if !begins_assignment(piece) => {
                 last.push_str(", ");
@@ -454,7 +455,7 @@ mod tests {
         assert!(matches!(kind, EventKind::Log { .. }));
     }
 
-    /// As the child that systemd forks for it.
+    /// The entry looks as if the child that systemd forks had logged it.
     #[test]
     fn a_service_cannot_pose_as_a_child_of_the_manager() {
         let said = |of: &str, about: &str| {

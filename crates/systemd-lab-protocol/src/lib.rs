@@ -1,11 +1,12 @@
-//! The types that the lab's host and its guest agent both speak.
+//! The types that the lab's host and its guest agent share.
 //!
-//! - [`scenario`]: what is to happen, as data. It enters the guest whole, before the VM resumes.
-//! - [`event`]: what did happen. Events are all that comes out.
-//! - [`job`]: how a scenario and its files lie in the memory that host and guest share.
-//! - [`seal`]: what tells events from anything else that comes out.
+//! - [`scenario`]: what is to happen, as data. The whole scenario enters the guest before the VM
+//!   resumes.
+//! - [`event`]: what happened. Nothing else comes out.
+//! - [`job`]: the layout of a scenario and its files in the memory that host and guest share.
+//! - [`seal`]: what tells events from anything else that comes out of the guest.
 //! - [`sight`]: what the lab needs in the guest to see what systemd does.
-//! - [`shell`]: when a person takes over, and at what terminal.
+//! - [`shell`]: when a person takes over, and on what kind of terminal.
 //! - [`journal`]: from a journal entry's fields to an [`event::EventKind`].
 //!
 //! This crate does no I/O and knows nothing of QEMU or of any exercise, so that everything in it
@@ -24,5 +25,5 @@ pub use job::{Blob, Job, JobError};
 pub use scenario::{Condition, Scenario, Step};
 pub use shell::{Handover, Terminal};
 
-/// Version of everything in this crate. The host refuses an agent that says another one.
+/// The version of everything in this crate. The host refuses an agent that reports a different one.
 pub const PROTOCOL_VERSION: u32 = 5;

@@ -1,7 +1,7 @@
 //! What is to happen in the guest, as data.
 //!
-//! A scenario is run by the agent alone: nothing is asked of the host until it has ended, because any
-//! wait on the host would let virtual time jump by an arbitrary amount.
+//! The agent runs a scenario alone and asks nothing of the host until it has ended, because any wait
+//! for the host would let virtual time jump by an arbitrary amount.
 
 mod builder;
 mod preparation;
@@ -19,10 +19,10 @@ pub use when::{Happening, Trigger, When};
 /// All durations are in the guest's virtual time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scenario {
-    /// Says in a few words what this scenario tries, e.g. `stop during a slow request`.
+    /// A few words about what this scenario tries, e.g. `stop during a slow request`.
     pub name: String,
-    /// What the guest is given before the scenario begins, in this order. What cannot be given comes as
-    /// [`crate::EventKind::NotPrepared`], and ends the scenario before its first step.
+    /// What the guest is given before the scenario begins, in this order. If one is not possible, the
+    /// agent reports [`crate::EventKind::NotPrepared`] and ends the scenario before its first step.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preparations: Vec<Preparation>,
     /// The steps, carried out one after the other. A step that misses its deadline ends the scenario;
@@ -31,14 +31,14 @@ pub struct Scenario {
     /// Units whose effective properties are recorded when the scenario ends
     /// (as `systemctl show UNIT` prints them; see [`crate::EventKind::Properties`]).
     pub observe: Vec<String>,
-    /// A step that systemd refuses does not end the scenario: for a plan of faults, of which one may find nothing left to
+    /// If systemd refuses a step, the scenario carries on. A plan of faults needs this: a fault may find nothing left to
     /// hit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub goes_on_when_refused: bool,
 }
 
 impl Scenario {
-    /// Whether a step comes upon something that happens.
+    /// Whether a step is triggered by an event.
     pub fn awaits_events(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.any(|step| {
@@ -57,7 +57,7 @@ impl Scenario {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
-    /// `systemctl start --no-block UNIT`: queues the start job and goes on at once.
+    /// `systemctl start --no-block UNIT`: queues the start job and does not wait for it.
     Start {
         /// The unit's name with its suffix, e.g. `hello.service`.
         unit: String,
@@ -113,19 +113,19 @@ pub enum Step {
         /// The unit's name.
         unit: String,
     },
-    /// Takes the memory of a unit's control group away for an instant, until the kernel has killed a process there: its largest, or
-    /// all of them if systemd told it so (`OOMPolicy=kill`).
+    /// Lowers the memory limit of a unit's control group for an instant, until the kernel has killed a process there: the largest,
+    /// or all of them if systemd asked for that (`OOMPolicy=kill`).
     OutOfMemory {
         /// The unit's name.
         unit: String,
     },
-    /// `systemctl reboot`: everything is stopped, then the machine ends, and with it the scenario.
+    /// `systemctl reboot`: systemd stops everything, then the machine ends, and the scenario with it.
     Reboot,
-    /// Waits until `condition` has come true since the scenario began, at most for `deadline`.
+    /// Waits until `condition` has become true since the scenario began, at most for `deadline`.
     WaitFor {
         /// What to wait for.
         condition: Condition,
-        /// How long at most. Passing it ends the scenario.
+        /// The longest wait. After it, the scenario ends.
         deadline: Duration,
     },
     /// Lets virtual time pass.
@@ -133,41 +133,43 @@ pub enum Step {
         /// For how long.
         duration: Duration,
     },
-    /// Lets virtual time pass until this long after the scenario began; no time, if that has passed already.
+    /// Lets virtual time pass until this long after the scenario began; does not wait if that time has passed already.
     SleepUntil {
         /// Counted from [`crate::EventKind::ScenarioBegan`].
         time: Duration,
     },
-    /// Carries out a step once its time has come, beside the steps that follow. It begins
-    /// ([`crate::EventKind::StepBegan`], with this step's index) when it is carried out, which may be never. Only
-    /// [`Step::Sleep`], [`Step::SleepUntil`] and [`Step::WaitFor`] let it come; whatever its outcome, the scenario goes on.
+    /// Carries out a step when its time has come, while the following steps go on. The step begins
+    /// ([`crate::EventKind::StepBegan`], with this step's index) when the agent carries it out, which may be never. The
+    /// agent does so only during [`Step::Sleep`], [`Step::SleepUntil`] and [`Step::WaitFor`]. Whatever the outcome, the
+    /// scenario carries on.
     Later {
         /// When.
         when: When,
-        /// What. It must not be one that waits.
+        /// What to do. It must not be a step that waits.
         what: Box<Step>,
     },
-    /// Begins to ask, again and again until the scenario ends, whether a service answers, beside the steps that follow.
-    /// Changes of the answer come as [`crate::EventKind::ProbeChanged`], the sum as [`crate::EventKind::ProbeEnded`].
+    /// Asks whether a service answers, again and again until the scenario ends, while the following steps go on. Each
+    /// change of the answer is a [`crate::EventKind::ProbeChanged`], the total a [`crate::EventKind::ProbeEnded`].
     Probe {
-        /// A name to tell probes apart.
+        /// A name that tells probes apart.
         name: String,
         /// What to ask.
         target: ProbeTarget,
-        /// From one attempt to the next. The first comes after 0.45 s (or before half of this has passed, if that is less), so that
-        /// attempts meet neither faults at whole seconds nor timers of systemd's, which fire on multiples of 250 ms. One that is due while the one before lasts is left out.
+        /// The time from one attempt to the next. The first attempt comes after 0.45 s (or just before half of the interval, if that is less), so that attempts coincide
+        /// neither with faults at whole seconds nor with systemd's timers, which fire on multiples of 250 ms. An attempt that is due while the one before it is still
+        /// running is skipped.
         every: Duration,
         /// How long to wait for the whole answer.
         deadline: Duration,
     },
-    /// Sends an HTTP/1.1 request on the guest's loopback, on a connection of its own.
-    /// Its outcome comes as [`crate::EventKind::Response`].
+    /// Sends an HTTP/1.1 request on the guest's loopback, on a connection of its own. The outcome
+    /// is a [`crate::EventKind::Response`].
     Request {
-        /// A name to tell requests apart, e.g. `first`.
+        /// A name that tells requests apart, e.g. `first`.
         name: String,
         /// `GET`, `POST`, …
         method: String,
-        /// e.g. `http://127.0.0.1:7878/`. Only loopback addresses, given as numbers, are taken.
+        /// e.g. `http://127.0.0.1:7878/`. The host must be a numeric loopback address.
         url: String,
         /// The body to send, if any.
         body: Option<String>,
@@ -181,18 +183,18 @@ pub enum Step {
         /// The request's name.
         name: String,
     },
-    /// Connects and sends the beginning of a request only, then keeps the connection open until
-    /// the scenario ends, [`Step::FinishRequest`] or [`Step::CloseConnection`].
+    /// Connects, sends only the beginning of a request, and keeps the connection open until
+    /// [`Step::FinishRequest`], [`Step::CloseConnection`] or the end of the scenario.
     HalfOpen {
-        /// A name to tell connections apart.
+        /// A name that tells connections apart.
         name: String,
         /// e.g. `127.0.0.1:7878`.
         address: String,
         /// The bytes to send.
         bytes: String,
     },
-    /// Sends the rest of a request that [`Step::HalfOpen`] began and waits for the response.
-    /// Its outcome comes as [`crate::EventKind::Response`].
+    /// Sends the rest of a request that [`Step::HalfOpen`] began and waits for the response. The
+    /// outcome is a [`crate::EventKind::Response`].
     FinishRequest {
         /// The connection's name.
         name: String,
@@ -215,16 +217,17 @@ pub enum Step {
         /// Permission bits, e.g. `0o644`.
         mode: u32,
     },
-    /// Runs a command as root and waits for it; its outcome comes as [`crate::EventKind::Command`].
-    /// Passing the deadline kills it and ends the scenario.
+    /// Runs a command as root and waits for it; the outcome is a [`crate::EventKind::Command`]. A
+    /// command that misses the deadline is killed, and the scenario ends.
     Run {
         /// Program (absolute path) and arguments.
         argv: Vec<String>,
         /// How long it may take.
         deadline: Duration,
     },
-    /// Runs a command as root and does not wait for it; its outcome comes as [`crate::EventKind::Command`], or as
-    /// [`crate::EventKind::CommandCutOff`] when the scenario ends first. Passing the deadline kills it.
+    /// Runs a command as root and does not wait for it; the outcome is a [`crate::EventKind::Command`], or a
+    /// [`crate::EventKind::CommandCutOff`] if the scenario ends first. A command that misses the deadline is
+    /// killed.
     RunInBackground {
         /// Program (absolute path) and arguments.
         argv: Vec<String>,
@@ -244,14 +247,14 @@ pub fn first_attempt(every: Duration) -> Duration {
     half - OFF_THE_GRID.min(half / 10)
 }
 
-/// What a [`Step::Probe`] asks. Of TCP addresses, only those of the loopback, given as numbers, are taken.
+/// What a [`Step::Probe`] asks. TCP addresses must be numeric loopback addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeTarget {
     /// `GET` this URL, e.g. `http://127.0.0.1:7878/`, on a connection of its own each time.
     Get(String),
-    /// Connect to this TCP address, e.g. `127.0.0.1:22`, and close the connection. The kernel also takes connections for a
-    /// service that hangs: this finds one that is gone.
+    /// Connect to this TCP address, e.g. `127.0.0.1:22`, and close the connection. The kernel also accepts connections for
+    /// a service that hangs: this detects only a service that is gone.
     Connect(String),
     /// `GET` this path over a Unix socket.
     GetUnix {
@@ -275,7 +278,7 @@ pub enum ProbeTarget {
     Run(Vec<String>),
 }
 
-/// Whom a signal goes to: systemd.kill(5), `systemctl kill --kill-whom=`.
+/// Who receives a signal: systemd.kill(5), `systemctl kill --kill-whom=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whom {
@@ -285,8 +288,8 @@ pub enum Whom {
     All,
 }
 
-/// What a [`Step::WaitFor`] waits for. All of them look at the events since the scenario began
-/// (those of `Next*` at the events since the step began).
+/// What a [`Step::WaitFor`] waits for. All conditions look at the events since the scenario began,
+/// except for `Next*`, which look at the events since the step began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "condition", rename_all = "kebab-case")]
 pub enum Condition {
@@ -295,14 +298,14 @@ pub enum Condition {
     SubState {
         /// The unit's name.
         unit: String,
-        /// Any of these sub-states will do.
+        /// Any of these sub-states is enough.
         any_of: Vec<String>,
     },
     /// The unit has entered this state since the step began, even if it left it again.
     NextSubState {
         /// The unit's name.
         unit: String,
-        /// Any of these sub-states will do.
+        /// Any of these sub-states is enough.
         any_of: Vec<String>,
     },
     /// The last job that was queued for the unit has ended, however it ended.
@@ -310,8 +313,8 @@ pub enum Condition {
         /// The unit's name.
         unit: String,
     },
-    /// The service has sent a notification that contains this assignment, e.g. `READY=1` or `STATUS=`
-    /// (compared with the beginning of each assignment), since the step began.
+    /// The service has sent a notification with this assignment since the step began, e.g. `READY=1`
+    /// or `STATUS=` (compared with the beginning of each assignment).
     NextNotification {
         /// The unit's name.
         unit: String,

@@ -1,7 +1,7 @@
-//! How the host tells the agent's events from what a service writes into the same port.
+//! How the host distinguishes the agent's events from what a service writes into the same port.
 //!
 //! A service that runs as root can take the agent's port from it (pidfd_getfd(2)), write what it likes and leave no trace. So
-//! each event is a line of its own with a seal before it: a keyed hash of its number and its bytes.
+//! each event is a line of its own that begins with a seal: a keyed hash of its number and its bytes.
 //!
 //! ```text
 //! 16 hexadecimal digits   SipHash-2-4 of the number (u64 LE, counted from 0) and the JSON
@@ -10,8 +10,8 @@
 //! a line feed
 //! ```
 //!
-//! The key is new for each run. It comes with the job, and the agent erases it there before anything else runs. Its value
-//! changes no instruction that the guest executes, so that no time depends on it.
+//! The key is new for each run. It arrives with the job, and the agent erases it there before anything else runs. The
+//! guest executes the same instructions whatever the key's value, so no time depends on it.
 
 use std::fmt;
 use std::hash::Hasher;
@@ -19,16 +19,16 @@ use std::ops::Range;
 
 use siphasher::sip::SipHasher24;
 
-/// Where the key is in a job: the end of its header.
+/// Where a job holds the key: at the end of its header.
 pub const KEY_PLACE: Range<usize> = 64..80;
 
 /// Hexadecimal digits of a seal.
 const DIGITS: usize = 16;
 
-/// How many bytes a seal takes before the JSON.
+/// The length of a seal in bytes, up to the JSON.
 pub const SEAL_SIZE: usize = DIGITS + 1;
 
-/// What only the host and the agent know.
+/// The secret that only the host and the agent know.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Key([u8; 16]);
 
@@ -44,14 +44,14 @@ impl Key {
     }
 }
 
-/// A key is not for logs.
+/// A key must not appear in logs.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(…)")
     }
 }
 
-/// Seals events, or looks at their seals: one after the other.
+/// Seals events one after the other, or checks their seals.
 #[derive(Debug, Clone)]
 pub struct Sealer {
     keyed: SipHasher24,
@@ -59,7 +59,7 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// Begins with the first event.
+    /// Starts at the first event.
     pub fn new(key: &Key) -> Sealer {
         Sealer {
             keyed: SipHasher24::new_with_key(&key.0),
@@ -67,7 +67,7 @@ impl Sealer {
         }
     }
 
-    /// The seal of the next event, with the space behind it.
+    /// The seal of the next event, with the space after it.
     pub fn seal(&mut self, json: &[u8]) -> [u8; SEAL_SIZE] {
         const DIGIT: &[u8; 16] = b"0123456789abcdef";
         let hash = self.next(json);

@@ -1,4 +1,4 @@
-//! When the guest is handed over to a person, and to what kind of terminal: a part of the job's header.
+//! When the guest is handed over to a person, and to what kind of terminal: part of the job's header.
 //!
 //! ```text
 //! offset 16  when        u64 LE    CLOCK_MONOTONIC in microseconds; 0: at once, all ones: never
@@ -7,8 +7,8 @@
 //! offset 28  TERM        36 bytes  padded with zeros
 //! ```
 //!
-//! It has a fixed size and place, so that a run that is handed over has the same bytes everywhere else as the one
-//! before that was not.
+//! This part has a fixed size and place, so a run that is handed over has the same bytes everywhere else as the
+//! earlier run that was not.
 
 use std::ops::Range;
 
@@ -17,12 +17,12 @@ const ROWS: Range<usize> = 24..26;
 const COLUMNS: Range<usize> = 26..28;
 const NAME: Range<usize> = 28..64;
 
-/// What `when` is for a job that nobody is to look into, and for one that is nothing but a shell.
+/// The value of `when` for a job that is never handed over, and for one that is only a shell.
 const NEVER: u64 = u64::MAX;
 const AT_ONCE: u64 = 0;
 
-/// Printed by the shell's profile once it takes what is typed: "start of text" in ASCII. What the console carries before
-/// is not for the person's eyes.
+/// The shell's profile prints this once it accepts input: "start of text" in ASCII. What the console carries before that
+/// is not meant for the person.
 pub const SHELL_IS_READY: u8 = 0x02;
 
 /// When a person takes over.
@@ -30,10 +30,10 @@ pub const SHELL_IS_READY: u8 = 0x02;
 pub enum Handover {
     /// The scenario runs to its end.
     Never,
-    /// As soon as the job's files are written. No step is carried out.
+    /// As soon as the job's files are written. The agent carries out no step.
     AtOnce,
-    /// At this instant, in microseconds of `CLOCK_MONOTONIC`. The guest rings, and goes on as a shell when it is
-    /// resumed.
+    /// At this instant, in microseconds of `CLOCK_MONOTONIC`. The guest rings the doorbell, and becomes a shell
+    /// when it is resumed.
     At {
         /// The instant.
         us: u64,
@@ -45,7 +45,7 @@ impl Handover {
         match self {
             Handover::Never => NEVER,
             Handover::AtOnce => AT_ONCE,
-            // An instant that is "never" or "at once" by accident: the nearest one does as well.
+            // An instant whose value happens to mean "never" or "at once": use the nearest other one.
             Handover::At { us } => us.clamp(AT_ONCE + 1, NEVER - 1),
         }
     }
@@ -54,7 +54,7 @@ impl Handover {
         header[WHEN].copy_from_slice(&NEVER.to_le_bytes());
     }
 
-    /// Reads it from a job. A memory that is too short for one is handed over never.
+    /// Reads the handover from a job. A memory that is too short for one means never.
     pub fn read(memory: &[u8]) -> Handover {
         let number = memory.get(WHEN).and_then(|bytes| bytes.try_into().ok());
         match number.map_or(NEVER, u64::from_le_bytes) {
@@ -77,7 +77,7 @@ pub struct Terminal {
 }
 
 impl Default for Terminal {
-    /// What a pipe is taken for: no colours, 24 lines of 80 characters.
+    /// The terminal that a pipe counts as: no colours, 24 lines of 80 characters.
     fn default() -> Terminal {
         Terminal {
             name: "dumb".into(),
@@ -88,7 +88,7 @@ impl Default for Terminal {
 }
 
 impl Terminal {
-    /// Writes this and the handover into the header of a job that was laid out before.
+    /// Writes the terminal and the handover into the header of an encoded job.
     pub fn write(&self, when: Handover, job: &mut [u8]) {
         job[WHEN].copy_from_slice(&when.to_number().to_le_bytes());
         job[ROWS].copy_from_slice(&self.rows.to_le_bytes());
@@ -102,7 +102,7 @@ impl Terminal {
         job[NAME][..name.len()].copy_from_slice(name.as_bytes());
     }
 
-    /// Reads it from a job; the default where there is none.
+    /// Reads the terminal from a job; the default if there is none.
     pub fn read(memory: &[u8]) -> Terminal {
         let default = Terminal::default();
         let number = |place: Range<usize>, default: u16| {
@@ -123,7 +123,7 @@ impl Terminal {
     }
 }
 
-/// Names in terminfo are such. Anything else would have to be quoted in a unit file.
+/// Names in terminfo look like this. Anything else would have to be quoted in a unit file.
 fn is_usual(name: &str) -> bool {
     let usual = |c: char| c.is_ascii_alphanumeric() || "-+._".contains(c);
     !name.is_empty() && name.len() <= NAME.len() && name.chars().all(usual)

@@ -1,9 +1,9 @@
-//! What the lab needs in the guest to see what systemd does, and so what no unit and no file of a scenario may replace.
+//! What the lab needs in the guest to see what systemd does. No unit and no file of a scenario may replace it.
 
-/// The unit that the lab runs before the snapshot, to see that it sees.
+/// The unit that the lab runs before the snapshot, to check that it sees.
 pub const REHEARSAL: &str = "systemd-lab-rehearsal.service";
 
-/// Units of the lab itself. No user wants a unit of these names.
+/// The lab's own units. No user would choose these names.
 pub const LAB_UNITS: [&str; 5] = [
     "systemd-lab-agent.service",
     "systemd-lab-packages.service",
@@ -12,7 +12,7 @@ pub const LAB_UNITS: [&str; 5] = [
     "systemd-lab.target",
 ];
 
-/// Units of the journal, which the lab reads. What they do is not part of a timeline.
+/// Units of the journal, which the lab reads. A timeline leaves out what they do.
 pub const JOURNAL_UNITS: [&str; 4] = [
     "systemd-journald.service",
     "systemd-journald.socket",
@@ -20,14 +20,14 @@ pub const JOURNAL_UNITS: [&str; 4] = [
     "systemd-journald-audit.socket",
 ];
 
-/// Templates of the journal: those of other namespaces.
+/// Templates of the journal, for other namespaces.
 const JOURNAL_TEMPLATES: [&str; 3] = [
     "systemd-journald",
     "systemd-journald-sync",
     "systemd-journald-varlink",
 ];
 
-/// Whether a unit of this name is the lab's or the journal's own.
+/// Whether a unit with this name belongs to the lab or to the journal.
 pub fn is_own_unit(unit: &str) -> bool {
     let template = unit.split_once('@').map(|(template, _)| template);
     LAB_UNITS.contains(&unit)
@@ -35,15 +35,16 @@ pub fn is_own_unit(unit: &str) -> bool {
         || template.is_some_and(|it| JOURNAL_TEMPLATES.contains(&it))
 }
 
-/// Settings that take from the lab what it sees: systemd logs nothing about a unit above its `LogLevelMax=`, not even at debug
-/// level, and what a unit in another `LogNamespace=` logs is in another journal.
+/// Settings that blind the lab. systemd logs nothing about a unit above its `LogLevelMax=`, not even at debug level. What
+/// systemd logs about a unit in another `LogNamespace=` goes to another journal.
 pub const BLINDING_SETTINGS: [&str; 2] = ["LogLevelMax", "LogNamespace"];
 
-/// The drop-in that takes these settings back. Drop-ins are read in the order of their names, whatever folders they are in: a
-/// tilde comes last in ASCII. systemd.unit(5), "Description".
+/// The drop-in that overrides these settings. systemd reads drop-ins in the order of their names, whatever folders they are
+/// in: a tilde sorts last in ASCII. systemd.unit(5), "Description".
 pub const DROP_IN: &str = "~systemd-lab.conf";
 
-/// Where a drop-in for all units of a type is, with the section that the settings belong in: all types that have them.
+/// Where a drop-in for all units of a type is stored, and the section that the settings belong in, for all types that have the
+/// settings.
 const TYPES: [(&str, &str); 4] = [
     ("service", "Service"),
     ("socket", "Socket"),
@@ -51,7 +52,7 @@ const TYPES: [(&str, &str); 4] = [
     ("swap", "Swap"),
 ];
 
-/// The drop-ins, for all units: path in the guest, and text.
+/// The drop-ins for all units: path in the guest, and text.
 pub fn drop_ins() -> impl Iterator<Item = (String, String)> {
     TYPES.iter().map(|(kind, section)| {
         let path = format!("/run/systemd/system/{kind}.d/{DROP_IN}");

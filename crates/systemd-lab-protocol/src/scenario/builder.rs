@@ -1,11 +1,11 @@
-//! Writes scenarios as prose: each method adds one step.
+//! Builds scenarios that read like prose: each method adds one step.
 
 use std::time::Duration;
 
 use super::{Condition, Preparation, Scenario, Step, When, Whom};
 
 impl Scenario {
-    /// A scenario without steps. `name` says in a few words what it tries.
+    /// A scenario without steps. `name` is a few words about what it tries.
     pub fn new(name: impl Into<String>) -> Scenario {
         Scenario {
             name: name.into(),

@@ -1,4 +1,4 @@
-//! When a step is carried out that does not simply follow the one before: at a time, or upon something that happens.
+//! When to carry out a step that does not simply follow the one before: at a time, or when something happens.
 
 use std::time::Duration;
 
@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Event, EventKind};
 
-/// When a [`Step::Later`](super::Step::Later) is carried out.
+/// When the agent carries out a [`Step::Later`](super::Step::Later).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
     /// This long after the scenario began.
     At(Duration),
-    /// Upon something that happens.
+    /// When something happens.
     On(Trigger),
 }
 
-/// Something that a unit does, and how long after it.
+/// Something that a unit does, and a delay after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trigger {
-    /// Whose doing.
+    /// The unit that does it.
     pub unit: String,
     /// What happens.
     pub happening: Happening,
-    /// Which time since the scenario began, counted from 1.
+    /// Which occurrence since the scenario began, counted from 1.
     pub count: u32,
-    /// How long afterwards.
+    /// How long to wait afterwards.
     pub delay: Duration,
 }
 
@@ -37,14 +37,14 @@ pub enum Happening {
     Notifies(String),
     /// It enters this sub-state, e.g. `running`.
     Enters(String),
-    /// systemd restarts it by itself.
+    /// systemd restarts it automatically.
     Restarts,
-    /// It logs a line with this text in it.
+    /// It logs a line that contains this text.
     Logs(String),
 }
 
 impl Happening {
-    /// Whether this is what the event says.
+    /// Whether the event reports this.
     pub fn is(&self, kind: &EventKind) -> bool {
         match (self, kind) {
             (Happening::Notifies(wanted), EventKind::Notified { assignments, .. }) => {
@@ -59,7 +59,7 @@ impl Happening {
 }
 
 impl Trigger {
-    /// Whether the event is one that this counts.
+    /// Whether the trigger counts this event.
     pub fn counts(&self, event: &Event) -> bool {
         event.is_about(&self.unit) && self.happening.is(&event.kind)
     }
