@@ -1,8 +1,8 @@
-//! Says at once that there is something new in the journal.
+//! Reports at once that there is something new in the journal.
 //!
-//! journald announces what it has written 250 to 500 ms later, and looking now and then costs wall time (see [`crate::pace`]).
-//! But the kernel's trace of its scheduler (`sched:sched_switch`) says when journald goes to sleep, and then it has written
-//! all that it was sent. Every run of journald is traced, so this is for scenarios that wait for an event alone.
+//! journald announces what it has written 250 to 500 ms later, and polling costs wall time (see [`crate::pace`]). But the
+//! kernel's trace of its scheduler (`sched:sched_switch`) shows when journald goes to sleep, and by then journald has written
+//! everything that it was sent. The trace records every run of journald, so only scenarios that wait for an event use it.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,19 +14,19 @@ use crate::trace;
 /// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
 const INSTANCE: &str = "instances/lab-journald";
 
-/// Kilobytes for the trace. Lines that no longer fit say nothing that those before did not.
+/// Kilobytes for the trace. Lines that no longer fit would add nothing to the earlier ones.
 const BUFFER_KB: &str = "64";
 
-/// journald, as the kernel shortens its name, when it goes to sleep of its own accord (TASK_INTERRUPTIBLE).
+/// journald, under the name that the kernel shortens it to, when it goes to sleep of its own accord (TASK_INTERRUPTIBLE).
 const FILTER: &str = "prev_comm == \"systemd-journal\" && prev_state == 1";
 
-/// Can be read when journald has written something.
+/// Becomes readable when journald has written something.
 pub struct Alarm {
     pipe: File,
 }
 
 impl Alarm {
-    /// Turns the trace on; `tracefs` is where it is mounted.
+    /// Turns the trace on; `tracefs` is its mount point.
     ///
     /// # Errors
     ///
@@ -34,7 +34,7 @@ impl Alarm {
     pub fn set(tracefs: &Path) -> anyhow::Result<Alarm> {
         let settings = [
             ("buffer_size_kb", BUFFER_KB),
-            // The first line already wakes the agent, which waits for it.
+            // The first line wakes the agent, which waits for it.
             ("buffer_percent", "0"),
             ("events/sched/sched_switch/filter", FILTER),
             ("events/sched/sched_switch/enable", "1"),
@@ -43,9 +43,9 @@ impl Alarm {
         Ok(Alarm { pipe })
     }
 
-    /// Forgets what it was woken for.
+    /// Discards the lines that woke the agent.
     pub fn silence(&mut self) {
-        // What the lines say does not matter. An error means that there are no more.
+        // The content of the lines does not matter. An error means that there are no more.
         let mut buffer = [0; 4096];
         while self.pipe.read(&mut buffer).is_ok_and(|read| read > 0) {}
     }

@@ -1,10 +1,10 @@
-//! What the agent does as the guest's first process, before it becomes systemd: it fixes the boot ID.
+//! The agent's work as the guest's first process, before it becomes systemd: it fixes the boot ID.
 //!
-//! systemd lets a timer fire up to 250 ms late, so that several can share one wake-up: it rounds the time up to the next
-//! multiple of 250 ms, plus an offset that it takes from the boot ID (`initialize_perturb` and `sleep_between` in
-//! sd-event.c: the exclusive or of the ID's halves, modulo a minute). The kernel makes a new ID for each boot, so a rebuilt
-//! guest would fire every timer at other times. With an ID whose halves are equal the offset is zero, and timers fire on
-//! multiples of 250 ms of the guest's clock, in every guest.
+//! systemd lets a timer fire up to 250 ms late, so that several can share one wake-up. It rounds the time up to the next
+//! multiple of 250 ms, plus an offset derived from the boot ID (`initialize_perturb` and `sleep_between` in sd-event.c: the
+//! exclusive or of the ID's halves, modulo a minute). The kernel generates a new ID for each boot, so a rebuilt guest would
+//! fire every timer at other times. With an ID whose halves are equal the offset is zero, and timers fire on multiples of
+//! 250 ms of the guest's clock, in every guest.
 
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -20,25 +20,25 @@ use rustix::mount::{MountFlags, mount, mount_bind};
 /// The file that is mounted over the kernel's boot ID. The host writes it.
 const BOOT_ID: &str = "/usr/lib/systemd-lab/boot-id";
 
-/// Where the kernel and all programs find the boot ID: proc_sys_kernel(5).
+/// Where all programs find the boot ID: proc_sys_kernel(5).
 const KERNEL_BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Present in a guest that is to differ from others: see [`Perturbation`].
+/// Present in a guest that should differ from others: see [`Perturbation`].
 const PERTURBATION: &str = "/usr/lib/systemd-lab/perturbation";
 
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
-/// Whether this process is the guest's first.
+/// Whether this process is the guest's first process.
 pub fn is_first_process() -> bool {
     std::process::id() == 1
 }
 
-/// Prepares the boot, and becomes systemd. Returns only if that fails.
+/// Prepares the boot and becomes systemd. Returns only if that fails.
 ///
 /// # Errors
 ///
-/// When something cannot be mounted or executed. The kernel panics when its first process ends, and the host shows the
-/// console.
+/// When a mount or the execution of systemd fails. The kernel panics when its first process ends, and the host shows
+/// the console.
 pub fn become_systemd() -> anyhow::Result<Infallible> {
     mount("proc", "/proc", "proc", proc_flags(), None)
         .map_err(io::Error::from)
@@ -50,7 +50,8 @@ pub fn become_systemd() -> anyhow::Result<Infallible> {
         let text = fs::read_to_string(PERTURBATION).context("cannot read the perturbation")?;
         Perturbation::parse(&text)?.apply()?;
     }
-    // Words of the kernel's command line that it did not understand are systemd's.
+    // The kernel passes words of its command line that it did not understand to its first process; they are meant for
+    // systemd.
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
     let error = Command::new(SYSTEMD).arg0("/init").args(arguments).exec();
     Err(error).with_context(|| format!("cannot execute {SYSTEMD}"))
@@ -61,14 +62,14 @@ fn proc_flags() -> MountFlags {
     MountFlags::NOSUID | MountFlags::NOEXEC | MountFlags::NODEV
 }
 
-/// In what a boot differs from the usual one, to prove that nothing that is measured depends on it.
+/// How a boot differs from the usual one. This proves that no measurement depends on the boot.
 ///
 /// A new version of any package changes how long the boot takes and how many processes it starts.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Perturbation {
     /// How much longer the boot takes.
     delay: Duration,
-    /// How many processes have run before.
+    /// How many processes run before systemd starts.
     processes: u32,
 }
 

@@ -14,7 +14,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 /// The most output that is kept, of standard output and standard error together.
 const KEPT_OUTPUT: usize = 64 << 10;
 
-/// What the command finds in its environment; nothing of the agent's.
+/// The command's environment; it inherits nothing from the agent.
 const ENVIRONMENT: [(&str, &str); 3] = [
     ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"),
     ("HOME", "/root"),
@@ -24,11 +24,11 @@ const ENVIRONMENT: [(&str, &str); 3] = [
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Exit code; 128 and the signal's number when a signal ended it.
+    /// Exit code; 128 plus the signal's number when a signal ended it.
     pub status: i32,
     /// Standard output, then standard error.
     pub output: String,
-    /// Whether the deadline passed, so that the command was killed.
+    /// Whether the deadline passed, so that the agent killed the command.
     pub timed_out: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct Finished {
 ///
 /// # Errors
 ///
-/// Those of starting it, e.g. that there is no such program.
+/// If the command cannot be started, e.g. because there is no such program.
 pub fn run(argv: &[String], deadline: Duration) -> io::Result<Finished> {
     let end = Instant::now() + deadline;
     let (program, arguments) = argv
@@ -50,11 +50,11 @@ pub fn run(argv: &[String], deadline: Duration) -> io::Result<Finished> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // A group of its own, so that what it starts is killed with it.
+        // A process group of its own, so that its child processes are killed with it.
         .process_group(0)
         .spawn()?;
-    // The agent is spared when memory runs out; its commands need not be. (Fails where the agent was
-    // not spared, and then there is nothing to undo.)
+    // The agent is protected from the OOM killer; its commands need not be. (The write fails where
+    // the agent is not protected, and then there is nothing to undo.)
     let _ = fs::write(format!("/proc/{}/oom_score_adj", child.id()), "0");
 
     let outcome = wait(&mut child, end);
@@ -77,7 +77,8 @@ pub fn run(argv: &[String], deadline: Duration) -> io::Result<Finished> {
     })
 }
 
-/// Waits for the child and reads what it prints meanwhile. `None` for its status: the deadline passed.
+/// Waits for the child and reads its output meanwhile. A status of `None` means that the deadline
+/// passed.
 fn wait(child: &mut Child, end: Instant) -> io::Result<(Output, Output, Option<ExitStatus>)> {
     let exited = pidfd_open(pid(child)?, PidfdFlags::empty())?;
     let mut stdout = Output::new(child.stdout.take().map(OwnedFd::from))?;
@@ -95,7 +96,8 @@ fn wait(child: &mut Child, end: Instant) -> io::Result<(Output, Output, Option<E
             Err(rustix::io::Errno::INTR) => continue,
             ready => ready?,
         };
-        // What it started may hold the pipes open forever: its own end decides, not theirs.
+        // The child's own processes may hold the pipes open forever, so the child's end decides, not
+        // theirs.
         let status = child.try_wait()?;
         stdout.read_available()?;
         stderr.read_available()?;
@@ -114,7 +116,7 @@ fn pid(child: &Child) -> io::Result<Pid> {
 
 fn kill_group(child: &Child) {
     if let Ok(group) = pid(child) {
-        // It fails only when there is nobody left to kill.
+        // This fails only when no process is left to kill.
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
@@ -145,10 +147,10 @@ impl Output {
         })
     }
 
-    /// Reads what is there now, and keeps as much of it as is kept.
+    /// Reads what is available now, and keeps it up to the limit.
     fn read_available(&mut self) -> io::Result<()> {
         let mut buffer = [0; 4096];
-        // Bounded: a command that prints without end must not keep the agent from its deadline.
+        // Bounded: a command that prints without end must not make the agent miss its deadline.
         for _ in 0..KEPT_OUTPUT / buffer.len() {
             let Some(pipe) = self.pipe.take() else {
                 break;

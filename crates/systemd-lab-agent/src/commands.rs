@@ -1,5 +1,5 @@
-//! Commands in the background, for [`systemd_lab_protocol::Step::RunInBackground`]: each on a thread of its own. Nothing wakes
-//! the agent for them.
+//! Commands in the background, for [`systemd_lab_protocol::Step::RunInBackground`]: each runs on a thread of its own. They
+//! never wake the agent.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
@@ -12,9 +12,9 @@ use crate::recorder::own_event;
 
 /// All commands of a scenario.
 pub struct Commands {
-    /// Those whose outcome has not come yet.
+    /// The commands whose outcome has not arrived yet.
     running: Vec<(u64, Vec<String>)>,
-    /// How many there have been.
+    /// How many commands have been started.
     begun: u64,
     finished: Receiver<(u64, Event)>,
     finisher: Sender<(u64, Event)>,
@@ -33,16 +33,16 @@ impl Default for Commands {
 }
 
 impl Commands {
-    /// Runs a command.
+    /// Starts a command.
     ///
     /// # Errors
     ///
-    /// When there can be no thread.
+    /// When no thread can be started.
     pub fn begin(&mut self, argv: &[String], deadline: Duration) -> io::Result<()> {
         let (id, finisher) = (self.begun, self.finisher.clone());
         let own_argv = argv.to_vec();
         thread::Builder::new().spawn(move || {
-            // Nobody listens any more when the scenario has ended.
+            // The receiver is gone once the scenario has ended.
             let _ = finisher.send((id, own_event(None, outcome(own_argv, deadline))));
         })?;
         self.begun += 1;
@@ -50,7 +50,7 @@ impl Commands {
         Ok(())
     }
 
-    /// The outcomes that have come since the last call.
+    /// The outcomes that have arrived since the last call.
     pub fn take_finished(&mut self) -> Vec<Event> {
         let finished: Vec<(u64, Event)> = self.finished.try_iter().collect();
         self.running
@@ -58,7 +58,7 @@ impl Commands {
         finished.into_iter().map(|(_, event)| event).collect()
     }
 
-    /// The outcomes that have come since the last call, and which commands have none.
+    /// The outcomes that have arrived since the last call, and the commands that are still running.
     pub fn end(&mut self) -> Vec<Event> {
         let mut events = self.take_finished();
         let cut_off = self.running.drain(..);
@@ -70,7 +70,7 @@ impl Commands {
 fn outcome(argv: Vec<String>, deadline: Duration) -> EventKind {
     let (status, output) = match command::run(&argv, deadline) {
         Ok(finished) => (finished.status, finished.output),
-        // As a shell does: 127 for a program that is not there, and for what cannot be run otherwise.
+        // As in a shell: 127 if there is no such program, or if it cannot be run for another reason.
         Err(error) => (127, error.to_string()),
     };
     EventKind::Command {

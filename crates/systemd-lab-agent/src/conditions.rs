@@ -1,31 +1,31 @@
-//! What a step waits for, decided from the events so far.
+//! Decides from the events so far whether a step's condition is true.
 //!
-//! Keeps what the conditions need to know, not the events themselves.
+//! This module keeps what the conditions need to know, not the events themselves.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario, Step};
 
-/// The sub-state of a unit that nothing was heard of: not loaded, and so not running.
+/// The sub-state of a unit without any event: it is not loaded, and so not running.
 const NEVER_STARTED: &str = "dead";
 
 /// What was observed since the scenario began.
 #[derive(Default)]
 pub struct Observed {
-    /// The sub-state of each unit that changed it.
+    /// The sub-state of each unit that has changed its state.
     sub_states: HashMap<String, String>,
-    /// Units with jobs: whether the last one has ended.
+    /// Whether the last job of each unit has ended; units without jobs are absent.
     last_job_ended: HashMap<String, bool>,
-    /// Texts that some step waits for in a unit's log, and whether they were there.
+    /// Texts that a step waits for in a unit's log, and whether they have appeared.
     texts: Vec<AwaitedText>,
     /// How many sockets listen, by address.
     listeners: HashMap<SocketAddr, u32>,
     /// When the current step began.
     step_began_us: u64,
-    /// Unit and sub-state, of those entered since.
+    /// Unit and sub-state, for each state entered since.
     entered: HashSet<(String, String)>,
-    /// Unit and assignment, of notifications since.
+    /// Unit and assignment, for each notification since.
     notified: Vec<(String, String)>,
 }
 
@@ -36,7 +36,7 @@ struct AwaitedText {
 }
 
 impl Observed {
-    /// Nothing yet. The scenario tells which texts to look for, so that no log has to be kept.
+    /// Starts empty. The scenario says which texts to look for, so that no log has to be kept.
     pub fn new(scenario: &Scenario) -> Observed {
         let texts = scenario.steps.iter().filter_map(|step| match step {
             Step::WaitFor {
@@ -67,9 +67,9 @@ impl Observed {
         self.notified.clear();
     }
 
-    /// Takes an event into account. To be called in the order in which they happened.
+    /// Takes an event into account. Events must be passed in the order in which they happened.
     pub fn observe(&mut self, event: &Event) {
-        // An event from before the step may be read during the step.
+        // The agent may read an event from before the step during the step.
         let in_step = event.at_us >= self.step_began_us;
         match (&event.kind, &event.unit) {
             (EventKind::ListenerOpened { address }, _) => {
@@ -96,7 +96,8 @@ impl Observed {
                 self.last_job_ended.insert(unit.clone(), false);
             }
             (EventKind::JobEnded { job, result }, Some(unit)) => {
-                // A restart that has stopped the unit is "finished", and goes on as a start job.
+                // A restart job is "finished" once it has stopped the unit, and goes on as a start
+                // job.
                 let goes_on = job == "restart" && result == "done";
                 self.last_job_ended.insert(unit.clone(), !goes_on);
             }
@@ -139,7 +140,8 @@ impl Observed {
         }
     }
 
-    /// Whether a connection to the address would find a listener: one on it, or on all addresses.
+    /// Whether a connection to the address would find a listener, on that address or on all
+    /// addresses.
     fn is_listening(&self, wanted: SocketAddr) -> bool {
         self.listeners.iter().any(|(listener, &count)| {
             count > 0
@@ -210,7 +212,7 @@ mod tests {
         let mut observed = observed(&[changed(5, "running", "auto-restart")]);
         observed.begin_step(10);
         assert!(!observed.holds(&next));
-        // Read now, but it happened before the step.
+        // The agent reads it now, but it happened before the step.
         observed.observe(&changed(9, "running", "auto-restart"));
         assert!(!observed.holds(&next));
         observed.observe(&changed(11, "running", "auto-restart"));

@@ -1,8 +1,8 @@
-//! A clock that runs while the processes of a control group compute, and can be waited for: perf_event_open(2).
+//! A clock that runs only while the processes of a control group compute, and that the agent can wait for: perf_event_open(2).
 //!
-//! A service that computes without pause wakes nobody, and makes virtual time as slow as emulation. A timer that looked now and
-//! then would cost every idle run; this one does not run while nothing does. The system call has no safe interface, so this module
-//! has `unsafe` code, as `guest` has.
+//! A service that computes without pause wakes no one, and makes virtual time as slow as emulation. A polling timer would cost
+//! every idle run; this clock stands still while nothing computes. The system call has no safe interface, so this module contains
+//! `unsafe` code, as `guest` does.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rustix::mm::{MapFlags, ProtFlags};
 
-/// The first version of `struct perf_event_attr` (`PERF_ATTR_SIZE_VER0`): all that is needed is in it.
+/// The first version of `struct perf_event_attr` (`PERF_ATTR_SIZE_VER0`), which has everything that is needed here.
 #[repr(C)]
 #[derive(Default)]
 struct Attributes {
@@ -43,25 +43,25 @@ const CLOEXEC: libc::c_ulong = 1 << 3;
 /// The guest has one processor.
 const PROCESSOR: libc::c_int = 0;
 
-/// A page that says how many samples there are, and one for the samples, which nobody reads.
+/// A page with the number of samples, and one for the samples themselves, which nothing reads.
 const PAGE: usize = 4096;
 const RING_SIZE: usize = 2 * PAGE;
 
 /// `data_head` in `struct perf_event_mmap_page`.
 const DATA_HEAD: usize = 1024;
 
-/// Can be read each time the processes have computed for another period.
+/// Becomes readable each time the processes have computed for another period.
 pub struct CpuClock {
     event: OwnedFd,
     ring: NonNull<u8>,
 }
 
 impl CpuClock {
-    /// Makes the clock of a control group (its directory) and of those below it.
+    /// Creates the clock of a control group (given by its directory) and of the groups below it.
     ///
     /// # Errors
     ///
-    /// When the group does not exist, or the kernel was built without the clock.
+    /// When the group does not exist, or the kernel was built without this clock.
     #[expect(
         unsafe_code,
         reason = "there is no safe perf_event_open, and mmap hands out a pointer"
@@ -76,7 +76,7 @@ impl CpuClock {
             wakeup_events: 1,
             ..Attributes::default()
         };
-        // SAFETY: the attributes live and are as long as they say; the call keeps no pointer to them.
+        // SAFETY: the attributes are alive and as long as they say; the call keeps no pointer to them.
         let event = unsafe {
             libc::syscall(
                 libc::SYS_perf_event_open,
@@ -90,10 +90,11 @@ impl CpuClock {
         if event < 0 {
             return Err(io::Error::last_os_error());
         }
-        // SAFETY: the kernel has just returned it, and nobody else has it.
+        // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
         let event = unsafe { OwnedFd::from_raw_fd(event as i32) };
-        // Not writable: then the kernel overwrites old samples, and never waits for a reader.
-        // SAFETY: a new mapping at an address of the kernel's choice overlaps no memory of this program.
+        // The mapping is not writable, so the kernel overwrites old samples and never waits for a
+        // reader. SAFETY: a new mapping at an address of the kernel's choice overlaps no memory of this
+        // program.
         let ring = unsafe {
             rustix::mm::mmap(
                 ptr::null_mut(),
@@ -114,8 +115,8 @@ impl CpuClock {
         reason = "the kernel's counter is reached through a pointer"
     )]
     pub fn count(&self) -> u64 {
-        // SAFETY: the page was mapped by `of` and is never unmapped; the field is an aligned u64 in it that the kernel writes
-        // at once, as an atomic does.
+        // SAFETY: the page was mapped by `of` and is never unmapped; the field is an aligned u64 in it, which the kernel
+        // writes atomically.
         let head = unsafe { &*self.ring.as_ptr().add(DATA_HEAD).cast::<AtomicU64>() };
         head.load(Ordering::Acquire)
     }
@@ -127,6 +128,6 @@ impl AsFd for CpuClock {
     }
 }
 
-// SAFETY: the mapping is read only, and stays for as long as the process lives.
+// SAFETY: the mapping is read only, and stays until the process ends.
 #[expect(unsafe_code, reason = "a pointer is not Send by itself")]
 unsafe impl Send for CpuClock {}

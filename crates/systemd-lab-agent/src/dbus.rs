@@ -1,7 +1,8 @@
 //! Method calls over D-Bus, straight to a peer: no bus, no `Hello`, no signals.
 //!
-//! Only what calling systemd takes: <https://dbus.freedesktop.org/doc/dbus-specification.html>.
-//! Values that come back are decoded by their signature into JSON; variants are unwrapped.
+//! This module has only what calls to systemd need:
+//! <https://dbus.freedesktop.org/doc/dbus-specification.html>. It decodes returned values into JSON
+//! by their signature, and unwraps variants.
 
 use std::io::{self, Cursor, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -22,13 +23,13 @@ const ERROR_NAME: u8 = 4;
 const REPLY_SERIAL: u8 = 5;
 const SIGNATURE: u8 = 8;
 
-/// The part of a message that tells how long the rest is.
+/// The part of a message that says how long the rest is.
 const FIXED_HEADER: usize = 16;
 
 /// The longest message that D-Bus allows.
 const LONGEST_MESSAGE: usize = 128 << 20;
 
-/// The longest line of the authentication; it takes about 40 bytes.
+/// The longest line of the authentication; a usual one takes about 40 bytes.
 const LONGEST_LINE: usize = 512;
 
 /// The deepest nesting that D-Bus allows, of arrays and structs together.
@@ -71,7 +72,7 @@ pub enum CallError {
         /// The peer's own words.
         message: String,
     },
-    /// The peer could not be asked.
+    /// The connection failed.
     #[error("cannot speak D-Bus with systemd: {0}")]
     Io(#[from] io::Error),
     /// The peer did not answer in time.
@@ -85,15 +86,15 @@ pub enum CallError {
 /// A connection to the peer.
 pub struct Connection {
     stream: UnixStream,
-    /// What came with the end of the authentication, as far as it is not read yet; none before it.
+    /// The bytes that arrived with the end of the authentication and are still unread; `None` before the authentication.
     rest: Option<Cursor<Vec<u8>>>,
     /// The number of the last call.
     serial: u32,
 }
 
 impl Connection {
-    /// Connects, and says nothing yet: the peer waits for the authentication, sd-bus for 90 s (`BUS_AUTH_TIMEOUT`), and sends no signals
-    /// before.
+    /// Connects without sending anything. The peer waits for the authentication (sd-bus for 90 s, `BUS_AUTH_TIMEOUT`) and sends no
+    /// signals before it.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl Connection {
         })
     }
 
-    /// Says who it is, unless it did so before.
+    /// Authenticates, unless that has happened before.
     ///
     /// # Errors
     ///
@@ -117,20 +118,21 @@ impl Connection {
                 return Ok(());
             }
             self.set_deadline(deadline)?;
-            // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: sd-bus
-            // does not look at what arrives in one piece with BEGIN until more arrives.
+            // "30" is the user id of root, "0", in hexadecimal ASCII. The call must wait for the answer: if
+            // more bytes arrive in one piece with BEGIN, sd-bus does not look at them until the next ones
+            // arrive.
             (&self.stream).write_all(b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n")?;
             self.rest = Some(Cursor::new(read_authentication(&mut &self.stream)?));
             Ok(())
         })
     }
 
-    /// Calls a method and waits for what it returns: one value for each complete type of the answer's signature. Signals that come
-    /// before the answer, and answers to calls that timed out, are read and forgotten.
+    /// Calls a method and waits for its result: one value for each complete type of the answer's signature. Signals that come
+    /// before the answer, and answers to calls that timed out, are read and dropped.
     ///
     /// # Errors
     ///
-    /// [`CallError::Refused`] when the peer answers with an error, the others when it does not answer.
+    /// [`CallError::Refused`] when the peer answers with an error; the other variants when it does not answer.
     pub fn call(
         &mut self,
         method: Method<'_>,
@@ -159,7 +161,7 @@ impl Connection {
     }
 }
 
-/// A deadline that passes is an error of its own.
+/// Turns a passed deadline into an error of its own.
 fn timed<T>(
     deadline: Duration,
     ask: impl FnOnce() -> Result<T, CallError>,
@@ -172,8 +174,8 @@ fn timed<T>(
     }
 }
 
-/// Reads `OK <id>` and returns what came after it: since BEGIN has been sent, the peer takes the connection for
-/// complete, and signals that it sends just then come with the same bytes.
+/// Reads `OK <id>` and returns what came after it: BEGIN has been sent, so the peer considers the connection
+/// complete, and signals that it sends at that moment arrive with the same bytes.
 fn read_authentication(stream: &mut impl Read) -> Result<Vec<u8>, CallError> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 128];
@@ -274,7 +276,7 @@ fn encode_call(method: Method<'_>, arguments: &[Argument<'_>], serial: u32) -> V
     message.bytes
 }
 
-/// What a message says: `None` when it does not answer the call of this number.
+/// The content of a message: `None` when it does not answer the call with this number.
 fn decode_answer(
     message: &[u8],
     serial: u32,
@@ -523,7 +525,7 @@ mod tests {
         member: "StartUnit",
     };
 
-    /// A message as the specification lays it out: header fields are given as bytes.
+    /// A message in the layout of the specification, with the header fields as bytes.
     fn message(kind: u8, fields: &[u8], body: &[u8]) -> Vec<u8> {
         let mut bytes = vec![b'l', kind, 0, 1];
         bytes.extend_from_slice(&(body.len() as u32).to_le_bytes());
@@ -535,7 +537,7 @@ mod tests {
         bytes
     }
 
-    /// Reply serial 1, and a signature of three letters at most.
+    /// Reply serial 1, and a signature of at most three letters.
     fn reply_fields(signature: &str) -> Vec<u8> {
         let mut fields = vec![REPLY_SERIAL, 1, b'u', 0, 1, 0, 0, 0];
         fields.extend_from_slice(&[SIGNATURE, 1, b'g', 0, signature.len() as u8]);
@@ -718,7 +720,7 @@ mod tests {
         bytes.resize(LONGEST_MESSAGE, 0);
         let message = read_message(&mut bytes.as_slice()).expect("it is as long as allowed");
         assert_eq!(message.len(), LONGEST_MESSAGE);
-        // Nothing of its body is there: it is refused for what it says.
+        // None of its body is there: the length that it announces is enough to refuse it.
         let error = read_message(&mut header(longest + 1).as_slice()).expect_err("it is too long");
         assert_eq!(
             error.to_string(),
@@ -726,7 +728,7 @@ mod tests {
         );
     }
 
-    /// Whatever speaks without end is not listened to without end.
+    /// The agent does not listen without end to a peer that sends without end.
     #[test]
     fn an_authentication_has_a_longest_length() {
         struct Endless(usize);
@@ -745,7 +747,7 @@ mod tests {
         );
     }
 
-    /// The second call has another number, and what was read of its answer with the first one's is not lost.
+    /// The second call has a new number, and the part of its answer that was read during the first call is not lost.
     #[test]
     fn calls_and_their_answers_over_a_socket() {
         let path = std::env::temp_dir().join(format!("lab-agent-dbus-{}", std::process::id()));

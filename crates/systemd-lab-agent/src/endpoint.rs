@@ -1,4 +1,4 @@
-//! Where a service can be asked: a TCP address of the loopback, or a Unix socket.
+//! Where to ask a service: a TCP address of the loopback, or a Unix socket.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use crate::http;
 /// The kernel treats a timeout of 0 as "none".
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// How soon to try a Unix socket again whose backlog is full: nothing says when it no longer is.
+/// How soon to retry a Unix socket whose backlog is full: nothing announces that there is room again.
 const AGAIN: Duration = Duration::from_millis(10);
 
 /// An address, or a path in the file system.
@@ -31,7 +31,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the address.
+    /// A message that says what is wrong with the address.
     pub fn parse(text: &str) -> Result<Endpoint, String> {
         match text.starts_with('/') {
             true => Ok(Endpoint::Unix(text.into())),
@@ -39,11 +39,13 @@ impl Endpoint {
         }
     }
 
-    /// Connects to it. The kernel does that for a service that hangs, too, until its backlog is full.
+    /// Connects to the endpoint. The kernel accepts connections for a service that hangs, too, until its
+    /// backlog is full.
     ///
     /// # Errors
     ///
-    /// Those of connecting. A Unix socket that is not there refuses, like an address at which nothing listens.
+    /// When the connection fails. A missing Unix socket counts as refused, like an address on which nothing
+    /// listens.
     pub fn connect(&self, deadline: Duration) -> io::Result<Stream> {
         match self {
             Endpoint::Tcp(address) => http::connect(*address, deadline).map(Stream::Tcp),
@@ -68,7 +70,7 @@ impl Endpoint {
     }
 }
 
-/// Without waiting for room in the backlog, for which there would be no deadline.
+/// Does not wait for room in the backlog, because that wait would have no deadline.
 fn connect_unix(address: &SocketAddrUnix) -> io::Result<UnixStream> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
@@ -103,14 +105,14 @@ impl Stream {
     }
 }
 
-/// A connection whose every operation ends at the same instant.
+/// A connection on which every operation has the same deadline.
 pub struct Bounded {
     stream: Stream,
     end: Instant,
 }
 
 impl Bounded {
-    /// Ends what is done with the connection at that instant.
+    /// Gives all operations on the connection this deadline.
     pub fn new(stream: Stream, end: Instant) -> Bounded {
         Bounded { stream, end }
     }
@@ -168,7 +170,7 @@ mod tests {
         );
         let listener = UnixListener::bind(&path).expect("there is room");
         let mut kept = Vec::new();
-        // It accepts nothing: the kernel's backlog is what there is.
+        // The service accepts nothing, so the kernel's backlog is all there is.
         let full = loop {
             match kind() {
                 Ok(stream) => kept.push(stream),

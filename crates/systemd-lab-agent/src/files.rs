@@ -5,18 +5,19 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What a file is called until it is whole. Not longer for a longer name, which may be as long as names may be.
+/// A file's name until it is complete. Its length is fixed, because the final name may be as long as names can
+/// be.
 const TEMPORARY: &str = ".systemd-lab.new";
 
-/// Writes a file with exactly these permission bits, replacing what was there, and makes its parent
-/// directories.
+/// Writes a file with exactly these permission bits, replaces an existing one, and creates its
+/// parent directories.
 ///
-/// The new file takes the old one's place in one instant: a service that reads its configuration
-/// never sees half of it, and a binary that runs can be replaced.
+/// The new file replaces the old one atomically: a service that reads its configuration never sees
+/// half of it, and a running binary can be replaced.
 ///
 /// # Errors
 ///
-/// When the path is not absolute or names no file, and those of writing.
+/// When the path is not absolute or names no file, or when writing fails.
 pub fn write_file(path: &str, content: &[u8], mode: u32) -> io::Result<()> {
     let path = Path::new(path);
     let (Some(parent), Some(_), true) = (path.parent(), path.file_name(), path.is_absolute())

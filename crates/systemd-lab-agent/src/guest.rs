@@ -1,4 +1,4 @@
-//! The two QEMU devices that join guest and host: the job memory and the doorbell.
+//! The two QEMU devices that connect guest and host: the job memory and the doorbell.
 //!
 //! With `cpu_clock`, this is the only module with `unsafe` code: it maps the devices' memory. It knows where the bytes
 //! are, not what they mean.
@@ -27,7 +27,7 @@ const PANICKED: u8 = 1;
 /// The part of the doorbell's BAR that is mapped: its register is the first byte.
 const DOORBELL_SIZE: usize = 4096;
 
-/// The memory in which the job lies.
+/// The memory that holds the job.
 pub struct JobMemory {
     base: NonNull<u8>,
 }
@@ -38,7 +38,7 @@ pub struct Doorbell {
 }
 
 impl JobMemory {
-    /// Finds the device and maps its memory, whole: later reads cause no page faults.
+    /// Finds the device and maps all of its memory, so that later reads cause no page faults.
     ///
     /// # Errors
     ///
@@ -50,13 +50,13 @@ impl JobMemory {
         Ok(JobMemory { base })
     }
 
-    /// Takes the key from a job, which does not have it afterwards: services can read this memory, too.
+    /// Takes the key out of a job, so that the job no longer contains it: services can read this memory, too.
     ///
-    /// To be called after the VM was restored, before anything else looks at the memory.
+    /// Call it after the VM was restored, before anything else looks at the memory.
     #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
     pub fn take_key(&self) -> Key {
-        // SAFETY: `map` mapped JOB_MEMORY_SIZE readable and writable bytes there, and nothing ever unmaps them. KEY_PLACE lies
-        // within. No slice of this memory is in use: this is the first look at the job.
+        // SAFETY: `map` mapped JOB_MEMORY_SIZE readable and writable bytes there, and nothing ever unmaps them. KEY_PLACE is
+        // inside that range. No slice of this memory is in use, because nothing has looked at the job before.
         unsafe {
             let place: *mut [u8; 16] = self.base.as_ptr().add(KEY_PLACE.start).cast();
             let key = Key::new(place.read_volatile());
@@ -67,12 +67,12 @@ impl JobMemory {
 
     /// The memory's bytes.
     ///
-    /// To be called after the VM was restored: until then the bytes are not the job's.
+    /// Call it after the VM was restored: before that, the bytes are not the job's.
     #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: `map` mapped JOB_MEMORY_SIZE readable bytes there and nothing ever unmaps them. The
-        // device is plain memory that the host does not write to while the VM runs: the job enters
-        // whole before it resumes.
+        // device is plain memory that the host does not write to while the VM runs: the whole job is
+        // there before it resumes.
         unsafe { slice::from_raw_parts(self.base.as_ptr(), JOB_MEMORY_SIZE) }
     }
 }
@@ -94,7 +94,7 @@ impl Doorbell {
         Ok(Doorbell { register })
     }
 
-    /// Stops the VM. Returns when the host has resumed it, perhaps from a snapshot in another QEMU.
+    /// Stops the VM. Returns when the host has resumed it, perhaps from a snapshot in a different QEMU.
     #[expect(unsafe_code, reason = "a device register is reached through a pointer")]
     pub fn ring(&self) {
         // SAFETY: `map` mapped the device's register writable there and nothing ever unmaps it.
@@ -102,16 +102,16 @@ impl Doorbell {
     }
 }
 
-// SAFETY: the memory is read only, and mapped for as long as the process lives.
+// SAFETY: the memory is read only, and stays mapped until the process ends.
 #[expect(unsafe_code, reason = "a pointer is not Send by itself")]
 unsafe impl Send for JobMemory {}
-// SAFETY: as above; nobody writes to it.
+// SAFETY: as above; nothing writes to it.
 #[expect(unsafe_code, reason = "a pointer is not Sync by itself")]
 unsafe impl Sync for JobMemory {}
-// SAFETY: the register is mapped for as long as the process lives.
+// SAFETY: the register stays mapped until the process ends.
 #[expect(unsafe_code, reason = "a pointer is not Send by itself")]
 unsafe impl Send for Doorbell {}
-// SAFETY: all that is ever done with the register is to write one and the same byte; QEMU serves one write after the other.
+// SAFETY: the only operation on the register is to write the same byte; QEMU handles one write after the other.
 #[expect(unsafe_code, reason = "a pointer is not Sync by itself")]
 unsafe impl Sync for Doorbell {}
 
@@ -124,7 +124,7 @@ fn map_bar(
     access: ProtFlags,
 ) -> anyhow::Result<NonNull<u8>> {
     let directory = find_pci_device(vendor, device)?;
-    // No driver binds these devices, so nobody else turns their memory on.
+    // No driver binds these devices, so nothing else turns their memory on.
     fs::write(directory.join("enable"), "1").context("cannot enable the device")?;
     let file = fs::OpenOptions::new()
         .read(true)

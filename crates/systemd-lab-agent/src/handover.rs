@@ -1,8 +1,8 @@
 //! Hands the guest over to a person: at a chosen instant the scenario stops, and a shell opens on the console.
 //!
-//! A thread that was there before the snapshot blocks on a timer. Every run sets that timer, most of them to a time that
-//! never comes: so a run that is handed over does, up to that instant, what the run before it did that was not, within
-//! some milliseconds (ARCHITECTURE.md, "How a shell works").
+//! A thread that was started before the snapshot blocks on a timer. Every run sets that timer, most of them to a time
+//! that never comes. So up to that instant, a run that is handed over does the same as the run before that was not,
+//! within some milliseconds (ARCHITECTURE.md, "How a shell works").
 
 use std::fs;
 use std::io;
@@ -24,7 +24,7 @@ use crate::files::write_file;
 use crate::guest::{Doorbell, JobMemory};
 use crate::systemd::{self, JobType};
 
-/// What systemd logs of itself by default: a scenario's debug log would bury what a person looks for.
+/// systemd's own log level by default: a scenario's debug log would bury what a person looks for.
 const USUAL_LOG_LEVEL: &str = "info";
 
 const SHELL: &str = "systemd-lab-shell.service";
@@ -33,7 +33,7 @@ const SHELL_FILE: &str = "/run/systemd/system/systemd-lab-shell.service";
 /// A hundred years after boot.
 const NEVER_S: i64 = 100 * 366 * 86_400;
 
-/// systemd.exec(5), `Nice=`: what else is ready to run at that instant has to wait.
+/// systemd.exec(5), `Nice=`: everything else that is ready to run at that instant has to wait.
 const MOST_URGENT: i32 = -20;
 
 /// The instant at which a person takes over, if there is one.
@@ -41,16 +41,16 @@ pub struct Handover {
     memory: Arc<JobMemory>,
     doorbell: Arc<Doorbell>,
     timer: OwnedFd,
-    /// From now on, the guest is the person's.
+    /// From now on, the guest belongs to the person.
     taken: AtomicBool,
 }
 
 impl Handover {
-    /// Makes the timer and the thread that waits for it.
+    /// Creates the timer and the thread that waits for it.
     ///
     /// # Errors
     ///
-    /// When the kernel gives none.
+    /// When the kernel provides no timer.
     pub fn prepare(
         memory: &Arc<JobMemory>,
         doorbell: &Arc<Doorbell>,
@@ -71,11 +71,11 @@ impl Handover {
         Ok(handover)
     }
 
-    /// Sets the timer to what the job says: the first thing that a restored guest does.
+    /// Sets the timer as the job says. A restored guest does this first.
     ///
     /// # Errors
     ///
-    /// When the kernel does not take it.
+    /// When the kernel rejects it.
     pub fn arm(&self) -> io::Result<()> {
         let (tv_sec, tv_nsec) = match self.when() {
             protocol::Handover::At { us } => {
@@ -91,15 +91,15 @@ impl Handover {
         Ok(())
     }
 
-    /// To be called by the thread that carries out steps, before each and after each wait: does not return once a person
-    /// has taken over. What it holds, e.g. half-open connections, stays as it is.
+    /// The thread that carries out steps calls this before each step and after each wait. It does not return once a
+    /// person has taken over. What that thread holds, e.g. half-open connections, stays as it is.
     pub fn leave_to_person(&self) {
         while self.taken.load(Ordering::SeqCst) {
             thread::park();
         }
     }
 
-    /// Opens the shell and does not return, if the job is nothing but a shell.
+    /// If the job is only a shell, opens the shell and does not return.
     pub fn at_once(&self) {
         if self.when() == protocol::Handover::AtOnce {
             self.open();
@@ -107,7 +107,7 @@ impl Handover {
         }
     }
 
-    /// Opens the shell, if somebody wanted one at an instant that the scenario did not live to see.
+    /// Opens the shell if a person asked for one at an instant that the scenario did not reach.
     pub fn after_the_end(&self) {
         if self.when() != protocol::Handover::Never {
             self.open();
@@ -119,15 +119,15 @@ impl Handover {
     }
 
     fn wait(&self) {
-        // Without it, it may be a millisecond later.
+        // Without this, the handover may be a millisecond late.
         let _ = setpriority_process(Some(gettid()), MOST_URGENT);
         let mut expirations = [0; 8];
         while rustix::io::read(&self.timer, &mut expirations).is_err() {
-            // A signal; nothing else interrupts a timer.
+            // Only a signal interrupts a timer.
         }
         if !self.taken.swap(true, Ordering::SeqCst) {
             self.doorbell.ring();
-            // The host has moved the guest to where time is real.
+            // By now the host has moved the guest to a QEMU that runs in real time.
             self.open_or_end();
         }
     }
@@ -138,7 +138,7 @@ impl Handover {
         }
     }
 
-    /// Without a shell the guest is of no use to the person who waits for it.
+    /// Opens the shell. Without one, the guest is useless to the person who waits for it, so it ends.
     fn open_or_end(&self) {
         if let Err(error) = open_shell(&Terminal::read(self.memory.bytes())) {
             eprintln!("no shell: {error:#}");
@@ -147,12 +147,12 @@ impl Handover {
     }
 }
 
-/// Starts a shell as a unit of its own, whose end is the guest's.
+/// Starts a shell as a unit of its own; the guest ends when the shell does.
 fn open_shell(terminal: &Terminal) -> anyhow::Result<()> {
     systemd::set_log_level(USUAL_LOG_LEVEL)?;
     write_file(SHELL_FILE, shell_unit(terminal).as_bytes(), 0o644)
         .with_context(|| format!("cannot write {SHELL_FILE}"))?;
-    // The kernel's own messages would stand in the middle of what the person types.
+    // The kernel's own messages would appear in the middle of what the person types.
     fs::write("/proc/sys/kernel/printk", "0").context("cannot silence the kernel")?;
     systemd::queue_job(JobType::Start, SHELL)?;
     Ok(())

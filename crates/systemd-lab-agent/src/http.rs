@@ -1,7 +1,7 @@
 //! A small HTTP/1.1 client for the guest's loopback: one request per connection, one deadline for the
 //! whole response.
 //!
-//! It does what a check needs and no more: no TLS, no redirects, no names to resolve.
+//! It does what a check needs: no TLS, no redirects, no name resolution.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,34 +11,33 @@ use systemd_lab_protocol::event::ResponseOutcome;
 
 use crate::endpoint::{Bounded, Endpoint, Stream};
 
-/// The most of a body that is kept; the rest is read and left out.
+/// How much of a body is kept; the rest is read and dropped.
 const KEPT_BODY: usize = 64 << 10;
 
 /// The longest line of a response's head. hyper takes 100 headers in about 400 KiB; a service of the
-/// workshop has no reason for more than this.
+/// workshop never needs more than this.
 const LONGEST_LINE: u64 = 16 << 10;
 
-/// How long to wait for the end of a connection before another attempt: the kernel treats a timeout
-/// of 0 as "none".
+/// The shortest time to wait for a connection: the kernel treats a timeout of 0 as "none".
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// A request to send.
 #[derive(Debug, Clone)]
 pub struct Request {
-    /// Where to.
+    /// Where to send it.
     pub endpoint: Endpoint,
     /// The bytes to send.
     pub bytes: Vec<u8>,
-    /// Whether a response has no body whatever its headers say.
+    /// Whether the response has no body, whatever its headers say.
     is_head: bool,
 }
 
 impl Request {
-    /// Makes a request of its parts.
+    /// Builds a request from its parts.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the URL.
+    /// A message that says what is wrong with the URL.
     pub fn new(method: &str, url: &str, body: Option<&str>) -> Result<Request, String> {
         let rest = url
             .strip_prefix("http://")
@@ -104,10 +103,10 @@ impl Request {
 ///
 /// # Errors
 ///
-/// Those of connecting.
+/// When the connection fails.
 pub fn connect(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, deadline.max(SHORTEST_WAIT))?;
-    // What the scenario sends in one piece arrives at once.
+    // The bytes that the scenario sends in one piece should arrive at once.
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -118,11 +117,11 @@ pub fn finish(stream: TcpStream, bytes: &[u8], deadline: Duration) -> ResponseOu
     outcome_of(exchange(stream, bytes, Instant::now() + deadline, false))
 }
 
-/// Takes an address if it is on the loopback.
+/// Accepts an address only if it is a loopback address.
 ///
 /// # Errors
 ///
-/// Says that it is not.
+/// A message that says that it is not.
 pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
     match address.ip().is_loopback() {
         true => Ok(address),
@@ -134,7 +133,7 @@ pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 ///
-/// Says what is wrong with it.
+/// A message that says what is wrong with it.
 pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
     address
         .parse()
@@ -145,7 +144,7 @@ pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
 /// A response's status and body.
 pub(crate) type Answer = (u16, Vec<u8>);
 
-/// An exchange's result as the outcome that is reported.
+/// The outcome to report for an exchange's result.
 pub(crate) fn outcome_of(result: io::Result<Answer>) -> ResponseOutcome {
     match result {
         Ok((status, body)) => ResponseOutcome::Answered {
@@ -170,7 +169,8 @@ fn broken(error: &str) -> ResponseOutcome {
 
 fn exchange(stream: Stream, bytes: &[u8], end: Instant, is_head: bool) -> io::Result<Answer> {
     let mut stream = Bounded::new(stream, end);
-    // A service may answer (e.g. 408) and close before it has read everything: its answer counts.
+    // A service may answer (e.g. 408) and close the connection before it has read everything: its
+    // answer counts.
     let sent = stream.write_all(bytes);
     match read_response(&mut BufReader::new(stream), is_head) {
         Err(_) if sent.is_err() => Err(sent.err().unwrap_or(ErrorKind::BrokenPipe.into())),
@@ -190,7 +190,7 @@ fn read_response(reader: &mut impl BufRead, is_head: bool) -> io::Result<Answer>
         let status = read_status(reader)?;
         let end = read_headers(reader)?;
         match status {
-            // Interim responses, e.g. 100 Continue: the final one follows.
+            // An interim response, e.g. 100 Continue: the final one follows.
             100..=199 => continue,
             204 | 304 => return Ok((status, Vec::new())),
             _ if is_head => return Ok((status, Vec::new())),
@@ -261,7 +261,7 @@ fn read_body(reader: &mut impl BufRead, end: BodyEnd) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Reads `length` bytes and appends as many of them as are kept.
+/// Reads `length` bytes and appends them to the body, up to the limit.
 fn read_piece(reader: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> io::Result<()> {
     let mut left = length;
     while left > 0 {
@@ -282,7 +282,7 @@ fn read_piece(reader: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> io:
     Ok(())
 }
 
-/// Reads a line and takes its end off.
+/// Reads a line and strips its end.
 fn read_line(reader: &mut impl BufRead) -> io::Result<String> {
     let mut line = Vec::new();
     reader.take(LONGEST_LINE).read_until(b'\n', &mut line)?;
@@ -334,7 +334,8 @@ mod tests {
                 thread::sleep(Duration::from_millis(5));
             }
             stream.shutdown(Shutdown::Write).expect("it is open");
-            // Until the client closes: what it sent is not to be answered with a reset.
+            // Reads until the client closes: otherwise the kernel answers the unread bytes with a
+            // reset.
             let _ = stream.read_to_end(&mut Vec::new());
         });
         address
@@ -409,7 +410,7 @@ mod tests {
     fn responses_without_a_body() {
         let address = serve(&["HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n"]);
         assert_eq!(get(address, LONG), answered(204, ""));
-        // Whatever their headers say.
+        // These have no body, whatever their headers say.
         let address = serve(&["HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n"]);
         assert_eq!(get(address, LONG), answered(204, ""));
         let address = serve(&["HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\nz"]);
@@ -455,7 +456,7 @@ mod tests {
         let address = listener.local_addr().expect("it is bound");
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("somebody connects");
-            // Each piece comes in time; the whole does not.
+            // Each piece arrives in time; the whole response does not.
             let mut piece = "HTTP/1.1 200 OK\r\n";
             while stream.write_all(piece.as_bytes()).is_ok() {
                 piece = "a: b\r\n";
@@ -482,7 +483,7 @@ mod tests {
         assert!(cut(&["nonsense\r\n\r\n"]).contains("not HTTP"));
     }
 
-    /// A status line and a header of this length, its end included.
+    /// A status line and a header of this length, including its end.
     fn header_of(length: u64) -> SocketAddr {
         let padding = "x".repeat(length as usize - "a: \r\n".len());
         let response = format!("HTTP/1.1 200 OK\r\na: {padding}\r\nContent-Length: 2\r\n\r\nok");
@@ -497,7 +498,8 @@ mod tests {
         assert_eq!(outcome, ResponseOutcome::Broken { error });
     }
 
-    /// A socket that is closed before all that arrived was read resets its connection: tcp(7).
+    /// If a socket is closed before all received bytes were read, the kernel resets the connection:
+    /// tcp(7).
     #[test]
     fn a_server_that_resets_the_connection() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");

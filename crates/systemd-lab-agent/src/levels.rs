@@ -1,5 +1,5 @@
-//! Notices `LogLevelMax=` that comes into force while a scenario runs: systemd then logs nothing about the unit, and of all that
-//! the lab sees only the file is left that tells journald of it.
+//! Notices `LogLevelMax=` that takes effect while a scenario runs. systemd then logs nothing about the unit; the only trace that
+//! the lab can see is the file that tells journald about the level.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,30 +17,30 @@ use crate::files::write_file;
 /// Where systemd tells journald about units: `unit_export_log_level_max` in its unit.c.
 const UNITS: &str = "/run/systemd/units";
 
-/// How the name of a link begins whose target is a unit's level.
+/// The target of a unit's link begins like this if the link holds the unit's level.
 const LEVEL_OF: &str = "log-level-max:";
 
-/// The level at which systemd logs each change of a state, as the link has it.
+/// The level at which systemd logs each change of a state, as the link spells it.
 const SEES_ALL: &str = "7";
 
-/// Where units are that packages bring, or that the image has.
+/// Folders of units that come with packages or with the image.
 const UNIT_FOLDERS: [&str; 2] = ["/usr/lib/systemd/system", "/etc/systemd/system"];
 
 /// Drop-ins are one folder deeper.
 const DEPTH: usize = 2;
 
-/// Sees which units have a `LogLevelMax=` that keeps from the lab what systemd does about them.
+/// Sees which units have a `LogLevelMax=` that hides from the lab what systemd does about them.
 pub struct Levels {
     changes: OwnedFd,
     told: BTreeSet<String>,
 }
 
 impl Levels {
-    /// Begins to look.
+    /// Starts to watch.
     ///
     /// # Errors
     ///
-    /// When the kernel does not watch the folder.
+    /// When the kernel cannot watch the folder.
     pub fn watch() -> anyhow::Result<Levels> {
         let changes = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)
             .map_err(io::Error::from)
@@ -55,7 +55,7 @@ impl Levels {
         })
     }
 
-    /// The units whose level hides something since this was last asked, each once.
+    /// The units that have a level that hides something, since the last call, each once.
     pub fn newly_hidden(&mut self) -> Vec<String> {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut changes = inotify::Reader::new(&self.changes, &mut buffer);
@@ -69,7 +69,8 @@ impl Levels {
             let link = Path::new(UNITS).join(format!("{LEVEL_OF}{unit}"));
             let sees_all = match fs::read_link(link) {
                 Ok(level) => level.as_os_str() == SEES_ALL,
-                // It is gone, because the unit has ended: the lab's drop-in set it, if there is one.
+                // The link is gone because the unit has ended. If the lab's drop-ins exist, one of them set the level, and
+                // nothing was hidden.
                 Err(_) => drop_ins().all(|(path, _)| Path::new(&path).exists()),
             };
             if !sees_all && self.told.insert(unit.to_owned()) {
@@ -80,7 +81,7 @@ impl Levels {
     }
 }
 
-/// Takes such settings back if units of the guest have any, before a scenario brings its own.
+/// Overrides such settings if units of the guest have any, before a scenario brings its own.
 ///
 /// # Errors
 ///

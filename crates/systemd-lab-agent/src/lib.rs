@@ -1,4 +1,4 @@
-//! The program inside the lab's guest: it runs one scenario and says what happened.
+//! The program inside the lab's guest: it runs one scenario and reports what happened.
 //!
 //! ```text
 //! boot ── systemd ── prepare ── snapshot ── read the job ── runner: step by step ── end
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! It is a library so that its parts can be tested on any host; `main.rs` joins them. It asks nothing
-//! of the host while a scenario runs, and decides nothing about what the events mean.
+//! of the host while a scenario runs, and does not judge what the events mean.
 
 pub mod alarm;
 pub mod boot;
@@ -42,5 +42,5 @@ pub mod systemd;
 pub mod termination;
 pub mod trace;
 
-/// Makes the program end at once: the rehearsal runs it as a service, see [`prepare`].
+/// Makes the program exit at once: the rehearsal runs it as a service, see [`prepare`].
 pub const REHEARSE: &str = "--rehearse";

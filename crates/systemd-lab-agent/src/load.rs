@@ -1,7 +1,7 @@
-//! Whether something in the guest computes without pause, and which unit does.
+//! Detects whether something in the guest computes without pause, and which unit does.
 //!
-//! Virtual time is then as slow as emulation. The agent says so, once for each time it begins, and a run that would take too long
-//! ends there: see `runner`.
+//! Virtual time is then as slow as emulation. The agent reports it each time it begins, and a run that would take too long ends
+//! there: see `runner`.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -18,39 +18,39 @@ use crate::pace::now_us;
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// Where processes of services and systemd itself are: systemd.special(7).
+/// Where systemd and the processes of services run: systemd.special(7).
 const SLICES: [&str; 2] = ["system.slice", MANAGER];
 
-/// The agent and the journal compute on behalf of others.
+/// The agent and the journal compute on behalf of other units.
 const ON_BEHALF: [&str; 2] = ["systemd-lab-agent.service", "systemd-journald.service"];
 
-/// How often to look, in time that was computed.
+/// How often to look, in processor time.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// More than half, in percent.
 const MOST_PERCENT: u64 = 51;
 
-/// For how long the processor has to be busy: MariaDB computes for 20 s when it starts, in a guest whose processor is as slow as
-/// this one. It takes a quiet host about 15 s.
+/// How long the processor has to be busy. MariaDB computes for 20 s when it starts, in a guest whose processor is as slow as
+/// this one. That takes a quiet host about 15 s.
 const WINDOW: Duration = Duration::from_secs(30);
 
-/// The same if most of it was computed by systemd and journald: no service that starts keeps these busy for so long, but one that
-/// notifies, logs or restarts without a pause does. Longer than journald takes for the megabytes of a burst.
+/// The same, if systemd and journald used most of it. A service that is starting does not keep them busy for so long, but one
+/// that notifies, logs or restarts without a pause does. This is longer than journald takes for a burst of megabytes.
 const SYSTEMS_WINDOW: Duration = Duration::from_secs(25);
 
-/// The same if notifications or log lines come without a pause meanwhile: a service that starts sends a few.
+/// The same, if notifications or log lines arrive without a pause meanwhile: a service that is starting sends only a few.
 const FLOOD_WINDOW: Duration = Duration::from_secs(10);
 
-/// A service that reports its progress does so up to ten times a second. A shell that starts systemd-notify again and again sends 30.
+/// A service that reports its progress does so up to ten times a second. A shell that runs systemd-notify in a loop sends 30.
 const NOTIFICATIONS_PER_SECOND: u64 = 12;
 
-/// journald takes 10000 in 30 s of a unit, and drops the rest: journald.conf(5), "RateLimitIntervalSec=, RateLimitBurst=".
+/// journald accepts 10000 lines of a unit in 30 s, and drops the rest: journald.conf(5), "RateLimitIntervalSec=, RateLimitBurst=".
 const LINES_PER_SECOND: u64 = 10_000 / 30;
 
 /// Where systemd itself runs: systemd.special(7).
 const MANAGER: &str = "init.scope";
 
-/// The processor counts as busy if so much of the window was computed, in percent.
+/// The processor counts as busy if at least this much of the window was processor time, in percent.
 const BUSY_PERCENT: u64 = 95;
 
 /// What services have sent so far.
@@ -62,7 +62,7 @@ pub struct Sent {
     pub lines: u64,
 }
 
-/// What has been computed so far.
+/// How much processor time has been used so far.
 #[derive(Debug, Clone)]
 struct Used {
     at_us: u64,
@@ -73,21 +73,21 @@ struct Used {
     sent: Sent,
 }
 
-/// Sees how much is computed.
+/// Measures how much processor time is used.
 pub struct Load {
     clocks: Vec<CpuClock>,
     counts: Vec<u64>,
     window: VecDeque<Used>,
-    /// It was said already.
+    /// Whether it has been reported already.
     is_said: bool,
 }
 
 impl Load {
-    /// Begins to look.
+    /// Starts to measure.
     ///
     /// # Errors
     ///
-    /// When the kernel gives no clock.
+    /// When the kernel provides no clock.
     pub fn begin() -> io::Result<Load> {
         let clocks = SLICES.map(|slice| CpuClock::of(&Path::new(CGROUPS).join(slice), PERIOD));
         let clocks = clocks.into_iter().collect::<io::Result<Vec<_>>>()?;
@@ -99,13 +99,13 @@ impl Load {
         })
     }
 
-    /// Can be read when something has computed for another second.
+    /// Become readable when something has computed for another second.
     pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.clocks.iter().map(CpuClock::as_fd)
     }
 
-    /// Looks, if there is anything to see: says which unit has computed most, if the processor was busy for long. Only once,
-    /// until it has rested.
+    /// Looks, if there is anything to see. If the processor was busy for long, reports which unit has computed most. Reports
+    /// only once, until the processor has rested.
     pub fn look(&mut self, sent: Sent) -> Option<Event> {
         let counts: Vec<u64> = self.clocks.iter().map(CpuClock::count).collect();
         if counts == self.counts {
@@ -113,7 +113,7 @@ impl Load {
         }
         self.counts = counts;
         let used = Used::read(sent).ok()?;
-        // The last that is older than the window stays.
+        // Keep the latest one that is older than the window.
         while self
             .window
             .get(1)
@@ -132,7 +132,7 @@ impl Load {
                 let first = before(FLOOD_WINDOW).filter(|first| used.is_flood_since(first));
                 busy(first?, &used, 0)
             });
-        // A pause that was longer than a period shows at once, and what came before it is over.
+        // A pause longer than a period shows at once, and ends what came before it.
         if self
             .window
             .back()
@@ -148,7 +148,8 @@ impl Load {
     }
 }
 
-/// What to say of the time between two looks, if the processor was busy and systemd and journald took so much of it, in percent.
+/// The event to report for the time between two looks, if the processor was busy and systemd and journald used at least this much of
+/// it, in percent.
 fn busy(first: &Used, last: &Used, systems_percent: u64) -> Option<Event> {
     let over = last.since(first);
     if last.share_since(first) < BUSY_PERCENT {
@@ -171,7 +172,7 @@ fn busy(first: &Used, last: &Used, systems_percent: u64) -> Option<Event> {
     }
     let others = units.iter().filter(|(unit, _)| !is_system(unit));
     let of_others = others.max_by_key(|(_, used)| *used);
-    // One that keeps systemd busy computes at least a little itself.
+    // A unit that keeps systemd busy computes at least a little itself.
     let (unit, used_us) = match of_others.filter(|(_, used)| percent(*used) > 0) {
         Some((unit, used_us)) => (unit.clone(), *used_us),
         None => (MANAGER.to_owned(), systems_us),
@@ -204,7 +205,7 @@ impl Used {
         })
     }
 
-    /// Whether notifications or log lines came without a pause.
+    /// Whether notifications or log lines arrived without a pause.
     fn is_flood_since(&self, before: &Used) -> bool {
         let seconds = self.since(before).as_secs().max(1);
         let notifications = self.sent.notifications - before.sent.notifications;
@@ -216,13 +217,13 @@ impl Used {
         Duration::from_micros(self.at_us - before.at_us)
     }
 
-    /// How much of the time was computed, in percent.
+    /// How much of the time was processor time, in percent.
     fn share_since(&self, before: &Used) -> u64 {
         100 * (self.all_us - before.all_us) / (self.at_us - before.at_us).max(1)
     }
 }
 
-/// The units of a slice and of the slices in it, with what they have computed.
+/// The units of a slice and of the slices in it, with the processor time that they have used.
 fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
     let name = |path: &Path| {
         path.file_name()
@@ -236,14 +237,14 @@ fn collect(slice: &Path, units: &mut Vec<(String, u64)>) -> io::Result<()> {
     for entry in fs::read_dir(slice)? {
         let path: PathBuf = entry?.path();
         if path.is_dir() {
-            // A unit that goes away meanwhile is none that computes without pause.
+            // A unit that goes away meanwhile is not one that computes without pause.
             let _ = collect(&path, units);
         }
     }
     Ok(())
 }
 
-/// The unit of a control group: systemd puts `_` before names that mean something to the kernel, such as `memory.service`, and
+/// The unit of a control group. systemd puts `_` before names that mean something to the kernel, such as `memory.service`, and
 /// before those that begin with `_` (`cg_escape` in its cgroup-util.c).
 pub fn unit_of(group: &str) -> &str {
     group.strip_prefix('_').unwrap_or(group)
@@ -259,7 +260,7 @@ fn usage_us(group: &Path) -> io::Result<u64> {
     usage.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// Stops all processes but systemd's own and the agent's, for the rest of the guest's life (cgroup.freeze).
+/// Stops all processes except systemd's own and the agent's, for the rest of the guest's life (cgroup.freeze).
 pub fn freeze_services() {
     freeze_below(&Path::new(CGROUPS).join(SLICES[0]));
 }
@@ -271,7 +272,7 @@ fn freeze_below(slice: &Path) {
         if name.ends_with(".slice") {
             freeze_below(&path);
         } else if path.is_dir() && !ON_BEHALF.contains(&name.as_str()) {
-            // A unit that has just gone away needs no freezing.
+            // A unit that has just gone away does not need freezing.
             let _ = fs::write(path.join("cgroup.freeze"), "1");
         }
     }

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     let (doorbell, mut outbox) = match connect() {
         Ok(connected) => connected,
         Err(error) => {
-            // Without a way to the host, the guest's journal is all that is left.
+            // Without a connection to the host, only the guest's journal is left.
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
     doorbell.ring();
 
-    // The snapshot is taken here; each restored guest goes on here.
+    // The snapshot is taken here; each restored guest continues here.
     let handover = prepared
         .as_ref()
         .ok()
@@ -52,13 +52,13 @@ fn main() -> ExitCode {
         && let Err(error) = guarded(|| run_job(prepared, &mut outbox))
     {
         if error.is::<Terminated>() {
-            // The host hears from the kernel how the machine ends.
+            // The host learns from the kernel how the machine ends.
             return ExitCode::SUCCESS;
         }
         report(&mut outbox, &error);
     }
     doorbell.ring();
-    // Somebody resumed the guest to look around in it.
+    // A person resumed the guest to look around in it.
     if let Some(handover) = handover {
         handover.after_the_end();
     }
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Opens both ways to the host: to stop the VM, and for events.
+/// Opens both connections to the host: one to stop the VM, one for events.
 fn connect() -> anyhow::Result<(Arc<Doorbell>, Events)> {
     let doorbell = Arc::new(Doorbell::map()?);
     let port = OpenOptions::new()
@@ -78,11 +78,11 @@ fn connect() -> anyhow::Result<(Arc<Doorbell>, Events)> {
 }
 
 fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
-    // A service that has all privileges but these cannot look into this process, where the key is.
+    // A service with all privileges but these cannot look into this process, which holds the key.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     outbox.seal_with(&prepared.memory.take_key());
     prepared.handover.arm()?;
-    // At once: the host may be waiting for a first sign of life.
+    // Sent at once: the host may be waiting for a first sign of life.
     outbox.push(&own_event(None, prepared.hello))?;
     outbox.flush()?;
     let memory = prepared.memory.bytes();
@@ -111,7 +111,7 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
         recorder.add(kind);
     }
     runner::run(&job.scenario, begins_us, &mut recorder, &prepared.handover).inspect_err(|_| {
-        // What happened before may explain the error, which is the one that counts.
+        // What happened before may explain the error, but the error is the one that counts.
         let _ = recorder.collect();
     })
 }
@@ -125,7 +125,7 @@ fn report(outbox: &mut Events, error: &anyhow::Error) {
     let _ = outbox.push(&event).and_then(|()| outbox.flush());
 }
 
-/// Makes an error of a panic: the host must hear of it instead of waiting.
+/// Turns a panic into an error: the host must hear about it instead of waiting.
 fn guarded<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     panic::catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|panic| Err(anyhow!("the agent panicked: {}", panic_message(&*panic))))

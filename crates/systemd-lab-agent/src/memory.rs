@@ -1,8 +1,8 @@
-//! Lets a unit run out of memory, for [`systemd_lab_protocol::Step::OutOfMemory`].
+//! Makes a unit run out of memory, for [`systemd_lab_protocol::Step::OutOfMemory`].
 //!
-//! Nothing is pretended: the limit of the unit's control group (`memory.max`) goes down until the kernel kills, and then back to
-//! what it was. So `OOMPolicy=`, `OOMScoreAdjust=` and `memory.oom.group` count, as they do for a service that has grown.
-//! Kernel documentation, admin-guide/cgroup-v2, "Memory Interface Files".
+//! Nothing is faked: the agent lowers the limit of the unit's control group (`memory.max`) until the kernel kills a process, and
+//! then restores it. So `OOMPolicy=`, `OOMScoreAdjust=` and `memory.oom.group` take effect, as they do for a service that has
+//! grown. Kernel documentation, admin-guide/cgroup-v2, "Memory Interface Files".
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
-/// By how much the limit goes down at once. What the kernel can reclaim it reclaims first; less than any process has for itself, so
-/// that the first that is killed is enough.
+/// How far the limit goes down at once. The kernel first reclaims what it can. The step is smaller than any process's own memory,
+/// so that killing one process is enough.
 const STEP: u64 = 64 << 10;
 
-/// Lets the kernel kill in this control group, a path below the root of all of them.
+/// Makes the kernel kill in this control group, given as a path below the root group.
 ///
 /// # Errors
 ///
@@ -33,7 +33,7 @@ fn lower_until_killed(group: &Path, limit: &PathBuf) -> io::Result<()> {
     let mut left = number(&fs::read_to_string(group.join("memory.current"))?)?;
     while left > 0 {
         left = left.saturating_sub(STEP);
-        // Returns when less is used, or when there is nothing left to reclaim or to kill.
+        // The write returns when less memory is used, or when there is nothing left to reclaim or to kill.
         fs::write(limit, left.to_string())?;
         if kills(group)? > before {
             return Ok(());

@@ -1,7 +1,7 @@
-//! The way out of the guest: events, one JSON object per line with a seal before it, through a virtio-serial port.
+//! The way out of the guest: events, each a line of JSON that begins with a seal, through a virtio-serial port.
 //!
 //! The host only reads. A service that logs megabytes neither slows the lab nor hides what else
-//! happened: log lines are bounded per unit, and the whole output is bounded too.
+//! happened: both the log lines of a unit and the whole output are bounded.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -16,12 +16,13 @@ pub const EVENTS_PORT: &str = "/dev/vport0p1";
 /// The kernel's driver takes at most this much per write (`port_fops_write`).
 const LARGEST_WRITE: usize = 32 << 10;
 
-/// The most log lines of one unit that a timeline keeps. A service that logs ten lines a second for
-/// three minutes stays below; who needs more would not look at a timeline.
+/// The largest number of log lines that a timeline keeps for one unit. A service that logs ten
+/// lines a second for three minutes stays below; anyone who needs more would not look at a
+/// timeline.
 pub const LOG_LINES_PER_UNIT: u64 = 2_000;
 
-/// When this much was written, only what the agent itself says is still added. A unit that restarts
-/// takes about 20 KiB each time, so it is reached after hundreds of restarts.
+/// Once this much was written, only the agent's own events are still added. A unit that restarts
+/// takes about 20 KiB each time, so the limit is reached after hundreds of restarts.
 const LARGEST_OUTPUT: u64 = 16 << 20;
 
 /// Collects events and writes them out in batches.
@@ -34,7 +35,7 @@ pub struct Outbox<W> {
     log_lines: BTreeMap<String, u64>,
     /// Events that were left out because the output was too large.
     left_out: u64,
-    /// Before there is a job there is no key, and nothing but the agent runs.
+    /// Before there is a job there is no key, and only the agent runs.
     sealer: Option<Sealer>,
 }
 
@@ -51,7 +52,7 @@ impl<W: Write> Outbox<W> {
         }
     }
 
-    /// Seals events from now on.
+    /// From now on, seals events.
     pub fn seal_with(&mut self, key: &Key) {
         self.sealer = Some(Sealer::new(key));
     }
@@ -63,7 +64,7 @@ impl<W: Write> Outbox<W> {
     /// When the event cannot be written as JSON, which does not happen.
     pub fn push(&mut self, event: &Event) -> io::Result<()> {
         if let (EventKind::Log { .. }, Some(unit)) = (&event.kind, &event.unit) {
-            // No `entry()`: it would copy the name each time.
+            // Not `entry()`: it would copy the name each time.
             let lines = match self.log_lines.get_mut(unit) {
                 Some(lines) => lines,
                 None => self.log_lines.entry(unit.clone()).or_default(),
@@ -92,7 +93,7 @@ impl<W: Write> Outbox<W> {
         Ok(())
     }
 
-    /// What was left out, as the events that say so: once per unit, and once for the whole output.
+    /// Events that report what was left out: one for each unit, and one for the whole output.
     pub fn truncations(&self) -> Vec<(Option<String>, EventKind)> {
         let too_many = |lines: u64| lines.saturating_sub(LOG_LINES_PER_UNIT);
         let units = self
@@ -110,7 +111,7 @@ impl<W: Write> Outbox<W> {
     ///
     /// # Errors
     ///
-    /// When the port does not take it.
+    /// When the port does not accept it.
     pub fn flush(&mut self) -> io::Result<()> {
         for piece in self.batch.chunks(LARGEST_WRITE) {
             self.port.write_all(piece)?;

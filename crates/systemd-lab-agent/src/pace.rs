@@ -1,9 +1,9 @@
-//! When to look for what has happened.
+//! When to check what has happened.
 //!
 //! Virtual time that passes idly costs no wall time, but every wake-up does: about 0.5 ms each, with
-//! the timers that the kernel starts in its wake. So a wait looks often only while it is young, and
-//! then only when something announces itself: journald touches its file 250 to 500 ms after it has
-//! written to it; a traced socket, a finished request and the deadline wake at once.
+//! the timers that the kernel starts as a result. So a wait polls often only at its beginning, and
+//! later only when something announces itself: journald touches its file 250 to 500 ms after it has
+//! written to it; a traced socket, a finished request and the deadline wake the agent at once.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -15,24 +15,24 @@ use rustix::time::{
     timerfd_create, timerfd_settime,
 };
 
-/// The shortest interval. Steps that are over at once (a job that ends within 0.1 s) end some
-/// milliseconds late at most, well below the lab's coarsest step.
+/// The shortest interval. Short steps (e.g. a job that ends within 0.1 s) end at most some
+/// milliseconds late, well below the lab's coarsest step.
 pub const SHORTEST: Duration = Duration::from_millis(5);
 
-/// The interval is this part of the time waited so far, so that a young step ends at most 10 % late.
+/// The interval is this fraction of the time waited so far, so that a short step ends at most 10 % late.
 const PART_OF_ELAPSED: u32 = 10;
 
-/// A wait that is older than this looks only when something announces itself, and so may end half a
-/// second late: no more than systemd's own timers, which may be 250 ms late themselves
-/// (`AccuracySec=` of its event loop), let anybody rely on.
+/// After this time, a wait polls only when something announces itself, and so may end half a second
+/// late. That is no worse than systemd's own timers, which may be 250 ms late themselves
+/// (`AccuracySec=` of its event loop).
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// In a sleep that has lasted for this long, what announces itself is looked at no more often than this, all of it at
-/// once: a service that is alive for ten hours says so thousands of times. Nobody waits for it, and when nothing
-/// announces itself, nothing wakes. Short enough that a full journal loses nothing.
+/// After a sleep has lasted this long, the agent looks at announcements only once in such a period, all at once: a
+/// service that pings for ten hours does so thousands of times. Nothing waits for these announcements, and without
+/// any, nothing wakes. The period is short enough that a full journal loses nothing.
 pub const DOZE: Duration = Duration::from_secs(10);
 
-/// How long to wait before looking again, after waiting for `elapsed` in vain. `None`: until something
+/// How long to wait before polling again, after waiting for `elapsed` in vain. `None`: until something
 /// announces itself.
 pub fn interval(elapsed: Duration) -> Option<Duration> {
     (elapsed < YOUNG).then(|| (elapsed / PART_OF_ELAPSED).max(SHORTEST))
@@ -40,28 +40,28 @@ pub fn interval(elapsed: Duration) -> Option<Duration> {
 
 /// Waits for the first of several things.
 pub struct Waiter {
-    /// A timer of its own: the timeout of poll(2) may be a thousandth late, which is 0.1 s of 100 s.
+    /// A separate timer, because the timeout of poll(2) may be a thousandth late, which is 0.1 s in 100 s.
     timer: OwnedFd,
 }
 
 impl Waiter {
-    /// Makes the timer.
+    /// Creates the timer.
     ///
     /// # Errors
     ///
-    /// When the kernel gives none.
+    /// When the kernel provides none.
     pub fn new() -> io::Result<Waiter> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
         Ok(Waiter { timer })
     }
 
-    /// Waits until one of `sources` can be read, or the time has passed.
+    /// Waits until one of `sources` becomes readable, or the time has passed.
     ///
     /// # Errors
     ///
     /// When the duration is longer than the kernel can count.
     pub fn wait(&self, sources: &[BorrowedFd<'_>], timeout: Duration) -> io::Result<()> {
-        // A timer that is set to zero would never end.
+        // A timer that is set to zero would never expire.
         let timeout = timeout.max(Duration::from_nanos(1));
         let once = Itimerspec {
             it_interval: Timespec::default(),
@@ -75,7 +75,7 @@ impl Waiter {
     ///
     /// # Errors
     ///
-    /// When the kernel does not take the timer.
+    /// When the kernel rejects the timer.
     pub fn wait_until(&self, at_us: u64) -> io::Result<()> {
         let once = Itimerspec {
             it_interval: Timespec::default(),
@@ -91,7 +91,7 @@ impl Waiter {
         Ok(())
     }
 
-    /// Waits until the timer has expired or one of `sources` can be read.
+    /// Waits until the timer has expired or one of `sources` becomes readable.
     fn poll(&self, sources: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut fds = vec![PollFd::new(&self.timer, PollFlags::IN)];
         fds.extend(
@@ -100,7 +100,7 @@ impl Waiter {
                 .map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)),
         );
         match poll(&mut fds, None) {
-            // The caller looks and waits again.
+            // The caller checks and waits again.
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! Gives the guest what a scenario begins with: users, directories, enabled units, a date.
+//! Gives the guest what a scenario starts with: users, directories, enabled units, a date.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
@@ -12,16 +12,16 @@ use crate::dbus::CallError;
 use crate::prepare;
 use crate::systemd;
 
-/// System users have lower numbers than this: `SYS_UID_MAX` in Debian's login.defs(5), and one more.
+/// System users have lower numbers than this: one more than `SYS_UID_MAX` in Debian's login.defs(5).
 const FIRST_USUAL: u32 = 1000;
 
-/// And Debian's own fixed ones have lower numbers than this: Debian Policy, 9.2.2.
+/// Debian's own fixed users have lower numbers than this: Debian Policy, 9.2.2.
 const FIRST_FREE: u32 = 100;
 
-/// The mode of parent directories, as of most of those that packages bring.
+/// The mode of parent directories, as for most directories that come with packages.
 const PARENT_MODE: u32 = 0o755;
 
-/// Carries them out, and returns the event of the first that is not possible.
+/// Carries the preparations out, and returns the event for the first one that is not possible.
 ///
 /// # Errors
 ///
@@ -66,7 +66,8 @@ fn make(path: &str, (user, group): (u32, u32), mode: u32) -> io::Result<()> {
     builder.recursive(true).mode(PARENT_MODE);
     builder.create(path)?;
     chown(path, Some(user), Some(group))?;
-    // Last: a change of owner takes special bits away. And the umask does not count.
+    // Last, because a change of owner clears special bits. Setting the mode explicitly also ignores
+    // the umask.
     fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
@@ -107,7 +108,7 @@ impl Accounts {
         )
     }
 
-    /// The numbers of `USER` (with its own group) or `USER:GROUP`.
+    /// The user and group numbers for `USER` (with the group of the same name) or `USER:GROUP`.
     fn owner(&self, owner: &str) -> io::Result<(u32, u32)> {
         let (user, group) = match owner.split_once(':') {
             Some((user, group)) => (user, Some(group)),

@@ -1,7 +1,8 @@
-//! What is done once, before the snapshot: everything that a scenario need not do itself.
+//! The work that is done once, before the snapshot: everything that a scenario need not do itself.
 //!
-//! The guest is made quiet, systemd talkative, what a scenario needs is opened, and a rehearsal
-//! touches the code and memory that the first service would otherwise be the first to touch.
+//! The agent silences the guest, makes systemd talkative, opens what a scenario needs, and runs a
+//! rehearsal. The rehearsal touches the code and memory that the first service would otherwise be
+//! the first to touch.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -34,16 +35,16 @@ use crate::sockets::SocketTrace;
 use crate::systemd::{self, JobType};
 use crate::termination::Termination;
 
-/// The guest's journal lives in memory (`Storage=volatile`).
+/// The guest's journal is in memory (`Storage=volatile`).
 const JOURNAL: &str = "/run/log/journal";
 
 /// Where the kernel's traces are.
 pub const TRACEFS: &str = "/sys/kernel/tracing";
 const DEBUGFS: &str = "/sys/kernel/debug";
 
-/// Work that the kernel does at regular intervals, which no scenario needs: without it, an idle guest
-/// jumps ten times as far per second of wall time. And without random addresses, QEMU need not
-/// translate the code of a library again for each process that loads it.
+/// Periodic work of the kernel that no scenario needs: without it, an idle guest jumps ten times as
+/// far for each second of wall time. Also, without random addresses, QEMU does not have to translate
+/// the code of a library again for each process that loads it.
 const QUIET_SYSCTLS: &[(&str, &str)] = &[
     ("kernel/randomize_va_space", "0"),
     ("vm/stat_interval", "86400"),
@@ -53,7 +54,7 @@ const QUIET_SYSCTLS: &[(&str, &str)] = &[
     ("net/ipv6/neigh/default/interval_probe_time_ms", "3600000"),
 ];
 
-/// A timer that kernels since 6.12 run for a scheduling class that nobody uses here.
+/// A timer that kernels since 6.12 run for a scheduling class that is not used here.
 const FAIR_SERVER: &str = "/sys/kernel/debug/sched/fair_server/cpu0/runtime";
 
 const REHEARSAL_FILE: &str = "/run/systemd/system/systemd-lab-rehearsal.service";
@@ -66,36 +67,36 @@ ExecStart=/usr/lib/systemd-lab/agent --rehearse
 /// How long the rehearsal may take; it takes about 0.1 s.
 const LONGEST_REHEARSAL: Duration = Duration::from_secs(30);
 
-/// How long to let the guest come to rest afterwards: longer than any timer of systemd-journald's or
-/// the kernel's that the rehearsal may have started. It is virtual time, and costs nothing.
+/// How long the guest comes to rest afterwards: longer than any timer of systemd-journald or the
+/// kernel that the rehearsal may have started. It is virtual time, and costs nothing.
 const REST: Duration = Duration::from_secs(10);
 
-/// Scenarios begin on a multiple of this, of the guest's monotonic clock. systemd rounds the times of its timers up to
-/// multiples of up to a minute of that clock (see `boot`): so all that a scenario sees of them depends neither on how long
-/// the boot took nor on how many files the job has.
+/// Scenarios begin on a multiple of this, on the guest's monotonic clock. systemd rounds the times of its timers up to
+/// multiples of up to a minute of that clock (see `boot`). So what a scenario sees of them depends neither on how long the
+/// boot took nor on how many files the job has.
 const BEGINS_ON: Duration = Duration::from_secs(60);
 
-/// The date at which scenarios begin: 2030-01-01 00:00:00 UTC, a Tuesday. Later than any systemd that the guest may run was
-/// built, which would move an earlier clock forward.
+/// The date at which scenarios begin: 2030-01-01 00:00:00 UTC, a Tuesday. It is later than the build of any systemd that
+/// the guest may run: systemd moves an earlier clock forward to its build date.
 const DATE_S: i64 = 1_893_456_000;
 
-/// Longer than the rehearsal and coming to rest take together.
+/// Longer than the rehearsal and the rest take together.
 const PREPARATION: Duration = Duration::from_secs(35);
 
-/// systemd has accepted a connection by then, and is at rest again: it takes a hundredth of this.
+/// By then, systemd has accepted a connection and is at rest again: that takes a hundredth of this.
 const CONNECTING: Duration = Duration::from_secs(1);
 
-/// From the snapshot to the beginning of a scenario: longer than it takes to restore (which may add a second to the clock:
-/// `saved_state.rs` of the host) and to write the files of a job.
+/// From the snapshot to the beginning of a scenario. It is longer than it takes to restore the guest (which may add a
+/// second to the clock: `saved_state.rs` of the host) and to write the files of a job.
 const HEADROOM: Duration = Duration::from_secs(5);
 
-/// What a scenario finds ready.
+/// The parts that a scenario finds ready.
 pub struct Prepared {
-    /// Where the job will be.
+    /// Where the job will arrive.
     pub memory: Arc<JobMemory>,
     /// How a person takes over.
     pub handover: Arc<Handover>,
-    /// Where events are read.
+    /// Where the agent reads events.
     pub sources: Sources,
     /// The first event.
     pub hello: EventKind,
@@ -156,7 +157,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
 fn quieten() -> anyhow::Result<()> {
     for (name, value) in QUIET_SYSCTLS {
         let path = Path::new("/proc/sys").join(name);
-        // A kernel without the setting has no such work either.
+        // A kernel without the setting does not do this work either.
         if path.exists() {
             fs::write(&path, value).with_context(|| format!("cannot set the sysctl {name}"))?;
         }
@@ -176,7 +177,7 @@ fn mount_once(kind: &str, target: &str) -> anyhow::Result<()> {
     }
 }
 
-/// systemd brings the loopback up as one of its first doings.
+/// Checks that systemd has brought the loopback up, which is one of the first things that it does.
 fn check_loopback() -> anyhow::Result<()> {
     let flags = fs::read_to_string("/sys/class/net/lo/flags").context("there is no loopback")?;
     let flags = u32::from_str_radix(flags.trim().trim_start_matches("0x"), 16);
@@ -186,7 +187,7 @@ fn check_loopback() -> anyhow::Result<()> {
     }
 }
 
-/// Runs a small scenario whose outcome nobody sees, and checks that all sources work.
+/// Runs a small scenario whose outcome is discarded, and checks that all sources work.
 fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     let mut nowhere: Events = Outbox::new(Box::new(io::sink()));
     let mut recorder = Recorder::new(&Scenario::default(), sources, &mut nowhere);
@@ -203,7 +204,7 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     }
     let server = thread::spawn(move || -> io::Result<()> {
         let (mut connection, _) = listener.accept()?;
-        // The request is shorter, and comes in one piece.
+        // The request is shorter, and arrives in one piece.
         let _ = connection.read(&mut [0; 512])?;
         connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
     });
@@ -233,19 +234,19 @@ fn rehearse(sources: &mut Sources) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sets the guest's calendar so that the next scenario begins on this date, in seconds since 1970-01-01 00:00:00 UTC. Timers by
-/// the calendar are set again by systemd, which the kernel tells about it; the monotonic clock goes on.
+/// Sets the guest's calendar so that the next scenario begins on this date, in seconds since 1970-01-01 00:00:00 UTC. The
+/// kernel tells systemd about it, which sets calendar timers again; the monotonic clock goes on.
 ///
 /// # Errors
 ///
-/// When the kernel does not take it.
+/// When the kernel rejects it.
 pub fn set_date(unix_s: i64) -> anyhow::Result<()> {
     set_date_at(next_beginning(now_us()), unix_s)
 }
 
 /// Sets the guest's calendar so that this instant of `CLOCK_MONOTONIC`, in microseconds, is that date.
 fn set_date_at(begins_us: u64, unix_s: i64) -> anyhow::Result<()> {
-    // Of both clocks as they are now; what lies between the two calls is a microsecond.
+    // Reads both clocks now; the time between the two calls is a microsecond.
     let left = Duration::from_micros(begins_us.saturating_sub(now_us()));
     let date = Timespec {
         tv_sec: unix_s,
@@ -266,11 +267,11 @@ fn micros(duration: Duration) -> u64 {
     duration.as_micros() as u64
 }
 
-/// Waits until a scenario may begin, and returns when that is: `CLOCK_MONOTONIC` in microseconds.
+/// Waits until a scenario may begin, and returns that instant: `CLOCK_MONOTONIC` in microseconds.
 ///
 /// # Errors
 ///
-/// When the kernel gives no timer.
+/// When the kernel provides no timer.
 pub fn wait_for_beginning() -> io::Result<u64> {
     let begins_us = next_beginning(now_us());
     Waiter::new()?.wait_until(begins_us)?;
@@ -278,14 +279,14 @@ pub fn wait_for_beginning() -> io::Result<u64> {
 }
 
 /// Waits until nothing is pending, and reads the journal to its end. The time left until the scenario begins passes here,
-/// before the snapshot, where it costs no run anything.
+/// before the snapshot, where it costs the runs nothing.
 fn come_to_rest(sources: &mut Sources, begins_us: u64) -> anyhow::Result<()> {
     thread::sleep(REST);
     journal::synchronize()?;
     thread::sleep(REST);
     let left = begins_us.saturating_sub(now_us() + micros(HEADROOM + CONNECTING));
     thread::sleep(Duration::from_micros(left));
-    // As late as possible: systemd waits only for a while until a connection says something.
+    // As late as possible: systemd waits only for a limited time until a connection sends something.
     systemd::connect_ahead().context("cannot connect to systemd")?;
     thread::sleep(CONNECTING);
     sources.journal.read_new(drop)?;

@@ -1,7 +1,7 @@
-//! Probes: each asks again and again whether a service answers, on a thread of its own, beside the scenario's steps.
+//! Probes: each asks again and again whether a service answers, on a thread of its own, while the scenario's steps go on.
 //!
-//! Only changes are told. Nothing wakes the agent for them: they are taken whenever it looks at what has happened, so that
-//! an hour of probes costs no more than its connections.
+//! Only changes are reported. They do not wake the agent: it picks them up whenever it looks at what has happened, so an
+//! hour of probes costs no more than its connections.
 
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -19,7 +19,7 @@ use crate::http::{Request, outcome_of};
 use crate::pace::now_us;
 use crate::recorder::own_event;
 
-/// A probe that asked all the time would leave the guest nothing else to do.
+/// A probe that asks all the time would leave the guest no time for anything else.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What to ask, and how often.
@@ -41,15 +41,15 @@ enum Question {
     Run(Vec<String>),
 }
 
-/// The most of a line that is read.
+/// How much of a line is read at most.
 const LONGEST_LINE: usize = 4096;
 
 impl Probe {
-    /// Makes a probe of a step's parts.
+    /// Builds a probe from a step's parts.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the address or the interval.
+    /// A message that says what is wrong with the address or the interval.
     pub fn new(
         name: &str,
         target: &ProbeTarget,
@@ -117,7 +117,8 @@ impl Probe {
     }
 }
 
-/// Sends, and reads until the answer begins as it should, or does not: a line that is not complete may be enough.
+/// Sends the bytes and reads until the answer matches the expected beginning, or cannot match it any more: an incomplete
+/// line may be enough.
 fn ask(
     endpoint: &Endpoint,
     send: &str,
@@ -151,7 +152,7 @@ fn ask(
     }
 }
 
-/// What counts is whether it answers, not what: a body may differ each time.
+/// Whether the service answers counts, not what it answers: a body may differ each time.
 fn probe_outcome(outcome: ResponseOutcome) -> ProbeOutcome {
     match outcome {
         ResponseOutcome::Answered { status, .. } => ProbeOutcome::Answered { status },
@@ -168,13 +169,13 @@ pub struct Probes {
     changed: Sender<Event>,
 }
 
-/// The attempts of one probe that have ended.
+/// The finished attempts of one probe.
 #[derive(Default)]
 struct Count {
     attempts: u64,
     failed: u64,
     last: Option<ProbeOutcome>,
-    /// Later attempts are not the scenario's.
+    /// Later attempts are not part of the scenario.
     is_over: bool,
 }
 
@@ -190,11 +191,11 @@ impl Default for Probes {
 }
 
 impl Probes {
-    /// Begins to ask.
+    /// Starts a probe.
     ///
     /// # Errors
     ///
-    /// When there can be no thread.
+    /// When no thread can be started.
     pub fn begin(&mut self, probe: Probe) -> io::Result<()> {
         let count = Arc::new(Mutex::new(Count::default()));
         self.counts.push((probe.name.clone(), Arc::clone(&count)));
@@ -208,7 +209,7 @@ impl Probes {
         self.changes.try_iter().collect()
     }
 
-    /// Stops counting, and returns the changes since the last call and the sum of each probe.
+    /// Stops counting, and returns the changes since the last call and the totals of each probe.
     pub fn end(&mut self) -> Vec<Event> {
         let ended = self.counts.iter().map(|(name, count)| {
             let mut count = locked(count);
@@ -233,7 +234,7 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let asked_us = now_us();
         let outcome = probe.attempt();
-        // An outage lasts from the first question without an answer until an answer comes.
+        // An outage lasts from the first attempt without an answer until an answer arrives.
         let at_us = match outcome.is_success() {
             true => now_us(),
             false => asked_us,
@@ -248,7 +249,7 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
                 outcome: outcome.clone(),
                 attempts_before: count.attempts,
             };
-            // Sent under the lock: the thread that ends the count has all changes that it counted.
+            // Sent under the lock, so that the thread that ends the count has all changes that were counted.
             let sent = changed.send(Event {
                 at_us,
                 unit: None,
@@ -263,14 +264,14 @@ fn ask_until_the_end(probe: &Probe, count: &Mutex<Count>, changed: &Sender<Event
         count.failed += u64::from(!outcome.is_success());
         count.last = Some(outcome);
         drop(count);
-        // No burst for what was missed while an attempt lasted, and no other phase after it.
+        // Attempts that were missed while one lasted are not made up for in a burst, and the phase stays the same.
         while due <= Instant::now() {
             due += probe.every;
         }
     }
 }
 
-/// A thread that panicked while it counted has counted right so far.
+/// If a thread panicked while it counted, its count up to then is right.
 fn locked(count: &Mutex<Count>) -> MutexGuard<'_, Count> {
     count.lock().unwrap_or_else(PoisonError::into_inner)
 }

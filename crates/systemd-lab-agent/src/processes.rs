@@ -1,8 +1,9 @@
-//! Which unit a process belongs to, also when the process is gone by the time somebody asks.
+//! Finds the unit that a process belongs to, even if the process is gone when the agent looks.
 //!
-//! While a process lives, its control group says it. Afterwards there are two records: systemd logs which process it forked
-//! for which unit, and the kernel's trace of forks (`sched:sched_process_fork`) says whose child every other process and
-//! thread was. The trace has a buffer of its own, and is read only when somebody asks: a fork wakes nobody.
+//! While a process lives, its control group names the unit. Afterwards there are two records: systemd logs which process it
+//! forked for which unit, and the kernel's trace of forks (`sched:sched_process_fork`) says whose child every other process
+//! and thread was. The trace has a buffer of its own, and the agent reads it only when it needs it: a fork does not wake
+//! the agent.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
@@ -14,38 +15,39 @@ use crate::trace;
 /// The trace's own buffer, below tracefs: kernel documentation, trace/ftrace, "Instances".
 const INSTANCE: &str = "instances/lab-forks";
 
-/// Kilobytes for the trace: about ten thousand forks. Of more than that between two questions, the oldest are lost.
+/// Kilobytes for the trace: about ten thousand forks. If there are more between two reads, the oldest are lost.
 const BUFFER_KB: &str = "1024";
 
 /// Bytes per read; a line takes about 150.
 const READ_SIZE: usize = 32 << 10;
 
-/// Whose child a process may be, and whose that one: no family is older. Ends a circle that reused numbers make.
+/// How many generations to follow from a process to its ancestors: no process tree is deeper. This ends the loop when reused
+/// numbers form a circle.
 const MOST_GENERATIONS: usize = 64;
 
-/// How many children are remembered in their order: more than live at a time in a service that has not gone wild.
+/// How many children to remember in order: more than a service has at a time, unless it has gone wild.
 const MOST_LATEST: usize = 256;
 
-/// How systemd's record of a process begins, without the unit: `Forked /usr/bin/x as 123`, with more behind it since
-/// version 254.
+/// The beginning of systemd's record of a process, without the unit: `Forked /usr/bin/x as 123`, followed by more
+/// since version 254.
 const FORKED: &str = "Forked ";
 const AS: &str = " as ";
 
 /// Knows the processes of units.
 pub struct Processes {
     trace: Option<File>,
-    /// The last line of the trace, as long as it is not complete.
+    /// The last line of the trace, while it is incomplete.
     rest: Vec<u8>,
-    /// By process or thread, whose child it is.
+    /// The parent of each process or thread.
     parents: HashMap<u32, u32>,
-    /// What systemd forked, and for which unit.
+    /// The processes that systemd forked, and their units.
     units: HashMap<u32, String>,
-    /// The children in the trace, the latest last.
+    /// The children in the trace, the most recent last.
     latest: VecDeque<u32>,
 }
 
 impl Processes {
-    /// Turns the trace on; `tracefs` is where it is mounted.
+    /// Turns the trace on; `tracefs` is its mount point.
     ///
     /// # Errors
     ///
@@ -62,7 +64,7 @@ impl Processes {
         })
     }
 
-    /// Knows what systemd has logged, and nothing else.
+    /// Knows only what systemd has logged.
     pub fn untraced() -> Processes {
         Processes {
             trace: None,
@@ -73,16 +75,16 @@ impl Processes {
         }
     }
 
-    /// Takes note of systemd's record of a process that it forked, if this message about `unit` is one.
+    /// Records the process that systemd forked, if this message about `unit` reports one.
     pub fn note(&mut self, unit: &str, message: &str) {
         if let Some(pid) = forked(message) {
-            // Its number may have been a child's before.
+            // The number may have belonged to a child before.
             self.parents.remove(&pid);
             self.units.insert(pid, unit.to_owned());
         }
     }
 
-    /// The unit of a process or thread that lives or has lived.
+    /// The unit of a process or thread that lives or once lived.
     pub fn unit_of(&mut self, id: u32) -> Option<String> {
         unit_by_control_group(id).or_else(|| {
             self.read_trace();
@@ -90,7 +92,8 @@ impl Processes {
         })
     }
 
-    /// The unit of the process that ended last, as far as the trace says: of those that are gone, the one that was forked last.
+    /// The unit of the process that ended last, as far as the trace shows: of the processes that are gone, the one that was
+    /// forked last.
     pub fn unit_of_last_gone(&mut self) -> Option<String> {
         self.read_trace();
         let is_gone = |id: &&u32| !Path::new(&format!("/proc/{id}")).exists();
@@ -105,7 +108,7 @@ impl Processes {
             .find_map(|id| self.units.get(&id).cloned())
     }
 
-    /// Best effort: without the trace, the control group is all that is known.
+    /// Best effort: without the trace, only the control group is known.
     fn read_trace(&mut self) {
         let Some(trace) = &mut self.trace else { return };
         loop {
@@ -126,7 +129,7 @@ impl Processes {
             };
             let lines: Vec<u8> = self.rest.drain(..complete).collect();
             for (parent, child) in String::from_utf8_lossy(&lines).lines().filter_map(parse) {
-                // What systemd forks, it logs, perhaps before this is read.
+                // systemd logs the processes that it forks, perhaps before this is read.
                 if parent != 1 {
                     self.parents.insert(child, parent);
                     self.latest.push_back(child);
@@ -139,14 +142,14 @@ impl Processes {
     }
 }
 
-/// The process of a record like `Forked /usr/bin/x as 123 (via CLONE_INTO_CGROUP)`.
+/// The process in a record like `Forked /usr/bin/x as 123 (via CLONE_INTO_CGROUP)`.
 fn forked(message: &str) -> Option<u32> {
     let (_, after) = message.strip_prefix(FORKED)?.rsplit_once(AS)?;
     after.split(' ').next()?.parse().ok()
 }
 
-/// Parent and child of a line of the trace: `bash-130 [000] ..... 12.345678: sched_process_fork: comm=bash pid=130
-/// child_comm=bash child_pid=131`. Names may hold anything, numbers stand at the end.
+/// Parent and child in a line of the trace: `bash-130 [000] ..... 12.345678: sched_process_fork: comm=bash pid=130
+/// child_comm=bash child_pid=131`. Names may contain anything; numbers are at the end.
 fn parse(line: &str) -> Option<(u32, u32)> {
     let (before, child) = line
         .split_once(": sched_process_fork: ")?
@@ -162,8 +165,8 @@ fn unit_by_control_group(id: u32) -> Option<String> {
     unit_in(&groups)
 }
 
-/// The unit in a line like `0::/system.slice/hello.service`. A service may have groups of its own below, and of units in
-/// units (a user's manager) the outer one is the system's.
+/// The unit in a line like `0::/system.slice/hello.service`. A service may have groups of its own below. If units are
+/// nested (a user's manager), the outer one is the system's.
 fn unit_in(groups: &str) -> Option<String> {
     const KINDS: [&str; 5] = [".service", ".socket", ".mount", ".swap", ".scope"];
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
@@ -202,7 +205,7 @@ mod tests {
             assert_eq!(processes.unit_of(id).as_deref(), Some("a.service"));
         }
         assert_eq!(processes.unit_of(4_000_133), None);
-        // The number comes again.
+        // The number is reused.
         processes.note("b.service", "Forked /usr/bin/b as 4000132");
         assert_eq!(processes.unit_of(4_000_132).as_deref(), Some("b.service"));
     }

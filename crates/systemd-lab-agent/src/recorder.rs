@@ -1,5 +1,5 @@
-//! Brings together what is seen: journal, socket trace and the agent's own doings become one stream
-//! of events, which conditions look at and the outbox writes out.
+//! Combines the sources: journal, socket trace and the agent's own actions become one stream of
+//! events, which conditions look at and the outbox writes out.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -23,17 +23,17 @@ use crate::sockets::SocketTrace;
 use crate::systemd;
 use crate::termination::{Terminated, Termination};
 
-/// What systemd logs, and where, as the lab needs it.
+/// systemd's log level and target, as the lab needs them.
 const LOG_LEVEL: &str = "debug";
 const LOG_TARGET: &str = "journal-or-kmsg";
 
-/// Two clocks that are read one after the other may differ by so much: what systemd logs comes out that much too early at most.
+/// Two clocks that are read one after the other may differ by this much, so the stamp of systemd's log may be this much too early.
 const CLOCKS_DIFFER_US: u64 = 1_000;
 
-/// The outbox that events go to, whatever is behind it.
+/// The outbox that receives events, whatever is behind it.
 pub type Events = Outbox<Box<dyn Write>>;
 
-/// Where events are read.
+/// Where the agent reads events.
 pub struct Sources {
     /// What systemd and the services log.
     pub journal: Follower,
@@ -41,7 +41,7 @@ pub struct Sources {
     pub levels: Levels,
     /// Which sockets listen.
     pub sockets: SocketTrace,
-    /// Whose processes they were.
+    /// The units of processes.
     pub processes: Processes,
     /// Whether the machine is ending.
     pub termination: Termination,
@@ -49,7 +49,7 @@ pub struct Sources {
     pub load: Load,
     /// Waits for more of all these.
     pub waiter: Waiter,
-    /// Says at once that the journal has grown, if the scenario waits for an event.
+    /// Reports at once that the journal has grown, if the scenario waits for an event.
     pub alarm: Option<Alarm>,
 }
 
@@ -59,7 +59,7 @@ pub struct Recorder<'a> {
     interpreter: Interpreter,
     observed: Observed,
     schedule: Schedule,
-    /// What came of the preparations is left out: until then, and what is told of all the same.
+    /// The effects of the preparations are left out: until when, and which events are reported anyway.
     preparation: Option<(u64, Vec<Event>)>,
     outbox: &'a mut Events,
     /// Events that were not passed on yet.
@@ -68,14 +68,14 @@ pub struct Recorder<'a> {
     busy: Option<String>,
     /// What services have sent so far.
     sent: Sent,
-    /// When was last looked at what has happened.
+    /// When the recorder last looked at what has happened.
     looked_us: u64,
-    /// The journal cannot be read, or nothing comes into it: it was said already.
+    /// The journal cannot be read, or receives nothing: this has been reported already.
     has_no_journal: bool,
 }
 
 impl<'a> Recorder<'a> {
-    /// Begins to record a scenario.
+    /// Starts to record a scenario.
     pub fn new(
         scenario: &Scenario,
         sources: &'a mut Sources,
@@ -101,8 +101,8 @@ impl<'a> Recorder<'a> {
         self.interpreter.leave_out_above(log_levels);
     }
 
-    /// Leaves out what was logged before this stamp: what comes of preparing the guest. What systemd says of unit files stays, as it
-    /// may not say it again; but once is enough.
+    /// Leaves out what was logged before this stamp, as an effect of preparing the guest. systemd's messages about unit files stay,
+    /// as it may not repeat them; but each is reported only once.
     pub fn leave_out_before(&mut self, at_us: u64) {
         self.preparation = Some((at_us, Vec::new()));
     }
@@ -118,22 +118,22 @@ impl<'a> Recorder<'a> {
         self.begin_later_step(index);
     }
 
-    /// A step begins beside the current one, whose conditions stay as they are.
+    /// A step begins while the current one goes on. The current step's conditions stay as they are.
     pub fn begin_later_step(&mut self, index: usize) {
         self.add(EventKind::StepBegan { index });
     }
 
-    /// What is carried out later.
+    /// The steps to carry out later.
     pub fn schedule(&mut self) -> &mut Schedule {
         &mut self.schedule
     }
 
-    /// Something that the agent did or received just now.
+    /// Adds something that the agent has just done or received.
     pub fn add(&mut self, kind: EventKind) {
         self.add_event(own_event(None, kind));
     }
 
-    /// An event from elsewhere. It is written out with the next batch.
+    /// Adds an event from elsewhere. It is written out with the next batch.
     pub fn add_event(&mut self, event: Event) {
         self.batch.push(event);
     }
@@ -154,11 +154,11 @@ impl<'a> Recorder<'a> {
             alarm,
             ..
         } = &mut *self.sources;
-        // Before reading: what is written from here on sets it off again.
+        // Before reading, so that what is written from here on sets the alarm off again.
         if let Some(alarm) = alarm {
             alarm.silence();
         }
-        // First the journal: it says which processes systemd forked.
+        // The journal comes first: it says which processes systemd forked.
         let sent = &mut self.sent;
         let read = journal.read_new(|entry| {
             let event = interpreter.event(entry, processes);
@@ -175,7 +175,7 @@ impl<'a> Recorder<'a> {
         }
         for unit in levels.newly_hidden() {
             batch.push(Event {
-                // It was read with all unit files, and nothing more was logged since.
+                // systemd read this setting with all unit files, and has logged nothing since.
                 at_us: interpreter.last_reload_us().unwrap_or(self.looked_us),
                 ..own_event(
                     Some(unit),
@@ -192,7 +192,7 @@ impl<'a> Recorder<'a> {
         }
         let is_removed = journal.is_removed();
         if let Err(error) = read {
-            // A process that runs as root may do what it likes with journald's files.
+            // A process that runs as root may do anything with journald's files.
             self.lose_journal(error.to_string());
         } else if is_removed {
             self.lose_journal("its files were removed".to_owned());
@@ -206,7 +206,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Lets systemd log again as before, if a process has changed that. One that answers later is asked again.
+    /// Restores systemd's logging if a process has changed it. If systemd does not answer now, the recorder tries again later.
     fn see_again(&mut self) {
         if self.interpreter.is_blind()
             && !self.is_terminated()
@@ -218,9 +218,9 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Nothing is known of what systemd did since it last logged something. Said once.
+    /// Nothing is known about what systemd did since it last logged something. This is reported once.
     fn lose_journal(&mut self, message: String) {
-        // A machine that ends ends journald, too, and what became of a systemd that has crashed was said.
+        // A machine that ends also ends journald, and a crash of systemd has been reported already.
         if self.is_terminated()
             || self.interpreter.has_ended()
             || std::mem::replace(&mut self.has_no_journal, true)
@@ -234,8 +234,8 @@ impl<'a> Recorder<'a> {
         });
     }
 
-    /// Looks whether the journal has what systemd logged when it was asked something at this time, which it answered. `why` is said
-    /// if the journal has not.
+    /// Checks whether the journal contains what systemd logged when it was asked something at this time, which it answered. Reports
+    /// `why` if the journal does not.
     pub fn check_sight(&mut self, asked_us: u64, why: &str) {
         let last_us = self.interpreter.last_debug_us().unwrap_or_default();
         if last_us + CLOCKS_DIFFER_US < asked_us && !self.interpreter.is_blind() {
@@ -243,7 +243,7 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// The unit that has computed for long without a pause, if one has.
+    /// The unit that has computed for a long time without a pause, if there is one.
     pub fn busy(&self) -> Option<&str> {
         self.busy.as_deref()
     }
@@ -253,14 +253,14 @@ impl<'a> Recorder<'a> {
         self.sources.termination.has_come()
     }
 
-    /// Writes out everything so far, and reads nothing.
+    /// Writes out everything so far, without reading.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
     pub fn write_out(&mut self) -> anyhow::Result<()> {
         let batch = &mut self.batch;
-        // Stable: of equal stamps, the order in which they were read stays.
+        // Stable: events with equal stamps stay in the order in which they were read.
         batch.sort_by_key(|event| event.at_us);
         for event in batch.drain(..) {
             if let Some((end_us, told)) = &mut self.preparation
@@ -281,7 +281,7 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Waits until there may be something to collect, `other` can be read, or the time has passed.
+    /// Waits until there may be something to collect, `other` becomes readable, or the time has passed.
     ///
     /// # Errors
     ///
@@ -303,7 +303,7 @@ impl<'a> Recorder<'a> {
         waiter.wait(&sources, timeout)
     }
 
-    /// Waits until the time has passed, whatever happens but the machine's end.
+    /// Waits until the time has passed. Only the end of the machine interrupts this wait.
     ///
     /// # Errors
     ///
@@ -325,7 +325,7 @@ impl<'a> Recorder<'a> {
         self.observed.holds(condition)
     }
 
-    /// Adds the reports of events that were left out.
+    /// Adds the events that report what was left out.
     pub fn add_truncations(&mut self) {
         for (unit, kind) in self.outbox.truncations() {
             self.add_event(own_event(unit, kind));
@@ -337,7 +337,7 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// An event of the agent's own, which happens now.
+/// An event of the agent's own, stamped with the current time.
 pub fn own_event(unit: Option<String>, kind: EventKind) -> Event {
     Event {
         at_us: now_us(),

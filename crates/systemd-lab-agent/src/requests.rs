@@ -20,24 +20,24 @@ use crate::recorder::own_event;
 /// the service does, unless the service's backlog is full.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
 
-/// All requests of a scenario. As a file descriptor, it can be read when one in the background has
-/// finished.
+/// All requests of a scenario. As a file descriptor, it becomes readable when a background request
+/// has finished.
 pub struct Requests {
-    /// Requests in the background whose outcome has not come yet, by name.
+    /// Background requests whose outcome has not arrived yet, by name.
     pending: Vec<String>,
     finished: Receiver<(String, Event)>,
     finisher: Sender<(String, Event)>,
-    /// Counts the finished requests that were not taken.
+    /// Counts finished requests whose outcome was not taken yet.
     bell: Arc<OwnedFd>,
     half_open: HashMap<String, TcpStream>,
 }
 
 impl Requests {
-    /// None yet.
+    /// Starts without any request.
     ///
     /// # Errors
     ///
-    /// When the kernel gives no event counter.
+    /// When the kernel provides no event counter.
     pub fn new() -> io::Result<Requests> {
         let (finisher, finished) = mpsc::channel();
         let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
@@ -54,7 +54,7 @@ impl Requests {
     ///
     /// # Errors
     ///
-    /// When there can be no thread.
+    /// When no thread can be started.
     pub fn send_in_background(
         &mut self,
         name: &str,
@@ -66,7 +66,7 @@ impl Requests {
         let own_name = name.to_owned();
         thread::Builder::new().spawn(move || {
             let event = response(&own_name, request.send(deadline));
-            // Nobody listens any more when the scenario has ended.
+            // The receiver is gone once the scenario has ended.
             let _ = finisher.send((own_name, event));
             let _ = rustix::io::write(&bell, &1_u64.to_ne_bytes());
         })?;
@@ -74,17 +74,17 @@ impl Requests {
         Ok(())
     }
 
-    /// Whether a request with this name was sent in the background and its outcome is not known.
+    /// Whether a request with this name was sent in the background and its outcome is still unknown.
     pub fn is_pending(&self, name: &str) -> bool {
         self.pending.iter().any(|pending| pending == name)
     }
 
-    /// The outcomes that have come since.
+    /// The outcomes that have arrived since the last call.
     pub fn take_finished(&mut self) -> Vec<Event> {
         if self.pending.is_empty() {
             return Vec::new();
         }
-        // An error means that none has finished.
+        // An error means that no request has finished.
         let _ = rustix::io::read(&self.bell, &mut [0; 8]);
         let finished: Vec<_> = self.finished.try_iter().collect();
         let settled = finished.into_iter().map(|(name, event)| {
@@ -100,7 +100,7 @@ impl Requests {
     ///
     /// # Errors
     ///
-    /// When the address is none, or those of connecting and sending.
+    /// When the address is not one, or when connecting or sending fails.
     pub fn open_half(&mut self, name: &str, address: &str, bytes: &str) -> io::Result<()> {
         let address = http::loopback_address(address)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
@@ -117,7 +117,7 @@ impl Requests {
         Some(response(name, outcome))
     }
 
-    /// Closes a connection. `false` if there is none of this name.
+    /// Closes a connection. `false` if no connection has this name.
     pub fn close_half(&mut self, name: &str) -> bool {
         self.half_open.remove(name).is_some()
     }
@@ -129,7 +129,7 @@ impl AsFd for Requests {
     }
 }
 
-/// The event that a request's outcome is; it happens now.
+/// The event for a request's outcome, stamped with the current time.
 pub fn response(name: &str, outcome: ResponseOutcome) -> Event {
     let name = name.to_owned();
     own_event(None, EventKind::Response { name, outcome })

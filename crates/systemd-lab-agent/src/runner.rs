@@ -1,6 +1,6 @@
 //! Carries out a scenario, step by step.
 //!
-//! What systemd or the service refuses is an outcome ([`StepOutcome`]); an error here means that the
+//! A refusal by systemd or the service is an outcome ([`StepOutcome`]); an error here means that the
 //! lab itself is broken.
 
 use std::io;
@@ -30,14 +30,14 @@ use crate::termination::{Terminated, Termination};
 /// How long to wait in one go for something that has a deadline of its own.
 const LONGEST_SILENCE: Duration = Duration::from_secs(3600);
 
-/// If the processor is busy without a pause, a scenario goes on for this much longer: it takes a quiet host about 30 s, and what ends
-/// by itself has its time. A scenario that would go on for longer ends at once.
+/// If the processor is busy without a pause, a scenario may go on for this much longer. That takes a quiet host about 30 s, and gives
+/// a busy phase time to end by itself. A scenario that would go on for longer ends at once.
 const LONGEST_BUSY_REST: Duration = Duration::from_secs(60);
 
-/// The same if nothing is to come that could change anything: no fault, and no deadline of the unit's.
+/// The same, if nothing that could change anything is still to come: no fault, and no deadline of the unit's.
 const LONGEST_REST_WITH_NOTHING_TO_COME: Duration = Duration::from_secs(10);
 
-/// Runs the scenario to its end, and records it. It begins now, which is `began_us` of `CLOCK_MONOTONIC`.
+/// Runs the scenario to its end, and records it. It begins at `began_us` of `CLOCK_MONOTONIC`, which is now.
 ///
 /// # Errors
 ///
@@ -98,11 +98,11 @@ struct Runner<'a, 'b> {
     commands: Commands,
     /// When the scenario began: `CLOCK_MONOTONIC` in microseconds.
     began_us: u64,
-    /// When it will have ended at the latest, since then.
+    /// The latest time at which it will have ended, since then.
     ends: Duration,
-    /// Whether something was still to come when the processor was found busy.
+    /// Whether something was still to come when the processor was found to be busy.
     something_comes: Option<bool>,
-    /// Nothing is left of the scenario but to let time pass.
+    /// The rest of the scenario only lets time pass.
     is_last_sleep: bool,
     handover: &'a Handover,
 }
@@ -221,8 +221,8 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// The journal may tell of the job only later: a step that waits for its end must not take that of the job before
-    /// for it.
+    /// The journal may report the job only later: a step that waits for its end must not mistake the previous job's
+    /// end for it.
     fn queue_job(&mut self, job: JobType, unit: &str) -> anyhow::Result<StepOutcome> {
         let result = systemd::queue_job(job, unit);
         if result.is_ok() {
@@ -294,7 +294,7 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Carries out what is due beside the current step, and returns whether anything was.
+    /// Carries out the steps that are due while the current step goes on, and returns whether there were any.
     fn carry_out_due(&mut self) -> anyhow::Result<bool> {
         let mut any = false;
         while let Some((index, step)) = self.recorder.schedule().take_due(now_us()) {
@@ -309,7 +309,7 @@ impl Runner<'_, '_> {
         Ok(any)
     }
 
-    /// Until something is due beside the current step.
+    /// The time until such a step is due.
     fn until_next(&mut self) -> Duration {
         let next_us = self.recorder.schedule().next_us();
         next_us.map_or(LONGEST_SILENCE, |next_us| {
@@ -319,7 +319,7 @@ impl Runner<'_, '_> {
 
     /// Sleeps until this long after the scenario began.
     fn sleep_until(&mut self, end: Duration) -> anyhow::Result<StepOutcome> {
-        // Of the sleep, or of what came after the last thing that was carried out in it.
+        // The beginning of the sleep, or the time when the last step in it was carried out.
         let mut began = Instant::now();
         loop {
             let left = end.saturating_sub(self.elapsed());
@@ -405,7 +405,7 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Writes out all that is known when the machine ends. Nobody is there to ask for properties.
+    /// Writes out everything known when the machine ends. systemd is no longer there to answer for properties.
     fn end_with_machine(&mut self) -> anyhow::Result<()> {
         Termination::let_journald_end();
         for event in self.probes.end().into_iter().chain(self.commands.end()) {
@@ -418,20 +418,20 @@ impl Runner<'_, '_> {
         }
     }
 
-    /// Writes out all that is known at the end.
+    /// Writes out everything known at the end.
     fn end(&mut self, observe: &[String]) -> anyhow::Result<()> {
-        // Nothing comes after this that could take too long.
+        // Nothing after this could take too long.
         self.ends = Duration::ZERO;
         for event in self.probes.end().into_iter().chain(self.commands.end()) {
             self.recorder.add_event(event);
         }
-        // systemd logs at debug level that it was asked: if that is in the journal, so is all that it did before.
+        // systemd logs at debug level that it was asked: if that entry is in the journal, so is everything that it did before.
         let mut asked_us = now_us();
         let mut systemd = systemd::Questions::default();
         let mut is_too_busy = systemd.is_too_busy();
         let mut written = journal::synchronize();
         if !matches!((&is_too_busy, &written), (Ok(false), Ok(true))) {
-            // The scenario is over: what gives journald and systemd no rest has had its time.
+            // The scenario is over: whatever gives journald and systemd no rest has had its time.
             load::freeze_services();
             asked_us = now_us();
             is_too_busy = systemd.is_too_busy();
@@ -443,7 +443,7 @@ impl Runner<'_, '_> {
             (_, Ok(false)) => Some("journald does not write what it has received".to_owned()),
             (Ok(false), Ok(true)) => Some("systemd logs nothing into it".to_owned()),
             (Err(error), _) => Some(error.to_string()),
-            // Nothing can be known of it.
+            // Nothing about it can be known.
             (Ok(true), Ok(true)) => None,
         };
         if let Some(why) = why {
@@ -451,7 +451,7 @@ impl Runner<'_, '_> {
         }
         for unit in observe {
             let values = match systemd.unit_properties(unit) {
-                // Its socket is gone: a process took it away.
+                // systemd's socket is gone: a process removed it.
                 Err(CallError::Io(_)) => continue,
                 values => {
                     values.with_context(|| format!("cannot read the properties of {unit}"))?
@@ -470,8 +470,8 @@ impl Runner<'_, '_> {
     }
 }
 
-/// When these steps will have ended, as far as they say: the first of them at the latest, those that come later at the earliest,
-/// because what they wait for comes long before its deadline.
+/// When these steps will have ended, judging from the steps alone. The first step counts with its deadline. Each later step
+/// counts with the shortest time that it takes, because what it waits for comes long before its deadline.
 fn latest_end(now: Duration, steps: &[Step]) -> Duration {
     let deadline = match steps.first() {
         Some(
@@ -495,7 +495,7 @@ fn called(result: Result<(), CallError>) -> anyhow::Result<StepOutcome> {
         Ok(()) => Ok(StepOutcome::Done),
         Err(CallError::Refused { name, message }) => Ok(refused(&name, message)),
         Err(error @ CallError::TimedOut(_)) => Ok(refused("ETIMEDOUT", error.to_string())),
-        // A process may have taken its socket away.
+        // A process may have removed systemd's socket.
         Err(CallError::Io(error)) => Ok(refused_by(&error)),
         Err(error) => Err(error.into()),
     }
@@ -523,7 +523,7 @@ fn refused(error: &str, message: String) -> StepOutcome {
     }
 }
 
-/// The name in errno(3) of the errors that steps meet.
+/// The errno(3) name of the errors that steps can meet.
 fn unix_error(error: &io::Error) -> &'static str {
     use io::ErrorKind as Kind;
     match error.kind() {

@@ -1,12 +1,12 @@
-//! What is carried out beside the steps: [`systemd_lab_protocol::Step::Later`], each when its time has come or when what it
-//! waits for has happened.
+//! The steps that run while other steps go on: [`systemd_lab_protocol::Step::Later`]. Each is due when its time has come or
+//! when its trigger has happened.
 
 use std::time::Duration;
 
 use systemd_lab_protocol::scenario::{Trigger, When};
 use systemd_lab_protocol::{Event, Step};
 
-/// The steps that have not come yet.
+/// The steps that are not due yet.
 #[derive(Default)]
 pub struct Schedule {
     pending: Vec<Pending>,
@@ -21,7 +21,7 @@ struct Pending {
 enum Due {
     /// `CLOCK_MONOTONIC` in microseconds.
     At(u64),
-    /// How often the trigger has been seen so far, in events from `since_us` on.
+    /// How many times the trigger has been seen so far, in events from `since_us` on.
     On {
         trigger: Trigger,
         seen: u32,
@@ -30,7 +30,7 @@ enum Due {
 }
 
 impl Schedule {
-    /// Adds the step with this index of a scenario that began at `began_us`.
+    /// Adds the step with this index, for a scenario that began at `began_us`.
     pub fn add(&mut self, index: usize, when: &When, step: &Step, began_us: u64) {
         let due = match when {
             When::At(time) => Due::At(began_us + micros(*time)),
@@ -68,7 +68,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a step waits for something to happen.
+    /// Whether a step waits for an event.
     pub fn awaits_events(&self) -> bool {
         let mut pending = self.pending.iter();
         pending.any(|pending| matches!(pending.due, Due::On { .. }))
@@ -79,12 +79,12 @@ impl Schedule {
         self.pending.is_empty()
     }
 
-    /// When the next step is due, of those whose time is known: `CLOCK_MONOTONIC` in microseconds.
+    /// When the next step is due, among those whose time is known: `CLOCK_MONOTONIC` in microseconds.
     pub fn next_us(&self) -> Option<u64> {
         self.earliest().map(|(_, at_us)| at_us)
     }
 
-    /// The next step that is due by now, with its index. Of those that are due at once, the one that was added first.
+    /// The next step that is due by now, with its index. If several are due at once, the one that was added first.
     pub fn take_due(&mut self, now_us: u64) -> Option<(usize, Step)> {
         let (place, at_us) = self.earliest()?;
         (at_us <= now_us).then(|| {
@@ -171,7 +171,7 @@ mod tests {
         assert!(schedule.awaits_events());
         schedule.observe(&restart("t.service", BEGAN_US + 3));
         assert!(!schedule.awaits_events());
-        // A third one does not move it.
+        // A third event does not move it.
         schedule.observe(&restart("t.service", BEGAN_US + 4));
         assert_eq!(schedule.next_us(), Some(BEGAN_US + 200_003));
         assert_eq!(taken(&mut schedule, BEGAN_US + 2_000_000), [0, 1]);

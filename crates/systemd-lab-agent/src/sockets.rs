@@ -1,5 +1,5 @@
-//! When TCP sockets begin and cease to listen, from the kernel's own trace
-//! (`sock:inet_sock_set_state`): exact, where looking now and then would miss the instant.
+//! When TCP sockets start and stop listening, from the kernel's own trace
+//! (`sock:inet_sock_set_state`). It is exact; polling would miss the instant.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -22,17 +22,17 @@ const FILTER: &str = "newstate==10 || (oldstate==10 && newstate==7)";
 /// Bytes per read; a line takes about 250.
 const READ_SIZE: usize = 8 << 10;
 
-/// Reads the trace as it grows. As a file descriptor, it can be read when there is more.
+/// Reads the trace as it grows. As a file descriptor, it becomes readable when there is more.
 pub struct SocketTrace {
     pipe: File,
-    /// Whose listeners they are: who closes one may be somebody else, systemd for example.
+    /// The units that own the listeners: a different process may close a listener, e.g. systemd.
     owners: HashMap<SocketAddr, Option<String>>,
-    /// The last line, as long as it is not complete.
+    /// The last line, while it is incomplete.
     rest: Vec<u8>,
 }
 
 impl SocketTrace {
-    /// Turns the trace on; `tracefs` is where it is mounted.
+    /// Turns the trace on; `tracefs` is its mount point.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl SocketTrace {
     pub fn start(tracefs: &Path) -> anyhow::Result<SocketTrace> {
         let settings = [
             ("trace_clock", "mono"),
-            // The first line already wakes the agent, which waits for it, not only half a buffer of them.
+            // The first line wakes the agent, which waits for it; the default is half a buffer of lines.
             ("buffer_percent", "0"),
             ("events/sock/inet_sock_set_state/filter", FILTER),
             ("events/sock/inet_sock_set_state/enable", "1"),
@@ -128,7 +128,7 @@ fn parse_line(line: &str) -> Option<Change> {
     let (before, fields) = line.split_once(": inet_sock_set_state: ")?;
     let (before, stamp) = before.rsplit_once(' ')?;
     let (seconds, micros) = stamp.split_once('.')?;
-    // A thread's name may hold anything, even " [000]": its number ends before the last of them.
+    // A thread's name may contain anything, even " [000]": its number ends before the last one.
     let (task, _) = before.rsplit_once(" [")?;
     let (_, thread) = task.trim_end().rsplit_once('-')?;
     let field = |name: &str| {

@@ -1,9 +1,9 @@
-//! What the agent asks of systemd: the methods behind `systemctl`, org.freedesktop.systemd1(5).
+//! What the agent asks systemd: the methods behind `systemctl`, org.freedesktop.systemd1(5).
 //!
-//! Each call of a scenario has a connection of its own. systemd sends its signals to every open private connection,
-//! and logs each of them at debug level: one that stayed open would fill the journal. But a new connection costs systemd ten million
-//! instructions, in which it tells the connection of all that it can be asked. So the first one is made before the snapshot
-//! ([`connect_ahead`]), and what is asked after the scenario shares one ([`Questions`]).
+//! Each call of a scenario uses its own connection. systemd sends its signals to every open private connection, and logs each of
+//! them at debug level: one that stayed open would fill the journal. But a new connection costs systemd ten million instructions, to
+//! register all its objects and methods there. So the first connection is made before the snapshot ([`connect_ahead`]), and all
+//! questions after the scenario share one ([`Questions`]).
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ use systemd_lab_protocol::scenario::Whom;
 
 use crate::dbus::{Argument, CallError, Connection, Method};
 
-/// systemd's own socket, for root alone; there is no bus in the guest.
+/// systemd's own socket, for root only; the guest has no bus.
 const PRIVATE_SOCKET: &str = "/run/systemd/private";
 
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -24,14 +24,14 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const PEER: &str = "org.freedesktop.DBus.Peer";
 
-/// How long a call may take. systemd answers within milliseconds, unless it has no time for that: notifications come
-/// first, and a service may send them without a pause. sd-bus waits as long (`BUS_DEFAULT_TIMEOUT`), so `systemctl` gives up then, too.
+/// How long a call may take. systemd answers within milliseconds, unless it is too busy: notifications come first, and a service may
+/// send them without a pause. sd-bus waits just as long (`BUS_DEFAULT_TIMEOUT`), so `systemctl` would give up then, too.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
 
 /// systemd's mode for a job that replaces a conflicting one: the default of `systemctl`.
 const JOB_MODE: &str = "replace";
 
-/// What to do with a unit, by queueing a job.
+/// What to do with a unit, as a queued job.
 #[derive(Debug, Clone, Copy)]
 pub enum JobType {
     /// `systemctl start`
@@ -59,11 +59,11 @@ pub fn queue_job(job: JobType, unit: &str) -> Result<(), CallError> {
     manager(member, &[Argument::Text(unit), Argument::Text(JOB_MODE)])
 }
 
-/// `systemctl reboot`, which is this job where there is no logind: nothing can cancel it.
+/// `systemctl reboot`, which is this job if there is no logind: nothing can cancel it.
 ///
 /// # Errors
 ///
-/// [`CallError::Refused`] when systemd is ending already.
+/// [`CallError::Refused`] when systemd is already shutting down.
 pub fn reboot() -> Result<(), CallError> {
     let arguments = [
         Argument::Text("reboot.target"),
@@ -81,7 +81,7 @@ pub fn reset_failed(unit: &str) -> Result<(), CallError> {
     manager("ResetFailedUnit", &[Argument::Text(unit)])
 }
 
-/// `systemctl enable UNIT`, with the reload that follows it there.
+/// `systemctl enable UNIT`, including the reload that follows.
 ///
 /// # Errors
 ///
@@ -96,7 +96,7 @@ pub fn enable(unit: &str) -> Result<(), CallError> {
     reload()
 }
 
-/// `systemctl disable UNIT`, with the reload that follows it there.
+/// `systemctl disable UNIT`, including the reload that follows.
 ///
 /// # Errors
 ///
@@ -134,7 +134,7 @@ pub fn kill(unit: &str, whom: Whom, signal: i32) -> Result<(), CallError> {
     manager("KillUnit", &arguments)
 }
 
-/// `systemctl freeze UNIT`. Returns when all its processes stand still.
+/// `systemctl freeze UNIT`. Returns when all processes of the unit stand still.
 ///
 /// # Errors
 ///
@@ -152,11 +152,11 @@ pub fn thaw(unit: &str) -> Result<(), CallError> {
     manager("ThawUnit", &[Argument::Text(unit)])
 }
 
-/// Made ahead, for the next call.
+/// The connection made ahead, for the next call.
 static AHEAD: Mutex<Option<Connection>> = Mutex::new(None);
 
-/// Makes the connection of the next call, which may come long after: systemd closes the connection if nothing is said within 90 s, and
-/// then the call makes its own.
+/// Makes the connection for the next call, which may come much later: systemd closes the connection if nothing is sent within 90 s,
+/// and then the call makes its own.
 ///
 /// # Errors
 ///
@@ -173,25 +173,25 @@ fn connect(deadline: Duration) -> Result<Connection, CallError> {
         match connection.authenticate(deadline) {
             Ok(()) => return Ok(connection),
             Err(error @ CallError::TimedOut(_)) => return Err(error),
-            // systemd has closed it.
+            // systemd has closed the connection.
             Err(_) => {}
         }
     }
     Ok(Connection::open(Path::new(PRIVATE_SOCKET))?)
 }
 
-/// Questions that follow each other, over one connection.
+/// Several questions in a row, over one connection.
 #[derive(Default)]
 pub struct Questions {
     connection: Option<Connection>,
 }
 
 impl Questions {
-    /// Whether systemd does not even answer a question that it always can, within a second.
+    /// Whether systemd is too busy to answer, within a second, a question that it can always answer.
     ///
     /// # Errors
     ///
-    /// When it cannot be asked.
+    /// When the question cannot be sent.
     pub fn is_too_busy(&mut self) -> Result<bool, CallError> {
         const QUICK: Duration = Duration::from_secs(1);
         let method = Method {
@@ -218,7 +218,7 @@ impl Questions {
             interface: PROPERTIES,
             member: "GetAll",
         };
-        // An empty name stands for all interfaces: those of a unit and of its type at once.
+        // An empty name means all interfaces, those of a unit and of its type at once.
         let answer = self.ask(method, &[Argument::Text("")], LONGEST_CALL)?;
         match answer.into_iter().next() {
             Some(Value::Object(values)) => Ok(values.into_iter().map(in_one_order).collect()),
@@ -237,7 +237,7 @@ impl Questions {
             None => connect(deadline)?,
         };
         let answer = connection.call(method, arguments, deadline);
-        // After any other error, it is not known where the next answer begins.
+        // After any other error, the start of the next answer is unknown.
         if matches!(answer, Ok(_) | Err(CallError::Refused { .. })) {
             self.connection = Some(connection);
         }
@@ -245,8 +245,8 @@ impl Questions {
     }
 }
 
-/// Whether systemd will do something to the unit by itself if it goes on as it does: it is not active, or has a watchdog or a
-/// longest time. Of one that nothing is known of, that may be so.
+/// Whether systemd will act on the unit by itself if the unit goes on like this: the unit is not active, or has a watchdog or
+/// a maximum run time. `true` if nothing is known about the unit.
 pub fn has_deadline(unit: &str) -> bool {
     let Ok(properties) = Questions::default().unit_properties(unit) else {
         return true;
@@ -268,8 +268,8 @@ pub fn control_group(unit: &str) -> Result<Option<String>, CallError> {
     Ok(group.filter(|group| !group.is_empty()).map(str::to_owned))
 }
 
-/// Properties that are sets of names: systemd keeps them in hash tables, and lists them in the order of those, which is another
-/// one after each boot. org.freedesktop.systemd1(5), "Unit Objects".
+/// Properties that are sets of names. systemd keeps them in hash tables and lists them in that order, which differs after each
+/// boot. org.freedesktop.systemd1(5), "Unit Objects".
 const SETS: &[&str] = &[
     "After",
     "Before",
@@ -374,7 +374,7 @@ fn call(method: Method<'_>, arguments: &[Argument<'_>]) -> Result<Vec<Value>, Ca
     connect(LONGEST_CALL)?.call(method, arguments, LONGEST_CALL)
 }
 
-/// A unit's object path: each byte that is not a letter, and no digit behind the first place, becomes
+/// A unit's object path: each byte that is neither a letter nor a digit after the first place becomes
 /// `_` and two hexadecimal digits (`bus_label_escape` in systemd).
 fn unit_path(unit: &str) -> String {
     let mut path = format!("{MANAGER_PATH}/unit/");

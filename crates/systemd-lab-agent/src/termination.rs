@@ -1,6 +1,7 @@
-//! The end of the machine, as a process sees it: SIGTERM from systemd-shutdown(8), which waits for the process to end.
+//! The end of the machine, as a process sees it: SIGTERM from systemd-shutdown(8), which then waits for the process to
+//! exit.
 //!
-//! What has happened until then is written out before the agent goes, or it would be lost with the machine.
+//! The agent writes out what has happened so far before it exits; otherwise that would be lost with the machine.
 
 use std::fmt;
 use std::io;
@@ -11,11 +12,11 @@ use std::time::Duration;
 
 use signal_hook::consts::SIGTERM;
 
-/// systemd-journald gets SIGTERM at the same instant, and writes out all that it has received before it ends. It takes some
+/// systemd-journald gets SIGTERM at the same instant, and writes out what it has received before it exits. That takes some
 /// milliseconds.
 const JOURNALD_ENDS: Duration = Duration::from_millis(200);
 
-/// Can be read once SIGTERM has come.
+/// Becomes readable once SIGTERM has arrived.
 pub struct Termination {
     arrived: UnixStream,
 }
@@ -37,7 +38,7 @@ impl Termination {
     ///
     /// # Errors
     ///
-    /// When the kernel gives no socket.
+    /// When the kernel provides no socket.
     pub fn handle() -> io::Result<Termination> {
         let (arrived, arrives) = UnixStream::pair()?;
         arrived.set_nonblocking(true)?;
@@ -45,12 +46,12 @@ impl Termination {
         Ok(Termination { arrived })
     }
 
-    /// Whether SIGTERM has come.
+    /// Whether SIGTERM has arrived.
     pub fn has_come(&self) -> bool {
         rustix::io::ioctl_fionread(&self.arrived).is_ok_and(|bytes| bytes > 0)
     }
 
-    /// Waits until journald has written its last.
+    /// Waits until journald has written its last entries.
     pub fn let_journald_end() {
         thread::sleep(JOURNALD_ENDS);
     }

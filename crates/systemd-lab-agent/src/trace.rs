@@ -1,4 +1,4 @@
-//! The kernel's traces: how each is turned on, and the pipe that it is read from (kernel documentation, trace/ftrace).
+//! The kernel's traces: how to turn each on, and the pipe to read it from (kernel documentation, trace/ftrace).
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::Context;
 use rustix::fs::OFlags;
 
-/// Writes these settings into a directory of tracefs (an instance, which is made if it is not there), in this order, and opens its
-/// pipe. `what` is traced, for errors.
+/// Writes these settings in this order into a directory of tracefs (an instance, which is created if it is missing), and opens its
+/// pipe. `what` names the traced thing in errors.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub fn open(directory: &Path, what: &str, settings: &[(&str, &str)]) -> anyhow::
     }
     OpenOptions::new()
         .read(true)
-        // There is no end of file: without more to read it would wait.
+        // The pipe has no end of file: without this flag, a read would block when there is no more data.
         .custom_flags(OFlags::NONBLOCK.bits() as i32)
         .open(directory.join("trace_pipe"))
         .with_context(|| format!("cannot open the trace of {what}"))

@@ -17,7 +17,7 @@ const FIXTURES: [&str; 2] = ["compact.journal", "regular.journal"];
 /// `journalctl --file FIXTURE | wc -l`
 const ENTRIES: usize = 21;
 
-/// Offsets in the header: incompatible flags, number of entries, number of the last one.
+/// Offsets in the header: incompatible flags, number of entries, number of the last entry.
 const INCOMPATIBLE_FLAGS: usize = 12;
 const N_ENTRIES: usize = 152;
 
@@ -89,12 +89,12 @@ fn entries_become_events() {
         .into_iter()
         .filter_map(|entry| interpreter.event(entry, &mut processes))
         .collect();
-    // Who recorded it set systemd's log level back at the end.
+    // The person who recorded the fixture reset systemd's log level at the end.
     let (blind, events): (Vec<Event>, Vec<Event>) = events
         .into_iter()
         .partition(|event| matches!(event.kind, EventKind::WentBlind { .. }));
     assert_eq!(blind.len(), 1);
-    // What the lab's own units were called then.
+    // The names of the lab's own units at that time.
     let is_labs = |event: &Event| {
         ["lab-agent.service", "lab.target"]
             .iter()
@@ -117,7 +117,8 @@ fn entries_become_events() {
     }));
 }
 
-/// journald counts an entry when it is complete: what is not counted yet must not be touched.
+/// journald counts an entry once it is complete: an entry that is not counted yet must not be
+/// touched.
 #[test]
 fn a_growing_file_is_read_on_from_where_it_was() {
     for name in FIXTURES {
@@ -166,7 +167,7 @@ fn what_is_no_journal_is_said_so() {
 
 #[test]
 fn what_cannot_be_read_is_no_empty_journal() {
-    // A folder: it can be opened, and not read.
+    // A folder can be opened, but not read.
     let folder = fs::File::open(std::env::temp_dir()).unwrap();
     let error = JournalFile::new(folder, |_| true).map(drop).unwrap_err();
     assert_eq!(
@@ -177,7 +178,8 @@ fn what_cannot_be_read_is_no_empty_journal() {
 
 #[test]
 fn compressed_objects_are_refused_not_guessed() {
-    // The flags of each data object, which is found by its content: 72 bytes before it.
+    // Set the flags of each data object, which is found by its content: the flags are 72 bytes
+    // before it.
     let mut bytes = fixture("compact.journal");
     let content = b"MESSAGE=line 5";
     let at = bytes
@@ -212,7 +214,7 @@ fn a_cut_file_is_damaged() {
     }
 }
 
-/// A directory as journald keeps it, removed at the end.
+/// A directory in journald's layout, removed at the end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -233,7 +235,7 @@ impl Drop for Directory {
     }
 }
 
-/// The fixture as a later file of the same journal: all numbers are raised.
+/// The fixture as a later file of the same journal, with all numbers raised.
 fn later(bytes: &[u8], by: u64) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let mut raise = |at: usize| {
@@ -242,7 +244,7 @@ fn later(bytes: &[u8], by: u64) -> Vec<u8> {
     };
     raise(160); // the last entry's number
     raise(168); // the first entry's number
-    // Objects lie one behind the other from the header's end: raise each entry's number.
+    // Objects follow each other from the end of the header: raise each entry's number.
     let mut at = u64::from_le_bytes(bytes[88..96].try_into().unwrap()) as usize;
     while at < bytes.len() {
         const ENTRY: u8 = 3;
@@ -294,7 +296,7 @@ fn what_journald_removed_unread_is_counted() {
     fs::write(directory.file("system.journal"), &first).unwrap();
     let mut follower = Follower::open(&directory.0, |_| true).unwrap();
     assert_eq!(read(&mut follower).len(), ENTRIES);
-    // journald empties the files that it removes.
+    // journald empties the files before it removes them.
     fs::write(directory.file("system.journal"), b"").unwrap();
     fs::rename(directory.file("system.journal"), directory.file("old")).unwrap();
     fs::write(directory.file("system.journal"), later(&first, 100)).unwrap();

@@ -1,4 +1,4 @@
-//! From journal entries to events: when it was, what it means, and what to leave out.
+//! Turns journal entries into events: when each happened, what it means, and what to leave out.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ use crate::processes::Processes;
 /// When the sender sent the entry, as journald received it with the message (`SCM_TIMESTAMP`).
 const SENT_AT: &str = "_SOURCE_REALTIME_TIMESTAMP";
 
-/// Fields that only say where an entry was logged from, or repeat another. Left out of events.
+/// Fields that only say where an entry was logged, or repeat another field. Events leave them out.
 const LEFT_OUT: &[&str] = &[
     "CODE_FILE",
     "CODE_FUNC",
@@ -44,40 +44,41 @@ const LEFT_OUT: &[&str] = &[
     "_UID",
 ];
 
-/// The unit of systemd itself. What it logs about no other unit is noise (mostly D-Bus), unless it warns.
+/// systemd's own unit. Entries of its own that concern no other unit are noise (mostly D-Bus), unless they are warnings.
 const MANAGER_UNIT: &str = "init.scope";
 
 /// syslog's `warning`.
 const WARNING: u8 = 4;
 
-/// systemd's own words around a reload of its own; the first is the whole message.
+/// systemd's own words around its reload; the first string is the whole message.
 const RELOAD_BEGINS: &str = "Reloading...";
 const RELOAD_ENDS: &str = "Reloading finished";
 
 /// systemd's own process.
 const SYSTEMD: &str = "1";
 
-/// How systemd says that it drops a notification because its sender is gone; the sender's PID follows. (`manager_dispatch_notify_fd`
-/// in its manager.c.)
+/// systemd's message when it drops a notification because its sender is gone; the sender's PID follows.
+/// (`manager_dispatch_notify_fd` in its manager.c.)
 const SENDER_GONE: &str = "Cannot find unit for notify message of PID ";
 
-/// The same since version 256, where the sender ended even earlier.
+/// The same since version 256, if the sender ended even earlier.
 const SENDER_DIED: &str = "Notify sender died before message is processed";
 
-/// How it begins when a signal that it cannot survive has reached it (`crash` in its crash-handler.c), and when it executes itself again.
+/// The beginning of systemd's message when it received a signal that it cannot survive (`crash` in its crash-handler.c), and when it
+/// executes itself again.
 const CRASHED: &str = "Caught <";
 const REEXECUTES: &str = "Reexecut";
 
-/// It takes a second or two until it logs into the journal again after that, on and off.
+/// After that, it takes a second or two until systemd reliably logs into the journal again.
 const REEXECUTION_US: u64 = 5_000_000;
 
-/// It stops everything when this is to be started, journald as well: systemd.special(7).
+/// When systemd is about to start this target, it stops everything, including journald: systemd.special(7).
 const SHUT_DOWN: &str = "shutdown.target";
 
-/// How systemd begins when it is going to run a command; the command line follows.
+/// The beginning of systemd's message before it runs a command; the command line follows.
 const ABOUT_TO_EXECUTE: &str = "About to execute: ";
 
-/// How systemd says that its log changes (`manager_override_log_level` and the like in its manager.c), before it does.
+/// systemd's messages before its log changes (`manager_override_log_level` and the like in its manager.c).
 const LEVEL_CHANGES: [(&str, &str); 2] = [
     ("Setting log level to ", "."),
     ("Restoring log level to original (", ")."),
@@ -90,10 +91,10 @@ const TARGET_CHANGES: [(&str, &str); 2] = [
 /// The level at which systemd logs each change of a state.
 const SEES_ALL: &str = "debug";
 
-/// Targets with which systemd's log comes into the journal with all its fields: systemd(1), `--log-target=`.
+/// Targets with which systemd's log reaches the journal with all its fields: systemd(1), `--log-target=`.
 const INTO_JOURNAL: [&str; 3] = ["journal", "journal-or-kmsg", "auto"];
 
-/// The kernel's log has a clock of its own, which differs by some microseconds.
+/// The kernel's log has a clock of its own, which is off by some microseconds.
 const CLOCKS_DIFFER_US: u64 = 1_000;
 
 /// syslog's `debug`.
@@ -105,60 +106,60 @@ pub fn is_kept(name: &str) -> bool {
     !elsewhere && LEFT_OUT.binary_search(&name).is_err()
 }
 
-/// Makes events of entries, one after the other.
+/// Turns entries into events, one after the other.
 #[derive(Default)]
 pub struct Interpreter {
     /// systemd is reading its unit files again. It then logs for each unit that it "changed" from
-    /// `dead` to the state that it is in and was in before: no change of state.
+    /// `dead` to its current state, which it already had: that is not a change of state.
     reloading: bool,
     /// The last command that systemd was about to execute for each unit.
     commands: HashMap<String, String>,
     /// When each sender sent its last entry.
     last_sent: HashMap<Sender, u64>,
-    /// What units were meant to have as `LogLevelMax=`: see [`systemd_lab_protocol::Job::log_levels`].
+    /// `LogLevelMax=` as the unit files set it: see [`systemd_lab_protocol::Job::log_levels`].
     log_levels: BTreeMap<String, u8>,
-    /// How much systemd logs since a process changed that, and where.
+    /// systemd's log level and target, since a process changed them.
     level: Option<String>,
     target: Option<String>,
     /// When systemd last logged something at debug level, and when it last read its unit files again.
     last_debug_us: Option<u64>,
     last_reload_us: Option<u64>,
-    /// Since when journald takes nothing from systemd, which logs into the kernel's log instead.
+    /// Since when journald has received nothing from systemd, which logs into the kernel's log instead.
     away_since_us: Option<u64>,
-    /// When journald last took something from systemd, and when it did so again: those times that were not told yet.
+    /// When journald last received something from systemd, and when it did so again after a gap: the times not reported yet.
     last_taken_us: u64,
     returns_us: Vec<u64>,
-    /// When systemd last said that it executes itself again.
+    /// When systemd last said that it is executing itself again.
     reexecuted_us: Option<u64>,
-    /// systemd has crashed, or stops everything.
+    /// systemd has crashed, or is stopping everything.
     has_ended: bool,
 }
 
-/// A process and the first letter of its way to journald: what it sends that way arrives in order.
+/// A process and the first letter of its transport to journald: what a process sends that way arrives in order.
 type Sender = (u32, Option<u8>);
 
 impl Interpreter {
-    /// Leaves out lines of services above these levels.
+    /// From now on, leaves out lines of services above these levels.
     pub fn leave_out_above(&mut self, log_levels: &BTreeMap<String, u8>) {
         self.log_levels = log_levels.clone();
     }
 
-    /// Whether a process has changed what systemd logs.
+    /// Whether a process has changed what systemd logs, and where.
     pub fn is_blind(&self) -> bool {
         self.level.is_some() || self.target.is_some()
     }
 
-    /// Whether systemd has crashed, or stops everything.
+    /// Whether systemd has crashed, or is stopping everything.
     pub fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// systemd logs again as it did.
+    /// systemd logs again as before.
     pub fn sees_again(&mut self) {
         (self.level, self.target) = (None, None);
     }
 
-    /// When journald took again what systemd logs, since this was last asked.
+    /// When journald received systemd's messages again after a gap, since the last call.
     pub fn take_returns(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.returns_us)
     }
@@ -216,7 +217,7 @@ impl Interpreter {
                     self.commands.insert(unit.clone(), command.to_owned());
                 }
             }
-            // Only one control process of a unit runs at a time, and the main process is not run while one does.
+            // A unit has only one control process at a time, and the main process does not run meanwhile.
             EventKind::ProcessExited {
                 command: Some(setting),
                 ..
@@ -242,8 +243,8 @@ impl Interpreter {
         })
     }
 
-    /// The stamp, but not before that of an earlier entry of the same sender: journald reads its two clocks one after the
-    /// other, and when it is interrupted in between, [`sent_at`] comes out some microseconds too early or too late.
+    /// The entry's stamp, but never before that of an earlier entry of the same sender: journald reads its two clocks one
+    /// after the other, and if it is interrupted in between, [`sent_at`] is some microseconds too early or too late.
     fn in_order(&mut self, fields: &Fields, at_us: u64) -> u64 {
         let Some(pid) = fields.get("_PID").and_then(|pid| pid.parse().ok()) else {
             return at_us;
@@ -254,7 +255,7 @@ impl Interpreter {
         *last
     }
 
-    /// systemd's last words, if these are the first of them, with the unit whose process brought it down.
+    /// systemd's last words, if this is the first message of them, and the unit whose process brought systemd down.
     fn note_crash(&mut self, fields: &Fields, processes: &mut Processes) -> Option<Blinding> {
         let message = fields.get("MESSAGE")?.strip_suffix('.')?;
         if !message.starts_with(CRASHED) || std::mem::replace(&mut self.has_ended, true) {
@@ -269,9 +270,9 @@ impl Interpreter {
         Some(Blinding::ManagerCrashed { message })
     }
 
-    /// What systemd says of its own log, and that it does.
+    /// Takes note of what systemd says about its own log, and of the fact that it logs.
     fn note_manager(&mut self, fields: &Fields, at_us: u64) -> Option<Blinding> {
-        // What was on its way before comes late.
+        // An entry sent before that is late.
         if self.away_since_us.is_some_and(|since_us| at_us > since_us) {
             self.away_since_us = None;
             self.returns_us.push(at_us);
@@ -304,14 +305,14 @@ impl Interpreter {
         target.map(|target| Blinding::LogTarget { target })
     }
 
-    /// The first of systemd's messages in the kernel's log: it logs there what journald does not take, as far as the kernel's rate
-    /// limit lets it, and without saying which unit it is about.
+    /// The first of systemd's messages in the kernel's log. systemd logs there what journald does not accept, as far as the
+    /// kernel's rate limit allows, and without naming the unit.
     fn note_kernel(&mut self, fields: &Fields) -> Option<(u64, Blinding)> {
         let get = |name: &str| fields.get(name).map(String::as_str);
         let is_systemds =
             get("_TRANSPORT") == Some("kernel") && get("SYSLOG_IDENTIFIER") == Some("systemd");
         let at_us = get("_SOURCE_MONOTONIC_TIMESTAMP")?.parse().ok()?;
-        // journald reads the kernel's log and systemd's messages as they come to its turn.
+        // journald reads the kernel's log and systemd's messages in no fixed order.
         if !is_systemds || at_us <= self.last_taken_us + CLOCKS_DIFFER_US {
             return None;
         }
@@ -330,8 +331,8 @@ impl Interpreter {
         Some((at_us, how))
     }
 
-    /// Whether a service's line would not be in the journal if its unit had the level that it was meant to have: journald leaves
-    /// those out (`server_dispatch_message` in journald-server.c).
+    /// Whether a service's line would be missing from the journal if its unit had the level that its file sets: journald drops
+    /// such lines (`server_dispatch_message` in journald-server.c).
     fn is_above_level(&self, unit: &str, kind: &EventKind) -> bool {
         let EventKind::Log { priority, .. } = kind else {
             return false;
@@ -360,14 +361,14 @@ impl Interpreter {
     }
 }
 
-/// A notification whose sender was gone before systemd looked which unit it belongs to: sd_notify(3), "Notes". systemd drops it and
-/// names the process only; which of its two reasons it has for a helper's message depends on who runs first.
+/// A notification whose sender was gone before systemd looked up its unit: sd_notify(3), "Notes". systemd drops it and names only
+/// the process. Which of its two reasons it gives for a helper's message depends on who runs first.
 fn dropped(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
     let get = |name: &str| fields.get(name).map(String::as_str);
     let message = get("MESSAGE").filter(|_| get("_PID") == Some(SYSTEMD))?;
     let unit = match message.strip_prefix(SENDER_GONE) {
         Some(rest) => processes.unit_of(rest.split(',').next()?.parse().ok()?)?,
-        // Which one it was, systemd does not say.
+        // systemd does not say which process it was.
         None if message.starts_with(SENDER_DIED) => processes.unit_of_last_gone()?,
         None => return None,
     };
@@ -375,8 +376,9 @@ fn dropped(fields: &Fields, processes: &mut Processes) -> Option<(String, EventK
     Some((unit, EventKind::NotificationRefused { message }))
 }
 
-/// What systemd logs of itself, at `debug` or at `warning`, when a unit's `FailureAction=`, `SuccessAction=` or
-/// `StartLimitAction=` ends the machine, e.g. `Rebooting: unit my.service failed` (src/core/emergency-action.c).
+/// What systemd logs about itself, at `debug` or at `warning`, when a unit's `FailureAction=`, `SuccessAction=`
+/// or `StartLimitAction=` ends the machine, e.g. `Rebooting: unit my.service failed`
+/// (src/core/emergency-action.c).
 fn end_of_machine(fields: &Fields) -> Option<(String, EventKind)> {
     const WHY: [&str; 2] = [" failed", " succeeded"];
     let get = |name: &str| fields.get(name).map(String::as_str);
@@ -391,7 +393,7 @@ fn end_of_machine(fields: &Fields) -> Option<(String, EventKind)> {
     Some((unit.to_owned(), kind))
 }
 
-/// What the kernel logs when it refuses a unit another process or thread, because of `TasksMax=`; the path of the unit's control
+/// The kernel's message when it refuses a unit another process or thread because of `TasksMax=`; the path of the unit's control
 /// group follows (`pids_event` in its pids.c).
 fn no_more_tasks(fields: &Fields) -> Option<(String, EventKind)> {
     const REFUSED: &str = "cgroup: fork rejected by pids controller in ";
@@ -407,8 +409,8 @@ fn no_more_tasks(fields: &Fields) -> Option<(String, EventKind)> {
     Some((crate::load::unit_of(unit).to_owned(), kind))
 }
 
-/// A line of a process that was gone before journald looked whose it is. Only lines that come through a stream have their
-/// unit all the same.
+/// A line of a process that was gone before journald looked up its unit. Only lines that come through a stream carry
+/// their unit anyway.
 fn orphan(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKind)> {
     let unit = processes.unit_of(fields.get("_PID")?.parse().ok()?)?;
     let mut fields = fields.clone();
@@ -416,7 +418,7 @@ fn orphan(fields: &Fields, processes: &mut Processes) -> Option<(String, EventKi
     classify(&fields)
 }
 
-/// systemd's own words about the unit, and nothing read into them.
+/// systemd's own words about the unit, without interpretation.
 fn as_logged(fields: &Fields, unit: &str) -> EventKind {
     let message = fields.get("MESSAGE").map_or("", String::as_str);
     let message = message.strip_prefix(unit).unwrap_or(message);
@@ -427,7 +429,7 @@ fn as_logged(fields: &Fields, unit: &str) -> EventKind {
 }
 
 /// When the entry was sent, on the monotonic clock. journald reads both clocks when it takes the
-/// entry; the sender's time is known on the other clock only.
+/// entry; the sender's time is known only on the realtime clock.
 fn sent_at(realtime: &str, taken_realtime: u64, taken_monotonic: u64) -> u64 {
     let delay = realtime
         .parse()

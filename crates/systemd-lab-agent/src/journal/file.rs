@@ -1,7 +1,7 @@
-//! The journal's file format, as far as reading entries one after the other needs it:
+//! The journal's file format, as far as this reader needs it to read entries one after the other:
 //! <https://systemd.io/JOURNAL_FILE_FORMAT/>.
 //!
-//! Regular and compact files are read, while journald appends to them. Hash tables are not looked at,
+//! It reads regular and compact files, also while journald appends to them. It ignores hash tables,
 //! so it does not matter how they are keyed. Compressed objects are an error: the guest's journald is
 //! told not to compress (`Compress=no`), and wrong data would be worse.
 
@@ -13,14 +13,14 @@ use std::rc::Rc;
 
 const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
 
-/// As much of the header as every file has, whatever version of systemd wrote it.
+/// The part of the header that every file has, whatever version of systemd wrote it.
 const HEADER_SIZE: usize = 208;
 
 /// `HEADER_INCOMPATIBLE_COMPACT`: offsets take 4 bytes instead of 8.
 const COMPACT: u32 = 1 << 4;
 
-/// Incompatible flags that this reader can deal with: compressed objects may come (each is looked at),
-/// hashes may be keyed, the file may be compact.
+/// Incompatible flags that this reader handles: objects may be compressed (each is checked), hashes
+/// may be keyed, the file may be compact.
 const KNOWN_INCOMPATIBLE: u32 = 0b1_1111;
 
 const OBJECT_DATA: u8 = 1;
@@ -30,17 +30,17 @@ const OBJECT_ENTRY_ARRAY: u8 = 6;
 /// `OBJECT_COMPRESSED_XZ`, `_LZ4` and `_ZSTD`.
 const OBJECT_COMPRESSED: u8 = 0b111;
 
-/// Type, flags and size stand at the front of each object.
+/// Each object begins with its type, flags and size.
 const OBJECT_HEADER_SIZE: u64 = 16;
 
-/// Where items begin in an entry array, and in an entry.
+/// Where the items begin in an entry array, and in an entry.
 const ARRAY_ITEMS: u64 = 24;
 const ENTRY_ITEMS: u64 = 64;
 
-/// How much is read ahead. An entry of systemd's at debug level takes about 700 bytes with its new data.
+/// How much to read ahead. An entry of systemd's at debug level takes about 700 bytes with its new data.
 const WINDOW_SIZE: usize = 16 << 10;
 
-/// How much of that lies before the place asked for: an entry's new data is written before the entry.
+/// How much of that is before the requested place: an entry's new data is written before the entry.
 const LOOK_BACK: u64 = 2 << 10;
 
 /// The most bytes of a field that are read. journald cuts lines of standard output at 48 KiB, but
@@ -50,16 +50,16 @@ const LONGEST_FIELD: u64 = 64 << 10;
 /// journald takes no entry with more fields (`ENTRY_FIELD_COUNT_MAX`).
 const MOST_FIELDS: u64 = 1024;
 
-/// The most fields that are remembered; then they are read again.
+/// How many fields the cache holds; when it is full, it is cleared and the fields are read again.
 const CACHE_SIZE: usize = 8192;
 
-/// Something that can be read at any place: a file, or bytes in memory.
+/// Something that can be read at any offset: a file, or bytes in memory.
 pub trait ReadAt {
     /// Reads up to `buffer.len()` bytes at `offset`; fewer only at the end.
     ///
     /// # Errors
     ///
-    /// Those of the reading itself.
+    /// When reading fails.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
@@ -90,23 +90,23 @@ pub enum JournalError {
     /// It is not a journal file.
     #[error("this is not a journal file: it does not begin with LPKSHHRH")]
     NoJournal,
-    /// It needs something that this reader does not know.
+    /// The file uses a feature that this reader does not know.
     #[error("the journal file has unknown incompatible flags {0:#x}; the agent must learn them")]
     Incompatible(u32),
     /// An object is compressed.
     #[error("the journal holds a compressed object at {0}; set Compress=no in journald.conf")]
     Compressed(u64),
-    /// An object is not what it should be.
+    /// An object is not of the expected kind.
     #[error("the journal has no {expected} at {offset}; journald may have died while it wrote")]
     Damaged {
-        /// The object that should be there.
+        /// The object that was expected.
         expected: &'static str,
         /// Where, in bytes from the start of the file.
         offset: u64,
     },
 }
 
-/// A field of an entry. Not always text; what is not UTF-8 is replaced.
+/// A field of an entry. A field is not always text; bytes that are not UTF-8 are replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// e.g. `MESSAGE`.
@@ -118,9 +118,9 @@ pub struct Field {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number, over all files that journald wrote one after the other.
+    /// Its number, which continues across all files that journald wrote one after the other.
     pub seqnum: u64,
-    /// `CLOCK_REALTIME` in microseconds when journald took it.
+    /// `CLOCK_REALTIME` in microseconds when journald received the entry.
     pub realtime: u64,
     /// `CLOCK_MONOTONIC` in microseconds at the same instant.
     pub monotonic: u64,
@@ -128,12 +128,12 @@ pub struct Entry {
     pub fields: Vec<Rc<Field>>,
 }
 
-/// What the file's header says right now.
+/// The current content of the file's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Whether offsets are short.
     compact: bool,
-    /// Entries that are complete.
+    /// The number of complete entries.
     pub n_entries: u64,
     /// Number of the first entry, 0 if there is none.
     pub head_seqnum: u64,
@@ -148,7 +148,7 @@ impl Header {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or is of an unknown kind.
+    /// When the header is unreadable or of an unknown kind.
     pub fn read(source: &impl ReadAt) -> Result<Header, JournalError> {
         let mut bytes = [0; HEADER_SIZE];
         if source.read_at(&mut bytes, 0)? < HEADER_SIZE || bytes[..8] != SIGNATURE[..] {
@@ -169,7 +169,7 @@ impl Header {
     }
 }
 
-/// A journal file that is read from front to end, entry by entry, while it grows.
+/// A journal file that is read from start to end, entry by entry, while it grows.
 pub struct JournalFile<R> {
     source: R,
     header: Header,
@@ -181,13 +181,13 @@ pub struct JournalFile<R> {
     array: u64,
     item: u64,
     window: Window,
-    /// Fields by their place. journald stores equal fields once, so most of an entry's are known
-    /// already. `None` stands for a field that is not kept.
+    /// Fields by their place. journald stores equal fields once, so most fields of an entry are
+    /// known already. `None` means a field that is not kept.
     cache: HashMap<u64, Option<Rc<Field>>>,
 }
 
 impl<R: ReadAt> JournalFile<R> {
-    /// Starts to read a file, before its first entry.
+    /// Opens a file for reading, before its first entry.
     ///
     /// # Errors
     ///
@@ -206,7 +206,7 @@ impl<R: ReadAt> JournalFile<R> {
         })
     }
 
-    /// Looks for what journald has written since. `true` when there are entries to read.
+    /// Checks what journald has written since. `true` when there are entries to read.
     ///
     /// # Errors
     ///
@@ -235,7 +235,7 @@ impl<R: ReadAt> JournalFile<R> {
         self.entry(offset).map(Some)
     }
 
-    /// The place of the next entry; moves on to the next array where one is used up.
+    /// The place of the next entry; moves on to the next array when one is used up.
     fn next_offset(&mut self) -> Result<u64, JournalError> {
         if self.array == 0 {
             self.array = self.header.first_array;
@@ -260,7 +260,7 @@ impl<R: ReadAt> JournalFile<R> {
 
     fn entry(&mut self, offset: u64) -> Result<Entry, JournalError> {
         let (size, _) = self.object(offset, OBJECT_ENTRY, "entry")?;
-        // Beside its place, a regular file's item has the data's hash.
+        // In a regular file, an item has the data's hash after its place.
         let width = if self.header.compact { 4 } else { 16 };
         let count = size.saturating_sub(ENTRY_ITEMS) / width;
         let mut entry = Entry {
@@ -344,7 +344,7 @@ impl<R: ReadAt> JournalFile<R> {
         Ok((size, flags))
     }
 
-    /// A place in the file, in the width that the file uses.
+    /// A place in the file, as wide as the file's format has it.
     fn offset_at(&mut self, offset: u64) -> Result<u64, JournalError> {
         if self.header.compact {
             Ok(u32_at(self.bytes(offset, 4)?, 0).into())
@@ -362,12 +362,12 @@ impl<R: ReadAt> JournalFile<R> {
     }
 }
 
-/// Whether other entries are likely to have the very same field.
+/// Whether other entries are likely to have exactly the same field.
 fn is_shared(name: &str) -> bool {
     name != "MESSAGE" && !name.ends_with("_TIMESTAMP")
 }
 
-/// The part of the file that was read last. One `read` serves many objects, because journald appends
+/// The most recently read part of the file. One `read` serves many objects, because journald appends
 /// an entry and its new data side by side.
 #[derive(Default)]
 struct Window {
@@ -410,7 +410,7 @@ impl Window {
     }
 }
 
-/// Little-endian, from a slice that is long enough: all callers asked for that many bytes.
+/// Little-endian. The slice is long enough: all callers asked for that many bytes.
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[at..at + 8]);

@@ -1,7 +1,8 @@
 //! Follows journald from one file to the next.
 //!
-//! journald writes to `system.journal`. When that is full it renames it and begins a new one; when it
-//! died and was started again, likewise. Entries are numbered through, so none is taken twice.
+//! journald writes to `system.journal`. When that file is full, or when journald died and was
+//! restarted, it renames the file and begins a new one. Entry numbers continue across files, so no
+//! entry is read twice.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,10 +17,12 @@ use super::file::{Entry, Header, JournalError, JournalFile};
 /// The file that journald writes to.
 const ACTIVE: &str = "system.journal";
 
-/// journald renames its file and then makes the next one: so often in a row there may be none.
+/// journald renames its file before it creates the next one, so the file may be missing this many
+/// times in a row.
 const MISSING_IN_PASSING: u32 = 1;
 
-/// Reads entries as they come. As a file descriptor, it can be read when there may be new ones.
+/// Reads entries as they arrive. As a file descriptor, it becomes readable when there may be new
+/// ones.
 pub struct Follower {
     /// e.g. `/run/log/journal/5ad0…`.
     directory: PathBuf,
@@ -27,19 +30,20 @@ pub struct Follower {
     /// The file that is being read, and its inode.
     current: JournalFile<File>,
     inode: u64,
-    /// Can be read when journald has announced new entries: it touches its file 250 ms after it has
-    /// written to it (`POST_CHANGE_TIMER_INTERVAL_USEC`), or as much as 250 ms later.
+    /// Becomes readable when journald has announced new entries: it touches its file 250 ms after
+    /// it has written to it (`POST_CHANGE_TIMER_INTERVAL_USEC`), or up to 250 ms later.
     announcements: OwnedFd,
-    /// Number of the last entry that was handed out.
+    /// The number of the last entry that was passed on.
     last_seqnum: u64,
-    /// Entries that were never seen.
+    /// How many entries were never seen.
     lost: u64,
-    /// How often in a row there was no file that journald writes to.
+    /// How many times in a row the file that journald writes to was missing.
     missing: u32,
 }
 
 impl Follower {
-    /// Opens the journal below `root` (e.g. `/run/log/journal`), which holds a directory per machine.
+    /// Opens the journal below `root` (e.g. `/run/log/journal`), which holds one directory for each
+    /// machine.
     ///
     /// # Errors
     ///
@@ -69,27 +73,28 @@ impl Follower {
         })
     }
 
-    /// Hands all entries that are new to `take`.
+    /// Passes all new entries to `take`.
     ///
     /// # Errors
     ///
     /// When a file is damaged or cannot be read.
     pub fn read_new(&mut self, mut take: impl FnMut(Entry)) -> Result<(), JournalError> {
         self.drain_announcements();
-        // Asked first: a file that was complete by now is read to its end below.
+        // Asked first: if the file is complete by now, it is read to its end below.
         let active = self.active_inode();
         let rotated = active != Some(self.inode);
         if !self.is_removed() {
             self.missing = active.map_or(self.missing + 1, |_| 0);
         }
         match self.read_current(&mut take) {
-            // When journald makes room, it empties the old files that it removes.
+            // When journald makes room, it empties the old files before it removes them.
             Err(JournalError::NoJournal | JournalError::Damaged { .. }) if rotated => {}
             result => result?,
         }
         if rotated {
             let newer = match self.newer_files() {
-                // A process has removed the folder. journald goes on in the file that it has open.
+                // A process has removed the folder. journald keeps writing to the file that it has
+                // open.
                 Err(JournalError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
                     self.missing = MISSING_IN_PASSING + 1;
                     Vec::new()
@@ -105,18 +110,18 @@ impl Follower {
         Ok(())
     }
 
-    /// Whether something has removed journald's files: some entries will never be seen.
+    /// Whether a process has removed journald's files: some entries will never be seen.
     pub fn is_removed(&self) -> bool {
         self.missing > MISSING_IN_PASSING
     }
 
-    /// How many entries journald removed before they were read, to make room.
+    /// How many entries journald removed to make room before they were read.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
     fn drain_announcements(&self) {
-        // What they say does not matter. An error means that there are no more.
+        // The content does not matter. An error means that there is no more.
         let mut buffer = [0; 1024];
         while rustix::io::read(&self.announcements, &mut buffer).is_ok_and(|read| read > 0) {}
     }
@@ -152,7 +157,7 @@ impl Follower {
                 continue;
             };
             let inode = file.metadata()?.ino();
-            // A file that journald is just beginning has no header yet.
+            // A file that journald has only just created has no header yet.
             let Ok(header) = Header::read(&file) else {
                 continue;
             };

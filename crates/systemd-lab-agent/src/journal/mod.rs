@@ -1,7 +1,7 @@
-//! The guest's journal, which is the one source of truth about what systemd and the services did.
+//! The guest's journal: the only source of truth about what systemd and the services did.
 //!
-//! [`file`] reads one file, [`follower`] follows journald from file to file, [`events`] makes events of
-//! entries. Nothing here talks to journald, except for [`synchronize`].
+//! [`file`] reads one file, [`follower`] follows journald from file to file, [`events`] turns entries
+//! into events. Only [`synchronize`] talks to journald.
 
 pub mod events;
 pub mod file;
@@ -16,11 +16,12 @@ use anyhow::{Context, bail};
 /// journald's own varlink socket: systemd-journald.service(8).
 const JOURNALD_SOCKET: &str = "/run/systemd/journal/io.systemd.journal";
 
-/// How long journald may take to write out what it has received, which takes some milliseconds. It does so when it has nothing
-/// else to do: never, while a service logs without end. What is not written by then is not seen.
+/// How long journald may take to write out what it has received, which usually takes some milliseconds. It does so when it has
+/// nothing else to do, so never while a service logs without end. What is not written by then is lost to the timeline.
 const LONGEST_SYNCHRONIZATION: Duration = Duration::from_secs(5);
 
-/// Waits until everything that was logged before is in the journal (`journalctl --sync`), or for a while; returns whether it is.
+/// Waits, for a limited time, until everything that was logged before is in the journal (`journalctl --sync`). Returns whether
+/// it is.
 ///
 /// # Errors
 ///
