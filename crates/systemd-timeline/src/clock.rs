@@ -1,13 +1,13 @@
-//! Times as people read them: the nearest whole second since the scenario began. Text and pictures use the same ones.
+//! Times as people read them: the nearest whole second since the scenario began. Text and pictures use the same times.
 //!
-//! A time is never a sum of rounded distances, which would drift: each one is taken from the event's own stamp, and is
-//! within half a second of it however long the run was.
+//! A time is never a sum of rounded distances, because such a sum would drift. Each time comes from the event's own
+//! stamp, and is within half a second of it however long the run was.
 
 use std::time::Duration;
 
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// The nearest whole second; of half a second, the next.
+/// The nearest whole second; half a second is rounded up.
 pub fn nearest_second(time: Duration) -> u64 {
     time.saturating_add(HALF_A_SECOND).as_secs()
 }

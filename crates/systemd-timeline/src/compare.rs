@@ -1,16 +1,16 @@
-//! Compares what happened with what happened before: event by event, within a stated tolerance.
+//! Compares a run with an earlier run: event by event, within a stated tolerance.
 //!
-//! Two runs of the same service are not alike to the microsecond once anything below it has changed: an update of Debian's
-//! makes a start some milliseconds longer or shorter. What must not change is what happens, in which order, and when,
-//! within a [`Tolerance`]:
+//! Two runs of the same service are not equal to the microsecond once anything below it has changed: a Debian update makes
+//! a start some milliseconds longer or shorter. What happens, in which order, and when must stay the same, within a
+//! [`Tolerance`]:
 //!
-//! - Each unit has the same events in the same order. PIDs are not compared, nor what the kernel chooses in names: the port or
-//!   PID of a client that a socket started a unit for, and the PIDs in the names of `systemd-run`. What the kernel saw of its sockets and what
+//! - Each unit has the same events in the same order. The comparison ignores PIDs, and what the kernel chooses in names: the port or PID of a
+//!   client for which a socket started a unit, and the PIDs in the names of `systemd-run`. What the kernel saw of a unit's sockets and what
 //!   systemd logged are two accounts of the same instant, each with its own order.
-//! - Each event is on time: as long after the beginning of the run as before, or as long after the event before it in its
-//!   unit. The second is for long runs: one start that takes a little longer can push a timer of systemd's to the next
+//! - Each event is on time: as long after the beginning of the run as before, or as long after the previous event of its
+//!   unit. The second rule is for long runs: one start that takes a little longer can push a systemd timer to the next
 //!   multiple of 250 ms, and everything that follows with it.
-//! - Events of different units or accounts that were further apart than [`AT_ONCE`] have the same order, too, and so have
+//! - Events of different units or accounts that were further apart than [`AT_ONCE`] have the same order, too. So do
 //!   activations that waited for each other.
 
 mod difference;
@@ -29,15 +29,16 @@ use words::is_activation;
 pub use words::texts;
 pub(crate) use words::{comparable, is_about_listener};
 
-/// How far apart events of different units must be for their order to count: two processes that run at the same time take turns as
-/// the kernel lets them, and each may take some tens of milliseconds longer after an update.
+/// How far apart events of different units must be for their order to count. The kernel decides how two processes that run at the
+/// same time take turns, and each may take some tens of milliseconds longer after an update.
 pub const AT_ONCE: Duration = Duration::from_millis(50);
 
-/// The same for the beginning of one unit's activation and the end of another's. That is what `After=` is about, and systemd decides
-/// it, not the kernel. What is left is a tick of the kernel's clock, which comes every 4 ms; to start a process takes longer.
+/// The same for the beginning of one unit's activation and the end of another's. `After=` controls that order, and systemd decides
+/// it, not the kernel. The remaining uncertainty is a tick of the kernel's clock, which comes every 4 ms; starting a process takes
+/// longer.
 const IN_ACTIVATION: Duration = Duration::from_millis(5);
 
-/// How much earlier or later an event may come than it did before.
+/// How much earlier or later an event may come than in the expected run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tolerance {
     /// How much earlier.
@@ -47,16 +48,16 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// For the same service in another guest. systemd's timers have a slack of 250 ms (`DEFAULT_ACCURACY_USEC` in
-    /// sd-event.c): a distance between two of them may be that much longer or shorter. As much again is for what runs
-    /// between them: a start takes some tens of milliseconds, several of them a few hundred.
+    /// For the same service in a different guest. systemd's timers have a slack of 250 ms (`DEFAULT_ACCURACY_USEC` in
+    /// sd-event.c): a distance between two of them may be that much longer or shorter. The same amount again is for
+    /// what runs between them: a start takes some tens of milliseconds, several of them a few hundred.
     pub const SAME_SERVICE: Tolerance = Tolerance {
         early: Duration::from_millis(500),
         late: Duration::from_millis(500),
     };
 
-    /// For any service that does what is asked. It may take nearly a second longer than the one that was measured, for its
-    /// own work, and be a timer's slack faster.
+    /// For any service that does what is asked. Its own work may take nearly a second longer than in the measured service,
+    /// and it may be a timer's slack faster.
     pub const ANY_SERVICE: Tolerance = Tolerance {
         early: Duration::from_millis(300),
         late: Duration::from_millis(900),
@@ -68,7 +69,7 @@ impl Tolerance {
         late: Duration::ZERO,
     };
 
-    /// Whether something may take `seen` where it took `expected`.
+    /// Whether something may take `seen` if `expected` was expected.
     pub fn allows(&self, expected: Duration, seen: Duration) -> bool {
         seen.saturating_add(self.early) >= expected && seen <= expected.saturating_add(self.late)
     }
@@ -86,16 +87,16 @@ pub fn compare(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Op
 /// The same event in both.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
-    /// Its index in what was expected.
+    /// Its index in the expected run.
     expected: usize,
-    /// Its index in what was seen.
+    /// Its index in the seen run.
     seen: usize,
     is_on_time: bool,
-    /// Whether it came after everything of other units that it should come after.
+    /// Whether it came after all events of other units that it should follow.
     is_in_order: bool,
 }
 
-/// All events that are in both, by their index in what was seen.
+/// All events that are in both runs, by their index in the seen run.
 fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair> {
     let mut pairs = Vec::new();
     for (of_expected, of_seen) in by_account(expected, seen).into_values() {
@@ -122,7 +123,7 @@ fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair
     pairs
 }
 
-/// A unit, as it is compared, and whether the kernel's account of its sockets is meant.
+/// A unit's name for the comparison, and whether this is the kernel's account of its sockets.
 type Account = (String, bool);
 
 /// The indices of the events of each account, in both.
@@ -143,7 +144,7 @@ impl Moment {
     }
 }
 
-/// The events of one account that are the same in both and in the same order, as indices.
+/// The events of one account that are the same in both runs and in the same order, as indices.
 fn aligned(
     expected: &[Moment],
     of_expected: &[usize],
@@ -173,7 +174,7 @@ fn aligned(
     same
 }
 
-/// Marks the pairs that come before something that was surely earlier.
+/// Marks the pairs that come before something that clearly came earlier.
 fn check_order(expected: &[Moment], seen: &[Moment], pairs: &mut [Pair]) {
     pairs.sort_by_key(|pair| (expected[pair.expected].at, pair.expected));
     let all: Vec<usize> = (0..pairs.len()).collect();
@@ -183,7 +184,7 @@ fn check_order(expected: &[Moment], seen: &[Moment], pairs: &mut [Pair]) {
     mark_disorder(expected, seen, pairs, &activations, IN_ACTIVATION);
 }
 
-/// Looks at these pairs only, which are in the order of what was expected.
+/// Looks only at these pairs, which are in the order of the expected run.
 fn mark_disorder(
     expected: &[Moment],
     seen: &[Moment],
@@ -191,7 +192,7 @@ fn mark_disorder(
     indices: &[usize],
     apart: Duration,
 ) {
-    // The latest place in what was seen, among all that is surely earlier in what was expected.
+    // The latest place in the seen run, among everything that is clearly earlier in the expected run.
     let (mut earlier, mut latest) = (0, Duration::ZERO);
     for &index in indices {
         let at = expected[pairs[index].expected].at;

@@ -1,47 +1,47 @@
-//! What repeats is told once and counted: a crash loop of a hundred restarts is one restart, and "the same 99 times".
+//! Repetitions are shown once and counted: a crash loop of a hundred restarts becomes one restart, and "the same 99 times".
 
 use std::time::Duration;
 
-/// So often must the same lines come in succession to be folded: what happens two or three times is quicker read than counted.
+/// How often the same lines must come in a row to be folded: two or three repetitions are quicker to read than to count.
 const OFTEN: usize = 4;
 
-/// How the line of a restart begins; its number follows.
+/// The beginning of a restart's line; its number follows.
 const RESTART: &str = "restart ";
 
 /// How much longer or shorter one repetition may be than the first: a timer's slack, twice.
 const RHYTHM: Duration = Duration::from_millis(500);
 
-/// More lines than this do not repeat as one.
+/// A sequence of more lines than this does not count as a repetition.
 const LONGEST: usize = 40;
 
 /// A line that can be folded.
 pub trait Foldable {
     /// When it happened, since time 0.
     fn at(&self) -> Duration;
-    /// The unit that it is about, or nothing.
+    /// The unit that it is about, or an empty string.
     fn unit(&self) -> &str;
     /// What happened.
     fn text(&self) -> String;
 }
 
-/// What stands in a folded text.
+/// An entry of a folded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Folded<'a, L> {
     /// A line.
     Line(&'a L),
-    /// The lines before it came again.
+    /// The lines before it are repeated.
     Same {
         /// How many of them.
         lines: usize,
-        /// How often they came again.
+        /// How often they are repeated.
         times: usize,
-        /// The lines that are not shown: `lines` × `times`, and never none.
+        /// The lines that are not shown: `lines` × `times`, never empty.
         left_out: &'a [L],
     },
 }
 
-/// The lines, with repetitions counted. The number of a restart may differ, and nothing else: an exit status or a delay that is
-/// another one each time is what the reader looks for. The last repetition is told, too: it shows how it ended.
+/// The lines, with repetitions counted. Only the number of a restart may differ: if an exit status or a delay changes each
+/// time, the reader wants to see that. The last repetition is shown, too, because it shows how the loop ended.
 pub fn folded<L: Foldable>(lines: &[L]) -> Vec<Folded<'_, L>> {
     let words: Vec<String> = lines.iter().map(without_count).collect();
     let times: Vec<Duration> = lines.iter().map(L::at).collect();
@@ -76,7 +76,8 @@ fn without_count(line: &impl Foldable) -> String {
     format!("{} {text}", line.unit())
 }
 
-/// How many lines repeat, and how often, if something that comes often begins here. Of several, what leaves the least to read.
+/// How many lines repeat, and how often, if a frequent repetition begins here. If there are several, the one that leaves the
+/// least to read.
 fn repetition(words: &[String], at: &[Duration]) -> Option<(usize, usize)> {
     let candidates = (1..=LONGEST.min(words.len() / OFTEN)).filter_map(|period| {
         let alike = words

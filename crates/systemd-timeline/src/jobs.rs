@@ -1,14 +1,14 @@
-//! Jobs that nobody asked for: another unit's end, start or job has queued them, because of a setting.
+//! Jobs that were not requested: another unit's end, start or job queued them because of a setting.
 
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::timeline::Timeline;
 
-/// Jobs of one transaction are queued within this time, and so is what follows from a change of state.
+/// Jobs of one transaction are queued within this time, and so are the consequences of a state change.
 const AT_ONCE_US: u64 = 20_000;
 
-/// Settings by which a stop of one unit stops another, in the order in which they explain it best: `BindsTo=` also when the
-/// other unit ends by itself. D-Bus has them under the same names. systemd.unit(5), "[Unit] Section Options".
+/// Settings that make the stop of one unit stop another, best explanation first: `BindsTo=` also acts when the other unit
+/// ends by itself. D-Bus uses the same names. systemd.unit(5), "[Unit] Section Options".
 const STOPPING: [&str; 5] = [
     "BindsTo",
     "PartOf",
@@ -17,14 +17,14 @@ const STOPPING: [&str; 5] = [
     "StopPropagatedFrom",
 ];
 
-/// What D-Bus calls the other side of a setting, and the setting: systemd.unit(5).
+/// D-Bus's name for the other side of a setting, and the setting: systemd.unit(5).
 const OTHER_SIDE: (&str, &str) = ("StopPropagatedFrom", "PropagatesStopTo");
 
-/// The setting, on both sides, by which a start of one unit stops another.
+/// The setting, on both sides, that makes the start of one unit stop another.
 const CONFLICTS: [&str; 2] = ["Conflicts", "ConflictedBy"];
 
-/// The words for the job that the event with this index queues; none for a job that the plan asked for, and for a start, which
-/// shows in the unit's states, unless `Upholds=` queued it. `is_asked` says whether the plan asks for jobs of a unit just before an event.
+/// The words for the job that the event with this index queues. `None` for a job that the plan requested, and for a start, which shows in
+/// the unit's states, unless `Upholds=` queued it. `is_asked` says whether the plan requested jobs of a unit just before an event.
 pub fn unasked(
     timeline: &Timeline,
     index: usize,
@@ -49,7 +49,7 @@ pub fn unasked(
     ))
 }
 
-/// Why the job was queued, to follow its name.
+/// Why the job was queued, as the words after its name.
 fn why(timeline: &Timeline, event: &Event, unit: &str, job: &str) -> String {
     match cause(timeline, event, unit) {
         Some((setting, other)) if setting == OTHER_SIDE.0 => {
@@ -70,18 +70,18 @@ fn why(timeline: &Timeline, event: &Event, unit: &str, job: &str) -> String {
     }
 }
 
-/// How systemd says that it stops a unit with `StopWhenUnneeded=yes`: systemd.unit(5).
+/// systemd's message when it stops a unit with `StopWhenUnneeded=yes`: systemd.unit(5).
 const UNNEEDED: &str = "Unit is not needed anymore.";
 
-/// How it says that it starts a unit because of `Upholds=`; the other unit follows.
+/// systemd's message when it starts a unit because of `Upholds=`; the other unit follows.
 const UPHELD: &str = "Unit is started because upheld by active unit ";
 
-/// How it says that it was asked for a job of this unit, and not of another one that pulls it in.
+/// systemd's message when this unit's job was requested directly, and not for another unit that pulls it in.
 fn request(unit: &str, job: &str) -> String {
     format!("Trying to enqueue job {unit}/{job}/replace")
 }
 
-/// Whether systemd said such a thing of the unit just before.
+/// Whether systemd has just logged such a message about the unit.
 fn is_said(timeline: &Timeline, event: &Event, unit: &str, wanted: impl Fn(&str) -> bool) -> bool {
     let mut events = near(timeline, event);
     events.any(|it| {
@@ -90,7 +90,7 @@ fn is_said(timeline: &Timeline, event: &Event, unit: &str, wanted: impl Fn(&str)
     })
 }
 
-/// What happened at the same instant. Stamps grow in a timeline, which may have a hundred thousand events, and as many jobs.
+/// The events at the same instant. Stamps are sorted, so this is fast even in a timeline with a hundred thousand events and as many jobs.
 fn near<'a>(timeline: &'a Timeline, event: &Event) -> impl Iterator<Item = &'a Event> {
     let events = timeline.events();
     let (at_us, begin_us) = (event.at_us, event.at_us.saturating_sub(AT_ONCE_US));
@@ -99,7 +99,7 @@ fn near<'a>(timeline: &'a Timeline, event: &Event) -> impl Iterator<Item = &'a E
     later.take_while(move |it| it.at_us <= at_us.saturating_add(AT_ONCE_US))
 }
 
-/// Whether systemd is ending the machine by then: systemd.special(7).
+/// Whether systemd is shutting the machine down by then: systemd.special(7).
 fn goes_down(timeline: &Timeline, event: &Event) -> bool {
     const ENDING: [&str; 2] = ["shutdown.target", "umount.target"];
     ENDING.iter().any(|target| {
@@ -125,7 +125,7 @@ pub fn is_requested_stop(timeline: &Timeline, event: &Event) -> bool {
         })
 }
 
-/// The unit whose `Upholds=` queued this start job, if it was that: systemd.unit(5).
+/// The unit whose `Upholds=` queued this start job, if one did: systemd.unit(5).
 pub fn upholder<'a>(timeline: &'a Timeline, event: &Event) -> Option<&'a str> {
     let (EventKind::JobQueued { job }, Some(unit)) = (&event.kind, event.unit.as_deref()) else {
         return None;

@@ -1,4 +1,4 @@
-//! What happened to systemd's units, and why: events as a [`Timeline`], and all that is made of one.
+//! What happened to systemd's units, and why: events as a [`Timeline`], and everything derived from one.
 //!
 //! ```
 //! use systemd_timeline::protocol::event::Source;
@@ -26,8 +26,8 @@
 //! | [`clock`], [`span`], [`names`] | times, time spans, and the names of signals and exit statuses |
 //! | [`unit_file`] | what unit files say |
 //!
-//! No I/O: no machine, no files, no clock of the host. The library `systemd-lab` makes timelines; the guide's preprocessor
-//! only needs this.
+//! No I/O: no machine, no files, no host clock. The library `systemd-lab` makes timelines; the guide's preprocessor needs
+//! only this crate.
 
 pub mod clock;
 pub mod compare;

@@ -1,4 +1,4 @@
-//! Names that the field gives to numbers: of signals and of exit statuses.
+//! The usual names of numbers: signals and exit statuses.
 
 /// Signals by number, from 1: signal(7), x86-64.
 const SIGNALS: [&str; 31] = [
@@ -35,19 +35,19 @@ const SIGNALS: [&str; 31] = [
     "SIGSYS",
 ];
 
-/// Hangs a process; nothing can be done about it by the process.
+/// Makes a process hang; the process cannot prevent it.
 pub const SIGSTOP: i32 = 19;
 
-/// Lets a stopped process go on.
+/// Lets a stopped process continue.
 pub const SIGCONT: i32 = 18;
 
-/// The first and the last of the signals without names of their own, as glibc counts them (signal(7), "Real-time signals").
+/// The first and the last signal without its own name, as glibc counts them (signal(7), "Real-time signals").
 const REAL_TIME: (i32, i32) = (34, 64);
 
-/// What real-time signals are counted from.
+/// The name from which real-time signals are counted.
 const RTMIN: &str = "SIGRTMIN";
 
-/// What sysexits.h calls these exit statuses: systemd.exec(5), "Process Exit Codes".
+/// The names of these exit statuses in sysexits.h: systemd.exec(5), "Process Exit Codes".
 const BSD: [&str; 15] = [
     "USAGE",
     "DATAERR",
@@ -69,8 +69,8 @@ const BSD: [&str; 15] = [
 /// The status of the first of [`BSD`].
 const FIRST_BSD: i32 = 64;
 
-/// With which statuses a process ends that systemd forked and could not set up, each with the name that systemd gives it:
-/// systemd.exec(5), "Process Exit Codes". A test compares them with the guest's own list.
+/// The exit statuses of a process that systemd forked but could not set up, each with systemd's name: systemd.exec(5),
+/// "Process Exit Codes". A test compares them with the guest's own list.
 const SYSTEMD: [(i32, &str); 45] = [
     (200, "CHDIR"),
     (201, "NICE"),
@@ -132,7 +132,8 @@ pub fn signal_name(number: i32) -> String {
     }
 }
 
-/// The number of a signal from its name, with or without `SIG`: `SIGTERM`, `TERM`, `SIGRTMIN+3`, `RTMAX-1`; or from itself.
+/// The number of a signal from its name, with or without `SIG`: `SIGTERM`, `TERM`, `SIGRTMIN+3`, `RTMAX-1`; a number is
+/// also accepted.
 pub fn signal_number(name: &str) -> Option<i32> {
     let bare = |name: &'static str| name.strip_prefix("SIG").unwrap_or(name);
     let wanted = name.strip_prefix("SIG").unwrap_or(name);
@@ -161,13 +162,13 @@ fn offset(text: &str, sign: char) -> Option<i32> {
         .filter(|it| (0..=REAL_TIME.1).contains(it))
 }
 
-/// All signals that have names of their own, for error texts.
+/// All signals that have their own names, for error messages.
 pub fn signal_names() -> String {
     format!("{} and {RTMIN}+N", SIGNALS.join(" "))
 }
 
-/// An exit status with the name that systemd gives it, if it gives one that says something of its cause: `226/NAMESPACE`,
-/// `78/CONFIG`, `1`.
+/// An exit status with systemd's name for it, if that name says something about the cause: `226/NAMESPACE`, `78/CONFIG`,
+/// `1`.
 pub fn exit_status(status: i32) -> String {
     let of_systemd = SYSTEMD.iter().find(|(known, _)| *known == status);
     let of_bsd = usize::try_from(status - FIRST_BSD)
@@ -179,7 +180,7 @@ pub fn exit_status(status: i32) -> String {
     }
 }
 
-/// Which settings of a unit decide whether systemd can set up a process, by the status with which it ends where that fails.
+/// For each exit status of a failed setup, the unit's settings that decide whether systemd can set up the process.
 const DECIDING: [(&str, &[&str]); 28] = [
     ("CHDIR", &["WorkingDirectory"]),
     ("NICE", &["Nice"]),
@@ -236,8 +237,8 @@ const DECIDING: [(&str, &[&str]); 28] = [
     ),
 ];
 
-/// The settings that decide whether systemd can set up a process, for one that ended with this status since it could not.
-/// `None` for a status that is not systemd's; empty where no single setting decides.
+/// The settings that decide whether systemd can set up a process, for a process that exited with this status because of
+/// that. `None` for a status that is not systemd's; empty if no single setting decides.
 pub(crate) fn settings_of_status(status: i32) -> Option<&'static [&'static str]> {
     let (_, name) = SYSTEMD.iter().find(|(known, _)| *known == status)?;
     let deciding = DECIDING.iter().find(|(known, _)| known == name);

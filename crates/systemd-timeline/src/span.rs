@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// Units and how many microseconds each has. Months and years are left out: nobody waits for them here.
+/// Units and how many microseconds each has. Months and years are left out: no one waits that long
+/// here.
 const UNITS: &[(&[&str], u64)] = &[
     (&["us", "usec", "µs"], 1),
     (&["ms", "msec"], 1_000),
@@ -13,7 +14,7 @@ const UNITS: &[(&[&str], u64)] = &[
     (&["w", "week", "weeks"], 604_800_000_000),
 ];
 
-/// What a span is written with, the longest first.
+/// The units for writing a span, longest first.
 const WRITTEN: [(&str, u128); 5] = [
     ("d", 86_400_000_000),
     ("h", 3_600_000_000),
@@ -26,7 +27,7 @@ const WRITTEN: [(&str, u128); 5] = [
 ///
 /// # Errors
 ///
-/// Says what a span looks like.
+/// A message that shows what a span looks like.
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     let wrong = || format!("expected a time such as 10s, 5min, 1h 30min or 100ms, got {text:?}");
     let mut rest = text.trim();
@@ -49,7 +50,7 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(sum_us))
 }
 
-/// `2.5` of a unit, exactly; what is smaller than a microsecond is cut off.
+/// `2.5` of a unit, exactly; anything below a microsecond is dropped.
 fn microseconds(number: &str, factor: u64) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let mut sum = whole.parse::<u64>().ok()?.checked_mul(factor)?;
@@ -61,7 +62,7 @@ fn microseconds(number: &str, factor: u64) -> Option<u64> {
     Some(sum)
 }
 
-/// `1h 30min`: a span as [`parse_span`] reads it, in whole milliseconds.
+/// `1h 30min`: a span in the format that [`parse_span`] reads, in whole milliseconds.
 pub fn span_text(span: Duration) -> String {
     let mut rest = span.as_micros();
     let mut parts = Vec::new();

@@ -1,4 +1,4 @@
-//! What happened, as a whole, and questions that one may ask of it.
+//! Everything that happened, and common queries about it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +12,7 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use crate::clock::nearest_second;
 
-/// What a run was measured with. With another kernel, systemd or QEMU, times may be a little different: see
+/// What a run was measured with. With a different kernel, systemd or QEMU, times may differ a little: see
 /// [`compare`](crate::compare).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MeasuredWith {
@@ -35,12 +35,12 @@ impl fmt::Display for MeasuredWith {
     }
 }
 
-/// An event as it is compared and shown.
+/// An event in the form that is compared and shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// Since the beginning of the run.
     pub at: Duration,
-    /// The unit that it is about; empty for none.
+    /// The unit that the event is about; empty if none.
     pub unit: String,
     /// What happened.
     pub what: String,
@@ -48,7 +48,7 @@ pub struct Moment {
 
 /// The events of one run, in the order of their stamps.
 ///
-/// As JSON it keeps everything; for people, see [`View`](crate::View).
+/// JSON keeps everything; for people, see [`View`](crate::View).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timeline {
@@ -56,7 +56,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// A timeline of these events, which need not be sorted yet.
+    /// A timeline of these events, which need not be sorted.
     pub fn new(mut events: Vec<Event>) -> Timeline {
         // Stable: events with the same stamp stay in the order in which they were reported.
         events.sort_by_key(|event| event.at_us);
@@ -73,24 +73,24 @@ impl Timeline {
         self.events.iter().filter(move |event| event.is_about(unit))
     }
 
-    /// The units that anything is known of, each once.
+    /// The units that the timeline mentions, each once.
     pub fn units(&self) -> impl Iterator<Item = &str> {
         let units = self.events.iter().filter_map(|event| event.unit.as_deref());
         units.collect::<BTreeSet<&str>>().into_iter()
     }
 
-    /// The name of the scenario that was run. Empty if it never began.
+    /// The name of the scenario. Empty if it never began.
     pub fn scenario(&self) -> &str {
         self.began().map_or("", |(_, name)| name)
     }
 
-    /// Virtual time from the beginning of the scenario to the event. Zero for what came before.
+    /// Virtual time from the beginning of the scenario to the event. Zero for earlier events.
     pub fn time_of(&self, event: &Event) -> Duration {
         let began = self.began().map_or(0, |(began, _)| began.at_us);
         Duration::from_micros(event.at_us.saturating_sub(began))
     }
 
-    /// What it was measured with, if it says so.
+    /// What the run was measured with, if the timeline says so.
     pub fn measured_with(&self) -> Option<MeasuredWith> {
         self.events.iter().find_map(|event| match &event.kind {
             EventKind::Hello {
@@ -107,7 +107,7 @@ impl Timeline {
         })
     }
 
-    /// For each event the nearest whole second since the beginning of the scenario. Zero for what came before.
+    /// For each event, the nearest whole second since the beginning of the scenario. Zero for earlier events.
     pub fn seconds(&self) -> Vec<u64> {
         let events = self.events().iter();
         events
@@ -115,8 +115,8 @@ impl Timeline {
             .collect()
     }
 
-    /// Its events as they are compared with those of another run: since the beginning of the scenario, and of these
-    /// only those that `words` has words for.
+    /// Its events in the form that is compared with another run: since the beginning of the scenario, and only
+    /// those for which `words` returns words.
     pub fn moments(&self, words: impl Fn(&Event) -> Option<String>) -> Vec<Moment> {
         let events = self.events.iter();
         events
@@ -130,8 +130,9 @@ impl Timeline {
             .collect()
     }
 
-    /// What happened from the beginning of one step to that of another, by their indices in the scenario: nothing since a step
-    /// that was never reached, and all before it. What the end says of the whole (units' properties) is kept.
+    /// What happened from the beginning of one step to the beginning of another, given by their indices in the scenario. If
+    /// the first step was never reached, nothing happened; if the second was not, everything up to the end is included. Units'
+    /// properties, which come at the end of the whole run, are kept.
     pub fn of_steps(&self, steps: Range<usize>) -> Timeline {
         let place = |step: usize| {
             let began = EventKind::StepBegan { index: step };
@@ -228,7 +229,7 @@ impl Timeline {
         })
     }
 
-    /// When something began to listen on this address, e.g. `127.0.0.1:7878`.
+    /// When something started to listen on this address, e.g. `127.0.0.1:7878`.
     pub fn listening_at(&self, address: &str) -> Option<&Event> {
         self.events
             .iter()
@@ -254,7 +255,7 @@ impl Timeline {
         })
     }
 
-    /// What systemd said when it refused a step, if it did: D-Bus error name and message.
+    /// systemd's words when it refused a step, if it did: D-Bus error name and message.
     pub fn refusal(&self) -> Option<(&str, &str)> {
         self.events.iter().find_map(|event| match &event.kind {
             EventKind::StepEnded {
@@ -265,7 +266,7 @@ impl Timeline {
         })
     }
 
-    /// The step whose deadline passed, if one did: its index in the scenario.
+    /// The step that missed its deadline, if one did: its index in the scenario.
     pub fn step_that_timed_out(&self) -> Option<usize> {
         self.events.iter().find_map(|event| match event.kind {
             EventKind::StepEnded {
@@ -300,7 +301,7 @@ mod tests {
 
     #[test]
     fn every_time_is_within_half_a_second_however_long_the_run() {
-        // Fails after 3.7 s, a day long: what a crash loop with RestartSec=3.5s does.
+        // Fails after 3.7 s, for a whole day: a crash loop with RestartSec=3.5s behaves like this.
         let stamps: Vec<u64> = (0..24_000).map(|turn| turn * 3_750 + 48).collect();
         let times = timeline(&stamps).seconds();
         // 48 ms and a multiple of 750 ms: never half-way between two seconds.

@@ -1,7 +1,7 @@
-//! What is wrong with unit files, as far as it can be known before systemd reads them.
+//! What is wrong with unit files, as far as it is known before systemd reads them.
 //!
-//! Only what systemd itself would complain about. Values are left to systemd: it says what it thinks of them when it loads
-//! the unit, and that is in the timeline.
+//! This reports only what systemd itself would complain about. Values are left to systemd: it reports bad ones when it
+//! loads the unit, and that is in the timeline.
 
 use std::collections::HashSet;
 
@@ -9,19 +9,18 @@ use std::collections::HashSet;
 /// their values. A test compares them with the guest's.
 pub const SETTINGS: &str = include_str!("settings.txt");
 
-/// Sections and settings of this kind are other programs': systemd.unit(5).
+/// Sections and settings with this prefix belong to other programs: systemd.unit(5).
 const FOREIGN: &str = "X-";
 
-/// Where a setting belongs that several sections have: nearly always in one of these.
+/// Where a setting belongs that exists in several sections: nearly always in one of these.
 const COMMON: [&str; 3] = ["Unit", "Service", "Install"];
 
-/// How many letters of a name may be wrong, missing, too many or swapped, so that another one is worth a question; of a longer
-/// name, more.
+/// How many letters may be wrong, missing, extra or swapped for a name to be suggested; for longer names, more.
 const TYPOS: usize = 1;
 const TYPOS_OF_LONG: usize = 2;
 const LONG_NAME: usize = 12;
 
-/// systemd skips it at the beginning of a unit file: `config_parse` in its conf-parser.c.
+/// systemd skips this at the beginning of a unit file: `config_parse` in its conf-parser.c.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Settings that start something: systemd.service(5).
@@ -35,7 +34,8 @@ pub const COMMANDS: [&str; 7] = [
     "ExecStopPost",
 ];
 
-/// `worker@.service` of `worker@1.service`: systemd.unit(5), "String Escaping for Inclusion in Unit Names". Empty where it is no instance.
+/// `worker@.service` of `worker@1.service`: systemd.unit(5), "String Escaping for Inclusion in Unit Names". Empty if the unit is not an
+/// instance.
 pub fn template_of(unit: &str) -> String {
     let parts = unit.split_once('@').zip(unit.rsplit_once('.'));
     parts.map_or_else(String::new, |((stem, _), (_, kind))| {
@@ -49,13 +49,13 @@ pub struct Setting<'a> {
     pub line: usize,
     /// e.g. `Service`; empty before the first section.
     pub section: &'a str,
-    /// e.g. `Restart`; empty where a section begins.
+    /// e.g. `Restart`; empty for the line that begins a section.
     pub name: &'a str,
-    /// What stands after the `=`, up to the end of the line.
+    /// The text after the `=`, up to the end of the line.
     pub value: &'a str,
 }
 
-/// The lines of a unit file or a drop-in that are settings; a line that ends in a backslash goes on in the next.
+/// The settings in a unit file or a drop-in; a line that ends in a backslash continues in the next.
 pub fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut section = "";
     let mut goes_on = false;
@@ -91,8 +91,8 @@ pub fn settings(text: &str) -> Vec<Setting<'_>> {
     found
 }
 
-/// Names the sections and settings that systemd does not know: it ignores them, with a warning of its own. Its warning does
-/// not say where a setting belongs, or from which version on it is known.
+/// Lists the sections and settings that systemd does not know: it ignores them, with its own warning. That warning does not
+/// say where a setting belongs, or which version introduced it.
 pub fn unknown_names(file: &str, text: &str) -> Vec<String> {
     let known = known();
     let mut warnings = Vec::new();
@@ -108,7 +108,7 @@ pub fn unknown_names(file: &str, text: &str) -> Vec<String> {
             continue;
         }
         if !known.contains(&(section, "")) {
-            // Once, not for each of its settings.
+            // Reported once, not for each of its settings.
             if unknown_section.replace(section) != Some(section) {
                 let sections = known.iter().filter(|(_, name)| name.is_empty());
                 let sections = sections.map(|(section, _)| *section);
@@ -129,7 +129,7 @@ pub fn unknown_names(file: &str, text: &str) -> Vec<String> {
     warnings
 }
 
-/// Says that a timer fires at random times: no run is like the one before.
+/// Reports that a timer fires at random times: no two runs are alike.
 pub fn random_delay(file: &str, text: &str) -> Option<String> {
     let settings = settings(text);
     let set = |name: &str| settings.iter().rfind(|setting| setting.name == name);
@@ -146,7 +146,7 @@ pub fn random_delay(file: &str, text: &str) -> Option<String> {
     })
 }
 
-/// Settings that came after the systemd whose settings are known here, with the version: from the NEWS of systemd.
+/// Settings that are newer than the systemd whose settings are known here, with their version: from systemd's NEWS.
 const NEWER: [(&str, u32); 7] = [
     ("BPFDelegateAttachments", 258),
     ("BPFDelegateCommands", 258),
@@ -157,7 +157,7 @@ const NEWER: [(&str, u32); 7] = [
     ("UserNamespacePath", 258),
 ];
 
-/// The place where the setting belongs, the version that it came with, or a similar name.
+/// The section where the setting belongs, the version that introduced it, or a similar name.
 fn why_unknown(known: &HashSet<(&'static str, &'static str)>, section: &str, name: &str) -> String {
     if let Some(place) = section_of(name) {
         return format!(": it belongs in [{place}]");
@@ -210,14 +210,14 @@ fn hint<'a>(
     };
     let lower = wrong.to_lowercase();
     let rated = known.map(|name| (typos(&lower, &name.to_lowercase()), name));
-    // Of those that are equally alike, always the same.
+    // Among equally similar names, always choose the same one.
     let best = rated.filter(|(typos, _)| *typos <= allowed).min();
     best.map_or_else(String::new, |(_, name)| {
         format!(": did you mean {}?", written(name))
     })
 }
 
-/// How many letters differ: Damerau-Levenshtein distance, each stretch of letters swapped at most once.
+/// How many letters differ: Damerau-Levenshtein distance, with each stretch of letters swapped at most once.
 fn typos(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut rows = vec![(0..=other.len()).collect::<Vec<usize>>()];
@@ -238,14 +238,14 @@ fn typos(one: &str, other: &str) -> usize {
     rows[one.len()][other.len()]
 }
 
-/// Whether systemd would find nothing to do in a service: these are the texts of its unit file and of its drop-ins.
+/// Whether systemd would find nothing to run in a service, given the texts of its unit file and drop-ins.
 /// systemd.service(5), `ExecStart=`.
 pub fn starts_nothing(texts: &[&str]) -> bool {
     let all: Vec<Setting<'_>> = texts.iter().flat_map(|text| settings(text)).collect();
     let is_set = |wanted: &str| {
         let of_service = all.iter().filter(|one| one.section == "Service");
         let mut of_it = of_service.filter(|one| one.name == wanted);
-        // An empty value takes back what came before.
+        // An empty value resets the earlier ones.
         of_it.next_back().is_some_and(|one| !one.value.is_empty())
     };
     let succeeds_alone = all.iter().any(|one| one.name == "SuccessAction");

@@ -1,8 +1,8 @@
-//! What the unit files of a run say: systemd may have made something else of it.
+//! The text of a run's unit files: the effective settings may differ.
 
 use crate::unit_file::{settings, template_of};
 
-/// The unit files and drop-ins of a service and of the units beside it.
+/// The unit files and drop-ins of a service and of the other units.
 #[derive(Debug, Clone, Default)]
 pub struct UnitTexts {
     /// Name (`my.service`, `my.service.d/x.conf`) and text, in the order in which systemd reads them.
@@ -10,7 +10,7 @@ pub struct UnitTexts {
 }
 
 impl UnitTexts {
-    /// Of names below systemd's directory of units (`my.service`, `my.service.d/x.conf`) and texts, in the order in which
+    /// Takes names below systemd's unit directory (`my.service`, `my.service.d/x.conf`) and texts, in the order in which
     /// systemd reads them.
     pub fn new(files: impl IntoIterator<Item = (String, String)>) -> UnitTexts {
         UnitTexts {
@@ -24,7 +24,7 @@ impl UnitTexts {
         files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The value that the last line gives to this setting. An empty value takes back what came before.
+    /// The value in the last line that has this setting. An empty value resets the earlier ones.
     pub fn value(&self, unit: &str, name: &str) -> Option<String> {
         let mut found = None;
         for text in self.of_unit(unit) {
@@ -37,7 +37,7 @@ impl UnitTexts {
         found
     }
 
-    /// The first of these settings that is written, as it is: `WorkingDirectory=/srv/hello`.
+    /// The first of these settings that a file contains, as written: `WorkingDirectory=/srv/hello`.
     pub fn first_of(&self, unit: &str, names: &[&str]) -> Option<String> {
         names.iter().find_map(|name| {
             let value = self.value(unit, name)?;

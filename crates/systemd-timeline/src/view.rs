@@ -1,6 +1,6 @@
-//! A timeline as a check looks at it: the events that matter, with the distances between them.
+//! A timeline as checks see it: the events that matter, with the time between them.
 //!
-//! A view shows no PIDs. Its distances are exact: a check allows a [`Tolerance`](crate::compare::Tolerance) when it compares
+//! A view shows no PIDs. Its times are exact: a check allows a [`Tolerance`](crate::compare::Tolerance) when it compares
 //! them, and shows people whole seconds.
 
 mod words;
@@ -16,7 +16,7 @@ use crate::visible::visible;
 pub use words::describe;
 pub(crate) use words::{blinding_text, machine_end_text};
 
-/// Priorities of syslog(3); the smaller, the worse.
+/// Priorities of syslog(3); a smaller number is worse.
 pub const ERROR: u8 = 3;
 /// The journal's priority of a warning: syslog(3).
 pub const WARNING: u8 = 4;
@@ -27,13 +27,13 @@ const READY: &str = "READY=1";
 /// The role of a service's main process in [`EventKind::ProcessExited`].
 pub(crate) const MAIN: &str = "main";
 
-/// A distance that is shorter is not shown: what systemd does about one unit at one instant takes some milliseconds.
+/// A shorter time is not shown: what systemd does about one unit at one instant takes some milliseconds.
 const NO_TIME: Duration = Duration::from_millis(50);
 
 /// Width of the column of distances: `+300.250 s`.
 pub const TIME_WIDTH: usize = 10;
 
-/// Chooses events and renders them. Without any of its methods it shows nothing.
+/// Chooses events and renders them. By default it shows nothing.
 #[derive(Debug, Clone, Default)]
 pub struct View {
     units: Vec<String>,
@@ -51,23 +51,23 @@ pub struct View {
     distances: Distances,
 }
 
-/// Which states a view tells apart.
+/// Which states a view distinguishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum States {
-    /// All: `SubState`.
+    /// All states: `SubState`.
     All,
-    /// Those that all types of units have: `ActiveState`.
+    /// The states that all types of units have: `ActiveState`.
     Activity,
 }
 
-/// Whose ends a view shows.
+/// Which processes' ends a view shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exits {
     All,
     MainProcess,
 }
 
-/// Whether a view tells how long things took.
+/// Whether a view shows how long things took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Distances {
     #[default]
@@ -76,7 +76,7 @@ enum Distances {
 }
 
 impl View {
-    /// A view of these units. Events that are about no unit (responses, listeners) are shown where asked for.
+    /// A view of these units. Events without a unit (responses, listeners) are shown on request.
     pub fn of(units: &[&str]) -> View {
         View {
             units: units.iter().map(|unit| unit.to_string()).collect(),
@@ -84,7 +84,7 @@ impl View {
         }
     }
 
-    /// Everything, for people who look for a cause.
+    /// Shows everything, for people who look for a cause.
     pub fn everything(units: &[&str]) -> View {
         let view = View::of(units)
             .jobs()
@@ -114,8 +114,8 @@ impl View {
         }
     }
 
-    /// Shows changes of `ActiveState` only: which states a service goes through on its way depends on which of
-    /// `ExecStartPre=`, `ExecStop=` and their like its unit has. `READY=1` is shown where it changes the state.
+    /// Shows only changes of `ActiveState`: the states in between depend on which of `ExecStartPre=`,
+    /// `ExecStop=` and so on the unit has. `READY=1` is shown where it changes the state.
     #[must_use]
     pub fn activity(self) -> View {
         View {
@@ -142,7 +142,7 @@ impl View {
         }
     }
 
-    /// Shows how main processes end, and not those of `ExecStartPre=`, `ExecStop=` and their like.
+    /// Shows how main processes end, but not those of `ExecStartPre=`, `ExecStop=` and so on.
     #[must_use]
     pub fn main_exits(self) -> View {
         View {
@@ -169,7 +169,7 @@ impl View {
         }
     }
 
-    /// Shows when sockets begin and cease to listen.
+    /// Shows when sockets start and stop listening.
     #[must_use]
     pub fn listeners(self) -> View {
         View {
@@ -178,7 +178,7 @@ impl View {
         }
     }
 
-    /// Shows responses to the scenario's requests, and when those to its probes change.
+    /// Shows responses to the scenario's requests, and changes of its probes.
     #[must_use]
     pub fn responses(self) -> View {
         View {
@@ -212,7 +212,7 @@ impl View {
         }
     }
 
-    /// Leaves the distances out: for what may take any time up to a deadline.
+    /// Leaves the times out: for what may take any time up to a deadline.
     #[must_use]
     pub fn without_distances(self) -> View {
         View {
@@ -223,8 +223,8 @@ impl View {
 
     /// The timeline as text, a line for each event that this view shows.
     ///
-    /// The first column is the distance from the event before, in thousandths of a second, or nothing for what takes no time;
-    /// the second the unit. Lines that repeat the one before are shown once.
+    /// The first column is the time since the previous event, in milliseconds, or empty if it takes no time; the second is
+    /// the unit. Repeated lines are shown once.
     pub fn render(&self, timeline: &Timeline) -> String {
         let width = self.units.iter().map(String::len).max().unwrap_or(0);
         let mut text = String::new();
@@ -234,7 +234,7 @@ impl View {
                 .as_ref()
                 .map(|state| self.first_entry(timeline, state))
         };
-        // A state that is never entered: nothing is since it, everything until it.
+        // If the state is never entered, nothing comes after it, and everything comes before it.
         let begin = entered(&self.since).map_or(0, |found| found.unwrap_or(usize::MAX));
         let end = entered(&self.until).flatten().unwrap_or(usize::MAX);
         let mut running: Vec<&str> = Vec::new();
@@ -278,7 +278,7 @@ impl View {
         })
     }
 
-    /// `running` are the units that are active now.
+    /// `running` lists the units that are active now.
     fn lines(&self, event: &Event, running: &[&str]) -> Vec<String> {
         if event
             .unit
@@ -297,7 +297,7 @@ impl View {
             EventKind::Notified { assignments, .. } => assignments
                 .iter()
                 .filter(|assignment| {
-                    // Sent again, it changes nothing; a service may do so, with a new STATUS= for example.
+                    // Sent again, READY=1 changes nothing; a service may repeat it, e.g. with a new STATUS=.
                     let is_repeated = *assignment == READY
                         && event
                             .unit
@@ -343,7 +343,7 @@ impl View {
             },
             EventKind::Failed { .. } | EventKind::Deactivated => self.results,
             EventKind::RestartScheduled { .. } | EventKind::StartLimitHit => self.results,
-            // Below a warning, systemd speaks of what does not matter to the unit, at debug level above all.
+            // Below a warning, systemd logs things that do not matter to the unit, most of them at debug level.
             EventKind::UnitFile { priority, .. } => *priority <= WARNING,
             EventKind::NotificationRefused { .. }
             | EventKind::WentBlind { .. }
@@ -373,7 +373,7 @@ pub(crate) fn activity(state: &str) -> &str {
     }
 }
 
-/// Keeps the list of the units that are active.
+/// Updates the list of the units that are active.
 fn note_running<'a>(running: &mut Vec<&'a str>, event: &'a Event) {
     if let (EventKind::StateChanged { to, .. }, Some(unit)) = (&event.kind, &event.unit) {
         running.retain(|it| it != unit);

@@ -1,9 +1,9 @@
-//! Text from a guest, on its way to a terminal. A service writes what it likes: escape sequences that clear the screen or set
-//! the clipboard, and characters that show a line in another order than it has. Whatever prints such text calls [`visible`].
+//! Text from a guest, on its way to a terminal. A service may write anything: escape sequences that clear the screen or set
+//! the clipboard, and characters that reorder a line. All code that prints such text calls [`visible`].
 
-/// The text with everything spelt out that could steer a terminal or reorder what it shows: control characters (also those of
-/// ISO 6429, which terminals take for escape sequences), line separators, and bidirectional marks, embeddings, overrides and
-/// isolates. An escape character becomes `\u{1b}`. What is visible already stays as it is, so that calling it twice does no
+/// The text, with all characters spelt out that could control a terminal or reorder what it shows: control characters (also
+/// those of ISO 6429, which terminals take for escape sequences), line separators, and bidirectional marks, embeddings,
+/// overrides and isolates. An escape character becomes `\u{1b}`. Visible text stays as it is, so calling this twice does no
 /// harm.
 ///
 /// ```
@@ -20,13 +20,13 @@ pub fn visible_lines(text: &str) -> String {
     escaped(text, |c| matches!(c, '\n' | '\t'))
 }
 
-/// The same for a JSON document, in JSON's own escapes: it stands for the same values as before.
+/// The same for a JSON document, using JSON's own escapes, so that its values stay the same.
 pub fn visible_json(document: &str) -> String {
     let mut text = String::with_capacity(document.len());
     for c in document.chars() {
-        // JSON has none of them outside of strings, but for the line feeds between its tokens.
+        // Outside strings, JSON contains none of these characters, except for the line feeds between its tokens.
         match is_invisible(c) && c != '\n' {
-            // All of them have four digits at most.
+            // All of them have at most four hexadecimal digits.
             true => text.push_str(&format!("\\u{:04x}", u32::from(c))),
             false => text.push(c),
         }
@@ -45,8 +45,8 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
     escaped
 }
 
-/// Whether a terminal may act on it instead of showing it. Unicode's Bidi_Control, its line and paragraph separators, and all
-/// control characters.
+/// Whether a terminal may act on the character instead of showing it: Unicode's Bidi_Control, its line and paragraph
+/// separators, and all control characters.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(

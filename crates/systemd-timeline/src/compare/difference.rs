@@ -1,4 +1,4 @@
-//! What differs between two runs, for a person.
+//! The difference between two runs, for people.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::{Moment, Pair};
 use crate::clock::{clock_time, nearest_second};
 
-/// Lines around a difference.
+/// How many lines to show around a difference.
 const CONTEXT: usize = 3;
 
 /// Between hunks.
 const ELLIPSIS: &str = "  …\n";
 
-/// What differs between two runs.
+/// The difference between two runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     lines: Vec<Line>,
@@ -21,7 +21,7 @@ pub struct Difference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Line {
     sign: Sign,
-    /// With tenths of seconds, where whole seconds would not show what differs.
+    /// Shows tenths of seconds, if whole seconds would hide the difference.
     is_exact: bool,
     moment: Moment,
 }
@@ -45,7 +45,8 @@ impl Difference {
         for pair in pairs {
             is_paired[pair.expected] = true;
         }
-        // What was expected in vain stands before the first event that should have come after it.
+        // An expected event that is missing comes before the first event that should have followed
+        // it.
         let mut missing = (0..expected.len())
             .filter(|index| !is_paired[*index])
             .peekable();
@@ -68,7 +69,7 @@ impl Difference {
             }
         }
         lines.extend(missing.map(|index| line(Sign::Expected, &expected[index], false)));
-        // Where something else came, what was expected stands first.
+        // If something different came instead, the expected events come first.
         for differing in lines.chunk_by_mut(|one, other| {
             (one.sign == Sign::Both) == (other.sign == Sign::Both)
                 && !one.is_exact
@@ -79,7 +80,8 @@ impl Difference {
         Difference { lines }
     }
 
-    /// The lines that differ and some around them: `-` what was expected, `+` what was seen.
+    /// The lines that differ and some around them: `-` for what was expected, `+` for what was
+    /// seen.
     pub fn hunks(&self) -> String {
         let differs: Vec<usize> = (0..self.lines.len())
             .filter(|index| self.lines[*index].sign != Sign::Both)

@@ -1,4 +1,4 @@
-//! What differs and what does not.
+//! Which runs count as different, and which do not.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn moment(at_ms: u64, unit: &str, what: &str) -> Moment {
     }
 }
 
-/// Fails and is restarted, each time after this many milliseconds.
+/// A service that fails and is restarted, each time after this many milliseconds.
 fn crash_loop(period_ms: u64, restarts: u64) -> Vec<Moment> {
     (0..restarts)
         .map(|turn| moment(turn * period_ms, "a", &format!("restart {turn}")))
@@ -86,7 +86,7 @@ fn units_take_turns_at_the_same_instant_but_not_later() {
     let logs = |at_a, at_b| both((at_a, "log: x"), (at_b, "log: y"));
     assert_eq!(difference(&logs(100, 140), &logs(120, 110)), None);
     assert!(difference(&logs(100, 160), &logs(120, 110)).is_some());
-    // `After=` was taken out: to start a process takes some milliseconds.
+    // `After=` was removed: starting a process takes some milliseconds.
     let starts = |at_a, at_b| both((at_a, "start -> dead"), (at_b, "dead -> running"));
     assert!(difference(&starts(131, 140), &starts(174, 84)).is_some());
     assert_eq!(difference(&starts(131, 135), &starts(136, 132)), None);

@@ -1,15 +1,15 @@
-//! Text in which only times may differ: sentences, tables and transcripts that were made of a run.
+//! Compares texts in which only times may differ: sentences, tables and transcripts of a run.
 
 use similar::TextDiff;
 
-/// Lines around a difference.
+/// How many lines to show around a difference.
 const CONTEXT: usize = 2;
 
-/// How much a time may differ that is written in a text. It was rounded to a whole second, and two that are half a second
-/// apart (see [`Tolerance::SAME_SERVICE`](super::Tolerance::SAME_SERVICE)) may be rounded to neighbours.
+/// How much a written time may differ. It was rounded to a whole second, and two times that are half a second apart (see
+/// [`Tolerance::SAME_SERVICE`](super::Tolerance::SAME_SERVICE)) may be rounded to neighbouring seconds.
 const SECONDS: f64 = 1.0;
 
-/// A share of time that is written as a percentage may differ by this.
+/// How much a share of time written as a percentage may differ.
 const PERCENT: f64 = 1.0;
 
 /// What may follow a figure that is a time, and how many seconds it stands for.
@@ -21,14 +21,14 @@ const UNITS: [(&str, f64); 5] = [
     ("h", 3600.0),
 ];
 
-/// What stands before a number that is different in each run: `PID 131`, `left-over process 131 (x)`.
+/// What comes before a number that is different in each run: `PID 131`, `left-over process 131 (x)`.
 const PROCESS: [&str; 2] = ["PID", "process"];
 
-/// The difference between two texts, as a diff; `None` if they say the same. Times may differ by a second, or by one in
-/// their last place if that is more; shares of time by a percent; PIDs by anything. All other figures are words. Lines of a
-/// timeline about sockets have an order of their own: the kernel saw them, and systemd everything else.
+/// The difference between two texts, as a diff; `None` if they agree. Times may differ by a second, or by one in their last
+/// place if that is more; shares of time by a percent; PIDs by anything. All other figures count as words. Timeline lines
+/// about sockets have an order of their own, because they come from the kernel, and all other lines from systemd.
 pub fn texts(expected: &str, seen: &str) -> Option<String> {
-    // A file may have been checked out with other line ends.
+    // A file may have been checked out with different line ends.
     let expected = expected.replace("\r\n", "\n");
     let is_same = |accounts: [&str; 2]| {
         let [one, other] = accounts.map(|text| text.lines().partition(|line| is_listener(line)));
@@ -42,7 +42,7 @@ pub fn texts(expected: &str, seen: &str) -> Option<String> {
     if is_same([&expected, seen]) {
         return None;
     }
-    // Lines that say the same are not a difference.
+    // Lines that agree are not a difference.
     let seen_lines: Vec<&str> = seen.lines().collect();
     let expected_lines: Vec<&str> = expected
         .lines()
@@ -60,9 +60,9 @@ pub fn texts(expected: &str, seen: &str) -> Option<String> {
 }
 
 /// The text without what is different in each run: PIDs, and what the kernel chooses in the names of units, wherever such a name
-/// stands: the client's port or PID of a unit that a socket with `Accept=yes` started for one client, e.g.
-/// `x@0-127.0.0.1:80-127.0.0.1:50000.service` or `x@0-1234-0.service` (`instance_from_socket` in systemd's socket.c), and the PIDs of
-/// `run-p12-i34.service` (systemd-run(1)).
+/// appears. A unit that a socket with `Accept=yes` started for one client has the client's port or PID in its name, e.g.
+/// `x@0-127.0.0.1:80-127.0.0.1:50000.service` or `x@0-1234-0.service` (`instance_from_socket` in systemd's socket.c);
+/// `run-p12-i34.service` has PIDs (systemd-run(1)).
 pub(crate) fn comparable(text: &str) -> String {
     let words = without_pids(text);
     let words = words.split(' ').map(without_client);
@@ -80,7 +80,7 @@ fn without_client(word: &str) -> String {
     {
         return format!("{before}run-p…-i…{}", &rest[digits_after(rest)..]);
     }
-    // The innermost instance: the last @ that a number and a dash follow.
+    // The innermost instance: the last @ followed by a number and a dash.
     let mut instances = word.match_indices('@').filter_map(|(at, _)| {
         let rest = &word[at + 1..];
         let length = digits_after(rest);
@@ -103,7 +103,7 @@ fn without_client(word: &str) -> String {
     }
 }
 
-/// Whether this is a change of state by which a unit's activation begins or ends, in words or as JSON.
+/// Whether this is a state change that begins or ends a unit's activation, in words or as JSON.
 pub(crate) fn is_activation(what: &str) -> bool {
     let states = match what.strip_prefix("{\"event\":\"state-changed\",\"from\":\"") {
         Some(json) => json.split_once("\",\"to\":\""),
@@ -119,11 +119,11 @@ pub(crate) fn is_activation(what: &str) -> bool {
             .iter()
             .any(|it| state.starts_with(it))
     };
-    // An end of what was active is not an activation.
+    // The end of an active state is not an activation.
     states.is_some_and(|(from, to)| is_activating(from) || (is_inactive(from) && !is_inactive(to)))
 }
 
-/// Whether this is what the kernel saw of a socket, in words or as JSON.
+/// Whether this is the kernel's report about a socket, in words or as JSON.
 pub(crate) fn is_about_listener(what: &str) -> bool {
     const KERNEL: [&str; 3] = [
         "listening on ",
@@ -133,7 +133,7 @@ pub(crate) fn is_about_listener(what: &str) -> bool {
     KERNEL.iter().any(|begin| what.starts_with(begin))
 }
 
-/// The lines that tell what the kernel saw of sockets, and all others.
+/// The lines from the kernel about sockets, and all others.
 type Accounts<'a> = (Vec<&'a str>, Vec<&'a str>);
 
 /// Whether a line of a timeline, after its time and its unit, is about a socket.
@@ -162,7 +162,7 @@ fn without_pids(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq)]
 enum Token<'a> {
     Word(&'a str),
-    /// In seconds; the second is how much of it is one in its last place.
+    /// In seconds; the second value is a change of one in its last place.
     Time(f64, f64),
     Percent(f64),
     Pid,
@@ -174,7 +174,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut index = 0;
     while let Some(&word) = words.get(index) {
         index += 1;
-        // Punctuation around a time belongs to the words.
+        // Punctuation around a time is part of the words.
         let is_of_figure = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
         let begin = word.find(|c: char| c.is_ascii_digit());
         let Some(begin) = begin else {
@@ -218,7 +218,7 @@ fn is_number(figure: &str) -> bool {
     !figure.is_empty() && figure.chars().all(|c| c.is_ascii_digit())
 }
 
-/// `+12` and `(12` are times where a unit follows; `RestartSec=12` and `start-12` are somebody's words.
+/// `+12` and `(12` are times if a unit follows; `RestartSec=12` and `start-12` are words.
 fn is_free(before: &str) -> bool {
     before.chars().all(|c| "+(|\"".contains(c))
 }
@@ -239,7 +239,7 @@ fn clock(figure: &str) -> Option<f64> {
     })
 }
 
-/// A figure with its unit: `12` and `s,`.
+/// A figure and its unit: `12` and `s,`.
 fn span<'a>(figure: &str, unit: &str) -> Option<Token<'a>> {
     let letters = unit
         .find(|c: char| !c.is_ascii_alphabetic())
@@ -252,7 +252,7 @@ fn span<'a>(figure: &str, unit: &str) -> Option<Token<'a>> {
     Some(Token::Time(value * seconds, seconds * 0.1_f64.powi(places)))
 }
 
-/// Adds a time, what stands before it and what follows its unit. `3min 59s` is one time.
+/// Adds a time, what comes before it and what follows its unit. `3min 59s` is one time.
 fn push_time<'a>(tokens: &mut Vec<Token<'a>>, before: &'a str, time: Token<'a>, unit: &'a str) {
     let rest = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let time = match (tokens.last(), &time) {
@@ -270,7 +270,7 @@ fn push_time<'a>(tokens: &mut Vec<Token<'a>>, before: &'a str, time: Token<'a>, 
 }
 
 fn is_alike(one: &[Token<'_>], other: &[Token<'_>]) -> bool {
-    /// What adding up decimal fractions may cost.
+    /// The rounding error of adding decimal fractions.
     const ROUNDING: f64 = 1e-6;
     one.len() == other.len()
         && one.iter().zip(other).all(|pair| match pair {

@@ -1,4 +1,4 @@
-//! Runs for the tests of rules, built from events as systemd gives them.
+//! Runs for the tests of rules, built from events as systemd reports them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) const ADDRESS: &str = "127.0.0.1:7878";
 /// A run of [`UNIT`]. Times are in milliseconds.
 #[derive(Clone)]
 pub(super) struct Run {
-    /// The unit that what comes next is about.
+    /// The unit that the following events are about.
     unit: String,
     events: Vec<Event>,
     properties: BTreeMap<String, BTreeMap<String, Value>>,
@@ -34,7 +34,7 @@ impl Run {
         }
     }
 
-    /// What comes next is about another unit.
+    /// The following events are about a different unit.
     pub(super) fn of(mut self, unit: &str) -> Run {
         self.unit = unit.to_owned();
         self
@@ -64,7 +64,7 @@ impl Run {
         self
     }
 
-    /// What the lab did or saw.
+    /// Something that the lab did or saw.
     fn seen(mut self, at: u64, kind: EventKind) -> Run {
         self.events.push(Event {
             at_us: at * 1000,
@@ -97,7 +97,7 @@ impl Run {
         self.event(at, EventKind::JobQueued { job })
     }
 
-    /// A stop, as far as SIGTERM.
+    /// A stop, up to SIGTERM.
     pub(super) fn stop(self, at: u64) -> Run {
         self.job(at, "stop").states(at, &["stop-sigterm"])
     }
@@ -131,7 +131,7 @@ impl Run {
         )
     }
 
-    /// Another process of the unit ends: its role, and for which setting it ran.
+    /// A different process of the unit ends: its role, and the setting that it ran for.
     pub(super) fn command(self, at: u64, role: &str, command: &str, status: i32) -> Run {
         self.event(
             at,
@@ -150,7 +150,8 @@ impl Run {
         self.event(at, EventKind::Failed { result })
     }
 
-    /// systemd waits before it starts the unit again: `counter` is of the restart that is due `delay` later.
+    /// systemd waits before it restarts the unit: `counter` belongs to the restart that is due after
+    /// `delay`.
     pub(super) fn restart(self, at: u64, delay: u64, counter: u32) -> Run {
         self.states(at, &["auto-restart"])
             .event(at + delay, EventKind::RestartScheduled { counter })
@@ -210,7 +211,7 @@ impl Run {
         self.seen(at, EventKind::ScenarioEnded)
     }
 
-    /// What a rule says of the run.
+    /// The result of a rule for this run.
     pub(super) fn told<T>(&self, rule: impl Fn(&Case) -> T) -> T {
         let last = self.events.iter().map(|event| event.at_us).max();
         let properties = self.properties.iter().map(|(unit, values)| Event {
@@ -231,7 +232,7 @@ impl Run {
         })
     }
 
-    /// Asserts that a rule says this, word for word.
+    /// Asserts that a rule says exactly this.
     #[track_caller]
     pub(super) fn is_told(&self, rule: impl Fn(&Case) -> Option<String>, sentence: &str) {
         assert_eq!(self.told(rule).as_deref(), Some(sentence));

@@ -1,8 +1,8 @@
-//! One sentence that says which setting or line of the attendee's decides what the timeline shows.
+//! One sentence that says which setting or line of the attendee's explains what the timeline shows.
 //!
 //! A rule looks at a [`Case`] and either recognises it or not. Rules know systemd and its timelines; they know nothing
-//! of exercises. A check names the rules that may apply to it, the surest first; the first that recognises its case
-//! speaks. When none does, there is no diagnosis, and the check says so.
+//! of exercises. A check lists the rules that may apply to it, the most certain first; the first rule that recognises
+//! its case gives the diagnosis. If none does, there is no diagnosis, and the check says so.
 
 #[cfg(test)]
 mod fixture;
@@ -26,10 +26,10 @@ use crate::timeline::Timeline;
 use crate::unit_texts::UnitTexts;
 use crate::view::{MAIN, activity};
 
-/// How the runtime's advice to set `RUST_BACKTRACE=1` begins.
+/// The beginning of the Rust runtime's advice to set `RUST_BACKTRACE=1`.
 const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
 
-/// What a rule looks at.
+/// The input of a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
     /// What happened.
@@ -45,7 +45,7 @@ pub struct Case<'a> {
 /// Recognises one cause. Returns a sentence, without a full stop.
 pub type Rule = fn(&Case) -> Option<String>;
 
-/// What the first rule that recognises the case says.
+/// The sentence of the first rule that recognises the case.
 pub fn diagnose(case: &Case, rules: &[Rule]) -> Option<String> {
     rules.iter().find_map(|rule| rule(case))
 }
@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
         self.timeline.first(self.unit, wanted)
     }
 
-    /// The first address, if any, on which the service listened. What another unit listens on is none of its doing.
+    /// The first address, if any, on which the service listened. Listeners of other units do not count.
     fn listener(&self) -> Option<&'a str> {
         let mut events = self.timeline.events().iter();
         events.find_map(|event| match &event.kind {
@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The first notification with this assignment, or with one of this name where it ends in `=`.
+    /// The first notification with this assignment; if it ends in `=`, with any assignment of this name.
     fn notification(&self, assignment: &str) -> Option<(&'a Event, &'a str)> {
         let is_it = |one: &&str| match assignment.ends_with('=') {
             true => one.starts_with(assignment),
@@ -90,14 +90,14 @@ impl<'a> Case<'a> {
         self.first(|kind| matches!(kind, EventKind::StateChanged { to, .. } if to == state))
     }
 
-    /// When systemd began to end the unit, for whatever reason.
+    /// When systemd began to stop the unit, for whatever reason.
     fn began_to_end(&self) -> Option<&'a Event> {
         self.first(|kind| {
             matches!(kind, EventKind::StateChanged { to, .. } if activity(to) == "deactivating")
         })
     }
 
-    /// The state that the unit was in when the run ended.
+    /// The unit's state when the run ended.
     fn last_state(&self) -> Option<&'a str> {
         let mut states = self
             .timeline
@@ -114,7 +114,7 @@ impl<'a> Case<'a> {
         self.main_exit_since(0)
     }
 
-    /// The first from this instant on.
+    /// The same, from this instant on.
     fn main_exit_since(&self, begin_us: u64) -> Option<(&'a Event, &'a str, i32)> {
         let events = self.timeline.events().iter();
         events
@@ -127,14 +127,14 @@ impl<'a> Case<'a> {
             })
     }
 
-    /// As the unit file has it, or else as systemd does: `RestartSec=20s`.
+    /// The setting as the unit file has it, or else as systemd reports it: `RestartSec=20s`.
     fn as_written(&self, setting: &str, effective: &str) -> String {
         let value = self.units.value(self.unit, setting);
         format!("{setting}={}", value.as_deref().unwrap_or(effective))
     }
 
-    /// How long the first start took before the service itself was started, and what took it, if that is worth a word:
-    /// `ExecStartPre=`.
+    /// How long the first start took before the service itself was started, and the setting that took the time, if it
+    /// is worth mentioning: `ExecStartPre=`.
     fn time_before_start(&self) -> Option<(Duration, String)> {
         /// Starting a program takes tens of milliseconds.
         const WORTH_A_WORD: Duration = Duration::from_secs(1);
@@ -149,7 +149,7 @@ impl<'a> Case<'a> {
         (time >= WORTH_A_WORD).then_some((time, command))
     }
 
-    /// systemd's words about a deadline that passed while the unit ran, e.g. that of `RuntimeMaxSec=`.
+    /// systemd's words about a deadline that passed while the unit was running, e.g. that of `RuntimeMaxSec=`.
     fn timed_out_while_running(&self) -> Option<&'a str> {
         let mut is_running = false;
         self.timeline
@@ -177,13 +177,13 @@ impl<'a> Case<'a> {
             .is_some()
     }
 
-    /// Whether systemd was about to start the unit again when the scenario ended.
+    /// Whether systemd was about to restart the unit when the scenario ended.
     fn is_waiting_for_restart(&self) -> bool {
         self.last_state() == Some("auto-restart")
     }
 
-    /// Whether a setting such as `RestartPreventExitStatus=` contains this end. On D-Bus it is a list of exit codes and
-    /// a list of signals.
+    /// Whether a setting such as `RestartPreventExitStatus=` contains this exit status. On D-Bus it is a list of exit
+    /// codes and a list of signals.
     fn has_exit_status(&self, setting: &str, code: &str, status: i32) -> bool {
         let index = if code == "exited" { 0 } else { 1 };
         let list = self
@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The service's own last words: the last line that it logged, but for what Rust's runtime adds to a panic.
+    /// The service's own last words: the last line that it logged, except for what Rust's runtime adds to a panic.
     fn last_log(&self) -> Option<&'a str> {
         self.timeline
             .events()
@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
             })
     }
 
-    /// The same, to be added to a sentence; empty when it logged nothing.
+    /// The same, as an addition to a sentence; empty if the service logged nothing.
     pub fn last_words(&self) -> String {
         self.last_log().map_or(String::new(), |line| {
             format!("; the last line it logged: {line:?}")
@@ -220,8 +220,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// How a process ended, to follow `ended`: `with exit code 1`, `by SIGKILL`. `code` is that of
-/// [`EventKind::ProcessExited`].
+/// How a process ended, as the words after `ended`: `with exit code 1`, `by SIGKILL`. `code` is
+/// that of [`EventKind::ProcessExited`].
 fn how_ended(code: &str, status: i32) -> String {
     match code {
         "exited" if settings_of_status(status).is_some() => {
@@ -234,7 +234,8 @@ fn how_ended(code: &str, status: i32) -> String {
 
 /// A duration as people say it: `2 s`, `500 ms`, `5 min`.
 fn spoken(duration: Duration) -> String {
-    /// Below this, thousandths say more. Not a second: stamps are taken a little before or after the fact.
+    /// Below this, milliseconds are clearer. It is not a full second, because stamps are taken a little before or after
+    /// the fact.
     const NEARLY_A_SECOND: Duration = Duration::from_millis(950);
     let ms = duration.as_millis();
     let seconds = nearest_second(duration);

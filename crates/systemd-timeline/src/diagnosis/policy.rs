@@ -1,19 +1,19 @@
-//! Whether a service comes back: `Restart=`, `RestartPreventExitStatus=`, `RestartForceExitStatus=`,
-//! `SuccessExitStatus=` (systemd.service(5)).
+//! Whether systemd restarts a service: `Restart=`, `RestartPreventExitStatus=`,
+//! `RestartForceExitStatus=`, `SuccessExitStatus=` (systemd.service(5)).
 
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Case, how_ended, setup, spoken};
 use crate::view::{ERROR, MAIN, activity};
 
-/// How a main process ends, and what systemd should make of it.
+/// How a main process ends, and how systemd should react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
     /// How it ends.
     pub ending: Ending,
-    /// Whether that is a success, i.e. `Result=success`.
+    /// Whether that counts as a success, i.e. `Result=success`.
     pub succeeds: bool,
-    /// Whether systemd starts it again.
+    /// Whether systemd restarts the service.
     pub restarts: bool,
 }
 
@@ -27,7 +27,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// As [`EventKind::ProcessExited`] has it, but for the difference between `killed` and `dumped`.
+    /// The same as in [`EventKind::ProcessExited`], without the difference between `killed` and `dumped`.
     fn code_and_status(self) -> (&'static str, i32) {
         match self {
             Ending::Code(code) => ("exited", code),
@@ -49,21 +49,21 @@ impl Ending {
 /// One end of the main process, as systemd logged it.
 struct End {
     ending: Ending,
-    /// `None` when systemd said nothing more of it.
+    /// `None` if systemd said nothing more about it.
     result: Option<Verdict>,
     restarted: bool,
 }
 
-/// What systemd took an end for.
+/// How systemd judged an end.
 #[derive(Clone, PartialEq, Eq)]
 enum Verdict {
     Success,
     Failure(String),
 }
 
-/// The first end that systemd took otherwise than expected, and the setting that decides it.
+/// The first end that systemd judged differently than expected, and the setting that decides it.
 ///
-/// `expected` are all ends that the scenario brings about, in order. `None` when all is as expected, or when there were
+/// `expected` lists all ends that the scenario causes, in order. `None` if everything is as expected, or if there were
 /// fewer ends and nothing explains why.
 pub fn explain(case: &Case, expected: &[Expected]) -> Option<String> {
     let ends = ends(case);
@@ -171,7 +171,7 @@ fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
     )
 }
 
-/// The first line of priority err or worse.
+/// The first line with priority err or worse.
 fn last_error<'a>(case: &Case<'a>) -> Option<&'a str> {
     case.timeline
         .first(

@@ -1,5 +1,5 @@
-//! When systemd takes a service for started, and whether it was: `Type=`, `READY=1`, `TimeoutStartSec=`,
-//! `EXTEND_TIMEOUT_USEC=`, `STATUS=` (systemd.service(5), sd_notify(3)).
+//! When systemd considers a service started, and whether it really was: `Type=`, `READY=1`,
+//! `TimeoutStartSec=`, `EXTEND_TIMEOUT_USEC=`, `STATUS=` (systemd.service(5), sd_notify(3)).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use systemd_lab_protocol::event::ResponseOutcome;
 
 use super::{Case, Rule, between, spoken};
 
-/// Rules for a start that ended in another way than it should, or too early.
+/// Rules for a start that ended wrongly or too early.
 pub const START: &[Rule] = &[
     type_without_readiness,
     refused_notification,
@@ -30,23 +30,23 @@ pub const GIVEN_UP: &[Rule] = &[
     start_bound_by_default,
 ];
 
-/// With these types systemd does not wait for the service to say that it is ready.
+/// With these types, systemd does not wait for the service to say that it is ready.
 const TYPES_WITHOUT_READINESS: [&str; 3] = ["simple", "exec", "idle"];
 
-/// An answer that takes longer was waited for: starting a small client costs about 0.3 s of virtual time.
+/// A longer answer means that the client had to wait: starting a small client costs about 0.3 s of virtual time.
 const SLOW_ANSWER: Duration = Duration::from_secs(1);
 
 /// systemd's default for `TimeoutStartSec=`: `DefaultTimeoutStartSec=` in systemd-system.conf(5).
 const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A part may come that much after the start's own time is over: it asks for so long.
+/// A part may arrive this long after the start's own time is over: the service asks for this much more time.
 const A_PART: Duration = Duration::from_secs(5);
 
 /// signal(7), x86-64.
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 
-/// An extension shorter than this was meant in another unit than microseconds.
+/// A shorter extension was probably not meant in microseconds.
 const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);
 
 /// `Type=simple` or `exec`: started as soon as the program runs.
@@ -97,7 +97,7 @@ pub fn ready_never_sent(case: &Case) -> Option<String> {
     {
         return None;
     }
-    // Without a deadline passed, it may only have been too early to tell.
+    // If no deadline passed, the run may simply have been too short to tell.
     let bound = case
         .timeline
         .duration_property(case.unit, "TimeoutStartUSec");
@@ -137,7 +137,7 @@ pub fn ready_before_listening(case: &Case) -> Option<String> {
 /// `READY=1` came while requests were not answered yet.
 pub fn ready_before_answering(case: &Case) -> Option<String> {
     let (ready, _) = case.notification("READY=1")?;
-    // What happens to requests during a stop, or after the service's end, is another matter.
+    // Requests during a stop, or after the service's end, are a separate matter.
     let stop = case.began_to_end().map_or(u64::MAX, |event| event.at_us);
     let end = case.main_exit().map_or(u64::MAX, |(exit, ..)| exit.at_us);
     let while_ready = ready.at_us..stop.min(end);
@@ -160,7 +160,7 @@ pub fn ready_before_answering(case: &Case) -> Option<String> {
     ))
 }
 
-/// A unit that was started after `READY=1` had to wait for its answer.
+/// A unit that was started after `READY=1` had to wait for the service's answer.
 pub fn ready_before_warm(case: &Case) -> Option<String> {
     let (ready, _) = case.notification("READY=1")?;
     let events = case.timeline.events();
@@ -195,7 +195,7 @@ pub fn extension_too_short(case: &Case) -> Option<String> {
     })
 }
 
-/// The start timed out and nothing had asked for more time.
+/// The start timed out and the service had not asked for more time.
 pub fn extension_missing(case: &Case) -> Option<String> {
     if !case.failed_with("timeout") {
         return None;
@@ -217,7 +217,7 @@ pub fn extension_missing(case: &Case) -> Option<String> {
     }
 }
 
-/// The last one before systemd gave up on the start.
+/// The last extension before systemd gave up on the start.
 fn last_extension<'a>(case: &Case<'a>) -> Option<&'a systemd_lab_protocol::Event> {
     let end = case
         .first(|kind| matches!(kind, EventKind::Timeout { .. }))
@@ -249,7 +249,7 @@ pub fn start_never_bounded(case: &Case) -> Option<String> {
         .then(|| "the start hangs and nothing ends it: TimeoutStartSec= is infinity".to_owned())
 }
 
-/// Extensions that kept coming although nothing moved.
+/// Extensions that kept coming although the service made no progress.
 pub fn extended_without_progress(case: &Case) -> Option<String> {
     let last = last_extension(case)?;
     let bound = case
@@ -264,7 +264,7 @@ pub fn extended_without_progress(case: &Case) -> Option<String> {
     })
 }
 
-/// An extension that asks for more than the whole start may take.
+/// An extension that asks for more time than the whole start may take.
 pub fn extended_too_far(case: &Case) -> Option<String> {
     let (event, assignment) = case.notification("EXTEND_TIMEOUT_USEC=")?;
     let extension = Duration::from_micros(assignment.split_once('=')?.1.parse().ok()?);
@@ -280,7 +280,7 @@ pub fn extended_too_far(case: &Case) -> Option<String> {
     })
 }
 
-/// systemd gave the start up and sent SIGTERM, and the service did nothing about it.
+/// systemd gave up on the start and sent SIGTERM, and the service did not react.
 pub fn deaf_while_loading(case: &Case) -> Option<String> {
     case.first(|kind| {
         matches!(kind, EventKind::Timeout { message } if message.contains("start operation timed out"))
@@ -299,7 +299,7 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
     }
 }
 
-/// `READY=1` came although part of the data never does.
+/// `READY=1` came although part of the data never arrives.
 pub fn ready_although_stalled(case: &Case) -> Option<String> {
     case.notification("READY=1").map(|_| {
         "READY=1 was sent although the data had not arrived: send it when all data is loaded"
@@ -307,7 +307,7 @@ pub fn ready_although_stalled(case: &Case) -> Option<String> {
     })
 }
 
-/// The address was taken, and `READY=1` came all the same, or no failure did.
+/// The address was taken, but `READY=1` came anyway, or the service did not fail.
 pub fn ready_without_port(case: &Case) -> Option<String> {
     if case.notification("READY=1").is_some() {
         return Some(format!(
@@ -315,7 +315,7 @@ pub fn ready_without_port(case: &Case) -> Option<String> {
             case.address
         ));
     }
-    // The run may have ended before.
+    // The run may have ended before that.
     case.first(|kind| matches!(kind, EventKind::StateChanged { .. }))?;
     match case.main_exit() {
         None => Some(format!(
@@ -330,8 +330,8 @@ pub fn ready_without_port(case: &Case) -> Option<String> {
     }
 }
 
-/// The longest time in which a start did not ask for more time with `EXTEND_TIMEOUT_USEC=`, from the first time that it did
-/// to `READY=1`, if something that arrives once in `each` can have been left out.
+/// The longest time during a start without an `EXTEND_TIMEOUT_USEC=`, from the first one to `READY=1`. Only if it is so
+/// long that the service skipped one for a part, where a part arrives once in `each`.
 pub fn rare_extensions(case: &Case, each: Duration) -> Option<Duration> {
     let (ready, _) = case.notification("READY=1")?;
     let asks = case.timeline.of(case.unit).filter(|event| {
@@ -341,11 +341,11 @@ pub fn rare_extensions(case: &Case, each: Duration) -> Option<Duration> {
     });
     let times: Vec<u64> = asks.map(|event| event.at_us).chain([ready.at_us]).collect();
     let longest_us = times.windows(2).map(|pair| pair[1] - pair[0]).max()?;
-    // The last one may do without: READY=1 follows it at once.
+    // The last part does not need one: READY=1 follows it at once.
     Some(Duration::from_micros(longest_us)).filter(|longest| *longest > each + each / 2)
 }
 
-/// `EXTEND_TIMEOUT_USEC=`, but not with each part, of which one arrives once in `each`.
+/// `EXTEND_TIMEOUT_USEC=` came, but not with each part, where a part arrives once in `each`.
 pub fn extended_too_seldom(case: &Case, each: Duration) -> Option<String> {
     let longest = rare_extensions(case, each)?;
     Some(format!(
@@ -355,7 +355,7 @@ pub fn extended_too_seldom(case: &Case, each: Duration) -> Option<String> {
     ))
 }
 
-/// Another `TimeoutStartSec=` than the wanted one.
+/// `TimeoutStartSec=` differs from the required value.
 pub fn other_start_timeout(case: &Case, wanted: Duration) -> Option<String> {
     let property = case.timeline.property(case.unit, "TimeoutStartUSec")?;
     let found = Duration::from_micros(property.as_u64()?);
@@ -370,7 +370,7 @@ pub fn other_start_timeout(case: &Case, wanted: Duration) -> Option<String> {
     })
 }
 
-/// `EXTEND_TIMEOUT_USEC=` asks for another time than 5 s, or never came.
+/// `EXTEND_TIMEOUT_USEC=` asks for a time other than 5 s, or never came.
 pub fn other_extension(case: &Case) -> Option<String> {
     const ASKED_FOR: &str = "EXTEND_TIMEOUT_USEC=5000000";
     let Some((_, assignment)) = case.notification("EXTEND_TIMEOUT_USEC=") else {
@@ -404,7 +404,7 @@ pub fn joined_by_spaces(case: &Case) -> Option<String> {
     ))
 }
 
-/// The unit sets no `TimeoutStartSec=`, so that systemd's default holds.
+/// The unit does not set `TimeoutStartSec=`, so systemd's default applies.
 pub fn start_bound_by_default(case: &Case) -> Option<String> {
     let bound = case
         .timeline

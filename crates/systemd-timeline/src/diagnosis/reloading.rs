@@ -7,8 +7,8 @@ use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Case, Rule, between, how_ended, spoken};
 
-/// All rules of this module, for a unit that was told to reload and had to go on running. They come before those on
-/// unit files: a unit that cannot be reloaded is not a unit that systemd refuses.
+/// All rules of this module, for a unit that should reload and keep running. They come before the rules on unit
+/// files: systemd does not refuse a unit just because it cannot be reloaded.
 pub const RULES: &[Rule] = &[
     not_reloadable,
     hangup_unhandled,
@@ -22,13 +22,13 @@ pub const RULES: &[Rule] = &[
     request_cut_off,
 ];
 
-/// Rules for a reload that systemd has nothing against.
+/// Rules for a reload that systemd accepts.
 pub const AS_ASKED: &[Rule] = &[listener_closed, stamp_in_future];
 
-/// A shorter time depends on how long it takes to read the configuration.
+/// Whether something takes less than this depends on how long the service reads its configuration.
 const A_MOMENT: Duration = Duration::from_secs(1);
 
-/// What a command does to the service, it does soon.
+/// A command affects the service within this time.
 const SOON: Duration = Duration::from_secs(2);
 
 /// Stamps of events are taken a moment before or after the fact.
@@ -59,7 +59,7 @@ pub fn hangup_unhandled(case: &Case) -> Option<String> {
     })
 }
 
-/// `ReloadSignal=` sends a signal that the service does not take for a reload.
+/// `ReloadSignal=` sends a signal that does not make the service reload.
 pub fn other_signal(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let signal = case
@@ -87,7 +87,7 @@ pub fn ended_by_reload_command(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let (exit, code, status) = case.main_exit_since(reload.at_us)?;
     let command = case.units.first_of(case.unit, &["ExecReload"])?;
-    // Some other end, much later.
+    // The service ended for a different reason, much later.
     if code == "exited" || between(reload, exit) > SOON {
         return None;
     }
@@ -98,7 +98,7 @@ pub fn ended_by_reload_command(case: &Case) -> Option<String> {
     ))
 }
 
-/// Nobody can connect during the reload.
+/// Clients cannot connect during the reload.
 pub fn listener_closed(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let stop = case
@@ -123,7 +123,7 @@ pub fn listener_closed(case: &Case) -> Option<String> {
     ))
 }
 
-/// `MONOTONIC_USEC=` is of another clock.
+/// `MONOTONIC_USEC=` comes from a different clock.
 pub fn stamp_in_future(case: &Case) -> Option<String> {
     let (event, assignment) = case.notification("MONOTONIC_USEC=")?;
     let stamp: u64 = assignment.split_once('=')?.1.parse().ok()?;
@@ -136,7 +136,7 @@ pub fn stamp_in_future(case: &Case) -> Option<String> {
     })
 }
 
-/// What was done in another order than announced, reading, ended. `before` is what happened while the configuration could not be
+/// The service did not announce, read and finish in this order. `before` is what happened while the configuration could not be
 /// read yet, `after` what happened when it could.
 pub fn out_of_order(before: &Case, after: &Case) -> Option<String> {
     let reload = reload(before)?;
@@ -173,7 +173,7 @@ pub fn ended_by_reload(case: &Case) -> Option<String> {
     })
 }
 
-/// systemd waited for `RELOADING=1`.
+/// systemd waited for `RELOADING=1` in vain.
 pub fn reloading_never_sent(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let waited = given_up_after(case, reload)?;
@@ -191,10 +191,10 @@ pub fn stamp_missing(case: &Case) -> Option<String> {
     })
 }
 
-/// `MONOTONIC_USEC=` says a time before the reload was asked for, or one of another clock or unit.
+/// `MONOTONIC_USEC=` is from before the reload was requested, or from a different clock, or in a different time unit.
 pub fn stamp_too_early(case: &Case) -> Option<String> {
     given_up_after(case, reload(case)?)?;
-    // systemd compares with a time of its own, and goes on to this state when the stamp will do.
+    // systemd compares the stamp with a time of its own, and moves on to this state if it accepts the stamp.
     if case.entered("reload-notify").is_some() {
         return None;
     }
@@ -204,7 +204,7 @@ pub fn stamp_too_early(case: &Case) -> Option<String> {
     )
 }
 
-/// The reload began and was never said to have ended.
+/// The reload began, and the service never said that it had ended.
 pub fn ready_never_sent(case: &Case) -> Option<String> {
     let reload = reload(case)?;
     let waited = given_up_after(case, reload)?;
@@ -234,7 +234,7 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
         let how = match outcome {
             ResponseOutcome::Broken { .. } => "was cut off by the reload",
             ResponseOutcome::TimedOut => "was under way when the reload came and got no answer",
-            // A client that is refused had no connection yet.
+            // A refused client had no connection yet.
             ResponseOutcome::Answered { .. } | ResponseOutcome::Refused => return None,
         };
         Some(format!(
@@ -243,7 +243,7 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
     })
 }
 
-/// A reload that was announced and ended, and nothing for people to read.
+/// A reload that was announced and ended, without a text for people.
 pub fn status_missing(case: &Case) -> Option<String> {
     let reloads: Vec<&Event> = case
         .timeline
@@ -279,7 +279,7 @@ fn reload<'a>(case: &Case<'a>) -> Option<&'a Event> {
         .find_map(|state| case.entered(state))
 }
 
-/// How long systemd waited until it gave the reload up.
+/// How long systemd waited until it gave up on the reload.
 fn given_up_after(case: &Case, reload: &Event) -> Option<String> {
     let timeout = case.timeline.of(case.unit).find(|event| {
         event.at_us > reload.at_us && matches!(event.kind, EventKind::Timeout { .. })

@@ -1,7 +1,7 @@
-//! When systemd starts a service again, and when it gives up: `Restart=`, `RestartSec=`, `RestartSteps=`,
+//! When systemd restarts a service, and when it gives up: `Restart=`, `RestartSec=`, `RestartSteps=`,
 //! `RestartMaxDelaySec=` (systemd.service(5)), `StartLimitIntervalSec=`, `StartLimitBurst=` (systemd.unit(5)).
 //!
-//! Delays in sentences are those that the settings ask for: what is measured adds the timers' slack to them.
+//! Sentences state the delays that the settings ask for: measured delays include the timers' slack.
 
 mod alert;
 mod delays;
@@ -16,13 +16,13 @@ use crate::view::activity;
 
 pub use alert::{ALERT, name_not_passed_on, other_unit_called};
 
-/// Rules for a service that should have come back and did not.
+/// Rules for a service that systemd should have restarted and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];
 
 /// Rules for a service on which systemd should have given up and did not.
 pub const NOT_GIVEN_UP: &[Rule] = &[limit_off, limit_out_of_reach, starts_too_slow_for_limit];
 
-/// The service ended, and `Restart=` does not bring it back from that.
+/// The service ended, and `Restart=` does not restart it after such an end.
 pub fn not_restarted(case: &Case) -> Option<String> {
     let was_stopped =
         case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"));
@@ -60,7 +60,7 @@ pub fn not_restarted(case: &Case) -> Option<String> {
     ))
 }
 
-/// An exit code or a signal as a setting names it: `1`, `SIGABRT`.
+/// An exit code or a signal as settings spell it: `1`, `SIGABRT`.
 fn ending(code: &str, status: i32) -> String {
     match code {
         "exited" => status.to_string(),
@@ -68,7 +68,7 @@ fn ending(code: &str, status: i32) -> String {
     }
 }
 
-/// Only one of the two settings by which delays grow.
+/// Only one of the two settings that make delays grow is set.
 pub fn growth_ignored(case: &Case) -> Option<String> {
     let settings = Delays::of(case)?;
     let (there, missing) = match (settings.steps, settings.longest) {
@@ -88,7 +88,7 @@ pub fn growth_ignored(case: &Case) -> Option<String> {
     ))
 }
 
-/// When the scenario ended, the next start was still to come.
+/// When the scenario ended, the next start was still due.
 pub fn still_waiting(case: &Case) -> Option<String> {
     if !case.is_waiting_for_restart() {
         return None;
@@ -105,7 +105,7 @@ pub fn still_waiting(case: &Case) -> Option<String> {
 /// All starts that the limit allows failed before an outage of this length was over.
 pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
     let (burst, interval) = start_limit(case)?;
-    // The restart that will be refused may still be to come.
+    // The restart that will be refused may still be due.
     let none_is_left = case.is_waiting_for_restart()
         && restarts(case).count() as u64 + 1 == burst
         && interval.is_none_or(|interval| interval > outage);
@@ -140,7 +140,7 @@ pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
     ))
 }
 
-/// The settings ask for other delays than these.
+/// The settings ask for delays other than these.
 pub fn other_delays(case: &Case, wanted: &[Duration]) -> Option<String> {
     let settings = Delays::of(case)?;
     let delays = settings.between(wanted.len() as u64 + 1);
@@ -211,7 +211,7 @@ pub fn limit_out_of_reach(case: &Case) -> Option<String> {
     ))
 }
 
-/// The delays fit into the interval, but together with the starts themselves they do not.
+/// The delays fit into the interval, but the delays and the starts together do not.
 pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
     if case.is_given_up() {
         return None;
@@ -228,14 +228,14 @@ pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
     })
 }
 
-/// `StartLimitBurst=` lets systemd give up after another number of starts than this.
+/// `StartLimitBurst=` makes systemd give up after a number of starts other than this.
 pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
     let (burst, _) = start_limit(case)?;
     (case.is_given_up() && burst != wanted)
         .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
 }
 
-/// Starts are counted for another time than this.
+/// systemd counts starts within an interval other than this.
 pub fn other_interval(case: &Case, wanted: Duration) -> Option<String> {
     let (_, interval) = start_limit(case)?;
     if interval == Some(wanted) {

@@ -1,7 +1,7 @@
-//! A service that does not serve, says nothing useful about it, or ends badly: `Type=`, `[Install]`, priorities of log
+//! A service that does not serve, logs nothing useful about it, or ends badly: `Type=`, `[Install]`, priorities of log
 //! lines (sd-daemon(3)), exit codes, `TimeoutStopSec=` (systemd.service(5), systemd.unit(5)).
 //!
-//! What has to do with the service's notifications is in `readiness` and `stopping`.
+//! Rules about the service's notifications are in `readiness` and `stopping`.
 
 mod port_taken;
 
@@ -16,7 +16,7 @@ use crate::view::{ERROR, activity};
 
 pub use port_taken::PORT_TAKEN;
 
-/// Rules for a service that was started and cannot be reached.
+/// Rules for a service that was started but cannot be reached.
 pub const NOT_SERVING: &[Rule] = &[
     watchdog::never_pinged,
     ended_by_itself,
@@ -26,8 +26,8 @@ pub const NOT_SERVING: &[Rule] = &[
     listens_nowhere,
 ];
 
-/// Rules for a stop of a service that sends no notifications. What it does until SIGKILL comes is the business of
-/// [`killed_before_it_ended`].
+/// Rules for a stop of a service that sends no notifications. [`killed_before_it_ended`] covers what the service
+/// does until SIGKILL.
 pub const STOP: &[Rule] = &[
     stopping::no_signal_handler,
     stopping::request_cut_off,
@@ -36,10 +36,10 @@ pub const STOP: &[Rule] = &[
     stopping::never_killed,
 ];
 
-/// Settings that are shown to people: `systemctl status` prints both.
+/// Settings that people see: `systemctl status` prints both.
 pub const TEXTS_FOR_PEOPLE: [&str; 2] = ["Description", "Documentation"];
 
-/// A drain that is measured ends up to this late: timer slack, and the time that ending a process takes.
+/// A measured drain ends up to this much late: timer slack, and the time it takes to end a process.
 const MEASURING: Duration = Duration::from_millis(900);
 
 /// What `systemd-analyze verify` printed, if the scenario ran it.
@@ -55,7 +55,7 @@ pub fn verify_output(timeline: &Timeline) -> Option<&str> {
         })
 }
 
-/// `systemd-analyze verify` had something to say.
+/// `systemd-analyze verify` printed a complaint.
 pub fn verify_complaint(case: &Case) -> Option<String> {
     let line = verify_output(case.timeline)?.lines().next()?;
     Some(format!(
@@ -67,7 +67,7 @@ pub fn verify_complaint(case: &Case) -> Option<String> {
 /// Whether the unit sets one of [`TEXTS_FOR_PEOPLE`].
 pub fn is_set(case: &Case, setting: &str) -> bool {
     match case.timeline.property(case.unit, setting) {
-        // Without a Description=, systemd takes the unit's name.
+        // Without a Description=, systemd uses the unit's name.
         Some(serde_json::Value::String(text)) => !text.is_empty() && text != case.unit,
         Some(serde_json::Value::Array(texts)) => !texts.is_empty(),
         _ => false,
@@ -85,11 +85,11 @@ pub fn text_for_people_missing(case: &Case) -> Option<String> {
     ))
 }
 
-/// The service ended before anybody had stopped it.
+/// The service ended before anything stopped it.
 pub fn ended_by_itself(case: &Case) -> Option<String> {
     case.entered("running")?;
     let (exit, code, status) = case.main_exit()?;
-    // What systemd has ended did not end by itself.
+    // A service that systemd ended did not end by itself.
     if let Some(message) = case.timed_out_while_running() {
         let setting = case.units.first_of(case.unit, &["RuntimeMaxSec"]);
         return Some(format!(
@@ -98,7 +98,8 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
             case.unit
         ));
     }
-    // Short of memory, systemd itself stops what the kernel has left of the unit: OOMPolicy= in systemd.service(5).
+    // When memory runs out, systemd itself stops what the kernel has left of the unit: OOMPolicy= in
+    // systemd.service(5).
     if exit.at_us >= stop_began(case) && !case.failed_with("oom-kill") {
         return None;
     }
@@ -113,7 +114,7 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     ))
 }
 
-/// Something listens, but at another address.
+/// Something listens, but on a different address.
 pub fn listens_elsewhere(case: &Case) -> Option<String> {
     if case.timeline.listening_at(case.address).is_some() {
         return None;
@@ -141,7 +142,7 @@ pub fn stopped_as_unneeded(case: &Case) -> Option<String> {
     })
 }
 
-/// The program runs and nothing listens.
+/// The program is running, but nothing listens.
 pub fn listens_nowhere(case: &Case) -> Option<String> {
     case.entered("running")?;
     case.listener().is_none().then(|| {
@@ -152,7 +153,7 @@ pub fn listens_nowhere(case: &Case) -> Option<String> {
     })
 }
 
-/// The named request got another answer than it should.
+/// The named request did not get the expected answer.
 pub fn other_answer(case: &Case, request: &str, body: &str) -> Option<String> {
     let how = match case.timeline.response(request)? {
         ResponseOutcome::Answered {
@@ -170,7 +171,7 @@ pub fn other_answer(case: &Case, request: &str, body: &str) -> Option<String> {
     Some(format!("the request \"{request}\" {how}"))
 }
 
-/// Another `Type=` than the wanted one.
+/// `Type=` differs from the required value.
 pub fn other_type(case: &Case, wanted: &str) -> Option<String> {
     let kind = case.timeline.text_property(case.unit, "Type")?;
     if kind == wanted {
@@ -204,7 +205,7 @@ pub fn not_enabled(case: &Case) -> Option<String> {
     })
 }
 
-/// It is enabled, and `multi-user.target` does not pull it in.
+/// The unit is enabled, but `multi-user.target` does not pull it in.
 pub fn not_wanted_at_boot(case: &Case) -> Option<String> {
     let state = case.timeline.text_property(case.unit, "UnitFileState")?;
     let is_pulled_in = case
@@ -225,7 +226,7 @@ pub fn not_wanted_at_boot(case: &Case) -> Option<String> {
     })
 }
 
-/// When the stop began; the end of time when none did.
+/// When the stop began; the end of time if there was none.
 ///
 /// That is when its job was queued: the service may act on SIGTERM before systemd logs that it has sent it.
 pub fn stop_began(case: &Case) -> u64 {
@@ -237,14 +238,14 @@ pub fn stop_began(case: &Case) -> u64 {
     stop.map_or(u64::MAX, |event| event.at_us)
 }
 
-/// How long a stopped service took to end by itself. `None` when it did not.
+/// How long a stopped service took to end by itself. `None` if it did not.
 pub fn time_to_end(case: &Case) -> Option<Duration> {
     let stop = case.entered("stop-sigterm")?;
     let (exit, code, _) = case.main_exit()?;
     (code == "exited" && exit.at_us >= stop.at_us).then(|| between(stop, exit))
 }
 
-/// How long a service that was stopped waited for a request that never ends, if that is longer than it should.
+/// How long a stopped service waited for a request that never ends, if that is longer than it should.
 pub fn overlong_drain(case: &Case, longest: Duration) -> Option<Duration> {
     time_to_end(case).filter(|took| *took > longest + MEASURING)
 }
@@ -259,7 +260,7 @@ pub fn drains_too_long(case: &Case, longest: Duration) -> Option<String> {
     ))
 }
 
-/// `Restart=`, where none is asked for.
+/// `Restart=` is set although it is not wanted.
 pub fn restarts(case: &Case) -> Option<String> {
     let policy = case.timeline.text_property(case.unit, "Restart")?;
     (policy != "no").then(|| {
@@ -271,7 +272,7 @@ pub fn restarts(case: &Case) -> Option<String> {
     })
 }
 
-/// After how long systemd gave up a stopped service, and sent SIGKILL.
+/// After how long systemd gave up on a stopped service and sent SIGKILL.
 fn given_up_after(case: &Case) -> Option<Duration> {
     let stop = case.entered("stop-sigterm")?;
     let timeout = case.first(
@@ -280,8 +281,8 @@ fn given_up_after(case: &Case) -> Option<Duration> {
     Some(between(stop, timeout))
 }
 
-/// `TimeoutStopSec=` passed before the service had ended. In the run of `patient` the service was stopped as well, and
-/// systemd waited much longer. `longest` is how long the service should take at most.
+/// `TimeoutStopSec=` passed before the service had ended. In the run of `patient`, the service was stopped as well,
+/// but systemd waited much longer. `longest` is the longest time that the service should take.
 pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) -> Option<String> {
     let given = given_up_after(case)?;
     let allowed = spoken(given);
@@ -321,7 +322,7 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
     })
 }
 
-/// Another `TimeoutStopSec=` than the wanted one.
+/// `TimeoutStopSec=` differs from the required value.
 pub fn other_stop_timeout(case: &Case, wanted: Duration) -> Option<String> {
     let property = case.timeline.property(case.unit, "TimeoutStopUSec")?;
     let found = Duration::from_micros(property.as_u64()?);
@@ -339,7 +340,7 @@ pub fn other_stop_timeout(case: &Case, wanted: Duration) -> Option<String> {
     ))
 }
 
-/// The lines that the service logged as errors or worse before this instant, with their priorities.
+/// The lines that the service logged with priority err or worse before this instant, with their priorities.
 pub fn error_lines<'a>(case: &Case<'a>, before_us: u64) -> Vec<(u8, &'a str)> {
     let lines = lines(case).into_iter();
     lines
@@ -348,7 +349,7 @@ pub fn error_lines<'a>(case: &Case<'a>, before_us: u64) -> Vec<(u8, &'a str)> {
         .collect()
 }
 
-/// Everything the service logged: when, at which priority, what.
+/// Everything that the service logged: when, with which priority, and the text.
 fn lines<'a>(case: &Case<'a>) -> Vec<(u64, u8, &'a str)> {
     let events = case.timeline.events().iter();
     events
@@ -373,7 +374,7 @@ pub fn priority_text(priority: u8) -> String {
     }
 }
 
-/// An error was logged although nothing was wrong.
+/// The service logged an error although nothing was wrong.
 pub fn error_while_well(case: &Case) -> Option<String> {
     let (priority, message) = *error_lines(case, stop_began(case)).first()?;
     Some(format!(

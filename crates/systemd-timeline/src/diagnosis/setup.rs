@@ -1,5 +1,5 @@
-//! Processes that systemd could not set up or that failed beside the main process, and main processes that are not the
-//! service itself: systemd.exec(5), "Process Exit Codes"; systemd.service(5), "COMMAND LINES".
+//! Processes that systemd could not set up, other processes than the main process that failed, and main processes that
+//! are not the service itself: systemd.exec(5), "Process Exit Codes"; systemd.service(5), "COMMAND LINES".
 
 use systemd_lab_protocol::{Event, EventKind};
 
@@ -7,16 +7,16 @@ use super::{Case, how_ended};
 use crate::names::{exit_status, settings_of_status};
 use crate::view::MAIN;
 
-/// How systemd begins when it could not make a process; the step's name follows.
+/// The beginning of systemd's message when it could not set up a process; the step's name follows.
 const FAILED_AT_STEP: &str = "Failed at step ";
 
 /// The shells of a Debian system.
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "rbash"];
 
-/// syslog(3): what systemd says of a missing program.
+/// syslog(3): the priority of systemd's message about a missing program.
 const NOTICE: u8 = 5;
 
-/// A process ended with a status by which systemd says that it could not run it as the unit asks.
+/// A process ended with a status that means that systemd could not run it as the unit asks.
 pub fn setup_failed(case: &Case) -> Option<String> {
     let unit = case.unit;
     let (event, status, command) = case.timeline.of(unit).find_map(|event| match &event.kind {
@@ -39,7 +39,7 @@ pub fn setup_failed(case: &Case) -> Option<String> {
     let has_spoken = case
         .first(|kind| matches!(kind, EventKind::Log { .. }))
         .is_some();
-    // A service may use such a status for its own ends, and has then most likely said something.
+    // A service may use such a status for its own purposes, and has then most likely logged something.
     if step.is_none() && has_spoken {
         return None;
     }
@@ -70,7 +70,7 @@ pub fn setup_failed(case: &Case) -> Option<String> {
             )
         }
     };
-    // Without a descriptor to spare, systemd's helper cannot even say what is wrong.
+    // Without a free file descriptor, systemd's helper cannot even report what is wrong.
     let limit = case.units.first_of(unit, &["LimitNOFILE"]);
     Some(match (why, limit) {
         (Some(why), _) => format!("{what}: {}", why.trim_end_matches('.')),
@@ -81,7 +81,7 @@ pub fn setup_failed(case: &Case) -> Option<String> {
     })
 }
 
-/// What systemd said about the unit at `notice` or worse up to this event.
+/// systemd's messages about the unit with priority `notice` or worse, up to this event.
 fn complaints_before<'a>(case: &Case<'a>, end: &Event) -> Vec<&'a str> {
     let unit = case.unit.to_owned();
     let events = case.timeline.events().iter();
@@ -96,7 +96,7 @@ fn complaints_before<'a>(case: &Case<'a>, end: &Event) -> Vec<&'a str> {
         .collect()
 }
 
-/// A command beside the main process failed, and systemd takes that for a failure of the service.
+/// A command other than the main process failed, and systemd counts that as a failure of the service.
 pub fn command_failed(case: &Case) -> Option<String> {
     let (command, code, status) =
         case.timeline
@@ -127,7 +127,7 @@ pub fn command_failed(case: &Case) -> Option<String> {
     ))
 }
 
-/// `ExecStart=` runs a shell that stays: signals go to it, and its end counts.
+/// `ExecStart=` runs a shell that stays: signals go to the shell, and the shell's end counts.
 pub fn main_process_is_a_shell(case: &Case) -> Option<String> {
     let commands = case.timeline.property(case.unit, "ExecStart")?.as_array()?;
     let command = commands.last()?.as_array()?;
@@ -148,7 +148,7 @@ pub fn main_process_is_a_shell(case: &Case) -> Option<String> {
     })
 }
 
-/// A network of its own, which nobody outside can reach.
+/// A separate network, which clients outside it cannot reach.
 pub fn cut_off_from_the_network(case: &Case) -> Option<String> {
     case.timeline.listening_at(case.address)?;
     const SETTINGS: [&str; 6] = [
@@ -179,7 +179,7 @@ const MACHINE_ACTIONS: [&str; 4] = [
     "JobTimeoutAction",
 ];
 
-/// A setting by which a unit reboots, halts or leaves the machine, as it is written: `StartLimitAction=reboot`.
+/// A setting that makes the unit reboot, halt or leave the machine, as it is written: `StartLimitAction=reboot`.
 pub fn machine_action(case: &Case) -> Option<String> {
     MACHINE_ACTIONS.iter().find_map(|name| {
         let value = case.units.value(case.unit, name)?;
@@ -187,7 +187,7 @@ pub fn machine_action(case: &Case) -> Option<String> {
     })
 }
 
-/// Such a setting, in a sentence.
+/// Such a setting, as a sentence.
 pub fn ends_the_machine(case: &Case) -> Option<String> {
     let written = machine_action(case)?;
     let (name, action) = written.split_once('=')?;
@@ -198,7 +198,7 @@ pub fn ends_the_machine(case: &Case) -> Option<String> {
         _ => "it fails",
     };
     let what = match action.split('-').next() {
-        // Outside of containers, the system's manager makes this of `exit`: emergency-action.c.
+        // Outside containers, the system's manager turns `exit` into this: emergency-action.c.
         Some("poweroff" | "exit") => "powers off",
         Some("halt") => "halts",
         _ => "reboots",

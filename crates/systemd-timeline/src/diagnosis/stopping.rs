@@ -1,4 +1,5 @@
-//! How a service ends when it is told to: SIGTERM, `STOPPING=1`, `TimeoutStopSec=` (systemd.kill(5), sd_notify(3)).
+//! How a service ends when systemd asks it to: SIGTERM, `STOPPING=1`, `TimeoutStopSec=` (systemd.kill(5),
+//! sd_notify(3)).
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use systemd_lab_protocol::{Event, EventKind};
 use super::{Case, Rule, between, how_ended, setup, spoken};
 use crate::names::signal_name;
 
-/// A service that ends sooner than this after the signal has waited for nothing.
+/// A service that ends sooner than this after the signal did not drain anything.
 const DRAINED: Duration = Duration::from_millis(300);
 
-/// What takes no longer than this was done at once.
+/// Anything that takes no longer than this counts as immediate.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// All rules of this module.
@@ -80,7 +81,7 @@ pub fn no_signal_handler(case: &Case) -> Option<String> {
     ))
 }
 
-/// A stop sent another signal than SIGTERM, or one after it, and that ended the process.
+/// The stop sent a signal other than SIGTERM, or a second signal, and that ended the process.
 fn other_stop_signal(case: &Case, status: i32) -> Option<String> {
     let stop = case.entered("stop-sigterm")?;
     case.main_exit_since(stop.at_us)?;
@@ -113,7 +114,7 @@ pub fn no_interrupt_handler(case: &Case) -> Option<String> {
     })
 }
 
-/// SIGINT was sent and the service runs on.
+/// SIGINT was sent, but the service keeps running.
 pub fn interrupt_ignored(case: &Case) -> Option<String> {
     if case.main_exit().is_some() {
         return None;
@@ -121,7 +122,7 @@ pub fn interrupt_ignored(case: &Case) -> Option<String> {
     let is_property = |event: &Event| matches!(event.kind, EventKind::Properties { .. });
     let mut events = case.timeline.events().iter();
     let sent = events.find(|event| matches!(event.kind, EventKind::StepBegan { .. }));
-    // Properties are those at the end of the whole run, of which this may be a part.
+    // Properties are from the end of the whole run, and this may be only a part of it.
     let last = events.rfind(|event| !is_property(event));
     Some(match (case.timeline.refusal(), sent, last) {
         (Some((_, message)), ..) => format!(
@@ -136,7 +137,7 @@ pub fn interrupt_ignored(case: &Case) -> Option<String> {
     })
 }
 
-/// It ended after SIGINT, and not well.
+/// The service ended after SIGINT, but with a failure.
 pub fn interrupt_is_a_failure(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
     (code != "exited" || status != 0).then(|| {
@@ -147,7 +148,7 @@ pub fn interrupt_is_a_failure(case: &Case) -> Option<String> {
     })
 }
 
-/// A service that hangs is not killed when its time is up.
+/// systemd does not kill a service that hangs when its time is up.
 pub fn never_killed(case: &Case) -> Option<String> {
     let property = case.timeline.property(case.unit, "SendSIGKILL")?;
     (property.as_bool() == Some(false)).then(|| {
@@ -158,7 +159,7 @@ pub fn never_killed(case: &Case) -> Option<String> {
     })
 }
 
-/// A service that ended when it was asked to, and did not say so.
+/// A service that ended when asked to, but did not announce it.
 pub fn not_announced(case: &Case, signal: &str) -> Option<String> {
     case.main_exit()?;
     case.notification("STOPPING=1")
@@ -169,7 +170,7 @@ pub fn not_announced(case: &Case, signal: &str) -> Option<String> {
 /// A service that was asked to end before it was ready.
 pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
     let begin = asked_to_end(case)?;
-    // Then it came too late.
+    // Then STOPPING=1 came too late.
     let ended_before = case
         .main_exit()
         .is_some_and(|(exit, ..)| exit.at_us < begin.at_us);
@@ -212,7 +213,7 @@ pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
     not_announced(case, &format!("{signal} in the warm-up"))
 }
 
-/// How long after it was asked to end the service said `STOPPING=1`, if that is longer than a moment.
+/// How long after the request the service sent `STOPPING=1`, if that is longer than a moment.
 pub fn late_announcement(case: &Case) -> Option<Duration> {
     let begin = asked_to_end(case)?;
     let (said, _) = case.notification("STOPPING=1")?;
@@ -228,7 +229,7 @@ pub fn announced_late(case: &Case, signal: &str) -> Option<String> {
     ))
 }
 
-/// The stop, or else the signal with which this part of a run begins.
+/// The stop, or else the signal that starts this part of a run.
 fn asked_to_end<'a>(case: &Case<'a>) -> Option<&'a Event> {
     case.first(|kind| matches!(kind, EventKind::JobQueued { job } if job == "stop"))
         .or_else(|| {
@@ -247,7 +248,7 @@ pub fn stopping_missing(case: &Case) -> Option<String> {
         .then(|| "STOPPING=1 never arrived after SIGTERM".to_owned())
 }
 
-/// A request that was under way when the stop began got no answer.
+/// A request that was in flight when the stop began got no answer.
 pub fn request_cut_off(case: &Case) -> Option<String> {
     let stop = case.began_to_end()?;
     cut_off_after(case, stop, "SIGTERM")
@@ -265,7 +266,7 @@ fn cut_off_after(case: &Case, stop: &Event, signal: &str) -> Option<String> {
     let (event, name) = events
         .filter(|event| event.at_us >= stop.at_us)
         .find_map(|event| match &event.kind {
-            // One that came later should be refused.
+            // A request that came later should be refused.
             EventKind::Response {
                 outcome: ResponseOutcome::Refused,
                 ..

@@ -18,11 +18,11 @@ pub const RULES: &[Rule] = &[
 /// systemd refused the unit file.
 pub fn refused(case: &Case) -> Option<String> {
     let (error, message) = case.timeline.refusal()?;
-    // Errors of D-Bus have names with dots. Others, e.g. ECONNREFUSED, come from steps that do not ask systemd.
+    // D-Bus errors have names with dots. Others, e.g. ECONNREFUSED, come from steps that do not ask systemd.
     if !error.contains('.') || is_of_a_signal(message) {
         return None;
     }
-    // Of several units, another one may be meant. What a unit needs is named instead of it.
+    // With several units, the error may be about a different one. If the unit needs that one, systemd names the needed unit.
     let is_another = case
         .timeline
         .units()
@@ -30,7 +30,7 @@ pub fn refused(case: &Case) -> Option<String> {
     if is_another && !message.contains(case.unit) {
         return None;
     }
-    // systemd's log says why; the D-Bus error only says that it did.
+    // systemd's log gives the reason; the D-Bus error only reports the refusal.
     let reasons: Vec<String> = case
         .timeline
         .of(case.unit)
@@ -55,8 +55,8 @@ fn is_of_a_signal(message: &str) -> bool {
     .any(|words| message.contains(words))
 }
 
-/// A setting with a misspelt name, in the wrong section or with a value that systemd cannot read: it ignores that and goes on
-/// without.
+/// A setting with a misspelt name, in the wrong section or with a value that systemd cannot read: systemd ignores it and
+/// carries on.
 pub fn unknown_setting(case: &Case) -> Option<String> {
     case.timeline
         .of(case.unit)
@@ -73,7 +73,7 @@ pub fn unknown_setting(case: &Case) -> Option<String> {
         })
 }
 
-/// Of a list, systemd ignores only the entry that it cannot read.
+/// In a list, systemd ignores only the entry that it cannot read.
 fn ignored(case: &Case, line: u32, message: &str) -> String {
     let unit = case.unit;
     let rest = message.rsplit_once("ignoring: ").map(|(_, rest)| rest);
@@ -106,7 +106,7 @@ fn complaint(kind: &EventKind) -> Option<String> {
     }
 }
 
-/// The service ended before it was ever started, and systemd had not begun to end it.
+/// The service ended before its start was complete, and systemd had not begun to stop it.
 pub fn died_at_start(case: &Case) -> Option<String> {
     if case.entered("running").is_some() || case.failed_with("timeout") {
         return None;

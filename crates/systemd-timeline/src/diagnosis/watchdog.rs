@@ -9,7 +9,7 @@ use systemd_lab_protocol::{Event, EventKind};
 use super::{Case, Rule, between, how_ended, spoken};
 use crate::view::{ERROR, MAIN, activity};
 
-/// For a service that works, and should have been left alone.
+/// For a service that works, and that the watchdog should have left alone.
 pub const WHILE_HEALTHY: &[Rule] = &[
     not_set,
     triggered_while_stopping,
@@ -33,7 +33,7 @@ pub fn not_set(case: &Case) -> Option<String> {
         .timeline
         .property(case.unit, "WatchdogUSec")?
         .as_u64()?;
-    // Infinity may also mean that the service has ended by now.
+    // Infinity may also mean that the service has already ended.
     let is_known =
         limit == u64::MAX && (timeout(case).is_some() || notified(case, "WATCHDOG=").is_some());
     ((limit == 0 || limit == u64::MAX) && !is_known).then(|| {
@@ -44,7 +44,7 @@ pub fn not_set(case: &Case) -> Option<String> {
     })
 }
 
-/// `WATCHDOG=trigger` while the service was being stopped: its self-test met the closed door.
+/// `WATCHDOG=trigger` while the service was being stopped: its self-test found the listener closed.
 pub fn triggered_while_stopping(case: &Case) -> Option<String> {
     let stop = case.entered("stop-sigterm")?;
     let trigger = notified(case, "WATCHDOG=trigger")?;
@@ -69,7 +69,7 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
     })
 }
 
-/// Another `WatchdogSec=` than the wanted one. Unknown where the service has ended by now.
+/// `WatchdogSec=` differs from the required value. The value is unknown if the service has already ended.
 pub fn other_limit(case: &Case, wanted: Duration) -> Option<String> {
     let limit = case
         .timeline
@@ -111,7 +111,7 @@ pub fn other_limit(case: &Case, wanted: Duration) -> Option<String> {
     ))
 }
 
-/// A self-test although nobody waits for pings.
+/// A self-test although nothing waits for pings.
 pub fn tested_without_a_limit(case: &Case) -> Option<String> {
     let sent = notified(case, "WATCHDOG=")?;
     let EventKind::Notified { assignments, .. } = &sent.kind else {
@@ -125,7 +125,7 @@ pub fn tested_without_a_limit(case: &Case) -> Option<String> {
     ))
 }
 
-/// `WatchdogSec=` in the unit, and nothing in the service that knows.
+/// The unit sets `WatchdogSec=`, but the service does nothing about it.
 pub fn never_pinged(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
     notified(case, "WATCHDOG=1").is_none().then(|| {
@@ -139,7 +139,7 @@ pub fn never_pinged(case: &Case) -> Option<String> {
     })
 }
 
-/// `WATCHDOG=1`, but too late.
+/// `WATCHDOG=1` came, but too late.
 pub fn pinged_too_seldom(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
     let killed = case.first(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))?;
@@ -161,27 +161,27 @@ pub fn pinged_too_seldom(case: &Case) -> Option<String> {
     ))
 }
 
-/// What most faults do.
+/// The effect of most faults.
 pub const HUNG: &str = "the service hung";
 
-/// What is asked for after a fault, and what the check has seen of it.
+/// The requirements after a fault, and what the check has seen of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Promise {
-    /// What the fault did, e.g. [`HUNG`].
+    /// The effect of the fault, e.g. [`HUNG`].
     pub fault: &'static str,
-    /// `WatchdogSec=`, and within which time the fault is to be noticed.
+    /// `WatchdogSec=`, within which systemd should notice the fault.
     pub limit: Duration,
-    /// Within which time after the fault the service is to run again.
+    /// How soon after the fault the service should run again.
     pub back: Duration,
     /// How long a self-test may wait for its answer.
     pub longest_test: Duration,
-    /// Whether `STATUS=` said why.
+    /// Whether `STATUS=` gave a reason.
     pub has_reason: bool,
-    /// Whether a line of priority err did.
+    /// Whether a line with priority err did.
     pub is_logged: bool,
 }
 
-/// What kept a service that hung since the beginning of `span` from being noticed, reported and started again.
+/// Why a service that hung from the beginning of `span` was not noticed, reported or restarted.
 ///
 /// `span` is in the guest's time, in microseconds: from the fault to the next one.
 pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<String> {
@@ -262,8 +262,8 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
     }
 }
 
-/// A line of priority err said why a self-test had failed, and `WATCHDOG=trigger` came only so much later. `span` is that of
-/// [`after_fault`].
+/// A line with priority err said why a self-test had failed, but `WATCHDOG=trigger` came only this much later. `span` is
+/// that of [`after_fault`].
 pub fn trigger_delayed(case: &Case, span: Range<u64>) -> Option<Duration> {
     let within = |event: &&Event| span.contains(&event.at_us) && event.is_about(case.unit);
     let said =
@@ -275,8 +275,8 @@ pub fn trigger_delayed(case: &Case, span: Range<u64>) -> Option<Duration> {
     Some(between(said, trigger)).filter(|delay| *delay >= AT_ONCE)
 }
 
-/// How long the self-test that led to `WATCHDOG=trigger` waited, if that is longer than it may. Tests come as far apart as the
-/// pings before the fault did: so the one that failed began so long after the last ping.
+/// How long the self-test that led to `WATCHDOG=trigger` waited, if that is longer than allowed. Tests are as far apart as the
+/// pings before the fault were, so the failed test began that long after the last ping.
 pub fn test_overlong(case: &Case, span: Range<u64>, longest: Duration) -> Option<Duration> {
     let mut triggers = all_notified(case, "WATCHDOG=trigger");
     let trigger = triggers.find(|event| span.contains(&event.at_us))?;
@@ -307,16 +307,16 @@ pub fn pinged_untested(case: &Case) -> Option<String> {
     ))
 }
 
-/// What takes no longer than this was done at once.
+/// Anything that takes no longer than this counts as immediate.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// A self-test that was under way when the fault came may have been answered already.
+/// A self-test in progress at the time of the fault may have been answered already.
 const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// A service that hangs as soon as it runs, and ends by itself in place of the watchdog.
+/// A service that hangs as soon as it runs, and exits by itself before the watchdog acts.
 pub fn ended_instead(case: &Case) -> Option<String> {
     if timeout(case).is_some() {
         return None;
@@ -325,13 +325,13 @@ pub fn ended_instead(case: &Case) -> Option<String> {
     ended_itself(case, running.at_us..u64::MAX)
 }
 
-/// The self-test had failed before anything went wrong.
+/// The self-test failed before anything went wrong.
 pub fn triggered_before(case: &Case, fault_us: u64) -> Option<String> {
     let trigger = notified(case, "WATCHDOG=trigger")?;
     (trigger.at_us < fault_us).then(|| triggered_while_healthy(case))?
 }
 
-/// The service found out, and ended by itself.
+/// The service noticed the hang, and exited by itself.
 fn ended_itself(case: &Case, span: Range<u64>) -> Option<String> {
     let (exit, code, status) = case.main_exit_since(span.start)?;
     (exit.at_us < span.end).then(|| {
@@ -343,7 +343,7 @@ fn ended_itself(case: &Case, span: Range<u64>) -> Option<String> {
     })
 }
 
-/// Nobody noticed: pings went on, or nothing waits for them.
+/// Nothing noticed the hang: pings went on, or nothing waits for them.
 fn ping_without_test(case: &Case, span: Range<u64>, fault: &str) -> Option<String> {
     let pings: Vec<&Event> = all_notified(case, "WATCHDOG=1")
         .filter(|event| span.contains(&event.at_us))
@@ -365,7 +365,7 @@ fn ping_without_test(case: &Case, span: Range<u64>, fault: &str) -> Option<Strin
     })
 }
 
-/// Whether a person who reads this knows that something is wrong.
+/// Whether a reader of this text learns that something is wrong.
 fn mentions_failure(status: &str) -> bool {
     let status = status.to_lowercase();
     [
@@ -381,8 +381,8 @@ fn mentions_failure(status: &str) -> bool {
     .any(|word| status.contains(word))
 }
 
-/// A service whose executor hung since the beginning of `span`, and which was pinged for longer than the watchdog
-/// waits: only a thread of its own does that.
+/// A service whose executor hung from the beginning of `span`, and that still sent pings for longer than the
+/// watchdog waits: only a separate thread does that.
 pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
     let limit = case.timeline.duration_property(case.unit, "WatchdogUSec")?;
     let noticed = case.timeline.of(case.unit).any(|event| {
@@ -404,7 +404,7 @@ pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
     })
 }
 
-/// A service that hangs at each start, and no watchdog that acted.
+/// A service that hangs at each start, with a watchdog that never acted.
 pub fn never_noticed(case: &Case) -> Option<String> {
     if timeout(case).is_some() {
         return None;
@@ -412,7 +412,7 @@ pub fn never_noticed(case: &Case) -> Option<String> {
     ping_without_test(case, 0..u64::MAX, HUNG)
 }
 
-/// The watchdog acted, and systemd left it at that.
+/// The watchdog acted, but systemd did not restart the service.
 pub fn not_restarted(case: &Case) -> Option<String> {
     let noticed = case.first(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))?;
     let restarted = case
@@ -440,7 +440,7 @@ pub fn not_restarted(case: &Case) -> Option<String> {
     ))
 }
 
-/// The watchdog acted, and the start limit refused the restart.
+/// The watchdog acted, but the start limit refused the restart.
 fn refused_by_limit(case: &Case) -> Option<String> {
     let burst = case.timeline.property(case.unit, "StartLimitBurst")?;
     case.is_given_up().then(|| {
@@ -451,7 +451,7 @@ fn refused_by_limit(case: &Case) -> Option<String> {
     })
 }
 
-/// It hangs, is ended, is started, forever.
+/// The service hangs, is ended and is restarted, forever.
 pub fn never_given_up(case: &Case) -> Option<String> {
     timeout(case)?;
     if case.is_given_up() {

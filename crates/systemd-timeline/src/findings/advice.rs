@@ -1,4 +1,4 @@
-//! What to change because of a finding, and where to read about it.
+//! What to change because of a finding, and where to read more.
 
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
@@ -231,7 +231,7 @@ impl Finding {
         }
     }
 
-    /// The manual page and section that it rests on.
+    /// The manual page and section that it is based on.
     pub fn manual(&self) -> &'static str {
         match &self.rule {
             Rule::NeverReady => "systemd.service(5), \"Type=\"",

@@ -1,4 +1,4 @@
-//! Rules about the machine: a run that ended with it, and a processor that never rested.
+//! Rules about the machine: a machine that ended during the run, and a processor that never rested.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use systemd_lab_protocol::event::{Blinding, MachineEnd};
 use super::{Finding, MOST_TIMES, Place, Rule, Sources};
 use crate::timeline::Timeline;
 
-/// What ends the machine on a unit's behalf: systemd.unit(5).
+/// The settings that end the machine on a unit's behalf: systemd.unit(5).
 const ACTIONS: [&str; 3] = ["FailureAction", "StartLimitAction", "SuccessAction"];
 
 /// Units that end the machine when a process asks systemd for it: systemd.special(7).
@@ -20,7 +20,7 @@ const ENDING_UNITS: [&str; 5] = [
     "systemd-kexec.service",
 ];
 
-/// All that can be said of the machine.
+/// All findings about the machine.
 pub(super) fn of_run(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     let busy = busy(timeline);
     let mut findings: Vec<Finding> = busy.into_iter().collect();
@@ -60,7 +60,7 @@ fn blind(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     findings
 }
 
-/// The agent undoes what systemd was told, and journald may come back.
+/// Whether the lab can see again: the agent undoes changes to systemd's log, and journald may come back.
 fn can_see_again(how: &Blinding) -> bool {
     matches!(
         how,
@@ -107,7 +107,7 @@ fn ended(timeline: &Timeline, sources: &Sources) -> Option<Finding> {
     })
 }
 
-/// The unit whose action it is, as systemd says before it acts.
+/// The unit whose action ended the machine, which systemd names before it acts.
 fn said_by(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
     let units = sources.units().iter();
     let mut said = units.filter(|unit| {
@@ -121,7 +121,7 @@ fn said_by(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
     let limit = timeline
         .of(unit)
         .any(|event| matches!(event.kind, EventKind::StartLimitHit));
-    // The start limit has an action of its own.
+    // The start limit has its own action.
     let names: &[&str] = match limit {
         true => &["StartLimitAction", "FailureAction"],
         false => &ACTIONS,
@@ -129,7 +129,7 @@ fn said_by(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
     Some((unit.clone(), sources.any(unit, names)?))
 }
 
-/// The unit whose job took too long: systemd.unit(5), `JobTimeoutAction=`. systemd does not say which one it was.
+/// The unit whose job took too long: systemd.unit(5), `JobTimeoutAction=`. systemd does not name the unit.
 fn of_a_job(timeline: &Timeline, sources: &Sources) -> Option<(String, Place)> {
     let is_said = |message: &str| message.ends_with(": job timed out");
     let mut events = timeline.events().iter();
@@ -154,10 +154,10 @@ fn at_once(sources: &Sources) -> Option<(String, Place)> {
     })
 }
 
-/// The unit whose processes the kernel may not end, so that it panics when they have all the memory: systemd.exec(5),
-/// "OOMScoreAdjust=".
+/// The unit whose processes the kernel must not kill, so that it panics when they use up all the memory:
+/// systemd.exec(5), "OOMScoreAdjust=".
 fn unkillable(sources: &Sources) -> Option<(String, Place)> {
-    /// Nothing with this value is ever ended.
+    /// The kernel never kills a process with this value.
     const NEVER: &str = "OOMScoreAdjust=-1000";
     let mut units = sources.units().iter();
     units.find_map(|unit| {
@@ -166,7 +166,7 @@ fn unkillable(sources: &Sources) -> Option<(String, Place)> {
     })
 }
 
-/// Whether the run ended within a step.
+/// Whether the run ended during a step.
 fn is_cut(timeline: &Timeline) -> bool {
     let count = |wanted: fn(&EventKind) -> bool| {
         let events = timeline.events().iter();

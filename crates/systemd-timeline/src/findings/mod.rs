@@ -1,8 +1,8 @@
-//! What a run shows that its service's author should know: findings, as data.
+//! What a run shows that the service's author should know: findings, as data.
 //!
-//! A [`Finding`] names the rule, the unit, the setting that decides with its file and line, and when it showed. It becomes text
-//! at the very end: [`Finding::what`], [`Finding::change`]. Rules know systemd, not exercises. Each looks at the events of one
-//! unit, its effective properties and its unit file, and none may blame a service that is right.
+//! A [`Finding`] has the rule, the unit, the deciding setting with its file and line, and the times at which it showed. Only at
+//! the very end does it become text: [`Finding::what`], [`Finding::change`]. Rules know systemd, not exercises. Each rule looks
+//! at the events of one unit, its effective properties and its unit file, and must not blame a correct service.
 
 mod advice;
 mod machine;
@@ -28,7 +28,7 @@ pub use source::{Asked, Harm, Sources};
 pub enum Severity {
     /// The service does not work because of it.
     Error,
-    /// The service works, and will not where it matters.
+    /// The service works, but will not when it matters.
     Warning,
 }
 
@@ -43,7 +43,7 @@ pub struct Place {
     pub text: String,
 }
 
-/// What a run shows.
+/// Something that a run shows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// The unit that it is about.
@@ -51,13 +51,13 @@ pub struct Finding {
     /// What was found, with the facts that its text needs.
     #[serde(flatten)]
     pub rule: Rule,
-    /// The setting that decides, if one is written in a unit file of the run.
+    /// The deciding setting, if a unit file of the run contains it.
     pub place: Option<Place>,
-    /// When it showed, since the beginning of the run, in microseconds: the first times, ten at most.
+    /// When it showed, since the beginning of the run, in microseconds: at most the first ten times.
     pub at_us: Vec<u64>,
 }
 
-/// The most times that a finding keeps.
+/// How many times a finding keeps at most.
 const MOST_TIMES: usize = 10;
 
 impl Finding {
@@ -72,7 +72,7 @@ impl Finding {
     }
 }
 
-/// All findings of a run about these units, errors first, then in the order in which they showed.
+/// All findings of a run about these units: errors first, then in the order in which they showed.
 pub fn find(timeline: &Timeline, sources: &Sources) -> Vec<Finding> {
     let mut findings: Vec<Finding> = sources
         .units()

@@ -1,11 +1,11 @@
-//! What can be found, with the facts that each finding's text needs.
+//! The kinds of findings, with the facts that their text needs.
 
 use serde::Serialize;
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use super::Severity;
 
-/// What was found. The names of the settings in it are systemd's.
+/// What was found. Settings in it have systemd's names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -14,14 +14,14 @@ pub enum Rule {
     NeverReady,
     /// `READY=1` was sent before something listened.
     ReadyBeforeListening {
-        /// What listened later.
+        /// The address that something listened on later.
         address: String,
         /// How much later, in microseconds.
         later_us: u64,
     },
     /// systemd dropped a notification because of `NotifyAccess=`.
     NotificationDropped {
-        /// What never came: `READY=1` or `WATCHDOG=1`.
+        /// The missing assignment: `READY=1` or `WATCHDOG=1`.
         assignment: String,
         /// The setting's effective value.
         access: String,
@@ -30,34 +30,34 @@ pub enum Rule {
     ReloadWithoutStamp,
     /// A reload ran into its deadline.
     ReloadNeverEnds,
-    /// The start limit was hit, and nothing sets it: the default.
+    /// The start limit was hit, and no setting defines it: it is the default.
     DefaultStartLimit {
         /// `StartLimitBurst=`
         burst: u64,
         /// `StartLimitIntervalSec=`, in microseconds.
         interval_us: u64,
     },
-    /// `RestartSteps=`: the delay does not go back, however long the service has run.
+    /// `RestartSteps=`: the delay does not shrink again, however long the service has run.
     StepsNeverReset {
-        /// How long it ran before a restart that was delayed more than the first one, in microseconds.
+        /// How long the service ran before a restart with a longer delay than the first one, in microseconds.
         ran_us: u64,
         /// That delay, in microseconds.
         delay_us: u64,
     },
-    /// A stop took until its deadline and ended in SIGKILL.
+    /// A stop reached its deadline and ended in SIGKILL.
     StopSignalIgnored {
         /// The deadline, in microseconds.
         timeout_us: u64,
         /// The signal that was ignored.
         signal: String,
-        /// The process that was killed in the end, by name.
+        /// The name of the process that was killed in the end.
         process: String,
         /// The signal that ended it.
         ended_by: String,
     },
-    /// A stop that was asked for left the unit failed.
+    /// A requested stop left the unit failed.
     StopCountsAsFailure {
-        /// How the main process ended, as `SuccessExitStatus=` takes it.
+        /// How the main process ended, in the spelling of `SuccessExitStatus=`.
         status: String,
     },
     /// `Restart=` could not act, because another unit's end had queued a stop job.
@@ -67,11 +67,11 @@ pub enum Rule {
         /// The other unit.
         other: String,
     },
-    /// A start job failed because that of another unit did.
+    /// A start job failed because the start job of another unit did.
     DependencyFailed {
         /// That unit, if it is known.
         other: Option<String>,
-        /// What became of it.
+        /// What happened to that unit.
         end: DependencyEnd,
     },
     /// A condition or an assert was not met: nothing was started.
@@ -79,19 +79,19 @@ pub enum Rule {
         /// systemd's own words.
         message: String,
     },
-    /// systemd deleted the unit's job, because units wait for each other.
+    /// systemd deleted the unit's job because of an ordering cycle.
     OrderingCycle,
     /// A path or a socket unit started the service again and again, up to the start limit.
     TriggeredTooOften {
-        /// That unit.
+        /// The path or socket unit.
         by: String,
     },
-    /// Nothing makes a timer fire for the first time.
+    /// Nothing makes the timer fire for the first time.
     TimerNeverFires {
         /// The service.
         service: String,
     },
-    /// The main process ended well at once, and left others that systemd then stopped.
+    /// The main process exited successfully at once, and left other processes that systemd then stopped.
     GoesIntoBackground {
         /// `Type=`
         kind: String,
@@ -107,7 +107,7 @@ pub enum Rule {
     },
     /// A shell or env did not find a command.
     CommandNotFound {
-        /// Its own words.
+        /// The shell's or env's own words.
         message: String,
     },
     /// `Type=notify`, no `READY=1`, and no time limit for the start.
@@ -139,124 +139,124 @@ pub enum Rule {
         policy: String,
         /// `Restart=`
         restart: String,
-        /// What systemd made of it.
+        /// How systemd reacted.
         outcome: OomOutcome,
-        /// The slice whose `MemoryMax=` was used up, if it was not the unit's own.
+        /// The slice whose `MemoryMax=` was used up, if it was not the unit's own limit.
         slice: Option<String>,
     },
-    /// `Type=forking`, and its PID file was not there.
+    /// `Type=forking`, but its PID file was missing.
     NoPidFile {
         /// `PIDFile=`
         file: String,
     },
-    /// `Type=dbus`, and its name was not taken on the bus in time.
+    /// `Type=dbus`, but the service did not take its name on the bus in time.
     NoBusName {
         /// `BusName=`
         name: String,
     },
-    /// A timer fires, and its service is still active.
+    /// The timer fires while its service is still active.
     TimerFindsActiveService {
         /// The service.
         service: String,
     },
-    /// All processes hung, and nothing ended that.
+    /// All processes hung, and nothing reacted.
     HangUnnoticed,
-    /// The machine ended, and the run with it.
+    /// The machine ended during the run.
     MachineEnded {
-        /// How.
+        /// How the machine ended.
         how: MachineEnd,
         /// The kernel's last words.
         message: String,
-        /// The setting of a unit that did it, e.g. `FailureAction=reboot`.
+        /// The setting of a unit that ended it, e.g. `FailureAction=reboot`.
         setting: Option<String>,
-        /// Whether a process asked systemd for it.
+        /// Whether a process asked systemd to end it.
         is_asked_for: bool,
     },
-    /// A process kept the lab from seeing what systemd did, so that the timeline is not whole.
+    /// A process kept the lab from seeing what systemd did, so the timeline is incomplete.
     WentBlind {
-        /// How.
+        /// What caused it.
         how: Blinding,
-        /// When the lab saw again, in microseconds since the beginning of the run, if it did.
+        /// When the lab could see again, in microseconds since the beginning of the run, if it could.
         until_us: Option<u64>,
     },
     /// The processor did not rest.
     ProcessorBusy {
-        /// How much of it the unit took, or systemd and journald did, in percent.
+        /// How much of the processor's time the unit used, or systemd and journald did, in percent.
         percent: u64,
         /// Whether it was systemd and journald, which the unit kept busy.
         is_system: bool,
         /// For how long, in microseconds.
         over_us: u64,
-        /// When the run ended, in microseconds, if that was early because the rest would have taken too long.
+        /// When the run ended, in microseconds, if it ended early because the rest would have taken too long.
         cut_us: Option<u64>,
     },
-    /// A crash loop, and a start limit that its restarts are too slow for.
+    /// A crash loop whose restarts are too slow for its start limit.
     LimitNeverReached {
         /// `StartLimitBurst=`
         burst: u64,
         /// `StartLimitIntervalSec=`, in microseconds.
         interval_us: u64,
-        /// How long so many restarts take at least, in microseconds.
+        /// The shortest time that this many restarts take, in microseconds.
         takes_us: u64,
     },
-    /// systemd ignores a setting, because it belongs in another section.
+    /// systemd ignores a setting because it is in the wrong section.
     SettingInWrongSection {
         /// The setting.
         setting: String,
-        /// Where it is.
+        /// The section that it is in.
         section: String,
-        /// Where it belongs.
+        /// The section that it belongs in.
         belongs: String,
     },
-    /// `WatchdogSec=` is set, and nothing sends `WATCHDOG=1`.
+    /// `WatchdogSec=` is set, but nothing sends `WATCHDOG=1`.
     WatchdogNeverFed {
         /// `WatchdogSec=`, in microseconds.
         limit_us: u64,
     },
-    /// The watchdog ended a service that answered.
+    /// The watchdog ended a service that still answered.
     WatchdogEndsAnswering {
-        /// The probe that was answered.
+        /// The probe that got answers.
         probe: String,
         /// `WatchdogSec=`, in microseconds.
         limit_us: u64,
-        /// How long before the last `WATCHDOG=1` had come, in microseconds.
+        /// How long before that the last `WATCHDOG=1` came, in microseconds.
         since_us: u64,
     },
-    /// `WATCHDOG=1` goes on while the service does not work.
+    /// `WATCHDOG=1` continues while the service does not work.
     WatchdogFedRegardless {
-        /// The probe that was not answered; none if the main process was stopped.
+        /// The probe that got no answer; `None` if the main process was stopped.
         probe: Option<String>,
         /// For how long, in microseconds.
         for_us: u64,
     },
     /// Notifications come without a pause.
     NotificationFlood {
-        /// What most of them say, e.g. `STATUS=`.
+        /// The assignment that most of them have, e.g. `STATUS=`.
         assignment: String,
         /// How many came each second.
         per_second: u64,
     },
-    /// More log lines than journald takes.
+    /// More log lines than journald accepts.
     LogFlood {
         /// How many lines came.
         lines: u64,
         /// In how much time, in microseconds.
         over_us: u64,
-        /// How many journald takes.
+        /// How many lines journald accepts.
         most: u64,
         /// In how much time, in microseconds.
         interval_us: u64,
     },
-    /// A command of `ExecStart=` failed, and its `-` made a success of that.
+    /// A command of `ExecStart=` failed, and its `-` turned that into a success.
     FailureIgnored {
         /// How it ended.
         status: String,
-        /// `Restart=`, which did nothing.
+        /// `Restart=`, which had no effect.
         restart: String,
     },
-    /// One of several commands of a `Type=oneshot` service failed, and those after it were not run.
+    /// One of several commands of a `Type=oneshot` service failed, so the following ones did not run.
     OneOfCommandsFailed {
-        /// Which, counted from 1.
+        /// The number of the command, counted from 1.
         number: usize,
         /// How many there are.
         of: usize,
@@ -270,16 +270,16 @@ pub enum Rule {
         /// `Restart=`
         restart: String,
     },
-    /// A process asked systemd to stop the unit, so that `Restart=` does not act.
+    /// A process asked systemd to stop the unit, so `Restart=` does not act.
     StoppedOnRequest {
         /// `Restart=`
         restart: String,
     },
-    /// What the service asked for with `EXTEND_TIMEOUT_USEC=` was over before it was done.
+    /// The time that the service asked for with `EXTEND_TIMEOUT_USEC=` ran out before the service was done.
     ExtensionRanOut {
-        /// How much it last asked for, in microseconds.
+        /// The time that it last asked for, in microseconds.
         asked_us: u64,
-        /// How long before the timeout, in microseconds.
+        /// How long before the timeout it asked, in microseconds.
         since_us: u64,
         /// What took too long: `start`, `stop` or `reload`; `run` with `RuntimeMaxSec=`.
         phase: String,
@@ -294,11 +294,11 @@ pub enum Rule {
         /// `TimeoutStartSec=`, in microseconds.
         timeout_us: u64,
     },
-    /// The watchdog ended a service that had set a limit of its own with `WATCHDOG_USEC=`.
+    /// The watchdog ended a service that had set its own limit with `WATCHDOG_USEC=`.
     WatchdogShortened {
         /// That limit, in microseconds.
         limit_us: u64,
-        /// `WatchdogSec=` as the unit file has it, if it has it.
+        /// `WatchdogSec=` as the unit file has it, if it sets it.
         written: Option<String>,
     },
     /// systemd ignores a line of a unit file.
@@ -306,38 +306,38 @@ pub enum Rule {
         /// systemd's own words.
         message: String,
     },
-    /// systemd refuses the unit: what its file says cannot be.
+    /// systemd refuses the unit because its file is contradictory or incomplete.
     UnitRefused {
         /// systemd's own words.
         message: String,
     },
-    /// A command beside the main process failed, and left the unit failed.
+    /// A command other than the main process failed, and left the unit failed.
     CommandFailed {
         /// The setting.
         setting: String,
         /// How it ended.
         status: String,
     },
-    /// A command line has what only a shell knows, and no shell runs it.
+    /// A command line contains shell syntax, but no shell runs it.
     NoShell {
         /// The setting.
         setting: String,
-        /// What a shell would act on, e.g. `&&`.
+        /// The word that a shell would act on, e.g. `&&`.
         word: String,
     },
-    /// The main process ended while a reload ran.
+    /// The main process ended during a reload.
     ReloadEnds {
         /// How it ended.
         status: String,
         /// The signal that systemd itself sent for the reload, with `Type=notify-reload`.
         signal: Option<String>,
     },
-    /// The unit has as many processes and threads as it may have.
+    /// The unit has reached its limit of processes and threads.
     TooManyTasks {
         /// `TasksMax=`
         limit: u64,
     },
-    /// A socket or a path unit started its service too often, and was stopped.
+    /// A socket or a path unit started its service too often, and systemd stopped it.
     TriggerLimitHit {
         /// `TriggerLimitBurst=`
         burst: u64,
@@ -346,7 +346,7 @@ pub enum Rule {
     },
 }
 
-/// What became of a unit that another one needs.
+/// What happened to a unit that another unit needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DependencyEnd {
@@ -354,23 +354,23 @@ pub enum DependencyEnd {
     Failed,
     /// It was not active, and `Requisite=` does not start it.
     NotActive,
-    /// systemd skipped its start: a condition was not met.
+    /// systemd skipped its start because a condition was not met.
     Skipped,
-    /// An assert of it was not met.
+    /// One of its asserts was not met.
     AssertFailed,
-    /// Its own start failed because of what it needs.
+    /// Its own start failed because of a unit that it needs.
     NotStarted,
 }
 
-/// What systemd made of an OOM kill.
+/// How systemd reacted to an OOM kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OomOutcome {
     /// It restarted the unit.
     Restarted,
-    /// The unit failed, and stayed so.
+    /// The unit failed, and stayed failed.
     NotRestarted,
-    /// The unit went on without the process.
+    /// The unit carried on without the process.
     WentOn,
 }
 

@@ -1,4 +1,4 @@
-//! The rules, each with what it rests on.
+//! The rules, each with the source that it is based on.
 
 mod commands;
 mod floods;
@@ -20,19 +20,19 @@ use crate::timeline::Timeline;
 const DEFAULT_BURST: u64 = 5;
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A service that ran for this long was well: a delay that has not gone back by then surprises its author.
+/// A service that ran for this long was healthy: if the delay has not shrunk again by then, that surprises its author.
 const WELL: Duration = Duration::from_secs(60);
 
-/// Delays are longer than they are set by up to the slack of timers; one that is longer by more has grown.
+/// Timers' slack makes delays longer than set by up to this much; a delay that is even longer has grown.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// What a fault causes directly follows within this time.
+/// The direct effects of a fault follow within this time.
 const SOON: Duration = Duration::from_secs(1);
 
-/// A hang that lasts this long, with nothing that ends it, was not noticed.
+/// A hang that lasts this long without a reaction was not noticed.
 const LONG_HANG: Duration = Duration::from_secs(30);
 
-/// All that can be said of one unit.
+/// All findings about one unit.
 pub(super) fn of_unit<'a>(
     timeline: &'a Timeline,
     unit: &'a str,
@@ -98,7 +98,7 @@ pub(super) fn of_unit<'a>(
     rules.iter().filter_map(|rule| rule(&look)).collect()
 }
 
-/// What a rule looks at.
+/// The input of a rule.
 struct Look<'a> {
     timeline: &'a Timeline,
     unit: &'a str,
@@ -127,7 +127,7 @@ impl<'a> Look<'a> {
         value.and_then(|value| value.as_u64()).unwrap_or_default()
     }
 
-    /// What systemd said about the unit.
+    /// systemd's message about the unit.
     fn said(&self, wanted: impl Fn(&str) -> bool) -> Option<(Duration, &'a str)> {
         self.events().find_map(|event| match &event.kind {
             EventKind::Manager { message, .. } if wanted(message) => {
@@ -137,7 +137,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// A finding whose line is the first of these settings that is written.
+    /// A finding whose line is the first of these settings that a file contains.
     fn finding(&self, rule: Rule, settings: &[&str], at: Vec<Duration>) -> Option<Finding> {
         let place = self.sources.any(self.unit, settings);
         Some(Finding {
@@ -158,7 +158,7 @@ impl<'a> Look<'a> {
         self.times(|kind| matches!(kind, EventKind::Timeout { message } if message.starts_with("start operation timed out")))
     }
 
-    /// systemd.service(5), "Type=": a start is over when READY=1 comes.
+    /// systemd.service(5), "Type=": a start is complete when READY=1 comes.
     fn never_ready(&self) -> Option<Finding> {
         let timed_out = self.start_timed_out();
         let is_dropped = self.is_dropped();
@@ -171,7 +171,7 @@ impl<'a> Look<'a> {
         .flatten()
     }
 
-    /// systemd.service(5), "Type=": with `forking`, a start is over when the first process has ended.
+    /// systemd.service(5), "Type=": with `forking`, a start is complete when the first process has exited.
     fn never_forked(&self) -> Option<Finding> {
         let timed_out = self.start_timed_out();
         let has_ended = self.times(|kind| {
@@ -220,7 +220,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// sd_notify(3), "READY=1": start-up is finished, so that what comes after it may begin.
+    /// sd_notify(3), "READY=1": start-up is finished, so units that are ordered after it may start.
     fn ready_before_listening(&self) -> Option<Finding> {
         if !self.is_notify() {
             return None;
@@ -231,7 +231,7 @@ impl<'a> Look<'a> {
             _ => None,
         });
         let (first, address) = opened.next()?;
-        // The kernel and systemd see it at once, in either order.
+        // The kernel and systemd see it at the same time, in either order.
         if first < ready + crate::compare::AT_ONCE {
             return None;
         }
@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
     /// systemd.service(5), "NotifyAccess=".
     fn notification_dropped(&self) -> Option<Finding> {
         let dropped = self.times(|kind| matches!(kind, EventKind::NotificationRefused { .. }));
-        // One that came from a child beside those that counted does no harm.
+        // If it came from a child, and others counted, it does no harm.
         let assignment = match (self.notified("READY=1").is_empty(), self.is_never_fed()) {
             _ if dropped.is_empty() => return None,
             (true, _) => "READY=1",
@@ -283,12 +283,12 @@ impl<'a> Look<'a> {
             .flatten()
     }
 
-    /// systemd.service(5), "TimeoutStartSec=": it bounds a reload, too.
+    /// systemd.service(5), "TimeoutStartSec=": it also bounds a reload.
     fn reload_never_ends(&self) -> Option<Finding> {
         let timed_out = self.times(|kind| {
             matches!(kind, EventKind::Timeout { message } if message.to_lowercase().starts_with("reload operation timed out"))
         });
-        // Without its stamp, READY=1 could not end it.
+        // Without its stamp, READY=1 could not end the reload.
         let is_extended = self.extension_ran_out().is_some();
         (!timed_out.is_empty() && !is_extended && self.reload_without_stamp().is_none())
             .then(|| self.finding(Rule::ReloadNeverEnds, &["Type", "ExecReload"], timed_out))
@@ -315,7 +315,7 @@ impl<'a> Look<'a> {
                 ],
             )
             .is_some();
-        // Starts that the plan, a socket or a path asked for are another thing.
+        // Starts that the plan, a socket or a path requested are a separate matter.
         let is_restarted = self
             .events()
             .any(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
@@ -326,7 +326,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["RestartSec", "Restart"], hit)
     }
 
-    /// systemd.service(5), "RestartSteps=": nothing but a manual start resets the counter, up to version 257.
+    /// systemd.service(5), "RestartSteps=": up to version 257, only a manual start resets the counter.
     fn steps_never_reset(&self) -> Option<Finding> {
         if self.number("RestartSteps") == 0 {
             return None;
@@ -363,7 +363,7 @@ impl<'a> Look<'a> {
             matches!(kind, EventKind::Timeout { message } if message.starts_with("State 'stop-sigterm' timed out"))
         });
         let first = *timed_out.first()?;
-        // A hang on purpose ends like that, and is another finding.
+        // A deliberate hang ends like that, and is a different finding.
         if self.sources.frozen(self.unit).is_some() || self.extension_ran_out().is_some() {
             return None;
         }
@@ -397,7 +397,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &settings, timed_out)
     }
 
-    /// What systemd sends when a stop takes too long: systemd.service(5), "TimeoutStopFailureMode=".
+    /// The signal that systemd sends when a stop takes too long: systemd.service(5), "TimeoutStopFailureMode=".
     fn final_signal(&self) -> &'static str {
         match self.text("TimeoutStopFailureMode") {
             "abort" => "SIGABRT",
@@ -462,7 +462,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.timer(5): a timer only starts its unit, and one that is active is not started.
+    /// systemd.timer(5): a timer only starts its unit, and an active unit is not started again.
     fn timer_finds_active_service(&self) -> Option<Finding> {
         if !self.unit.ends_with(".timer") {
             return None;
@@ -488,7 +488,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "WatchdogSec=": without it, a service whose processes are alive is well.
+    /// systemd.service(5), "WatchdogSec=": without it, systemd considers a service with living processes healthy.
     fn hang_unnoticed(&self) -> Option<Finding> {
         let frozen = self.sources.frozen(self.unit)?;
         let end = self.timeline.time_of(self.timeline.events().last()?);
@@ -496,7 +496,7 @@ impl<'a> Look<'a> {
         let has_watchdog = watchdog.is_some_and(|limit| !limit.is_zero());
         let changed = self.times(|kind| matches!(kind, EventKind::StateChanged { .. }));
         let changed = changed.into_iter().find(|at| *at > frozen);
-        // What the plan did later is not news to anyone.
+        // What the plan did later is no surprise.
         let is_left_alone = changed.is_none_or(|changed| {
             let mut harms = self.sources.harms_of(self.unit);
             harms.any(|(at, _)| frozen < at && at <= changed && changed < at + SOON)

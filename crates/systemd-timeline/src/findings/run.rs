@@ -1,4 +1,4 @@
-//! Findings of any run in the lab, not only of an experiment's.
+//! Findings of any run in the lab, not only of an experiment.
 
 use systemd_lab_protocol::scenario::Whom;
 use systemd_lab_protocol::{EventKind, Scenario, Step};
@@ -8,7 +8,7 @@ use crate::names::{SIGCONT, SIGSTOP};
 use crate::timeline::Timeline;
 use crate::unit_texts::UnitTexts;
 
-/// What a run shows that the author of these units should know: the timeline of this scenario.
+/// What a run shows that the author of these units should know, from the timeline of this scenario.
 pub fn of_run(timeline: &Timeline, scenario: &Scenario, units: &UnitTexts) -> Vec<Finding> {
     let texts = units;
     let units = texts.iter().map(|(name, _)| name.to_owned());
@@ -25,7 +25,7 @@ pub fn of_run(timeline: &Timeline, scenario: &Scenario, units: &UnitTexts) -> Ve
     find(timeline, &sources)
 }
 
-/// What a step does to a unit, and to which.
+/// The effect of a step on a unit, and the unit.
 fn harm(step: &Step) -> Option<(&str, Harm)> {
     match step {
         Step::Signal { unit, signal, whom } => {
@@ -104,7 +104,8 @@ mod tests {
         assert!(of_run(&timeline, &stop, &UnitTexts::default()).is_empty());
     }
 
-    /// All memory is used up, and the kernel panics: the setting that left it nothing to end is named.
+    /// All memory is used up, and the kernel panics: the finding names the setting that left the
+    /// kernel nothing to kill.
     #[test]
     fn a_panic_over_memory_names_what_the_kernel_may_not_end() {
         let scenario = Scenario::new("panics").start(UNIT);

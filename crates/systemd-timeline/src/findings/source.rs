@@ -1,4 +1,4 @@
-//! The unit files of a run, for findings that name the line that decides.
+//! The unit files of a run, for findings that name the deciding line.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub enum Harm {
     Freeze,
     /// Its main process hangs.
     StopMain,
-    /// They go on.
+    /// Its processes run again.
     Continue,
     /// It was stopped or restarted.
     Stop,
@@ -32,9 +32,9 @@ pub struct Asked {
     pub name: String,
     /// Which unit it asks.
     pub unit: String,
-    /// Whether the service itself answers, and not the kernel for it.
+    /// Whether the service itself answers, rather than the kernel on its behalf.
     pub is_answered: bool,
-    /// How late the probe may know that the service does not answer: its interval.
+    /// How late the probe may notice that the service does not answer: its interval.
     pub every: Duration,
 }
 
@@ -43,13 +43,13 @@ pub struct Asked {
 pub struct Sources {
     units: Vec<String>,
     files: UnitTexts,
-    /// What was done to which unit, and when, in order.
+    /// The actions on each unit and their times, in order.
     harms: Vec<(String, Duration, Harm)>,
     asked: Vec<Asked>,
 }
 
 impl Sources {
-    /// Of these units, with what their files say.
+    /// The sources for these units, with the text of their files.
     pub fn new(units: Vec<String>, files: UnitTexts) -> Sources {
         Sources {
             units,
@@ -58,7 +58,7 @@ impl Sources {
         }
     }
 
-    /// The plan did this to the unit. Called in the order of time.
+    /// Records that the plan did this to the unit. Calls must come in the order of time.
     pub fn harms(&mut self, unit: &str, at: Duration, harm: Harm) {
         self.harms.push((unit.to_owned(), at, harm));
     }
@@ -86,7 +86,7 @@ impl Sources {
         self.asked.iter().filter(move |asked| asked.unit == unit)
     }
 
-    /// Since when all processes of the unit hang for good, if they do.
+    /// Since when all processes of the unit hang forever, if they do.
     pub(super) fn frozen(&self, unit: &str) -> Option<Duration> {
         let mut frozen = None;
         for (at, harm) in self.harms_of(unit) {
@@ -109,13 +109,13 @@ impl Sources {
         self.harms_of(unit).any(|(_, harm)| harm == Harm::Stop)
     }
 
-    /// The last line that sets this in the unit's own file, its template's or a drop-in. An empty value takes back what came
-    /// before.
+    /// The last line that sets this in the unit's own file, its template's or a drop-in. An empty value resets the earlier
+    /// ones.
     pub(super) fn setting(&self, unit: &str, name: &str) -> Option<Place> {
         self.settings(unit, name).pop().map(|(place, _)| place)
     }
 
-    /// The first line that sets this and has a value like that, of settings that may be there many times.
+    /// The first line that sets this to such a value, for settings that may appear many times.
     pub(super) fn setting_with(
         &self,
         unit: &str,
@@ -126,7 +126,7 @@ impl Sources {
         settings.find_map(|(place, value)| wanted(&value).then_some(place))
     }
 
-    /// The lines that set this and count, in order.
+    /// The lines that set this and take effect, in order.
     pub(super) fn lines(&self, unit: &str, name: &str) -> Vec<Place> {
         let settings = self.settings(unit, name).into_iter();
         settings.map(|(place, _)| place).collect()
@@ -155,7 +155,7 @@ impl Sources {
         })
     }
 
-    /// The lines that set this and count, with their values.
+    /// The lines that set this and take effect, with their values.
     fn settings(&self, unit: &str, name: &str) -> Vec<(Place, String)> {
         let mut found = Vec::new();
         for (file, text) in self.files.iter() {
@@ -210,7 +210,7 @@ impl Sources {
         names.find_map(|name| self.setting_with(unit, &name, &wanted))
     }
 
-    /// The first of these settings that is written.
+    /// The first of these settings that a file contains.
     pub(super) fn any(&self, unit: &str, names: &[&str]) -> Option<Place> {
         names.iter().find_map(|name| self.setting(unit, name))
     }

@@ -1,4 +1,4 @@
-//! Findings in words: what was seen.
+//! Findings in words: what was observed.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::view::{blinding_text, machine_end_text};
 use crate::visible::visible;
 
 impl Finding {
-    /// What was seen, in a sentence without a full stop. A service's own words in it are [`visible`].
+    /// What was observed, as a sentence without a full stop. A service's own words in it are
+    /// [`visible`].
     pub fn what(&self) -> String {
         visible(&self.sentence())
     }
@@ -375,7 +376,7 @@ fn machine_ended(
         (None, true) => "a process asked systemd for it".to_owned(),
         (None, false) => match how {
             MachineEnd::Panicked => "a process brought it down".to_owned(),
-            // It says so itself.
+            // That message already says it.
             MachineEnd::AgentEnded => return end,
             _ => "a process called reboot(2) or wrote to /proc/sysrq-trigger".to_owned(),
         },
@@ -383,7 +384,7 @@ fn machine_ended(
     format!("{end}: {why}")
 }
 
-/// A span as unit files write it, in whole seconds from a second on.
+/// A span in the spelling of unit files, in whole seconds if it is at least a second.
 fn span(us: u64) -> String {
     let span = Duration::from_micros(us);
     match span.as_secs() {

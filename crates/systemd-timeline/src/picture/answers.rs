@@ -1,6 +1,6 @@
-//! Whether anything answers: what the scenario's requests and probes last said.
+//! Whether anything answers: the last outcomes of the scenario's requests and probes.
 //!
-//! systemd calls a service that hangs `running`. A picture shows from these that it is not.
+//! systemd calls a hanging service `running`. From these outcomes, a picture shows that it is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use crate::timeline::Timeline;
 /// The last outcomes.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
-    /// Of each probe: it reports each change.
+    /// For each probe, which reports every change.
     probes: BTreeMap<String, bool>,
-    /// Of the last request. It says nothing of what comes after another process has taken over.
+    /// For the last request. It says nothing about a process that takes over later.
     request: Option<bool>,
 }
 
 impl Answers {
-    /// Records the outcome of a request or a probe: whether that was an answer; none for other events.
+    /// Records the outcome of a request or a probe, and returns whether that was an answer; `None` for other events.
     pub(super) fn take(&mut self, kind: &EventKind) -> Option<bool> {
         let is_answer = match kind {
             EventKind::Response { outcome, .. } => {
@@ -31,7 +31,7 @@ impl Answers {
                 let is_answer = is_answer(outcome);
                 self.probes.insert(name.clone(), is_answer);
                 if !is_answer {
-                    // An answer from before it began to fail.
+                    // An answer from before the probe began to fail no longer counts.
                     self.request = self.request.filter(|is_answer| !is_answer);
                 }
                 is_answer
@@ -53,7 +53,7 @@ impl Answers {
     }
 }
 
-/// Any answer is one, also an error: a service that hangs gives none.
+/// Any answer counts, also an error: a hanging service gives none.
 fn is_answer(outcome: &ProbeOutcome) -> bool {
     match outcome {
         ProbeOutcome::Answered { .. }
@@ -65,8 +65,8 @@ fn is_answer(outcome: &ProbeOutcome) -> bool {
     }
 }
 
-/// The service that is asked, among these units: the only one that listens or, where none was seen to, the only service. Of
-/// several nobody knows which.
+/// The service that requests and probes ask, among these units: the only one that listens or, if none was seen to listen,
+/// the only service. If there are several, it is unknown.
 pub(super) fn asked_of(timeline: &Timeline, units: &[String]) -> Option<usize> {
     let events = timeline.events().iter();
     let listening: BTreeSet<&str> = events

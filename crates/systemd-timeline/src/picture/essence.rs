@@ -1,5 +1,5 @@
-//! As much of a timeline as a picture of it needs, to be kept in a file: events of its units, with their stamps and what they
-//! were measured with, without PIDs and journal fields.
+//! The part of a timeline that its picture needs, for a file: events of its units, with their stamps and the versions that
+//! they were measured with, without PIDs and journal fields.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use crate::timeline::Timeline;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// Stamps are kept to the thousandth of a second.
+/// Stamps are kept to the millisecond.
 const STEP_US: u64 = 1_000;
 
-/// What two sources saw within this time may be in either order.
+/// Events that two sources saw within this time may be in either order.
 const AT_ONCE_US: u64 = 20_000;
 
 pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline {
     let timeline = &settled(timeline);
     let mut kept = Vec::new();
-    // Pings since the last event of another kind: their raw stamps, and what is kept of each.
+    // Pings since the last event of a different kind: their raw stamps, and what is kept of each.
     let mut pings: Vec<(u64, Event)> = Vec::new();
     for event in timeline.events() {
         let at_us = timeline.time_of(event).as_micros() as u64;
@@ -45,8 +45,8 @@ pub(super) fn of(timeline: &Timeline, units: &[String], logs: bool) -> Timeline 
     Timeline::new(kept)
 }
 
-/// The kernel sees a socket while systemd logs something else: a socket opens before what happens at once with that, and
-/// closes after it.
+/// The kernel sees a socket while systemd logs something else. So a socket's opening is placed before the events of the
+/// same instant, and its closing after them.
 pub fn settled(timeline: &Timeline) -> Timeline {
     let events = timeline.events();
     let stamps = || events.iter().map(|event| event.at_us);
@@ -85,7 +85,8 @@ fn is_ping(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Notified { assignments, .. } if assignments.iter().any(|one| one == PING))
 }
 
-/// How many pings a long wait has depends on a timer's slack; a picture tells their rhythm only. Two are enough for that.
+/// The number of pings in a long wait depends on a timer's slack; a picture shows only their rhythm. Two pings are enough for
+/// that.
 fn thinned(pings: Vec<(u64, Event)>) -> Vec<Event> {
     let mut by_unit: BTreeMap<Option<String>, Vec<(u64, Event)>> = BTreeMap::new();
     for (raw_us, event) in pings {

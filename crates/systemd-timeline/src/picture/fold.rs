@@ -1,21 +1,22 @@
-//! What happens over and over is drawn a few times and counted: a service that is restarted forever would make a picture
-//! of a thousand screens.
+//! Repetitions are drawn a few times and counted: a service that systemd restarts forever would make a picture of a
+//! thousand screens.
 
 use super::rows::{Mark, Ping, Row, Rows, Span};
 
-/// So often must the same rows come in succession. The restarts up to the usual start limit (5) are all drawn.
+/// How often the same rows must come in a row. The restarts up to the usual start limit (5) are all drawn.
 const OFTEN: usize = 7;
 
-/// How often they are drawn before the others are only counted. The last time is drawn too: it shows how it ended.
+/// How often they are drawn before the rest is only counted. The last time is drawn, too, because it shows how the loop
+/// ended.
 const DRAWN: usize = 2;
 
-/// More rows than this do not repeat as one.
+/// A sequence of more rows than this does not count as a repetition.
 const LONGEST: usize = 24;
 
-/// The same, without the repetitions.
+/// The same rows, without the repetitions.
 pub(super) fn folded(rows: Rows) -> Rows {
     let mut kept = Vec::new();
-    // For each row its new index. The new row takes the place of those that are left out.
+    // The new index of each row. The new row takes the place of the rows that are left out.
     let mut places = Vec::with_capacity(rows.rows.len());
     let mut from = 0;
     while from < rows.rows.len() {
@@ -66,7 +67,7 @@ pub(super) fn folded(rows: Rows) -> Rows {
     }
 }
 
-/// How many rows repeat, and how often, if the rows begin with something that happens often.
+/// How many rows repeat, and how often, if the rows begin with a frequent repetition.
 fn repetition(rows: &[Row]) -> Option<(usize, usize)> {
     (1..=LONGEST).find_map(|period| {
         let later = rows.iter().skip(period);
@@ -80,7 +81,7 @@ fn repetition(rows: &[Row]) -> Option<(usize, usize)> {
 }
 
 impl Row {
-    /// Whether it tells the same, at another time. The number of a restart may differ, and nothing else.
+    /// Whether the other row says the same, at a different time. Only the number of a restart may differ.
     fn is_like(&self, other: &Row) -> bool {
         let is_restart = self.mark == Mark::Restart;
         (self.lane, self.mark) == (other.lane, other.mark)

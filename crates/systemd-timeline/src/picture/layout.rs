@@ -7,14 +7,14 @@ use crate::clock::{clock_time, nearest_second};
 use super::rows::{Row, Rows, Span, State};
 use super::words;
 
-/// A small phone's width, so that text is never smaller than it is meant to be there.
+/// A small phone's width, so that text there has at least its intended size.
 pub(super) const WIDTH: u32 = 400;
 
 /// Size of all text. Legible on a phone; wider pages scale it up.
 pub(super) const FONT: u32 = 12;
 
 /// Advance of one character of a monospaced font, in hundredths of its size: the widest of the usual ones (DejaVu Sans
-/// Mono). With a proportional font one could only guess where a text ends.
+/// Mono). With a proportional font, the end of a text would be a guess.
 const ADVANCE: u32 = 61;
 
 /// Height of a line of text.
@@ -41,7 +41,7 @@ const MARK: u32 = 16;
 /// Margin at every edge.
 pub(super) const MARGIN: u32 = 4;
 
-/// Rows of words are not broken into more lines than this: the text alternative has it all.
+/// Words in a row are not wrapped into more lines than this: the text alternative has all of them.
 const MOST_LINES: usize = 3;
 
 /// All positions.
@@ -62,7 +62,7 @@ pub(super) struct Layout {
     pub(super) height: u32,
 }
 
-/// What a sign means that has no row of its own.
+/// The meaning of a sign that has no row of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Legend {
     Pings,
@@ -89,7 +89,7 @@ pub(super) struct Heading {
 pub(super) struct Place {
     /// The middle of its first line.
     pub(super) y: u32,
-    /// Written where it differs from the row's before.
+    /// Written if it differs from the time of the row before.
     pub(super) time: Option<String>,
     pub(super) lines: Vec<String>,
 }
@@ -158,7 +158,8 @@ impl Layout {
         }
     }
 
-    /// One below the other, each at its lane: a line leads down from each name, to the left of the names that follow.
+    /// The headings are below each other, each at its lane: a line leads down from each name, to the left of the
+    /// following names.
     fn put_headings(&mut self, lanes: &[String]) {
         for (name, &x) in lanes.iter().zip(&self.lanes_x) {
             self.headings.push(Heading {
@@ -189,7 +190,7 @@ impl Layout {
         }
     }
 
-    /// The space after a row in which time passes.
+    /// The space after a row, in which time passes.
     fn put_wait(&mut self, rows: &Rows, row: usize, (from, to): (Duration, Duration)) {
         let waited = nearest_second(to - from);
         if waited == 0 {
@@ -230,7 +231,8 @@ fn count(lines: &[String]) -> u32 {
     u32::try_from(lines.len()).unwrap_or(u32::MAX)
 }
 
-/// Cells of a terminal, which is what monospaced fonts keep to: from the Hangul letters on, most scripts take two.
+/// How many terminal cells a character takes, which monospaced fonts follow: from the Hangul letters on, most scripts
+/// take two.
 fn cells(c: char) -> u32 {
     if c >= '\u{1100}' { 2 } else { 1 }
 }
@@ -240,7 +242,7 @@ fn text_width(text: &str) -> u32 {
     (cells * FONT * ADVANCE).div_ceil(100)
 }
 
-/// The text in lines that end before the right margin, when they begin at `x`.
+/// The text as lines that begin at `x` and end before the right margin.
 fn wrapped(text: &str, x: u32) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {

@@ -1,10 +1,10 @@
-//! A timeline as a picture: one standalone SVG, also fit to be put into a page of a book as it is.
+//! A timeline as a picture: one standalone SVG that can also be embedded in a page of a book.
 //!
-//! Time runs downward. What is told of a service are words, and words need width: side by side they collide after a few
-//! letters, one below the other each has a line of its own, on a phone too. To the left are the times, then a lane with
-//! the states of each unit, then the words.
+//! Time runs downward. The events of a service are words, and words need width: side by side they collide after a few
+//! letters; below each other, each has its own line, even on a phone. The times are on the left, then a lane with the
+//! states of each unit, then the words.
 //!
-//! Times are shown as [`clock`](crate::clock_time) does, like those of the text. The same timeline gives the same bytes.
+//! Times look as in [`clock`](crate::clock_time), like those of the text. The same timeline gives the same bytes.
 
 mod answers;
 mod essence;
@@ -25,7 +25,7 @@ use crate::timeline::Timeline;
 use layout::Layout;
 use rows::Rows;
 
-/// Bytes of the hash that an identifier is made of: enough for the pictures of one page.
+/// How many bytes of the hash an identifier uses: enough for the pictures of one page.
 const ID_BYTES: usize = 5;
 
 /// Chooses units and renders them.
@@ -35,7 +35,7 @@ pub struct Picture {
     title: Option<String>,
     id: Option<String>,
     logs: bool,
-    /// What steps of the scenario are called, by index.
+    /// Names for steps of the scenario, by index.
     steps: BTreeMap<usize, String>,
 }
 
@@ -51,8 +51,8 @@ impl Picture {
         }
     }
 
-    /// A picture of all units that the timeline tells something about, in the order in which it does. Slices are left
-    /// out: systemd makes them on its own.
+    /// A picture of all units that the timeline mentions, in the order in which they appear. Slices are left out,
+    /// because systemd creates them on its own.
     pub fn everything(timeline: &Timeline) -> Picture {
         let mut units: Vec<&str> = Vec::new();
         for event in timeline.events() {
@@ -67,7 +67,7 @@ impl Picture {
         Picture::of(&units)
     }
 
-    /// What the picture is called, above it and by a screen reader.
+    /// Sets the picture's title, which is shown above it and read by a screen reader.
     #[must_use]
     pub fn title(self, title: &str) -> Picture {
         Picture {
@@ -76,8 +76,8 @@ impl Picture {
         }
     }
 
-    /// How the identifiers in the picture begin. Needed only where the same picture is twice on one page: without it
-    /// they are derived from what is shown.
+    /// Sets the beginning of the identifiers in the picture. Needed only if the same picture appears twice on one
+    /// page: by default, identifiers are derived from what is shown.
     #[must_use]
     pub fn id(self, id: &str) -> Picture {
         Picture {
@@ -86,31 +86,30 @@ impl Picture {
         }
     }
 
-    /// Shows the lines that the units logged, too.
+    /// Also shows the lines that the units logged.
     #[must_use]
     pub fn logs(self) -> Picture {
         Picture { logs: true, ..self }
     }
 
-    /// Shows when these steps of the scenario began: their indices, and what they are called.
+    /// Shows when these steps of the scenario began: their indices and names.
     #[must_use]
     pub fn steps(self, steps: BTreeMap<usize, String>) -> Picture {
         Picture { steps, ..self }
     }
 
-    /// The picture as SVG. Without blank lines, so that Markdown takes it for one piece.
+    /// The picture as SVG. It has no blank lines, so that Markdown treats it as one block.
     pub fn render(&self, timeline: &Timeline) -> String {
         svg::document(&[self.drawn(timeline)])
     }
 
-    /// The same in words, a line for each row of the picture: for those who cannot see it, or would rather read.
+    /// The same in words, a line for each row of the picture: for people who cannot see it, or who prefer to read.
     pub fn lines(&self, timeline: &Timeline) -> Vec<String> {
         words::lines(&self.rows(timeline))
     }
 
-    /// As much of the timeline as this picture shows, and nothing else: events of its units with their stamps, without PIDs
-    /// and journal fields. Its picture is the same. Fit to be kept, and to be [compared](crate::compare) with that of another
-    /// run.
+    /// The part of the timeline that this picture shows: events of its units with their stamps, without PIDs and journal
+    /// fields. Its picture is the same. It can be stored, and [compared](crate::compare) with the essence of another run.
     pub fn essence(&self, timeline: &Timeline) -> Timeline {
         essence::of(timeline, &self.units, self.logs)
     }
@@ -142,7 +141,7 @@ impl Picture {
     }
 }
 
-/// Several pictures as one SVG, one below the other.
+/// Several pictures in one SVG, below each other.
 pub fn column(pictures: &[(Picture, &Timeline)]) -> String {
     let drawn: Vec<Drawn> = pictures
         .iter()

@@ -1,4 +1,4 @@
-//! What a picture tells: a row of words for each event that matters, and the states between them.
+//! The content of a picture: a row of words for each event that matters, and the states between them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::clock::nearest_second;
 use crate::timeline::Timeline;
 use crate::view::{ERROR, WARNING, describe};
 
-/// Name of the lane of what is about no unit.
+/// The name of the lane for events that are not about a unit.
 const REQUESTS: &str = "requests";
 
-/// States that systemd passes through. Where they take no time, the rows beside them say all that there is to say.
+/// States that systemd only passes through. If they take no time, the rows next to them say everything.
 const PASSING: [&str; 5] = [
     "stop-watchdog",
     "dead-before-auto-restart",
@@ -23,16 +23,16 @@ const PASSING: [&str; 5] = [
     "dead-resources-pinned",
 ];
 
-/// A state that lasts less than this has taken no time, as people see it.
+/// A state that lasts less than this appears to take no time.
 const PASSING_TIME: Duration = Duration::from_millis(500);
 
-/// Assignments that would differ from run to run, or say nothing to a person.
+/// Assignments that differ from run to run, or tell people nothing.
 const HIDDEN_ASSIGNMENTS: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
 
 /// The watchdog's ping: a tick, not a row.
 pub(super) const PING: &str = "WATCHDOG=1";
 
-/// All that is shown, in order.
+/// Everything that is shown, in order.
 pub(super) struct Rows {
     pub(super) lanes: Vec<String>,
     pub(super) rows: Vec<Row>,
@@ -45,20 +45,20 @@ pub(super) struct Rows {
 pub(super) struct Row {
     /// Since the scenario began.
     pub(super) at: Duration,
-    /// `None` for the scenario's own: its end, and why it ended early.
+    /// `None` for the scenario itself: its end, and why it ended early.
     pub(super) lane: Option<usize>,
     pub(super) mark: Mark,
     pub(super) text: String,
 }
 
 impl Row {
-    /// When it happened, as people read it.
+    /// When it happened, rounded as people read it.
     pub(super) fn seconds(&self) -> u64 {
         nearest_second(self.at)
     }
 }
 
-/// What a row is, and so its shape.
+/// The kind of a row, which decides its shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
     /// A state begins.
@@ -78,7 +78,7 @@ pub(super) enum Mark {
 pub(super) struct Span {
     pub(super) lane: usize,
     pub(super) state: State,
-    /// Index of the row at which it begins, and of the one at which it ends.
+    /// The index of the row at which it begins, and of the row at which it ends.
     pub(super) rows: (usize, usize),
 }
 
@@ -88,13 +88,13 @@ pub(super) enum State {
     Dead,
     Starting,
     Running,
-    /// Running, as systemd says, but nothing answers.
+    /// systemd says that it is running, but nothing answers.
     Hanging,
     Reloading,
     Stopping,
     Waiting,
     Failed,
-    /// Not a unit's: requests get no answer.
+    /// This is not a unit's state: requests get no answer.
     Unanswered,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Ping {
     pub(super) lane: usize,
     /// Since the scenario began.
     pub(super) at: Duration,
-    /// How many rows came before it.
+    /// The number of rows before it.
     pub(super) after_rows: usize,
 }
 
@@ -131,7 +131,7 @@ impl State {
     }
 }
 
-/// Whether a picture shows such an event about one of its units at all.
+/// Whether a picture shows this kind of event about one of its units at all.
 pub(super) fn is_shown(kind: &EventKind) -> bool {
     matches!(kind, EventKind::StateChanged { .. }) || row_of(kind, true).is_some()
 }
@@ -198,9 +198,9 @@ impl Rows {
 
 struct Builder {
     rows: Rows,
-    /// For each lane the state that it is in, and the row at which that began.
+    /// For each lane, its state, and the row at which the state began.
     open: Vec<Option<(State, usize)>>,
-    /// For each lane its last notification, without digits.
+    /// For each lane, its last notification, without digits.
     said: Vec<Option<String>>,
     /// The lane of the service that requests and probes ask.
     asked: Option<usize>,
@@ -239,7 +239,7 @@ impl Builder {
         self.open[lane] = Some((state, here));
     }
 
-    /// The same, unless the lane is in it already.
+    /// The same, unless the lane is already in this state.
     fn turn(&mut self, lane: usize, state: State) {
         let before = self.open[lane].map_or(State::Dead, |(state, _)| state);
         if before != state {
@@ -247,7 +247,7 @@ impl Builder {
         }
     }
 
-    /// A state that systemd calls running may be a hang.
+    /// A state that systemd calls running may really be a hang.
     fn with_answers(&self, lane: usize, state: State) -> State {
         let is_silent = self.asked == Some(lane) && self.answers.are_missing();
         match state {
@@ -257,7 +257,7 @@ impl Builder {
         }
     }
 
-    /// What an outcome says about the service that was asked, and shows in the lane of the requests.
+    /// What an outcome says about the service that was asked, for the lane of the requests.
     fn ask(&mut self, event: &Event) {
         let Some(is_answer) = self.answers.take(&event.kind) else {
             return;
@@ -305,7 +305,7 @@ impl Builder {
         }
     }
 
-    /// Whether it says what was said already. A status that only counts on says it, too.
+    /// Whether this repeats the last notification. A status that only counts on is a repetition, too.
     fn repeats(&mut self, lane: usize, kind: &EventKind, text: &str) -> bool {
         if matches!(kind, EventKind::Notified { .. }) {
             let said = Some(text.replace(|c: char| c.is_ascii_digit(), ""));
@@ -375,7 +375,7 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
                 _ => Mark::Bad,
             };
             let text = describe(kind)?;
-            // Its lane says already that it is a request.
+            // The lane already says that it is a request.
             let text = text.strip_prefix("request ").unwrap_or(name);
             return Some((mark, text.to_owned()));
         }
@@ -400,7 +400,7 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
         EventKind::RestartScheduled { .. } => Mark::Restart,
         EventKind::UnitFile { priority, .. } if *priority <= ERROR => Mark::Bad,
         EventKind::UnitFile { priority, .. } if *priority <= WARNING => Mark::Note,
-        // Only what explains something has words.
+        // Only messages that explain something become rows.
         EventKind::Manager { priority, .. } if *priority <= WARNING => Mark::Bad,
         EventKind::Manager { .. } => Mark::Note,
         EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => Mark::Note,

@@ -1,7 +1,7 @@
 //! Writes the SVG.
 //!
-//! Words take the colour of the page around (`currentColor`), and colours only underline what shapes and words tell: each
-//! kind of state and of mark has a shape of its own. Only a picture that stands alone has a background, by
+//! Words take the colour of the page around them (`currentColor`), and colours only support what shapes and words say:
+//! each kind of state and of mark has its own shape. Only a standalone picture has a background, chosen with
 //! `prefers-color-scheme`; in a book the theme decides, whatever the system prefers.
 
 use crate::visible::is_invisible;
@@ -11,21 +11,21 @@ use super::Drawn;
 use super::layout::{FONT, LINE, Layout, Legend, MARGIN, WIDTH};
 use super::rows::{Mark, Rows, Span, State};
 
-/// Between two pictures of a column.
+/// The space between two pictures of a column.
 const BETWEEN: u32 = 24;
 
 /// Half the height that a break takes out of the lanes.
 const CUT: u32 = 5;
 
-/// From one stroke of a hatched bar to the next, and how far each rises.
+/// The distance from one stroke of a hatched bar to the next, and how far each rises.
 const HATCH: u32 = 5;
 
-/// Where text must stand below the middle of its line, so that it looks centred.
+/// How far below the middle of its line text must be so that it looks centred.
 const BASELINE: u32 = 4;
 
 /// Every rule names the class: a style sheet inside a page's SVG applies to the whole page. The dark colours are for
-/// mdBook's dark themes and for a dark system. The plain colour before each custom property is for programs that know
-/// none.
+/// mdBook's dark themes and for a dark system. The plain colour before each custom property is for programs that do
+/// not support them.
 const STYLE: &str = "\
 .systemd-timeline { display: block; width: 100%; max-width: 36rem; height: auto; }
 .systemd-timeline { --timeline-good: #1f8a4c; --timeline-bad: #d03b2f; --timeline-change: #b36b00; --timeline-answer: #2f74c0; }
@@ -103,7 +103,7 @@ pub(super) fn body(rows: &Rows, layout: &Layout) -> String {
         let begin = heading.y + LINE / 2;
         pen.path("thin", &format!("M{} {begin}V{first_row}", heading.x));
     }
-    // Below the bars: the line from a lane to its words.
+    // Drawn below the bars: the line from a lane to its words.
     for (row, place) in rows.rows.iter().zip(&layout.rows) {
         if let Some(lane) = row.lane {
             let (from, to) = (layout.lanes_x[lane], layout.mark_x - 5);
@@ -117,7 +117,7 @@ pub(super) fn body(rows: &Rows, layout: &Layout) -> String {
         let x = layout.lanes_x[*lane];
         pen.path("note line", &format!("M{} {y}h7", x + 2));
     }
-    // Above the bars: whose line it is, which matters where it crosses other lanes.
+    // Drawn above the bars: the mark that shows whose line it is, which matters if the line crosses other lanes.
     for (row, place) in rows.rows.iter().zip(&layout.rows) {
         if let (Some(lane), true) = (row.lane, rows.lanes.len() > 1) {
             pen.path("dot", &circle(layout.lanes_x[lane], place.y, 2));
@@ -176,7 +176,7 @@ impl Pen {
         );
     }
 
-    /// A state's bar, cut in two where a break is.
+    /// A state's bar, cut in two at a break.
     fn span(&mut self, span: &Span, layout: &Layout) {
         let x = layout.lanes_x[span.lane];
         let (mut from, to) = (layout.rows[span.rows.0].y, layout.rows[span.rows.1].y);
@@ -207,7 +207,7 @@ impl Pen {
             }
             State::Stopping => self.path("change", &rectangle(2)),
             State::Waiting => {
-                // Dashes as a path of their own, so that they start again after each cut.
+                // Dashes are a separate path, so that they start again after each cut.
                 let dashes: String = (from..to)
                     .step_by(6)
                     .map(|y| format!("M{x} {y}v{}", 3.min(to - y)))
@@ -266,7 +266,7 @@ impl Pen {
     }
 }
 
-/// Strokes across a bar, each upward to the right; at least one.
+/// Strokes across a bar, each rising to the right; at least one.
 fn hatching(x: u32, from: u32, to: u32) -> String {
     let rise = HATCH.min(to.saturating_sub(from));
     let feet = (from + rise..=to).step_by(HATCH as usize);
@@ -279,7 +279,7 @@ fn circle(x: u32, y: u32, radius: u32) -> String {
     format!("M{left} {y}a{radius} {radius} 0 1 1 {across} 0a{radius} {radius} 0 1 1 -{across} 0z")
 }
 
-/// Text that may come from anywhere. What XML cannot hold becomes a replacement character; line ends become spaces.
+/// Text from any source. Characters that XML cannot hold become a replacement character; line ends become spaces.
 pub(super) fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {

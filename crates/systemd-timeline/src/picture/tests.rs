@@ -1,4 +1,4 @@
-//! Whatever is drawn: it fits, it is well-formed, and it is the same for services that behave the same.
+//! Every picture fits, is well-formed, and is the same for services that behave the same.
 
 use std::collections::BTreeSet;
 
@@ -319,7 +319,7 @@ fn a_scenario_that_gave_up_says_so_in_no_lane() {
     );
 }
 
-/// A service that is restarted so often, each time after a second, until systemd gives up.
+/// A service that is restarted this many times, each time after a second, until systemd gives up.
 fn restless(times: u32) -> Rows {
     let mut events = vec![began()];
     for counter in 1..=times {
@@ -358,7 +358,7 @@ fn what_happens_over_and_over_is_counted() {
     ];
     assert_eq!(told, expected);
     let lane: Vec<(usize, usize)> = rows.spans.iter().map(|span| span.rows).collect();
-    // Without a gap: each state begins where the one before ended.
+    // There are no gaps: each state begins where the previous one ended.
     assert!(lane.windows(2).all(|two| two[0].1 == two[1].0), "{lane:?}");
     assert_eq!(lane.last(), Some(&(9, 11)));
 }

@@ -6,7 +6,7 @@ use crate::clock::{clock_time, nearest_second};
 
 use super::rows::{Mark, Row, Rows};
 
-/// Every row, in order. Repeats neither the time nor the unit where they stay the same.
+/// Every row, in order. The time and the unit are not repeated while they stay the same.
 pub(super) fn of(rows: &Rows) -> String {
     let mut text = String::new();
     let mut before = None;
@@ -40,7 +40,7 @@ pub(super) fn of(rows: &Rows) -> String {
     text
 }
 
-/// A line for each row, with its time and its unit.
+/// A line for each row, with its time and unit.
 pub(super) fn lines(rows: &Rows) -> Vec<String> {
     let line = |row: &Row| {
         let unit = row.lane.map_or("", |lane| rows.lanes[lane].as_str());
@@ -76,7 +76,7 @@ pub(super) fn duration(seconds: u64) -> String {
     parts.join(" ")
 }
 
-/// How often a service pinged in a wait: from the first and the last of `count` pings.
+/// How often a service pinged during a wait: from the first and the last of `count` pings.
 pub(super) fn rhythm(first: Duration, last: Duration, count: usize) -> String {
     let gaps = u32::try_from(count.saturating_sub(1)).unwrap_or(u32::MAX);
     if gaps == 0 {

@@ -12,8 +12,8 @@ use crate::visible::visible;
 /// syslog(3), the least severe.
 const DEBUG: u8 = 7;
 
-/// One event in a line, in systemd's own words where it has some. `None` for what people need not see. A service's words are
-/// [`visible`].
+/// One event as a line, in systemd's own words if there are any. `None` for events that people need not see. A service's
+/// words are [`visible`].
 pub fn describe(kind: &EventKind) -> Option<String> {
     words(kind).map(|text| visible(&text))
 }
@@ -99,7 +99,7 @@ fn words(kind: &EventKind) -> Option<String> {
     })
 }
 
-/// How the lab was kept from seeing what systemd does.
+/// What kept the lab from seeing what systemd does.
 pub(crate) fn blinding_text(how: &Blinding) -> String {
     match how {
         Blinding::LogLevel { level } => {
@@ -125,7 +125,7 @@ pub(crate) fn blinding_text(how: &Blinding) -> String {
     }
 }
 
-/// What systemd says at `warning` or worse, but for what an event of its own says already: that a job failed.
+/// systemd's messages at `warning` or worse that repeat another event, e.g. that a job failed.
 const SAID_ELSEWHERE: [&str; 4] = [
     "Failed to start ",
     "Failed to stop ",
@@ -133,9 +133,9 @@ const SAID_ELSEWHERE: [&str; 4] = [
     "Reload failed for ",
 ];
 
-/// What explains a decision of systemd's and is logged below `warning`, as src/core of v252 to v257 words it: conditions and
-/// asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and the end of the
-/// machine.
+/// Messages that explain a decision of systemd's and are logged below `warning`, in the words of src/core of v252 to v257:
+/// conditions and asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and
+/// the end of the machine.
 const EXPLANATIONS: [&str; 18] = [
     "unmet condition",
     "no trigger condition checks were met",
@@ -157,12 +157,12 @@ const EXPLANATIONS: [&str; 18] = [
     "Powering off: ",
 ];
 
-/// Of several asserts, only the debug log says which one failed: `AssertPathExists=/etc/my.conf failed.`
+/// With several asserts, only the debug log says which one failed: `AssertPathExists=/etc/my.conf failed.`
 fn is_failed_assert(message: &str) -> bool {
     message.starts_with("Assert") && message.contains('=') && message.ends_with(" failed.")
 }
 
-/// Whether systemd's own words explain a failure or a decision. At `debug` it says much else, and hardly anything that decides.
+/// Whether systemd's own words explain a failure or a decision. At `debug` it logs much more, but hardly any explanations.
 fn explains(priority: u8, message: &str) -> bool {
     let is_said_elsewhere = || {
         SAID_ELSEWHERE

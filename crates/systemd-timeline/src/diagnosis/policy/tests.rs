@@ -3,7 +3,7 @@ use crate::diagnosis::fixture::{Run, statuses};
 
 const FAILURE: Ending = Ending::Code(1);
 
-/// It ends with exit code 1, which is a failure.
+/// A service that ends with exit code 1, which is a failure.
 fn failed(policy: &str) -> Run {
     Run::new()
         .property("Restart", policy)

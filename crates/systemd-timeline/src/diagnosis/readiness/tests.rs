@@ -3,7 +3,7 @@ use crate::diagnosis::fixture::{ADDRESS, Run, answered, broken};
 
 const SECOND: u64 = 1_000_000;
 
-/// A start of a service that says when it is ready, and may take 10 s.
+/// A start of a service that reports its readiness, and may take 10 s.
 fn starting() -> Run {
     Run::new()
         .property("Type", "notify")
@@ -18,7 +18,7 @@ fn given_up() -> Run {
         .states(10_000, &["stop-sigterm"])
 }
 
-/// It is ready at 2 s, and listens.
+/// The service is ready at 2 s, and listens.
 fn ready() -> Run {
     starting()
         .listens(1900, ADDRESS)
@@ -44,7 +44,7 @@ fn a_start_without_ready() {
         ready_never_sent,
         "READY=1 never arrived (TimeoutStartSec=10s), and nothing ever listened on 127.0.0.1:7878",
     );
-    // It may still come.
+    // READY=1 may still come.
     starting().is_not_told(ready_never_sent);
     ready().is_not_told(ready_never_sent);
 }
@@ -64,7 +64,7 @@ fn ready_before_anything_listens() {
         ready_before_listening,
         "READY=1 arrived, and nothing ever listened on 127.0.0.1:7878; the service listened on 127.0.0.1:8080",
     );
-    // Where its database listens is not where the service does.
+    // The address of the service's database is not the service's own.
     early
         .of("b.service")
         .listens(100, "127.0.0.1:7879")
@@ -115,7 +115,7 @@ fn sigterm_in_a_start_that_hangs() {
         deaf_while_loading,
         "systemd gave the start up and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up",
     );
-    // Whatever this is, it is not the signal.
+    // Whatever the cause is, it is not the signal.
     given_up()
         .killed(10_001, 11)
         .is_not_told(deaf_while_loading);
@@ -142,7 +142,7 @@ fn a_service_without_its_port() {
         "the service ends with exit code 0 although 127.0.0.1:7878 is taken",
     );
     starting().exited(2000, 1).is_not_told(ready_without_port);
-    // The run never came to it.
+    // The run never got that far.
     Run::new().is_not_told(ready_without_port);
 }
 
@@ -187,6 +187,6 @@ fn status_in_each_phase() {
         "no STATUS= arrived while the service was stopping",
     );
     says(says(says(stops, 500), 3000), 5001).is_not_told(status_missing);
-    // Nobody stopped it.
+    // Nothing stopped it.
     says(says(ready(), 500), 3000).is_not_told(status_missing);
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::diagnosis::fixture::{ADDRESS, Run, answered, broken};
 
-/// It was ready at 1 s, and was told to reload at 2 s.
+/// A service that was ready at 1 s, and was told to reload at 2 s.
 fn reloading() -> Run {
     Run::new()
         .states(0, &["start"])

@@ -1,4 +1,5 @@
-//! Whom systemd calls when it gives up on a service: `OnFailure=` (systemd.unit(5)), `RestartMode=` (systemd.service(5)).
+//! Which unit systemd starts when it gives up on a service: `OnFailure=` (systemd.unit(5)), `RestartMode=`
+//! (systemd.service(5)).
 
 use serde_json::Value;
 use systemd_lab_protocol::EventKind;
@@ -6,7 +7,7 @@ use systemd_lab_protocol::EventKind;
 use super::super::{Case, Rule, how_ended};
 use super::restarts;
 
-/// Rules for an alert that did not come, or not as it should.
+/// Rules for an alert that did not come, or came wrongly.
 pub const ALERT: &[Rule] = &[
     called_otherwise,
     nobody_is_called,
@@ -17,7 +18,7 @@ pub const ALERT: &[Rule] = &[
     alert_ends_badly,
 ];
 
-/// How systemd begins when it cannot do what `OnFailure=` says; the unit's name follows.
+/// The beginning of systemd's message when it cannot do what `OnFailure=` says; the unit's name follows.
 const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 
 /// No `OnFailure=`.
@@ -30,7 +31,7 @@ fn nobody_is_called(case: &Case) -> Option<String> {
     })
 }
 
-/// Nothing calls for help but a command of the unit's own, which runs after every end.
+/// The only call for help is a command of the unit itself, which runs after every end.
 fn called_otherwise(case: &Case) -> Option<String> {
     if !called_units(case)?.is_empty() {
         return None;
@@ -48,12 +49,12 @@ fn called_otherwise(case: &Case) -> Option<String> {
     ))
 }
 
-/// The unit that is called does not stay down: its own `Restart=`.
+/// The alert unit does not stay down, because of its own `Restart=`.
 fn alert_starts_again(case: &Case) -> Option<String> {
     let called = called_units(case)?;
     called.iter().find_map(|unit| {
         let alert = Case { unit, ..*case };
-        // The last one was refused where its own start limit was hit.
+        // If the alert unit hit its own start limit, the last restart was refused.
         let again = restarts(&alert).count() - usize::from(alert.is_given_up());
         (again > 0).then(|| {
             format!(
@@ -115,7 +116,7 @@ fn call_fails(case: &Case) -> Option<String> {
     ))
 }
 
-/// Any `RestartMode=` but `direct`: failed between any two starts.
+/// `RestartMode=` is not `direct`: the unit is failed between any two starts.
 fn called_between_starts(case: &Case) -> Option<String> {
     let mode = case.timeline.text_property(case.unit, "RestartMode")?;
     let failures = case
@@ -133,7 +134,7 @@ fn called_between_starts(case: &Case) -> Option<String> {
     })
 }
 
-/// The unit that is called was started and ended with an error.
+/// The alert unit was started and ended with an error.
 fn alert_ends_badly(case: &Case) -> Option<String> {
     let called = called_units(case)?;
     called.iter().find_map(|unit| {
@@ -148,7 +149,7 @@ fn alert_ends_badly(case: &Case) -> Option<String> {
     })
 }
 
-/// `OnFailure=` names units, and none is an instance of this template, e.g. `alert@.service`.
+/// `OnFailure=` names units, but none is an instance of this template, e.g. `alert@.service`.
 pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
     let called = called_units(case)?;
     let stem = template.split_inclusive('@').next()?;
@@ -161,7 +162,7 @@ pub fn other_unit_called(case: &Case, template: &str) -> Option<String> {
     })
 }
 
-/// An instance of the template logged something, and nothing of it says what has failed.
+/// An instance of the template logged something, but nothing in it says what has failed.
 pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<String> {
     let called = called_units(case)?;
     let stem = template.split_inclusive('@').next()?;
@@ -185,7 +186,7 @@ pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<Str
     ))
 }
 
-/// What `OnFailure=` names; empty when it is not set, `None` when the unit's properties are not known.
+/// The units that `OnFailure=` names; empty if it is not set, `None` if the unit's properties are not known.
 fn called_units<'a>(case: &Case<'a>) -> Option<Vec<&'a str>> {
     let called = case.timeline.property(case.unit, "OnFailure")?.as_array()?;
     Some(called.iter().filter_map(Value::as_str).collect())

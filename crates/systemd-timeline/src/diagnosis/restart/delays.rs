@@ -1,4 +1,4 @@
-//! The delays that a unit's settings ask for, and how they are said.
+//! The delays that a unit's settings ask for, and their wording.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::{Case, spoken};
 /// systemd's default for `RestartSec=`: `DefaultRestartSec=` in systemd-system.conf(5).
 const DEFAULT_DELAY: Duration = Duration::from_millis(100);
 
-/// Nobody reads more delays than this, and `StartLimitBurst=` may be any number.
+/// More delays than this would not be read, and `StartLimitBurst=` may be any number.
 const MOST_DELAYS: usize = 100;
 
 /// How long systemd waits before a restart: systemd.service(5), `RestartSteps=`.
@@ -33,7 +33,7 @@ impl Delays {
         })
     }
 
-    /// The delay before this restart, counted from 1. As `service_restart_usec_next()` in systemd's `service.c`.
+    /// The delay before this restart, counted from 1: the same as `service_restart_usec_next()` in systemd's `service.c`.
     pub(super) fn before(&self, restart: u64) -> Duration {
         let Some(longest) = self
             .longest
@@ -48,13 +48,13 @@ impl Delays {
         } else {
             let growth = longest.as_secs_f64() / self.first.as_secs_f64();
             let exponent = (restart - 1) as f64 / self.steps as f64;
-            // Delays that people choose are round; what floating point adds to them is not.
+            // Delays that people choose are round; this removes what floating point adds to them.
             let ms = self.first.as_secs_f64() * growth.powf(exponent) * 1000.0;
             Duration::from_millis(ms.round() as u64)
         }
     }
 
-    /// The delays between so many starts: one fewer than there are starts.
+    /// The delays between this many starts: one fewer than there are starts.
     pub(super) fn between(&self, starts: u64) -> Vec<Duration> {
         (1..starts)
             .take(MOST_DELAYS)
@@ -62,8 +62,8 @@ impl Delays {
             .collect()
     }
 
-    /// As in a unit file: `RestartSec=20s with RestartSteps=2 and RestartMaxDelaySec=80s`. What systemd has lowered is said as
-    /// it is written, with systemd's warning beside it.
+    /// As in a unit file: `RestartSec=20s with RestartSteps=2 and RestartMaxDelaySec=80s`. If systemd has lowered a value,
+    /// this shows the written one, with systemd's warning.
     pub(super) fn spelt(&self, case: &Case) -> String {
         if let Some(warning) = warning(case) {
             let first = case.as_written("RestartSec", &setting(self.first));
@@ -91,7 +91,7 @@ impl Delays {
     }
 }
 
-/// systemd's words when `RestartSec=` is longer than `RestartMaxDelaySec=`: `service_verify` in its service.c.
+/// systemd's warning when `RestartSec=` is longer than `RestartMaxDelaySec=`: `service_verify` in its service.c.
 fn warning<'a>(case: &Case<'a>) -> Option<&'a str> {
     case.timeline
         .of(case.unit)
@@ -111,7 +111,7 @@ pub(super) fn spoken_list(durations: &[Duration], separator: &str) -> String {
     spoken.join(separator)
 }
 
-/// Sums and delays are compared with each other: `220 s`, never `3 min`.
+/// Readers compare sums and delays with each other: `220 s`, never `3 min`.
 pub(super) fn exactly(duration: Duration) -> String {
     match (duration.as_secs(), duration.subsec_millis()) {
         (0, ms) => format!("{ms} ms"),

@@ -3,7 +3,7 @@ use crate::diagnosis::fixture::{Run, statuses};
 
 const SECOND: u64 = 1_000_000;
 
-/// Each start takes two seconds and fails; then systemd waits for so many milliseconds.
+/// Each start takes two seconds and fails; then systemd waits for this many milliseconds.
 fn failing(delays: &[u64]) -> Run {
     let mut run = Run::new();
     let mut at = 0;
@@ -18,7 +18,7 @@ fn failing(delays: &[u64]) -> Run {
     run
 }
 
-/// `RestartSec=` in seconds, without the settings by which delays grow.
+/// `RestartSec=` in seconds, without the settings that make delays grow.
 fn delay(run: Run, seconds: u64) -> Run {
     run.property("RestartUSec", seconds * SECOND)
 }
@@ -48,7 +48,7 @@ fn an_end_after_which_nothing_is_restarted() {
         not_restarted,
         "a.service ended with exit code 78, and RestartPreventExitStatus=78 forbids a restart after that",
     );
-    // What is quoted is what the unit says.
+    // The quotation is the unit's own text.
     prevented
         .file("[Service]\nRestartPreventExitStatus=EX_CONFIG 6\n")
         .is_told(
@@ -92,7 +92,7 @@ fn what_runs_before_a_start_is_no_delay() {
 
 #[test]
 fn starts_that_are_too_slow_for_the_limit() {
-    // 3 × 2 s and 2 × 5 s are more than 15 s, the delays alone are not.
+    // 3 × 2 s and 2 × 5 s are more than 15 s; the delays alone are less.
     let slow = limit(delay(failing(&[5000, 5000, 5000]), 5), 3, 15);
     slow.is_not_told(limit_out_of_reach);
     slow.is_told(

@@ -1,4 +1,4 @@
-//! A service that cannot bind its address: how it ends, and what it says.
+//! A service that cannot bind its address: how it ends, and what it logs.
 
 use systemd_lab_protocol::EventKind;
 
@@ -6,7 +6,7 @@ use super::{error_lines, lines, priority_text};
 use crate::diagnosis::{Case, Rule, between, setup, spoken};
 use crate::view::ERROR;
 
-/// Rules for a service whose address something else has bound first.
+/// Rules for a service whose address was bound by something else first.
 pub const PORT_TAKEN: &[Rule] = &[
     own_network,
     goes_on_without_port,
@@ -22,10 +22,10 @@ pub const PORT_TAKEN: &[Rule] = &[
     failure_logged_twice,
 ];
 
-/// What a Rust program ends with when its main thread panics.
+/// The exit code of a Rust program whose main thread panics.
 const PANIC_STATUS: i32 = 101;
 
-/// In a network of its own, no port is taken.
+/// In a separate network, no port is taken.
 fn own_network(case: &Case) -> Option<String> {
     case.entered("running")?;
     match case.main_exit() {
@@ -63,7 +63,7 @@ fn failure_taken_for_success(case: &Case) -> Option<String> {
     ))
 }
 
-/// The line begins with its priority, and systemd takes that for text.
+/// The line begins with its priority, but systemd treats that as text.
 fn prefix_is_text(case: &Case) -> Option<String> {
     let lines = lines(case);
     let (.., message) = lines.iter().find(|(.., message)| {
@@ -81,7 +81,7 @@ fn prefix_is_text(case: &Case) -> Option<String> {
     })
 }
 
-/// The port is taken, and the service runs all the same.
+/// The port is taken, but the service carries on.
 fn goes_on_without_port(case: &Case) -> Option<String> {
     let running = case.entered("running")?;
     if case.main_exit().is_some() {
@@ -106,7 +106,7 @@ fn goes_on_without_port(case: &Case) -> Option<String> {
     ))
 }
 
-/// `Restart=` starts it again, and the port is still taken.
+/// `Restart=` restarts the service, and the port is still taken.
 fn started_again(case: &Case) -> Option<String> {
     case.first(|kind| matches!(kind, EventKind::RestartScheduled { .. }))?;
     let restart = case.timeline.text_property(case.unit, "Restart")?;
@@ -116,11 +116,11 @@ fn started_again(case: &Case) -> Option<String> {
     ))
 }
 
-/// A panic where an error was due.
+/// The service panicked where it should have reported an error.
 fn panicked(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
     let lines = lines(case);
-    // A service that logs an error before it panics has at least said why.
+    // A service that logs an error before it panics has at least logged the cause.
     if code != "exited" || status != PANIC_STATUS || !error_lines(case, u64::MAX).is_empty() {
         return None;
     }
@@ -136,7 +136,7 @@ fn panicked(case: &Case) -> Option<String> {
     ))
 }
 
-/// Exit code 0 after a failure.
+/// The service failed, but its exit code is 0.
 fn failure_hidden(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
     (code == "exited" && status == 0).then(|| {
@@ -147,7 +147,7 @@ fn failure_hidden(case: &Case) -> Option<String> {
     })
 }
 
-/// Not a word about it.
+/// The service logged nothing about it.
 fn failure_not_logged(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit()?;
     (code == "exited" && lines(case).is_empty()).then(|| {
@@ -158,7 +158,7 @@ fn failure_not_logged(case: &Case) -> Option<String> {
     })
 }
 
-/// It is said, but not as an error.
+/// The service logged it, but not as an error.
 fn failure_at_lower_priority(case: &Case) -> Option<String> {
     case.main_exit()?;
     if !error_lines(case, u64::MAX).is_empty() {
@@ -172,7 +172,7 @@ fn failure_at_lower_priority(case: &Case) -> Option<String> {
     ))
 }
 
-/// The line does not say which address.
+/// The line does not name the address.
 fn failure_without_address(case: &Case) -> Option<String> {
     match error_lines(case, u64::MAX).as_slice() {
         [(ERROR, message)] if !message.contains(case.address) => Some(format!(
@@ -187,7 +187,7 @@ fn failure_without_address(case: &Case) -> Option<String> {
     }
 }
 
-/// More than one line for one failure.
+/// One failure, but more than one line.
 fn failure_logged_twice(case: &Case) -> Option<String> {
     let count = error_lines(case, u64::MAX).len();
     (count > 1).then(|| {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::diagnosis::fixture::{ADDRESS, Run, answered, broken};
 
-/// It runs and listens.
+/// A service that runs and listens.
 fn serving() -> Run {
     Run::new()
         .states(0, &["start", "running"])
@@ -56,7 +56,7 @@ fn a_service_that_listens_nowhere() {
         "the service runs, but nothing ever listened on 127.0.0.1:7878",
     );
     serving().is_not_told(listens_nowhere);
-    // Another unit's address is not the service's.
+    // The other unit's address is not the service's.
     let database = runs.of("b.service").listens(10, "127.0.0.1:7879");
     database.is_not_told(listens_elsewhere);
 }
@@ -123,7 +123,7 @@ fn a_drain_that_is_cut_short() {
         .closes(10_001, ADDRESS)
         .timeout(20_000, "State 'stop-sigterm' timed out. Killing.")
         .killed(20_010, 9);
-    // The run that was to measure the drain never came to it.
+    // The run that should measure the drain never got that far.
     let nothing = Run::new();
     let longest = Duration::from_secs(5);
     let said =

@@ -33,7 +33,7 @@ fn a_process_that_no_single_setting_keeps_from_starting() {
         setup_failed,
         "systemd could not start the process of a.service as its unit asks (status 219/CGROUP): Device or resource busy",
     );
-    // A service may use such a status for its own ends.
+    // A service may use such a status for its own purposes.
     let own = Run::new()
         .states(0, &["start", "running"])
         .log(5, 3, "no cgroup for me")

@@ -3,12 +3,12 @@ use crate::diagnosis::fixture::{ADDRESS, Run, broken};
 
 const SIGABRT: i32 = 6;
 
-/// It runs from the beginning.
+/// A service that runs from the beginning.
 fn running() -> Run {
     Run::new().states(0, &["start", "running"])
 }
 
-/// It was stopped at 10 s, and SIGKILL ended it 10 s later.
+/// The service was stopped at 10 s, and SIGKILL ended it 10 s later.
 fn hangs(run: Run) -> Run {
     run.stop(10_000)
         .timeout(20_000, "State 'stop-sigterm' timed out. Killing.")
@@ -46,7 +46,7 @@ fn a_stop_that_ends_with_an_exit_code() {
 
 #[test]
 fn a_service_that_does_not_end_at_ctrl_c() {
-    // A part of a run: properties come at the end of the whole.
+    // Part of a run: properties come only at the end of the whole run.
     let part = Run::new().property("Type", "exec");
     part.is_told(
         interrupt_ignored,

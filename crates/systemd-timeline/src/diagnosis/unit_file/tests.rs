@@ -27,7 +27,7 @@ fn a_service_that_ends_in_its_start() {
         died_at_start,
         "the service ended with exit code 1 before it was ready; the last line it logged: \"no data\"",
     );
-    // systemd was first.
+    // systemd stopped it first.
     starts.stop(900).exited(1000, 1).is_not_told(died_at_start);
     let runs = Run::new().states(0, &["start", "running"]).exited(1000, 1);
     runs.is_not_told(died_at_start);

@@ -13,7 +13,7 @@ fn watched(limit_seconds: u64) -> Run {
         .states(0, &["start", "running"])
 }
 
-/// The watchdog acts at this time, for want of a ping.
+/// The watchdog acts at this time, because no ping came.
 fn acts(run: Run, at: u64, limit: &str) -> Run {
     run.watchdog(at, &format!("Watchdog timeout (limit {limit})!"))
         .states(at, &["stop-watchdog"])
@@ -52,7 +52,7 @@ fn pings_that_cease_although_all_is_well() {
     pinged(watched(10), &[4000]).is_not_told(pinged_too_seldom);
 }
 
-/// What is said of a fault at 20 s, where all that is asked for after it was seen.
+/// The diagnosis of a fault at 20 s, if everything required after the fault was seen.
 fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
     let promise = Promise {
         fault,
@@ -108,7 +108,7 @@ fn pings_after_a_fault() {
         after(HUNG),
         "WATCHDOG=1 arrived 5 s after the fault, when the service no longer answered: send it after a self-test that succeeded, not before or beside it",
     );
-    // It does answer, with an error.
+    // The service does answer, but with an error.
     late.is_told(
         after("GET / was answered with 503"),
         "WATCHDOG=1 arrived 5 s after the fault, when GET / was answered with 503: send it after a self-test that succeeded, not before or beside it",

@@ -1,4 +1,4 @@
-//! Rules about commands: which of several failed, whose failure counts for nothing, and those of a stop or a reload that end the
+//! Rules about commands: which of several failed, failures that are ignored, and commands of a stop or a reload that end the
 //! service.
 
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::names::{exit_status, signal_name};
 use crate::unit_file::COMMANDS;
 use crate::view::MAIN;
 
-/// `Restart=` for failures only: systemd.service(5).
+/// The values of `Restart=` that apply only to failures: systemd.service(5).
 const ON_FAILURES: [&str; 4] = ["on-failure", "on-abnormal", "on-abort", "on-watchdog"];
 
-/// SIGHUP, SIGINT, SIGPIPE and SIGTERM, with which a service may end well: systemd.service(5), "SuccessExitStatus=".
+/// SIGHUP, SIGINT, SIGPIPE and SIGTERM: a service that one of these ends has not failed: systemd.service(5), "SuccessExitStatus=".
 const CLEAN_SIGNALS: [i32; 4] = [1, 2, 13, 15];
 
-/// What may stand before a command: systemd.service(5), "Command lines".
+/// Prefixes that a command may have: systemd.service(5), "Command lines".
 const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
 
 /// The state in which `ExecStop=` runs, before systemd sends any signal.
@@ -29,13 +29,13 @@ const RELOADING: [&str; 3] = ["reload", "reload-signal", "reload-notify"];
 /// A signal that ExecReload= sends takes effect within this time after the command has ended.
 const AFTER: Duration = Duration::from_millis(200);
 
-/// How systemd says that `RestartPreventExitStatus=` decided.
+/// systemd's words when `RestartPreventExitStatus=` decided.
 const PREVENTED: &str = "(prevented by exit status)";
 
-/// Commands whose failure is the unit's although the service itself runs or has ended well.
+/// Commands whose failure counts as the unit's, although the service itself runs or has exited successfully.
 const AFTER_THE_START: [&str; 3] = ["ExecStartPost", "ExecStop", "ExecStopPost"];
 
-/// What a shell acts on when it is a word of its own, and no program takes.
+/// Words that a shell acts on and that no program accepts.
 const SHELL_WORDS: [&str; 8] = ["&&", "||", "|", "&", ">", ">>", "2>&1", "2>"];
 
 /// The text without what is in quotes.
@@ -61,13 +61,13 @@ fn without_quotes(text: &str) -> String {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MainExit<'a> {
     pub(super) at: Duration,
-    /// Which of the commands of `ExecStart=` it was, counted from 0 in each start.
+    /// Which command of `ExecStart=` it was, counted from 0 in each start.
     command: usize,
     code: &'a str,
     status: i32,
-    /// The unit's state then.
+    /// The unit's state at that time.
     state: &'a str,
-    /// A reload ran then, or had ended just before.
+    /// Whether a reload was in progress, or had just ended.
     is_in_reload: bool,
 }
 
@@ -85,7 +85,7 @@ impl MainExit<'_> {
     }
 }
 
-/// Whether a process that ends so has not failed, whatever the unit file says.
+/// Whether a process that ends like this has not failed, whatever the unit file says.
 pub(super) fn is_clean(code: &str, status: i32) -> bool {
     match code {
         "exited" => status == 0,
@@ -115,7 +115,7 @@ impl<'a> Look<'a> {
                     role, code, status, ..
                 } if role == MAIN => {
                     let at = self.timeline.time_of(event);
-                    // A signal may take effect after the command that sent it has ended.
+                    // A signal may take effect after the command that sent it has exited.
                     let is_signalled = code != "exited" && state == "running";
                     let is_just_over = is_signalled && reloaded.is_some_and(|it| at < it + AFTER);
                     exits.push(MainExit {
@@ -148,7 +148,7 @@ impl<'a> Look<'a> {
         (lines.len() == count).then(|| lines.swap_remove(index))
     }
 
-    /// The line of the command whose main process ended just then.
+    /// The line of the command whose main process ended at that time.
     pub(super) fn line_of_main(&self, at: Duration) -> Option<Place> {
         let exits = self.main_exits();
         let exit = exits.iter().find(|exit| exit.at == at)?;
@@ -170,8 +170,8 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "Command lines": `-` makes a success of a failure. A service with no `Restart=` for failures may do so on
-    /// purpose, as getty and sshd do for each connection.
+    /// systemd.service(5), "Command lines": `-` turns a failure into a success. A service without a `Restart=` for failures may do
+    /// so on purpose, as getty and sshd do for each connection.
     pub(super) fn failure_ignored(&self) -> Option<Finding> {
         let restart = self.text("Restart");
         let matters = self.text("Type") == "oneshot" || ON_FAILURES.contains(&restart);
@@ -245,7 +245,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// Whether the plan did something to the unit just before.
+    /// Whether the plan had just done something to the unit.
     fn is_harmed_at(&self, time: Duration) -> bool {
         let mut harms = self.sources.harms_of(self.unit);
         harms.any(|(at, harm)| {
@@ -285,7 +285,7 @@ impl<'a> Look<'a> {
         if ["", "no"].contains(&restart) || (is_clean && ON_FAILURES.contains(&restart)) {
             return None;
         }
-        // `78`, `CONFIG`, `SIGKILL` and `KILL` are all right.
+        // `78`, `CONFIG`, `SIGKILL` and `KILL` are all valid spellings.
         let (number, name) = (exit.status.to_string(), exit_status(exit.status));
         let signal = signal_name(exit.status);
         let name = match exit.code {
@@ -309,7 +309,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "ExecStop=", "ExecStopPost=": a failure of theirs is one of the unit, however well the service has ended.
+    /// systemd.service(5), "ExecStop=", "ExecStopPost=": if they fail, the unit fails, even if the service exited successfully.
     pub(super) fn command_failed(&self) -> Option<Finding> {
         let mut failed = None;
         let (at, command, status) = self.events().find_map(|event| {
@@ -356,7 +356,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "Command lines": redirections, pipes and lists are a shell's.
+    /// systemd.service(5), "Command lines": redirections, pipes and lists need a shell.
     pub(super) fn no_shell(&self) -> Option<Finding> {
         let queued =
             self.times(|kind| matches!(kind, EventKind::JobQueued { job } if job == "start"));
@@ -383,7 +383,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "ExecStop=": until it has ended, systemd sends no signal of its own.
+    /// systemd.service(5), "ExecStop=": systemd sends no signal of its own until this command has exited.
     pub(super) fn stop_command_ends(&self) -> Option<Finding> {
         let exits = self.main_exits();
         let exit = exits.iter().find(|exit| {
@@ -403,7 +403,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["ExecStop"], vec![exit.at])
     }
 
-    /// systemd.service(5), "ExecReload=": a reload is to leave the service running.
+    /// systemd.service(5), "ExecReload=": a reload should leave the service running.
     pub(super) fn reload_ends(&self) -> Option<Finding> {
         let exits = self.main_exits();
         let exit = exits

@@ -1,4 +1,4 @@
-//! Rules about loops without a pause: of notifications, and of log lines.
+//! Rules about endless loops without a pause: of notifications, and of log lines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule};
 
-/// A service that reports its progress does so up to ten times a second; one whose loop has no pause, as often as it can: a shell
-/// that starts systemd-notify each time, 30 times.
+/// A service that reports its progress does so up to ten times a second. A loop without a pause does so as fast as it can: a
+/// shell that starts systemd-notify each time, 30 times.
 const NOTIFICATIONS_PER_SECOND: u64 = 12;
 
-/// For so many whole seconds in succession: a burst at a start or a stop is none.
+/// How many whole seconds in a row it must last: a burst at a start or a stop does not count.
 const SECONDS: usize = 5;
 
-/// So often in each `WatchdogSec=` a ping may come: twice is usual.
+/// How many pings may come in each `WatchdogSec=`: two are usual.
 const PINGS_PER_WATCHDOG: u64 = 4;
 
-/// Many may come at once, each with a file descriptor: sd_notify(3).
+/// Many of these may come at once, each with a file descriptor: sd_notify(3).
 const STORED: &str = "FDSTORE";
 
-/// What journald takes of a unit, if nothing else is set: journald.conf(5), "RateLimitIntervalSec=, RateLimitBurst=".
+/// How many lines journald accepts from a unit by default: journald.conf(5), "RateLimitIntervalSec=, RateLimitBurst=".
 const JOURNAL_LINES: u64 = 10_000;
 const JOURNAL_INTERVAL: Duration = Duration::from_secs(30);
 
 impl<'a> Look<'a> {
-    /// Each notification wakes systemd, which does nothing else meanwhile.
+    /// Each notification wakes systemd, which can do nothing else meanwhile.
     pub(super) fn notification_flood(&self) -> Option<Finding> {
         let mut seconds: BTreeMap<u64, u64> = BTreeMap::new();
         let mut words: BTreeMap<&str, u64> = BTreeMap::new();
@@ -70,7 +70,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["NotifyAccess", "Type"], vec![at])
     }
 
-    /// systemd.exec(5), "LogRateLimitIntervalSec=": journald drops what is more.
+    /// systemd.exec(5), "LogRateLimitIntervalSec=": journald drops any lines above that.
     pub(super) fn log_flood(&self) -> Option<Finding> {
         let lines = self.times(|kind| matches!(kind, EventKind::Log { .. }));
         let left_out = self.events().find_map(|event| match event.kind {
@@ -89,7 +89,7 @@ impl<'a> Look<'a> {
             JOURNAL_INTERVAL.as_micros() as u64,
         );
         let end = self.timeline.time_of(self.timeline.events().last()?);
-        // Of those that a timeline keeps, and of all to the end.
+        // Checked for the lines that the timeline keeps, and for all lines to the end.
         let is_faster = |count: u64, span: Duration| {
             u128::from(count) * u128::from(interval) > u128::from(most) * span.as_micros()
         };

@@ -1,4 +1,4 @@
-//! Rules about start limits: those that can never be reached, and settings that do not count because of their section.
+//! Rules about start limits: limits that can never be reached, and settings that have no effect because of their section.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use systemd_lab_protocol::EventKind;
 use super::{Finding, Look, Rule, WELL};
 use crate::unit_file::section_of;
 
-/// So many failures in succession are a crash loop, whatever the limit is.
+/// This many failures in a row are a crash loop, whatever the limit is.
 const LOOP: usize = 3;
 
-/// A loop goes on if the last turn has not lasted longer than any before, and this.
+/// A loop is still going on if the last turn has not lasted longer than any turn before it, plus this.
 const LONGER: Duration = Duration::from_secs(1);
 
-/// How systemd says that it ignores a line: 257, and 252.
+/// systemd's words when it ignores a line, in versions 257 and 252.
 const UNKNOWN: [(&str, &str); 2] = [
     ("Unknown key '", "' in section ["),
     ("Unknown key name '", "' in section '"),
@@ -33,7 +33,7 @@ impl<'a> Look<'a> {
         let interval = self
             .timeline
             .duration_property(self.unit, "StartLimitIntervalUSec")?;
-        // Without a limit, that is what its author wants.
+        // Without a limit, that is what the author wants.
         if burst == 0 || interval.is_zero() {
             return None;
         }
@@ -49,7 +49,7 @@ impl<'a> Look<'a> {
         let waits = Duration::from_micros(self.number("RestartUSec")).saturating_mul(factor);
         let windows = turns.windows(burst_turns + 1);
         let seen = windows.map(|window| window[burst_turns].restarted - window[0].restarted);
-        // A loop that is too short to show it: each of its restarts waits for RestartSec= at least.
+        // If the loop is too short to show it: each restart waits at least for RestartSec=.
         let turn = turns
             .windows(2)
             .map(|two| two[1].restarted - two[0].restarted)
@@ -69,7 +69,7 @@ impl<'a> Look<'a> {
             interval_us: interval.as_micros() as u64,
             takes_us: takes.as_micros() as u64,
         };
-        // What makes each turn long decides: a start that runs into its timeout, or the delay.
+        // The cause that makes each turn long decides: a start that reaches its timeout, or the delay.
         let slow = match self.start_timed_out().len() >= LOOP {
             true => "TimeoutStartSec",
             false => "RestartSec",
@@ -85,8 +85,8 @@ impl<'a> Look<'a> {
         self.finding(rule, &settings, at)
     }
 
-    /// The failures and restarts in succession that the run ends with, if it ends in a crash loop. What the plan did to the service is
-    /// not the service's failure, and one that ends well and runs again is a job that repeats.
+    /// The failures and restarts at the end of the run, if it ends in a crash loop. What the plan did to the service is not a failure
+    /// of the service, and a service that exits successfully and runs again is a repeating job.
     fn crash_loop(&self) -> Option<Vec<Turn>> {
         let mut turns: Vec<Turn> = Vec::new();
         let (mut up, mut failed, mut ran) = (None, false, Duration::ZERO);
@@ -117,7 +117,7 @@ impl<'a> Look<'a> {
         (!is_well && self.is_restarted_at_the_end()).then_some(turns)
     }
 
-    /// Whether nothing but systemd ended the loop: no stop, and no decision against a restart.
+    /// Whether only systemd ended the loop: there was no stop, and no decision against a restart.
     fn is_restarted_at_the_end(&self) -> bool {
         let mut states = self.events().rev().filter_map(|event| match &event.kind {
             EventKind::StateChanged { to, .. } => Some(to.as_str()),
@@ -128,7 +128,7 @@ impl<'a> Look<'a> {
             .is_some_and(|last| ["dead", "failed"].contains(&last))
     }
 
-    /// systemd.unit(5), "Description": an unknown option is a warning. One that another section knows was meant.
+    /// systemd.unit(5), "Description": an unknown option is a warning. If a different section knows it, the author meant that section.
     pub(super) fn setting_in_wrong_section(&self) -> Option<Finding> {
         self.events().find_map(|event| {
             let EventKind::UnitFile {
@@ -157,7 +157,7 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Setting and section of `Unknown key 'Type' in section [Unit], ignoring.`
+/// The setting and section in `Unknown key 'Type' in section [Unit], ignoring.`
 fn ignored(message: &str) -> Option<(&str, &str)> {
     UNKNOWN.iter().find_map(|(begins, goes_on)| {
         let (setting, rest) = message.strip_prefix(begins)?.split_once(goes_on)?;

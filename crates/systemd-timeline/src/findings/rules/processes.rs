@@ -1,4 +1,4 @@
-//! Rules about processes that systemd cannot set up, that the kernel ends, or whose start systemd cannot follow.
+//! Rules about processes that systemd cannot set up, that the kernel kills, or whose start systemd cannot follow.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::names::exit_status;
 /// Statuses of processes that systemd could not set up: systemd.exec(5), "Process Exit Codes".
 pub(super) const SETUP_FAILED: std::ops::RangeInclusive<i32> = 200..=245;
 
-/// EXIT_NAMESPACE of the same, and settings that name what has to be mounted: systemd.exec(5).
+/// EXIT_NAMESPACE of the same section, and the settings that name what systemd has to mount: systemd.exec(5).
 const NAMESPACE: i32 = 226;
 const MOUNTING: [&str; 10] = [
     "ReadWritePaths",
@@ -78,14 +78,14 @@ fn message_is_denied(rule: &Rule) -> bool {
     matches!(rule, Rule::ExecFailed { message, .. } if message.contains("Permission denied"))
 }
 
-/// How systemd begins its line about why; the one about the step says less.
+/// The beginning of systemd's line that names the step; its other line, which gives the reason, is more useful.
 pub(super) const STEP: &str = "Failed at step ";
 
-/// What a shell, and env, end with when a command does not exist, and how they say so.
+/// The exit status of a shell or env when a command does not exist, and their words for it.
 const NO_COMMAND: i32 = 127;
 const NOT_FOUND: [&str; 2] = ["not found", "No such file or directory"];
 
-/// How systemd says that it has no use for a PID file, or not yet: service_load_pid_file in its service.c.
+/// systemd's messages when it cannot use a PID file, or not yet: service_load_pid_file in its service.c.
 const UNUSABLE_PID_FILE: [&str; 5] = [
     "Can't open PID file",
     "reference to PID ",
@@ -94,11 +94,11 @@ const UNUSABLE_PID_FILE: [&str; 5] = [
     "does not belong to service, and PID file is not owned by root",
 ];
 
-/// A program that goes into the background does so when it starts.
+/// A program that goes into the background does so within this time after its start.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// What systemd says when a command has run out of time, the setting that starts the command, and the one that bounds it:
-/// `service_dispatch_timer` of its service.c, in versions 252 to 257.
+/// systemd's message when a command has run out of time, the setting that starts the command, and the setting that bounds
+/// it: `service_dispatch_timer` of its service.c, in versions 252 to 257.
 const TIMED_OUT: [(&str, &str, &str); 4] = [
     (
         "start-pre operation timed out",
@@ -133,7 +133,8 @@ impl<'a> Look<'a> {
             }
             _ => None,
         })?;
-        // Its own words come from the process that failed, which logs as systemd: else the service itself ended so.
+        // systemd's reason comes from the process that failed, which logs as systemd; otherwise the service itself exited with this
+        // status.
         let said = |wanted: &dyn Fn(&str) -> bool| {
             self.events().find_map(|event| match &event.kind {
                 EventKind::Manager { priority, message } if *priority <= 4 && wanted(message) => {
@@ -158,7 +159,7 @@ impl<'a> Look<'a> {
             .filter(|(of, _)| *of == status)
             .flat_map(|(_, settings)| settings.iter().copied())
             .collect();
-        // A program that is there and may not be executed.
+        // A program that exists but may not be executed.
         if status == EXEC && !message_is_denied(&rule) {
             decides.clear();
         }
@@ -199,7 +200,7 @@ impl<'a> Look<'a> {
 
     /// systemd.service(5), "OOMPolicy=".
     pub(super) fn out_of_memory(&self) -> Option<Finding> {
-        // A slice has neither OOMPolicy= nor Restart=: its services have.
+        // A slice has neither OOMPolicy= nor Restart=: its services have them.
         if self.unit.ends_with(".slice") {
             return None;
         }
@@ -239,7 +240,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// The slice that the unit is in whose memory is limited, and the line that does that: systemd.slice(5). `a-b.slice` is in
+    /// The limited slice that the unit is in, and the line that limits its memory: systemd.slice(5). `a-b.slice` is in
     /// `a.slice`.
     fn slice_limit(&self) -> Option<(String, Place)> {
         let mut stem = self.text("Slice").strip_suffix(".slice")?;
@@ -252,7 +253,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// systemd.service(5), "PIDFile=". systemd says that the file is not there yet, and waits: many daemons write it a little later.
+    /// systemd.service(5), "PIDFile=". systemd logs that the file is not there yet, and waits: many daemons write it a little later.
     pub(super) fn no_pid_file(&self) -> Option<Finding> {
         if self.text("Type") != "forking" {
             return None;
@@ -301,7 +302,7 @@ impl<'a> Look<'a> {
                 } if role == "main" => {
                     ended = (code == "exited" && *status == 0).then_some(at);
                 }
-                // Nobody asked for it, and there is something left to stop.
+                // The stop was not requested, and something is left to stop.
                 EventKind::StateChanged { from, to }
                     if from == "running" && to == "stop-sigterm" =>
                 {
@@ -318,7 +319,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["Type", "ExecStart"], vec![gone])
     }
 
-    /// systemd.service(5), "TimeoutStartSec=", "TimeoutStopSec=": they bound each command, too.
+    /// systemd.service(5), "TimeoutStartSec=", "TimeoutStopSec=": they also bound each command.
     pub(super) fn command_timed_out(&self) -> Option<Finding> {
         if self.sources.frozen(self.unit).is_some() || self.extension_ran_out().is_some() {
             return None;
@@ -339,7 +340,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &[setting, timeout], vec![at])
     }
 
-    /// POSIX, "Exit Status for Commands": a shell and env end with 127 when a command does not exist, and say which.
+    /// POSIX, "Exit Status for Commands": a shell and env exit with 127 when a command does not exist, and name the command.
     pub(super) fn command_not_found(&self) -> Option<Finding> {
         let mut said = None;
         let (at, command) = self.events().find_map(|event| {

@@ -1,4 +1,4 @@
-//! Rules about what was asked of systemd: more time, a stop, another watchdog, and too much of it.
+//! Rules about requests to systemd: more time, a stop, a different watchdog limit, and too many requests.
 
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use crate::findings::Place;
 const EXTENSION: &str = "EXTEND_TIMEOUT_USEC=";
 const WATCHDOG: &str = "WATCHDOG_USEC=";
 
-/// How the kernel says that a unit may not have another process or thread: `pids_event` of its pids.c. The control group follows.
+/// The kernel's message when a unit may not have another process or thread: `pids_event` of its pids.c. The control group
+/// follows.
 const NO_MORE_TASKS: &str = "fork rejected by pids controller";
 
-/// What systemd says when a deadline passes, and what it was for: `service_dispatch_timer` of its service.c, in versions 252 to
-/// 257.
+/// systemd's message when a deadline passes, and the phase that it belongs to: `service_dispatch_timer` of its service.c, in
+/// versions 252 to 257.
 const PHASES: [(&str, &str); 8] = [
     ("start operation timed out", "start"),
     ("start-pre operation timed out", "start"),
@@ -28,7 +29,7 @@ const PHASES: [(&str, &str); 8] = [
 ];
 
 impl<'a> Look<'a> {
-    /// sd_notify(3), "EXTEND_TIMEOUT_USEC=…": the service must ask again before the extension is over, or end what it does.
+    /// sd_notify(3), "EXTEND_TIMEOUT_USEC=…": before the extension is over, the service must ask again or finish.
     pub(super) fn extension_ran_out(&self) -> Option<Finding> {
         let mut asked = None;
         let (at, phase, (asked_at, asked_us)) = self.events().find_map(|event| {
@@ -67,7 +68,7 @@ impl<'a> Look<'a> {
         self.finding(rule, settings, vec![at])
     }
 
-    /// Whether the service has set a watchdog of its own before the one that it had ran out.
+    /// Whether the service set its own watchdog limit before the previous one ran out.
     pub(super) fn own_watchdog(&self) -> Option<(Duration, u64)> {
         let first = self
             .times(|kind| matches!(kind, EventKind::WatchdogTimeout { .. }))
@@ -99,7 +100,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.service(5), "Restart=": not after systemctl stop or an equivalent operation.
+    /// systemd.service(5), "Restart=": it does not act after systemctl stop or an equivalent operation.
     pub(super) fn stopped_on_request(&self) -> Option<Finding> {
         let restart = self.text("Restart");
         if ["", "no"].contains(&restart) {
@@ -127,7 +128,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.unit(5), "Description": what systemd cannot read of a unit file, it ignores.
+    /// systemd.unit(5), "Description": systemd ignores what it cannot read in a unit file.
     pub(super) fn line_ignored(&self) -> Option<Finding> {
         if self.setting_in_wrong_section().is_some() || self.is_refused() {
             return None;
@@ -147,7 +148,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.unit(5), "Description": a unit that lacks something or contradicts itself is not loaded.
+    /// systemd.unit(5), "Description": systemd does not load a unit that is incomplete or contradicts itself.
     pub(super) fn unit_refused(&self) -> Option<Finding> {
         if !self.is_refused() {
             return None;
@@ -155,7 +156,7 @@ impl<'a> Look<'a> {
         let complaints = self
             .events()
             .filter_map(|event| Some((event, self.complaint(event)?)));
-        // The first is what is wrong, and what follows is what comes of it.
+        // The first complaint is the cause; the following ones are its consequences.
         let (event, (message, place)) = complaints.into_iter().next()?;
         let rule = Rule::UnitRefused {
             message: message.trim_end_matches('.').to_owned(),
@@ -170,7 +171,8 @@ impl<'a> Look<'a> {
         self.text("LoadState") == "bad-setting"
     }
 
-    /// What systemd has to say against a line of the unit's file. Where it names none, it is that of the setting it names.
+    /// systemd's complaint about a line of the unit's file. If it does not name the line, this is the line of the setting that it
+    /// names.
     fn complaint(&self, event: &'a Event) -> Option<(&'a str, Place)> {
         let (message, place) = match &event.kind {
             EventKind::UnitFile {

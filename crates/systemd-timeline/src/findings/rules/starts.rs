@@ -1,4 +1,4 @@
-//! Rules about starts that do not take place: dependencies, conditions, ordering cycles, and what systemd cannot load.
+//! Rules about starts that do not happen: dependencies, conditions, ordering cycles, and what systemd cannot load.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use systemd_lab_protocol::EventKind;
 use super::{Finding, Look, Rule};
 use crate::findings::DependencyEnd;
 
-/// Settings by which a start of one unit needs that of another: systemd.unit(5).
+/// Settings that make the start of one unit need the start of another: systemd.unit(5).
 const NEEDS: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
 
 /// What a socket unit listens on: systemd.socket(5).
@@ -20,21 +20,22 @@ const LISTENING: [&str; 6] = [
     "Accept",
 ];
 
-/// How systemd says that it skips a start, because a condition is not met: versions 252 to 257.
+/// systemd's messages when it skips a start because a condition is not met: versions 252 to 257.
 const SKIPPED: [&str; 3] = [
     "skipped, unmet condition",
     "skipped, no trigger condition",
     "Condition check resulted in",
 ];
 
-/// What runs `ExecCondition=`, as its unit's state.
+/// The unit's state while `ExecCondition=` runs.
 const CONDITION: &str = "exec-condition";
 
-/// How systemd says which assert failed, at debug level.
+/// systemd's debug message about the assert that failed.
 const ASSERT: &str = "Assert";
 const FAILED: &str = " failed.";
 
-/// How it says that something could not be set up in its own process, and what says less.
+/// The beginning of systemd's message when something could not be set up in its own process, and messages that say
+/// less.
 const CANNOT: &str = "Failed to ";
 const LESS: [&str; 3] = ["Failed to spawn ", "Failed to run ", "Failed to start "];
 
@@ -108,7 +109,7 @@ impl<'a> Look<'a> {
         ];
         let (at, message) =
             self.said(|message| unmet.iter().any(|words| message.contains(words)))?;
-        // Of an assert, only the debug log says which.
+        // Only the debug log says which assert failed.
         let assert = self
             .said(|message| message.starts_with(ASSERT) && message.ends_with(FAILED))
             .filter(|_| message.contains("assert"));
@@ -122,10 +123,10 @@ impl<'a> Look<'a> {
             let exact = self.sources.setting_with(self.unit, name, says);
             exact.or_else(|| self.sources.setting(self.unit, name))
         });
-        // None of those that begin with `|`, at least one of which must be met.
+        // Conditions without a leading `|`: of those with one, at least one must be met.
         let trigger = |value: &str| value.starts_with('|');
         let place = place.or_else(|| self.sources.condition_with(self.unit, trigger));
-        // The last command that ran is the one that said no.
+        // The last command that ran is the one that refused.
         let is_command = self.said(|message| message.contains(CONDITION)).is_some();
         let command = self.events().find_map(|event| match &event.kind {
             EventKind::ProcessExited {
@@ -148,11 +149,11 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.unit(5), "Before=, After=": a cycle of them is broken at a job that no other one requires.
+    /// systemd.unit(5), "Before=, After=": systemd breaks a cycle at a job that no other job requires.
     pub(super) fn ordering_cycle(&self) -> Option<Finding> {
         let (at, message) =
             self.said(|message| message.contains("deleted to break ordering cycle"))?;
-        // It is told to the unit where systemd began to look; the job is another's.
+        // systemd reports it for the unit where it began to look; the deleted job belongs to a different unit.
         let deleted = message
             .split_once("Job ")
             .and_then(|(_, rest)| rest.split_once('/'));
@@ -198,7 +199,8 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.path(5), systemd.socket(5): what still holds when the service ends starts it again, at once.
+    /// systemd.path(5), systemd.socket(5): if the trigger is still true when the service ends, it starts the service
+    /// again at once.
     pub(super) fn triggered_too_often(&self) -> Option<Finding> {
         let hit = self.times(|kind| *kind == EventKind::StartLimitHit);
         let first = *hit.first()?;
@@ -231,7 +233,7 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// systemd.timer(5), "OnUnitActiveSec=": counted from an activation that there must be first.
+    /// systemd.timer(5), "OnUnitActiveSec=": the time counts from an activation, which must happen first.
     pub(super) fn timer_never_fires(&self) -> Option<Finding> {
         if !self.unit.ends_with(".timer") {
             return None;
@@ -242,7 +244,7 @@ impl<'a> Look<'a> {
             }
             _ => None,
         });
-        // One that has fired for the last time has waited before.
+        // A timer that has fired for the last time was waiting before.
         let (at, _, _) = states
             .next()
             .filter(|(_, from, to)| *from == "dead" && *to == "elapsed")?;

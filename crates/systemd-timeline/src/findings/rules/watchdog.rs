@@ -1,4 +1,5 @@
-//! Rules about `WatchdogSec=`: nobody feeds it, what feeds it does not know how the service is, or it ends a service that answers.
+//! Rules about `WatchdogSec=`: nothing feeds it, the sender of pings does not know how the service is, or the watchdog ends a service
+//! that answers.
 
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use crate::findings::source::{Asked, Harm};
 
 const PING: &str = "WATCHDOG=1";
 
-/// Asks systemd to take the watchdog for missed, at once: sd_notify(3).
+/// Asks systemd to treat the watchdog as missed, at once: sd_notify(3).
 const TRIGGER: &str = "WATCHDOG=trigger";
 
-/// One that comes late may have been sent by a test that began before.
+/// A late ping may have been sent by a test that began earlier.
 const PINGS: usize = 2;
 
-/// So many attempts show whether a service still answers: the last one may not have ended yet.
+/// This many attempts show whether a service still answers: the last one may not have ended yet.
 const ATTEMPTS: u32 = 2;
 
 impl<'a> Look<'a> {
@@ -25,7 +26,7 @@ impl<'a> Look<'a> {
         limit.filter(|limit| !limit.is_zero())
     }
 
-    /// When the watchdog ran out, without being asked to.
+    /// When the watchdog ran out, without `WATCHDOG=trigger`.
     fn watchdog_timeouts(&self) -> Vec<Duration> {
         match self.notified(TRIGGER).is_empty() {
             true => self.times(|kind| matches!(kind, EventKind::WatchdogTimeout { .. })),
@@ -33,12 +34,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// Whether the watchdog ran out, and no ping of the unit ever counted.
+    /// Whether the watchdog ran out and the unit never sent a ping that counted.
     pub(super) fn is_never_fed(&self) -> bool {
         self.notified(PING).is_empty() && !self.watchdog_timeouts().is_empty()
     }
 
-    /// systemd.service(5), "WatchdogSec=": the service must call sd_notify() with WATCHDOG=1 all the while.
+    /// systemd.service(5), "WatchdogSec=": the service must call sd_notify() with WATCHDOG=1 again and again.
     pub(super) fn watchdog_never_fed(&self) -> Option<Finding> {
         let limit = self.watchdog()?;
         let timeouts = self.watchdog_timeouts();
@@ -57,7 +58,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["WatchdogSec"], timeouts)
     }
 
-    /// The watchdog ends a service that answers: what pings is too slow, or has stopped.
+    /// The watchdog ends a service that answers: the sender of pings is too slow, or has stopped.
     pub(super) fn watchdog_ends_answering(&self) -> Option<Finding> {
         let limit = self.watchdog()?;
         if self.own_watchdog().is_some() {
@@ -79,7 +80,7 @@ impl<'a> Look<'a> {
         self.finding(rule, &["WatchdogSec"], vec![timed_out])
     }
 
-    /// Whether the service itself answered until then, and the probe had the time to see a hang of this length.
+    /// Whether the service itself answered until then, and the probe had enough time to see a hang of this length.
     fn is_answering_at(&self, asked: &'a Asked, time: Duration, length: Duration) -> bool {
         let last = self.changes(asked).rfind(|(at, _)| *at <= time);
         asked.is_answered
@@ -89,7 +90,8 @@ impl<'a> Look<'a> {
             })
     }
 
-    /// Pings go on while the service does not answer, or while its main process is stopped: they say nothing of it.
+    /// Pings continue while the service does not answer, or while its main process is stopped: they are not tied to the service's
+    /// health.
     pub(super) fn watchdog_fed_regardless(&self) -> Option<Finding> {
         let limit = self.watchdog()?;
         let stopped = self.sources.harms_of(self.unit).enumerate();
@@ -107,7 +109,7 @@ impl<'a> Look<'a> {
             if !self.is_running_at(from) {
                 return None;
             }
-            // What becomes of the unit may be the watchdog's doing, or a stop that drains.
+            // Later changes of the unit may come from the watchdog, or from a stop that drains.
             let changed = self.times(|kind| matches!(kind, EventKind::StateChanged { .. }));
             let ends = changed.into_iter().find(|at| *at >= from);
             let to = ends.into_iter().chain(to).min();
@@ -153,8 +155,8 @@ impl<'a> Look<'a> {
             })
     }
 
-    /// From when to when the service, which had answered, gave no answer at all. One with an error is an answer: what it needs may be
-    /// broken, and a restart would not help.
+    /// The times during which the service, which had answered before, gave no answer at all. An answer with an error counts:
+    /// something that the service needs may be broken, and a restart would not help.
     fn unanswered(&self, asked: &'a Asked) -> Vec<(Duration, Option<Duration>)> {
         let is_answer = |outcome: &ProbeOutcome| {
             outcome.is_success() || matches!(outcome, ProbeOutcome::Answered { .. })

@@ -1,4 +1,4 @@
-//! A service that runs, as systemd says, and does not answer.
+//! A service that systemd calls running, but that does not answer.
 
 use systemd_lab_protocol::event::ProbeOutcome;
 
@@ -17,7 +17,7 @@ fn probed(at_ms: u64, outcome: ProbeOutcome) -> Event {
     }
 }
 
-/// A service that hangs from 10 s on, and that its watchdog kills.
+/// A service that hangs from 10 s on, until its watchdog kills it.
 fn hang() -> Vec<Event> {
     let message = "Watchdog timeout (limit 10s)!".to_owned();
     vec![
@@ -54,7 +54,7 @@ fn a_hang_is_hatched_and_requests_without_an_answer_are_red() {
             (State::Running, 0, 10),
             (State::Hanging, 10, 20),
             (State::Waiting, 20, 25),
-            // Until it is asked again, nobody knows better than the last probe.
+            // Until the next attempt, the last probe is the best information.
             (State::Hanging, 25, 26),
             (State::Running, 26, 30),
         ]
@@ -74,7 +74,7 @@ fn a_hang_is_hatched_and_requests_without_an_answer_are_red() {
     assert_eq!(picture.render(&essence), picture.render(&timeline));
 }
 
-/// A request says nothing of the process that comes after.
+/// A request says nothing about the process that comes after.
 #[test]
 fn a_request_counts_until_the_process_ends() {
     let timed_out = EventKind::Response {
@@ -99,7 +99,7 @@ fn a_request_counts_until_the_process_ends() {
     assert_eq!(kinds, expected);
 }
 
-/// Of two services, nobody knows which was asked, unless one of them listens.
+/// With two services, it is unknown which was asked, unless only one of them listens.
 #[test]
 fn only_the_service_that_is_asked_hangs() {
     let both = |listens: bool| {

@@ -6,7 +6,7 @@ use crate::diagnosis::fixture::Run;
 
 const TEMPLATE: &str = "alert@.service";
 
-/// systemd has given up, and this is what `OnFailure=` names.
+/// systemd has given up, and `OnFailure=` names these units.
 fn given_up(called: &[&str]) -> Run {
     Run::new()
         .property("OnFailure", json!(called))

@@ -6,7 +6,7 @@ fn rules(case: &Case) -> Option<String> {
     diagnose(case, PORT_TAKEN)
 }
 
-/// It ends soon, with exit code 1.
+/// A service that soon ends with exit code 1.
 fn fails() -> Run {
     Run::new()
         .states(0, &["start", "running"])
