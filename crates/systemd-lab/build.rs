@@ -1,14 +1,14 @@
 //! Builds the guest's agent, so that it is part of this library.
 //!
-//! The agent must be static and must not depend on how the host's binaries are built: it is compiled
-//! by a cargo of its own, with its own flags and target directory. It changes seldom, and takes some
-//! ten seconds when it does.
+//! The agent must be static, and how the host's binaries are built must not affect it: a separate
+//! cargo compiles it, with its own flags and target directory. It rarely changes; a build then takes
+//! about ten seconds.
 
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The guest is always this; see `ARCHITECTURE.md`.
+/// The guest is always x86-64; see `ARCHITECTURE.md`.
 const GUEST_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 fn main() {

@@ -1,7 +1,7 @@
 //! How fast the lab is, measured on the machine that this runs on.
 //!
 //! `cargo bench -p systemd-lab` takes about ten minutes, half of them for one run in real time.
-//! `cargo bench -p systemd-lab -- --quick` leaves out that run and the set-up from nothing.
+//! `cargo bench -p systemd-lab -- --quick` leaves out that run and the set-up from scratch.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -12,19 +12,19 @@ use std::time::{Duration, Instant};
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 
-/// Enough for a median that one busy moment does not move.
+/// Enough runs for a median that one busy moment does not change.
 const RUNS: usize = 11;
 
-/// Set-up from nothing downloads 60 MB each time: a few runs must do.
+/// Set-up from scratch downloads 60 MB each time, so a few runs must be enough.
 const SETUP_RUNS: usize = 3;
 
-/// How long an idle guest is left alone: long enough that restoring it does not count.
+/// How long an idle guest is left alone: so long that the time to restore it does not matter.
 const IDLE: Duration = Duration::from_secs(10 * 3600);
 
-/// `StartLimitIntervalSec=` of the watchdog scenario: all of it passes.
+/// `StartLimitIntervalSec=` of the watchdog scenario, which lets all of it pass.
 const START_LIMIT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Four times the watchdog's 10 s and three restarts, and then some.
+/// Four times the watchdog's 10 s and three restarts, with some to spare.
 const GIVEN_UP_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The run in real time takes five minutes and a boot.
@@ -32,7 +32,8 @@ const REAL_TIME_DEADLINE: Duration = Duration::from_secs(900);
 
 const UNIT: &str = "hung.service";
 
-/// Says that it is ready and never pings: killed every 10 s, and systemd gives up at the fifth start.
+/// Reports that it is ready and never pings: the watchdog kills it every 10 s, and systemd gives up
+/// at the fifth start.
 const UNIT_FILE: &str = "\
 [Unit]
 Description=Hangs
@@ -145,7 +146,7 @@ fn watchdog_scenario() -> (Scenario, Vec<GuestFile>) {
     (scenario, files)
 }
 
-/// A benchmark of something that did not happen is worth nothing.
+/// A benchmark of something that did not happen is worthless.
 fn check_given_up(timeline: Timeline) {
     let timeouts = timeline
         .of(UNIT)
@@ -176,7 +177,7 @@ fn exported_size() -> Result<u64, LabError> {
     Ok(fs::metadata(&file).map_or(0, |meta| meta.len()))
 }
 
-/// In a process of its own, which has a cache of its own.
+/// In a separate process, which has its own cache.
 fn set_up_from_nothing() -> Result<Duration, LabError> {
     let cache = temporary_directory();
     let this = std::env::current_exe().unwrap_or_default();

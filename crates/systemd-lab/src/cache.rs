@@ -1,4 +1,4 @@
-//! Where the image and the snapshots lie, and how many processes share that place.
+//! Where the image and the snapshots are stored, and how several processes share that place.
 //!
 //! ```text
 //! CACHE/lock                  held while something is built
@@ -11,12 +11,12 @@
 //! CACHE/replaced-*/           about to go, where the disk cannot exchange two directories
 //! ```
 //!
-//! A directory gets its final name only when everything in it has been written, so that what has that name is
-//! whole unless something outside the lab changed it. [`Manifest`] finds that out. What is replaced changes places with the new one
-//! in one step: a process that is killed leaves the one or the other.
+//! A directory gets its final name only when everything in it has been written. So a directory with that name is complete unless
+//! something outside the lab changed it, which [`Manifest`] detects. A replacement swaps the old and the new directory in one step:
+//! a process that is killed leaves one of them.
 //!
-//! Anything may lie here under these names after an accident: a pipe, a link that leads to nothing. Nothing waits for it, and
-//! what is in the way is removed. Nobody else can write here, whatever the umask.
+//! After an accident, anything may have one of these names: a pipe, or a broken link. The lab never waits for it, and removes
+//! it. Other users cannot write here, whatever the umask.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -41,28 +41,28 @@ pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
 /// The memory of a guest without packages.
 const LARGEST_FILE: u64 = 512 << 20;
 
-/// A disk with less than this is full: file systems keep some for themselves.
+/// A disk with less free space than this counts as full: file systems keep some for themselves.
 pub(crate) const HARDLY_ANY_SPACE: u64 = 16 << 20;
 
-/// Snapshots that nobody used for this long are removed when a new one is made: other checkouts
-/// may still use theirs.
+/// Snapshots that were not used for this long are removed when a new one is made. Younger ones
+/// stay, because other checkouts may still use them.
 const SNAPSHOT_KEPT_FOR: Duration = Duration::from_secs(14 * 24 * 3600);
 
-/// Of a whole directory.
+/// The manifest of a complete directory.
 pub(crate) const MANIFEST: &str = "manifest.json";
 
 /// A manifest takes a few hundred bytes.
 const LARGEST_MANIFEST: u64 = 64 << 10;
 
-/// What is being built belongs to its builder alone; what is whole may be read by others, and written by nobody else.
+/// A directory that is being built is private to its builder; a complete one may be read by others, but not written.
 const PRIVATE_DIRECTORY: u32 = 0o700;
 pub(crate) const DIRECTORY: u32 = 0o755;
 const FILE: u32 = 0o644;
 
-/// How the name begins of what was taken away for something new, where the disk cannot exchange the two.
+/// The beginning of the name of an old directory, while a new one replaces it on a disk that cannot exchange the two.
 const REPLACED: &str = "replaced-";
 
-/// What the cache holds.
+/// The kinds of entries in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Image,
@@ -70,7 +70,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Its files, without the manifest. There are no others.
+    /// Its files, without the manifest. It must not contain others.
     pub(crate) fn files(self) -> [&'static str; 2] {
         match self {
             Kind::Image => ["kernel", "initrd"],
@@ -104,12 +104,12 @@ impl Cache {
             .or_else(|| variable("XDG_CACHE_HOME").map(|dir| dir.join("systemd-lab")))
             .or_else(|| variable("HOME").map(|dir| dir.join(".cache/systemd-lab")))
             .ok_or(LabError::NoCacheDirectory)?;
-        // QEMU runs in directories below it, so the path must not depend on ours.
+        // QEMU runs in directories below it, so the path must not depend on our working directory.
         let root = std::path::absolute(&root).map_err(LabError::cache(&root))?;
         Ok(Cache { root })
     }
 
-    /// A cache of a test's own.
+    /// A separate cache for a test.
     #[cfg(test)]
     pub(crate) fn in_folder(root: &Path) -> Cache {
         Cache {
@@ -125,8 +125,8 @@ impl Cache {
         self.root.join(format!("{}-{key}", kind.name()))
     }
 
-    /// Waits until no other process builds, then keeps others waiting until the result is dropped.
-    /// `on_wait` is called when there is something to wait for.
+    /// Waits until no other process builds, then makes others wait until the returned lock is
+    /// dropped. Calls `on_wait` if it has to wait.
     pub(crate) fn lock(&self, on_wait: impl FnOnce()) -> Result<File, LabError> {
         if !self.root.exists() {
             fs::DirBuilder::new()
@@ -152,7 +152,7 @@ impl Cache {
                 }
                 lock.lock().map_err(LabError::cache(&self.root))?;
             }
-            // Somebody may have removed what was in the way of a lock, and made another.
+            // Another process may have removed what was in the way of a lock, and created a new file.
             let own = lock.metadata().map_err(LabError::cache(&self.root))?;
             if fs::symlink_metadata(&path).is_ok_and(|now| now.ino() == own.ino()) {
                 return Ok(lock);
@@ -160,9 +160,9 @@ impl Cache {
         }
     }
 
-    /// Refuses to begin what would fill the disk: QEMU would die of SIGBUS half-way.
+    /// Refuses to start something that would fill the disk: QEMU would die of SIGBUS half-way.
     pub(crate) fn ensure_space(&self, needed: u64) -> Result<(), LabError> {
-        // The guest's memory is the largest file. An import says itself what it needs.
+        // The guest's memory is the largest file. An import states its own need.
         vm::ensure_file_size(needed.min(LARGEST_FILE))?;
         let free = free_space(&self.root).map_err(LabError::cache(&self.root))?;
         if free < needed {
@@ -175,10 +175,10 @@ impl Cache {
         Ok(())
     }
 
-    /// A directory to build in. Dropped before [`Self::publish`], it disappears.
+    /// A directory to build in. If it is dropped before [`Self::publish`], it is removed.
     pub(crate) fn build_dir(&self) -> Result<BuildDir, LabError> {
         let on_error = || LabError::cache(&self.root);
-        // Between its making and its locking, a directory looks like a leftover.
+        // Before it is locked, a new directory looks like a leftover.
         let _guard = self.locked("lock-tmp", || {})?;
         self.remove_leftovers();
         let dir = tempfile::Builder::new()
@@ -194,7 +194,7 @@ impl Cache {
         })
     }
 
-    /// Writes the manifest of a finished build directory and gives it its final name, replacing what had it.
+    /// Writes the manifest of a finished build directory and gives the directory its final name, replacing any previous entry.
     pub(crate) fn publish(
         &self,
         built: BuildDir,
@@ -213,7 +213,7 @@ impl Cache {
         set_mode(built.path(), DIRECTORY).map_err(on_error())?;
         self.put(built.path(), &entry, exchange)
             .map_err(on_error())?;
-        // What was replaced has its name now, if anything was; a process that uses it keeps its open files.
+        // A replaced entry now has the build directory's name; a process that uses it keeps its open files.
         remove(&built.dir.keep());
         if kind == Kind::Snapshot {
             self.remove_unused("snapshot-", SNAPSHOT_KEPT_FOR, &entry);
@@ -221,7 +221,7 @@ impl Cache {
         Ok(entry)
     }
 
-    /// Gives `built` the name of `entry`. What had that name, whatever it is, gets the other's, or is gone.
+    /// Gives `built` the name of `entry`. If something had that name, it gets the other name, or is removed.
     fn put(
         &self,
         built: &Path,
@@ -232,7 +232,7 @@ impl Cache {
             return fs::rename(built, entry);
         }
         match exchange(built, entry) {
-            // Not every disk can do it: renameat2(2).
+            // Not every file system can do this: renameat2(2).
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
             done => return Ok(done?),
         }
@@ -240,13 +240,13 @@ impl Cache {
         let old = self.root.join(format!("{REPLACED}{name}"));
         remove(&old);
         fs::rename(entry, &old)?;
-        // A process that is killed here leaves the old one under another name: `restore_replaced`.
+        // A process that is killed here leaves the old entry under another name: `restore_replaced` handles that.
         fs::rename(built, entry)?;
         remove(&old);
         Ok(())
     }
 
-    /// Brings back what was about to be replaced when a process was killed. The caller holds the lock.
+    /// Restores an entry that was being replaced when a process was killed. The caller holds the lock.
     fn restore_replaced(&self) {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -256,14 +256,14 @@ impl Cache {
             let place = self.root.join(name);
             match fs::symlink_metadata(&place) {
                 Ok(_) => remove(&entry.path()),
-                // Should it fail, it is built again.
+                // If this fails, the entry is built again.
                 Err(_) => drop(fs::rename(entry.path(), place)),
             }
         }
     }
 
-    /// Removes what processes left that were killed. Best effort, like all removing here: what cannot be removed now
-    /// will be removed another time.
+    /// Removes leftovers of killed processes. Best effort, like every removal here: what cannot be removed now is
+    /// removed another time.
     fn remove_leftovers(&self) {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             let is_temporary = entry.file_name().to_string_lossy().starts_with("tmp-");
@@ -300,7 +300,7 @@ fn exchange(one: &Path, other: &Path) -> rustix::io::Result<()> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
 }
 
-/// Opens a lock's file, or makes it. What is there and is not a file is removed.
+/// Opens or creates a lock's file. Removes anything there that is not a file.
 fn lock_file(path: &Path) -> io::Result<File> {
     let open = || {
         let options = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits() as i32;
@@ -318,25 +318,25 @@ fn lock_file(path: &Path) -> io::Result<File> {
     }
     let file = open()?;
     if file.metadata()?.mode() & 0o777 != FILE {
-        // Somebody else's is as it is.
+        // Another user's file stays as it is.
         let _ = file.set_permissions(fs::Permissions::from_mode(FILE));
     }
     Ok(file)
 }
 
-/// Whether somebody builds in this directory. Anything but a directory is a leftover.
+/// Whether a process is building in this directory. Anything but a directory is a leftover.
 fn is_in_use(path: &Path) -> bool {
     if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) {
         return false;
     }
     match File::open(path) {
         Ok(directory) => directory.try_lock().is_err(),
-        // Those that are in use can be opened. Any other error says nothing.
+        // A directory in use can be opened. Other errors tell nothing.
         Err(error) => error.kind() != io::ErrorKind::PermissionDenied,
     }
 }
 
-/// Removes a directory with all that is in it, or anything else. Best effort.
+/// Removes a directory with everything in it, or anything else. Best effort.
 fn remove(path: &Path) {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.is_dir() => {
@@ -355,7 +355,7 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// For others to read, and for its owner to write.
+/// Lets others read it, and only its owner write it.
 pub(crate) fn make_readable(file: &File) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(FILE))
 }
@@ -364,7 +364,7 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
-/// A directory that is being built. It is locked, so that others know it from what a killed process left behind.
+/// A directory that is being built. It is locked, which distinguishes it from the leftovers of a killed process.
 #[derive(Debug)]
 pub(crate) struct BuildDir {
     dir: TempDir,
@@ -376,29 +376,29 @@ impl BuildDir {
         self.dir.path()
     }
 
-    /// For a look at whether what was copied here is whole.
+    /// Writes a manifest, to check whether a copy in this directory is complete.
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
         manifest.write(self.path())
     }
 }
 
-/// Bytes that an ordinary user may still write on the disk of `path`.
+/// How many bytes an ordinary user may still write on the disk of `path`.
 pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
     let fs = rustix::fs::statvfs(path)?;
     Ok(fs.f_bavail * fs.f_frsize)
 }
 
-/// What [`Manifest::condition`] found.
+/// The result of [`Manifest::condition`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Condition {
     Absent,
     Whole,
-    /// As long as it was, but of another time: a copy, perhaps, or damaged.
+    /// It has the right length, but a different time: perhaps a copy, perhaps damaged.
     Touched,
     Damaged,
 }
 
-/// What a whole directory holds.
+/// The content of a complete directory.
 #[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
 pub(crate) struct Manifest {
     files: BTreeMap<String, FileRecord>,
@@ -434,7 +434,7 @@ impl Manifest {
         set_mode(&path, FILE)
     }
 
-    /// A manifest of this kind, if the text is one. One that names other files, or none, would call anything whole.
+    /// Parses a manifest of this kind. Refuses one that names other files, or none: it would accept anything as complete.
     pub(crate) fn parse(kind: Kind, text: &[u8]) -> Option<Manifest> {
         let manifest: Manifest = serde_json::from_slice(text).ok()?;
         let mut names = kind.files();
@@ -442,12 +442,12 @@ impl Manifest {
         manifest.files.keys().eq(names).then_some(manifest)
     }
 
-    /// How long a file must be.
+    /// The expected length of a file.
     pub(crate) fn bytes_of(&self, name: &str) -> Option<u64> {
         self.files.get(name).map(|record| record.bytes)
     }
 
-    /// Stands for the content of all files, and for nothing else: neither for their age nor for where they lie.
+    /// Identifies the content of all files, and nothing else: neither their age nor their place.
     pub(crate) fn identity(kind: Kind, dir: &Path) -> Option<Vec<u8>> {
         let checksum =
             |(name, record): (&String, &FileRecord)| format!("{name} {}\n", record.sha256);
@@ -467,7 +467,7 @@ impl Manifest {
         Manifest::parse(kind, &text)
     }
 
-    /// What a look at sizes and times shows, without reading or changing anything.
+    /// The condition according to sizes and times, without reading or changing anything.
     pub(crate) fn condition(kind: Kind, dir: &Path) -> Condition {
         if !dir.exists() {
             return Condition::Absent;
@@ -487,7 +487,7 @@ impl Manifest {
         }
     }
 
-    /// Whether every file is as long and as old as it was when the directory was made. Takes microseconds.
+    /// Whether every file still has the length and time from when the directory was made. Takes microseconds.
     pub(crate) fn looks_whole(kind: Kind, dir: &Path) -> bool {
         Manifest::read(kind, dir).is_some_and(|manifest| {
             manifest.files.iter().all(|(name, record)| {
@@ -496,8 +496,8 @@ impl Manifest {
         })
     }
 
-    /// Whether every byte is what it was when the directory was made. If only times differ, e.g. because it was
-    /// copied, the manifest takes those of now, so that the next look is quick.
+    /// Whether every byte is the same as when the directory was made. If only times differ, e.g. in a copy, the
+    /// manifest takes the current times, so that the next check is quick.
     pub(crate) fn is_whole(kind: Kind, dir: &Path) -> bool {
         let Some(mut manifest) = Manifest::read(kind, dir) else {
             return false;
@@ -540,7 +540,7 @@ fn sha256_of(path: &Path) -> io::Result<String> {
     }
 }
 
-/// A short key for what something was made of.
+/// A short key for the ingredients of something.
 pub(crate) fn key_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     /// 64 bits tell a handful of images apart and keep paths readable.
     const KEY_BYTES: usize = 8;
@@ -562,8 +562,8 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// A snapshot is removed once nobody has made or used it for two weeks: not before, not when it is the one just made,
-    /// and never an image, which needs a network to be built again.
+    /// A snapshot is removed after two weeks without use. It is not removed earlier, and not if it was just made. An
+    /// image is never removed, because rebuilding it needs a network.
     #[test]
     fn a_new_snapshot_takes_the_place_of_those_that_are_old() {
         let root = tempfile::tempdir().expect("a directory");
@@ -598,7 +598,7 @@ mod tests {
             names.sort();
             names
         };
-        // A new image says nothing of who uses which snapshot.
+        // A new image does not show who uses which snapshot.
         publish(Kind::Image, "new");
         assert_eq!(
             names(),
@@ -641,7 +641,7 @@ mod tests {
         names
     }
 
-    /// Whatever has the name: a directory with things in it, a file, a link that leads to nothing, a pipe.
+    /// Anything may have the name: a directory with content, a file, a broken link, a pipe.
     #[test]
     fn anything_is_replaced_and_nothing_left() {
         use rustix::fs::{FileType, Mode, mknodat};
@@ -671,7 +671,7 @@ mod tests {
         }
     }
 
-    /// In the place of a disk that cannot exchange names: a process that is killed between the two steps.
+    /// Simulates a disk that cannot exchange names: a process is killed between the two steps.
     #[test]
     fn a_disk_that_cannot_exchange_loses_nothing_either() {
         let root = tempfile::tempdir().expect("a directory");

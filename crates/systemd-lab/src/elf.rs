@@ -1,10 +1,10 @@
-//! Looks at a binary before it goes into the guest: does it run there, and which bytes of it are needed?
+//! Checks a binary before it goes into the guest: can it run there, and which of its bytes are needed?
 
 use std::path::Path;
 
 use crate::error::LabError;
 
-/// ELF-64 header and program header, as elf(5) lays them out.
+/// ELF-64 header and program header, in the layout of elf(5).
 const HEADER_SIZE: usize = 64;
 const PROGRAM_HEADER_SIZE: usize = 56;
 const EM_X86_64: u16 = 62;
@@ -19,7 +19,7 @@ const DT_NEEDED: u64 = 1;
 const DT_STRTAB: u64 = 5;
 
 /// Keeps only what the kernel loads. Symbols and debug information make a development build several times larger,
-/// and every byte has to be copied by an emulated CPU. Anything that is not an ELF file is left as it is.
+/// and an emulated CPU has to copy every byte. Anything that is not an ELF file stays as it is.
 ///
 /// # Errors
 ///
@@ -71,18 +71,18 @@ pub(crate) fn prepare(
         end = end.max(offset + size);
     }
     content.truncate(end);
-    // No section headers any more: e_shoff, and e_shentsize to e_shstrndx.
+    // There are no section headers any more: clear e_shoff, and e_shentsize to e_shstrndx.
     content[40..48].fill(0);
     content[58..64].fill(0);
     Ok(content)
 }
 
-/// The bytes at an offset, which may be any number: the file names it.
+/// The bytes at an offset. The offset comes from the file and may be any number.
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at.checked_add(N)?)?.try_into().ok()
 }
 
-/// What a binary needs beside the kernel.
+/// What a binary needs besides the kernel.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
     /// The loader, e.g. `/lib64/ld-linux-x86-64.so.2`.
@@ -91,8 +91,8 @@ pub(crate) struct Needs {
     pub(crate) libraries: Vec<String>,
 }
 
-/// What an ELF file needs: its loader, and the libraries that its dynamic section names. `None` for any other file, and for
-/// one that is damaged: [`prepare`] complains of that.
+/// What an ELF file needs: its loader, and the libraries in its dynamic section. `None` for any other file, and for a
+/// damaged one, which [`prepare`] reports.
 pub(crate) fn needs(content: &[u8]) -> Option<Needs> {
     if !content.starts_with(b"\x7fELF") {
         return None;
@@ -127,7 +127,7 @@ pub(crate) fn needs(content: &[u8]) -> Option<Needs> {
             _ => {}
         }
     }
-    // The table's address in memory: the segment that is loaded there says where it lies in the file.
+    // The table's address is in memory: the segment loaded there tells its place in the file.
     let in_file = |address: u64| {
         segments.iter().find_map(|(kind, offset, start, size)| {
             let within = address.checked_sub(*start)?;

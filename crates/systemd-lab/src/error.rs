@@ -1,7 +1,7 @@
-//! What can go wrong in the lab itself, and what to do about each.
+//! What can go wrong in the lab itself, and what to do about it.
 //!
-//! None of these is the fault of the service under test: what a service does wrong is not an error but
-//! part of the [`Timeline`](crate::Timeline).
+//! None of these is the fault of the service under test: a service's failure is not an error but part
+//! of the [`Timeline`](crate::Timeline).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use systemd_lab_protocol::JobError;
 
 use crate::guest::Suite;
 
-/// Why the lab could not do what it was asked. Every text names the remedy.
+/// Why the lab could not do what was asked. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
@@ -30,7 +30,7 @@ pub enum LabError {
     MissingPrograms {
         /// What is missing.
         programs: Vec<String>,
-        /// Why it was not installed.
+        /// Why they were not installed.
         why: &'static str,
         /// The command that installs them.
         command: String,
@@ -47,7 +47,7 @@ pub enum LabError {
         output: String,
     },
 
-    /// No place for the cache.
+    /// No place for the cache is known.
     #[error(
         "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory of yours"
     )]
@@ -58,7 +58,7 @@ pub enum LabError {
     CacheNotWritable {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 
@@ -73,10 +73,10 @@ pub enum LabError {
         free: u64,
     },
 
-    /// `ulimit -f`.
+    /// `ulimit -f` is too low.
     #[error("files may have at most {} KiB here, which is too little for the lab; type: ulimit -f unlimited", limit >> 10)]
     FileSizeLimit {
-        /// In bytes.
+        /// The limit in bytes.
         limit: u64,
     },
 
@@ -85,7 +85,7 @@ pub enum LabError {
         "the Debian packages that were downloaded for the guest are damaged ({why}); run again, to download them again"
     )]
     DamagedPackages {
-        /// What is wrong with them.
+        /// What is wrong with it.
         why: String,
     },
 
@@ -98,42 +98,42 @@ pub enum LabError {
         output: String,
     },
 
-    /// A suite that the lab cannot make a guest of.
+    /// The lab cannot build a guest of this suite.
     #[error(
         "the lab knows no Debian suite named {name}; it knows {}: name one of them, also in {}",
         crate::guest::suites(),
         crate::guest::SUITE_VARIABLE
     )]
     UnknownSuite {
-        /// What was asked for.
+        /// The requested suite.
         name: String,
     },
 
-    /// The guest's systemd does not know a setting that is needed.
+    /// The guest's systemd does not know a required setting.
     #[error(
         "this needs systemd {needed} or newer, and the guest's is {} (Debian {suite}); type: unset {}",
         suite.systemd(), crate::guest::SUITE_VARIABLE
     )]
     SystemdTooOld {
-        /// The version that has it.
+        /// The version that introduced it.
         needed: u32,
         /// The guest's.
         suite: Suite,
     },
 
-    /// Something else than a package's name.
+    /// This is not the name of a package.
     #[error(
         "{name:?} is not a name of a Debian package; names have lower case letters, digits, `+`, `-` and `.` only, e.g. openssh-server"
     )]
     BadPackageName {
-        /// What was asked for.
+        /// The requested name.
         name: String,
     },
 
-    /// A guest with hardly any memory, or more than the host will have.
+    /// The guest would have too little memory, or more than the host is likely to have.
     #[error("a guest with {mib} MiB of memory is not possible; use {least} to {most} MiB")]
     BadMemory {
-        /// What was asked for.
+        /// The requested size.
         mib: u32,
         /// The least that boots.
         least: u32,
@@ -141,27 +141,27 @@ pub enum LabError {
         most: u32,
     },
 
-    /// Packages that Debian does not have.
+    /// Debian does not have these packages.
     #[error("Debian {suite} has no package {}; is it misspelt? https://packages.debian.org/{suite}/ has all names", names.join(" and no package "))]
     UnknownPackage {
-        /// Those that were asked for and do not exist.
+        /// The requested packages that do not exist.
         names: Vec<String>,
-        /// Where they were looked for.
+        /// The suite that was searched.
         suite: Suite,
     },
 
-    /// Packages that cannot be in one guest.
+    /// These packages cannot be in one guest together.
     #[error(
         "these packages cannot be installed together in Debian {suite}; leave one of them out\napt said:\n{output}"
     )]
     PackageConflict {
-        /// Where they come from.
+        /// The suite that they come from.
         suite: Suite,
         /// The end of what apt printed.
         output: String,
     },
 
-    /// A package's own script, which sets it up, failed in the guest.
+    /// A package's own set-up script failed in the guest.
     #[error(
         "the package {package} could not be set up in the guest: its maintainer script failed; leave it out, or please report it\nthe end of the guest's console:\n{console}"
     )]
@@ -175,9 +175,9 @@ pub enum LabError {
     /// The image that mmdebstrap built, or that was imported, lacks something.
     #[error("the guest image has no {what}; remove {} and run again", path.display())]
     ImageIncomplete {
-        /// What it lacks.
+        /// The missing part.
         what: &'static str,
-        /// Where it lies.
+        /// Where the image is.
         path: PathBuf,
     },
 
@@ -190,18 +190,18 @@ pub enum LabError {
         why: String,
     },
 
-    /// QEMU is there and does not run as it should.
+    /// QEMU is installed but does not run correctly.
     #[error(
         "QEMU failed: {what}\n{stderr}\nrun `qemu-system-x86_64 --version`; the lab needs 7.2 or later"
     )]
     Qemu {
-        /// What it was doing.
+        /// What QEMU was doing.
         what: String,
         /// What QEMU printed.
         stderr: String,
     },
 
-    /// The guest booted badly.
+    /// The guest did not boot correctly.
     #[error("the guest did not come up: {why}; the end of its console:\n{console}\nremove {} and run again, so that the image is rebuilt", cache.display())]
     BootFailed {
         /// What happened instead.
@@ -212,7 +212,7 @@ pub enum LabError {
         cache: PathBuf,
     },
 
-    /// The guest was there and went down.
+    /// The guest was running and went down.
     #[error(
         "the guest ended before the scenario did: it was powered off or rebooted, or its kernel panicked (does a service do that, or take so much memory that nothing is left to kill?); the end of its console:\n{console}"
     )]
@@ -221,7 +221,7 @@ pub enum LabError {
         console: String,
     },
 
-    /// The restored guest said nothing.
+    /// The restored guest sent nothing.
     #[error("the guest is silent: restored from {}, it sent no event within {} s; remove that directory and run again", snapshot.display(), deadline.as_secs())]
     GuestSilent {
         /// The snapshot.
@@ -230,13 +230,13 @@ pub enum LabError {
         deadline: Duration,
     },
 
-    /// The guest was there and gave no shell.
+    /// The guest was running but opened no shell.
     #[error(
         "the guest gave no shell{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it",
         after(deadline)
     )]
     NoShell {
-        /// How long the lab waited, in wall time; none if the guest ended before.
+        /// How long the lab waited, in wall time; `None` if the guest ended before that.
         deadline: Option<Duration>,
         /// The end of the guest's console.
         console: String,
@@ -245,7 +245,7 @@ pub enum LabError {
     /// The host's deadline for a run passed while the guest was still busy.
     #[error("out of time: the run needed more than {} s of a processor and was ended after {virtual_ms} ms of virtual time; a service that computes all the time does this, and so does a QEMU that hangs", deadline.as_secs())]
     OutOfTime {
-        /// The deadline, in time of a processor.
+        /// The deadline, in processor time.
         deadline: Duration,
         /// How long QEMU had a processor. Far less than the deadline if it hung.
         used: Duration,
@@ -258,29 +258,29 @@ pub enum LabError {
         "the lab's agent failed in the guest: {message}; this is a fault of the lab, please report it"
     )]
     Agent {
-        /// What it said.
+        /// Its message.
         message: String,
     },
 
-    /// What came out of the guest is not what an agent sends.
+    /// The guest sent something that an agent does not send.
     #[error("the guest sent something that is not an event ({message}); remove {} and run again", snapshot.display())]
     BadEvent {
-        /// What was wrong with it.
+        /// What is wrong with it.
         message: String,
         /// The snapshot.
         snapshot: PathBuf,
     },
 
-    /// The lab runs, and what came out of it is not what systemd does.
+    /// The lab runs, but its systemd does not behave as it should.
     #[error("the lab's self-test came out wrong: {what}; remove {} and run again", snapshot.display())]
     SelfTest {
-        /// What was not as it must be.
+        /// What was wrong.
         what: &'static str,
         /// The snapshot.
         snapshot: PathBuf,
     },
 
-    /// A binary would not start in the guest, for lack of its libraries.
+    /// A binary would not start in the guest because its libraries are missing.
     #[error("{} is linked dynamically (it wants {interpreter}), and the guest has no libraries for it: {}", path.display(), static_remedy())]
     NotStatic {
         /// The binary.
@@ -289,34 +289,34 @@ pub enum LabError {
         interpreter: String,
     },
 
-    /// A binary that the guest's kernel would refuse.
+    /// The guest's kernel would refuse this binary.
     #[error("{} cannot run in the guest: {why}", path.display())]
     NotExecutable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
 
-    /// A file that would replace what the lab needs.
+    /// A file would replace something that the lab needs.
     #[error("{path} cannot be put into the guest: {why}; leave it out, or choose another name")]
     LabsOwn {
         /// Where it would be in the guest.
         path: String,
-        /// What the lab needs there.
+        /// Why the lab needs it.
         why: &'static str,
     },
 
-    /// A file that a scenario wants does not exist, or cannot be read.
+    /// A file of the scenario does not exist, or cannot be read.
     #[error("cannot read {}: {source}; was it just being saved? then try again, else build it, or fix the path", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 
-    /// Something that is read like a file and never ends, or that waits for somebody to write.
+    /// Something can be read like a file but never ends, or waits for a writer.
     #[error("{} is {kind}; the guest can only be given regular files", path.display())]
     NotRegular {
         /// Where it is.
@@ -325,27 +325,28 @@ pub enum LabError {
         kind: &'static str,
     },
 
-    /// A file that somebody asked for, outside the cache.
+    /// A requested file outside the cache cannot be written.
     #[error("cannot write {}: {source}; name a file of yours, on a disk with room", path.display())]
     NotWritten {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
 
-    /// A check on the host, beside the guest, could not be carried out. The message names the remedy.
+    /// A check that runs on the host, not in the guest, could not be carried out. The message says what to
+    /// do.
     #[error("{message}")]
     Host {
-        /// Why, and what to do.
+        /// The reason, and what to do.
         message: String,
     },
 
-    /// The scenario's files do not fit.
+    /// The scenario's files are too large.
     #[error(transparent)]
     Job(#[from] JobError),
 
-    /// Anything else that the operating system refused.
+    /// The operating system refused something else.
     #[error("{what}: {source}")]
     Io {
         /// What was tried.
@@ -355,7 +356,8 @@ pub enum LabError {
     },
 }
 
-/// A disk may be full with room on it: it holds so many files, and no more.
+/// What the disk lacks. A disk may be full although it has space left, because it holds only a limited
+/// number of files.
 fn lacking(needed: u64, free: u64) -> String {
     match free < needed {
         true => format!("the lab needs {} MiB", needed >> 20),
@@ -370,7 +372,7 @@ fn after(deadline: &Option<Duration>) -> String {
     }
 }
 
-/// What to do when the workspace's flags did not reach the compiler. Cargo takes flags from one place only,
+/// What to do if the workspace's flags did not reach the compiler. Cargo takes flags from only one place,
 /// and the environment wins over `.cargo/config.toml`.
 fn static_remedy() -> String {
     match std::env::var("RUSTFLAGS").or_else(|_| std::env::var("CARGO_ENCODED_RUSTFLAGS")) {
@@ -384,7 +386,7 @@ fn static_remedy() -> String {
 }
 
 impl LabError {
-    /// Whether something was asked for that is not available, whatever the lab's state.
+    /// Whether the caller asked for something that does not exist, whatever the lab's state.
     pub fn is_wrong_usage(&self) -> bool {
         matches!(
             self,
@@ -405,13 +407,13 @@ impl LabError {
         move |source| LabError::Io { what, source }
     }
 
-    /// An error of writing below the cache directory, told apart by what can be done about it.
+    /// Turns an error from writing below the cache directory into the variant whose remedy fits.
     pub(crate) fn cache(path: &Path) -> impl FnOnce(io::Error) -> LabError {
         let path = path.to_owned();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 let free = crate::cache::free_space(&path).unwrap_or(0);
-                // With room left, it is files that the disk has no place for.
+                // If there is space left, the disk has no room for more files.
                 let is_full = free < crate::cache::HARDLY_ANY_SPACE;
                 LabError::DiskFull {
                     needed: if is_full {

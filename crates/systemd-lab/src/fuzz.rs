@@ -1,8 +1,8 @@
-//! Whatever comes from outside is read without a panic, a hang or memory without bounds: unit files, plans, saved timelines,
-//! archives of images, and events, also those that no agent would send.
+//! Input from outside never causes a panic, a hang or unbounded memory use: unit files, plans, saved timelines, archives of
+//! images, and events, including those that no agent would send.
 //!
-//! The cases are the same each time. `PROPTEST_CASES=100000 cargo test -p systemd-lab --lib fuzz` makes more of them; what fails is kept in
-//! `proptest-regressions`, and tried first from then on.
+//! The cases are the same each time. `PROPTEST_CASES=100000 cargo test -p systemd-lab --lib fuzz` generates more of them; a failing case is
+//! stored in `proptest-regressions`, and tried first from then on.
 
 use std::fs;
 use std::path::Path;
@@ -21,10 +21,10 @@ use crate::{Experiment, Fault, Picture, Timeline, findings, sight, visible_lines
 use systemd_timeline::compare::Tolerance;
 use systemd_timeline::unit_file;
 
-/// The seed of all cases: any number will do, as long as it stays.
+/// The seed of all cases: any number works, as long as it stays the same.
 const SEED: u64 = 20_261_126;
 
-/// What a text is made of besides letters: all that any of the readers takes for a sign.
+/// Besides letters, texts consist of these: everything that has a meaning for one of the readers.
 const SIGNS: &[&str] = &[
     "\n",
     "\r\n",
@@ -82,7 +82,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// Texts of signs and of anything else.
+/// Texts of such signs and of anything else.
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         3 => prop::sample::select(SIGNS).prop_map(str::to_owned),
@@ -113,7 +113,7 @@ fn measured_unit() -> String {
     units.min().expect("something happens to a unit")
 }
 
-/// Events of such timelines in any order, at any time, of any unit, as often as one likes.
+/// Events from such timelines in any order, at any time, about any unit, in any number.
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let all = measured();
     let one = (
@@ -159,7 +159,7 @@ proptest! {
     fn saved_timelines(text in text()) {
         let experiment = Experiment::packaged("a.service");
         let _ = experiment.difference_within(&text, &Timeline::new(Vec::new()), Tolerance::NONE);
-        // What is shown of it steers no terminal.
+        // Nothing in the displayed text controls a terminal.
         let steers = |c: char| (c.is_control() && !"\n\t".contains(c)) || c == '\u{202e}';
         prop_assert_eq!(visible_lines(&text).find(steers), None);
     }
@@ -188,7 +188,7 @@ proptest! {
         let _ = experiment.saved(&timeline);
     }
 
-    /// Archives that are cut off, and archives in which bytes are others.
+    /// Archives that are cut off, and archives with changed bytes.
     #[test]
     fn archives(cut in 0..400_usize, changes in prop::collection::vec((0..400_usize, any::<u8>()), 0..4)) {
         let folder = tempfile::tempdir().expect("a temporary directory");
@@ -208,7 +208,7 @@ proptest! {
     }
 }
 
-/// An archive with the right names in it, and nothing that could be an image.
+/// An archive with the right names, but without anything that could be an image.
 fn small_archive() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, text) in [

@@ -1,4 +1,4 @@
-//! Which guest a lab runs: a Debian suite, and packages beyond those that every guest has.
+//! Which guest a lab runs: a Debian suite, and packages in addition to those that every guest has.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use crate::error::LabError;
 
-/// Chooses the suite of the guest wherever nothing else is said, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
+/// Sets the guest's suite if nothing else does, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
 pub const SUITE_VARIABLE: &str = "SYSTEMD_LAB_SUITE";
 
 /// A Debian release that the guest can run.
@@ -22,10 +22,10 @@ pub enum Suite {
 }
 
 impl Suite {
-    /// All of them, the default first.
+    /// All suites, the default first.
     pub const ALL: [Suite; 2] = [Suite::Trixie, Suite::Bookworm];
 
-    /// The codename, which the archive knows forever; `stable` moves on.
+    /// The codename, which the archive keeps forever; `stable` changes its meaning.
     pub fn codename(self) -> &'static str {
         match self {
             Suite::Trixie => "trixie",
@@ -33,7 +33,7 @@ impl Suite {
         }
     }
 
-    /// What Debian calls it today, e.g. `oldstable`.
+    /// Debian's current name for it, e.g. `oldstable`.
     pub fn alias(self) -> &'static str {
         match self {
             Suite::Trixie => "stable",
@@ -41,7 +41,7 @@ impl Suite {
         }
     }
 
-    /// The version of its systemd, e.g. 257. A suite keeps it for life.
+    /// The version of its systemd, e.g. 257. A suite never changes it.
     pub fn systemd(self) -> u32 {
         match self {
             Suite::Trixie => 257,
@@ -59,7 +59,7 @@ impl fmt::Display for Suite {
 impl FromStr for Suite {
     type Err = LabError;
 
-    /// Takes a codename (`bookworm`) or what Debian calls it today (`oldstable`).
+    /// Accepts a codename (`bookworm`) or Debian's current name (`oldstable`).
     fn from_str(name: &str) -> Result<Suite, LabError> {
         let is_it = |suite: &Suite| name == suite.codename() || name == suite.alias();
         let found = Suite::ALL.into_iter().find(is_it);
@@ -69,13 +69,14 @@ impl FromStr for Suite {
     }
 }
 
-/// For a person: `trixie (stable) and bookworm (oldstable)`.
+/// For people: `trixie (stable) and bookworm (oldstable)`.
 pub(crate) fn suites() -> String {
     let shown = |suite: Suite| format!("{} ({})", suite.codename(), suite.alias());
     Suite::ALL.map(shown).join(" and ")
 }
 
-/// What the guest is made of, beyond what every guest has. Each has an image and a snapshot of its own in the cache.
+/// What the guest consists of, in addition to what every guest has. Each combination has its own image and snapshot in the
+/// cache.
 ///
 /// ```
 /// use systemd_lab::{Guest, Suite};
@@ -93,8 +94,8 @@ pub struct Guest {
     memory_mib: Option<u32>,
 }
 
-/// The least and the most memory of a guest, in MiB. Less than the first does not boot; more than the second is more than most
-/// machines that run the lab have.
+/// The minimum and the maximum memory of a guest, in MiB. With less than the minimum, it does not boot; the maximum is more
+/// than most machines that run the lab have.
 const MEMORY_MIB: RangeInclusive<u32> = 256..=16384;
 
 impl Guest {
@@ -107,7 +108,7 @@ impl Guest {
         }
     }
 
-    /// The guest that [`SUITE_VARIABLE`] asks for: the default one where it is not set.
+    /// The guest that [`SUITE_VARIABLE`] asks for; the default guest if it is not set.
     ///
     /// # Errors
     ///
@@ -119,11 +120,11 @@ impl Guest {
         }
     }
 
-    /// Adds a Debian package, and all that it depends on. Its daemons are not started at boot: a scenario does that.
+    /// Adds a Debian package, with everything that it depends on. Its daemons are not started at boot; a scenario starts them.
     ///
     /// # Errors
     ///
-    /// [`LabError::BadPackageName`] when no package can have this name. Whether there is one that has, turns out when
+    /// [`LabError::BadPackageName`] when no package can have this name. Whether a package has it is known only when
     /// the image is built.
     pub fn package(mut self, name: &str) -> Result<Guest, LabError> {
         if !is_package_name(name) {
@@ -135,8 +136,8 @@ impl Guest {
         Ok(self)
     }
 
-    /// Sets the size of its memory, in MiB. Without this it follows the size of the packages: 512 MiB, and more where they
-    /// need more. Files are in memory too, as the guest has no disk.
+    /// Sets the size of its memory, in MiB. By default, it follows the size of the packages: 512 MiB, or more if they need
+    /// more. Files are in memory, too, because the guest has no disk.
     ///
     /// # Errors
     ///
@@ -173,12 +174,12 @@ impl Guest {
         self.suite.systemd()
     }
 
-    /// Makes sure that its systemd has what came with version `needed`: an older one ignores settings that it does not
-    /// know, and a service would be blamed for it.
+    /// Makes sure that its systemd is at least version `needed`: an older one ignores settings that it does not know,
+    /// and a service would be blamed for that.
     ///
     /// # Errors
     ///
-    /// [`LabError::SystemdTooOld`] when it has not.
+    /// [`LabError::SystemdTooOld`] when it is older.
     pub fn ensure_systemd(&self, needed: u32) -> Result<(), LabError> {
         if self.systemd() < needed {
             let suite = self.suite;
@@ -194,7 +195,7 @@ fn is_package_name(name: &str) -> bool {
     let bytes = name.as_bytes();
     bytes.len() >= 2
         && bytes.first().is_some_and(|first| is_plain(*first))
-        // apt takes a `+` or `-` at the end for an order to install or remove, but looks for the package first.
+        // apt treats a `+` or `-` at the end as an order to install or remove, but looks for the package first.
         && bytes.iter().all(|byte| is_plain(*byte) || b"+-.".contains(byte))
 }
 

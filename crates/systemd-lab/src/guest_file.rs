@@ -1,4 +1,4 @@
-//! A file that is put into the guest: its text, or where it lies on the host.
+//! A file to put into the guest: its text, or its path on the host.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
 const ANY_EXECUTE: u32 = 0o111;
 
-/// No file on the host is read that is larger. Most of a large program is what a debugger needs, and stays outside.
+/// Larger files on the host are not read. Most of a large program is for debuggers, and stays outside.
 const LARGEST: u64 = 2 << 30;
 
 /// A file to put into the guest.
@@ -26,7 +26,7 @@ pub struct GuestFile {
     path: String,
     mode: u32,
     content: Content,
-    /// The person who puts it there takes care of its libraries.
+    /// The caller takes care of the program's libraries.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     may_be_dynamic: bool,
 }
@@ -69,12 +69,12 @@ impl GuestFile {
         }
     }
 
-    /// A file of the host, which is executable in the guest if it is on the host. A binary may be linked dynamically, if the
-    /// guest has its libraries or they are put there as well:
-    /// [`Experiment::check_guest`](crate::Experiment::check_guest) finds out.
+    /// A file from the host; it is executable in the guest if it is executable on the host. A binary may be linked
+    /// dynamically, if the guest has its libraries or they are added as well:
+    /// [`Experiment::check_guest`](crate::Experiment::check_guest) checks that.
     pub fn from_host(path: impl Into<String>, host: impl Into<PathBuf>) -> GuestFile {
         let host = host.into();
-        // One that is not there is complained of when it is read.
+        // A missing file is reported when it is read.
         let is_executable =
             fs::metadata(&host).is_ok_and(|meta| meta.permissions().mode() & ANY_EXECUTE != 0);
         GuestFile {
@@ -85,7 +85,7 @@ impl GuestFile {
         }
     }
 
-    /// Where it lies in the guest.
+    /// Its path in the guest.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -94,7 +94,7 @@ impl GuestFile {
         self.mode & ANY_EXECUTE != 0
     }
 
-    /// Where its content lies on the host, if it does.
+    /// The path of its content on the host, if it comes from there.
     pub fn host(&self) -> Option<&Path> {
         match &self.content {
             Content::Text(_) => None,
@@ -102,7 +102,7 @@ impl GuestFile {
         }
     }
 
-    /// Its content, if that is text and can be read.
+    /// Its content, if it is readable text.
     pub(crate) fn text_content(&self) -> Option<String> {
         match &self.content {
             Content::Text(text) => Some(text.clone()),

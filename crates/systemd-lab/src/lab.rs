@@ -1,4 +1,4 @@
-//! The lab: takes a scenario and files, returns what happened.
+//! The lab: takes a scenario and files, and returns what happened.
 
 mod listeners;
 mod machine_end;
@@ -31,23 +31,23 @@ use turn::Turn;
 /// as emulation, and a busy machine slower still.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A restored guest speaks within a tenth of a second; a busy machine may take its time.
+/// A restored guest sends something within a tenth of a second; a busy machine may take longer.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What has had less than so small a share of the processor since its deadline does not want any: it hangs. Hundreds of busy
-/// processes leave more to each.
+/// A process that has had less than this share of the processor since its deadline does not want any: it hangs. Hundreds of
+/// busy processes leave each of them more.
 const SMALLEST_SHARE: u32 = 200;
 
-/// A run that waits no longer for others says nothing about it.
+/// A run that waits for others no longer than this does not report it.
 const WAIT_UNTOLD: Duration = Duration::from_secs(1);
 
-/// How soon a live event is seen. The guest does not notice being watched.
+/// How soon a live event is seen. The guest does not notice that it is watched.
 const LIVE_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How often the processor is asked whether it has halted, once the console says so.
+/// How often to ask whether the processor has halted, once the console says so.
 const HALT_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A booted guest, ready to be restored any number of times, also by several threads and processes at once.
+/// A booted guest that can be restored any number of times, also by several threads and processes at once.
 #[derive(Debug, Clone)]
 pub struct Lab {
     cache: Cache,
@@ -58,8 +58,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Opens the lab and sets up what is missing: packages, image, snapshot. Shows progress on a terminal. The guest is
-    /// the one of [`Guest::from_environment`].
+    /// Opens the lab and sets up what is missing: packages, image, snapshot. Shows progress on a terminal. The guest
+    /// comes from [`Guest::from_environment`].
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl Lab {
         Lab::open_guest(&Guest::from_environment()?)
     }
 
-    /// Opens a lab with this guest, and sets it up if that was not done.
+    /// Opens a lab with this guest, and sets it up if necessary.
     ///
     /// # Errors
     ///
@@ -80,8 +80,8 @@ impl Lab {
         Ok(Lab::of(cache, guest.clone(), snapshot))
     }
 
-    /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; what is damaged is made
-    /// again.
+    /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; rebuilds what is
+    /// damaged.
     ///
     /// # Errors
     ///
@@ -93,16 +93,16 @@ impl Lab {
         Ok(Lab::of(cache, guest, snapshot))
     }
 
-    /// The lab that [`Self::open`] would open, if it is set up and looks whole. Makes nothing.
+    /// The lab that [`Self::open`] would open, if it is set up and looks complete. Creates nothing.
     ///
     /// # Errors
     ///
-    /// When there is no place for the cache, or what is in it cannot be read.
+    /// When there is no place for the cache, or its contents cannot be read.
     pub fn find() -> Result<Option<Lab>, LabError> {
         Lab::find_guest(&Guest::from_environment()?)
     }
 
-    /// The lab with this guest, if it is set up and looks whole. Makes nothing.
+    /// The lab with this guest, if it is set up and looks complete. Creates nothing.
     ///
     /// # Errors
     ///
@@ -113,7 +113,7 @@ impl Lab {
         Ok(snapshot.map(|snapshot| Lab::of(cache, guest.clone(), snapshot)))
     }
 
-    /// What its guest is made of.
+    /// The guest of this lab.
     pub fn guest(&self) -> &Guest {
         &self.guest
     }
@@ -132,13 +132,13 @@ impl Lab {
         &self.cache
     }
 
-    /// The paths of all that the guest's packages bring, without a leading slash; none if the image is gone.
+    /// The paths of everything in the guest's packages, without a leading slash; `None` if the image is gone.
     pub(crate) fn guest_paths(&self) -> Option<HashSet<String>> {
         let image = image::Image::look_up(&self.cache, self.guest())?;
         image::contents::paths(&image.initrd()).ok()
     }
 
-    /// The directory of its image in the cache. A lab works without it, once its snapshot is made.
+    /// The directory of its image in the cache. Once its snapshot exists, a lab works without the image.
     pub fn image(&self) -> PathBuf {
         image::Image::place(&self.cache, &self.guest)
     }
@@ -152,8 +152,8 @@ impl Lab {
         &self.snapshot.qemu
     }
 
-    /// Writes the image of [`Guest::from_environment`] to one file, for machines without a network. Builds it first if
-    /// need be.
+    /// Writes the image of [`Guest::from_environment`] to one file, for machines without a network. Builds the image
+    /// first if necessary.
     ///
     /// # Errors
     ///
@@ -162,25 +162,25 @@ impl Lab {
         image::archive::export(&Cache::locate()?, &Guest::from_environment()?, to)
     }
 
-    /// Takes the image of [`Guest::from_environment`] from a file that [`Self::export_image`] wrote, after checking it.
+    /// Imports the image of [`Guest::from_environment`] from a file that [`Self::export_image`] wrote, after checking it.
     ///
     /// # Errors
     ///
-    /// [`LabError::BadArchive`] for a damaged file or one of another version; otherwise what keeps the cache from
-    /// being written.
+    /// [`LabError::BadArchive`] for a damaged file or one of a different version; otherwise the reason why the
+    /// cache cannot be written.
     pub fn import_image(from: &Path) -> Result<(), LabError> {
         image::archive::import(&Cache::locate()?, &Guest::from_environment()?, from)
     }
 
-    /// Bounds every run by this much time of a processor instead of two minutes. Time in which other processes had the
+    /// Limits every run to this much processor time instead of two minutes. Time in which other processes had the
     /// processors does not count.
     pub fn with_deadline(mut self, deadline: Duration) -> Lab {
         self.deadline = deadline;
         self
     }
 
-    /// Calls this with the number of runs of other processes that are ahead in the queue for a processor: when a run has waited for a
-    /// second, whenever the number changes, and with 0 when the run begins. Without it, a terminal shows it.
+    /// Calls this function with the number of other processes' runs that are ahead in the queue for a processor: when a run has
+    /// waited for a second, whenever the number changes, and with 0 when the run begins. Without it, a terminal shows it.
     pub fn with_waiting(mut self, on_wait: fn(usize)) -> Lab {
         self.on_wait = Some(on_wait);
         self
@@ -209,7 +209,7 @@ impl Lab {
         turn
     }
 
-    /// What this lab measures with. The first time it runs a scenario without steps.
+    /// The versions that this lab measures with. The first call runs a scenario without steps.
     ///
     /// # Errors
     ///
@@ -231,12 +231,12 @@ impl Lab {
         self.run_live(scenario, files, |_| {})
     }
 
-    /// Like [`Self::run`], but the same scenario and files are run once only: their timeline is kept beside the snapshot
-    /// and read back the next time. For what depends on nothing that anybody edits, and takes long.
+    /// Like [`Self::run`], but the same scenario and files run only once: their timeline is stored next to the snapshot
+    /// and read back the next time. This is for slow runs that do not depend on anything people edit.
     ///
     /// # Errors
     ///
-    /// As [`Self::run`]. What cannot be kept or read back is run again.
+    /// As [`Self::run`]. If the timeline cannot be stored or read back, the scenario runs again.
     pub fn run_remembered(
         &self,
         scenario: &Scenario,
@@ -254,8 +254,8 @@ impl Lab {
         Ok(timeline)
     }
 
-    /// Like [`Self::run`], and hands each event over as soon as the guest has sent it. Within a batch, events may come
-    /// out of order; the timeline is sorted.
+    /// Like [`Self::run`], but also passes each event on as soon as the guest has sent it. Within a batch, events may
+    /// be out of order; the timeline is sorted.
     ///
     /// # Errors
     ///
@@ -269,7 +269,7 @@ impl Lab {
         self.run_job(&job(scenario, files)?, on_event)
     }
 
-    /// Like [`Self::run`], but a snapshot that does not work is not rebuilt: for those who want to know.
+    /// Like [`Self::run`], but does not rebuild a snapshot that does not work: for callers who want to know.
     pub(crate) fn run_as_it_is(
         &self,
         scenario: &Scenario,
@@ -287,7 +287,7 @@ impl Lab {
         })
     }
 
-    /// Tries it once more with a snapshot that is certainly whole, if that may help.
+    /// Tries again with a snapshot that is certainly complete, if that may help.
     fn with_snapshot<T>(
         &self,
         mut run: impl FnMut(&Snapshot) -> Result<T, LabError>,
@@ -300,7 +300,7 @@ impl Lab {
                 | LabError::BadEvent { .. }
                 | LabError::Agent { .. },
             ) => {
-                // Perhaps the snapshot is damaged where a look at sizes and times does not show it.
+                // Perhaps the snapshot is damaged in a way that sizes and times do not show.
                 let snapshot = Snapshot::repair(&self.cache, &self.guest)?;
                 run(&snapshot)
             }
@@ -308,8 +308,8 @@ impl Lab {
         }
     }
 
-    /// Runs a scenario the slow way: boots the image again and lets time pass as it does. What [`Self::run`] saves is
-    /// measured against this.
+    /// Runs a scenario the slow way: boots the image again and lets time pass normally. The savings of [`Self::run`]
+    /// are measured against this.
     ///
     /// # Errors
     ///
@@ -334,7 +334,7 @@ impl Lab {
     fn finish(&self, mut vm: Vm, on_event: &mut dyn FnMut(&Event)) -> Result<Timeline, LabError> {
         let began = Instant::now();
         let mut reader = EventReader::of(&vm);
-        // How much of the console was looked at for the kernel's last words.
+        // How much of the console was searched for the kernel's last words.
         let mut looked_at = 0;
         let (mut says_halted, mut asked_at) = (false, began);
         loop {
@@ -356,13 +356,13 @@ impl Lab {
                 if reader.has_ended() || !reader.has_begun() {
                     break;
                 }
-                // Not the agent rang, but a service, which found the device. Nothing has happened to the guest.
+                // The doorbell was rung not by the agent, but by a service that found the device. The guest is unchanged.
                 vm.resume()?;
             }
             if vm.printed() > std::mem::replace(&mut looked_at, vm.printed()) {
                 says_halted = machine_end::is_halted(&vm.console());
             }
-            // A service may print the kernel's words: the processor says whether they are true. It halts some instructions later.
+            // A service may print the kernel's words: the processor shows whether they are true. It halts some instructions later.
             if says_halted && asked_at.elapsed() > HALT_INTERVAL {
                 asked_at = Instant::now();
                 if vm.is_halted()? {
@@ -412,7 +412,7 @@ fn ensure_supported_host() -> Result<(), LabError> {
     }
 }
 
-/// All bytes that the guest is given.
+/// All bytes that the guest gets.
 fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
     sight::check(files)?;
     let mut blobs = loaded(files)?;
@@ -420,7 +420,7 @@ fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
     Ok(Job::encode(scenario, &blobs, &sight::log_levels(files))?)
 }
 
-/// The same for a person, who sees what systemd does with files as they are.
+/// The same for a person, who should see what systemd does with the files as they are.
 fn job_of_person(files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
     sight::check(files)?;
     let blobs = loaded(files)?;
@@ -445,13 +445,13 @@ fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabEr
     Ok(vm)
 }
 
-/// Turns the guest's output, of which there is more each time, into events: one a line, each with the agent's seal.
+/// Turns the guest's growing output into events: one per line, each with the agent's seal.
 struct EventReader {
     sealer: Sealer,
-    /// Bytes of lines that were read.
+    /// How many bytes of lines were read.
     consumed: u64,
     events: Vec<Event>,
-    /// A line was not the agent's. Nothing after it is read.
+    /// A line was not from the agent. Nothing after it is read.
     has_foreign: bool,
 }
 
@@ -465,7 +465,7 @@ impl EventReader {
         }
     }
 
-    /// An incomplete last line is left for the next time.
+    /// An incomplete last line is left for the next call.
     fn read(
         &mut self,
         vm: &Vm,
@@ -485,7 +485,7 @@ impl EventReader {
                 break;
             };
             let Some(json) = self.sealer.open(sealed) else {
-                // Before a scenario has begun, nothing runs in the guest that could write it.
+                // Before a scenario has begun, nothing runs in the guest that could write this.
                 if !self.has_begun() {
                     return Err(bad("its seal is wrong".to_owned()));
                 }
@@ -509,8 +509,8 @@ impl EventReader {
         matches!(self.events.last(), Some(last) if last.kind == EventKind::ScenarioEnded)
     }
 
-    /// Whether the run ends here, because of what a service has written where only the agent writes, or how much. The events say so
-    /// then.
+    /// Whether the run ends here because a service wrote where only the agent may write, or wrote too much. The events then report
+    /// it.
     fn is_cut(&mut self, vm: &Vm) -> bool {
         let how = match (self.has_foreign, vm.too_much()) {
             _ if !self.has_begun() => return false,
@@ -530,7 +530,8 @@ impl EventReader {
         true
     }
 
-    /// Adds how the machine ended, if its console says so and a scenario had begun: then it is the doing of what ran in it.
+    /// Adds how the machine ended, if its console shows that and a scenario had begun: then something that ran in the scenario caused
+    /// it.
     fn end_with_machine(&mut self, console: &str) -> bool {
         if !self.has_begun() {
             return false;
@@ -541,7 +542,7 @@ impl EventReader {
         is_known
     }
 
-    /// The machine's end is the scenario's.
+    /// The machine's end is also the scenario's end.
     fn end_after_machine(&mut self) {
         if let Some(last) = self.events.last()
             && matches!(last.kind, EventKind::MachineEnded { .. })
@@ -554,7 +555,7 @@ impl EventReader {
         }
     }
 
-    /// The error of an agent that could not go on.
+    /// The error of an agent that could not continue.
     fn complaint(&self) -> Result<(), LabError> {
         let message = self.events.iter().find_map(|event| match &event.kind {
             EventKind::AgentError { message } => Some(message.clone()),
@@ -564,10 +565,10 @@ impl EventReader {
     }
 }
 
-/// Whether a run has had the processor for as long as the deadline; or hangs, and does not want it.
+/// Whether a run has used as much processor time as the deadline allows, or hangs and does not want any.
 fn is_over(deadline: Duration, began: Instant, vm: &Vm) -> bool {
     let elapsed = began.elapsed();
-    // It cannot have had more, and asking costs something.
+    // It cannot have used more than the elapsed time, and asking costs something.
     elapsed > deadline && has_had_its_time(deadline, elapsed, vm.processor_time())
 }
 
@@ -629,7 +630,7 @@ mod tests {
             has_had_its_time(deadline, Duration::from_secs(elapsed), Some(used))
         };
         assert!(is_over(121, 120_001));
-        // Forty others want two processors.
+        // Forty other processes want two processors.
         assert!(!is_over(2_400, 119_000));
         assert!(!is_over(180, 300));
         assert!(is_over(181, 300));

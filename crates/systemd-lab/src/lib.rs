@@ -22,12 +22,12 @@
 //! # }
 //! ```
 //!
-//! For a service of your own, there is more at hand: an [`Experiment`] takes its unit file, faults at chosen times and
-//! probes, finds what is wrong with the plan before anything runs, and makes figures of the timeline.
+//! For a service of your own, there is more: an [`Experiment`] takes its unit file, faults at chosen times and probes,
+//! finds what is wrong with the plan before anything runs, and computes figures from the timeline.
 //!
-//! The guest has no network and no disk of the host's; it starts from the same snapshot every time, so that the same
-//! scenario and files give the same bytes. It runs Debian's current stable release; a [`Guest`] of another release, or with
-//! more of Debian's packages, is opened with [`Lab::open_guest`]. See `ARCHITECTURE.md` for how.
+//! The guest has no network and none of the host's disks; it starts from the same snapshot every time, so the same scenario
+//! and files give the same bytes. It runs Debian's current stable release; [`Lab::open_guest`] opens a [`Guest`] of another
+//! release, or with more of Debian's packages. `ARCHITECTURE.md` explains how this works.
 
 mod cache;
 pub mod doctor;

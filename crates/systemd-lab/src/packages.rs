@@ -1,4 +1,4 @@
-//! The host's programs that the lab needs, and how to get them.
+//! The programs that the lab needs on the host, and how to get them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use crate::error::LabError;
 use crate::progress::Step;
 use systemd_timeline::visible;
 
-/// A program or file on the host, and the Debian package that has it.
+/// A program or file on the host, and the Debian package that contains it.
 #[derive(Debug)]
 pub(crate) struct Needed {
     pub(crate) file: &'static str,
@@ -19,19 +19,19 @@ pub(crate) const QEMU: Needed = Needed {
     package: "qemu-system-x86",
 };
 
-/// Every Debian and Ubuntu has it; the lab installs none, but tells people who lack it.
+/// Every Debian and Ubuntu has it. The lab does not install it, but tells people if it is missing.
 pub(crate) const SETPRIV: Needed = Needed {
     file: "setpriv",
     package: "util-linux",
 };
 
-/// Needed to build the image only.
+/// Needed only to build the image.
 pub(crate) const FOR_IMAGE: [Needed; 2] = [
     Needed {
         file: "mmdebstrap",
         package: "mmdebstrap",
     },
-    // Ubuntu has mmdebstrap without the keys that Debian's archive is signed with.
+    // Ubuntu's mmdebstrap lacks the keys that Debian's archive is signed with.
     Needed {
         file: "/usr/share/keyrings/debian-archive-keyring.gpg",
         package: "debian-archive-keyring",
@@ -41,16 +41,16 @@ pub(crate) const FOR_IMAGE: [Needed; 2] = [
 /// How much of apt's output an error shows.
 const OUTPUT_LINES: usize = 15;
 
-/// The host's QEMU, installed if need be.
+/// The host's QEMU; installs it if necessary.
 pub(crate) fn qemu() -> Result<PathBuf, LabError> {
     provide(&[QEMU])?;
     find(QEMU.file).ok_or_else(|| missing(&[&QEMU], "it is not where apt-get put it"))
 }
 
-/// Everything that building an image takes, installed if need be.
+/// Installs everything that is missing for building an image.
 pub(crate) fn for_image() -> Result<(), LabError> {
     let [a, b] = FOR_IMAGE;
-    // One call for all of them: a person without passwordless sudo is asked to type once.
+    // One call for all of them, so that a person without passwordless sudo has to type only once.
     provide(&[QEMU, a, b])
 }
 
@@ -72,7 +72,7 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
     Ok(())
 }
 
-/// What keeps the lab from installing packages by itself.
+/// Why the lab cannot install packages by itself.
 pub(crate) fn why_not_install() -> Option<&'static str> {
     if find("apt-get").is_none() {
         Some("this machine has no apt-get")
@@ -88,7 +88,7 @@ pub(crate) fn install_command(needed: &[&Needed]) -> String {
     command_line(&packages(needed))
 }
 
-/// Looks a program up in `PATH`, or tells whether a file is there.
+/// Finds a program in `PATH`, or checks whether a file exists.
 pub(crate) fn find(file: &str) -> Option<PathBuf> {
     if Path::new(file).is_absolute() {
         return Some(PathBuf::from(file)).filter(|path| path.exists());
@@ -126,8 +126,8 @@ fn install(missing: &[&Needed], root: bool) -> Result<(), LabError> {
             .stdin(Stdio::null())
             .output()
     };
-    // A fresh machine has no package lists yet; an old one has lists that name vanished files. Should this fail,
-    // the install below may still succeed from what is there.
+    // A fresh machine has no package lists yet, and old lists name files that have disappeared. If this fails,
+    // the install below may still succeed.
     let _ = apt(&["update", "-q"]);
     let mut args = vec!["install", "-q", "-y", "--no-install-recommends"];
     args.extend(&packages);

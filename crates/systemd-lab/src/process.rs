@@ -1,14 +1,14 @@
-//! Child processes that never outlive this one.
+//! Child processes that never outlive this process.
 
 use std::ffi::OsStr;
 use std::process::Command;
 
-/// Goes on as the command in its arguments, unless its parent, `$0`, is gone already: then nobody would send the signal. Files
-/// that the command makes can be read by their owner, whatever the umask.
+/// Runs the command in its arguments, unless its parent, `$0`, is gone already: then the signal would never come. The owner
+/// can read files that the command creates, whatever the umask.
 const GO_ON: &str = "umask 022; [ \"$PPID\" = \"$0\" ] && exec \"$@\"";
 
-/// A command whose process the kernel sends `signal`, e.g. `KILL`, when the thread that started it ends, however it ends:
-/// setpriv(1) of util-linux, `--pdeathsig`.
+/// A command to whose process the kernel sends `signal`, e.g. `KILL`, when the thread that started it ends, however it
+/// ends: setpriv(1) of util-linux, `--pdeathsig`.
 ///
 /// Wait for the child in the thread that spawns it.
 pub fn dies_with_us(signal: &str, program: impl AsRef<OsStr>) -> Command {
@@ -29,7 +29,7 @@ mod tests {
         let output = dies_with_us("KILL", "echo").arg("it runs").output();
         let output = output.expect("setpriv and sh are there");
         assert_eq!(output.stdout, b"it runs\n");
-        // Through another process, it is not our child: as if we had been gone before it came to that.
+        // Started through another process, it is not our child: this looks as if we had been gone before.
         let own = dies_with_us("KILL", "echo");
         let mut other = Command::new("/bin/sh");
         other

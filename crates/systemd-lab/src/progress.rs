@@ -1,15 +1,15 @@
-//! What a person sees while the lab sets itself up: a spinner for each step, on standard error, and nothing at
-//! all where that is not a terminal.
+//! Shows people the lab's progress while it sets itself up: a spinner for each step, on standard error, and
+//! nothing if that is not a terminal.
 
 use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressBarIter, ProgressStyle};
 
-/// Often enough to look alive, seldom enough to cost nothing.
+/// Often enough to look alive, rarely enough to cost nothing.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A step that is under way. Finished when it is dropped; a step that fails leaves no line behind.
+/// A step in progress. It ends when it is dropped; a failed step leaves no line behind.
 pub(crate) struct Step {
     bar: ProgressBar,
     done: bool,
@@ -25,7 +25,7 @@ impl Step {
         Step { bar, done: false }
     }
 
-    /// The same for a step that writes so many bytes: it says how much of them is done.
+    /// The same for a step that writes this many bytes: it shows how many of them are done.
     pub(crate) fn of_bytes(text: impl Into<String>, bytes: u64) -> Step {
         let step = Step::begin(text);
         if let Ok(style) =
@@ -42,7 +42,7 @@ impl Step {
         self.bar.wrap_write(to)
     }
 
-    /// Ends the step well and leaves a line that says so.
+    /// Ends the step successfully, and leaves a line that says so.
     pub(crate) fn finish(mut self) {
         self.done = true;
         if let Ok(style) = ProgressStyle::with_template("✓ {msg} {elapsed:.dim}") {

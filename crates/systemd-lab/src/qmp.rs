@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// The monitor answers at once, except on a machine that hardly gets to run QEMU at all.
+/// The monitor answers at once, except on a machine that hardly gives QEMU any time.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long to wait between two questions after a migration. Saving and loading the device state take about ten
@@ -20,18 +20,18 @@ pub(crate) struct Qmp {
     from_qemu: Receiver<Value>,
     events: Vec<String>,
     guest_ended: bool,
-    /// What QEMU says of its version when it greets.
+    /// The version in QEMU's greeting.
     version: Option<String>,
 }
 
-/// Why the monitor gave no answer.
+/// Why the monitor did not answer.
 #[derive(Debug)]
 pub(crate) enum QmpError {
     /// The deadline passed.
     TimedOut,
-    /// QEMU has gone.
+    /// QEMU is gone.
     Gone,
-    /// QEMU has gone because the guest powered itself off, rebooted or panicked.
+    /// QEMU is gone because the guest powered itself off, rebooted or panicked.
     GuestEnded,
     /// QEMU refused the command.
     Refused(String),
@@ -61,7 +61,7 @@ impl Qmp {
         Ok(qmp)
     }
 
-    /// Runs a command and returns what it returned.
+    /// Runs a command and returns its result.
     pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
         let message = json!({ "execute": command, "arguments": arguments });
         writeln!(self.to_qemu, "{message}").map_err(|_| QmpError::Gone)?;
@@ -83,7 +83,7 @@ impl Qmp {
         self.version.as_deref()
     }
 
-    /// Waits until an event of this name has come, also one that came before this call.
+    /// Waits until an event with this name has arrived, even before this call.
     pub(crate) fn wait_for(&mut self, event: &str, deadline: Instant) -> Result<(), QmpError> {
         loop {
             if let Some(index) = self.events.iter().position(|name| name == event) {
@@ -95,7 +95,7 @@ impl Qmp {
         }
     }
 
-    /// Waits until a migration, in or out, has ended well.
+    /// Waits until a migration, in or out, has completed successfully.
     pub(crate) fn finish_migration(&mut self) -> Result<(), QmpError> {
         let deadline = Instant::now() + ANSWER_DEADLINE;
         while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! Reads files that may turn out to be something else: a pipe that nobody writes to would be waited for, and a device would never end.
+//! Reads files that may turn out to be something else: reading a pipe without a writer would block, and a device would never end.
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read};
@@ -7,27 +7,27 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, fcntl_setfl};
 
-/// Opens a regular file, or one that a link leads to.
+/// Opens a regular file, also through a link.
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or is anything else.
+/// When it cannot be opened, or is not a regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // Before it is opened: to open some devices does something.
+    // Checked before opening, because opening some devices has side effects.
     ensure_regular(fs::metadata(path)?.file_type())?;
     let file = without_waiting().read(true).open(path)?;
     ensure_regular(file.metadata()?.file_type())?;
     Ok(file)
 }
 
-/// Options for opening what may be a pipe.
+/// Options for opening something that may be a pipe.
 pub(crate) fn without_waiting() -> fs::OpenOptions {
     let mut options = File::options();
     options.custom_flags(OFlags::NONBLOCK.bits() as i32);
     options
 }
 
-/// The content of a regular file that has at most this many bytes.
+/// The content of a regular file with at most this many bytes.
 ///
 /// # Errors
 ///
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     bounded(open(path)?, most)
 }
 
-/// The text of a file, or of what a shell puts in the place of one: `<(command)`. A pipe that nobody writes to is empty.
+/// The text of a file, or of a shell's substitute for one: `<(command)`. A pipe without a writer is empty.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ fn bounded(file: File, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// What a file is that cannot be read to its end; none for a regular file and for a directory, which has an error of its own.
+/// The kind of a file that cannot be read to its end; `None` for a regular file and for a directory, which causes an error of its own.
 pub(crate) fn kind(of: FileType) -> Option<&'static str> {
     match of {
         of if of.is_fifo() => Some("a named pipe"),

@@ -1,9 +1,9 @@
-//! Takes the one thing that depends on the host out of a saved machine: how far its clock had jumped when it stopped.
+//! Removes the only thing that depends on the host from a saved machine: how far its clock had jumped when it stopped.
 //!
 //! When the guest rings, its CPU stops at that instruction, and for a moment looks idle to QEMU's main loop, which may
 //! or may not jump to the next timer before it notices that the whole machine stops (`icount_start_warp_timer` in
-//! QEMU's `icount-common.c`). RAM and devices are the same then, and the instruction counter is; the clock is not, by
-//! up to one timer tick. That is enough for every stamp to differ between two snapshots of the same image.
+//! QEMU's `icount-common.c`). RAM, devices and the instruction counter are the same in both cases; the clock may
+//! differ by up to one timer tick. That is enough for every stamp to differ between two snapshots of the same image.
 
 use std::fs::File;
 use std::io;
@@ -11,26 +11,26 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Where QEMU saves its clock: a subsection's mark, the length of its name and the name (QEMU documentation,
-/// devel/migration), then its version, and two big-endian numbers: `qemu_icount_bias`, which is virtual time that passed
-/// in jumps, in nanoseconds, and `qemu_icount`, the instructions executed.
+/// devel/migration), then its version, and two big-endian numbers: `qemu_icount_bias`, the virtual time that passed in
+/// jumps, in nanoseconds, and `qemu_icount`, the instructions executed.
 const CLOCK: &[u8] = b"\x05\x0ctimer/icount";
 const VERSION_SIZE: usize = 4;
 
-/// To what the time that passed in jumps is rounded up. Much longer than a jump of the kernel's tick, so that hardly
-/// ever a multiple lies between a clock that jumped and one that did not.
+/// The time that passed in jumps is rounded up to a multiple of this. It is much longer than a jump of the kernel's
+/// tick, so that there is hardly ever a multiple between a clock that jumped and one that did not.
 const STEP_NS: u64 = 1_000_000_000;
 
-/// What of this module a snapshot depends on, for its key.
+/// The part of this module that a snapshot depends on, for its key.
 pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s, wall time forgotten";
 
-/// The devices' state is about 0.4 MB and comes last, behind RAM if RAM is saved as well.
+/// The devices' state is about 0.4 MB and comes last, after RAM if RAM is saved as well.
 const TAIL: u64 = 4 << 20;
 
-/// Rounds the saved clock up: as if the guest had been stopped a little longer.
+/// Rounds the saved clock up, as if the guest had been stopped a little later.
 ///
 /// # Errors
 ///
-/// When the file cannot be read or written, or holds no clock where this version of QEMU should put it.
+/// When the file cannot be read or written, or has no clock at the place where this version of QEMU should put it.
 pub(crate) fn settle_clock(state: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(state)?;
     forget_wall_time(&file)?;
@@ -42,8 +42,8 @@ pub(crate) fn settle_clock(state: &Path) -> io::Result<()> {
 }
 
 /// Sets the wall time that the guest has run for (`cpu_clock_offset`, saved just before the clock) to zero. A QEMU that
-/// lets time pass as it does would add all of it to the guest's clock when the guest is idle for the first time: it
-/// takes an idle time that never began for one that began at zero (`vm_clock_warp_start`).
+/// runs in real time would add all of it to the guest's clock when the guest is idle for the first time: it mistakes an
+/// idle time that never began for one that began at zero (`vm_clock_warp_start`).
 ///
 /// # Errors
 ///
@@ -72,13 +72,13 @@ mod tests {
 
     use super::*;
 
-    /// What precedes the clock in a saved state: the wall time that the guest has run for, after something else.
+    /// What precedes the clock in a saved state: other data, then the wall time that the guest has run for.
     const OTHER: &[u8; 8] = b"devices ";
     const WALL_TIME_NS: u64 = 15_123_456_789;
     const VERSION: [u8; VERSION_SIZE] = [0, 0, 0, 1];
     const INSTRUCTIONS: u64 = 7_000_000_001;
 
-    /// The end of a saved state, as QEMU lays it out.
+    /// The end of a saved state, in QEMU's layout.
     fn state(wall_ns: u64, jumped_ns: u64) -> Vec<u8> {
         let wall = wall_ns.to_be_bytes();
         let (jumped, instructions) = (jumped_ns.to_be_bytes(), INSTRUCTIONS.to_be_bytes());
@@ -100,12 +100,12 @@ mod tests {
             (8_999_999_999, 9_000_000_000),
             (9_000_000_000, 9_000_000_000),
         ] {
-            // Nothing else changes, least of all the instructions.
+            // Nothing else changes, especially not the number of instructions.
             assert_eq!(settled(&state(WALL_TIME_NS, jumped)), state(0, rounded));
         }
     }
 
-    /// RAM may be saved before it, and may hold the same bytes.
+    /// RAM may be saved before it, and may contain the same bytes.
     #[test]
     fn only_the_last_clock_counts() {
         let ram = state(WALL_TIME_NS, 1);

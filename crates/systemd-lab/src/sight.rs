@@ -1,8 +1,8 @@
-//! What would keep the lab from seeing what systemd does, as far as the files of a scenario say: some of it is refused, and some
-//! settings are taken back.
+//! Finds what in a scenario's files would keep the lab from seeing what systemd does: it refuses some files, and overrides some
+//! settings.
 //!
-//! systemd's own log says what systemd did. It says nothing about a unit above its `LogLevelMax=`, so a drop-in of the lab's takes that
-//! back for all units, when a file names it. The unit files stay as they are.
+//! systemd's own log says what systemd did. It says nothing about a unit above its `LogLevelMax=`, so if a file uses that setting, a
+//! drop-in of the lab overrides it for all units. The unit files stay as they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,15 +17,15 @@ use systemd_timeline::unit_file::{self, template_of};
 
 const LOG_LEVEL_MAX: &str = "LogLevelMax";
 
-/// systemd's names of syslog(3)'s priorities, from 0 on: systemd.exec(5), `LogLevelMax=`.
+/// systemd's names for the priorities of syslog(3), starting at 0: systemd.exec(5), `LogLevelMax=`.
 const LEVELS: [&str; 8] = [
     "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
 ];
 
-/// A part of each path below which systemd reads anything.
+/// All paths that systemd reads contain this.
 const SYSTEMD: &str = "/systemd/";
 
-/// How journald is configured: journald.conf(5).
+/// The files that configure journald: journald.conf(5).
 const JOURNALD_CONFIGURATION: [&str; 2] = ["/systemd/journald.conf", "/systemd/journald.conf.d/"];
 
 /// Where the lab's own programs are in the guest.
@@ -70,7 +70,7 @@ fn labs_own(path: &str) -> Option<&'static str> {
     is_own_unit(unit).then_some("the lab needs its own unit of this name to see what happens")
 }
 
-/// The lab's drop-ins, if anything in the scenario names what they take back.
+/// The lab's drop-ins, if the scenario contains a setting that they override.
 pub(crate) fn needed(scenario: &Scenario, files: &[GuestFile]) -> Vec<Blob> {
     let hides = |text: &str| BLINDING_SETTINGS.iter().any(|name| text.contains(name));
     let of_systemd = files.iter().filter(|file| file.path().contains(SYSTEMD));
@@ -97,7 +97,7 @@ fn step_has(step: &Step, wanted: &impl Fn(&str) -> bool) -> bool {
     }
 }
 
-/// What units were meant to have as `LogLevelMax=`: by the unit's name, its template's, or its type.
+/// `LogLevelMax=` as the files set it: by the unit's name, its template's, or its type.
 pub(crate) fn log_levels(files: &[GuestFile]) -> BTreeMap<String, u8> {
     let texts = unit_texts(files);
     let units: BTreeSet<&str> = texts.iter().map(|(name, _)| unit_of(name)).collect();
@@ -107,7 +107,7 @@ pub(crate) fn log_levels(files: &[GuestFile]) -> BTreeMap<String, u8> {
     levels.collect()
 }
 
-/// `my.service` of `my.service` and of `my.service.d/x.conf`.
+/// `my.service` for `my.service` and for `my.service.d/x.conf`.
 fn unit_of(name: &str) -> &str {
     name.split_once(".d/").map_or(name, |(unit, _)| unit)
 }
@@ -120,14 +120,14 @@ fn log_level(texts: &UnitTexts, unit: &str) -> Option<u8> {
         of == unit || of == template || of_type || (name.contains(".d/") && is_prefix(of, unit))
     };
     let mut read: Vec<(&str, &str)> = texts.iter().filter(applies).collect();
-    // The unit's own file first, then drop-ins by name, whatever folder they are in.
+    // The unit's own file comes first, then drop-ins by name, whatever folder they are in.
     read.sort_by_key(|(name, _)| name.split_once(".d/").map(|(_, file)| file));
     let settings = read.iter().flat_map(|(_, text)| unit_file::settings(text));
     let mut level = None;
     for setting in settings.filter(|it| it.name == LOG_LEVEL_MAX) {
         match setting.value {
             "" => level = None,
-            // systemd ignores what it does not know.
+            // systemd ignores unknown values.
             value => level = parsed(value).or(level),
         }
     }
@@ -140,7 +140,7 @@ fn parsed(level: &str) -> Option<u8> {
     u8::try_from(named.or_else(number)?).ok()
 }
 
-/// Whether `my-.service` stands for all units whose names begin with `my-`.
+/// Whether `my-.service` applies to all units whose names begin with `my-`.
 fn is_prefix(of: &str, unit: &str) -> bool {
     let split = of.rsplit_once('.').zip(unit.rsplit_once('.'));
     split.is_some_and(|((prefix, kind), (name, of_unit))| {
@@ -148,7 +148,7 @@ fn is_prefix(of: &str, unit: &str) -> bool {
     })
 }
 
-/// Says which settings of a unit file the lab takes back, and what comes of it.
+/// Reports the settings of a unit file that the lab overrides, and the consequences.
 pub(crate) fn warnings(file: &str, text: &str) -> Vec<String> {
     let settings = unit_file::settings(text).into_iter();
     let blinding = settings.filter(|it| BLINDING_SETTINGS.contains(&it.name));

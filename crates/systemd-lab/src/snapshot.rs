@@ -1,4 +1,4 @@
-//! The booted guest, frozen: made once for an image, an agent and a QEMU version, restored for every run.
+//! The booted guest, frozen: it is made once for an image, an agent and a QEMU version, and restored for every run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,17 +18,17 @@ use crate::saved_state;
 use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, ram_for};
 use systemd_timeline::visible;
 
-/// Booting takes about ten seconds of wall time on a quiet machine; one that is busy with forty people's builds may
-/// take very much longer.
+/// Booting takes about ten seconds of wall time on a quiet machine; a machine that is busy with forty people's
+/// builds may take much longer.
 const BOOT_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Also for the scripts of added packages: sshd's keys alone take a minute on such a machine.
+/// This includes the scripts of added packages: sshd's keys alone take a minute on such a machine.
 const BOOT_DEADLINE_WITH_PACKAGES: Duration = Duration::from_secs(400);
 
-/// The state of all devices but RAM, as [`Vm::save`] calls it.
+/// The state of all devices except RAM, under the name that [`Vm::save`] uses.
 const STATE: &str = "state";
 
-/// What is booted: the image and the lab's overlay. Of no use once the guest is up.
+/// What is booted: the image and the lab's overlay. It is no longer needed once the guest is up.
 const INITRD: &str = "initrd";
 
 /// A snapshot in the cache, and the QEMU that can restore it.
@@ -39,9 +39,9 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The snapshot in the cache, made if it is absent, damaged or of another QEMU version.
+    /// The snapshot in the cache; makes it if it is missing, damaged or for a different QEMU version.
     pub(crate) fn provide(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
-        // The lock is only taken to build; `provide_locked` looks again, since another process may have built it.
+        // The lock is only taken to build; `provide_locked` checks again, because another process may have built the snapshot.
         if let Some(snapshot) = Snapshot::find(cache, guest)? {
             return Ok(snapshot);
         }
@@ -51,24 +51,24 @@ impl Snapshot {
         })
     }
 
-    /// Rebuilds the snapshot unless every byte of it is as it was made.
+    /// Rebuilds the snapshot unless every byte is still the same.
     pub(crate) fn repair(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
         let image = |cache: &Cache| Image::provide(cache, guest);
         Snapshot::provide_locked(cache, image, Manifest::is_whole)
     }
 
-    /// Rebuilds image and snapshot unless every byte of them is as it was made.
+    /// Rebuilds image and snapshot unless every byte of them is still the same.
     pub(crate) fn repair_with_image(cache: &Cache, guest: &Guest) -> Result<Snapshot, LabError> {
         let image = |cache: &Cache| Image::provide_unless(cache, guest, Manifest::is_whole);
         Snapshot::provide_locked(cache, image, Manifest::is_whole)
     }
 
-    /// Where the snapshot of this image and QEMU lies, or would lie.
+    /// The place for a snapshot of this image and QEMU, whether it exists or not.
     pub(crate) fn place(cache: &Cache, image: &Image, qemu: &Path) -> Result<PathBuf, LabError> {
         Ok(cache.entry(Kind::Snapshot, &key(image, qemu)?))
     }
 
-    /// The snapshot, if nothing is missing or changed. Makes nothing.
+    /// The snapshot, if nothing is missing or changed. Creates nothing.
     pub(crate) fn find(cache: &Cache, guest: &Guest) -> Result<Option<Snapshot>, LabError> {
         match (
             packages::find(packages::QEMU.file),
@@ -96,13 +96,13 @@ impl Snapshot {
             ))
         })?;
         drop(waiting);
-        // First the image: what it has to be built with comes in one call of apt-get with QEMU.
+        // The image comes first, so that one call of apt-get installs what its build needs together with QEMU.
         let image = provide_image(cache)?;
         let qemu = packages::qemu()?;
         let place = |image: &Image| Snapshot::place(cache, image, &qemu);
         let mut dir = place(&image)?;
         if !is_good(Kind::Snapshot, &dir) {
-            // A look at sizes and times does for a snapshot that is there. One that is made lasts: its image is read, byte by byte.
+            // For an existing snapshot, sizes and times are enough. A new snapshot will be kept, so its image is read byte by byte.
             let image = Image::provide_unless(cache, image.guest(), Manifest::is_whole)?;
             make(cache, &image, &qemu, &key(&image, &qemu)?)?;
             dir = place(&image)?;
@@ -111,7 +111,7 @@ impl Snapshot {
     }
 }
 
-/// A snapshot belongs to the QEMU that wrote it, and to all that was booted.
+/// A snapshot belongs to the QEMU that wrote it, and to everything that was booted.
 fn key(image: &Image, qemu: &Path) -> Result<String, LabError> {
     let overlay = write_overlay(image.guest(), Vec::new())
         .map_err(LabError::io("laying out the guest's files"))?;
@@ -135,7 +135,7 @@ fn ram(image: &Image) -> Result<u64, LabError> {
     Ok(ram_for(meta.len()))
 }
 
-/// Tells one installed QEMU from another without running it: that would take as long as a restore.
+/// Distinguishes installed QEMUs without running them: running one would take as long as a restore.
 fn identity(qemu: &Path) -> Result<String, LabError> {
     let meta =
         fs::metadata(qemu).map_err(LabError::io(format!("looking at {}", qemu.display())))?;
@@ -161,7 +161,7 @@ fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabE
     Ok(())
 }
 
-/// Boots the cache's image until the agent waits for its job. The guest is stopped at that instant; its RAM lies in the
+/// Boots the cache's image until the agent waits for its job. The guest is stopped at that instant; its RAM is in the
 /// returned directory.
 pub(crate) fn boot(
     cache: &Cache,
@@ -203,7 +203,7 @@ fn boot_image(
         _ => BOOT_DEADLINE_WITH_PACKAGES,
     };
     let why = match vm.wait_for_doorbell(deadline) {
-        // The agent reports nothing yet, unless it could not prepare the guest.
+        // The agent reports nothing here, unless it could not prepare the guest.
         Ok(true) if vm.output().is_empty() => return Ok((directory, vm)),
         Ok(true) => format!("its agent {}", complaint(&vm.output())),
         Ok(false) => format!("it took more than {} s", deadline.as_secs()),
@@ -224,8 +224,8 @@ fn boot_image(
     })
 }
 
-/// The guest's memory is a file, and QEMU dies of a disk that cannot take it. The directory is still there, so that the disk is
-/// as full as it was then.
+/// Turns the error into a full disk if that is the cause: the guest's memory is a file, and QEMU dies if the disk cannot hold
+/// it. The directory still exists, so the disk is as full as it was then.
 fn or_full_disk(cache: &Cache, error: LabError) -> LabError {
     match error {
         LabError::Qemu { .. } => match free_space(cache.root()) {
@@ -240,7 +240,7 @@ fn or_full_disk(cache: &Cache, error: LabError) -> LabError {
     }
 }
 
-/// What an agent said that could not prepare the guest.
+/// The message of an agent that could not prepare the guest.
 fn complaint(output: &[u8]) -> String {
     match serde_json::from_slice(output) {
         Ok(Event {

@@ -1,7 +1,8 @@
-//! One QEMU process: the machine's devices, and what can be done with it.
+//! One QEMU process: the machine's devices, and the operations on it.
 //!
-//! Every device is the same when the snapshot is saved and when it is restored, or QEMU refuses. Nothing here waits
-//! inside the guest's time: the guest is either stopped, or runs without asking anything of the host.
+//! Every device must be the same when the snapshot is saved and when it is restored; otherwise QEMU refuses.
+//! Nothing here waits during the guest's time: the guest is either stopped, or runs without asking the host for
+//! anything.
 //!
 //! A run leaves no file behind: job and output are anonymous memory, which QEMU opens through `/proc`.
 
@@ -37,38 +38,38 @@ use systemd_timeline::names;
 
 pub(crate) use machine::{machine_identity, ram_for};
 
-/// QEMU stops the guest when it writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state schema. The
-/// lab uses that as a doorbell, because it acts at the very instruction.
+/// QEMU stops the guest when the guest writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state
+/// schema. The lab uses this as a doorbell, because it acts at that very instruction.
 const DOORBELL: &str = "GUEST_PANICKED";
 
-/// Bytes per second of a guest that moves: as fast as it goes, where QEMU's own limit is 128 MiB.
+/// In bytes per second, for a guest that moves: as fast as possible; QEMU's own limit is 128 MiB.
 const UNLIMITED: u64 = 1 << 40;
 
-/// The most that the guest may send. The agent keeps less than 20 MiB of what units log and systemd does; what it says itself
-/// beside that (answers and what commands print, 64 KiB each) has room for seven hundred of them. A run that sends more ends
-/// there: it is the doing of a service that writes into the agent's port.
+/// The most that the guest may send. Events about units and systemd take less than 20 MiB, because the agent limits them; the
+/// rest leaves room for seven hundred of the agent's own events (answers and what commands print, 64 KiB each). A run that
+/// sends more ends there: a service must have written into the agent's port.
 const MOST_SENT: u64 = 64 << 20;
 
-/// The most that the guest may print on its console: a service that prints a line each second takes hours for that. Each byte
-/// takes QEMU some microseconds, so that more would only run out of time.
+/// The most that the guest may print on its console: a service that prints a line each second needs hours for that. Each byte
+/// takes QEMU some microseconds, so a higher limit would only run out of time.
 const MOST_PRINTED: u64 = 1 << 20;
 
-/// QEMU is killed only when it has written so much more: by then this process has seen that it was too much.
+/// QEMU is killed only after this much more: by then, this process has seen that the limit was exceeded.
 const PAST_MOST: u64 = 1 << 20;
 
-/// How much of the console is looked at: the kernel's last words are at its end, and a panic has about hundred lines.
+/// How much of the console is read: the kernel's last words are at its end, and a panic has about a hundred lines.
 const CONSOLE_READ: u64 = 64 << 10;
 
-/// Of the flags register: the processor takes interrupts.
+/// A bit of the flags register: the processor accepts interrupts.
 const INTERRUPTS: u64 = 1 << 9;
-/// How long QEMU may take to end after it has closed its monitor, and how often to look.
+/// How long QEMU may take to exit after it has closed its monitor, and how often to check.
 const LAST_BREATH: Duration = Duration::from_secs(1);
 const GLANCE: Duration = Duration::from_millis(5);
 
 /// How much of the guest's console an error shows.
 pub(crate) const CONSOLE_LINES: usize = 20;
 
-/// How time goes in the guest.
+/// How time passes in the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// An idle guest jumps to its next timer.
@@ -88,18 +89,18 @@ pub(crate) enum Origin<'a> {
     },
     /// The files `ram` and `state` in the working directory.
     Snapshot,
-    /// The same, to be moved later: RAM is a copy of the file, made by [`copy_of_ram`].
+    /// The same, for a guest that moves later: RAM is a copy of the file, made by [`copy_of_ram`].
     SnapshotToMove { ram: &'a File },
-    /// Another QEMU of this machine, which had this RAM: [`Vm::move_to`].
+    /// Another QEMU with the same machine and this RAM: [`Vm::move_to`].
     OtherVm { ram: &'a File },
 }
 
-/// What the guest's serial console is joined to.
+/// Where the guest's serial console goes.
 #[derive(Clone, Copy)]
 pub(crate) enum Console<'a> {
-    /// Memory, for errors to quote from.
+    /// To memory, so that errors can quote it.
     Recorded,
-    /// A person, at the other end of this pseudo-terminal.
+    /// To a person, at the other end of this pseudo-terminal.
     Interactive(&'a OwnedFd),
 }
 
@@ -192,7 +193,7 @@ impl Vm {
         }
         let connected = pipes.map_or(Err(QmpError::Gone), |(to, from)| Qmp::connect(to, from));
         vm.qmp = Some(connected.map_err(|error| vm.failed("connecting to its monitor", error))?);
-        // `job` may close now: QEMU has mapped it.
+        // `job` may be closed now: QEMU has mapped it.
         Ok(vm)
     }
 
@@ -214,9 +215,9 @@ impl Vm {
         })
     }
 
-    /// Moves the guest as it stands, RAM and all, to a machine that was started for it. Both are stopped afterwards.
+    /// Moves the guest in its current state, including RAM, to a machine that was started for it. Both are stopped afterwards.
     pub(crate) fn move_to(&mut self, other: &mut Vm) -> Result<(), LabError> {
-        // Not a pipe: if one of the two died, the other would wait for it.
+        // Not a pipe: if one of the two processes died, the other would wait forever.
         let moving = memory("lab-moving").map_err(LabError::io("making memory for the guest"))?;
         let path = path_of(&moving);
         self.qmp("sending the guest", |qmp| {
@@ -227,7 +228,7 @@ impl Vm {
         })?;
         saved_state::forget_wall_time(&moving).map_err(LabError::io("moving the guest's clock"))?;
         other.qmp("taking the guest over", |qmp| {
-            // Both must agree on it.
+            // Both processes must agree on this.
             ignore_shared_memory(qmp)?;
             qmp.execute(
                 "migrate-incoming",
@@ -237,8 +238,8 @@ impl Vm {
         })
     }
 
-    /// Whether the guest has powered itself off, after waiting for `timeout`. A guest that rings goes on: nobody is
-    /// there who would answer.
+    /// Whether the guest has powered itself off, after waiting up to `timeout`. A guest that rings is resumed:
+    /// nothing would answer it.
     pub(crate) fn is_over(&mut self, timeout: Duration) -> Result<bool, LabError> {
         let until = Instant::now() + timeout;
         let rung = self
@@ -259,7 +260,7 @@ impl Vm {
         })
     }
 
-    /// Waits, in wall time, until the guest rings and thereby stops. False when the deadline passed.
+    /// Waits, in wall time, until the guest rings and so stops. `false` when the deadline passed.
     pub(crate) fn wait_for_doorbell(&mut self, deadline: Duration) -> Result<bool, LabError> {
         let until = Instant::now() + deadline;
         match self
@@ -278,14 +279,14 @@ impl Vm {
         self.qmp.as_ref()?.version()
     }
 
-    /// For how long QEMU has had a processor, all its threads together; unknown where /proc cannot be read.
+    /// How much processor time QEMU has had, for all its threads together; `None` if /proc cannot be read.
     pub(crate) fn processor_time(&self) -> Option<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
         let ticks = ticks(&stat)?;
         Some(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).ok()?)
     }
 
-    /// Bounds what the guest can make QEMU write, whatever this process does meanwhile. Its RAM is private, and no file.
+    /// Limits what the guest can make QEMU write, whatever this process does meanwhile. The guest's RAM is private, not a file.
     fn bound_output(&self) -> io::Result<()> {
         let most = Some(MOST_SENT + PAST_MOST);
         let limit = Rlimit {
@@ -297,7 +298,7 @@ impl Vm {
         Ok(())
     }
 
-    /// How much is read in all, if the guest has sent or printed more than that.
+    /// The limit, if the guest has sent or printed more than that.
     pub(crate) fn too_much(&self) -> Option<u64> {
         let bounds = [(&self.output, MOST_SENT), (&self.console, MOST_PRINTED)];
         let mut bounds = bounds.into_iter();
@@ -323,13 +324,13 @@ impl Vm {
         self.output_after(0)
     }
 
-    /// The same without its first `offset` bytes. A reader that looks again and again needs what is new, and a guest that has much
-    /// to say has written megabytes.
+    /// The same without its first `offset` bytes. A reader that polls only needs what is new, and a talkative guest writes
+    /// megabytes.
     pub(crate) fn output_after(&self, offset: u64) -> Vec<u8> {
         contents(&self.output, offset)
     }
 
-    /// How much the guest has printed on its console: it is quiet unless something is wrong.
+    /// How much the guest has printed on its console, which is quiet unless something is wrong.
     pub(crate) fn printed(&self) -> u64 {
         self.console.metadata().map_or(0, |meta| meta.len())
     }
@@ -354,7 +355,7 @@ impl Vm {
             QmpError::Gone => self.ended_by(),
             _ => None,
         };
-        // Its standard error ends only when it does.
+        // QEMU's standard error ends only when QEMU does.
         self.end();
         let mut stderr = String::new();
         if let Some(mut pipe) = self.child.stderr.take() {
@@ -382,7 +383,7 @@ impl Vm {
         }
     }
 
-    /// The signal that has ended QEMU, if one has.
+    /// The signal that ended QEMU, if one did.
     fn ended_by(&mut self) -> Option<i32> {
         let until = Instant::now() + LAST_BREATH;
         loop {
@@ -395,7 +396,7 @@ impl Vm {
     }
 
     fn end(&mut self) {
-        // Nothing of it is wanted any more, so it need not end gracefully.
+        // QEMU is not needed any more, so it need not end gracefully.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -407,7 +408,7 @@ impl Drop for Vm {
     }
 }
 
-/// `utime` and `stime` together, in ticks: proc_pid_stat(5). The name before them may hold anything.
+/// `utime` and `stime` together, in ticks: proc_pid_stat(5). The name before them may contain anything.
 fn ticks(stat: &str) -> Option<u64> {
     let (_, fields) = stat.rsplit_once(')')?;
     let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
@@ -425,7 +426,7 @@ pub(crate) fn copy_of_ram(directory: &Path) -> io::Result<File> {
     let to = memory("lab-ram")?;
     to.set_len(length)?;
     let mut at = 0;
-    // ENXIO: no data after this place.
+    // ENXIO: there is no data after this place.
     while let Ok(begin) = seek(&from, SeekFrom::Data(at)) {
         let end = seek(&from, SeekFrom::Hole(begin))?;
         let (mut source, mut target) = (begin, begin);
@@ -443,7 +444,7 @@ pub(crate) fn copy_of_ram(directory: &Path) -> io::Result<File> {
     Ok(to)
 }
 
-/// RAM and job are files already, and need not go through the saved state.
+/// RAM and job are files already, so the saved state need not contain them.
 fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
     let capability = json!({ "capability": "x-ignore-shared", "state": true });
     qmp.execute(
@@ -453,7 +454,7 @@ fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
     Ok(())
 }
 
-/// Memory that processes share is a file as well, and `ulimit -f` is for all files: a process that passes it gets a signal.
+/// Memory that processes share is also a file, and `ulimit -f` applies to all files: a process that exceeds it gets a signal.
 pub(crate) fn ensure_file_size(needed: u64) -> Result<(), LabError> {
     match getrlimit(Resource::Fsize).current {
         Some(limit) if limit < needed => Err(LabError::FileSizeLimit { limit }),
@@ -473,18 +474,18 @@ fn job_memory(bytes: &[u8], key: &Key) -> io::Result<File> {
     Ok(file)
 }
 
-/// A new one for each run: a service cannot know it, whatever it knows of the job.
+/// A new key for each run: a service cannot know it, whatever it knows about the job.
 fn new_key() -> io::Result<Key> {
     let mut bytes = [0; 16];
     let got = getrandom(&mut bytes, GetRandomFlags::empty())?;
-    // So few come all at once: getrandom(2).
+    // This few bytes arrive all at once: getrandom(2).
     if got < 16 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(Key::new(bytes))
 }
 
-/// Whether QEMU's registers are those of a processor that sleeps and takes no interrupt, e.g. `RFL=00000046 … HLT=1`.
+/// Whether QEMU's registers are those of a processor that sleeps and accepts no interrupts, e.g. `RFL=00000046 … HLT=1`.
 fn is_halted_for_good(registers: &str) -> bool {
     let value = |name: &str| {
         let (_, rest) = registers.split_once(name)?;
@@ -500,7 +501,7 @@ fn contents(file: &File, offset: u64) -> Vec<u8> {
     let mut bytes = vec![0; length.saturating_sub(offset) as usize];
     match file.read_exact_at(&mut bytes, offset) {
         Ok(()) => bytes,
-        // It only ever grows; what cannot be read was not written.
+        // The file only ever grows; bytes that cannot be read were never written.
         Err(_) => Vec::new(),
     }
 }

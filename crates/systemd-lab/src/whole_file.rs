@@ -1,4 +1,4 @@
-//! Files that a person asks for, such as a picture or an exported image: written whole or not at all.
+//! Files that a person asks for, such as a picture or an exported image: they are written completely or not at all.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -11,15 +11,16 @@ use rustix::io::Errno;
 
 use crate::regular::without_waiting;
 
-/// As readable as any other new file; the umask has the last word.
+/// As readable as any other new file; the umask still applies.
 const NEW_FILE: u32 = 0o666;
 
-/// Writes a file that `fill` fills, in the place of one that has this name. It gets its name when it is complete: a process that is
-/// killed leaves nothing behind. A link stays a link, and what is not a regular file, such as `/dev/stderr`, is written to.
+/// Writes a file with the help of `fill`, replacing an existing file. The file gets its name when it is complete: a process that is
+/// killed leaves nothing behind. A link stays a link; anything that is not a regular file, such as `/dev/stderr`, is written to
+/// directly.
 ///
 /// # Errors
 ///
-/// When the file cannot be made or `fill` fails. What had this name is then as it was.
+/// When the file cannot be created or `fill` fails. An existing file is then unchanged.
 pub fn write(to: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let to = fs::canonicalize(to).unwrap_or_else(|_| to.to_owned());
     let old = fs::metadata(&to).ok();
@@ -38,7 +39,7 @@ pub fn write(to: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
     );
     let mut unnamed = match unnamed {
         Ok(file) => File::from(file),
-        // This kind of disk has no files without a name.
+        // This kind of file system has no files without a name.
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
             return write_named(&to, &folder, old.as_ref(), fill);
         }
@@ -53,7 +54,7 @@ pub fn write(to: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
         Err(Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    // Only a rename replaces a file, and a rename needs a name to begin with.
+    // Only a rename replaces a file, and a rename needs an existing name.
     let named = tempfile::Builder::new().make_in(&folder, |name| Ok(name_it(name)?))?;
     named.persist(&to)?;
     Ok(())
@@ -74,7 +75,7 @@ fn write_named(
     Ok(())
 }
 
-/// The parent of a bare name is the empty path, which is the current directory.
+/// The parent of a bare name is an empty path, which means the current directory.
 fn folder(file: &Path) -> PathBuf {
     let parent = file.parent().filter(|it| !it.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_owned()
@@ -87,7 +88,7 @@ fn keep_permissions(file: &File, old: Option<&fs::Metadata>) -> io::Result<()> {
     }
 }
 
-/// Without waiting for a reader: a pipe that nobody reads is an error.
+/// Does not wait for a reader: a pipe without a reader is an error.
 fn open_special(path: &Path) -> io::Result<File> {
     let file = without_waiting().write(true).open(path)?;
     if file.metadata()?.file_type().is_fifo() {

@@ -19,7 +19,7 @@ pub(super) fn machine() -> Finding {
     }
 }
 
-/// All programs; when the lab needs some that are absent and cannot install them, also why.
+/// All programs; if some that the lab needs are missing and it cannot install them, also the reason.
 pub(super) fn programs(need_image: bool) -> Vec<Finding> {
     let [mmdebstrap, keys] = &FOR_IMAGE;
     let mut findings = vec![program("setpriv", &SETPRIV)];
@@ -41,7 +41,7 @@ pub(super) fn programs(need_image: bool) -> Vec<Finding> {
     }
     let why_not = (!missing.is_empty()).then(packages::why_not_install);
     match why_not {
-        // All are there.
+        // All of them exist.
         None => {}
         Some(None) => {
             let installable = |finding: &&mut Finding| finding.name != "setpriv";
@@ -71,7 +71,7 @@ fn program(name: &'static str, needed: &Needed) -> Finding {
     }
 }
 
-/// `7.2.22 (/usr/bin/qemu-system-x86_64)`; the path alone for what has no version to tell.
+/// `7.2.22 (/usr/bin/qemu-system-x86_64)`; only the path if the program reports no version.
 fn with_version(path: &Path) -> String {
     match version(path) {
         Some(version) => format!("{version} ({})", path.display()),
@@ -79,7 +79,7 @@ fn with_version(path: &Path) -> String {
     }
 }
 
-/// The first word with a digit in the first line of `--version`.
+/// The first word that contains a digit in the first line of `--version`.
 pub(super) fn version(program: &Path) -> Option<String> {
     let output = Command::new(program)
         .arg("--version")
@@ -96,13 +96,14 @@ pub(super) fn version(program: &Path) -> Option<String> {
     Some(word.to_owned())
 }
 
-/// Flags of one's own replace those of the workspace, which make binaries static. Cargo takes the first of these.
+/// The user's own flags replace those of the workspace, which make binaries static. Cargo uses the first of
+/// these.
 pub(super) fn compiler_flags() -> Option<Finding> {
     const NAME: &str = "compiler flags";
     let (name, flags) = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"]
         .into_iter()
         .find_map(|name| Some((name, env::var(name).ok()?)))?;
-    // Cargo takes an empty variable for none.
+    // Cargo treats an empty variable as unset.
     if flags.is_empty() {
         return None;
     }

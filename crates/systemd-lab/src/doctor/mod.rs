@@ -1,4 +1,4 @@
-//! What the lab needs of this machine, whether it is there, and what to do about it.
+//! What the lab needs on this machine, whether it is available, and what to do if not.
 //!
 //! [`look`] changes nothing, downloads nothing and starts no guest. [`self_test`] proves that the lab works.
 
@@ -14,11 +14,11 @@ pub use self_test::{SelfTest, self_test};
 /// One thing that the lab needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is, in a word or two.
+    /// Its name, in a word or two.
     pub name: &'static str,
     /// Its state.
     pub state: State,
-    /// What was seen, e.g. a version and a path.
+    /// What was found, e.g. a version and a path.
     pub detail: String,
     /// What to do about it.
     pub remedy: Option<Remedy>,
@@ -27,20 +27,20 @@ pub struct Finding {
 /// The state of a [`Finding`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// As it must be.
+    /// As required.
     Good,
-    /// Absent, and needed.
+    /// Missing, and needed.
     Missing,
-    /// Absent, and not needed as things are.
+    /// Missing, but not needed at the moment.
     Unneeded,
-    /// There, but not as it must be.
+    /// Available, but not as required.
     Damaged,
-    /// Perhaps good: finding out would take long.
+    /// Possibly good: checking would take long.
     Unknown,
 }
 
 impl State {
-    /// Whether the lab cannot work like this.
+    /// Whether this keeps the lab from working.
     pub fn is_bad(self) -> bool {
         matches!(self, State::Missing | State::Damaged)
     }
@@ -49,15 +49,15 @@ impl State {
 /// What to do about a [`Finding`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// [`Lab::open_repaired`](crate::Lab::open_repaired) does it.
+    /// [`Lab::open_repaired`](crate::Lab::open_repaired) fixes it.
     SetUp,
-    /// A command to type.
+    /// Type this command.
     Type(String),
-    /// Anything else, in words.
+    /// Any other advice, in words.
     Advice(String),
 }
 
-/// Looks at everything, in the order in which it is needed.
+/// Checks everything, in the order in which it is needed.
 pub fn look() -> Vec<Finding> {
     let parts = parts::Parts::look();
     let mut findings = vec![host::machine()];
@@ -74,7 +74,7 @@ pub fn examine() -> Vec<Finding> {
         .and_then(|cache| SelfTest::last(&cache));
     let result = match Lab::find() {
         Ok(Some(lab)) => Some(self_test(&lab)),
-        // What keeps it from being found, `look` tells.
+        // If something prevents that, `look` reports it.
         Ok(None) | Err(_) => None,
     };
     let mut findings = look();

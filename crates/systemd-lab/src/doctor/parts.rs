@@ -12,10 +12,10 @@ use crate::image::Image;
 use crate::packages;
 use crate::snapshot::Snapshot;
 
-/// `st_blocks` counts in these, whatever the disk's own blocks: stat(2).
+/// `st_blocks` counts blocks of this size, whatever the disk's own block size is: stat(2).
 const BLOCK: u64 = 512;
 
-/// What the cache holds.
+/// The contents of the cache.
 pub(super) struct Parts {
     cache: Result<(Cache, Guest), LabError>,
     image: Condition,
@@ -40,7 +40,7 @@ impl Parts {
         }
     }
 
-    /// Whether the image has to be built. One that was merely touched most likely has not.
+    /// Whether the image has to be built. An image of which only times changed is most likely good.
     pub(super) fn need_image(&self) -> bool {
         matches!(self.image, Condition::Absent | Condition::Damaged)
     }
@@ -75,7 +75,7 @@ impl Parts {
     }
 }
 
-/// `None` as long as there is no QEMU: the snapshot depends on it, and on the image.
+/// `None` if there is no QEMU: the snapshot depends on QEMU and on the image.
 fn place_of_snapshot(cache: &Cache, guest: &Guest) -> Option<PathBuf> {
     let qemu = packages::find(packages::QEMU.file)?;
     Snapshot::place(cache, &Image::as_it_is(cache, guest), &qemu).ok()
@@ -84,7 +84,7 @@ fn place_of_snapshot(cache: &Cache, guest: &Guest) -> Option<PathBuf> {
 fn directory(cache: &Cache) -> Finding {
     const NAME: &str = "cache";
     let root = cache.root();
-    // What is not there yet will be made in the nearest directory that is.
+    // A missing directory will be created in its nearest existing parent.
     let there = root.ancestors().find(|path| path.exists());
     let writable = there.is_some_and(|path| {
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
@@ -102,7 +102,7 @@ fn directory(cache: &Cache) -> Finding {
     Finding::good(NAME, detail)
 }
 
-/// Space is needed to make image and snapshot; runs keep everything in memory.
+/// Image and snapshot need disk space while they are made; runs keep everything in memory.
 fn disk(cache: &Cache, complete: bool) -> Finding {
     const NAME: &str = "disk space";
     let there = cache.root().ancestors().find(|path| path.is_dir());
@@ -135,7 +135,7 @@ fn made(name: &'static str, condition: Condition, what: &str) -> Finding {
     Finding::new(name, state, detail, Some(Remedy::SetUp))
 }
 
-/// Bytes on disk: snapshots are sparse.
+/// Its size on disk in bytes: snapshots are sparse.
 fn size_of(directory: &Path) -> u64 {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let size = |entry: fs::DirEntry| match entry.metadata() {

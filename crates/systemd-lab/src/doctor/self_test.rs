@@ -1,4 +1,4 @@
-//! Proves that the lab works: a service is started and killed, and systemd brings it back.
+//! Proves that the lab works: a service is started and killed, and systemd restarts it.
 
 use std::io::Write;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::lab::Lab;
 use crate::regular;
 use systemd_timeline::Timeline;
 
-/// What findings of this module are called.
+/// The name of this module's findings.
 pub(super) const NAME: &str = "self-test";
 
 const UNIT: &str = "self-test.service";
 
-/// A delay that only a working clock keeps; long enough to be told from the time that the steps take.
+/// A delay that is right only if the clock works; long enough not to be confused with the time that the steps take.
 const RESTART_DELAY: Duration = Duration::from_secs(30);
 const SERVICE: &str = "\
 [Service]
@@ -29,10 +29,10 @@ Restart=on-failure
 RestartSec=30s
 ";
 
-/// In virtual time: longer than anything takes that is waited for.
+/// In virtual time: longer than any wait here should take.
 const LONG: Duration = Duration::from_secs(120);
 
-/// In wall time. It takes a second; a busy machine may take very much longer, but a person who asks the doctor waits.
+/// In wall time. The test takes a second; a busy machine may take much longer, but a person waits for the doctor.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// signal(7)
@@ -40,17 +40,17 @@ const SIGKILL: i32 = 9;
 
 const STAMP: &str = "self-test.json";
 
-/// It takes about hundred bytes.
+/// A stamp takes about a hundred bytes.
 const LARGEST_STAMP: u64 = 64 << 10;
 
-/// A self-test that came out well.
+/// A successful self-test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SelfTest {
     /// Seconds since 1970.
     at: u64,
     /// How long it took, in wall time.
     pub took: Duration,
-    /// QEMU's version, where it tells one.
+    /// QEMU's version, if it reports one.
     pub qemu: Option<String>,
     /// The guest's kernel: `uname -r`.
     pub kernel: String,
@@ -58,12 +58,12 @@ pub struct SelfTest {
     pub systemd: String,
 }
 
-/// Runs a small scenario, and remembers when it came out well. A snapshot that does not work is not rebuilt: that is
-/// [`Lab::open_repaired`]'s part.
+/// Runs a small scenario, and remembers a success. Does not rebuild a snapshot that does not work:
+/// [`Lab::open_repaired`] does that.
 ///
 /// # Errors
 ///
-/// As [`Lab::run`]; [`LabError::SelfTest`] when systemd did something else than it must.
+/// As [`Lab::run`]; [`LabError::SelfTest`] when systemd did not behave as it must.
 pub fn self_test(lab: &Lab) -> Result<SelfTest, LabError> {
     let began = Instant::now();
     let scenario = Scenario::new("self-test")
@@ -102,7 +102,7 @@ fn next_state(state: &str) -> Condition {
     }
 }
 
-/// What systemd must have done.
+/// Checks what systemd must have done.
 fn judge(timeline: &Timeline) -> Result<(), &'static str> {
     let running =
         |kind: &EventKind| matches!(kind, EventKind::StateChanged { to, .. } if to == "running");
@@ -121,7 +121,7 @@ fn judge(timeline: &Timeline) -> Result<(), &'static str> {
         ([_], Some(_)) => Err("the service did not come back"),
         ([_, again, ..], Some(killed)) => {
             let waited = again.saturating_sub(timeline.time_of(killed));
-            // systemd may be late by some tenths of a second: AccuracySec= in systemd.timer(5) tells why.
+            // systemd may be some tenths of a second late: see AccuracySec= in systemd.timer(5).
             let kept = waited >= RESTART_DELAY && waited < RESTART_DELAY * 2;
             kept.then_some(()).ok_or("virtual time is off")
         }
@@ -141,13 +141,13 @@ fn versions(timeline: &Timeline) -> Option<(String, String)> {
 }
 
 impl SelfTest {
-    /// The last one of this cache that came out well.
+    /// The last successful self-test of this cache.
     pub(super) fn last(cache: &Cache) -> Option<SelfTest> {
         let text = regular::read(&cache.root().join(STAMP), LARGEST_STAMP).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Best effort: a disk that is full does not make the lab worse.
+    /// Best effort: a full disk does not make the lab worse.
     fn remember(&self, cache: &Cache) {
         let write = |directory: &Path| -> std::io::Result<()> {
             let mut file = tempfile::NamedTempFile::with_prefix_in("self-test-", directory)?;
@@ -196,7 +196,7 @@ impl SelfTest {
     }
 }
 
-/// The lab is not set up, or something about it has changed.
+/// The finding if the lab is not set up, or has changed since the last test.
 pub(super) fn not_run(before: Option<&SelfTest>) -> Finding {
     let detail = match before {
         Some(before) => format!(

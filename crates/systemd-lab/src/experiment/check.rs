@@ -1,4 +1,4 @@
-//! What can be wrong with faults, instances, and what the guest is given.
+//! Finds what is wrong with faults, instances, and what the guest is given.
 
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::scenario::Preparation;
@@ -8,7 +8,7 @@ use systemd_timeline::Timeline;
 use systemd_timeline::unit_file::template_of;
 
 impl Experiment {
-    /// Whether the fault can come, and finds a unit among these.
+    /// Checks that the fault can happen, and that its unit is among these.
     pub(super) fn check_fault(
         &self,
         planned: &PlannedFault,
@@ -49,7 +49,7 @@ impl Experiment {
     }
 }
 
-/// Why the guest could not be given what the plan wants.
+/// Why the guest could not be given what the plan asks for.
 pub(super) fn not_prepared(timeline: &Timeline) -> Option<PlanError> {
     timeline.events().iter().find_map(|event| {
         let EventKind::NotPrepared {
@@ -71,7 +71,7 @@ pub(super) fn not_prepared(timeline: &Timeline) -> Option<PlanError> {
     })
 }
 
-/// Whether a unit is a template, and systemd takes the instance's name.
+/// Checks that a unit is a template, and that systemd accepts the instance's name.
 pub(super) fn check_instance(template: &str, instance: &str) -> Result<(), PlanError> {
     if !template.contains("@.") {
         return Err(PlanError::NoTemplate {
@@ -79,7 +79,7 @@ pub(super) fn check_instance(template: &str, instance: &str) -> Result<(), PlanE
             instance: instance.to_owned(),
         });
     }
-    // VALID_CHARS of systemd's unit-name.c, and the @ that instances may have.
+    // VALID_CHARS of systemd's unit-name.c, and the @ that instances may contain.
     let is_valid = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
     match !instance.is_empty() && instance.chars().all(is_valid) {
         true => Ok(()),

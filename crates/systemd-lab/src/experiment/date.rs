@@ -1,4 +1,4 @@
-//! A date at which the guest's calendar begins, in UTC.
+//! The date at which the guest's calendar begins, in UTC.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use super::PlanError;
 
 const DAY_S: i64 = 86_400;
 
-/// The kernel's clocks end in 2232, and nothing is gained by coming near.
+/// The kernel's clocks end in 2232; there is no reason to come near that.
 const YEARS: std::ops::RangeInclusive<i64> = 1971..=2199;
 
 /// A date and a time of day in UTC, to the second.

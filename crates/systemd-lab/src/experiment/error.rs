@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::LabError;
 use systemd_timeline::span::span_text;
 
-/// Why an experiment cannot be carried out as it is planned. Every text names the remedy.
+/// Why an experiment cannot be carried out as planned. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
@@ -14,7 +14,7 @@ pub enum PlanError {
     UnknownFault {
         /// The word.
         fault: String,
-        /// Those that there are.
+        /// The faults that exist.
         known: &'static str,
     },
     /// A word that is not a signal.
@@ -22,7 +22,7 @@ pub enum PlanError {
     UnknownSignal {
         /// The word.
         signal: String,
-        /// Those that there are.
+        /// The signals that exist.
         known: String,
     },
     /// Words that are neither a time nor an event.
@@ -39,7 +39,7 @@ pub enum PlanError {
         /// The words.
         date: String,
     },
-    /// A name that systemd would not take for a user.
+    /// systemd would not accept this name for a user.
     #[error(
         "{name:?} is not a name for a system user; take a lower-case letter or _, then lower-case letters, digits, _ and -, 31 at most"
     )]
@@ -55,7 +55,7 @@ pub enum PlanError {
         /// The mode.
         mode: String,
     },
-    /// A name that is none of a variable.
+    /// This is not a valid name of a variable.
     #[error(
         "{name:?} is not the name of a variable; take letters, digits and _, and no digit first"
     )]
@@ -63,17 +63,17 @@ pub enum PlanError {
         /// The name.
         name: String,
     },
-    /// A variable for a unit that is not there.
+    /// A variable is set for a unit that does not exist.
     #[error("the variable {name} is for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
     VariableForNoUnit {
         /// The variable.
         name: String,
         /// The unit.
         unit: String,
-        /// Units that are there.
+        /// The units that exist.
         known: Vec<String>,
     },
-    /// An instance of what is not a template.
+    /// An instance of a unit that is not a template.
     #[error(
         "{unit} is not a template, so it has no instance {instance:?}; name a unit file such as my@.service"
     )]
@@ -83,7 +83,7 @@ pub enum PlanError {
         /// The instance.
         instance: String,
     },
-    /// A name that systemd does not take for an instance.
+    /// systemd does not accept this name for an instance.
     #[error(
         "{instance:?} cannot be the name of an instance: only letters, digits and :-_.\\@ can; systemd-escape makes such a name of any text"
     )]
@@ -91,12 +91,12 @@ pub enum PlanError {
         /// The instance.
         instance: String,
     },
-    /// The guest could not be given something.
+    /// The guest could not be given something from the plan.
     #[error("the guest cannot be given {what}: {message}")]
     NotPrepared {
-        /// What.
+        /// What it could not be given.
         what: String,
-        /// Why not.
+        /// The reason.
         message: String,
     },
     /// Words that are not a requirement.
@@ -104,18 +104,18 @@ pub enum PlanError {
     UnknownRequirement {
         /// The words.
         requirement: String,
-        /// What there is.
+        /// The requirements that exist.
         known: &'static str,
     },
-    /// Something is required that the experiment does not measure.
+    /// The experiment does not measure what is required.
     #[error("cannot tell whether {requirement:?} holds: {why}")]
     NotMeasured {
         /// The requirement.
         requirement: String,
-        /// Why not, and what to do.
+        /// The reason, and what to do.
         why: String,
     },
-    /// A fault that hits no unit is aimed at one.
+    /// A fault that does not affect a particular unit is aimed at one.
     #[error("{fault} does not concern a particular unit; write {fault} without @{unit}")]
     HitsNoUnit {
         /// The fault.
@@ -123,17 +123,17 @@ pub enum PlanError {
         /// The unit.
         unit: String,
     },
-    /// A fault waits for what a unit does that is not there.
+    /// A fault waits for a unit that does not exist.
     #[error("{fault} waits for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
     WaitsForNoUnit {
         /// The fault.
         fault: String,
         /// The unit.
         unit: String,
-        /// Units that are there.
+        /// The units that exist.
         known: Vec<String>,
     },
-    /// The fault comes when all is over.
+    /// The fault would come after the end.
     #[error("{fault} at {} comes after the end, at {}; let the experiment last longer", span_text(*at), span_text(*length))]
     FaultAfterEnd {
         /// The fault.
@@ -143,13 +143,13 @@ pub enum PlanError {
         /// How long the experiment lasts.
         length: std::time::Duration,
     },
-    /// The path ends in no unit's name.
+    /// The path does not end in the name of a unit.
     #[error("{} is not a unit file; expected a name that ends in .service, .socket, .timer, .path, .mount, .automount, .swap, .slice or .target", path.display())]
     NoUnitFile {
         /// The path.
         path: PathBuf,
     },
-    /// A template can only be started as an instance of it.
+    /// A template can only be started as one of its instances.
     #[error(
         "{unit} is a template, and systemd starts only instances of it; name one, such as {}, and add the template as a file",
         super::instance_of(unit, "1")
@@ -158,17 +158,17 @@ pub enum PlanError {
         /// Its name.
         unit: String,
     },
-    /// A fault is aimed at nothing.
+    /// A fault is aimed at a unit that does not exist.
     #[error("{fault} is aimed at {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
     NoSuchUnit {
         /// The fault.
         fault: String,
         /// The unit.
         unit: String,
-        /// Units that are there.
+        /// The units that exist.
         known: Vec<String>,
     },
-    /// A unit that should be a package's, and is not.
+    /// A unit that should come from a package does not.
     #[error(
         "the guest has no unit {unit}: its packages bring none of this name; services that it has: {}",
         known.join(" ")
@@ -176,10 +176,10 @@ pub enum PlanError {
     NotPackaged {
         /// The unit.
         unit: String,
-        /// Services of its packages that can be started.
+        /// The services of its packages that can be started.
         known: Vec<String>,
     },
-    /// A service without anything to start.
+    /// A service has nothing to start.
     #[error(
         "{unit} has no ExecStart=, and systemd refuses a service that starts nothing; add one to its [Service] section"
     )]
@@ -195,7 +195,7 @@ pub enum PlanError {
         /// Its name.
         unit: String,
     },
-    /// Two unit files of one name.
+    /// Two unit files have the same name.
     #[error(
         "two of the units are called {unit}, and the guest can have only one; give the other one another name, or take it as a drop-in, at /etc/systemd/system/{unit}.d/more.conf"
     )]
@@ -203,23 +203,23 @@ pub enum PlanError {
         /// Their name.
         unit: String,
     },
-    /// A unit file must be text.
+    /// A unit file is not text.
     #[error(
         "line {line} of {path} is not UTF-8, and systemd would not load such a unit file; is it the right file? if so, save it as UTF-8"
     )]
     NotText {
-        /// Counted from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// Where it lies in the guest.
+        /// Its path in the guest.
         path: String,
     },
-    /// The path in the guest must be absolute, and must not go up.
+    /// The path in the guest is not absolute, or contains `..`.
     #[error("{path:?} is not a place in the guest; name an absolute path, e.g. /usr/bin/my")]
     BadGuestPath {
         /// The path.
         path: String,
     },
-    /// A place in the guest where no file can be put.
+    /// No file can be put at this place in the guest.
     #[error(
         "{path:?} cannot be a file in the guest: {why}; put it elsewhere, e.g. below /etc or /usr"
     )]
@@ -229,7 +229,7 @@ pub enum PlanError {
         /// What is there.
         why: &'static str,
     },
-    /// A file in the place of a directory that another file needs.
+    /// A file is where another file needs a directory.
     #[error("{path} cannot be a file, because {inside} is to be in it; put one of them elsewhere")]
     FileAndDirectory {
         /// The file.
@@ -245,24 +245,24 @@ pub enum PlanError {
         /// The name.
         name: String,
     },
-    /// A probe that asks nobody.
+    /// A probe does not have a valid address.
     #[error("cannot probe {address}: {why}")]
     BadProbe {
-        /// What should be asked.
+        /// The address.
         address: String,
-        /// Why not, and what is right.
+        /// What is wrong, and what is right.
         why: &'static str,
     },
-    /// A probe that comes too often, or never.
+    /// A probe's interval is too short.
     #[error("a probe each {} cannot be; take 10ms or more", span_text(*every))]
     BadInterval {
-        /// From one attempt to the next.
+        /// The interval.
         every: std::time::Duration,
     },
-    /// A probe that does not wait.
+    /// A probe's timeout is zero.
     #[error("a probe's timeout must be longer than nothing; take 10ms or more")]
     BadTimeout,
-    /// Two probes that nothing tells apart.
+    /// Two probes have the same name.
     #[error(
         "two probes are called {name:?}; give each a name of its own: Probe::named, or ,name=health behind what it asks"
     )]
@@ -287,7 +287,7 @@ pub enum PlanError {
     MissingInterpreter {
         /// The script, on the host.
         path: PathBuf,
-        /// What its first line names.
+        /// The interpreter in its first line.
         interpreter: String,
     },
     /// A file that cannot be put into the guest.
@@ -298,7 +298,7 @@ pub enum PlanError {
 /// Why there is no timeline.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    /// The plan is wrong.
+    /// Something is wrong with the plan.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The lab failed, or the wall time ran out.

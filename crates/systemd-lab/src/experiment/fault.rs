@@ -1,4 +1,4 @@
-//! What is done to a service on purpose.
+//! Deliberate faults of a service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,17 +14,17 @@ use systemd_timeline::names::{self, SIGCONT, SIGSTOP};
 
 const SIGKILL: i32 = 9;
 
-/// What [`Fault::from_str`] takes, for error texts.
+/// The texts that [`Fault::from_str`] accepts, for error messages.
 const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \
                      daemon-reload, run=COMMAND, reboot";
 
-/// How text begins that is a command; all behind it is the command's.
+/// The beginning of a command's text; everything after it is the command.
 const RUN: &str = "run=";
 
-/// What runs the commands.
+/// The program that runs the commands.
 const SHELL: &str = "/bin/sh";
 
-/// Something that is done to a unit at a chosen time.
+/// Something that the lab does to a unit at a chosen time.
 ///
 /// As text: `kill` (SIGKILL), `kill=SIGTERM`, `kill-all`, `kill-all=SIGTERM`, `freeze`, `thaw`, `oom`, `stop`, `start`, `restart`,
 /// `reload`, `reset-failed`, `daemon-reload`, `run=COMMAND`, `reboot`.
@@ -36,13 +36,13 @@ pub enum Fault {
     Kill(i32),
     /// Sends the signal with this number to every process of the unit: `systemctl kill`.
     KillAll(i32),
-    /// Stops all processes of the unit with SIGSTOP: they are there, and do nothing. That is what a service looks like that
-    /// hangs, and systemd is not told. (`systemctl freeze` is something else: systemd knows of it, and waits.) When systemd
-    /// ends such a service, it lets it go on (SIGCONT), so that it can act on the signal.
+    /// Stops all processes of the unit with SIGSTOP: they exist, but do nothing, like a service that hangs. systemd does
+    /// not know about it. (`systemctl freeze` is different: systemd knows, and waits.) When systemd stops such a service,
+    /// it also sends SIGCONT, so that the service can act on the signal.
     Freeze,
-    /// Lets them go on, with SIGCONT.
+    /// Lets them continue, with SIGCONT.
     Thaw,
-    /// Lets the unit run out of memory: the kernel kills its largest process, or all of them with `OOMPolicy=kill`.
+    /// Makes the unit run out of memory: the kernel kills its largest process, or all of them with `OOMPolicy=kill`.
     Oom,
     /// `systemctl stop`
     Stop,
@@ -59,17 +59,17 @@ pub enum Fault {
     /// Runs a command in the guest: `/bin/sh -c COMMAND`, as root. It does not concern a particular unit. The run does not wait for
     /// it; its exit status and output are an event ([`EventKind::Command`](systemd_lab_protocol::EventKind::Command)).
     Run(String),
-    /// `systemctl reboot`: everything is stopped, and the run ends with the machine. It does not concern a particular unit.
+    /// `systemctl reboot`: systemd stops everything, and the run ends with the machine. It does not concern a particular unit.
     Reboot,
 }
 
 impl Fault {
-    /// Whether it is done to one unit.
+    /// Whether the fault affects a particular unit.
     pub fn hits_unit(&self) -> bool {
         !matches!(self, Fault::DaemonReload | Fault::Run(_) | Fault::Reboot)
     }
 
-    /// The job that it queues: its type in systemd's words.
+    /// The type of the job that it queues, in systemd's words.
     pub(super) fn job(&self) -> Option<&'static str> {
         match self {
             Fault::Start => Some("start"),
@@ -80,7 +80,7 @@ impl Fault {
         }
     }
 
-    /// It as a step of a scenario, aimed at this unit; a command may run for at most `longest`.
+    /// The fault as a step of a scenario, aimed at this unit; a command may run for at most `longest`.
     pub(super) fn step(&self, unit: &str, longest: Duration) -> Step {
         let unit = unit.to_owned();
         let signal = |unit, signal, whom| Step::Signal { unit, signal, whom };
@@ -106,7 +106,7 @@ impl Fault {
 }
 
 impl Fault {
-    /// Reads `FAULT@UNIT` or `FAULT`. An `@` in a command is the command's own.
+    /// Reads `FAULT@UNIT` or `FAULT`. An `@` in a command is part of the command.
     ///
     /// # Errors
     ///

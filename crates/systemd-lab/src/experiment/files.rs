@@ -1,4 +1,4 @@
-//! Looks at the files of an experiment before they go into the guest.
+//! Checks the files of an experiment before they go into the guest.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -17,16 +17,16 @@ const UNIT_DIRECTORIES: [&str; 3] = [
     "/usr/lib/systemd/system/",
 ];
 
-/// Where the guest's loader looks for libraries, as the image's archive names them.
+/// Where the guest's loader looks for libraries, with the paths of the image's archive.
 const LIBRARY_DIRECTORIES: [&str; 3] = ["usr/lib/x86_64-linux-gnu/", "usr/lib/", "usr/lib64/"];
 
-/// How a script names its interpreter.
+/// What comes before a script's interpreter.
 const SHEBANG: &[u8] = b"#!";
 
 /// The longest first line that the kernel reads: BINPRM_BUF_SIZE.
 const LONGEST_SHEBANG: usize = 256;
 
-/// What is below one of systemd's directories: `my.service`, `my.service.d/x.conf`.
+/// The path below one of systemd's directories: `my.service`, `my.service.d/x.conf`.
 fn in_unit_directory(path: &str) -> Option<&str> {
     UNIT_DIRECTORIES
         .iter()
@@ -42,7 +42,7 @@ pub(super) fn units(files: &[GuestFile]) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Instances that units among the files name, of templates among the files: `Wants=w@1.service`.
+/// The instances of templates among the files that units among the files name: `Wants=w@1.service`.
 pub(super) fn instances(files: &[GuestFile]) -> Vec<String> {
     let templates = units(files);
     let texts = texts(files);
@@ -58,10 +58,10 @@ pub(super) fn instances(files: &[GuestFile]) -> Vec<String> {
     named.into_iter().collect()
 }
 
-/// Reads them all, and looks at those that systemd will read.
+/// Reads all files, and checks those that systemd will read.
 pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
     sight::check(files).map_err(PlanError::File)?;
-    // By unit: its own text, and those of its drop-ins.
+    // For each unit, its own text and those of its drop-ins.
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for file in files {
         let path = file.path();
@@ -101,7 +101,7 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
             .get(&unit)
             .map(|texts| texts.iter().map(String::as_str).collect())
             .unwrap_or_default();
-        // An empty one is masked: the plan says whether that matters.
+        // A unit with an empty file is masked: the plan decides whether that matters.
         let is_empty = is_empty(files, &unit);
         if unit.ends_with(".service") && !is_empty && unit_file::starts_nothing(&texts) {
             return Err(PlanError::StartsNothing { unit });
@@ -110,11 +110,11 @@ pub(super) fn check(files: &[GuestFile]) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// The longest name and the longest path that Linux has, in bytes: limits.h, without the zero at the end.
+/// The longest name and the longest path on Linux, in bytes: limits.h, without the terminating zero.
 const NAME_MAX: usize = 255;
 const PATH_MAX: usize = 4095;
 
-/// Whether a file may be put there in the guest.
+/// Checks whether a file may be put at this place in the guest.
 fn check_place(path: &str) -> Result<(), PlanError> {
     let parts: Vec<&str> = path
         .split('/')
@@ -142,8 +142,8 @@ fn check_place(path: &str) -> Result<(), PlanError> {
     })
 }
 
-/// The text of a unit file. systemd takes any bytes in comments, and in settings only UTF-8: `config_parse` in its conf-parser.c.
-/// Else the line that is none.
+/// The text of a unit file. systemd accepts any bytes in comments, but only UTF-8 in settings: `config_parse` in its
+/// conf-parser.c. On failure, the line that is not text.
 fn text_of(content: &[u8]) -> Result<String, usize> {
     for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
         let is_comment =
@@ -155,16 +155,16 @@ fn text_of(content: &[u8]) -> Result<String, usize> {
     Ok(String::from_utf8_lossy(content).into_owned())
 }
 
-/// Whether the unit's own file has no bytes at all: systemd.unit(5), "Description".
+/// Whether the unit's own file is empty: systemd.unit(5), "Description".
 pub(super) fn is_empty(files: &[GuestFile], unit: &str) -> bool {
     let mut own = files
         .iter()
         .filter(|file| in_unit_directory(file.path()) == Some(unit));
-    // What cannot be read is another error.
+    // An unreadable file is a different error.
     own.any(|file| file.load().is_ok_and(|loaded| loaded.content.is_empty()))
 }
 
-/// The unit among these that has this name as an alias once it is enabled: systemd.unit(5), "Alias=".
+/// The unit among these that gets this name as an alias when it is enabled: systemd.unit(5), "Alias=".
 pub(super) fn aliased(files: &[GuestFile], alias: &str) -> Option<String> {
     let mut texts = texts(files).into_iter();
     let (name, _) = texts.find(|(_, text)| {
@@ -175,7 +175,7 @@ pub(super) fn aliased(files: &[GuestFile], alias: &str) -> Option<String> {
     Some(name)
 }
 
-/// What systemd will ignore in the unit files among these, or the lab takes back, and why.
+/// The settings in these unit files that systemd will ignore or that the lab overrides, with reasons.
 pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
     let texts = texts(files).into_iter();
     texts
@@ -188,12 +188,12 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
         .collect()
 }
 
-/// The unit files and drop-ins among these. One that cannot be read is left out: the run itself says so.
+/// The unit files and drop-ins among these. An unreadable file is left out: the run itself reports it.
 pub fn unit_texts(files: &[GuestFile]) -> UnitTexts {
     UnitTexts::new(texts(files))
 }
 
-/// Those by their names below systemd's directory.
+/// The same, by their names below systemd's directory.
 pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for file in files {
@@ -204,7 +204,7 @@ pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
         if !is_drop_in && !is_unit_name(name) {
             continue;
         }
-        // What cannot be read is an error of `check`.
+        // `check` reports an unreadable file.
         let content = file.load().map(|loaded| loaded.content);
         if let Ok(text) = text_of(&content.unwrap_or_default()) {
             texts.push((name.to_owned(), text));
@@ -213,10 +213,10 @@ pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
     texts
 }
 
-/// Where packages put units, as the image's archive names it.
+/// Where packages install units, with the path of the image's archive.
 const PACKAGED_UNITS: &str = "usr/lib/systemd/system/";
 
-/// Whether the guest, which has these paths, has these units.
+/// Checks whether the guest, which has these paths, has these units.
 pub(super) fn check_packaged(
     units: &[String],
     files: &[GuestFile],
@@ -247,7 +247,7 @@ pub(super) fn check_packaged(
     Ok(())
 }
 
-/// Whether the guest, which has these paths, has all that the programs among the files need.
+/// Checks whether the guest, which has these paths, has everything that the programs among the files need.
 pub(super) fn check_programs(
     files: &[GuestFile],
     guest: &HashSet<String>,
@@ -295,7 +295,7 @@ pub(super) fn check_programs(
     Ok(())
 }
 
-/// The program that a script's first line names.
+/// The interpreter in a script's first line.
 fn interpreter(content: &[u8]) -> Option<String> {
     let line = content.strip_prefix(SHEBANG)?;
     let line = &line[..line.len().min(LONGEST_SHEBANG)];
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_dynamic_binary_needs_its_libraries() {
-        // This very test is linked statically; the host's own programs are not.
+        // This test itself is linked statically; the host's own programs are not.
         let dynamic = GuestFile::from_host("/usr/bin/sh", "/bin/sh");
         let error = check_programs(&[dynamic], &HashSet::new()).expect_err("the guest is empty");
         assert!(error.to_string().contains("libc.so.6"), "{error}");

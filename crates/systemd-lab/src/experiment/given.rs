@@ -1,4 +1,4 @@
-//! What an experiment's guest is given beside files: users, directories, variables, an enabled unit, a date.
+//! What an experiment's guest is given besides files: users, directories, variables, an enabled unit, a date.
 
 use systemd_lab_protocol::scenario::Preparation;
 
@@ -6,13 +6,13 @@ use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, files, instance_of};
 use crate::guest_file::GuestFile;
 use systemd_timeline::unit_file::template_of;
 
-/// The mode of a directory, if none is named.
+/// The default mode of a directory.
 pub const DIRECTORY_MODE: u32 = 0o755;
 
-/// The owner of a directory, if none is named.
+/// The default owner of a directory.
 pub const DIRECTORY_OWNER: &str = "root";
 
-/// The section that says what it means to enable a unit.
+/// The section that defines what enabling a unit does.
 const INSTALL: &str = "[Install]";
 
 /// All permission bits: chmod(2).
@@ -21,7 +21,7 @@ const MOST_MODE: u32 = 0o7777;
 /// The longest name of a user: utmp(5) has no room for more.
 const LONGEST_NAME: usize = 31;
 
-/// What is given, beside files.
+/// What the guest is given besides files.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Given {
     users: Vec<String>,
@@ -62,7 +62,7 @@ impl Experiment {
         self
     }
 
-    /// Gives the guest a system user, with a group of its own.
+    /// Gives the guest a system user, with a group of the same name.
     #[must_use]
     pub fn user(mut self, name: &str) -> Experiment {
         self.given.users.push(name.to_owned());
@@ -80,7 +80,8 @@ impl Experiment {
         self
     }
 
-    /// Sets a variable in a unit's environment, by a drop-in with `Environment=`. Of two of the same name, the last one counts.
+    /// Sets a variable in a unit's environment, with `Environment=` in a drop-in. If two have the same name, the last one
+    /// counts.
     #[must_use]
     pub fn variable(mut self, unit: &str, name: &str, value: &str) -> Experiment {
         let path = format!("{UNIT_DIRECTORY}/{unit}.d/lab-{name}.conf");
@@ -98,14 +99,14 @@ impl Experiment {
         self
     }
 
-    /// `systemctl enable` of the first unit, before it is started: its `[Install]` section comes into force.
+    /// Enables the first unit before it is started, as `systemctl enable` does: its `[Install]` section takes effect.
     #[must_use]
     pub fn enabled(mut self) -> Experiment {
         self.given.is_enabled = true;
         self
     }
 
-    /// What the guest's calendar says at time 0; without this, that is 2030-01-01 00:00:00 UTC.
+    /// Sets the guest's calendar at time 0; the default is 2030-01-01 00:00:00 UTC.
     #[must_use]
     pub fn date(mut self, date: Date) -> Experiment {
         self.given.date = Some(date);
@@ -114,7 +115,7 @@ impl Experiment {
 }
 
 impl Given {
-    /// What the guest does for it before the scenario begins. The date last: the others take time.
+    /// What the guest does before the scenario begins. The date comes last, because the others take time.
     pub(super) fn preparations(&self, main_unit: &str) -> Vec<Preparation> {
         let name = |name: &String| Preparation::User { name: name.clone() };
         let mut all: Vec<Preparation> = self.users.iter().map(name).collect();
@@ -133,7 +134,7 @@ impl Given {
         all
     }
 
-    /// What will be without effect.
+    /// The settings that will have no effect.
     pub(super) fn warnings(&self, main_unit: &str, all: &[GuestFile]) -> Vec<String> {
         let names = [main_unit.to_owned(), template_of(main_unit)];
         let own = files::texts(all).into_iter();
@@ -142,7 +143,7 @@ impl Given {
             .map(|(_, text)| text)
             .collect();
         let can_be_enabled = |text: &String| text.lines().any(|line| line.trim() == INSTALL);
-        // A package's unit cannot be read here.
+        // The unit of a package cannot be read here.
         match self.is_enabled && !own.is_empty() && !own.iter().any(can_be_enabled) {
             true => vec![format!(
                 "{main_unit} has no {INSTALL} section: to enable it changes nothing"
@@ -174,7 +175,7 @@ impl Given {
         lines
     }
 
-    /// Finds out whether all of it can be given, with these units.
+    /// Checks whether all of it can be given, with these units.
     pub(super) fn check(&self, units: &[String]) -> Result<(), PlanError> {
         for name in &self.users {
             if !is_user_name(name) {
@@ -213,7 +214,7 @@ impl Given {
     }
 }
 
-/// As systemd wants it of those that it makes itself: "User/Group Name Syntax" in systemd's documentation.
+/// systemd's rule for users that it creates itself: "User/Group Name Syntax" in systemd's documentation.
 fn is_user_name(name: &str) -> bool {
     let is_first = |c: char| c.is_ascii_lowercase() || c == '_';
     let is_other = |c: char| is_first(c) || c.is_ascii_digit() || c == '-';
@@ -226,7 +227,7 @@ fn is_variable_name(name: &str) -> bool {
     name.starts_with(is_first) && name.chars().all(is_other)
 }
 
-/// A value between double quotes in `Environment=`: systemd.syntax(7), "Quoting"; `%` begins a specifier.
+/// A value in double quotes for `Environment=`: systemd.syntax(7), "Quoting"; `%` begins a specifier.
 fn quoted(value: &str) -> String {
     let letter = |c: char| match c {
         '"' => "\\\"".to_owned(),

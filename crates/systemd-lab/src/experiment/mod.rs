@@ -1,5 +1,5 @@
-//! Experiments with any service: its unit and files, faults at chosen times or upon events, probes that ask all the while
-//! whether it is there, and requirements that a run is held against.
+//! Experiments with any service: its unit and files, faults at chosen times or events, probes that keep asking whether
+//! the service answers, and requirements for the run.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -26,7 +26,7 @@
 //! # }
 //! ```
 //!
-//! Time 0 is when systemd is asked to start the unit. All times are the guest's virtual time.
+//! Time 0 is when the lab asks systemd to start the unit. All times are the guest's virtual time.
 
 mod check;
 mod date;
@@ -81,18 +81,18 @@ pub use systemd_timeline::span::{parse_span, span_text};
 pub use verdict::Verdict;
 pub use when::{On, When};
 
-/// Where units are put: they win over the same ones of packages.
+/// Where units are put: they take precedence over the same units of packages.
 const UNIT_DIRECTORY: &str = "/etc/systemd/system";
 
-/// How long an experiment lasts after its last fault, if nothing else is said: `RestartSec=` of a few seconds and
-/// `StartLimitIntervalSec=` of 10 s are over by then.
+/// How long an experiment lasts after its last fault by default: by then, `RestartSec=` of a few seconds and
+/// `StartLimitIntervalSec=` of 10 s are over.
 const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
 
-/// By then systemd has logged what a fault did at once.
+/// By then, systemd has logged the direct effects of a fault.
 const SOON_AFTER_FAULT: Duration = Duration::from_secs(1);
 
-/// Wall time for a run: to restore and start, and for each virtual hour. An hour with a probe each second takes ten to
-/// 30 s; a busy machine may take its time.
+/// Wall time for a run: to restore and start the guest, and for each virtual hour. An hour with a probe each second
+/// takes ten to 30 s; a busy machine may take longer.
 const WALL_TIME: Duration = Duration::from_secs(120);
 const WALL_TIME_PER_HOUR: Duration = Duration::from_secs(240);
 const HOUR_S: u64 = 3600;
@@ -101,36 +101,36 @@ const HOUR_S: u64 = 3600;
 #[derive(Debug, Clone)]
 pub struct Experiment {
     units: Vec<String>,
-    /// Those of the units that are not files of ours.
+    /// The units that do not come from the experiment's files.
     packaged: Vec<String>,
     files: Vec<GuestFile>,
     faults: Vec<PlannedFault>,
     probes: Vec<Probe>,
     requirements: Vec<Requirement>,
     given: Given,
-    /// The template that was named, and the instance of it that is started.
+    /// The template that was given, and the instance of it that is started.
     template: Option<(String, String)>,
     length: Option<Duration>,
 }
 
-/// A fault, when it comes, and whom it hits.
+/// A fault, its time, and its unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PlannedFault {
-    /// At a time, counted from the start of the unit, or upon an event.
+    /// The time since the start of the unit, or an event.
     pub when: When,
-    /// What is done.
+    /// The fault.
     pub fault: Fault,
-    /// To which unit.
+    /// The unit that it affects.
     pub unit: String,
 }
 
 impl Experiment {
-    /// An experiment with the unit of this unit file on the host, which is started at time 0. It has the file's name.
+    /// An experiment with the unit in this unit file on the host. The unit has the file's name, and is started at time 0.
     pub fn new(unit_file: impl Into<PathBuf>) -> Experiment {
         Experiment::empty().unit(unit_file)
     }
 
-    /// An experiment with a unit that a Debian package brings, e.g. `ssh.service`. The lab's guest must have the package:
+    /// An experiment with a unit from a Debian package, e.g. `ssh.service`. The lab's guest must have the package:
     ///
     /// ```no_run
     /// # use systemd_lab::{Experiment, Guest, Lab};
@@ -158,7 +158,7 @@ impl Experiment {
         }
     }
 
-    /// Adds another unit file of the host. The unit is there for others to pull in; [`Fault::Start`] starts it.
+    /// Adds another unit file from the host. Other units may pull this unit in, or [`Fault::Start`] starts it.
     #[must_use]
     pub fn unit(mut self, unit_file: impl Into<PathBuf>) -> Experiment {
         let unit_file = unit_file.into();
@@ -171,7 +171,7 @@ impl Experiment {
         self
     }
 
-    /// Adds another unit that a package brings, for faults to be aimed at.
+    /// Adds another unit from a package, for faults to be aimed at.
     #[must_use]
     pub fn packaged_unit(mut self, unit: impl Into<String>) -> Experiment {
         let unit = unit.into();
@@ -187,14 +187,14 @@ impl Experiment {
         self
     }
 
-    /// Does this to the unit at this time, or upon this event (`"READY=1 + 200ms".parse::<When>()?`).
+    /// Plans this fault for the unit at this time, or at this event (`"READY=1 + 200ms".parse::<When>()?`).
     #[must_use]
     pub fn fault(self, when: impl Into<When>, fault: Fault) -> Experiment {
         let unit = self.main_unit().to_owned();
         self.fault_on(&unit, when, fault)
     }
 
-    /// Does this to another unit of the experiment.
+    /// Plans this fault for another unit of the experiment.
     #[must_use]
     pub fn fault_on(mut self, unit: &str, when: impl Into<When>, fault: Fault) -> Experiment {
         self.faults.push(PlannedFault {
@@ -202,27 +202,27 @@ impl Experiment {
             fault,
             unit: unit.to_owned(),
         });
-        // Those with a time first. Stable: of those at the same time, the one that was named first comes first.
+        // Faults with a time come first. The sort is stable: of those with the same time, the one that was added first comes first.
         self.faults
             .sort_by_key(|planned| planned.when.time().unwrap_or(Duration::MAX));
         self
     }
 
-    /// Asks all the while.
+    /// Adds a probe, which asks again and again until the end.
     #[must_use]
     pub fn probe(mut self, probe: Probe) -> Experiment {
         self.probes.push(probe);
         self
     }
 
-    /// Requires something of the run: see [`Self::verdicts`].
+    /// Adds a requirement for the run: see [`Self::verdicts`].
     #[must_use]
     pub fn require(mut self, requirement: Requirement) -> Experiment {
         self.requirements.push(requirement);
         self
     }
 
-    /// Ends after this much virtual time; without this, a minute after the last fault.
+    /// Ends after this much virtual time; the default is a minute after the last fault.
     #[must_use]
     pub fn lasting(self, length: Duration) -> Experiment {
         Experiment {
@@ -270,7 +270,7 @@ impl Experiment {
         &self.faults
     }
 
-    /// All of it as a scenario, for [`Lab::run`].
+    /// The experiment as a scenario, for [`Lab::run`].
     pub fn scenario(&self) -> Scenario {
         let unit = self.main_unit();
         let name = format!("{unit} for {}", span_text(self.length()));
@@ -284,7 +284,7 @@ impl Experiment {
         steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
     }
 
-    /// The units whose properties are asked for at the end: instances of templates, and no templates.
+    /// The units whose properties are recorded at the end: instances of templates, but not templates.
     fn observed(&self) -> Vec<String> {
         let units = self.units.iter().filter(|unit| !unit.contains("@."));
         let mut units: Vec<String> = units.cloned().collect();
@@ -299,12 +299,12 @@ impl Experiment {
         &self.files
     }
 
-    /// The unit of the plan that would have this name as well if it were enabled: `Alias=`.
+    /// The unit of the plan that would also have this name if it were enabled: `Alias=`.
     pub fn aliased(&self, alias: &str) -> Option<String> {
         files::aliased(&self.files, alias)
     }
 
-    /// Finds what is wrong with the plan and its files, as far as it can be known without a lab.
+    /// Finds what is wrong with the plan and its files, as far as possible without a lab.
     ///
     /// # Errors
     ///
@@ -356,32 +356,32 @@ impl Experiment {
         files::check(&self.files)
     }
 
-    /// What systemd will ignore in the unit files, with file and line, and where a setting belongs or what it may have been meant
-    /// to be. A unit with such lines runs, without them.
+    /// The settings in the unit files that systemd will ignore, with file and line, and with the right section or a similar name.
+    /// A unit with such lines still runs, without these settings.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = files::warnings(&self.files);
         warnings.extend(self.given.warnings(self.main_unit(), &self.files));
         warnings.iter().map(|warning| visible(warning)).collect()
     }
 
-    /// Finds out, as far as that is known, whether the guest has the units of packages, and what the programs need.
+    /// Checks, as far as possible, whether the guest has the units of packages, and what the programs need.
     ///
     /// # Errors
     ///
-    /// The first thing that it lacks.
+    /// The first thing that is missing.
     pub fn check_guest(&self, lab: &Lab) -> Result<(), PlanError> {
         match lab.guest_paths() {
             Some(paths) => {
                 files::check_packaged(&self.packaged, &self.files, &paths)?;
                 files::check_programs(&self.files, &paths)
             }
-            // It has a snapshot and no image: then systemd says what it cannot run.
+            // The lab has a snapshot but no image: then systemd reports what it cannot run.
             None => Ok(()),
         }
     }
 
-    /// Names the programs that its unit files start and this lab's guest lacks, with file and line. A run takes place all the same:
-    /// something may put a program there in time, and what systemd does without it may be just what is asked.
+    /// Lists the programs that the unit files start and that this lab's guest lacks, with file and line. The run takes place
+    /// anyway: something may put a program there in time, and how systemd behaves without it may be the point.
     pub fn guest_warnings(&self, lab: &Lab) -> Vec<String> {
         let paths = lab.guest_paths();
         paths.map_or_else(Vec::new, |paths| programs::warnings(&self.files, &paths))
@@ -391,12 +391,12 @@ impl Experiment {
     ///
     /// # Errors
     ///
-    /// [`ExperimentError::Plan`] if something is wrong with it: then nothing has run. A service that fails is not an error.
+    /// [`ExperimentError::Plan`] if something is wrong with the plan: then nothing has run. A service that fails is not an error.
     pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
         self.run_live(lab, |_| {})
     }
 
-    /// Like [`Self::run`], and hands each event over as soon as the guest has sent it: [`Lab::run_live`].
+    /// Like [`Self::run`], but also passes each event on as soon as the guest has sent it: [`Lab::run_live`].
     ///
     /// # Errors
     ///
@@ -421,7 +421,7 @@ impl Experiment {
         }
     }
 
-    /// What the agent could not put where the plan wants it, in the place of the agent's error.
+    /// The error about what the agent could not put in place, instead of the agent's own error.
     fn not_put(&self, error: LabError) -> ExperimentError {
         let LabError::Agent { message } = &error else {
             return error.into();
@@ -439,8 +439,8 @@ impl Experiment {
         }
     }
 
-    /// The timeline as text, for people: plan, then a line for each event that matters, with whole seconds. To keep one in a
-    /// file, see [`Self::saved`].
+    /// The timeline as text for people: the plan, then a line for each event that matters, with whole seconds. To store one
+    /// in a file, see [`Self::saved`].
     pub fn text(&self, timeline: &Timeline) -> String {
         let lines = self.lines(timeline, Detail::Usual);
         self.plan() + "\n" + &story::render(&lines)
@@ -461,7 +461,7 @@ impl Experiment {
         visible_lines(&plan)
     }
 
-    /// `kill=SIGKILL`; with its unit if that is not the main one.
+    /// `kill=SIGKILL`; with its unit unless that is the main unit.
     pub fn fault_text(&self, planned: &PlannedFault) -> String {
         match planned.unit == self.main_unit() {
             true => planned.fault.to_string(),
@@ -523,7 +523,7 @@ impl Experiment {
         findings
     }
 
-    /// Whether what was found is what the plan itself did: a service cannot help it.
+    /// Whether the plan itself caused what was found: the service is not to blame for that.
     fn caused(&self, timeline: &Timeline, finding: &Finding) -> bool {
         let is_planned = |at_us: u64| {
             let shown = Duration::from_micros(at_us);
@@ -545,14 +545,14 @@ impl Experiment {
         }
     }
 
-    /// Each requirement with what was measured, in the order in which they were added.
+    /// Each requirement with the measured figure, in the order in which they were added.
     pub fn verdicts(&self, timeline: &Timeline) -> Vec<Verdict> {
         let summary = self.summary(timeline);
         let verdicts = self.requirements.iter();
         verdicts.map(|it| it.verdict(timeline, &summary)).collect()
     }
 
-    /// What came of it, in figures.
+    /// The figures of the run.
     pub fn summary(&self, timeline: &Timeline) -> Summary {
         summary::of(self, timeline)
     }
@@ -576,14 +576,14 @@ const UNIT_KINDS: [&str; 9] = [
     ".slice",
 ];
 
-/// Whether systemd would take this for the name of a unit that it reads from a file and that can be started in the guest.
+/// Whether systemd would accept this as the name of a unit that it reads from a file and that can be started in the guest.
 pub fn is_unit_name(name: &str) -> bool {
     UNIT_KINDS
         .iter()
         .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
 }
 
-/// UNIT_NAME_MAX of systemd's unit-name.h, without the zero at the end.
+/// UNIT_NAME_MAX of systemd's unit-name.h, without the terminating zero.
 const LONGEST_UNIT_NAME: usize = 255;
 
 /// Whether a unit of this kind may have this name: `unit_name_is_valid` of systemd's unit-name.c.

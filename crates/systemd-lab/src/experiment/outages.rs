@@ -1,7 +1,7 @@
-//! When what a probe asks was not there: what the probe saw, and what it cannot have seen between two attempts.
+//! When the service behind a probe was unavailable: what the probe saw, and what it missed between two attempts.
 //!
 //! A probe that asks each second misses a restart that takes 0.2 s. The kernel's trace of listeners does not: while nothing listens
-//! on the probe's address, every connection is refused. Where no listener was seen (Unix sockets, UDP), nothing is claimed.
+//! on the probe's address, every connection is refused. If no listener was seen (Unix sockets, UDP), the lab claims nothing.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use super::Probe;
 use super::summary::{Change, microseconds};
 use systemd_timeline::Timeline;
 
-/// The port of a URL that names none.
+/// The default port of a URL.
 const HTTP_PORT: u16 = 80;
 
-/// Nothing listened on a probe's address, and the probe did not see it.
+/// A time without a listener on a probe's address that the probe did not see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListenerOutage {
-    /// Whose listener it was, if that is known.
+    /// The listener's unit, if it is known.
     pub unit: Option<String>,
     /// When it closed, since time 0.
     #[serde(serialize_with = "microseconds", rename = "at_us")]
@@ -30,12 +30,12 @@ pub struct ListenerOutage {
     pub length: Duration,
 }
 
-/// Some time in which it was not there; without an end, until the end of the run.
+/// A time in which the service was unavailable; without an end, until the end of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Gap {
     from: Duration,
     to: Option<Duration>,
-    /// Of a listener's: whose it was.
+    /// For a listener's gap: its unit.
     listener: Option<Option<String>>,
 }
 
@@ -55,7 +55,7 @@ pub(super) fn asked_unit(timeline: &Timeline, probe: &Probe) -> Option<String> {
     Some(service.unwrap_or(unit).to_owned())
 }
 
-/// When nothing listened where this probe asks, after something had.
+/// The times in which nothing listened on this probe's address, after something had listened before.
 pub(super) fn listener_gaps(timeline: &Timeline, probe: &Probe) -> Vec<Gap> {
     let Some(asked) = address(probe) else {
         return Vec::new();
@@ -84,7 +84,7 @@ pub(super) fn listener_gaps(timeline: &Timeline, probe: &Probe) -> Vec<Gap> {
     gaps
 }
 
-/// Each time a listener that takes connections to this address was opened (`true`) or closed.
+/// Each time a listener that accepts connections to this address opened (`true`) or closed.
 fn listeners(timeline: &Timeline, asked: SocketAddr) -> Vec<(&Event, bool)> {
     let changes = timeline.events().iter().filter_map(|event| {
         let (address, opens) = match &event.kind {
@@ -97,7 +97,7 @@ fn listeners(timeline: &Timeline, asked: SocketAddr) -> Vec<(&Event, bool)> {
     let on_port: Vec<_> = changes
         .filter(|(_, address, _)| address.port() == asked.port())
         .collect();
-    // A listener on [::] takes IPv4, too, unless one for IPv4 stands beside it.
+    // A listener on [::] also accepts IPv4, unless there is a separate listener for IPv4.
     let has_own_family = on_port
         .iter()
         .any(|(_, address, _)| serves(*address, asked, false));
@@ -107,7 +107,7 @@ fn listeners(timeline: &Timeline, asked: SocketAddr) -> Vec<(&Event, bool)> {
     serving.map(|(event, _, opens)| (event, opens)).collect()
 }
 
-/// Where a probe asks, if it asks a TCP port.
+/// The TCP address that a probe asks, if it asks one.
 fn address(probe: &Probe) -> Option<SocketAddr> {
     match &probe.target {
         // The path of a Unix socket is not an address.
@@ -122,7 +122,7 @@ fn address(probe: &Probe) -> Option<SocketAddr> {
     }
 }
 
-/// Whether a listener on the first address takes connections to the other one, which has the same port.
+/// Whether a listener on the first address accepts connections to the other one, which has the same port.
 fn serves(listener: SocketAddr, asked: SocketAddr, any_takes_ipv4: bool) -> bool {
     let (listener, asked) = (listener.ip(), asked.ip());
     listener == asked
@@ -130,7 +130,8 @@ fn serves(listener: SocketAddr, asked: SocketAddr, any_takes_ipv4: bool) -> bool
         || any_takes_ipv4 && listener.is_unspecified() && listener.is_ipv6()
 }
 
-/// What a probe saw with what it missed, and what it missed: outages from its first answer on. `every` is its interval.
+/// Combines what a probe saw with what it missed, and lists what it missed: outages after its first answer. `every` is its
+/// interval.
 pub(super) fn with_listener(
     changes: Vec<Change>,
     closed: Vec<Gap>,
@@ -147,7 +148,7 @@ pub(super) fn with_listener(
         .collect();
     gaps.extend(probe_gaps(&changes[first..]));
     gaps.sort_by_key(|gap| (gap.from, gap.is_probes()));
-    // Gaps that are one outage, with those of the listener that no attempt met.
+    // Gaps that belong to one outage, with gaps of the listener that no attempt hit.
     let mut all: Vec<Gap> = Vec::new();
     for gap in gaps {
         let same = all.last_mut().filter(|last| is_one(last, &gap, every));
@@ -180,8 +181,8 @@ pub(super) fn with_listener(
     (merged, missed.collect())
 }
 
-/// Whether what was not there did not come back between the two. Where a listener is back and the first attempt after that fails,
-/// the service was not back.
+/// Whether the service stayed unavailable between the two. If a listener is back but the first attempt after that fails, the
+/// service was not back.
 fn is_one(earlier: &Gap, later: &Gap, every: Duration) -> bool {
     let Some(to) = earlier.to else { return true };
     let slack = match later.is_probes() {
@@ -191,7 +192,7 @@ fn is_one(earlier: &Gap, later: &Gap, every: Duration) -> bool {
     later.from < to + slack || later.from == to
 }
 
-/// From each first attempt that failed to the next one that succeeded.
+/// From the first failed attempt of a series to the next successful one.
 fn probe_gaps(changes: &[Change]) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     for change in changes {
@@ -281,7 +282,7 @@ mod tests {
         assert_eq!(gaps(&probe, &[(0, "+127.0.0.1:80")]), []);
     }
 
-    /// Changes, and what was missed with its length.
+    /// Changes, and missed outages with their lengths.
     type Merged = (Vec<(u64, bool)>, Vec<(u64, u64)>);
 
     fn merged(probe: &[(u64, bool)], closed: &[(u64, Option<u64>)]) -> Merged {
@@ -316,7 +317,7 @@ mod tests {
         ];
         assert_eq!(seen, (changes.to_vec(), vec![(100, 2), (990, 10)]));
         assert_eq!(merged(&up, &[]), (up.to_vec(), Vec::new()));
-        // One that never answered has no outages.
+        // A probe that never got an answer has no outages.
         assert_eq!(
             merged(&up[..1], &[(100, None)]),
             (up[..1].to_vec(), Vec::new())

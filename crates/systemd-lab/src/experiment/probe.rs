@@ -1,4 +1,4 @@
-//! How an experiment asks whether a service is there.
+//! How an experiment asks whether a service answers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -10,22 +10,22 @@ use systemd_lab_protocol::scenario::{ProbeTarget, first_attempt};
 use super::PlanError;
 use systemd_timeline::span::span_text;
 
-/// What monitoring commonly does at its most eager; a tenth of a percent of availability in an hour is three attempts.
+/// As often as eager monitoring does; a tenth of a percent of availability in an hour is three attempts.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Of the interval: an attempt in vain is over before the next one is due, which would be left out otherwise.
+/// As a part of the interval: a failed attempt is over before the next one is due, which would be skipped otherwise.
 const PART_TO_WAIT: (u32, u32) = (9, 10);
 
-/// How a URL begins that is asked over a Unix socket.
+/// The beginning of a URL for a Unix socket.
 const UNIX: &str = "unix:";
 
-/// How lines end in most text protocols.
+/// The end of a line in most text protocols.
 const LINE_END: &str = "\r\n";
 
-/// The agent refuses a shorter one.
+/// The agent refuses a shorter interval.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// Asks again and again whether a service answers, once a second if nothing else is said.
+/// Asks again and again whether a service answers, by default once a second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     pub(super) target: ProbeTarget,
@@ -51,7 +51,7 @@ impl Probe {
     }
 
     /// Connects to a TCP address, e.g. `127.0.0.1:22`, or to a Unix socket, e.g. `/run/my.sock`, for what does not speak HTTP. The
-    /// kernel takes connections for a service that hangs, too: this finds one that is gone.
+    /// kernel also accepts connections for a service that hangs: this detects only a service that is gone.
     pub fn connect(address: &str) -> Probe {
         let own = address.to_owned();
         Probe::of(match address.starts_with('/') {
@@ -60,8 +60,8 @@ impl Probe {
         })
     }
 
-    /// Connects to a TCP address or a Unix socket, sends this, and succeeds if what comes back begins with `expect`. Without an end of
-    /// line of its own, `send` gets one (CR LF, as text protocols have it); a service that speaks first is sent nothing.
+    /// Connects to a TCP address or a Unix socket, sends this text, and succeeds if the answer begins with `expect`. If `send` has no
+    /// line end, it gets one (CR LF, as in text protocols); an empty text sends nothing, for a service that speaks first.
     pub fn ask(address: &str, send: &str, expect: &str) -> Probe {
         let end = match send.is_empty() || send.ends_with('\n') {
             true => "",
@@ -81,7 +81,7 @@ impl Probe {
         Probe::of(ProbeTarget::Run(argv.to_vec()))
     }
 
-    /// What timeline, summary and requirements call it.
+    /// Sets the probe's name in timeline, summary and requirements.
     #[must_use]
     pub fn named(self, name: &str) -> Probe {
         Probe {
@@ -99,7 +99,7 @@ impl Probe {
         }
     }
 
-    /// From one attempt to the next. An outage is known no more exactly than this.
+    /// Sets the time from one attempt to the next. The length of an outage is known no more precisely than this.
     #[must_use]
     pub fn every(self, every: Duration) -> Probe {
         Probe {
@@ -109,13 +109,13 @@ impl Probe {
         }
     }
 
-    /// How long an answer may take, before the attempt has failed: nine tenths of the interval, if nothing else is said.
+    /// Sets how long an answer may take before the attempt has failed; the default is nine tenths of the interval.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Probe {
         Probe { timeout, ..self }
     }
 
-    /// What timeline and summary call it: the name that it was given, or what it does, e.g. `GET http://127.0.0.1:8080/`,
+    /// The name in timeline and summary: the one that was set, or what the probe does, e.g. `GET http://127.0.0.1:8080/`,
     /// `connect 127.0.0.1:22`.
     pub fn name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.question())

@@ -1,7 +1,8 @@
-//! Programs that unit files start and the guest lacks.
+//! Programs that unit files start but the guest lacks.
 //!
-//! That is a warning and no error: a run may be about just that, and something may put the program there in time. Where there is a
-//! sign of it, or where the unit sees other files than the guest has, nothing is said; systemd then says what it cannot run.
+//! That is a warning, not an error: the missing program may be the point of the run, and something may put it there in time. If
+//! there is a sign of that, or if the unit sees other files than the guest has, there is no warning; systemd then reports what it
+//! cannot run.
 
 use std::collections::HashSet;
 
@@ -10,16 +11,16 @@ use crate::guest_file::GuestFile;
 use systemd_timeline::unit_file::template_of;
 use systemd_timeline::unit_file::{self, COMMANDS, Setting};
 
-/// Of these, what runs before the main process and may put it there.
+/// The settings among these whose commands run before the main process and may put the program there.
 const BEFORE: [&str; 2] = ["ExecCondition", "ExecStartPre"];
 
-/// What may stand before a command: systemd.service(5), "Command lines".
+/// Prefixes that a command may have: systemd.service(5), "Command lines".
 const PREFIXES: [char; 6] = ['@', '-', ':', '+', '!', '|'];
 
 /// With `-`, a command that cannot be run is not a failure.
 const MAY_FAIL: char = '-';
 
-/// Settings by which a unit sees other files than the guest has: systemd.exec(5).
+/// Settings that make a unit see other files than the guest has: systemd.exec(5).
 const OTHER_FILES: [&str; 10] = [
     "RootDirectory",
     "RootImage",
@@ -33,10 +34,10 @@ const OTHER_FILES: [&str; 10] = [
     "ExecSearchPath",
 ];
 
-/// Where programs are that something else puts there: systemd, the kernel, or the service.
+/// Directories where systemd, the kernel or the service may put programs.
 const RUNTIME: [&str; 6] = ["/run/", "/tmp/", "/var/", "/dev/", "/proc/", "/sys/"];
 
-/// What systemd looks in for a name without a path: `DEFAULT_PATH` of its path-util.h.
+/// Where systemd looks for a name without a path: `DEFAULT_PATH` of its path-util.h.
 const SEARCHED: [&str; 4] = [
     "/usr/local/sbin/",
     "/usr/local/bin/",
@@ -44,16 +45,16 @@ const SEARCHED: [&str; 4] = [
     "/usr/bin/",
 ];
 
-/// Programs that may do anything.
+/// Programs that can do anything.
 const SHELLS: [&str; 3] = ["sh", "bash", "dash"];
 
 /// Sets variables, and starts a program.
 const ENV: &str = "env";
 
-/// Values of these letters are not looked into: specifiers, variables, quotes and escapes.
+/// Values with these characters are not analysed: specifiers, variables, quotes and escapes.
 const NOT_PLAIN: [char; 5] = ['%', '$', '"', '\'', '\\'];
 
-/// Names the programs that are not there, with the lines that start them. The guest has these paths.
+/// Lists the missing programs, with the lines that start them. The guest has these paths.
 pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<String> {
     let texts = files::texts(files);
     let units: Vec<(&str, Vec<Setting<'_>>)> = texts
@@ -90,7 +91,7 @@ pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<Stri
     warnings
 }
 
-/// Whether both are the unit's: its file, its template or drop-ins of these.
+/// Whether both belong to the same unit: its file, its template or drop-ins of these.
 fn is_same_unit(one: &str, other: &str) -> bool {
     let unit = |name: &str| {
         name.split_once(".d/")
@@ -101,7 +102,7 @@ fn is_same_unit(one: &str, other: &str) -> bool {
     one == other || template_of(&one) == other || template_of(&other) == one
 }
 
-/// The program of a command that must be there, if it is written plainly. That of `env` is the one that it starts.
+/// The program that a command needs, if it is written plainly. For `env`, the program that it starts.
 fn program<'a>(setting: &Setting<'a>) -> Option<&'a str> {
     if !COMMANDS.contains(&setting.name) {
         return None;
@@ -130,7 +131,7 @@ fn is_there(program: &str, files: &[GuestFile], guest: &HashSet<String>) -> bool
     };
     match program.starts_with('/') {
         true => has(program) || RUNTIME.iter().any(|folder| program.starts_with(folder)),
-        // systemd refuses a relative path, and says so.
+        // systemd refuses a relative path, and reports it.
         false if program.contains('/') => true,
         false => SEARCHED.iter().any(|folder| {
             let path = format!("{folder}{program}");
@@ -139,7 +140,7 @@ fn is_there(program: &str, files: &[GuestFile], guest: &HashSet<String>) -> bool
     }
 }
 
-/// Whether another line names the program or its folder, or something that may do anything runs before it.
+/// Whether another line names the program or its folder, or something that can do anything runs before it.
 fn may_be_put_there(
     program: &str,
     unit: &str,

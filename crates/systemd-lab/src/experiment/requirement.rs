@@ -1,4 +1,4 @@
-//! What a run must show: figures with a bound, and units that must not fail.
+//! What a run must show: figures with a limit, and units that must not fail.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,30 +9,30 @@ use serde::{Serialize, Serializer};
 use super::PlanError;
 use systemd_timeline::span::{parse_span, span_text};
 
-/// What a requirement may be, for error texts.
+/// The possible requirements, for error messages.
 pub(super) const KNOWN: &str = "\"availability >= 99.9%\", \"outage <= 2s\", \"outages <= 1\", \"recovery <= 5s\", \"restarts <= 3\", \
                                 \"no unit failed\", \"my.service did not fail\"";
 
 const NO_UNIT_FAILED: &str = "no unit failed";
 const DID_NOT_FAIL: &str = " did not fail";
 
-/// Before the name of a probe or unit.
+/// Comes before the name of a probe or unit.
 const OF: &str = " of ";
 
-/// What must hold of a run.
+/// A condition that a run must meet.
 ///
-/// As text, with the name of a probe or a unit where only that one is meant: `availability >= 99.9%`, `availability of health >= 99%`,
+/// As text, with the name of a probe or a unit if only that one is meant: `availability >= 99.9%`, `availability of health >= 99%`,
 /// `outage <= 2s` (the longest of any probe), `outages <= 1` (their number), `recovery <= 5s` (the longest after any fault), `restarts of
 /// worker.service <= 3`, `no unit failed`, `worker.service did not fail`. The signs are `>=`, `<=`, `>`, `<` and `=`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requirement {
-    /// The probe or unit that it is about; none if it is about all of them.
+    /// The probe or unit that it is about; `None` if it is about all of them.
     pub of: Option<String>,
-    /// What must hold.
+    /// The condition.
     pub wanted: Wanted,
 }
 
-/// What must hold.
+/// The condition.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Wanted {
@@ -42,11 +42,11 @@ pub enum Wanted {
     Outage(Sign, Duration),
     /// How many outages a probe saw.
     Outages(Sign, u32),
-    /// The longest time after a fault until the unit it hit was up again and the probes were answered again.
+    /// The longest time after a fault until its unit was up again and the probes were answered again.
     Recovery(Sign, Duration),
     /// How often systemd restarted a unit.
     Restarts(Sign, u32),
-    /// Units did not enter the state `failed`. An automatic restart is none of that state.
+    /// Units did not enter the state `failed`. An automatic restart does not count as that state.
     NotFailed,
 }
 
@@ -70,22 +70,22 @@ impl Requirement {
 pub struct Share {
     /// From 0 to 1.
     pub share: f64,
-    /// How many digits its percentage has behind the point.
+    /// How many digits its percentage has after the decimal point.
     pub digits: usize,
 }
 
-/// Shares are as good as equal when they differ by less: a microsecond in eleven days.
+/// Shares count as equal if they differ by less than this: a microsecond in eleven days.
 const PART_OF_SHARE: f64 = 1e-12;
 
 impl Share {
-    /// As it can be compared exactly: 99.9 % has no exact value as a fraction of two.
+    /// In a form that can be compared exactly: 99.9 % has no exact value as a binary fraction.
     pub(super) fn exactly(share: f64) -> i64 {
         // At most the inverse of that part, which fits.
         (share / PART_OF_SHARE).round() as i64
     }
 }
 
-/// How a figure is compared with its bound.
+/// How a figure is compared with its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
     /// `>=`
@@ -109,7 +109,7 @@ const SIGNS: [(&str, Sign); 5] = [
 ];
 
 impl Sign {
-    /// Whether a figure is so with its bound.
+    /// Whether a figure meets its limit.
     pub fn holds<T: PartialOrd>(self, figure: &T, bound: &T) -> bool {
         match self {
             Sign::AtLeast => figure >= bound,
@@ -152,7 +152,7 @@ fn parsed(text: &str) -> Option<Requirement> {
             wanted: Wanted::NotFailed,
         });
     }
-    // The last sign: the name of a probe may be a URL with one in it.
+    // The last sign, because the name of a probe may be a URL that contains one.
     let end = text.rfind(['<', '>', '='])? + 1;
     let before = text[..end].trim_end_matches(['<', '>', '=']);
     let written = &text[before.len()..end];

@@ -1,7 +1,7 @@
-//! A timeline that is kept in a file, to compare later ones with.
+//! A timeline that is stored in a file, to compare later ones with.
 //!
-//! The file is text, and fit to be read and to be committed: what it was measured with and the plan, each line beginning with
-//! `#`, an empty line, then a line for each event: time, unit (`-` for none) and what happened.
+//! The file is text that people can read and commit. It has the versions that it was measured with and the plan, in lines
+//! that begin with `#`; an empty line; then a line for each event: time, unit (`-` for none) and what happened.
 //! [`compare`](systemd_timeline::compare) says what may differ.
 
 use std::fmt::Write;
@@ -19,30 +19,30 @@ use systemd_timeline::compare::{Moment, Tolerance, compare, exact_time};
 /// Asks [`Experiment::check_saved`] to write the file when it is `write`.
 pub const SAVED_VARIABLE: &str = "SYSTEMD_LAB_SAVED";
 
-/// How the line begins that says what it was measured with.
+/// The beginning of the line with the versions.
 const MEASURED_WITH: &str = "# measured with ";
 
-/// How the lines of the plan begin.
+/// The beginning of the lines of the plan.
 const PLAN: &str = "#";
 
 /// The last event of each run.
 pub(super) const END: &str = "end";
 
-/// No run is longer: the time in a file that says so is damaged.
+/// No run is longer: a file with a later time is damaged.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// The unit of what is about no unit.
+/// The unit of an event that is not about a unit.
 const NO_UNIT: &str = "-";
 
-/// Why a timeline is not as the file says.
+/// Why a timeline does not match the file.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// There is no such file, or it cannot be read or written.
+    /// The file does not exist, or cannot be read or written.
     #[error("cannot use {path}: {source}; to write it, set {SAVED_VARIABLE}=write")]
     File {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: io::Error,
     },
     /// The file is not a saved timeline.
@@ -50,7 +50,7 @@ pub enum SavedError {
         "line {line} of the saved timeline is {text:?}; expected a time, a unit and an event, such as \"0:05.250  my.service  restart 1\". Save it again"
     )]
     Format {
-        /// Counted from 1.
+        /// The line's number, counted from 1.
         line: usize,
         /// The line.
         text: String,
@@ -61,21 +61,21 @@ pub enum SavedError {
     /// The file lacks its last line.
     #[error("the saved timeline ends early; expected \"{END}\" as its last line. Save it again")]
     CutOff,
-    /// Something else happened.
+    /// A different event happened.
     #[error(
         "not as in {path} (-), but (+):\n\n{difference}\nIf this is right, set {SAVED_VARIABLE}=write once, and read what changed"
     )]
     Differs {
         /// The file.
         path: PathBuf,
-        /// What differs, for a person.
+        /// The difference, for people.
         difference: String,
     },
 }
 
 impl Experiment {
-    /// The timeline as a file keeps it: what it was measured with, the plan, and each event with its exact time. What services
-    /// log and write into `STATUS=` is not in it.
+    /// The timeline in the form of a file: what it was measured with, the plan, and each event with its exact time. It leaves
+    /// out what services log and write into `STATUS=`.
     pub fn saved(&self, timeline: &Timeline) -> String {
         let mut text = String::new();
         if let Some(with) = timeline.measured_with() {
@@ -98,8 +98,8 @@ impl Experiment {
         text
     }
 
-    /// What differs from a timeline that was saved, for a person; `None` if nothing does. [`compare`](systemd_timeline::compare) says
-    /// what may differ.
+    /// The difference from a saved timeline, for people; `None` if there is none. [`compare`](systemd_timeline::compare) says what
+    /// may differ.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl Experiment {
         self.difference_within(saved, timeline, Tolerance::SAME_SERVICE)
     }
 
-    /// As [`Self::difference`], with another tolerance.
+    /// As [`Self::difference`], with a different tolerance.
     ///
     /// # Errors
     ///
@@ -148,19 +148,19 @@ impl Experiment {
         Ok(Some(text))
     }
 
-    /// All that is kept and compared: not what commands print, as little as what services log.
+    /// Everything that is stored and compared. What commands print is left out, like what services log.
     fn moments(&self, timeline: &Timeline) -> Vec<Moment> {
         let lines = self.lines(timeline, Detail::Usual);
         let kept = lines.iter().filter(|line| !line.is_output());
         kept.map(Line::moment).collect()
     }
 
-    /// Makes sure that a timeline is as the file says: for tests. With [`SAVED_VARIABLE`] set to `write`, it writes a file that
-    /// does not agree instead.
+    /// Checks that a timeline matches the file: for tests. If [`SAVED_VARIABLE`] is `write`, it overwrites a file that does not
+    /// match.
     ///
     /// # Errors
     ///
-    /// Says what differs, or why the file cannot be used.
+    /// The difference, or why the file cannot be used.
     pub fn check_saved(
         &self,
         path: impl AsRef<Path>,
@@ -189,7 +189,7 @@ impl Experiment {
     }
 }
 
-/// What is in such a file.
+/// The content of such a file.
 struct Saved {
     measured_with: Option<String>,
     plan: String,
@@ -203,7 +203,7 @@ impl Saved {
             plan: String::new(),
             moments: Vec::new(),
         };
-        // Editors on Windows put a mark there.
+        // Editors on Windows put a byte order mark there.
         let text = text.trim_start_matches('\u{feff}');
         for (index, line) in text.lines().enumerate() {
             if let Some(with) = line.strip_prefix(MEASURED_WITH) {

@@ -1,4 +1,4 @@
-//! An experiment's steps, and which of its faults came in a run.
+//! An experiment's steps, and which of its faults came during a run.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use systemd_timeline::Timeline;
 
 use super::{Experiment, Fault, PlannedFault};
 
-/// A job this soon after a fault is the fault's doing: it takes systemd a few milliseconds.
+/// A job that is queued this soon after a fault was caused by it: systemd takes a few milliseconds.
 const WITHIN: Duration = Duration::from_millis(400);
 
-/// What a step of an experiment's scenario is there for.
+/// The purpose of a step in an experiment's scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Probe,
@@ -19,12 +19,12 @@ pub(super) enum Purpose {
     Fault(usize),
     /// Starts the unit.
     Start,
-    /// Lets the time pass in which everything happens.
+    /// Lets time pass while everything happens.
     Wait,
 }
 
 impl Experiment {
-    /// The scenario's steps, and what each is there for.
+    /// The scenario's steps, each with its purpose.
     pub(super) fn steps(&self) -> Vec<(Purpose, Step)> {
         let main_unit = self.main_unit();
         let mut steps = Vec::new();
@@ -43,13 +43,13 @@ impl Experiment {
         steps
     }
 
-    /// What the step with this index is there for.
+    /// The purpose of the step with this index.
     pub(super) fn purpose_of(&self, index: usize) -> Option<Purpose> {
         let step = self.steps().into_iter().nth(index);
         step.map(|(purpose, _)| purpose)
     }
 
-    /// The fault that is the step with this index.
+    /// The fault that belongs to the step with this index.
     pub(super) fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
         match self.purpose_of(index)? {
             Purpose::Fault(number) => self.faults.get(number),
@@ -57,7 +57,7 @@ impl Experiment {
         }
     }
 
-    /// The faults that came, in order: when each did, and the index of its step.
+    /// The faults that came, in order: when each came, and the index of its step.
     pub(super) fn faults_that_came<'a>(
         &'a self,
         timeline: &'a Timeline,
@@ -71,7 +71,7 @@ impl Experiment {
         })
     }
 
-    /// Whether a fault of the plan stops or restarts the unit just now.
+    /// Whether a fault of the plan is stopping or restarting the unit at this moment.
     pub(super) fn asks_for(&self, timeline: &Timeline, event: &Event, unit: &str) -> bool {
         let now = timeline.time_of(event);
         let mut faults = self.faults_that_came(timeline);
@@ -86,7 +86,7 @@ impl Experiment {
         })
     }
 
-    /// The faults that never came, because what they wait for did not happen in time.
+    /// The faults that never came, because the event that they wait for did not happen in time.
     pub fn faults_that_never_came(&self, timeline: &Timeline) -> Vec<&PlannedFault> {
         let came: Vec<usize> = self
             .faults_that_came(timeline)

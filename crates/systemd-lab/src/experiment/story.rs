@@ -1,4 +1,4 @@
-//! A timeline of an experiment, line by line: what happened, with the faults among it.
+//! The timeline of an experiment, line by line: what happened, including the faults.
 
 use std::time::Duration;
 
@@ -18,38 +18,38 @@ use systemd_timeline::picture::settled;
 use systemd_timeline::view::{WARNING, describe};
 use systemd_timeline::visible;
 
-/// Comes all the while, and says nothing more each time.
+/// Comes again and again, and says nothing new.
 const PING: &str = "WATCHDOG=1";
 
-/// Assignments whose values differ from run to run: a stamp of the clock and a PID. That they are there decides, so it shows.
+/// Assignments whose values differ from run to run: a clock stamp and a PID. Their presence matters, so they are shown.
 const VARYING: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
 
-/// systemd logs at debug level what it does, hundreds of lines for each start: in `--json`.
+/// systemd logs its actions at debug level, hundreds of lines for each start: `--json` has them.
 const DEBUG: u8 = 7;
 
-/// How a line begins that is a fault.
+/// The beginning of a line about a fault.
 const FAULT: &str = "fault: ";
 
-/// How a line begins that a command of the plan has printed.
+/// The beginning of a line that a command of the plan has printed.
 const OUTPUT: &str = "output: ";
 
-/// Of the output of a command, so many lines are shown; more only among the logs.
+/// How many lines of a command's output are shown; only the logs have more.
 const MOST_OUTPUT: usize = 10;
 
-/// May say anything: a service's own words.
+/// Its text is the service's own words, and may be anything.
 const STATUS: &str = "STATUS=";
 
 /// Units that group others: systemd.target(5). The guest has some of its own.
 const TARGET: &str = ".target";
 
-/// How much a timeline tells.
+/// How much a timeline shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// What explains what happened. Values that differ from run to run are `…`.
+    /// What explains the events. Values that differ from run to run are `…`.
     Usual,
-    /// What services log and write into `STATUS=`, too.
+    /// Also what services log and write into `STATUS=`.
     Logs,
-    /// All of it, but for systemd's own debug log: each notification with its values and its sender, each job, each process that
+    /// Everything except systemd's own debug log: each notification with its values and its sender, each job, each process that
     /// is sent a signal, each slice, what services log, and what systemd logs at `info` or worse.
     Full,
 }
@@ -60,9 +60,9 @@ pub struct Line {
     /// Since time 0.
     #[serde(serialize_with = "super::summary::microseconds", rename = "at_us")]
     pub at: Duration,
-    /// The unit that it is about, if it is about one.
+    /// The unit that it is about, if any.
     pub unit: String,
-    /// What happened, as it was logged.
+    /// What happened, in the original words.
     text: String,
 }
 
@@ -72,7 +72,7 @@ impl Line {
         nearest_second(self.at)
     }
 
-    /// As it is compared with what happened in another run.
+    /// In the form that is compared with other runs.
     pub fn moment(&self) -> Moment {
         Moment {
             at: self.at,
@@ -81,12 +81,12 @@ impl Line {
         }
     }
 
-    /// What happened, without anything that could steer a terminal: services log what they like.
+    /// What happened, without anything that could control a terminal: services may log anything.
     pub fn text(&self) -> String {
         visible(&self.text)
     }
 
-    /// Whether a command of the plan has printed it, which may say anything.
+    /// Whether a command of the plan has printed it: it may be any text.
     pub(super) fn is_output(&self) -> bool {
         self.text.starts_with(OUTPUT)
     }
@@ -115,9 +115,9 @@ pub(super) fn fault_line(fault: &str) -> String {
     format!("{FAULT}{fault}")
 }
 
-/// All that matters, in order. A notification that says what the unit's line before says is told once.
+/// Everything that matters, in order. A notification that repeats the unit's previous line is shown once.
 pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail) -> Vec<Line> {
-    // What two sources see at once has one order, so that the text is the same for each build of a service.
+    // Events that two sources see at once get a fixed order, so that the text is the same for each build of a service.
     let timeline = settled(timeline);
     let is_full = detail == Detail::Full;
     let own = files::units(&experiment.files);
@@ -168,7 +168,7 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
         let Some((unit, text)) = told else {
             continue;
         };
-        // Statuses and pings without end say nothing more; everything else that comes again is told again.
+        // Repeated statuses and pings say nothing new; all other repetitions are shown.
         let is_notification = matches!(event.kind, EventKind::Notified { .. });
         let mut before = lines.iter().rev().filter(|last| last.unit == unit);
         let repeats = before.next().is_some_and(|last| last.text == text);
@@ -183,8 +183,8 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
     lines
 }
 
-/// From which event on the machine goes down, if it ends so. Then systemd stops all of the guest's own units as well, and that says
-/// nothing about the service.
+/// The event from which the machine shuts down, if the run ends like that. systemd then also stops all of the guest's own units,
+/// which says nothing about the service.
 fn goes_down(timeline: &Timeline, is_guests: impl Fn(&str) -> bool) -> Option<usize> {
     let is_end = |kind: &EventKind| matches!(kind, EventKind::MachineEnded { .. });
     let mut events = timeline.events().iter();
@@ -207,7 +207,7 @@ fn never_came(planned: &PlannedFault) -> String {
     format!("{} never came: {why}", planned.fault)
 }
 
-/// The unit that a fault hits, if it hits one.
+/// The unit that a fault affects, if there is one.
 fn hit(planned: &PlannedFault) -> &str {
     match planned.fault.hits_unit() {
         true => &planned.unit,
@@ -234,7 +234,7 @@ fn command_lines(at: Duration, status: i32, output: &str, is_whole: bool) -> Vec
     lines
 }
 
-/// A fault, or its refusal, with the unit that it is aimed at.
+/// A fault, or its refusal, with its unit.
 fn of_step(experiment: &Experiment, kind: &EventKind) -> Option<(String, String)> {
     match kind {
         EventKind::StepBegan { index } => {
@@ -278,7 +278,7 @@ fn words(kind: &EventKind, detail: Detail) -> Option<String> {
     })
 }
 
-/// With all that is known of it.
+/// With all known details.
 fn full_words(kind: &EventKind) -> Option<String> {
     Some(match kind {
         EventKind::Notified { pid, assignments } => {
@@ -297,7 +297,7 @@ fn full_words(kind: &EventKind) -> Option<String> {
     })
 }
 
-/// Lines as a table: time, unit, what happened.
+/// The lines as a table: time, unit, what happened.
 pub(super) fn render(lines: &[Line]) -> String {
     let widest = |of: &dyn Fn(&Line) -> usize| lines.iter().map(of).max().unwrap_or(0);
     let times = widest(&|line| clock_time(line.seconds()).len());

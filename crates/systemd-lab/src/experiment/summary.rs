@@ -1,7 +1,8 @@
-//! What came of an experiment, in figures.
+//! The results of an experiment, in figures.
 //!
-//! They are exact: taken from the events' own stamps. An outage lasts from the first attempt that failed to the next one
-//! that succeeded; it begins earlier if nothing listened before. An outage between two attempts is known from the listener.
+//! They are exact, because they come from the events' own stamps. An outage lasts from the first failed attempt to the next
+//! successful one; it begins earlier if nothing listened before. The trace of listeners reveals an outage between two
+//! attempts.
 
 use std::time::Duration;
 
@@ -15,27 +16,27 @@ use super::{Experiment, PlannedFault, Probe};
 use systemd_timeline::Timeline;
 use systemd_timeline::jobs;
 
-/// What came of an experiment.
+/// The results of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// How often systemd restarted the main unit by itself (`NRestarts`, over all of it). At least that often, if the lab went blind.
     pub restarts: u32,
     /// The main unit's sub-state at the end, e.g. `running` or `failed`; `unknown` if the lab went blind and could not ask systemd.
     pub state_at_end: String,
-    /// When the lab first ceased to see what systemd did about a unit of the plan. Restarts and recoveries are not known then.
+    /// When the lab first lost sight of what systemd did about a unit of the plan. Restarts and recoveries are unknown then.
     #[serde(
         serialize_with = "maybe_microseconds",
         rename = "went_blind_us",
         skip_serializing_if = "Option::is_none"
     )]
     pub went_blind: Option<Duration>,
-    /// What systemd said when it refused to start the unit at time 0, if it did.
+    /// systemd's words when it refused to start the unit at time 0, if it did.
     pub start_refused: Option<String>,
-    /// One for each unit of the plan, the main one first.
+    /// One entry for each unit of the plan, the main unit first.
     pub units: Vec<UnitSummary>,
-    /// One for each probe, in the order of the experiment.
+    /// One entry for each probe, in the order of the experiment.
     pub probes: Vec<ProbeSummary>,
-    /// One for each fault: those that came in order, then those that never did.
+    /// One entry for each fault: in order those that came, then those that never did.
     pub faults: Vec<FaultSummary>,
 }
 
@@ -44,43 +45,43 @@ pub struct Summary {
 pub struct ProbeSummary {
     /// `GET http://127.0.0.1:8080/`
     pub name: String,
-    /// How often it asked.
+    /// The number of attempts.
     pub attempts: u64,
-    /// How many attempts failed; those before the service first answered are among them.
+    /// How many attempts failed, including those before the service first answered.
     pub failed: u64,
-    /// When the service first answered, since it was started.
+    /// When the service first answered, counted from its start.
     #[serde(serialize_with = "maybe_microseconds", rename = "first_success_us")]
     pub first_success: Option<Duration>,
-    /// The share of time in which it answered, from its first answer to the end; none if it never answered.
+    /// The share of time in which it answered, from its first answer to the end; `None` if it never answered.
     pub availability: Option<f64>,
-    /// How often it ceased to answer.
+    /// How often it stopped answering.
     pub outages: usize,
     /// The longest time in which it did not answer, after its first answer.
     #[serde(serialize_with = "microseconds", rename = "longest_outage_us")]
     pub longest_outage: Duration,
-    /// Outages, among those above, that no attempt met: the kernel's trace shows that nothing listened. None where the trace shows no
+    /// The outages among those above that no attempt hit: the kernel's trace shows that nothing listened. Empty if the trace shows no
     /// listener on the probe's address at all.
     pub between_attempts: Vec<ListenerOutage>,
 }
 
-/// What a fault did.
+/// The effects of a fault.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultSummary {
-    /// Which.
+    /// The fault.
     #[serde(flatten)]
     pub planned: PlannedFault,
-    /// When it came; none if what it waited for never happened.
+    /// When it came; `None` if its event never happened.
     #[serde(serialize_with = "maybe_microseconds", rename = "at_us")]
     pub at: Option<Duration>,
-    /// What systemd said when it refused it, e.g. because there was no process to kill.
+    /// systemd's words when it refused the fault, e.g. because there was no process to kill.
     pub refused: Option<String>,
-    /// What became of the job that it queued, if it queued one.
+    /// The outcome of the job that it queued, if it queued one.
     pub job: Option<JobOutcome>,
-    /// When the unit it hit was up again, as systemd sees it.
+    /// When the unit that it hit was up again, according to systemd.
     pub running: Recovery,
-    /// When all probes succeeded again; none without a probe.
+    /// When all probes succeeded again; `None` without a probe.
     pub answering: Option<Recovery>,
-    /// When each of the probes succeeded again. As JSON only if there are several.
+    /// When each of the probes succeeded again. JSON has it only if there are several.
     #[serde(skip_serializing_if = "has_one_at_most")]
     pub probes: Vec<ProbeRecovery>,
 }
@@ -94,7 +95,7 @@ pub struct ProbeRecovery {
     pub answering: Recovery,
 }
 
-/// `answering` says the same.
+/// Then `answering` says the same.
 fn has_one_at_most(probes: &[ProbeRecovery]) -> bool {
     probes.len() <= 1
 }
@@ -112,11 +113,11 @@ impl FaultSummary {
 pub struct JobOutcome {
     /// `start`, `stop`, `restart` or `reload`.
     pub job: &'static str,
-    /// `done`, `failed`, `timeout`, `canceled`, …; none if it did not end before the next fault.
+    /// `done`, `failed`, `timeout`, `canceled`, …; `None` if it did not end before the next fault.
     pub result: Option<String>,
 }
 
-/// What became of one unit of the plan.
+/// The results for one unit of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnitSummary {
     /// Its name.
@@ -127,24 +128,24 @@ pub struct UnitSummary {
     pub state_at_end: String,
 }
 
-/// Whether something came back after a fault. The later, the greater.
+/// Whether something recovered after a fault. A later recovery is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recovery {
-    /// It was never gone, until the next fault.
+    /// It was available until the next fault.
     NeverGone,
-    /// It was there again this long after the fault.
+    /// It was available again this long after the fault.
     After(#[serde(serialize_with = "microseconds")] Duration),
-    /// It was gone, and did not come back before the next fault of the plan.
+    /// It became unavailable, and did not recover before the next fault of the plan.
     NotBeforeNext,
-    /// It was gone, and did not come back until the end.
+    /// It became unavailable, and did not recover by the end.
     NotAgain,
     /// The lab did not see it.
     Unknown,
 }
 
 impl Summary {
-    /// The share of time in which the first probe succeeded, from 0 to 1; none without a probe, or if it never did.
+    /// The share of time in which the first probe succeeded, from 0 to 1; `None` without a probe, or if it never did.
     pub fn availability(&self) -> Option<f64> {
         self.probes.first()?.availability
     }
@@ -156,7 +157,7 @@ impl Summary {
     }
 }
 
-/// A stretch of time in which something was there or not, from its beginning to the next one's.
+/// A stretch of time in which something was available or not, up to the beginning of the next stretch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Change {
     pub(super) at: Duration,
@@ -202,10 +203,10 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     }
 }
 
-/// Sub-state of a unit that the lab was blind for.
+/// The sub-state of a unit that the lab could not see.
 const UNKNOWN: &str = "unknown";
 
-/// When the lab first ceased to see what systemd did about a unit of the plan.
+/// When the lab first lost sight of what systemd did about a unit of the plan.
 fn went_blind(experiment: &Experiment, timeline: &Timeline) -> Option<Duration> {
     let units = &experiment.units;
     let mut blind = units.iter().filter_map(|unit| blind_for(timeline, unit));
@@ -216,7 +217,7 @@ fn blind_for(timeline: &Timeline, unit: &str) -> Option<Duration> {
     let mut events = timeline.events().iter();
     let event = events.find(|event| {
         let is_of = event.unit.as_ref().is_none_or(|of| of == unit);
-        // Without the agent, nobody saw what came afterwards.
+        // Without the agent, nothing after that was seen.
         is_of
             && matches!(
                 event.kind,
@@ -251,14 +252,14 @@ fn unit_summary(experiment: &Experiment, timeline: &Timeline, unit: &str) -> Uni
         event.is_about(unit)
             && match &event.kind {
                 EventKind::RestartScheduled { .. } => true,
-                // Another unit's restart, by Requires= or PartOf=.
+                // The restart of another unit, because of Requires= or PartOf=.
                 EventKind::JobQueued { job } if job.ends_with("restart") => {
                     jobs::unasked(timeline, *index, |event, unit| {
                         experiment.asks_for(timeline, event, unit)
                     })
                     .is_some()
                 }
-                // Started again, and not for the first time.
+                // A start that is not the first.
                 EventKind::JobQueued { .. } => {
                     jobs::upholder(timeline, event).is_some()
                         && has_ended_before(timeline, unit, event.at_us)
@@ -317,7 +318,7 @@ fn probe_summary(
     let (attempts, failed) = counted.unwrap_or_default();
     let first = changes.iter().position(|change| change.is_up);
     let since_first = first.map_or(&[][..], |first| &changes[first..]);
-    // One that never answers is an outage from the beginning to the end.
+    // A probe that never gets an answer is an outage from beginning to end.
     let never = vec![end];
     let outages = match first {
         None if attempts > 0 => never,
@@ -344,7 +345,7 @@ fn probe_summary(
     }
 }
 
-/// How long each outage lasted. Failures of different kinds that follow each other are one.
+/// The length of each outage. Consecutive failures of different kinds are one outage.
 fn outages(changes: &[Change], end: Duration) -> Vec<Duration> {
     let mut outages = Vec::new();
     let mut gone_since = None;
@@ -385,7 +386,7 @@ fn fault_summaries(
                 refused: refusal(timeline, |step| step == index),
                 job: job_of(timeline, planned, at, next),
                 running: match blind_for(timeline, &planned.unit) {
-                    // Also what came before: it may have come back while the lab was blind.
+                    // This includes earlier faults: the unit may have recovered while the lab was blind.
                     Some(_) => Recovery::Unknown,
                     None => recovery(&state_changes(timeline, &planned.unit), at, next),
                 },
@@ -406,7 +407,7 @@ fn fault_summaries(
     summaries.chain(never).collect()
 }
 
-/// What became of the job that the fault queued. A restart goes on as a start job.
+/// The outcome of the job that the fault queued. A restart continues as a start job.
 fn job_of(
     timeline: &Timeline,
     planned: &PlannedFault,
@@ -436,8 +437,8 @@ fn job_of(
     })
 }
 
-/// Whether what changes so was gone after a fault, and when it was there again: both before the next fault. What comes back later
-/// comes back from that one.
+/// Whether something became unavailable after a fault, and when it recovered, both before the next fault. A later recovery
+/// belongs to the next fault.
 fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Recovery {
     let before = changes.iter().rev().find(|change| change.at < fault);
     let gone_before = before.is_none_or(|change| !change.is_up);
@@ -455,7 +456,7 @@ fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Reco
     }
 }
 
-/// When the unit was up, as systemd sees it.
+/// When the unit was up, according to systemd.
 fn state_changes(timeline: &Timeline, unit: &str) -> Vec<Change> {
     let changes = timeline.of(unit).filter_map(|event| match &event.kind {
         EventKind::StateChanged { to, .. } => Some(Change {
@@ -467,7 +468,7 @@ fn state_changes(timeline: &Timeline, unit: &str) -> Vec<Change> {
     changes.collect()
 }
 
-/// Sub-states in which a unit is not up: of services, and of the other kinds.
+/// Sub-states in which a unit is not up, for services and the other kinds.
 const NOT_UP: [&str; 9] = [
     "dead",
     "failed",
@@ -545,14 +546,14 @@ mod tests {
         let after = |fault, next: Option<u64>| recovery(&seen, seconds(fault), next.map(seconds));
         assert_eq!(after(5, Some(9)), Recovery::NeverGone);
         assert_eq!(after(10, Some(60)), Recovery::After(seconds(5)));
-        // A hang, ended by the fault that comes next.
+        // A hang that the next fault ends.
         assert_eq!(after(60, Some(120)), Recovery::NotBeforeNext);
         assert_eq!(after(120, None), Recovery::After(seconds(5)));
         assert_eq!(after(130, None), Recovery::NeverGone);
         assert_eq!(recovery(&seen[..5], seconds(60), None), Recovery::NotAgain);
     }
 
-    /// Each has its own figures, and the whole has the worst.
+    /// Each has its own figures, and the total has the worst.
     #[test]
     fn two_probes_are_told_apart() {
         let (quick, slow) = (

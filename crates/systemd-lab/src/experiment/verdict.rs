@@ -1,4 +1,4 @@
-//! What was measured, held against what is required.
+//! Compares what was measured with what is required.
 
 use std::time::Duration;
 
@@ -13,26 +13,27 @@ use systemd_timeline::clock::{clock_time, nearest_second};
 use systemd_timeline::span::span_text;
 use systemd_timeline::unit_file::template_of;
 
-/// How systemd 253 and older leave the state `failed` at once when they restart a unit; later ones do not enter it.
+/// systemd 253 and older enter this state right after `failed` when they restart a unit; later versions do not
+/// enter `failed`.
 const RESTARTED: &str = "auto-restart";
 
-/// Measured while the lab was blind.
+/// The result for something measured while the lab was blind.
 const UNSEEN: &str = "unknown: the lab did not see all that systemd did";
 
-/// Shares are shown with at least so many digits behind the point, rounded down.
+/// Shares are shown with at least this many digits after the decimal point, rounded down.
 const DIGITS: usize = 2;
 
-/// No run is long enough for more digits to say anything.
+/// No run is long enough for more digits to mean anything.
 const MOST_DIGITS: usize = 6;
 
-/// A requirement, and whether it holds.
+/// A requirement, and whether it is met.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// What is required.
     pub requirement: Requirement,
     /// What was measured, for people: `99.95 %`, `5.214 s after kill=SIGKILL at 10s`.
     pub measured: String,
-    /// Whether it holds.
+    /// Whether the requirement is met.
     pub holds: bool,
 }
 
@@ -87,7 +88,8 @@ impl Requirement {
     pub(super) fn verdict(&self, timeline: &Timeline, summary: &Summary) -> Verdict {
         let (measured, holds) = match &self.wanted {
             Wanted::Availability(sign, share) => {
-                // Of several, the worst counts. One that never answered is worse than all others.
+                // If there are several, the worst counts. A probe that never got an answer is worse than all
+                // others.
                 let shares = self.probes(summary).map(|probe| probe.availability);
                 let worst = shares.min_by(|one, other| {
                     one.partial_cmp(other).unwrap_or(std::cmp::Ordering::Equal)
@@ -130,7 +132,7 @@ impl Requirement {
                     }
                 }
             },
-            // What it saw may be enough to know that a unit failed.
+            // What the lab did see may be enough to know that a unit failed.
             Wanted::Restarts(..) if summary.went_blind.is_some() => (UNSEEN.to_owned(), false),
             Wanted::Restarts(sign, number) => {
                 let (restarts, unit) = self.restarts(timeline, summary);
@@ -176,7 +178,7 @@ impl Requirement {
             };
             Some((fault, recovery))
         });
-        // The first of those that are equal.
+        // If several are equal, the first one.
         recoveries.reduce(|worst, next| if next.1 > worst.1 { next } else { worst })
     }
 
@@ -202,7 +204,7 @@ impl Requirement {
     }
 }
 
-/// The first unit that entered the state `failed`, and when; only the unit of this name, if there is one.
+/// The first unit that entered the state `failed`, and when; if a name is given, only that unit counts.
 fn first_failure(timeline: &Timeline, name: Option<&str>) -> Option<(String, Duration)> {
     let events = timeline.events();
     let failures = events.iter().enumerate().filter_map(|(index, event)| {
@@ -225,7 +227,7 @@ fn first_failure(timeline: &Timeline, name: Option<&str>) -> Option<(String, Dur
     failures.into_iter().next()
 }
 
-/// Rounded down, with as many digits as the bound: what looks like the bound reaches it.
+/// Rounded down, with as many digits as the limit: a figure that looks like the limit reaches it.
 fn percent(measured: f64, bound: Share) -> String {
     let digits = bound.digits.clamp(DIGITS, MOST_DIGITS);
     let one = 10_i64.pow(u32::try_from(digits).unwrap_or_default());

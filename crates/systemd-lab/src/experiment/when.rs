@@ -1,4 +1,4 @@
-//! When a fault comes: at a time, or upon something that a unit does.
+//! When a fault comes: at a time, or when a unit does something.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,23 +10,23 @@ use systemd_lab_protocol::scenario::{self, Happening, Trigger};
 use super::{PlanError, is_unit_name};
 use systemd_timeline::span::{parse_span, span_text};
 
-/// How text begins that waits for a log line.
+/// The beginning of a text that waits for a log line.
 const LOG: &str = "log ";
 
-/// What waits for a restart.
+/// The text that waits for a restart.
 const RESTART: &str = "restart";
 
-/// Before the number of an event.
+/// Comes before the number of an event.
 const NUMBER: char = '#';
 
-/// Before the delay.
+/// Comes before the delay.
 const PLUS: char = '+';
 
-/// Before the unit.
+/// Comes before the unit.
 const AT: char = '@';
 
 /// Sub-states that a unit can enter, as `systemctl list-units --state=help` lists them for services, sockets, timers, paths,
-/// targets and mounts; without those that only a change of systemd's own leads to.
+/// targets and mounts; without those that only a change in systemd itself leads to.
 const STATES: [&str; 40] = [
     "abandoned",
     "activating",
@@ -72,15 +72,15 @@ const STATES: [&str; 40] = [
 
 /// When a fault comes.
 ///
-/// As text, a time such as `10s`, or an event with, in this order and each if it is wanted, which time it happens (`#2`), of which
-/// unit it is (`@other.service`), and how long after it the fault comes (`+ 200ms`): `READY=1`, `restart 2`, `running #3`,
-/// `WATCHDOG=1 + 5s`, `log now listening`, `failed@db.service`.
+/// As text, a time such as `10s`, or an event. An event may be followed, in this order, by which occurrence (`#2`), its unit
+/// (`@other.service`), and how long after it the fault comes (`+ 200ms`): `READY=1`, `restart 2`, `running #3`, `WATCHDOG=1 + 5s`,
+/// `log now listening`, `failed@db.service`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum When {
     /// This long after the unit was started.
     At(Duration),
-    /// Upon an event.
+    /// At an event.
     On(On),
 }
 
@@ -89,9 +89,9 @@ pub enum When {
 pub struct On {
     /// What happens.
     pub happening: Happening,
-    /// To which unit; none for the one that is started.
+    /// The unit; `None` for the one that is started.
     pub unit: Option<String>,
-    /// Which time, counted from 1.
+    /// Which occurrence, counted from 1.
     pub count: u32,
     /// How long afterwards the fault comes.
     pub delay: Duration,
@@ -144,7 +144,7 @@ fn on(text: &str) -> Option<On> {
     let (text, delay) = match text.rsplit_once(PLUS) {
         Some((before, span)) => match parse_span(span) {
             Ok(delay) => (before.trim_end(), delay),
-            // A plus in a notification or a log line.
+            // The plus is part of a notification or a log line.
             Err(_) => (text, Duration::ZERO),
         },
         None => (text, Duration::ZERO),
@@ -165,7 +165,7 @@ fn on(text: &str) -> Option<On> {
     })
 }
 
-/// `READY=1@my.service`: an `@` may also be within a notification, and an instance's name has one of its own.
+/// `READY=1@my.service`: a notification may also contain an `@`, and so does an instance's name.
 fn split_unit(text: &str) -> (&str, Option<&str>) {
     let places = text.match_indices(AT).map(|(at, _)| at);
     let mut parts = places.map(|at| (&text[..at], &text[at + 1..]));
@@ -277,7 +277,7 @@ mod tests {
             parsed("log now listening"),
             When::On(on(Happening::Logs("now listening".into())))
         );
-        // A plus and an @ that are the notification's own.
+        // This plus and @ belong to the notification.
         assert_eq!(
             parsed("STATUS=1 + 1 @ home"),
             When::On(on(notifies("STATUS=1 + 1 @ home")))

@@ -1,8 +1,8 @@
-//! Debian packages beyond those that every guest has, with their daemons.
+//! Debian packages in addition to those that every guest has, with their daemons.
 //!
-//! mmdebstrap runs no maintainer script: that would take root. So what the scripts need is carried into the guest
-//! (`setup/collect.sh`, on the host), and they run there, before the snapshot is taken (`setup/set-up.sh`). Users exist
-//! then, and keys are made; nothing is started.
+//! mmdebstrap runs no maintainer scripts, because that would take root. So `setup/collect.sh` collects on the host what
+//! the scripts need, and they run in the guest, before the snapshot is taken (`setup/set-up.sh`). They create users and
+//! keys; nothing is started.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,13 +17,13 @@ const SET_UP: &str = include_str!("setup/set-up.sh");
 const STAND_IN: &str = include_str!("setup/stand-in.sh");
 const CONFMODULE: &str = include_str!("setup/confmodule.sh");
 
-/// Where in the guest all this lies.
+/// Where the guest keeps all this.
 const PLACE: &str = "usr/lib/systemd-lab/packages";
 
 /// What [`COLLECT`] writes, below the directory in which the image is built.
 const COLLECTED: &str = "collected";
 
-/// Programs that maintainer scripts call and [`STAND_IN`] stands in for.
+/// Programs that maintainer scripts call and that [`STAND_IN`] replaces.
 const STOOD_IN_FOR: &[&str] = &[
     "addgroup",
     "adduser",
@@ -48,7 +48,7 @@ const STOOD_IN_FOR: &[&str] = &[
     "update-rc.d",
 ];
 
-/// Before the agent. Its output is what an error shows.
+/// Runs before the agent. Errors show its output.
 const UNIT: &str = "\
 [Unit]
 Description=Set up the added packages
@@ -69,7 +69,7 @@ TTYPath=/dev/ttyS0
 /// What `setup/set-up.sh` prints when a package's script fails, before the package's name.
 const FAILURE: &str = "cannot set up: ";
 
-/// Of the added packages, this stays out of the guest: for people, on other machines.
+/// Files of the added packages that stay out of the guest: they are for people, on other machines.
 const LEFT_OUT: &[&str] = &[
     "usr/share/bug/",
     "usr/share/doc/",
@@ -80,18 +80,18 @@ const LEFT_OUT: &[&str] = &[
     "usr/share/man/",
 ];
 
-/// The package whose maintainer script failed, if one did, as the guest's console tells.
+/// The package whose maintainer script failed, if one did, according to the guest's console.
 pub(crate) fn not_set_up(console: &str) -> Option<&str> {
     let mut lines = console.lines();
     lines.find_map(|line| line.trim().strip_prefix(FAILURE))
 }
 
-/// What of this module decides what is in an image.
+/// The part of this module that decides what is in an image.
 pub(super) fn recipe() -> Vec<u8> {
     format!("{COLLECT}{LEFT_OUT:?}").into_bytes()
 }
 
-/// What mmdebstrap is told: an option, and variables for its hook.
+/// Arguments for mmdebstrap: an option, and variables for its hook.
 pub(super) fn hook(
     base: &[&str],
     guest: &Guest,
@@ -112,15 +112,15 @@ pub(super) fn hook(
     ))
 }
 
-/// What was collected of the added packages.
+/// What was collected about the added packages.
 pub(super) struct Added {
     paths: BTreeSet<String>,
-    /// Names and contents.
+    /// Names and contents of the files.
     files: Vec<(String, Vec<u8>)>,
 }
 
 impl Added {
-    /// Takes it out of the directory in which the image is built.
+    /// Takes the result out of the directory in which the image is built.
     pub(super) fn take(dir: &Path) -> io::Result<Added> {
         let collected = dir.join(COLLECTED);
         let mut added = Added {
@@ -138,15 +138,15 @@ impl Added {
                 added.files.push((name, content));
             }
         }
-        // The same content should give the same image.
+        // The same content should result in the same image.
         added.files.sort();
         fs::remove_dir_all(&collected)?;
         fs::remove_file(dir.join("collect.sh"))?;
         Ok(added)
     }
 
-    /// Whether a file of the packages goes into the guest because one of these brings it. What would be pulled in at
-    /// boot does not: a scenario starts it.
+    /// Whether a file goes into the guest because one of the added packages contains it. Links that would start
+    /// something at boot do not: a scenario starts it.
     pub(super) fn keep(&self, path: &str) -> bool {
         self.paths.contains(path)
             && !path.contains(".wants/")

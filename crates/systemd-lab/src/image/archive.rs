@@ -1,8 +1,8 @@
 //! The image as one file: for a room without a network.
 //!
-//! A zstd-compressed tar archive of `key`, `manifest.json`, `kernel` and `initrd`, in this order. The key tells whether this version of
-//! the lab can use it; the manifest holds lengths and checksums. Both are read before anything is unpacked, so that a file that is
-//! something else neither fills the disk nor takes the place of a good image.
+//! A zstd-compressed tar archive of `key`, `manifest.json`, `kernel` and `initrd`, in this order. The key shows whether this version of
+//! the lab can use it; the manifest has lengths and checksums. Both are read before anything is unpacked, so that a wrong file neither
+//! fills the disk nor replaces a good image.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,28 +15,28 @@ use crate::guest::{Guest, SUITE_VARIABLE, Suite};
 use crate::progress::Step;
 use crate::{regular, whole_file};
 
-/// Slow to make, quick to read, and about 10 % smaller than zstd's default: it is made once and read forty times.
+/// Slow to make, quick to read, and about 10 % smaller than with zstd's default: it is made once and read forty times.
 const COMPRESSION_LEVEL: i32 = 19;
 
-/// Names the recipe inside the archive.
+/// The file in the archive that names the recipe.
 const KEY_FILE: &str = "key";
 
-/// A key has 16 letters, a manifest about hundred.
+/// A key has 16 letters, a manifest about a hundred.
 const LARGEST_TEXT: u64 = 64 << 10;
 
-/// Kernel and packages of the default guest take a tenth of it.
+/// The kernel and packages of the default guest take a tenth of it.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// What a disk needs beside the files: it takes whole blocks.
+/// What the disk needs in addition to the files, because it uses whole blocks.
 const SPARE: u64 = 16 << 20;
 
-/// Of what is unpacked, this much at a time.
+/// How much is unpacked at a time.
 const BUFFER: usize = 1 << 20;
 
 pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabError> {
     let image = {
         let _lock = cache.lock(|| {})?;
-        // A damaged one must not be carried to forty machines.
+        // A damaged image must not be carried to forty machines.
         Image::provide_unless(cache, guest, Manifest::is_whole)?
     };
     let names = Kind::Image.files().into_iter();
@@ -74,7 +74,7 @@ fn write(image: &Image, to: &mut File, step: &Step) -> io::Result<()> {
 
 /// Why an archive is refused.
 enum Fault {
-    /// The archive's own.
+    /// The archive is at fault.
     Archive(String),
     Lab(LabError),
 }
@@ -85,7 +85,7 @@ impl From<LabError> for Fault {
     }
 }
 
-/// For all that cannot be read.
+/// For everything that cannot be read.
 fn damaged<T>(_: T) -> Fault {
     Fault::Archive("it is damaged, or no image at all; copy it again".to_owned())
 }
@@ -166,7 +166,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A short file of the archive.
+/// Reads a short file of the archive.
 fn text(entry: impl Read) -> Result<Vec<u8>, Fault> {
     let mut text = Vec::new();
     entry
@@ -193,7 +193,7 @@ fn check_key(guest: &Guest, found: &str) -> Result<(), Fault> {
     }
 }
 
-/// Copies this many bytes. What cannot be read is the archive's fault, what cannot be written the disk's.
+/// Copies this many bytes. A read error is the archive's fault, a write error the disk's.
 fn copy(
     from: &mut impl Read,
     to: &mut impl Write,

@@ -1,4 +1,4 @@
-//! What an image has in it: the names in its archive.
+//! The contents of an image: the names in its archive.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,7 +17,7 @@ const ALIGNMENT: u64 = 4;
 
 const LAST_NAME: &str = "TRAILER!!!";
 
-/// All paths in an archive, without a leading slash. Contents are passed over: it takes some milliseconds.
+/// All paths in an archive, without a leading slash. It skips the contents, and takes some milliseconds.
 pub(crate) fn paths(initrd: &Path) -> io::Result<HashSet<String>> {
     let file = File::open(initrd)?;
     let length = file.metadata()?.len();

@@ -1,12 +1,12 @@
 //! Writes initramfs archives: cpio in the "newc" format, as the kernel's
 //! Documentation/driver-api/early-userspace/buffer-format.rst describes it.
 //!
-//! Everything belongs to root and carries no time, so that the same content gives the same bytes.
+//! Everything belongs to root and has a fixed time, so that the same content gives the same bytes.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
-/// A damaged archive may say anything of its files' sizes.
+/// A damaged archive may claim any size for its files.
 const LARGEST_GUESS: u64 = 256 << 20;
 
 const S_IFDIR: u32 = 0o040000;
@@ -19,7 +19,7 @@ const ALIGNMENT: usize = 4;
 pub(crate) struct Archive<W: Write> {
     out: W,
     next_inode: u32,
-    /// Of every entry, in seconds since 1970.
+    /// The time of every entry, in seconds since 1970.
     modified_s: u32,
 }
 
@@ -32,7 +32,7 @@ impl<W: Write> Archive<W> {
         }
     }
 
-    /// Gives the entries that follow another time.
+    /// Sets the time of the entries that follow.
     pub(crate) fn set_modified(&mut self, seconds: u32) {
         self.modified_s = seconds;
     }
@@ -93,7 +93,7 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// Copies those entries of a tar archive that `keep` wants. Paths have no leading `/` or `./`.
+/// Copies those entries of a tar archive that `keep` accepts. Paths have no leading `/` or `./`.
 pub(crate) fn copy_tar<W: Write>(
     tar: impl Read,
     archive: &mut Archive<W>,
@@ -101,15 +101,15 @@ pub(crate) fn copy_tar<W: Write>(
     mut each_file: impl FnMut(&str, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut tar = tar::Archive::new(tar);
-    // A hard link in tar names an earlier entry; every name gets a copy of its own here. Only
-    // linked files matter, but which ones are linked is not known before.
+    // A hard link in tar names an earlier entry; here, every name gets its own copy. Only linked
+    // files need this, but which files are linked is not known in advance.
     let mut contents: HashMap<String, Vec<u8>> = HashMap::new();
     for entry in tar.entries()? {
         let mut entry = entry?;
         let kind = entry.header().entry_type();
         let name = entry.path()?.to_string_lossy().into_owned();
         let path = match clean(&name) {
-            // `bin` itself, which leads to `usr/bin`.
+            // `bin` itself, which links to `usr/bin`.
             link if kind.is_symlink() && !link.contains('/') => link.to_owned(),
             other => place(other),
         };
@@ -142,8 +142,8 @@ pub(crate) fn copy_tar<W: Write>(
     Ok(())
 }
 
-/// Where a package's file lies in the guest, without leading `/` or `./`. Packages before Debian 13 bring `/bin`, `/sbin`
-/// and `/lib`, which are links into `/usr` on every system: file-hierarchy(7).
+/// The path of a package's file in the guest, without leading `/` or `./`. Packages before Debian 13 contain `/bin`,
+/// `/sbin` and `/lib`, which are links into `/usr` on every system: file-hierarchy(7).
 pub(crate) fn place(path: &str) -> String {
     let path = clean(path);
     match path.split('/').next() {

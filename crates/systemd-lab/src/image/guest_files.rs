@@ -1,5 +1,5 @@
-//! What the lab lays over the Debian packages: the few files that their maintainer scripts would have made, and
-//! the settings that make the guest small, quiet and the same every time.
+//! What the lab adds on top of the Debian packages: the few files that their maintainer scripts would have
+//! created, and the settings that make the guest small, quiet and the same every time.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ const AGENT_PATH: &str = "usr/lib/systemd-lab/agent";
 /// The agent, as built by `build.rs`.
 pub(crate) const AGENT: &[u8] = include_bytes!(env!("SYSTEMD_LAB_AGENT"));
 
-/// Directories that the packages do not bring.
+/// Directories that the packages do not contain.
 const DIRECTORIES: &[(&str, u32)] = &[
     ("proc", 0o755),
     ("sys", 0o755),
@@ -32,7 +32,7 @@ const DIRECTORIES: &[(&str, u32)] = &[
 const SYMLINKS: &[(&str, &str)] = &[
     // It fixes the boot ID, then becomes systemd.
     ("init", AGENT_PATH),
-    // What their packages' scripts would choose among the alternatives.
+    // The alternatives that the packages' scripts would choose.
     ("usr/bin/awk", "mawk"),
     ("usr/bin/vi", "vim.tiny"),
     ("usr/bin/which", "which.debianutils"),
@@ -45,7 +45,7 @@ const SYMLINKS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Debian's base-passwd, as far as services want it.
+/// Debian's base-passwd, as far as services need it.
 const PASSWD: &str = "\
 root:x:0:0:root:/root:/bin/bash
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
@@ -66,8 +66,8 @@ systemd-journal:x:101:
 nogroup:x:65534:
 ";
 
-/// No compression: the agent reads journal files itself. No rate limit: what a service
-/// logs must not depend on how much of it fits into 30 s of a time that jumps.
+/// No compression, because the agent reads journal files itself. No rate limit, because the log
+/// must not depend on how much of it fits into 30 s of a time that jumps.
 const JOURNALD_CONF: &str = "\
 [Journal]
 Storage=volatile
@@ -77,7 +77,7 @@ RateLimitIntervalSec=0
 RuntimeMaxUse=48M
 ";
 
-/// Boot ends here: everything that a unit with default dependencies needs is up, nothing else is.
+/// The boot ends here: everything that a unit with default dependencies needs is up, and nothing else.
 const LAB_TARGET: &str = "\
 [Unit]
 Description=Service lab
@@ -86,11 +86,11 @@ After=multi-user.target
 AllowIsolate=yes
 ";
 
-/// What the guest's console shows when its agent has ended: a process killed it.
+/// The message on the guest's console when its agent has ended because a process killed it.
 pub(crate) const AGENT_ENDED: &str = "the agent of the lab has ended";
 
-/// Without its agent the guest is of no use: powering off ends QEMU, and the host need not wait. The OOM killer must take the
-/// service under test, never the agent. The agent runs first, however many processes want to: it is the one that sees them.
+/// Without its agent the guest is useless: powering off ends QEMU, so the host need not wait. The OOM killer must kill the
+/// service under test, never the agent. The agent runs first, however many processes are waiting: it has to see them.
 const LAB_AGENT_SERVICE: &str = "\
 [Unit]
 Description=Service lab agent
@@ -111,11 +111,11 @@ StandardError=tty
 TTYPath=/dev/ttyS0
 ";
 
-/// The interactive shell's. It says (STX) when it takes what is typed: everything before is not for the person's eyes.
+/// For the interactive shell. It sends STX when it accepts input: everything before that is not meant for the person.
 ///
-/// The guest's systemd has logged at debug level while a scenario ran, and does not take back what it wrote. And a
-/// serial line does not tell of a window whose size has changed: `resize` asks the terminal, as xterm's program does.
-/// Terminals that are not described in the guest understand what xterm does.
+/// While a scenario ran, the guest's systemd logged at debug level, and that log is still there. Also, a serial line
+/// does not report a changed window size: `resize` asks the terminal, like xterm's program of that name. Terminals
+/// that the guest does not know understand the same sequences as xterm.
 const PROFILE: &str = r#"
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
 export SYSTEMD_PAGER= SYSTEMD_URLIFY=0 LESS=-R EDITOR=vi
@@ -135,7 +135,7 @@ printf '\002'
 const FILES: &[(&str, u32, &str)] = &[
     ("etc/passwd", 0o644, PASSWD),
     ("etc/group", 0o644, GROUP),
-    // Fixed, so that nothing derived from it differs between two builds of the image.
+    // This is fixed, so that nothing derived from it differs between two builds of the image.
     (
         "etc/machine-id",
         0o444,
@@ -162,8 +162,8 @@ const FILES: &[(&str, u32, &str)] = &[
     ),
 ];
 
-/// The units that may be pulled in while the guest boots. Every other `*.wants/` link of the packages is left
-/// out: devices, time, logins and periodic jobs have no part in a scenario and cost boot time or determinism.
+/// The units that may start while the guest boots. Every other `*.wants/` link of the packages is left out:
+/// devices, time, logins and periodic jobs play no role in a scenario and cost boot time or determinism.
 const WANTED_AT_BOOT: &[&str] = &[
     "systemd-journald.service",
     "systemd-journald.socket",
@@ -171,8 +171,8 @@ const WANTED_AT_BOOT: &[&str] = &[
     "systemd-tmpfiles-setup.service",
 ];
 
-/// What stays of the units that packages bring, by the beginning of their names. Each time a unit is loaded that was not
-/// there before, systemd reads the names of all units: two hundred that nobody starts would cost more than the start.
+/// Which units of the packages stay, by the beginning of their names. Each time systemd loads a new unit, it reads the
+/// names of all units: two hundred unused ones would cost more than the start.
 ///
 /// The services behind `reboot.target` and the like are among them: a unit's `FailureAction=` may start those targets.
 const KEPT_UNITS: &[&str] = &[
@@ -185,10 +185,10 @@ const KEPT_UNITS: &[&str] = &[
     "user",
 ];
 
-/// Kinds of units that other units name in `After=`, `WantedBy=` or `Slice=`: all of them stay.
+/// Kinds of units that other units refer to in `After=`, `WantedBy=` or `Slice=`: all of them stay.
 const KEPT_KINDS: &[&str] = &[".target", ".slice"];
 
-/// Left out of the guest: none of it is used there. The less there is, the sooner the guest is up.
+/// Left out of the guest, because nothing there uses it. With fewer files, the guest is up sooner.
 const LEFT_OUT: &[&str] = &[
     "boot/",
     "dev/",
@@ -217,7 +217,7 @@ const LEFT_OUT: &[&str] = &[
     "var/run",
 ];
 
-/// Exceptions to [`LEFT_OUT`]: `less` and `top` in the shell want to know the terminal, and Perl wants its own modules.
+/// Exceptions to [`LEFT_OUT`]: `less` and `top` in the shell need the terminal's description, and Perl needs its own modules.
 const KEPT: &[&str] = &["usr/lib/x86_64-linux-gnu/perl-base/", "usr/share/terminfo/"];
 
 /// The directories that these are in.
@@ -235,12 +235,12 @@ pub(crate) fn keep(path: &str) -> bool {
     }
 }
 
-/// Whether a unit of this name is in every guest because systemd needs it there.
+/// Whether a unit with this name is in every guest because systemd needs it there.
 pub(crate) fn is_systemds_own(unit: &str) -> bool {
     KEPT_UNITS.iter().any(|start| unit.starts_with(start))
 }
 
-/// `path` lies in `/usr/lib/systemd/system`.
+/// `path` is in `/usr/lib/systemd/system`.
 fn keep_unit(path: &str) -> bool {
     if let Some((_, wanted)) = path.split_once(".wants/") {
         return WANTED_AT_BOOT.contains(&wanted);
@@ -248,7 +248,7 @@ fn keep_unit(path: &str) -> bool {
     is_systemds_own(path) || KEPT_KINDS.iter().any(|kind| path.contains(kind))
 }
 
-/// What QEMU's serial port takes in a kernel that has its drivers as modules, in the order of their dependencies.
+/// What QEMU's serial port needs in a kernel that has its drivers as modules, in the order of their dependencies.
 const SERIAL_PORT_MODULES: &[&str] = &[
     "virtio_ring",
     "virtio",
@@ -258,23 +258,24 @@ const SERIAL_PORT_MODULES: &[&str] = &[
     "virtio_console",
 ];
 
-/// A crash counts as one with a core dump (`Result=core-dump`), as it does in Debian 13, where systemd hands dumps to nobody,
-/// and in a Debian 12 that has systemd-coredump. See core(5).
+/// A crash counts as one with a core dump (`Result=core-dump`), as it does in Debian 13, where systemd passes dumps to no
+/// program, and in a Debian 12 that has systemd-coredump. See core(5).
 const CORE_PATTERN: &str = "/bin/sh -c 'echo \"|/bin/false\" >/proc/sys/kernel/core_pattern'";
 
-/// Where they lie in the guest.
+/// Their place in the guest.
 const MODULES: &str = "usr/lib/systemd-lab/modules";
 
-/// The modules that the agent needs loaded.
+/// The modules that the agent needs.
 pub(super) fn modules(suite: Suite) -> &'static [&'static str] {
     match suite {
-        // Built into the kernel.
+        // They are built into the kernel.
         Suite::Trixie => &[],
         Suite::Bookworm => SERIAL_PORT_MODULES,
     }
 }
 
-/// Writes modules, given with their contents, where the overlay's `systemd-lab-agent.service.d/modules.conf` finds them.
+/// Writes modules, given with their contents, to the place where the overlay's `systemd-lab-agent.service.d/modules.conf`
+/// looks for them.
 pub(super) fn write_modules<W: Write>(
     archive: &mut Archive<W>,
     modules: &[(&str, Vec<u8>)],
@@ -290,7 +291,7 @@ pub(super) fn write_modules<W: Write>(
     Ok(())
 }
 
-/// Of a suite whose packages are older than the merged `/usr`: what Debian's installer makes there, and modules.
+/// For a suite whose packages are older than the merged `/usr`: the links that Debian's installer creates, and modules.
 fn write_overlay_of_suite<W: Write>(suite: Suite, archive: &mut Archive<W>) -> io::Result<()> {
     if suite != Suite::Bookworm {
         return Ok(());
@@ -309,12 +310,12 @@ fn write_overlay_of_suite<W: Write>(suite: Suite, archive: &mut Archive<W>) -> i
     archive.file(path, 0o644, service.as_bytes())
 }
 
-/// What decides how [`keep`] and [`write_overlay`] come out, for the keys of image and snapshot.
+/// What decides the results of [`keep`] and [`write_overlay`], for the keys of image and snapshot.
 pub(crate) fn base_recipe() -> Vec<u8> {
     format!("{LEFT_OUT:?}{KEPT:?}{WANTED_AT_BOOT:?}{KEPT_UNITS:?}{KEPT_KINDS:?}").into_bytes()
 }
 
-/// Writes the archive that lies over the packages.
+/// Writes the archive that is unpacked over the packages.
 pub(crate) fn write_overlay<W: Write>(guest: &Guest, out: W) -> io::Result<W> {
     let perturbation = Perturbation::chosen()?;
     let mut archive = Archive::new(out);

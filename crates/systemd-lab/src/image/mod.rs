@@ -1,7 +1,7 @@
 //! The guest image: a Debian kernel, and packages as an initramfs.
 //!
-//! The image depends on Debian's archive and on this module only. It is what a room without a network is given:
-//! agent and settings are laid over it when the snapshot is made, and need no download.
+//! The image depends on Debian's archive and on this module only. It is what a room without a network gets:
+//! agent and settings are added when the snapshot is made, and need no download.
 
 mod added;
 pub(crate) mod archive;
@@ -27,7 +27,7 @@ use added::Added;
 pub(crate) use added::not_set_up;
 pub(crate) use guest_files::{AGENT_ENDED, is_systemds_own, write_overlay};
 
-/// What every guest is made of, besides what these depend on: a kernel without driver baggage, systemd, what a person
+/// What every guest consists of, besides dependencies: a kernel without driver baggage, systemd, what a person
 /// expects in a shell, and what unit files take for granted because Debian marks it `Essential: yes`.
 const PACKAGES: &[&str] = &[
     "linux-image-cloud-amd64",
@@ -58,7 +58,7 @@ const PACKAGES: &[&str] = &[
     "vim-tiny",
 ];
 
-/// The rest of Debian's essential packages that maintainer scripts use: for guests with added packages.
+/// Debian's other essential packages that maintainer scripts use: for guests with added packages.
 const FOR_SCRIPTS: &[&str] = &["base-passwd", "dpkg"];
 
 /// How much of mmdebstrap's output an error shows.
@@ -72,20 +72,20 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The image in the cache, if it is there and nobody has touched it.
+    /// The image in the cache, if it exists and is untouched.
     pub(crate) fn look_up(cache: &Cache, guest: &Guest) -> Option<Image> {
         let image = Image::as_it_is(cache, guest);
         Manifest::looks_whole(Kind::Image, &image.dir).then_some(image)
     }
 
-    /// The image in the cache, built if it is absent or damaged. The caller holds the cache's lock.
+    /// The image in the cache; builds it if it is missing or damaged. The caller holds the cache's lock.
     pub(crate) fn provide(cache: &Cache, guest: &Guest) -> Result<Image, LabError> {
         Image::provide_unless(cache, guest, |kind, dir| {
             Manifest::looks_whole(kind, dir) || Manifest::is_whole(kind, dir)
         })
     }
 
-    /// The image in the cache, built unless it is good. The caller holds the cache's lock.
+    /// The image in the cache; builds it unless it is good. The caller holds the cache's lock.
     pub(crate) fn provide_unless(
         cache: &Cache,
         guest: &Guest,
@@ -107,7 +107,7 @@ impl Image {
         Ok(image)
     }
 
-    /// The image in the cache, in whatever condition.
+    /// The image in the cache, in any condition.
     pub(crate) fn as_it_is(cache: &Cache, guest: &Guest) -> Image {
         Image {
             dir: Image::place(cache, guest),
@@ -115,12 +115,12 @@ impl Image {
         }
     }
 
-    /// Where it lies, or would lie.
+    /// The image's place in the cache, whether it exists or not.
     pub(crate) fn place(cache: &Cache, guest: &Guest) -> PathBuf {
         cache.entry(Kind::Image, &key(guest))
     }
 
-    /// What it is made of.
+    /// The guest that it belongs to.
     pub(crate) fn guest(&self) -> &Guest {
         &self.guest
     }
@@ -133,7 +133,7 @@ impl Image {
         self.dir.join("initrd")
     }
 
-    /// Tells one image from another by content: the same recipe gives other bytes when Debian has newer packages.
+    /// Identifies an image by its content: the same recipe gives other bytes when Debian has newer packages.
     pub(crate) fn identity(&self) -> Result<Vec<u8>, LabError> {
         Manifest::identity(Kind::Image, &self.dir).ok_or_else(|| LabError::ImageIncomplete {
             what: "manifest",
@@ -142,13 +142,13 @@ impl Image {
     }
 }
 
-/// Stands for all that this module puts into an image.
+/// Identifies everything that this module puts into an image.
 fn key(guest: &Guest) -> String {
     let packages = base(guest).join(",");
     let base = guest_files::base_recipe();
     let suite = guest.suite().codename();
     let mut parts: Vec<Vec<u8>> = vec![suite.into(), packages.into(), base];
-    // The guest that nothing is added to has had its key since before there were others, and keeps it.
+    // The guest without additions is older than the others, and keeps its key.
     if guest.suite() != Suite::default() {
         parts.push(guest_files::modules(guest.suite()).join(",").into());
     }
@@ -160,7 +160,7 @@ fn key(guest: &Guest) -> String {
     key_of(parts.iter().map(Vec::as_slice))
 }
 
-/// The packages that are not set up by their scripts.
+/// The packages whose scripts are not run.
 fn base(guest: &Guest) -> Vec<&'static str> {
     match guest.packages().len() {
         0 => PACKAGES.to_vec(),
@@ -168,9 +168,9 @@ fn base(guest: &Guest) -> Vec<&'static str> {
     }
 }
 
-/// Lets mmdebstrap download the packages and lay them out as one tar archive.
+/// Makes mmdebstrap download the packages and write them as one tar archive.
 ///
-/// Mode `chrootless` with variant `extract` runs no maintainer script, and so needs neither root nor user
+/// Mode `chrootless` with variant `extract` runs no maintainer scripts, so it needs neither root nor user
 /// namespaces. Mirror and keys are mmdebstrap's own defaults.
 fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     let step = Step::begin("Downloading Debian packages for the guest");
@@ -186,9 +186,9 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     let output = command
         .args([guest.suite().codename(), "packages.tar"])
         .current_dir(dir)
-        // Should it be killed, what it leaves behind goes away with the build directory.
+        // If it is killed, its leftovers disappear with the build directory.
         .env("TMPDIR", dir)
-        // Errors are read: see `refusal`.
+        // The lab parses its errors: see `refusal`.
         .env("LC_ALL", "C")
         .stdin(Stdio::null())
         .output()
@@ -206,11 +206,11 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
-/// What apt says against the added packages, in `text`. Everything else has other causes.
+/// apt's complaint about the added packages, in `text`. Everything else has other causes.
 fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
     let name = |line: &str| -> Option<String> {
         let unknown = line.strip_prefix("E: Unable to locate package ");
-        // A name that others provide, or that is only mentioned.
+        // A name that other packages provide, or that is only mentioned.
         let virtual_only = line
             .strip_prefix("E: Package '")
             .and_then(|rest| rest.strip_suffix("' has no installation candidate"));
@@ -236,7 +236,7 @@ fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
 fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
     let tar_path = dir.join("packages.tar");
     let in_cache = || LabError::cache(dir);
-    // What is read is what mmdebstrap has written; what the system refuses is the disk's doing.
+    // The input is what mmdebstrap has written; an error from the system is the disk's fault.
     let unpacking = |error: io::Error| match error.raw_os_error() {
         None => LabError::DamagedPackages {
             why: error.to_string(),
@@ -262,7 +262,7 @@ fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
     let keep = |path: &str| {
         guest_files::keep(path) || added.as_ref().is_some_and(|added| added.keep(path))
     };
-    // The kernel makes no parents, and where `/bin` comes first, `/usr/bin` does: see `cpio::place`.
+    // The kernel does not create parents, and if `/bin` comes first, `/usr/bin` is not there yet: see `cpio::place`.
     if guest.suite() == Suite::Bookworm {
         archive.directory("usr", 0o755).map_err(in_cache())?;
     }
@@ -314,7 +314,7 @@ fn module(path: &str) -> Option<&str> {
     name.strip_suffix(".ko")
 }
 
-/// Writes the initramfs that is booted: the image's, then the lab's overlay. The kernel unpacks concatenated
+/// Writes the initramfs for the boot: the image's, then the lab's overlay. The kernel unpacks concatenated
 /// archives one after the other.
 pub(crate) fn write_boot_initrd(image: &Image, to: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(create_file(to)?);

@@ -1,5 +1,5 @@
-//! Guests that differ from the usual one in everything that an update of Debian's packages changes, to prove that nothing
-//! that is measured depends on it: see "Measured on every image" in `CONTRIBUTING.md`.
+//! Guests that differ from the usual one in everything that an update of Debian's packages changes, to prove that no
+//! measurement depends on it: see "Measured on every image" in `CONTRIBUTING.md`.
 
 use std::{env, io};
 
@@ -10,9 +10,9 @@ const PERTURBATION_VARIABLE: &str = "SYSTEMD_LAB_PERTURBATION";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Perturbation {
     /// How much longer the boot takes: from a few ticks of the kernel's clock (4 ms each) to nearly a second. Some are whole numbers of
-    /// ticks and some are not; one is a multiple of the 250 ms of systemd's timers.
+    /// ticks, others are not; one is a multiple of the 250 ms of systemd's timers.
     delay_ms: u32,
-    /// How many processes have run before: about as many as a larger boot would start, or a hundred times that.
+    /// How many processes have run before: about as many as a larger boot would start, or a hundred times as many.
     processes: u32,
     /// The time of the files that the lab adds, in seconds since 1970.
     pub(super) modified_s: u32,
@@ -20,8 +20,8 @@ pub(super) struct Perturbation {
     pub(super) boot_id: &'static str,
 }
 
-/// Of a guest that is not perturbed. Its halves are equal, so that systemd's timers fire on multiples of 250 ms: see `boot.rs`
-/// of the agent.
+/// The boot ID of a guest without perturbation. Its halves are equal, so that systemd's timers fire on multiples of 250 ms:
+/// see `boot.rs` of the agent.
 pub(super) const BOOT_ID: &str = "11111111-2222-3333-1111-111122223333";
 
 const fn perturbation(
@@ -38,7 +38,7 @@ const fn perturbation(
     }
 }
 
-/// The boot IDs have equal halves like the usual one, since that is what the lab fixes.
+/// The boot IDs have equal halves like the usual one, because the lab fixes that.
 pub(super) const PERTURBATIONS: [Perturbation; 6] = [
     perturbation(37, 11, 86_400, "01234567-89ab-4cde-0123-456789ab4cde"),
     perturbation(
@@ -69,11 +69,11 @@ pub(super) const PERTURBATIONS: [Perturbation; 6] = [
 ];
 
 impl Perturbation {
-    /// The one that the environment asks for, if it asks for one.
+    /// The perturbation that the environment asks for, if any.
     ///
     /// # Errors
     ///
-    /// When it asks for anything but one of their numbers.
+    /// When the variable is not one of their numbers.
     pub(super) fn chosen() -> io::Result<Option<Perturbation>> {
         let Some(number) = env::var_os(PERTURBATION_VARIABLE).filter(|value| !value.is_empty())
         else {
@@ -94,7 +94,7 @@ impl Perturbation {
         found.copied().map(Some).ok_or_else(unknown)
     }
 
-    /// As the agent reads it, when it boots the guest.
+    /// In the format that the agent reads when it boots the guest.
     pub(super) fn for_agent(self) -> String {
         format!("delay_ms={} processes={}\n", self.delay_ms, self.processes)
     }

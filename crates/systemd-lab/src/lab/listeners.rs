@@ -1,17 +1,17 @@
-//! Which socket unit a listener belongs to that systemd opened itself.
+//! Finds the socket unit of a listener that systemd opened itself.
 //!
-//! For every other listener the agent knows the process. systemd, which is one process for all socket units, opens the sockets of
-//! one unit and then logs its new state, with nothing of another socket unit in between (`socket_enter_start_chown` and
+//! For every other listener the agent knows the process. systemd is one process for all socket units. It opens the sockets of one
+//! unit and then logs the unit's new state, and no other socket unit comes in between (`socket_enter_start_chown` and
 //! `socket_enter_listening` in its socket.c).
 
 use std::collections::HashMap;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-/// From opening the first of a unit's sockets to the log line; `ListenStream=` may stand there many times.
+/// From opening the first of a unit's sockets to the log line; a unit may have many `ListenStream=`.
 const LONGEST_OPENING_US: u64 = 500_000;
 
-/// Names the unit of each such listener. `events` are in order.
+/// Sets the unit of each such listener. `events` are in order.
 pub(super) fn attribute(events: &mut [Event]) {
     let mut owners: HashMap<String, String> = HashMap::new();
     for index in 0..events.len() {

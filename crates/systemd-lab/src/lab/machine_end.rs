@@ -1,15 +1,15 @@
-//! How a guest ended by itself, from the last words on its console.
+//! How a guest ended by itself, according to the last words on its console.
 //!
-//! The agent is gone by then, or had no time: reboot(2) takes effect at once. The kernel says how it ends, and when: its
-//! messages carry the time since boot, as `CLOCK_MONOTONIC` does but for microseconds.
+//! By then, the agent is gone or had no time to report: reboot(2) takes effect at once. The kernel says how and when it
+//! ends: its messages carry the time since boot, which differs from `CLOCK_MONOTONIC` only by microseconds.
 
 use systemd_lab_protocol::event::{MachineEnd, Source};
 use systemd_lab_protocol::{Event, EventKind};
 
 use crate::image::AGENT_ENDED;
 
-/// What the kernel prints at the end (kernel/reboot.c, kernel/panic.c, drivers/tty/sysrq.c), and the lab's own unit when its
-/// agent has gone.
+/// What the kernel prints at the end (kernel/reboot.c, kernel/panic.c, drivers/tty/sysrq.c), and what the lab's own unit
+/// prints when its agent is gone.
 const LAST_WORDS: [(&str, MachineEnd); 6] = [
     (AGENT_ENDED, MachineEnd::AgentEnded),
     ("Kernel panic - not syncing: ", MachineEnd::Panicked),
@@ -19,19 +19,19 @@ const LAST_WORDS: [(&str, MachineEnd); 6] = [
     ("reboot: System halted", MachineEnd::Halted),
 ];
 
-/// What systemd starts to end all processes, the agent among them, and to begin again with the same kernel:
-/// systemd-soft-reboot.service(8).
+/// The unit that systemd starts to end all processes, including the agent, and to begin again with the same
+/// kernel: systemd-soft-reboot.service(8).
 const SOFT_REBOOT: &str = "systemd-soft-reboot.service";
 
-/// Whether the kernel has halted the processor: the machine is there, and nothing will ever happen.
+/// Whether the kernel has halted the processor: the machine still exists, but nothing will ever happen.
 pub(super) fn is_halted(console: &str) -> bool {
     matches!(find(console), Some((MachineEnd::Halted, ..)))
 }
 
-/// The event that says how the machine ended after these events, if its console does.
+/// The event that says how the machine ended after these events, if its console shows it.
 pub(super) fn of(console: &str, events: &[Event]) -> Option<Event> {
     let (mut how, message, printed_us) = find(console)?;
-    // The kernel goes on then, and has no word for it.
+    // The kernel keeps running in this case, and prints nothing about it.
     if how == MachineEnd::AgentEnded && events.iter().any(|event| event.is_about(SOFT_REBOOT)) {
         how = MachineEnd::SoftRebooted;
     }
@@ -44,9 +44,9 @@ pub(super) fn of(console: &str, events: &[Event]) -> Option<Event> {
     })
 }
 
-/// How it ended, in which words, and when: microseconds since boot.
+/// How it ended, the words, and the time: microseconds since boot.
 fn find(console: &str) -> Option<(MachineEnd, String, Option<u64>)> {
-    // The order of the words is that of their weight: a panic reboots, and an agent that has gone powers off.
+    // The words are in order of their weight: a panic reboots, and a missing agent powers off.
     LAST_WORDS.iter().find_map(|(words, how)| {
         let mut lines = console.lines().skip_while(|line| !line.contains(words));
         let (stamp_us, message) = parts(lines.next()?);
@@ -55,7 +55,7 @@ fn find(console: &str) -> Option<(MachineEnd, String, Option<u64>)> {
             MachineEnd::AgentEnded => words,
             _ => message.strip_prefix("reboot: ").unwrap_or(message),
         };
-        // What is not the kernel's has no stamp, but the kernel has the last word.
+        // Other lines have no stamp, but the kernel has the last word.
         let at_us = stamp_us.or_else(|| lines.find_map(|line| parts(line).0));
         Some((*how, message.to_owned(), at_us))
     })
@@ -70,7 +70,7 @@ fn parts(line: &str) -> (Option<u64>, &str) {
     }
 }
 
-/// `65.144077`, as the kernel prints seconds.
+/// `65.144077`, the kernel's format for seconds.
 fn microseconds(stamp: &str) -> Option<u64> {
     let (seconds, fraction) = stamp.split_once('.')?;
     let seconds: u64 = seconds.parse().ok()?;

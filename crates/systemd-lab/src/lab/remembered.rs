@@ -1,8 +1,8 @@
-//! Timelines that are kept, for [`Lab::run_remembered`](super::Lab::run_remembered): the same snapshot and the same job
-//! give the same bytes, so that there is nothing to learn from running it again.
+//! Stored timelines, for [`Lab::run_remembered`](super::Lab::run_remembered): the same snapshot and the same job give
+//! the same bytes, so running them again shows nothing new.
 //!
-//! They lie in `CACHE/snapshot-KEY/remembered/` and go with their snapshot. All here is best effort: what cannot be
-//! read is run again, what cannot be written is not remembered.
+//! The timelines are in `CACHE/snapshot-KEY/remembered/` and disappear with their snapshot. Everything here is best
+//! effort: if a timeline cannot be read, the scenario runs again; if it cannot be written, it is not stored.
 
 use std::fs::{self, DirEntry};
 use std::io::Write;
@@ -16,14 +16,14 @@ use systemd_timeline::Timeline;
 
 const DIRECTORY: &str = "remembered";
 
-/// Of each snapshot, this many timelines are kept. One takes a megabyte at most, and all tables of the
-/// workshop take some fifteen: older ones are of scenarios that have been changed since.
+/// How many timelines are kept for each snapshot. One takes at most a megabyte, and all tables of the
+/// workshop need about fifteen: older ones belong to scenarios that have changed since.
 const KEPT: usize = 32;
 
-/// No timeline that is remembered comes near it.
+/// No stored timeline comes near this size.
 const LARGEST: u64 = 64 << 20;
 
-/// Where the timeline of one job lies, or would lie.
+/// The place of one job's timeline, whether it exists or not.
 #[derive(Debug)]
 pub(super) struct Place {
     directory: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `None` for a snapshot that does not say what it holds.
+    /// `None` for a snapshot without a readable manifest.
     pub(super) fn of(snapshot: &Path, job: &[u8]) -> Option<Place> {
         Some(Place {
             directory: snapshot.join(DIRECTORY),
@@ -46,7 +46,7 @@ impl Place {
         self.directory.join(&self.key)
     }
 
-    /// What was remembered: the first line is the checksum of all others, which hold one event each.
+    /// The stored timeline: the first line is the checksum of all others, which hold one event each.
     pub(super) fn read(&self) -> Option<Timeline> {
         let text = String::from_utf8(regular::read(&self.file(), LARGEST).ok()?).ok()?;
         let (checksum, lines) = text.split_once('\n')?;
@@ -60,15 +60,15 @@ impl Place {
         Some(Timeline::new(events?))
     }
 
-    /// Remembers a timeline, in the place of what was there.
+    /// Stores a timeline, replacing an earlier one.
     pub(super) fn write(&self, timeline: &Timeline) {
-        // Not with its parents: a snapshot that is gone must not come back as an empty directory.
+        // Without parents: a snapshot that is gone must not reappear as an empty directory.
         if fs::create_dir(&self.directory).is_ok() {
             let _ = set_mode(&self.directory, MODE);
         }
         let lines = timeline.to_json_lines();
         let checksum = key_of([lines.as_bytes()]);
-        // It gets its final name when it is whole. A leftover of a killed process is pruned like any other file.
+        // The file gets its final name once it is complete. A killed process's leftover is pruned like any other file.
         let Ok(mut file) = tempfile::NamedTempFile::new_in(&self.directory) else {
             return;
         };

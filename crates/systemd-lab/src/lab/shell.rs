@@ -1,8 +1,8 @@
 //! A shell in the guest, for a person: in real time, from the start or from a chosen instant of a scenario.
 //!
 //! From the start it is the snapshot, restored in a QEMU that lets time pass. At an instant it takes two: the scenario
-//! runs in virtual time as in [`Lab::run`] until the guest stops itself; then the guest moves, as it stands, to a second
-//! QEMU in which time is real.
+//! runs in virtual time as in [`Lab::run`] until the guest stops itself; then the guest moves, in its current state, to
+//! a second QEMU in which time is real.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,22 +27,22 @@ use crate::snapshot::Snapshot;
 use crate::vm::{CONSOLE_LINES, Console, Origin, Pace, Vm, copy_of_ram};
 
 /// How long after an event's stamp the scenario is stopped: shorter than what services wait for (`RestartSec=` is 100 ms
-/// unless set). Long enough for how far the run is shifted against the one before: the timer changes what the idle kernel
-/// does, by some milliseconds (seen: 5 ms).
+/// unless set). Long enough to cover the shift against the earlier run: the timer changes what the idle kernel does, by
+/// some milliseconds (seen: 5 ms).
 const AFTER_STAMP_US: u64 = 20_000;
 
-/// A shell that waits for what is typed. Dropped, it ends with its guest.
+/// A shell that waits for input. When it is dropped, its guest ends.
 pub struct Shell {
     vm: Vm,
     console: File,
 }
 
 impl Lab {
-    /// Opens a root shell in a guest that holds these files: in real time, with nothing started yet.
+    /// Opens a root shell in a guest that has these files: in real time, with nothing started yet.
     ///
     /// # Errors
     ///
-    /// [`LabError::NoShell`] when none opens; otherwise as [`Lab::run`].
+    /// [`LabError::NoShell`] when no shell opens; otherwise as [`Lab::run`].
     pub fn shell(&self, files: &[GuestFile], terminal: &Terminal) -> Result<Shell, LabError> {
         let mut job = job_of_person(files)?;
         terminal.write(Handover::AtOnce, &mut job);
@@ -87,7 +87,7 @@ impl Lab {
                     virtual_ms: virtual_ms(&reader.events),
                 });
             }
-            // A shell takes no turn: a person may sit there for hours.
+            // A shell does not take a turn: a person may use it for hours.
             drop(turn);
             let wire = Wire::new()?;
             let mut vm = wire.start(snapshot, &Origin::OtherVm { ram: &ram }, &[])?;
@@ -99,8 +99,8 @@ impl Lab {
 }
 
 impl Shell {
-    /// The guest's console: what is written is typed, and what is read is printed. When the guest has ended, reading
-    /// fails (`EIO`, as with every pseudo-terminal that nobody holds any more).
+    /// The guest's console: bytes written to it are typed, bytes read from it were printed. When the guest has
+    /// ended, reading fails (`EIO`, as with every pseudo-terminal whose other end is closed).
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Shell {
         self.console.try_clone().map_err(cannot)
     }
 
-    /// Whether the shell has ended, or the guest was powered off or rebooted; waits for that as long as `timeout`.
+    /// Whether the shell has ended, or the guest was powered off or rebooted; waits up to `timeout` for that.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Wire {
             let name = ptsname(&ours, Vec::new())?;
             let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
             let for_qemu = open(name.as_c_str(), flags, Mode::empty())?;
-            // The guest's console is a terminal already: this one only carries bytes.
+            // The guest's console is a terminal already: this one only passes bytes on.
             let mut modes = tcgetattr(&for_qemu)?;
             modes.make_raw();
             tcsetattr(&for_qemu, OptionalActions::Now, &modes)?;
@@ -158,9 +158,9 @@ impl Wire {
         )
     }
 
-    /// Lets the guest go on and waits until its shell takes what is typed.
+    /// Resumes the guest and waits until its shell accepts input.
     fn open(self, mut vm: Vm) -> Result<Shell, LabError> {
-        // QEMU has opened it; so the output ends when QEMU does.
+        // QEMU has opened its end, so the output ends when QEMU does.
         let console = self.ours;
         drop(self.for_qemu);
         vm.resume()?;
@@ -171,7 +171,7 @@ impl Wire {
                 deadline,
                 console: packages::last_lines(&String::from_utf8_lossy(&before), CONSOLE_LINES),
             };
-            // Also lets a guest go on that rings once more.
+            // This also resumes a guest that rings again.
             if vm.is_over(Duration::ZERO)? {
                 return Err(no_shell(None));
             }
@@ -187,7 +187,8 @@ impl Wire {
     }
 }
 
-/// None when nothing comes for a moment. One at a time, so that nothing is taken that is for the person.
+/// `None` when nothing comes for a moment. It reads one byte at a time, so that it takes nothing that is meant for the
+/// person.
 fn next_byte(mut console: &File) -> io::Result<Option<u8>> {
     let moment = Timespec::try_from(LIVE_INTERVAL).map_err(|_| io::ErrorKind::InvalidInput)?;
     let ready = poll(&mut [PollFd::new(console, PollFlags::IN)], Some(&moment))?;
@@ -195,7 +196,7 @@ fn next_byte(mut console: &File) -> io::Result<Option<u8>> {
     if ready == 0 {
         return Ok(None);
     }
-    // An end that is not there yet, or no longer, is for `Vm::is_over` to tell.
+    // If the other end is not open yet, or no longer, `Vm::is_over` finds out.
     let is_gone = |error: &io::Error| error.raw_os_error() == Some(Errno::IO.raw_os_error());
     match console.read(&mut byte) {
         Ok(0) => return Ok(None),

@@ -1,8 +1,8 @@
 //! As many runs at a time as there are processors, whichever process asks: each keeps one processor busy. Forty at once would
-//! all creep along, and all run out of time.
+//! all be slow, and all run out of time.
 //!
-//! A run takes a ticket: a numbered file in the cache, locked by who holds it, so that the kernel gives it back when its
-//! process ends, however it ends. The runs with the lowest numbers go; the others wait, in order.
+//! A run takes a ticket: a numbered file in the cache. The process that holds the ticket locks the file, so the kernel
+//! releases it when the process ends, however it ends. The runs with the lowest numbers go; the others wait, in order.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -23,22 +23,22 @@ const FOLDER: &str = "turns";
 /// Held while tickets are taken or counted. Its name is not a number.
 const LOCK: &str = "lock";
 
-/// Nobody else's business, whatever the umask is.
+/// Private to the user, whatever the umask is.
 const PRIVATE_FOLDER: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
 
-/// How long a run waits before it looks again, for each run that must end before. A run takes a second or two.
+/// How long a run waits before it looks again, for each run that must end first. A run takes a second or two.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// At most so long, however many are ahead.
+/// The longest such wait, however many runs are ahead.
 const AT_MOST: Duration = Duration::from_millis(500);
 
 static PROCESSORS: LazyLock<usize> =
     LazyLock::new(|| thread::available_parallelism().map_or(1, NonZero::get));
 
-/// The right to run; given back when it is dropped.
+/// The right to run; it is given back when it is dropped.
 pub(crate) struct Turn {
-    /// None where tickets cannot be written, e.g. on a full disk: a run does not need them.
+    /// `None` if tickets cannot be written, e.g. on a full disk: a run works without one.
     ticket: Option<Ticket>,
 }
 
@@ -48,15 +48,15 @@ struct Ticket {
     _file: File,
 }
 
-/// The tickets before one's own.
+/// The tickets before this process's own.
 struct Ahead {
     all: usize,
-    /// Of other processes.
+    /// Those of other processes.
     others: usize,
 }
 
 impl Turn {
-    /// Waits for it. `on_wait` is told how many runs of other processes are ahead, each time that it looks.
+    /// Waits for its turn. Each time it looks, it tells `on_wait` how many runs of other processes are ahead.
     pub(crate) fn take(cache: &Cache, on_wait: &mut dyn FnMut(usize)) -> Turn {
         let folder = cache.root().join(FOLDER);
         take(&folder, *PROCESSORS, on_wait).unwrap_or(Turn { ticket: None })
@@ -102,7 +102,7 @@ fn draw(folder: &Path) -> io::Result<(u64, Ticket)> {
     let number = last.map_or(0, |last| last + 1);
     let path = folder.join(format!("{number}-{}", std::process::id()));
     let file = File::options().write(true).create_new(true).open(&path)?;
-    // Whatever the umask is, other processes of the same user must be able to look at it.
+    // Whatever the umask is, other processes of the same user must be able to see it.
     file.set_permissions(Permissions::from_mode(PRIVATE_FILE))?;
     file.try_lock()?;
     Ok((number, Ticket { path, _file: file }))
@@ -116,7 +116,7 @@ fn ahead_of(folder: &Path, own: u64) -> io::Result<Ahead> {
         if number >= own {
             continue;
         }
-        // One that its owner has just removed is not ahead any more.
+        // If its owner has just removed it, it is not ahead any more.
         let Ok(file) = open(&path) else { continue };
         if file.try_lock().is_ok() {
             let _ = fs::remove_file(&path);
@@ -169,7 +169,7 @@ fn open(path: &Path) -> io::Result<File> {
     File::options().write(true).custom_flags(flags()).open(path)
 }
 
-/// No link is followed, and a pipe that somebody put there keeps nobody waiting.
+/// Does not follow links, and does not wait for a pipe in place of a file.
 fn flags() -> i32 {
     (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32
 }
@@ -205,12 +205,12 @@ mod tests {
                     running.fetch_sub(1, Ordering::SeqCst);
                     drop(turn);
                 });
-                // So that the next one's ticket is a later one.
+                // This makes sure that the next ticket is a later one.
                 waiting.recv().expect("it waits");
             }
             running.fetch_sub(1, Ordering::SeqCst);
             drop(second);
-            // With one place, there is an order.
+            // With one place, the order is fixed.
             let order: Vec<i32> = order.iter().take(6).collect();
             assert_eq!(order, [0, 1, 2, 3, 4, 5]);
             drop(first);
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!((own.0, ahead.all, ahead.others), (4, 2, 1));
     }
 
-    /// Runs go on without an order where there can be no tickets.
+    /// If there can be no tickets, runs go on without an order.
     #[test]
     fn what_is_no_lock_keeps_nobody_waiting() {
         let folder = folder();

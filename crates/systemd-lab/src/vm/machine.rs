@@ -1,4 +1,4 @@
-//! The machine that QEMU emulates, as its arguments: the same when the snapshot is saved and when it is restored.
+//! The machine that QEMU emulates, as command-line arguments: the same when the snapshot is saved and when it is restored.
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -8,18 +8,18 @@ use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
 use super::{Console, Origin, Pace};
 
-/// Enough for the guest without packages (about 150 MiB) and for services that want much memory before the OOM killer ends
+/// Enough for the guest without packages (about 150 MiB) and for services that use much memory before the OOM killer ends
 /// them.
 const LEAST_RAM_MIB: u64 = 512;
 
-/// Sizes are multiples of this, so that a package that grows by a little has the guest that it had.
+/// Sizes are multiples of this, so that a package that grows by a little keeps the same guest.
 const RAM_STEP_MIB: u64 = 256;
 
 const MIB: u64 = 1 << 20;
 
-/// How much more memory a guest has than its files take. While it boots they are there twice: as an archive, and unpacked in a
-/// file system that takes at most half of what the archive leaves (tmpfs(5), `size`). That half is to have room for as much
-/// again, because services write: a database has its data there.
+/// How much more memory a guest has than its files take. While it boots, the files are there twice: as an archive, and
+/// unpacked in a file system that takes at most half of what the archive leaves (tmpfs(5), `size`). That half should have room
+/// for twice the files, because services write: a database stores its data there.
 const RAM_PER_FILES: u64 = 5;
 
 /// The memory of a guest whose files have this size, in bytes.
@@ -29,7 +29,7 @@ pub(crate) fn ram_for(files: u64) -> u64 {
 }
 
 /// The kernel's command line: nothing random, nothing periodic, one clock source, no hardening that costs instructions,
-/// and a panic ends QEMU. `norandmaps` alone saves a third of what QEMU has to translate: every process finds the same
+/// and a panic ends QEMU. `norandmaps` alone saves a third of QEMU's translations, because every process has the same
 /// code at the same place.
 pub(super) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 \
     tsc=reliable nowatchdog nohpet no_timer_check random.trust_cpu=off norandmaps \
@@ -38,11 +38,11 @@ pub(super) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 pan
     workqueue.power_efficient=1 transparent_hugepage=never \
     systemd.show_status=0";
 
-/// Newer instructions that are slower under emulation (five-level page tables, `rep movsb`), and the ones
-/// whose results differ from run to run.
+/// Leaves out newer instructions that are slower under emulation (five-level page tables, `rep movsb`),
+/// and instructions whose results differ from run to run.
 const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 
-/// What of this module decides whether a snapshot can be restored, for its key.
+/// The part of this module that decides whether a snapshot can be restored, for its key.
 pub(crate) fn machine_identity(ram: u64) -> Vec<u8> {
     format!(
         "{CPU} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
@@ -61,7 +61,7 @@ pub(super) fn machine(ram: u64) -> Vec<String> {
         "1",
         "-m",
         &format!("{}M", ram / MIB),
-        // Whatever QEMU hands to the guest as random is the same every time.
+        // Everything random that QEMU gives the guest is the same every time.
         "-seed",
         "1",
     ]
@@ -69,9 +69,9 @@ pub(super) fn machine(ram: u64) -> Vec<String> {
     .to_vec()
 }
 
-/// RAM lies in a file: shared while the snapshot is made, so that it is the snapshot; private when restored, so
-/// that every run begins with the same bytes and only pays for the pages it touches. A guest that moves shares it with
-/// the one that it becomes.
+/// RAM is a file. While the snapshot is made, the file is shared, so that it becomes the snapshot; when it is
+/// restored, it is private, so that every run begins with the same bytes and only pays for the pages that it touches.
+/// A guest that moves shares it with the machine that it moves to.
 pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     let (path, share) = match origin {
         Origin::Boot { .. } => ("ram".to_owned(), "on"),
@@ -85,8 +85,9 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     ]
 }
 
-/// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins after any systemd that the guest may
-/// run was built: systemd would move an earlier clock forward. The agent sets it so that scenarios begin at midnight.
+/// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins later than the build date of any
+/// systemd that the guest may run: systemd would move an earlier clock forward. The agent sets it so that scenarios
+/// begin at midnight.
 pub(super) fn clock(pace: Pace) -> Vec<String> {
     let sleep = match pace {
         Pace::Virtual => "off",
@@ -102,8 +103,8 @@ pub(super) fn clock(pace: Pace) -> Vec<String> {
     .to_vec()
 }
 
-/// The job's memory is a PCI device's: reading it never waits for the host. `master=on` lets QEMU
-/// save a machine that has it; like RAM, it is private when restored.
+/// The job's memory belongs to a PCI device, so reading it never waits for the host. `master=on`
+/// lets QEMU save a machine that has it; like RAM, it is private when restored.
 pub(super) fn job_device(job: &File, restoring: bool) -> Vec<String> {
     let share = if restoring { "off" } else { "on" };
     vec![
@@ -117,8 +118,8 @@ pub(super) fn job_device(job: &File, restoring: bool) -> Vec<String> {
     ]
 }
 
-/// Events come out through a serial port that is served by the CPU's own thread (`ioeventfd=off`) and
-/// written to memory: the guest never waits for a reader.
+/// Events come out through a serial port. The CPU's own thread serves it (`ioeventfd=off`) and writes
+/// to memory, so the guest never waits for a reader.
 pub(super) fn event_port(output: &File) -> Vec<String> {
     vec![
         "-device".into(),
@@ -130,11 +131,11 @@ pub(super) fn event_port(output: &File) -> Vec<String> {
     ]
 }
 
-/// QEMU does not save what a serial port is joined to, so that every snapshot can be restored for a person.
+/// QEMU does not save what a serial port is connected to, so every snapshot can be restored for a person.
 pub(super) fn serial_console(console: Console, recorded: &File) -> Vec<String> {
     let backend = match console {
         Console::Recorded => format!("file,id=console,path={}", path_of(recorded)),
-        // Of what can be given to QEMU without leaving a name behind, only this goes both ways.
+        // Only this kind works in both directions and can be given to QEMU without a name in the file system.
         Console::Interactive(pty) => format!("serial,id=console,path={}", path_of(pty)),
     };
     vec![
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn memory_follows_the_size_of_the_files() {
         let mib = |files_mib: u64| ram_for(files_mib * MIB) / MIB;
-        // The guest without packages; nginx; postgresql, for whose 408 MB 512 MiB were too little.
+        // The guest without packages; nginx; postgresql, whose 408 MB did not fit into 512 MiB.
         assert_eq!([80, 101, 102].map(mib), [512, 512, 512]);
         assert_eq!(mib(103), 768);
         assert_eq!(mib(390), 2048);
