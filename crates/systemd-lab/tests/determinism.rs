@@ -1,5 +1,6 @@
-//! The same image, files and scenario give the same bytes: every time, beside other runs, and on a busy machine. (Also
-//! from a snapshot that was rebuilt: `errors/damage.rs` and `errors/processes.rs` make some, and compare.)
+//! The same image, files and scenario give the same bytes: every time, in parallel with other runs, and on a busy
+//! machine. (This also holds for a rebuilt snapshot: `errors/damage.rs` and `errors/processes.rs` rebuild some, and
+//! compare.)
 
 mod support;
 
@@ -15,14 +16,14 @@ use support::{LONG, PROGRAM, UNIT, assert_same, lab, program, unit};
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab};
 
-/// Runs of each kind: alone, beside others, beside programs that compute all the time.
+/// Runs of each kind: alone, in parallel with others, next to programs that compute all the time.
 const ALONE: usize = 3;
 const BESIDE: usize = 3;
 const AT_ONCE: usize = 2;
 const HOGS: usize = 4;
 
-/// Everything that could differ is in it: a service with threads that logs clock, addresses and random numbers, systemd's
-/// timers and deadlines, requests, commands, and idle time between them.
+/// It contains everything that could differ: a service with threads that logs clock, addresses and random numbers,
+/// systemd's timers and deadlines, requests, commands, and idle time between them.
 fn scenario() -> (Scenario, Vec<GuestFile>) {
     let service = format!(
         "Type=notify\nExecStart={PROGRAM} hang\nWatchdogSec=5s\nRestart=on-failure\nRestartSec=3s\nTimeoutAbortSec=1s"
@@ -50,7 +51,7 @@ fn bytes(lab: &Lab) -> String {
     timeline.expect("the lab works").to_json_lines()
 }
 
-/// Keeps a core busy each, until it is dropped.
+/// Threads that each keep a core busy, until this is dropped.
 struct Hogs(std::sync::Arc<AtomicBool>, Vec<thread::JoinHandle<()>>);
 
 impl Hogs {
@@ -78,8 +79,9 @@ impl Drop for Hogs {
     }
 }
 
-/// How many of the runs may differ from the others, and then in the last microseconds of times alone. It ought to be none:
-/// ARCHITECTURE.md, "Known limit", says which race in QEMU shifts the clock by a microsecond in about one run of a hundred.
+/// How many of the runs may differ from the others, and only in the last microseconds of times. It should be none:
+/// ARCHITECTURE.md, "Known limit", explains which race in QEMU shifts the clock by a microsecond in about one run of a
+/// hundred.
 const SHIFTED_BY_QEMU: usize = 1;
 
 #[test]
@@ -121,7 +123,7 @@ fn all_runs_are_the_same() {
     }
 }
 
-/// Without what this scenario prints: clock and random numbers, of which each digit may differ after a shift.
+/// Without what this scenario prints: clock and random numbers, in which each digit may differ after a shift.
 fn without_texts(timeline: &str) -> String {
     let without = |line: &str| {
         let mut event: Value = serde_json::from_str(line).expect("a timeline is JSON");
@@ -139,15 +141,15 @@ fn without_texts(timeline: &str) -> String {
 /// Ten hours in which nothing happens.
 const TEN_HOURS: Duration = Duration::from_secs(36_000);
 
-/// What they may cost. README.md says three seconds on a machine that does nothing else; a guest that is not silenced
-/// takes thirty. Processor time, unlike wall time, hardly depends on what else this machine does.
+/// What the ten hours may cost. README.md says three seconds on a machine that does nothing else; a guest that is not
+/// silenced takes thirty. Processor time, unlike wall time, hardly depends on what else this machine does.
 const TEN_HOURS_COST: Duration = Duration::from_secs(15);
 
-/// How often the guest's processor may wake up in them: once in three seconds. It does so once in four, and twice as often if
-/// one of the kernel's timers is left running.
+/// How often the guest's processor may wake up in that time: once in three seconds. It does so once in four, and twice as
+/// often if one of the kernel's timers is left running.
 const TEN_HOURS_OF_INTERRUPTS: u64 = 10 * 3600 / 3;
 
-/// Held by each test: what a run costs is measured for the whole process.
+/// Held by each test, because a run's cost is measured for the whole process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -186,12 +188,12 @@ fn ten_hours_of_idling_take_no_time() {
     assert!(cost <= TEN_HOURS_COST, "{cost:?}");
 }
 
-/// Of those that have ended: proc_pid_stat(5), `cutime` and `cstime`.
+/// For children that have ended: proc_pid_stat(5), `cutime` and `cstime`.
 fn cpu_time_of_children() -> Duration {
     /// `sysconf(_SC_CLK_TCK)`, which is the same on every Linux on x86-64.
     const TICKS_PER_SECOND: u64 = 100;
     let stat = fs::read_to_string("/proc/self/stat").expect("Linux has it");
-    // The fields are counted from behind the program's name, which may have spaces.
+    // The fields are counted from the end of the program's name, which may contain spaces.
     let (_, fields) = stat.rsplit_once(") ").expect("the name is in brackets");
     let ticks = fields.split(' ').skip(13).take(2);
     let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();

@@ -1,4 +1,4 @@
-//! What was run once need not be run again: [`Lab::run_remembered`](systemd_lab::Lab::run_remembered).
+//! What ran once need not run again: [`Lab::run_remembered`](systemd_lab::Lab::run_remembered).
 
 mod support;
 
@@ -11,12 +11,12 @@ use support::{LONG, assert_same, damage, entries, lab, ordinary_cache, other_uni
 use systemd_lab::Timeline;
 use systemd_lab::protocol::Scenario;
 
-/// Tells one file from another that took its name.
+/// Distinguishes a file from another one that took its name.
 fn inode(file: &Path) -> u64 {
     fs::metadata(file).expect("it is there").ino()
 }
 
-/// The file in which a timeline is kept: the one that speaks of this unit.
+/// The file in which a timeline is stored: the one that mentions this unit.
 fn remembered(unit: &str) -> PathBuf {
     let cache = ordinary_cache();
     let files = entries(&cache, "snapshot-").into_iter().flat_map(|name| {
@@ -34,7 +34,7 @@ fn remembered(unit: &str) -> PathBuf {
 
 #[test]
 fn the_second_time_it_is_read_back_unless_it_is_damaged() {
-    // No earlier test process had this one.
+    // No earlier test process had this unit.
     let unit = format!("remembered-{}.service", process::id());
     let run = || -> Timeline {
         let scenario =

@@ -1,5 +1,5 @@
-//! A shell in the guest: from the start, and at an instant of a scenario. What it looks like on a terminal is tested with
-//! `cargo workshop`.
+//! A shell in the guest: from the start, and at an instant of a scenario. The tests of `cargo workshop` cover how it
+//! looks on a terminal.
 
 mod support;
 
@@ -14,7 +14,7 @@ use systemd_lab::protocol::event::Source;
 use systemd_lab::protocol::{Event, EventKind, Scenario, Terminal};
 use systemd_lab::{GuestFile, Shell};
 
-/// In wall time, on a machine that is busy with much else.
+/// In wall time, on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A shell whose screen is read by a thread of its own.
@@ -47,7 +47,7 @@ impl Session {
 
     /// Types a command and returns what it prints.
     fn command(&mut self, command: &str) -> String {
-        // Split, so that the echo of what is typed is not taken for its outcome.
+        // Split, so that the echo of the input is not mistaken for the output.
         let line = format!("echo beg''in; {command}; echo en''d\n");
         self.typed
             .write_all(line.as_bytes())
@@ -137,7 +137,7 @@ fn it_ends_with_the_shell_and_with_the_guest() {
     }
 }
 
-/// No machine is so busy that a shell opens later than this.
+/// Even on a busy machine, a shell opens sooner than this.
 const RESTART: Duration = Duration::from_secs(3600);
 
 /// The guest stops a little after the event, and rounds its clock.
@@ -157,7 +157,7 @@ fn killed() -> (Scenario, Vec<GuestFile>) {
     (scenario, sleeper("Restart=always\nRestartSec=1h"))
 }
 
-/// The events of the unit's entering states in which it stays for a while, also when time is real.
+/// The state that an event enters, if the unit stays in it for a while, even in real time.
 fn lasting(event: &Event) -> Option<&str> {
     match &event.kind {
         EventKind::StateChanged { to, .. } if event.is_about(UNIT) => {
@@ -188,7 +188,8 @@ fn at_an_event_the_guest_is_as_it_was_then() {
         println!("a shell at {} took {:?}", event.at_us, began.elapsed());
         let uptime = session.command("cut -d' ' -f1 /proc/uptime");
         let after = uptime.parse::<f64>().expect("seconds") - event.at_us as f64 / 1e6;
-        // From the event on time is real: what the guest's clock shows cannot be more than what has passed here.
+        // From the event on, time is real: the guest's clock cannot have advanced more than the time that has passed
+        // here.
         let passed = began.elapsed().as_secs_f64() + MARGIN.as_secs_f64();
         assert!((0.0..passed).contains(&after), "{after} s later");
         let shown = session.command(&format!("systemctl show -P SubState -P NRestarts {UNIT}"));
@@ -198,11 +199,11 @@ fn at_an_event_the_guest_is_as_it_was_then() {
     assert_eq!(seen, 7, "started four times, killed three times");
 }
 
-/// The timer that stops a run shifts it a little against one that is not stopped.
+/// The timer that stops a run shifts it a little compared with a run that is not stopped.
 const SHIFT_US: u64 = 20_000;
 
-/// Everything that the timeline has of systemd until then stands in the guest's journal, at the same time. (The
-/// journal's stamps count from 1970, those of events from boot.)
+/// The guest's journal has everything that the timeline has from systemd up to that instant, at the same time.
+/// (The journal's stamps count from 1970, those of events from boot.)
 fn assert_journal_is_that_of(events: &[Event], at_us: u64, session: &mut Session) {
     let stamps = session.command(&format!(
         "journalctl -p debug _PID=1 UNIT={UNIT} -o json | grep -o 'SOURCE_REALTIME_TIMESTAMP\":\"[0-9]*' | grep -o '[0-9]*$'"
@@ -259,7 +260,7 @@ fn no_step_is_carried_out_any_more_and_connections_stay_open() {
         .start("t.socket")
         .wait_for_state("t.socket", &["listening"], LONG)
         .half_open("half", ADDRESS, "GET / HT")
-        // The shortest wait that is usual: `RestartSec=` unless set. By then the guest must have stopped.
+        // The shortest usual wait: `RestartSec=` by default. By then the guest must have stopped.
         .sleep(Duration::from_millis(100))
         .run(&["/usr/bin/touch", "/run/too-late"], LONG);
     let files = [

@@ -1,4 +1,4 @@
-//! Databases: packages of hundreds of megabytes, whose guests need more memory than the usual one has.
+//! Databases: packages of hundreds of megabytes, whose guests need more memory than usual.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use systemd_lab::{Experiment, Fault, Guest, GuestFile, Lab, Probe};
 
 use crate::SIGKILL;
 
-/// MariaDB's first start takes 20 s of a guest that has one slow processor.
+/// MariaDB's first start takes 20 s in a guest with one slow processor.
 const STARTED: Duration = Duration::from_secs(40);
 
-/// Started, killed once it serves, and started again by systemd.
+/// Started, killed while it serves, and restarted by systemd.
 fn killed(package: &str, experiment: Experiment, address: &str) -> Summary {
     let guest = Guest::default().package(package).expect("it is a name");
     let lab = Lab::open_guest(&guest).expect("the lab opens");

@@ -9,10 +9,10 @@ use systemd_lab::{GuestFile, Timeline};
 use crate::support::LONG;
 use crate::{DAEMONS, SIGCONT, SIGKILL, SIGSTOP, assert_snapshot, life};
 
-/// Long enough for anybody who looks after a daemon to notice that it stands still.
+/// Long enough for anything that watches a daemon to notice that it hangs.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// What a client waits for an answer.
+/// How long a client waits for an answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn running(unit: &str) -> Condition {
@@ -22,7 +22,7 @@ fn running(unit: &str) -> Condition {
     }
 }
 
-/// Started, frozen and thawed, then killed. `ask` looks whether it serves.
+/// Started, frozen and thawed, then killed. `ask` checks whether it serves.
 fn tried(name: &str, unit: &str, ask: fn(Scenario, &str) -> Scenario) -> Scenario {
     let started = Scenario::new(name).start(unit).wait_for_job(unit, LONG);
     let frozen = ask(started, "before").signal(unit, SIGSTOP).sleep(A_WHILE);
@@ -80,7 +80,7 @@ fn redis_comes_back_at_once() {
 #[test]
 fn nginx_stays_down_until_somebody_says_restart() {
     let unit = "nginx.service";
-    // Its workers serve; the main process that is frozen only looks after them.
+    // Its workers serve; the frozen main process only manages them.
     let ask = |scenario: Scenario, name: &str| scenario.get(name, "http://127.0.0.1:80/", TIMEOUT);
     let scenario = tried("nginx", unit, ask).wait_for_state(unit, &["failed"], LONG);
     let timeline = run(&ask(scenario.sleep(A_WHILE), "down"), &[]);

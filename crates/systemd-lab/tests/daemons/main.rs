@@ -1,4 +1,5 @@
-//! Daemons as Debian ships them, with Debian's own units: killed, frozen and recovered. And a guest of Debian's oldstable.
+//! Daemons as Debian ships them, with Debian's own units: killed, frozen and recovered. Also a guest with Debian's
+//! oldstable.
 //!
 //! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
 
@@ -16,7 +17,7 @@ use std::sync::LazyLock;
 
 use systemd_lab::{Guest, Lab, Timeline, View};
 
-/// One guest for all: what makes it takes longer than what is tried in it.
+/// One guest for all tests, because building it takes longer than the tests.
 static DAEMONS: LazyLock<Lab> = LazyLock::new(|| {
     let guest = [
         "nginx",
@@ -35,7 +36,7 @@ const SIGKILL: i32 = 9;
 const SIGSTOP: i32 = 19;
 const SIGCONT: i32 = 18;
 
-/// States, exits and results of a daemon. How long its programs take is Debian's affair.
+/// States, exits and results of a daemon. How long its programs take is up to Debian.
 fn life(unit: &str, timeline: &Timeline) -> String {
     assert_eq!(
         timeline.step_that_timed_out(),

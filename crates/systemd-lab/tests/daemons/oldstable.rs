@@ -1,4 +1,4 @@
-//! Debian's oldstable: another kernel, another systemd, and the same lab.
+//! Debian's oldstable: a different kernel, a different systemd, and the same lab.
 
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{Guest, GuestFile, Lab, Suite, Timeline};

@@ -10,14 +10,14 @@ use crate::{DAEMONS, life};
 
 const SSHD: &str = "ssh.service";
 
-/// A service that is restarted is so after 100 ms.
+/// systemd restarts a service after 100 ms.
 const A_WHILE: Duration = Duration::from_secs(10);
 
 fn told(timeline: &Timeline) -> String {
     Picture::of(&[SSHD]).logs().lines(timeline).join("\n")
 }
 
-/// sshd ends with 255 for each error that it cannot live with, and so for an address in use as well: no second try.
+/// sshd exits with 255 for each fatal error, including an address in use: it gets no second try.
 #[test]
 fn an_address_in_use_is_not_tried_again() {
     const OTHER: &str = "other.service";

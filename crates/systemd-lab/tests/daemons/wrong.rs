@@ -1,4 +1,4 @@
-//! Guests that cannot be made.
+//! Guests that cannot be built.
 
 use systemd_lab::{Guest, Lab};
 

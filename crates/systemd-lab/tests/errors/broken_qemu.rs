@@ -1,4 +1,4 @@
-//! A QEMU that does not do as it should: a script earlier in `PATH` that starts the real one, or does otherwise.
+//! A QEMU that misbehaves: a script earlier in `PATH` that starts the real one, or does something else.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -9,10 +9,10 @@ use tempfile::TempDir;
 use crate::assert_text;
 use crate::support::{answer, cache_with_image, child_process, copied_cache, entries, find};
 
-/// What the script does is read from a file beside it when it starts, so that one and the same "QEMU" can change its
-/// mind: a snapshot belongs to the QEMU that made it.
+/// When it starts, the script reads its behaviour from a file next to it, so that the same "QEMU" can change its
+/// behaviour: a snapshot belongs to the QEMU that made it.
 ///
-/// What the script starts in the background would outlive it, were it not for setpriv.
+/// Without setpriv, what the script starts in the background would outlive it.
 const SCRIPT: &str = r#"#!/bin/sh
 without() {
     # $1: which argument to leave out, with the one before it; the rest: all arguments
@@ -71,7 +71,7 @@ impl WrappedQemu {
         format!("{}:{rest}", self.directory.path().display())
     }
 
-    /// What a process says that opens the lab with this QEMU and does what is ordered.
+    /// The answer of a process that opens the lab with this QEMU and carries out an order.
     fn answer(&self, mode: &str, order: &str, cache: &TempDir) -> String {
         let mode_file = self.directory.path().join("qemu-system-x86_64.mode");
         fs::write(mode_file, mode).expect("it can be written");
@@ -80,7 +80,7 @@ impl WrappedQemu {
     }
 }
 
-/// A snapshot that the lab cannot use for this QEMU stays: its own QEMU may come back, or belong to another checkout.
+/// A snapshot that does not fit this QEMU stays: its own QEMU may come back, or belong to another checkout.
 #[test]
 fn another_qemu_gets_a_snapshot_of_its_own_and_then_breaks() {
     let (qemu, cache) = (WrappedQemu::new(), copied_cache());
@@ -105,7 +105,7 @@ fn another_qemu_gets_a_snapshot_of_its_own_and_then_breaks() {
     );
 }
 
-/// What comes out of a guest may be anything.
+/// Anything may come out of a guest.
 #[test]
 fn a_guest_that_sends_something_else_than_events() {
     let (qemu, cache) = (WrappedQemu::new(), copied_cache());
@@ -123,7 +123,7 @@ fn a_guest_that_sends_something_else_than_events() {
     assert_text("bad_event", &text_after("nonsense"), &shown);
     let agent_error =
         r#"{"at_us":1,"source":"agent","event":"agent-error","message":"cannot do it"}"#;
-    // It has no seal, so it is not the agent's.
+    // It has no seal, so it is not from the agent.
     assert_text("bad_event", &text_after(agent_error), &shown);
 }
 
@@ -147,7 +147,7 @@ fn a_guest_that_does_not_come_up() {
     );
 }
 
-/// The error without the guest's console, and that.
+/// The error without the guest's console, and the console.
 fn parts(text: &str) -> (String, String) {
     let (error, rest) = text
         .split_once("its console:\n")

@@ -1,4 +1,4 @@
-//! No place for the cache, or none that can be written to.
+//! No place for the cache, or a place that cannot be written to.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -17,7 +17,7 @@ fn nobody_says_where_the_cache_is() {
     assert_text("no_cache_directory", &answer(&mut command), &[]);
 }
 
-/// For root, too.
+/// Holds for root, too.
 #[test]
 fn the_cache_would_lie_below_a_file() {
     let directory = tempfile::tempdir().expect("it can be made");
@@ -27,12 +27,13 @@ fn the_cache_would_lie_below_a_file() {
     assert_text("cache_below_a_file", &text, &[(directory.path(), "[DIR]")]);
 }
 
-/// What a process says to `order` whose cache is on a disk of its own, in memory, after `script` has prepared it.
+/// The answer to `order` of a process whose cache is on a separate disk in memory, after `script` has prepared
+/// it.
 fn on_a_disk(options: &str, script: &str, order: &str) -> String {
     let directory = tempfile::tempdir().expect("it can be made");
     let mut command = Command::new("unshare");
-    // A mount that only this process sees. An ordinary user may do so, too, where the kernel lets users be root
-    // of a namespace of their own.
+    // A mount that only this process sees. An ordinary user may also do this if the kernel lets users be root
+    // of their own namespace.
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]);
     command.arg(format!(
         "mount -t tmpfs -o {options} none \"$SYSTEMD_LAB_CACHE\" && {script}exec \"$0\" \"$@\""
@@ -43,7 +44,7 @@ fn on_a_disk(options: &str, script: &str, order: &str) -> String {
     text.replace(&directory.path().display().to_string(), "[DIR]")
 }
 
-/// Two real disks that are full: one with too little room, one with no room even for a name.
+/// Two real disks that are full: one with too little room, one without room even for a name.
 #[test]
 fn the_disk_is_full() {
     for (name, options) in [
@@ -54,7 +55,7 @@ fn the_disk_is_full() {
     }
 }
 
-/// An archive is not to blame for a disk without room for what is in it.
+/// If the disk has no room for an archive's content, the archive is not to blame.
 #[test]
 fn the_disk_is_full_when_an_image_is_imported() {
     let directory = tempfile::tempdir().expect("it can be made");
@@ -64,12 +65,12 @@ fn the_disk_is_full_when_an_image_is_imported() {
     let too_small = on_a_disk("size=24m", "", &order);
     let expected = "the disk of [DIR] has 24 MiB left and the lab needs ";
     assert!(too_small.starts_with(expected), "{too_small}");
-    // Something else fills it in the meantime.
+    // Something else fills it meanwhile.
     let filled = on_a_disk("size=400m,nr_inodes=6", "", &order);
     assert!(filled.contains("takes no more files"), "{filled}");
 }
 
-/// QEMU writes the guest's memory to the disk while it boots. When it cannot, the kernel ends it with a signal.
+/// While QEMU boots, it writes the guest's memory to the disk. If it cannot, the kernel kills it with a signal.
 #[test]
 fn the_disk_becomes_full_while_the_guest_boots() {
     let image = lab().image();
@@ -86,7 +87,7 @@ fn the_disk_becomes_full_while_the_guest_boots() {
     );
 }
 
-/// Memory that is shared is a file, too.
+/// Shared memory is a file, too.
 #[test]
 fn files_may_hardly_have_a_size() {
     let cache = copied_cache();
@@ -105,7 +106,8 @@ fn files_may_hardly_have_a_size() {
     }
 }
 
-/// Whatever lies in the place of something of the lab's: nobody waits for it, and the next process sets it right.
+/// Something else is in the place of one of the lab's files: no process waits for it, and the next one repairs
+/// it.
 #[test]
 fn other_things_in_the_cache() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -139,7 +141,7 @@ fn other_things_in_the_cache() {
     run();
 }
 
-/// What others may do does not depend on the umask of the first process.
+/// Other users' permissions do not depend on the umask of the first process.
 #[test]
 fn nobody_else_can_write_to_the_cache() {
     let parent = empty_cache();
@@ -149,7 +151,8 @@ fn nobody_else_can_write_to_the_cache() {
     packed_image(&file);
     for umask in ["000", "077", "777"] {
         let _ = fs::remove_dir_all(&cache);
-        // Booting takes its time: once for the umask that takes nothing away, once for the one that takes all.
+        // Booting takes a while, so it happens only for two umasks: the one that removes no permission and the
+        // one that removes all.
         let run = if umask == "077" { "examine" } else { "run" };
         for order in [&*format!("import {}", file.display()), run, "examine"] {
             let mut command = Command::new("sh");

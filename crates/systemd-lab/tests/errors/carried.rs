@@ -1,4 +1,4 @@
-//! An image that is carried to a machine without a network, in a file.
+//! An image that is carried as a file to a machine without a network.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

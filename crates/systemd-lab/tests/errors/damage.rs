@@ -1,5 +1,5 @@
-//! A snapshot that something outside the lab has damaged is rebuilt, and the person who wanted to run something does not
-//! notice. (The same for the image: see `tests/processes.rs`, which builds one anyway.)
+//! A snapshot that something outside the lab has damaged is rebuilt, and the person who runs something does not notice.
+//! (For the image, see `tests/processes.rs`, which builds one anyway.)
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,20 +11,20 @@ use crate::support::{
     unit,
 };
 
-/// All snapshots of the cache: those of other checkouts lie there, too.
+/// All snapshots of the cache, including those of other checkouts.
 fn snapshots(cache: &Path) -> Vec<std::path::PathBuf> {
     let names = entries(cache, "snapshot-");
     assert!(!names.is_empty(), "there is a snapshot to damage");
     names.iter().map(|name| cache.join(name)).collect()
 }
 
-/// Tells a rebuilt one from the one before.
+/// Distinguishes a rebuilt snapshot from the previous one.
 fn inodes(cache: &Path) -> Vec<u64> {
     let inode = |dir: std::path::PathBuf| fs::metadata(dir).expect("it is there").ino();
     snapshots(cache).into_iter().map(inode).collect()
 }
 
-/// What the lab's processes say after `spoil` was done to every snapshot of a cache.
+/// What the lab's processes answer after `spoil` was applied to every snapshot of a cache.
 fn run_after(spoil: impl Fn(&Path)) -> (bool, String) {
     let cache = copied_cache();
     let before = inodes(cache.path());
@@ -59,7 +59,7 @@ fn ram_that_was_cut_off() {
     assert_same(&text, &undamaged());
 }
 
-/// Neither size nor time tells: QEMU refuses it, or the guest does not answer.
+/// Sizes and times do not show it: QEMU refuses the snapshot, or the guest does not answer.
 #[test]
 fn a_state_with_other_bytes() {
     let (made_anew, text) = run_after(|snapshot| damage(&snapshot.join("state"), &[0xff; 4096]));
@@ -67,7 +67,7 @@ fn a_state_with_other_bytes() {
     assert_same(&text, &undamaged());
 }
 
-/// Neither size nor time tells, and there is no snapshot yet: the image is looked at before one is made of it.
+/// Sizes and times do not show it, and there is no snapshot yet: the image is checked before a snapshot is made.
 #[test]
 fn an_image_with_other_bytes_and_no_snapshot() {
     let cache = cache_with_image();
@@ -77,7 +77,7 @@ fn an_image_with_other_bytes_and_no_snapshot() {
     assert_same(&text, &undamaged());
 }
 
-/// A manifest that names no file would call anything whole.
+/// A manifest that names no file would accept anything as complete.
 #[test]
 fn an_image_and_a_snapshot_whose_manifests_are_empty() {
     for kind in ["image-", "snapshot-"] {
@@ -94,7 +94,7 @@ fn an_image_and_a_snapshot_whose_manifests_are_empty() {
     }
 }
 
-/// A copy, say, has other times and the same bytes: it is as good.
+/// A copy, for example, has different times but the same bytes: it is just as good.
 #[test]
 fn a_snapshot_with_other_times() {
     let (made_anew, text) = run_after(|snapshot| {

@@ -1,11 +1,11 @@
-//! What the doctor says of a lab that is damaged, and that looking repairs nothing.
+//! What the doctor reports about a damaged lab, and that it repairs nothing.
 
 use std::fs;
 use std::path::Path;
 
 use crate::support::{answer, cache_with_image, child_process, copied_cache, damage, entries};
 
-/// The names and states of all findings that are bad, in a process of its own.
+/// The names and states of all bad findings, in a separate process.
 fn bad(cache: &Path) -> String {
     answer(&mut child_process("examine", cache))
 }
@@ -21,7 +21,7 @@ fn an_image_without_a_snapshot() {
     );
 }
 
-/// Sizes and times are as they were: only the self-test can tell.
+/// Sizes and times are unchanged: only the self-test can find it.
 #[test]
 fn a_snapshot_that_looks_whole_and_is_not() {
     let cache = copied_cache();
@@ -51,11 +51,11 @@ fn an_image_and_a_snapshot_of_another_size() {
         let kernel = cache.path().join(image).join("kernel");
         fs::write(kernel, "").expect("it is ours");
     }
-    // The snapshot belongs to an image that is no longer there.
+    // The snapshot belongs to an image that no longer exists.
     assert_eq!(bad(cache.path()), "guest image: Damaged, snapshot: Missing");
 }
 
-/// As after a copy that did not keep times. The next look is quick again.
+/// As after a copy that did not preserve times. The next check is quick again.
 #[test]
 fn files_that_were_only_touched() {
     let cache = copied_cache();

@@ -1,4 +1,4 @@
-//! Files that cannot go into the guest, or would be of no use there.
+//! Files that cannot go into the guest, or would be useless there.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,10 +11,10 @@ use systemd_lab::protocol::job::JOB_MEMORY_SIZE;
 use crate::assert_text;
 use crate::support::{answer, child_process, lab};
 
-/// A program of the host that is linked dynamically, like most.
+/// A program on the host that is linked dynamically, like most programs.
 const DYNAMIC: &str = "/usr/bin/true";
 
-/// The error that a program on the host gives.
+/// The error for a program on the host.
 fn error_of(host: impl Into<PathBuf>) -> String {
     let files = [GuestFile::program("/usr/local/bin/program", host)];
     match lab().run(&Scenario::new("none"), &files) {
@@ -23,7 +23,7 @@ fn error_of(host: impl Into<PathBuf>) -> String {
     }
 }
 
-/// The error that these bytes give as a program.
+/// Checks the error for these bytes as a program.
 fn error_of_bytes(name: &str, bytes: &[u8]) {
     let directory = tempfile::tempdir().expect("it can be made");
     let file = directory.path().join("program");

@@ -1,5 +1,5 @@
-//! Packages that cannot be installed: on the host, into the image, or in the guest. Programs of ours are earlier in `PATH` than
-//! apt-get and mmdebstrap, or are all of it.
+//! Packages that cannot be installed: on the host, into the image, or in the guest. The tests put their own programs earlier in
+//! `PATH` than apt-get and mmdebstrap, or use them as the whole `PATH`.
 
 use std::os::unix::fs::PermissionsExt;
 use std::{env, fs};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::assert_text;
 use crate::support::{answer, cache_with_image, child_process, empty_cache, entries, find};
 
-/// A directory with these scripts in it.
+/// A directory that contains these scripts.
 fn scripts(scripts: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().expect("it can be made");
     for (name, script) in scripts {
@@ -20,7 +20,7 @@ fn scripts(scripts: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-/// What the lab says after this mmdebstrap, which is earlier in `PATH` than all others.
+/// What the lab answers with this mmdebstrap, which is earlier in `PATH` than any other.
 fn answer_with(mmdebstrap: &str, order: &str) -> (String, TempDir) {
     answer_of_suite("stable", mmdebstrap, order)
 }
@@ -65,7 +65,7 @@ fn packages_that_exclude_each_other() {
         echo 'E: Unable to correct problems, you have held broken packages.' >&2; exit 100";
     let (text, _) = answer_with(script, "open-with one two");
     assert_text("package_conflict", &text, &[]);
-    // Without a package of the caller's own, the caller is not at fault.
+    // Without additional packages, the caller is not at fault.
     let (text, _) = answer_with(script, "open");
     assert!(
         text.starts_with("building the guest image failed"),
@@ -79,7 +79,7 @@ fn an_image_that_lacks_something() {
         ("stable", "image_without_kernel", ""),
         ("stable", "image_without_systemd", "boot/vmlinuz-6"),
         (
-            // Only the older kernel has the serial port in modules.
+            // Only the older kernel has the serial port's drivers as modules.
             "oldstable",
             "image_without_modules",
             "boot/vmlinuz-6 usr/lib/systemd/systemd",
@@ -100,7 +100,7 @@ fn an_image_that_lacks_something() {
     }
 }
 
-/// What a broken download leaves behind is not the cache directory's fault.
+/// The cache directory is not to blame for what a broken download leaves behind.
 #[test]
 fn packages_that_are_damaged() {
     for (why, script) in [
@@ -124,7 +124,7 @@ fn packages_that_are_damaged() {
     }
 }
 
-/// The name of an image in a text. It is made of the guest's packages, and so is another one after each change of them.
+/// The name of an image in a text. It depends on the guest's packages, so it changes whenever they do.
 fn image_in(text: &str) -> String {
     let at = text.find("image-").expect("an image is named");
     text[at..]
@@ -133,7 +133,7 @@ fn image_in(text: &str) -> String {
         .collect()
 }
 
-/// The real mmdebstrap and a real package, whose script we replace by one that fails.
+/// The real mmdebstrap and a real package, with its script replaced by one that fails.
 #[test]
 fn a_package_that_cannot_be_set_up() {
     let real = find("mmdebstrap").expect("the lab has installed it");

@@ -1,5 +1,5 @@
-//! Every error of the lab, provoked for real, and the text that a person reads then. Processes that are killed are among
-//! it: their tests take as long, and this way all of them share the cores.
+//! Every error of the lab, provoked for real, and the text that a person reads then. This includes killed processes:
+//! their tests take just as long, and here all of them share the cores.
 //!
 //! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
 
@@ -25,7 +25,7 @@ fn child() {
     support::be_a_child();
 }
 
-/// Compares a text with the snapshot of this name, after giving what differs from machine to machine a name.
+/// Compares a text with the snapshot of this name, after replacing what differs from machine to machine with names.
 fn assert_text(name: &str, text: &str, names: &[(&Path, &str)]) {
     assert_snapshot(name, &renamed(text, names));
 }

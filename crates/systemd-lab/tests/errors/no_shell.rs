@@ -6,7 +6,8 @@ use systemd_lab::protocol::Terminal;
 use crate::assert_text;
 use crate::support::lab;
 
-/// What bash reads when it begins is the service's author's to replace. Waiting in vain takes a minute of wall time.
+/// The service's author can replace the files that bash reads at its start. The wait in vain takes a minute of wall
+/// time.
 #[test]
 fn a_profile_that_lets_no_shell_open() {
     for (name, profile) in [
@@ -16,7 +17,7 @@ fn a_profile_that_lets_no_shell_open() {
         let files = [GuestFile::text("/etc/profile", profile)];
         let opened = lab().shell(&files, &Terminal::default()).map(drop);
         let error = opened.expect_err("there is none").to_string();
-        // The console has what the kernel says of the end, if anything.
+        // The console has the kernel's last words, if there are any.
         let (before, rest) = error
             .split_once("its console:\n")
             .unwrap_or_else(|| panic!("{error}"));

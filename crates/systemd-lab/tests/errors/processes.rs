@@ -1,5 +1,5 @@
-//! Processes that are killed, that come all at once, or that have odd names for things: nothing is left behind, nothing
-//! is built twice, and the next one works.
+//! Processes that are killed, that start all at once, or that use odd names: nothing is left behind, nothing is built
+//! twice, and the next one works.
 
 use std::env;
 use std::fs;
@@ -15,20 +15,20 @@ use crate::support::{
 };
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-/// A process that is given an order and will not live to answer.
+/// A process that gets an order and will not live to answer.
 struct Doomed {
     child: Child,
 }
 
 impl Doomed {
-    /// Waits until it has started a QEMU.
+    /// Waits until the process has started a QEMU.
     fn start(order: &str, cache: &Path) -> Doomed {
-        // What a script starts in the background ignores SIGINT, and so would all below it, this test among it.
+        // What a script starts in the background ignores SIGINT, and so do all its children, including this test.
         let mut command = Command::new("env");
         command.arg("--default-signal=INT");
         command.arg(env::current_exe().expect("it runs"));
         as_child(&mut command, order, cache);
-        // A group of its own, as the shell gives each command: Ctrl-C is a signal to the group.
+        // A process group of its own, as a shell gives each command: Ctrl-C sends the signal to the group.
         let child = command.process_group(0).spawn().expect("it starts");
         let doomed = Doomed { child };
         wait_until("QEMU starts", || !qemus_in(cache).is_empty());
@@ -42,7 +42,7 @@ impl Doomed {
     }
 }
 
-/// The QEMUs that work in a cache: their working directory lies there.
+/// The QEMUs that work in a cache: their working directory is there.
 fn qemus_in(cache: &Path) -> Vec<PathBuf> {
     let processes = fs::read_dir("/proc").expect("there is a /proc").flatten();
     processes
@@ -59,12 +59,12 @@ fn killed(process: Pid) -> rustix::io::Result<()> {
     kill_process(process, Signal::KILL)
 }
 
-/// As a terminal does it.
+/// Interrupts the process as a terminal does.
 fn interrupted(process: Pid) -> rustix::io::Result<()> {
     kill_process_group(process, Signal::INT)
 }
 
-/// A process that is killed cannot clean up: the kernel ends its QEMU, and the next process removes what it was building.
+/// A killed process cannot clean up: the kernel ends its QEMU, and the next process removes what it was building.
 #[test]
 fn killed_while_the_snapshot_is_made() {
     let cache = cache_with_image();
@@ -90,7 +90,7 @@ fn killed_while_the_snapshot_is_made() {
 #[test]
 fn killed_in_the_midst_of_a_run() {
     let cache = crate::support::copied_cache();
-    // Where tickets are, of which one may be left until the next run.
+    // The folder of tickets, in which one may be left until the next run.
     let but_for_turns = || {
         let mut entries = entries(cache.path(), "");
         entries.retain(|entry| entry != "turns");
@@ -110,7 +110,7 @@ fn killed_in_the_midst_of_a_run() {
 /// How many processes open a cache at once.
 const AT_ONCE: usize = 3;
 
-/// What they say, and the inodes of image and snapshot after that: who builds one gives it a new inode.
+/// Their answers, and the inodes of image and snapshot after that: a rebuilt one gets a new inode.
 fn open_at_once(cache: &Path) -> (Vec<String>, Vec<u64>) {
     let answers = thread::scope(|scope| {
         let start = |_| scope.spawn(|| answer(&mut child_process("run", cache)));
@@ -124,7 +124,7 @@ fn open_at_once(cache: &Path) -> (Vec<String>, Vec<u64>) {
     (answers, vec![inode("image-"), inode("snapshot-")])
 }
 
-/// From nothing but the remains of somebody's attempt, at a path that a careless program would get wrong.
+/// From scratch, next to the remains of another attempt, at a path that a careless program would get wrong.
 #[test]
 fn several_processes_share_one_build() {
     let parent = empty_cache();
@@ -146,13 +146,13 @@ fn several_processes_share_one_build() {
     );
     assert_eq!(entries(&cache, "tmp-"), [""; 0]);
 
-    // Nothing is left to build.
+    // Now there is nothing left to build.
     let (again, same) = open_at_once(&cache);
     assert_same(&answers[0], &again[0]);
     assert_eq!(built, same);
 
-    // The snapshot does not need the image any more, but a damaged one is not kept. What is rebuilt is the same, so
-    // that the snapshot fits it.
+    // The snapshot does not need the image any more, but a damaged image is not kept. The rebuilt image is the
+    // same, so the snapshot fits it.
     let initrd = only(&cache, "image-").join("initrd");
     damage(&initrd, b"damaged");
     fs::File::options()

@@ -1,4 +1,5 @@
-//! Programs that the host lacks, where the lab cannot install them: no package manager, or no way to become root.
+//! Programs that are missing on the host and that the lab cannot install: there is no package manager, or no way
+//! to become root.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -13,11 +14,11 @@ use crate::support::{answer, as_child, cache_with_image, child_process, find};
 /// An ordinary user who owns nothing here.
 const NOBODY: &str = "65534";
 
-/// A directory to be the only one in `PATH`, with these programs of the host.
+/// A directory with these programs of the host, for use as the whole `PATH`.
 pub(crate) fn path_with(programs: &[&str]) -> TempDir {
     let directory = tempfile::tempdir().expect("it can be made");
     for program in programs {
-        // A host without apt-get is one where nothing can be installed: a program that fails does as well.
+        // A host without apt-get cannot install anything: a program that fails has the same effect.
         let found = find(program).unwrap_or_else(|| Path::new("/bin/false").to_owned());
         symlink(found, directory.path().join(program)).expect("it can be linked");
     }
@@ -39,11 +40,11 @@ fn no_mmdebstrap_and_no_apt_get() {
     assert_text("no_mmdebstrap_and_no_apt_get", &text, &[]);
 }
 
-/// A person who has to type something reads all of it at once, and that sudo wants a password.
+/// A person who has to type something sees all of it at once, and that sudo wants a password.
 #[test]
 fn nothing_is_installed_and_sudo_wants_a_password() {
     let path = path_with(&["apt-get"]);
-    // A place that an ordinary user can reach, no matter who runs this test: the binary may lie in root's home.
+    // A place that an ordinary user can reach, whoever runs this test: the binary may be in root's home.
     let place = tempfile::tempdir().expect("it can be made");
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("it is ours")

@@ -1,4 +1,4 @@
-//! What a scenario can do to the lab: take too long. And what is not an error: whatever systemd says of a unit.
+//! What a scenario can do to the lab: take too long. And what is not an error: anything that systemd says about a unit.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use systemd_lab::{GuestFile, LabError};
 use crate::support::{LONG, PROGRAM, UNIT, lab, program, run, unit};
 use crate::{assert_text, assert_text_but_for_number};
 
-/// In wall time: the guest has begun by then, also on a busy machine, and has not computed for so long yet that the lab's agent
+/// In wall time: by then, the guest has started, even on a busy machine, but has not computed for so long that the lab's agent
 /// ends the run by itself.
 const DEADLINE: Duration = Duration::from_secs(6);
 
-/// The error of a run that takes too long. It is ended, and not tried again: the scenario begins at most once.
+/// The error of a run that takes too long. The run is ended, and not tried again: a scenario runs at most once.
 fn error_of(scenario: &Scenario, files: &[GuestFile]) -> LabError {
     let lab = lab().clone().with_deadline(DEADLINE);
     let mut begun = 0;
@@ -27,7 +27,7 @@ fn error_of(scenario: &Scenario, files: &[GuestFile]) -> LabError {
     }
 }
 
-/// Ten hours of idling take no time, ten hours of computing do.
+/// Ten hours of idling take no time, but ten hours of computing do.
 #[test]
 fn a_service_that_computes_for_ever() {
     let scenario = Scenario::new("busy")
@@ -48,7 +48,7 @@ fn a_service_that_computes_for_ever() {
     assert_text_but_for_number("out_of_time", &error.to_string(), "was ended after ", &[]);
 }
 
-/// The agent says nothing while a command runs, so it must have said before that it began.
+/// The agent sends nothing while a command runs, so it must have reported before that the step began.
 #[test]
 fn a_command_that_computes_for_ever() {
     let scenario = Scenario::new("busy").run(
@@ -59,7 +59,7 @@ fn a_command_that_computes_for_ever() {
     assert!(matches!(error, LabError::OutOfTime { .. }), "{error}");
 }
 
-/// Runs a unit that will not work, and returns what the lab says of it.
+/// Runs a unit that will not work, and returns what the lab says about it.
 fn diagnosis_of(unit_text: &str, more: &[GuestFile]) -> String {
     let mut files = vec![GuestFile::text(
         format!("/etc/systemd/system/{UNIT}"),

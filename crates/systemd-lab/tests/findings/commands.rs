@@ -1,4 +1,4 @@
-//! Findings about commands: which of several failed, whose failure counts for nothing, and those that end the service.
+//! Findings about commands: which of several failed, failures that are ignored, and commands that end the service.
 
 use systemd_lab::experiment::Fault;
 
@@ -24,7 +24,7 @@ fn which_command_failed_and_what_is_ignored() {
                 &format!("{}SuccessExitStatus=1\n", three("/usr/bin/false")),
                 None,
             ),
-            // There is one only: its failure is the unit's.
+            // There is only one command: its failure is the unit's.
             tried(
                 "one.service",
                 &service("Type=oneshot\nExecStart=/usr/bin/false"),
@@ -41,7 +41,7 @@ fn which_command_failed_and_what_is_ignored() {
                 Some(("failure-ignored", "ExecStart=-/opt/absent")),
             ),
             tried("well.service", &three("-/usr/bin/true"), None),
-            // The first line is right, and a later one is what cannot be run.
+            // The first line is right; a later one cannot be run.
             tried(
                 "third.service",
                 &service("Type=oneshot\nExecStart=/opt/absent\nExecStart=/usr/bin/true"),
@@ -55,7 +55,7 @@ fn which_command_failed_and_what_is_ignored() {
                     "ExecStart=-/usr/bin/bash -c 'sleep 2; exit 3'",
                 )),
             ),
-            // As sshd does for each connection: a unit with - and without Restart= wants no more.
+            // As sshd does for each connection: a unit with - and without Restart= means it that way.
             tried(
                 "each.service",
                 &service("ExecStart=-/usr/bin/bash -c 'sleep 2; exit 3'"),
@@ -137,7 +137,7 @@ fn statuses_that_forbid_a_restart() {
                 &ends(&format!("Restart=always\n{}", prevents("78")), "exit 1"),
                 None,
             ),
-            // It would not be restarted anyway.
+            // systemd would not restart it anyway.
             tried("never.service", &ends(&prevents("78"), "exit 78"), None),
             tried(
                 "clean.service",
@@ -199,7 +199,7 @@ fn stops_and_reloads_that_end_the_main_process() {
                 ),
                 Some(("reload-ends", "Type=notify-reload")),
             )),
-            // The plan's doing.
+            // The plan caused it.
             reload(tried(
                 "killed.service",
                 &with("ExecReload=/usr/bin/sleep 10", LOOP),

@@ -1,4 +1,4 @@
-//! Loops: crashes that no limit ends, notifications and log lines without a pause.
+//! Loops: crash loops that no limit ends, and notifications and log lines without a pause.
 
 use systemd_lab::experiment::Fault;
 
@@ -12,7 +12,7 @@ fn failing(unit: &str, lines: &str) -> String {
 
 #[test]
 fn limits_that_are_never_reached() {
-    // Fails until the third start, as one whose database comes late.
+    // Fails until the third start, like a service whose database starts late.
     let late = "ExecStart=/usr/bin/bash -c 'echo x >>/run/late; test $(wc -l </run/late) -gt 3 && exec sleep infinity'";
     let killed = (1..=6).fold(
         tried(
@@ -37,7 +37,7 @@ fn limits_that_are_never_reached() {
                 ),
                 Some(("limit-never-reached", "StartLimitIntervalSec=1min")),
             ),
-            // Quick restarts, and a service that takes its time to fail.
+            // The restarts are quick, but the service takes a while to fail.
             tried(
                 "slow.service",
                 &service("ExecStart=/usr/bin/bash -c 'sleep 4; exit 1'\nRestart=on-failure"),
@@ -89,7 +89,7 @@ fn settings_in_a_section_that_does_not_know_them() {
                 &service("ExecStart=/usr/bin/sleep infinity\nAfter=network.target"),
                 Some(("setting-in-wrong-section", "After=network.target")),
             ),
-            // systemd still takes the names of its version 229 in [Service].
+            // systemd still accepts the names from its version 229 in [Service].
             tried(
                 "legacy.service",
                 &failing(
@@ -123,7 +123,7 @@ fn notifications_and_log_lines_without_a_pause() {
                 &notify("", "STATUS=busy", 1_000, 10),
                 Some(("notification-flood", "Type=notify")),
             ),
-            // As often as a progress bar moves.
+            // As often as a progress bar changes.
             tried("moves.service", &notify("", "STATUS=busy", 300, 100), None),
             // A burst.
             tried("burst.service", &notify("", "STATUS=busy", 100, 0), None),
@@ -141,7 +141,7 @@ fn notifications_and_log_lines_without_a_pause() {
                     "ExecStart=/usr/local/bin/test-service log 12000 0",
                 )),
             ),
-            // More lines than a timeline keeps, and fewer than journald takes.
+            // More lines than a timeline keeps, but fewer than journald accepts.
             tried("talks.service", &log(3_000, 10), None),
         ],
         25,

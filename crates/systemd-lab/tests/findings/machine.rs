@@ -1,4 +1,4 @@
-//! Findings about the machine: what ends it, and what gives it no rest.
+//! Findings about the machine: what ends it, and what keeps it busy.
 
 use std::fs;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use systemd_lab::findings::{Finding, Severity};
 use crate::name;
 use crate::support::lab;
 
-/// Long enough that the run of a service that computes without pause would take minutes.
+/// Long enough that a run with a service that computes without pause would take minutes.
 const LONG: Duration = Duration::from_secs(1200);
 
-/// Runs a unit of this text, and returns what is found and how long the run was, in seconds.
+/// Runs a unit with this text, and returns the findings and the length of the run in seconds.
 fn found(text: &str, length: Duration) -> (Vec<Finding>, u64) {
     let folder = tempfile::tempdir().expect("there is room");
     let path = folder.path().join("t.service");
@@ -93,7 +93,7 @@ fn what_computes_without_pause_is_named_and_ends_a_long_run() {
     assert!((30..35).contains(&end), "{end}");
 }
 
-/// With nothing to come that could change it, the rest is left out, however short.
+/// If nothing to come could change it, the rest is left out, however short it is.
 #[test]
 fn a_flood_is_recognised_in_seconds() {
     let minute = Duration::from_secs(60);
@@ -122,7 +122,7 @@ fn what_a_deadline_may_end_goes_on() {
     assert_eq!(end, minute.as_secs());
 }
 
-/// What systemd itself does is not blamed on the journal.
+/// The journal is not blamed for what systemd does itself.
 #[test]
 fn what_happens_to_systemd_itself_is_named() {
     let minute = Duration::from_secs(60);

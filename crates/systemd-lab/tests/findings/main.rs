@@ -1,5 +1,5 @@
-//! Each finding on a service that has the fault, and on one that is right and must get none. They run side by side in a few
-//! guests: what is found belongs to its unit.
+//! Each finding, tested on a service that has the fault and on a correct one that must not get it. They run side by side in
+//! a few guests: a finding belongs to its unit.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -29,7 +29,7 @@ struct Tried {
     unit: &'static str,
     text: String,
     faults: Vec<(u64, Fault)>,
-    /// The rule that must be found, and the line that must decide; none for a service that is right.
+    /// The rule that must be found, and its deciding line; `None` for a correct service.
     expected: Option<(&'static str, &'static str)>,
 }
 
@@ -53,7 +53,7 @@ fn service(lines: &str) -> String {
     format!("[Service]\n{lines}\n")
 }
 
-/// Runs them all in one guest, and holds what is found against what is expected.
+/// Runs them all in one guest, and compares the findings with the expected ones.
 fn check(services: &[Tried], length: u64) {
     check_with(services, length, |experiment| experiment);
 }
@@ -98,7 +98,7 @@ fn check_with(services: &[Tried], length: u64, more: impl Fn(Experiment) -> Expe
                 let place = named.place.as_ref().map_or("", |place| place.text.as_str());
                 assert_eq!(place, line, "{}", told());
                 assert!(!named.at_us.is_empty(), "{}", told());
-                // A sentence for each, with nothing left open.
+                // Each has a complete sentence, without gaps.
                 assert!(named.what().contains(one.unit), "{}", named.what());
                 assert!(!named.change().is_empty());
                 assert!(named.manual().contains(['3', '5']), "{}", named.manual());
@@ -129,7 +129,7 @@ fn name(rule: &Rule) -> String {
     value["rule"].as_str().unwrap_or_default().to_owned()
 }
 
-/// A shell that notifies systemd: `{}` is what it does.
+/// A shell that notifies systemd: `{}` stands for what it does.
 fn shell(kind: &str, body: &str) -> String {
     service(&format!(
         "Type={kind}\nNotifyAccess=all\nTimeoutStartSec=5s\nExecStart=/usr/bin/bash -c '{body}'"
@@ -262,7 +262,7 @@ fn stops_and_hangs() {
                 Some(("hang-unnoticed", "Type=exec")),
             ))
             .at(20, Fault::Freeze),
-            // Someone else looks after it.
+            // Another program manages it.
             tried(
                 "cared-for.service",
                 &service("Type=exec\nExecStart=/usr/bin/sleep infinity"),
@@ -285,7 +285,7 @@ fn stops_and_hangs() {
     );
 }
 
-/// The line that decides is the one about what could not be set up, and not the program's.
+/// The deciding line is the one about the failed setup, not the program's.
 #[test]
 fn what_cannot_be_set_up_names_its_setting() {
     let sleeps = |setting: &str| {
@@ -385,7 +385,7 @@ fn dependencies_conditions_and_timers() {
                 Some(("condition-unmet", "ConditionPathExists=/etc/absent")),
             ),
             tried("met.service", &unmet.replace("absent", "passwd"), None),
-            // The line that decides, and not the last one that sets the same.
+            // The deciding line, not the last one that sets the same.
             tried(
                 "second.service",
                 "[Unit]\nConditionPathExists=/etc/passwd\nConditionPathExists=!/etc/group\nConditionPathExists=/etc/hosts\n[Service]\nExecStart=/usr/bin/true\n",
@@ -401,7 +401,7 @@ fn dependencies_conditions_and_timers() {
                 "[Unit]\nRequires=fails.service\nRequires=other.service\nAfter=fails.service other.service\n[Service]\nExecStart=/usr/bin/true\n",
                 Some(("dependency-failed", "Requires=fails.service")),
             ),
-            // An instance that another unit pulls in.
+            // An instance that a different unit pulls in.
             tried("pulls.target", "[Unit]\nWants=instance@1.service\n", None),
             Tried {
                 faults: Vec::new(),
@@ -411,7 +411,7 @@ fn dependencies_conditions_and_timers() {
                     Some(("exec-failed", "User=absent")),
                 )
             },
-            // One of the two jobs of a cycle is deleted.
+            // systemd deletes one of the two jobs of a cycle.
             tried(
                 "circle.service",
                 "[Unit]\nWants=wheel.service\nAfter=wheel.service\n[Service]\nExecStart=/usr/bin/sleep infinity\n",
@@ -439,7 +439,7 @@ fn dependencies_conditions_and_timers() {
                 "[Timer]\nOnUnitActiveSec=5s\nUnit=idle.service\n",
                 Some(("timer-never-fires", "OnUnitActiveSec=5s")),
             ),
-            // Fires once, and has elapsed then.
+            // It fires once and has then elapsed.
             tried(
                 "last.timer",
                 "[Timer]\nOnActiveSec=5s\nUnit=waits.service\n",
@@ -561,7 +561,7 @@ fn processes_that_cannot_be_set_up() {
                 &service(&format!("EnvironmentFile=-/etc/default/absent\n{sleep}")),
                 None,
             ),
-            // The service's own status, and no one else's.
+            // The service's own status, not one of systemd's.
             tried(
                 "own-status.service",
                 &service("ExecStart=/usr/bin/bash -c 'exit 217'"),
@@ -575,7 +575,7 @@ fn processes_that_cannot_be_set_up() {
                     "ExecStart=/usr/bin/bash -c 'sleep 100 & exit 0'",
                 )),
             ),
-            // Ends when its work is done, and leaves a helper.
+            // It exits when its work is done, and leaves a helper.
             tried(
                 "done.service",
                 &service("ExecStart=/usr/bin/bash -c 'sleep 100 & sleep 10'"),
@@ -622,13 +622,13 @@ fn processes_that_cannot_be_set_up() {
                     "ExecStart=/usr/bin/env no-such-command",
                 )),
             ),
-            // Its own status, and it says nothing of a command.
+            // Its own status, and it does not mention a command.
             tried(
                 "status.service",
                 &service("ExecStart=/usr/bin/bash -c 'echo done; exit 127'"),
                 None,
             ),
-            // As nginx does it, and a kill is not about the file.
+            // As nginx does, and a kill has nothing to do with the file.
             tried(
                 "later.service",
                 &forks("(sleep 1; echo $BASHPID >/run/forks-later.pid; sleep 100) &"),

@@ -9,7 +9,8 @@ use crate::support::{PROGRAM, lab, program};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The kill comes between two attempts, and 0.1 s and a start later the service is back before the next one.
+/// The kill comes between two attempts. After 0.1 s and the time for a start, the service is back before the
+/// next attempt.
 #[test]
 fn a_restart_between_two_attempts_is_an_outage_and_one_behind_a_socket_is_none() {
     let folder = tempfile::tempdir().expect("there is room");

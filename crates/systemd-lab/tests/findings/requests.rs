@@ -1,4 +1,4 @@
-//! Findings about what was asked of systemd: more time, a stop, another watchdog, a unit that is not there, and too much of all.
+//! Findings about requests to systemd: more time, a stop, a different watchdog limit, a missing unit, and too many requests.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use systemd_lab::experiment::{Experiment, Fault};
 use crate::support::{PROGRAM, lab};
 use crate::{LOOP, Tried, check, check_with, service, shell, tried};
 
-/// A unit that is only pulled in, if at all.
+/// A unit that does not start by itself.
 fn idle(tried: Tried) -> Tried {
     Tried {
         faults: Vec::new(),
@@ -157,7 +157,7 @@ fn more_time_and_other_watchdogs() {
                 &extends("8000000", "sleep 20"),
                 Some(("extension-ran-out", "TimeoutStartSec=5s")),
             ),
-            // Shorter than what is set, which goes on counting.
+            // Shorter than the setting, which still applies.
             tried(
                 "in-vain.service",
                 &extends("1000000", "sleep 20"),
@@ -212,13 +212,13 @@ fn stops_that_are_asked_for() {
                 &service(&format!("{stops}\nRestart=always")),
                 Some(("stopped-on-request", stops)),
             ),
-            // Without Restart=, a stop is what was wanted.
+            // Without Restart=, the stop is what the author wants.
             tried(
                 "stopped.service",
                 &service("ExecStart=/usr/bin/bash -c 'sleep 5; systemctl stop %n; sleep 100'"),
                 None,
             ),
-            // The plan asks.
+            // The plan requests it.
             tried(
                 "planned.service",
                 &service(&format!("{sleeps}\nRestart=always")),
@@ -244,7 +244,7 @@ fn stops_that_are_asked_for() {
     );
 }
 
-/// A service that ends without taking the connection is started again at once, up to the limit of the socket.
+/// systemd restarts a service that ends without taking the connection at once, up to the socket's limit.
 #[test]
 fn sockets_that_trigger_too_often() {
     let socket =

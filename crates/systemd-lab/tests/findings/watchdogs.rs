@@ -1,4 +1,4 @@
-//! Watchdogs that nobody feeds, that are fed whatever happens, and that end a service that is well.
+//! Watchdogs that nothing feeds, that are fed whatever happens, and that end a healthy service.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ done
 
 const PINGER: &str = "/usr/local/bin/pinger.sh";
 
-/// Serves at this port, with this beside it.
+/// Serves on this port, and does this in parallel.
 fn serving(port: u16, beside: &str) -> String {
     service(&format!(
         "Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nTimeoutAbortSec=2s\nRestart=on-failure\nExecStart=/usr/bin/bash -c '{beside} & systemd-notify --ready; exec {PROGRAM} serve 127.0.0.1:{port}'"
@@ -50,18 +50,19 @@ fn a_watchdog_is_fed_by_what_tests_the_service() {
                 Some(("watchdog-fed-regardless", "WatchdogSec=5s")),
             )
             .at(10, Fault::Kill(SIGSTOP)),
-            // Without a probe of its own, it is seen from the fault.
+            // Without a probe of its own, the finding comes from the fault.
             tried(
                 "unasked.service",
                 &serving(7105, always),
                 Some(("watchdog-fed-regardless", "WatchdogSec=5s")),
             )
             .at(10, Fault::Kill(SIGSTOP)),
-            // The same fault, and a self-test: the watchdog ends it.
+            // The same fault, with a self-test: the watchdog ends it.
             tried("tests.service", &serving(7102, &tests(7102)), None).at(10, Fault::Kill(SIGSTOP)),
-            // A probe that asks for what is never answered says nothing of the service.
+            // A probe that asks for something that is never answered says nothing about the
+            // service.
             tried("slow.service", &serving(7103, &tests(7103)), None),
-            // What is stopped on purpose does not answer.
+            // A service that is deliberately stopped does not answer.
             tried("stopped.service", &serving(7104, always), None).at(10, Fault::Stop),
         ],
         40,
@@ -89,13 +90,13 @@ fn a_watchdog_is_fed_at_all_and_in_time() {
                 ),
                 Some(("notification-dropped", "NotifyAccess=main")),
             ),
-            // Too seldom.
+            // Too rarely.
             tried(
                 "seldom.service",
                 &serving(7201, "while systemd-notify WATCHDOG=1; do sleep 20; done"),
                 Some(("watchdog-ends-answering", "WatchdogSec=5s")),
             ),
-            // No more, since what pings has ended.
+            // The pings stop, because their sender has ended.
             tried(
                 "ended.service",
                 &serving(
@@ -109,14 +110,14 @@ fn a_watchdog_is_fed_at_all_and_in_time() {
                 &serving(7203, &format!("bash {PINGER} 7203")),
                 None,
             ),
-            // Hangs on purpose: then it is right.
+            // The plan makes it hang: then the watchdog is right.
             tried(
                 "frozen.service",
                 &serving(7204, &format!("bash {PINGER} 7204")),
                 None,
             )
             .at(10, Fault::Freeze),
-            // Hangs by itself, after some pings, and no one knows better.
+            // It hangs by itself after some pings, and nothing contradicts the watchdog.
             tried(
                 "hangs.service",
                 &service(&format!(

@@ -1,4 +1,4 @@
-//! A service for the lab's own tests to run in the guest. It is not a model for a service: it misbehaves on demand, as its
+//! A service that the lab's own tests run in the guest. It is not a model for a service: it misbehaves on demand, as its
 //! first argument says.
 
 use std::collections::hash_map::RandomState;
@@ -18,10 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-/// How often the watchdog is fed, while it is.
+/// How often the watchdog is fed.
 const FEEDING: Duration = Duration::from_secs(2);
 
-/// How often, before the service hangs.
+/// How many times it is fed before the service hangs.
 const MEALS: u32 = 3;
 
 /// How long the answer to `/slow` takes.
@@ -30,7 +30,7 @@ const SLOW: Duration = Duration::from_secs(3);
 /// Longer than any scenario.
 const FOR_EVER: Duration = Duration::from_secs(1_000_000);
 
-/// What memory is taken in.
+/// The size of the pieces in which memory is taken.
 const CHUNK: usize = 1 << 20;
 
 fn main() -> ExitCode {
@@ -59,8 +59,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says that it is ready, feeds the watchdog for a while, then hangs. Logs everything that could differ from one run to
-/// the next: clock, addresses, random numbers, and in which order threads come to their turn.
+/// Reports that it is ready, feeds the watchdog for a while, then hangs. Logs everything that could differ from one run
+/// to the next: clock, addresses, random numbers, and the order in which threads run.
 fn hang() -> io::Result<()> {
     let began = Instant::now();
     notify("READY=1")?;
@@ -97,14 +97,15 @@ fn notify(assignment: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Is ready, and sends the first argument as often as the second one says, with a pause of as many milliseconds as the third one says.
+/// Reports that it is ready, then sends the first argument as many times as the second one says, with pauses of as many milliseconds
+/// as the third one says.
 fn notify_often(mut arguments: impl Iterator<Item = String>) -> io::Result<()> {
     let assignment = arguments.next().unwrap_or_default();
     notify("READY=1")?;
     often(arguments, || notify(&assignment))
 }
 
-/// Logs as many lines as the first argument says, with a pause of as many milliseconds as the second one says.
+/// Logs as many lines as the first argument says, with pauses of as many milliseconds as the second one says.
 fn log_often(arguments: impl Iterator<Item = String>) -> io::Result<()> {
     often(arguments, || {
         println!("what is said often");
@@ -112,7 +113,7 @@ fn log_often(arguments: impl Iterator<Item = String>) -> io::Result<()> {
     })
 }
 
-/// Does it so often and with such pauses as the arguments say, and then nothing.
+/// Does it as often and with such pauses as the arguments say, and then nothing.
 fn often(
     mut arguments: impl Iterator<Item = String>,
     mut what: impl FnMut() -> io::Result<()>,
@@ -132,8 +133,8 @@ fn often(
     Ok(())
 }
 
-/// Answers HTTP requests at the first address, each in a thread of its own; also at the path of a Unix socket, if there is one, and
-/// lines at a third address.
+/// Answers HTTP requests on the first address, each in a thread of its own; also on the path of a Unix socket, if there is one.
+/// Answers lines on a third address.
 fn serve(addresses: Vec<String>) -> io::Result<()> {
     let address = |number: usize| addresses.get(number).cloned();
     if let Some(path) = address(1) {
@@ -159,7 +160,7 @@ fn serve(addresses: Vec<String>) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers `PING` with `+PONG`, and all else with an error: as Redis does.
+/// Answers `PING` with `+PONG`, and anything else with an error, as Redis does.
 fn echo(mut connection: &TcpStream) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(connection).read_line(&mut line)?;
@@ -228,7 +229,7 @@ where
     )
 }
 
-/// Takes memory, and uses it, until there is none.
+/// Takes and uses memory until there is none left.
 fn take_memory() -> io::Result<()> {
     let mut taken = Vec::new();
     loop {
@@ -236,13 +237,13 @@ fn take_memory() -> io::Result<()> {
     }
 }
 
-/// How many children a service has that vanish.
+/// How many short-lived children a service has.
 const CHILDREN: u16 = 8;
 
-/// The first port that they listen on.
+/// The first of the ports that they listen on.
 const FIRST_PORT: u16 = 9000;
 
-/// Has children that vanish, one after the other.
+/// Starts short-lived children, one after the other.
 fn beget() -> io::Result<()> {
     for port in (FIRST_PORT..).take(CHILDREN.into()) {
         let mut child = Command::new("/proc/self/exe");
@@ -251,8 +252,8 @@ fn beget() -> io::Result<()> {
     Ok(())
 }
 
-/// Listens, logs through syslog's socket, and ends: a look afterwards finds no process. The line is a datagram, which
-/// says nothing of the unit.
+/// Listens, logs through syslog's socket, and exits: looking for the process afterwards finds nothing. The line is a
+/// datagram, which does not name the unit.
 fn vanish(port: &str) -> io::Result<()> {
     let address = format!("127.0.0.1:{port}");
     let _listener = TcpListener::bind(&address)?;
@@ -261,10 +262,10 @@ fn vanish(port: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Where the agent's events leave the guest.
+/// The device through which the agent's events leave the guest.
 const PORT: &str = "/dev/vport0p1";
 
-/// Takes the port away from the agent: as root, and without a trace.
+/// Takes the port away from the agent, as root and without a trace.
 fn stolen_port() -> io::Result<File> {
     for process in fs::read_dir("/proc")?.flatten() {
         let path = process.path();
@@ -296,7 +297,7 @@ fn forge(line: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes without end, and no line.
+/// Writes without end, and never a complete line.
 fn flood() -> io::Result<()> {
     let mut port = stolen_port()?;
     loop {
@@ -304,18 +305,18 @@ fn flood() -> io::Result<()> {
     }
 }
 
-/// The device that stops the VM: its place on the bus.
+/// The device that stops the VM, by its place on the bus.
 const DOORBELL: &str = "/sys/bus/pci/devices/0000:00:07.0/resource0";
 
-/// Stops the VM three times, as the agent does at the end.
+/// Stops the VM three times, in the way in which the agent does at the end.
 fn ring() -> io::Result<()> {
     let file = File::options().read(true).write(true).open(DOORBELL)?;
     let (access, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-    // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing of this program.
+    // SAFETY: a new mapping at an address of the kernel's choice overlaps no memory of this program.
     #[expect(unsafe_code, reason = "a device is reached through memory")]
     let register = unsafe { mmap(ptr::null_mut(), 4096, access, flags, &file, 0) }?;
     for _ in 0..3 {
-        // SAFETY: the register is the first byte of what was just mapped, and stays mapped.
+        // SAFETY: the register is the first byte of the new mapping, and stays mapped.
         #[expect(unsafe_code, reason = "a device is reached through memory")]
         unsafe {
             register.cast::<u8>().write_volatile(1);
@@ -327,7 +328,7 @@ fn ring() -> io::Result<()> {
     Ok(())
 }
 
-/// Sends what comes in as one entry to the journal: <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
+/// Sends its input as one entry to the journal: <https://systemd.io/JOURNAL_NATIVE_PROTOCOL/>.
 fn journal() -> io::Result<()> {
     let mut entry = Vec::new();
     io::stdin().read_to_end(&mut entry)?;

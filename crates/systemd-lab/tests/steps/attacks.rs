@@ -1,4 +1,5 @@
-//! Services that are as bad as can be. Each run ends with a timeline, and the next one knows nothing of it.
+//! Services that are as malicious as possible. Each run ends with a timeline, and does not affect the next
+//! run.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -10,14 +11,14 @@ use systemd_lab::{GuestFile, Timeline};
 use crate::support::{LONG, PROGRAM, UNIT, assert_same, lab, program, run, short_run, unit};
 use crate::{commands, logs};
 
-/// How long an attack is left alone.
+/// How long an attack goes on.
 const WHILE: Duration = Duration::from_secs(10);
 
-/// An innocent run, as it is before any attack.
+/// A harmless run, before any attack.
 static BEFORE: LazyLock<String> =
     LazyLock::new(|| short_run(lab()).expect("the lab works").to_json_lines());
 
-/// Lets the service attack for a while, stops it, and looks whether guest and lab still work.
+/// Lets the service attack for a while, stops it, and checks whether guest and lab still work.
 fn attack(service: &str, more: &[GuestFile]) -> Timeline {
     let before = BEFORE.as_str();
     let scenario = Scenario::new("attack")
@@ -87,7 +88,7 @@ fn it_fills_the_file_system() {
         "ExecStart=/usr/bin/bash -c 'head -c 1G /dev/zero > /fill; echo head: $?; rm /fill; echo survived; sleep infinity'",
         &[],
     );
-    // The file system takes half of the memory at most: a service that fills it leaves the rest to all others.
+    // The file system takes at most half of the memory: a service that fills it leaves the rest to the others.
     let said = [
         "head: error writing 'standard output': No space left on device",
         "head: 1",

@@ -1,4 +1,5 @@
-//! Services that end the machine: an ordinary outcome, whose timeline says how and when it ended.
+//! Services that end the machine: a normal outcome, whose timeline says how and when the machine
+//! ended.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::support::{UNIT, run};
 /// When the services below end the machine, after their start.
 const WHEN: Duration = Duration::from_secs(5);
 
-/// Longer than systemd takes to end everything.
+/// Longer than systemd needs to end everything.
 const LATER: Duration = Duration::from_secs(60);
 
 /// Runs a unit that ends the machine.
@@ -70,7 +71,7 @@ fn a_failure_action_reboots_or_powers_off() {
     }
 }
 
-/// reboot(2) leaves nobody the time to say anything.
+/// reboot(2) leaves no time for a report.
 #[test]
 fn an_immediate_action_is_seen_all_the_same() {
     let (_, how, _) = ended(&failing("reboot-immediate"));
@@ -100,7 +101,7 @@ fn the_kernel_panics() {
     assert_eq!(message, "Kernel panic - not syncing: sysrq triggered crash");
 }
 
-/// It sees everything, so nothing is seen without it.
+/// The agent sees everything, so nothing is seen without it.
 #[test]
 fn a_process_ends_the_agent() {
     for command in ["pkill -KILL -x agent", "kill -KILL -1"] {

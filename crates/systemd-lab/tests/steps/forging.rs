@@ -1,4 +1,4 @@
-//! Services that write where only the lab's agent writes, or into a person's terminal.
+//! Services that write where only the lab's agent may write, or to a person's terminal.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{assert_all_done, logs};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs a service that does this as soon as it is started.
+/// Runs a service that does this as soon as it starts.
 fn attacked_by(what: &str) -> Timeline {
     let scenario = Scenario::new("attack").start(UNIT).sleep(LONG).stop(UNIT);
     run(
@@ -61,7 +61,7 @@ fn a_forged_event_is_not_believed() {
 #[test]
 fn a_flood_is_bounded() {
     let timeline = attacked_by("flood");
-    // Whichever is noticed first: that the bytes are none of the agent's, or that they are too many.
+    // Whichever is noticed first: that the bytes are not from the agent, or that there are too many.
     let how = timeline
         .events()
         .iter()
@@ -82,7 +82,7 @@ fn a_flood_on_the_console_is_bounded() {
     assert_cut(&timeline, &Blinding::TooMuchOutput { mib: 1 });
 }
 
-/// The VM stops then, and goes on as if nothing had been.
+/// The VM stops, and resumes as if nothing had happened.
 #[test]
 fn a_service_that_rings_the_doorbell_is_resumed() {
     let timeline = attacked_by("ring");
@@ -98,7 +98,7 @@ fn the_kernels_last_words_are_not_believed_of_a_service() {
         run(&scenario, &[unit(&service)])
     };
     assert_all_done(&print("reboot: System halted"), 3);
-    // It is believed of the kernel.
+    // From the kernel, the lab believes it.
     let halts = run(
         &scenario,
         &[unit(
@@ -117,7 +117,7 @@ fn the_kernels_last_words_are_not_believed_of_a_service() {
     assert!(ended, "{}", halts.to_json_lines());
 }
 
-/// The child that systemd forks for a service logs on systemd's behalf, and a service may call itself the same.
+/// The child that systemd forks for a service logs on systemd's behalf, and a service may use the same name.
 #[test]
 fn a_service_cannot_pose_as_systemd() {
     let entry = "printf \"UNIT=other.service\\nSYSLOG_IDENTIFIER=(x)\\nPRIORITY=6\\nMESSAGE=other.service: Changed dead -> running\\n\"";
@@ -133,10 +133,10 @@ fn a_service_cannot_pose_as_systemd() {
     assert!(logs(&timeline, UNIT).contains(&"other.service: Changed dead -> running"));
 }
 
-/// What steers a terminal: it sets the title, clears the screen, sets the clipboard, and shows a line in another order.
+/// Sequences that control a terminal: they set the title, clear the screen, set the clipboard, and reorder a line.
 const STEERING: &str = "\\033]0;owned\\007\\033[2J\\033]52;c;b3duZWQ=\\007\\302\\233 \\342\\200\\256 \\342\\201\\246 \\342\\200\\217";
 
-/// What is shown instead.
+/// What the lab shows instead.
 const SHOWN: &str = "\\u{1b}]0;owned\\u{7}\\u{1b}[2J\\u{1b}]52;c;b3duZWQ=\\u{7}\\u{9b} \\u{202e} \\u{2066} \\u{200f}";
 
 fn assert_harmless(what: &str, text: &str) {

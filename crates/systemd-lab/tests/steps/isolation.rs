@@ -1,4 +1,4 @@
-//! The guest is alone: what runs in it reaches neither a network nor the host.
+//! The guest is isolated: what runs in it can reach neither a network nor the host.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn the_guest_has_no_network() {
         "grep -l ^0x02 /sys/bus/pci/devices/*/class; grep -c ^0x /sys/bus/pci/devices/*/class | wc -l",
     );
     let scenario = run_bash(scenario, "cat /proc/net/route | wc -l");
-    // Where QEMU's own network would have the host, and a machine of the Internet.
+    // The address that the host would have in QEMU's own network, and a machine on the Internet.
     let connect = |scenario, address: &str| {
         run_bash(
             scenario,
@@ -43,7 +43,7 @@ fn the_guest_has_no_network() {
     assert_eq!(interfaces, "lo");
     let devices: u32 = controllers.parse().expect("no controller, but devices");
     assert!(devices > 0, "the guest shows its devices");
-    // The table's head.
+    // Only the table's header.
     assert_eq!(routes, "1");
     for answer in [host, internet] {
         assert!(answer.ends_with("Network is unreachable"), "{answer}");

@@ -1,4 +1,4 @@
-//! Steps that come beside others: at their time, upon an event, or never; and what they do that no other step does.
+//! Steps that run while others go on: at a time, after an event, or never; and effects that no other step has.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use systemd_lab::{GuestFile, Timeline};
 use crate::support::{LONG, PROGRAM, UNIT, program, run, unit};
 use crate::{commands, jobs};
 
-/// From an event until what waits for it: journald writes, the agent reads. It takes less than a millisecond.
+/// From an event until the step that waits for it: journald writes, the agent reads. It takes less than a
+/// millisecond.
 const SOON: Duration = Duration::from_millis(20);
 
 const SIGKILL: i32 = 9;
@@ -59,7 +60,7 @@ fn times(timeline: &Timeline, wanted: &Happening) -> Vec<Duration> {
     events.map(|event| timeline.time_of(event)).collect()
 }
 
-/// Pings every two seconds, thrice, then hangs.
+/// Pings every two seconds, three times, then hangs.
 fn pinger() -> [GuestFile; 2] {
     let service = format!("Type=notify\nRestart=always\nRestartSec=1s\nExecStart={PROGRAM} hang");
     [unit(&service), program()]
@@ -97,12 +98,12 @@ fn each_comes_in_time_whatever_the_order_of_the_plan() {
         times(&timeline, &Happening::Logs("hangs after".into()))[0],
         3,
     );
-    // It was restarted once.
+    // There was only one restart.
     assert_eq!(began(&timeline, 5), None);
     assert_eq!(commands(&timeline), [(0, "")]);
 }
 
-/// Also while a step waits for something, and without changing what it waits for.
+/// This also works while a step waits for something, and does not change what that step waits for.
 #[test]
 fn a_wait_lets_it_come() {
     let scenario = Scenario::new("later, while waiting")
@@ -148,7 +149,7 @@ fn a_command_beside_others_keeps_nothing_waiting() {
     assert!(cut_off);
 }
 
-/// The kernel kills the largest process, which is not the main one, and `OOMPolicy=` decides what follows.
+/// The kernel kills the largest process, which is not the main one, and `OOMPolicy=` decides what happens next.
 #[test]
 fn memory_that_runs_out_is_the_kernels_doing() {
     let large =

@@ -21,7 +21,7 @@ use systemd_lab::Timeline;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::{ResponseOutcome, StepOutcome};
 
-/// How each step ended, in order. A step that was not begun is not among them.
+/// How each step ended, in order. Steps that never began are left out.
 fn outcomes(timeline: &Timeline) -> Vec<&StepOutcome> {
     fn outcome(kind: &EventKind) -> Option<&StepOutcome> {
         match kind {

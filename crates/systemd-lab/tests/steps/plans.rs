@@ -1,4 +1,4 @@
-//! Experiments: faults that wait for events, and what is required of a run.
+//! Experiments: faults that wait for events, and requirements for a run.
 
 use std::fs;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::support::{PROGRAM, UNIT, lab, program};
 
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// Serves HTTP at [`ADDRESS`], and is restarted 5 s after it has failed.
+/// Serves HTTP at [`ADDRESS`]; systemd restarts it 5 s after a failure.
 fn server() -> String {
     format!("[Service]\nExecStart={PROGRAM} serve {ADDRESS}\nRestart=on-failure\nRestartSec=5s\n")
 }
 
-/// An experiment with this text as unit file, and the folder that it is in.
+/// An experiment with this text as its unit file, and the folder that contains the file.
 fn experiment(text: &str) -> (Experiment, TempDir) {
     let folder = tempfile::tempdir().expect("there is room");
     let file = folder.path().join(UNIT);
@@ -46,7 +46,8 @@ fn requirements_are_held_against_what_was_measured() {
         .fault(when("restart 1 + 30s"), Fault::Freeze)
         .fault(when("restart 1 + 32s"), Fault::Thaw)
         .lasting(seconds(100));
-    // Killed at 10 s, it is restarted after 5 s and up to 250 ms; frozen, it does not answer for about two.
+    // After the kill at 10 s, systemd restarts it after 5 s and up to 250 ms; while frozen, it does not answer for about
+    // two seconds.
     let required = [
         ("availability >= 90%", true),
         ("availability >= 99.9%", false),
@@ -75,7 +76,7 @@ fn requirements_are_held_against_what_was_measured() {
         let found = verdicts.iter().find(of).expect("it is required");
         found.measured.clone()
     };
-    // A freeze that the plan itself ends: no recovery from it before the next fault.
+    // The plan itself ends this freeze, so there is no recovery before the next fault.
     assert_eq!(
         measured("recovery <= 7s"),
         "not before the next fault after freeze at restart + 30s"
@@ -129,7 +130,7 @@ fn what_is_not_measured_cannot_be_required() {
     assert!(refused("other.service did not fail").contains("t.service"));
 }
 
-/// Everything is stopped in order, and the run ends with the machine: what would have come later never comes.
+/// systemd stops everything in order, and the run ends with the machine: later faults never come.
 #[test]
 fn a_reboot_ends_the_run() {
     let text = server().replace("[Service]\n", "[Service]\nExecStop=/bin/sleep 2\n");
@@ -154,7 +155,7 @@ fn a_reboot_ends_the_run() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    // The guest's own units say nothing about the service, and the service is not to blame for what the plan did.
+    // The guest's own units say nothing about the service, and the service is not to blame for the plan.
     assert!(!text.contains(".target"), "{text}");
     let full = experiment.lines(&timeline, Detail::Full);
     assert!(full.iter().any(|line| line.unit == "multi-user.target"));
@@ -163,12 +164,12 @@ fn a_reboot_ends_the_run() {
         .events()
         .last()
         .map(|event| timeline.time_of(event));
-    // Two seconds for ExecStop=, and what it takes systemd to end everything else.
+    // Two seconds for ExecStop=, and the time that systemd needs to end everything else.
     assert!(
         end.is_some_and(|end| (12..16).contains(&end.as_secs())),
         "{end:?}"
     );
-    // That everything is stopped is what was asked for.
+    // The plan asked for everything to be stopped.
     assert!(!text.contains("stop job queued"), "{text}");
 }
 
@@ -212,7 +213,8 @@ Unknown=1
     assert_eq!(letters, "a\"b\"c\\n5%$d");
     let state = timeline.text_property(UNIT, "UnitFileState");
     assert_eq!(state, Some("enabled"));
-    // Nothing of it is in the timeline: systemd reads the unit file twice, and complains once of what follows the section.
+    // The timeline contains nothing of it: systemd reads the unit file twice, and complains once about what follows the
+    // section.
     let complaints = timeline
         .of(UNIT)
         .filter(|event| matches!(event.kind, EventKind::UnitFile { .. }));
@@ -233,7 +235,7 @@ fn what_the_guest_cannot_be_given_is_an_error() {
     );
 }
 
-/// Before and after the date that every scenario begins with otherwise, which journald and systemd must both take.
+/// Dates before and after the default one. journald and systemd must both accept them.
 #[test]
 fn the_calendar_begins_where_it_should() {
     let folder = tempfile::tempdir().expect("there is room");
@@ -281,7 +283,7 @@ fn an_instance_of_a_template_is_started() {
     );
 }
 
-/// A service that answers lines, over TCP and over a Unix socket, until it is stopped; and a command that looks at it.
+/// A service that answers lines, over TCP and over a Unix socket, until it is stopped; and a command that checks it.
 #[test]
 fn probes_of_every_kind_see_a_service_come_and_go() {
     let folder = tempfile::tempdir().expect("there is room");

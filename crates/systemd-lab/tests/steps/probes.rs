@@ -1,4 +1,4 @@
-//! Probes: only changes are told, all attempts counted, beside the other steps.
+//! Probes: they report only changes, count all attempts, and run while other steps go on.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{PROGRAM, UNIT, program, run, unit};
 const ADDRESS: &str = "127.0.0.1:8080";
 const EVERY: Duration = Duration::from_secs(1);
 
-/// An attempt in vain is over before the next one is due.
+/// A failed attempt is over before the next one is due.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
 fn probe(name: &str, target: ProbeTarget) -> Step {
@@ -53,7 +53,7 @@ fn changes<'a>(timeline: &'a Timeline, wanted: &str) -> Vec<(u64, u64, &'a Probe
     timeline.events().iter().filter_map(change).collect()
 }
 
-/// Attempts, and how many of them failed.
+/// The number of attempts, and how many of them failed.
 fn sum(timeline: &Timeline, wanted: &str) -> Option<(u64, u64)> {
     timeline
         .events()
@@ -88,7 +88,7 @@ fn a_probe_tells_changes_and_counts_the_rest() {
         [(0, 0, refused), (5, 5, &answered(200)), (20, 20, refused)]
     );
     assert_eq!(sum(&timeline, "page"), Some((30, 15)));
-    // It answers, but not what was asked for.
+    // It answers, but not as expected.
     assert_eq!(changes(&timeline, "no page")[1], (5, 5, &answered(404)));
     assert_eq!(sum(&timeline, "no page"), Some((30, 30)));
     assert_eq!(
@@ -117,7 +117,7 @@ fn a_service_that_hangs_does_not_answer_in_time() {
         changes(&timeline, "never"),
         [(0, 0, &ProbeOutcome::TimedOut)]
     );
-    // The last one, at 9.5 s, has not ended.
+    // The last one, at 9.5 s, has not finished.
     assert_eq!(sum(&timeline, "never"), Some((9, 9)));
 }
 
@@ -145,7 +145,7 @@ fn a_plan_may_go_on_when_a_step_is_refused() {
     ));
 }
 
-/// What `cargo workshop run` does most: an idle service, asked each second for an hour.
+/// The most common use of `cargo workshop run`: an idle service, probed each second for an hour.
 #[test]
 fn an_hour_of_probes() {
     let scenario = Scenario::new("an hour")

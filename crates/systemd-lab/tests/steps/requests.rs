@@ -143,7 +143,7 @@ fn connections_that_are_kept_half_open() {
     );
 }
 
-/// Nothing of the scenario can reach beyond the guest.
+/// Nothing in the scenario can reach anything outside the guest.
 #[test]
 fn only_the_loopback_can_be_asked() {
     let timeline = run(

@@ -1,4 +1,4 @@
-//! The list of settings that unit files are checked against before anything boots is that of the guest's own systemd.
+//! The list of settings that unit files are checked against before the boot is the list of the guest's own systemd.
 
 use std::fs;
 use std::path::Path;
@@ -8,10 +8,10 @@ use systemd_lab::protocol::Scenario;
 use crate::commands;
 use crate::support::{LONG, run};
 
-/// Asks for the list to be written, not compared, when it is `write`: after the guest got another systemd.
+/// If this is `write`, the test writes the list instead of comparing it: after the guest got a different systemd.
 const VARIABLE: &str = "SYSTEMD_LAB_SETTINGS";
 
-/// Sections and names, without what values look like.
+/// Sections and names, without the format of values.
 const DUMP: &str = "/usr/lib/systemd/systemd --dump-configuration-items | sed 's/=.*//;/^$/d'";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Units and processes that keep systemd from logging what it does: the timeline is right all the same, or says that the lab went
+//! Units and processes that keep systemd from logging what it does: the timeline is correct anyway, or says that the lab went
 //! blind, since when and why.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::{assert_all_done, logs};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Logs at four levels, and is restarted a second after it has ended.
+/// Logs at four levels; systemd restarts it a second after it has ended.
 const SERVICE: &str = "\
 ExecStart=/usr/bin/bash -c 'echo \"<3>an error\"; echo \"<5>a notice\"; echo \"<6>a word\"; echo \"<7>detail\"; sleep infinity'
 Restart=always
@@ -24,7 +24,7 @@ fn file(path: &str, text: &str) -> GuestFile {
     GuestFile::text(format!("/etc/systemd/system/{path}"), text)
 }
 
-/// An experiment with this unit file, written where nothing else is.
+/// An experiment with this unit file, written to a new folder.
 fn experiment(name: &str, text: &str) -> (tempfile::TempDir, Experiment) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
@@ -33,7 +33,7 @@ fn experiment(name: &str, text: &str) -> (tempfile::TempDir, Experiment) {
     (folder, experiment)
 }
 
-/// Its figures are known, and right: killed once at 10 s, up again soon after.
+/// Its figures are known, and correct: killed once at 10 s, up again soon after.
 fn assert_seen(experiment: &Experiment, lab: &Lab) -> Timeline {
     let timeline = experiment.run(lab).expect("the lab works");
     let summary = experiment.summary(&timeline);
@@ -98,7 +98,7 @@ fn a_unit_in_another_journal_is_seen() {
     assert_eq!(logs(&timeline, "my.service").len(), 8);
 }
 
-/// How the lab went blind in this run, since when, and until when if it saw again: all of it, in whole seconds.
+/// How the lab went blind in this run, since when, and until when if it saw again, in whole seconds.
 fn blind(timeline: &Timeline) -> Vec<(Option<&str>, &Blinding, u64, Option<u64>)> {
     let at = |event| timeline.time_of(event).as_secs();
     let events = timeline.events();
@@ -120,7 +120,7 @@ fn doing(command: &str) -> String {
     )
 }
 
-/// The service does it, is killed ten seconds after its start, and again after thirty.
+/// The service does this; it is killed ten seconds after its start, and again after thirty.
 fn after(command: &str) -> (Experiment, Timeline) {
     let (_folder, experiment) = experiment("my.service", &doing(command));
     let experiment = experiment
@@ -131,7 +131,7 @@ fn after(command: &str) -> (Experiment, Timeline) {
     (experiment, timeline)
 }
 
-/// The run says so, everywhere, and states no figure that it does not know.
+/// The run reports it everywhere, and states no figure that it does not know.
 fn assert_said(experiment: &Experiment, timeline: &Timeline, words: &str) {
     let story = experiment.text(timeline);
     assert!(story.contains("from here on the lab is blind: "), "{story}");
@@ -161,7 +161,7 @@ fn systemd_is_told_to_log_less() {
                 level: "info".into(),
             },
         ),
-        // systemd(1), "Signals": back to the level of its start.
+        // systemd(1), "Signals": back to the level from its start.
         (
             "/usr/bin/kill -s RTMIN+23 1",
             Blinding::LogLevel {
@@ -183,7 +183,7 @@ fn systemd_is_told_to_log_less() {
             "{command}: {seen:?}"
         );
         assert_said(&experiment, &timeline, "what systemd did from 5s to ");
-        // It saw the kill.
+        // The lab saw the kill.
         assert_eq!(experiment.summary(&timeline).restarts, 1, "{command}");
     }
 }
@@ -206,7 +206,7 @@ fn the_journal_is_stopped_hung_or_masked() {
     }
 }
 
-/// systemd keeps what services send to journald, but not what it logs itself until journald is back, about 0.2 s later.
+/// systemd buffers what services send to journald, but not what it logs itself until journald is back, about 0.2 s later.
 #[test]
 fn the_journal_is_killed_or_restarted() {
     for command in [
@@ -241,7 +241,7 @@ fn the_journals_files_are_removed() {
     assert_said(&experiment, &timeline, "what systemd did from ");
 }
 
-/// systemd's messages of that time are in the kernel's log at best.
+/// At best, systemd's messages from that time are in the kernel's log.
 #[test]
 fn the_journal_is_away_for_a_while() {
     let (experiment, timeline) = after(
@@ -261,7 +261,7 @@ fn the_journal_is_away_for_a_while() {
 #[test]
 fn a_unit_is_made_quiet_while_it_runs() {
     let drop_in = "/etc/systemd/system/my.service.d/quiet.conf";
-    // In two pieces: what a scenario names, the lab takes back beforehand.
+    // In two pieces, because the lab overrides in advance what a scenario names.
     let command = format!(
         "mkdir -p $(dirname {drop_in}); (echo [Service]; echo LogLevel; echo Max=notice) | paste -sd \"\\\\n\\\\0\" >{drop_in}; systemctl daemon-reload"
     );
@@ -301,7 +301,7 @@ fn systemd_cannot_be_asked() {
     assert_eq!(ended, Some(&EventKind::ScenarioEnded));
 }
 
-/// All that systemd.unit(5) allows, also what the lab itself used to be called.
+/// Everything that systemd.unit(5) allows, including the lab's own former name.
 #[test]
 fn units_have_any_name() {
     for name in [

@@ -1,4 +1,4 @@
-//! What a timeline says of times and of units, where it is easy to get it wrong.
+//! What a timeline says about times and units, in cases that are easy to get wrong.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use systemd_lab::{GuestFile, Timeline};
 use crate::support::{LONG, PROGRAM, UNIT, program, run, unit};
 use crate::{assert_all_done, commands};
 
-/// On these multiples systemd's timers fire: `boot.rs` of the agent says why.
+/// systemd's timers fire on multiples of this: see `boot.rs` of the agent.
 const GRID_US: u64 = 250_000;
 
-/// From when a timer fires to the stamp of what systemd logs then.
+/// The time from a timer's firing to the stamp of systemd's log entry.
 const SOON_US: u64 = 5_000;
 
-/// How many children the service has that vanish.
+/// How many short-lived children the service has.
 const CHILDREN: usize = 8;
 
 fn stamps(timeline: &Timeline, wanted: impl Fn(&EventKind) -> bool) -> Vec<u64> {
@@ -38,7 +38,7 @@ fn timers_fire_on_multiples_of_a_quarter_of_a_second() {
     for restart in &restarts {
         assert!(restart % GRID_US < SOON_US, "{restarts:?}");
     }
-    // 0.3 s and a start, 5 s, and what is missing to the next multiple.
+    // 0.3 s and a start, 5 s, and the rest up to the next multiple.
     let period = |two: &[u64]| (two[1] - two[0] + SOON_US) / GRID_US * GRID_US;
     let periods: BTreeSet<u64> = restarts.windows(2).map(period).collect();
     assert_eq!(periods, BTreeSet::from([5_500_000]));
@@ -50,12 +50,12 @@ fn a_scenario_begins_at_midnight() {
     let timeline = run(&scenario, &[]);
     assert_all_done(&timeline, 1);
     assert_eq!(commands(&timeline), [(0, "2030-01-01 00:00:00\n")]);
-    // Files, however many bytes, do not put it off.
+    // Files do not delay it, however large they are.
     let large = GuestFile::text("/srv/large", "x".repeat(20 << 20));
     assert_eq!(commands(&run(&scenario, &[large])), commands(&timeline));
 }
 
-/// In a long sleep, the agent looks every ten seconds only.
+/// In a long sleep, the agent looks only every ten seconds.
 #[test]
 fn what_processes_did_that_are_gone_has_its_unit() {
     let scenario = Scenario::new("vanishing children")

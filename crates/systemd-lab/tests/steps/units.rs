@@ -1,4 +1,4 @@
-//! Steps that ask something of systemd.
+//! Steps that ask systemd for something.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use systemd_lab::protocol::{Condition, EventKind, Scenario, Step};
 use crate::support::{LONG, UNIT, other_unit, run, unit};
 use crate::{assert_all_done, commands, jobs, logs, outcomes};
 
-/// Logs each signal that it gets and goes on.
+/// Logs each signal that it gets and carries on.
 const TALKATIVE: &str = r#"ExecStart=/usr/bin/bash -c 'trap "echo got USR1" USR1; trap "echo got HUP" HUP; echo begun; while :; do sleep 1000 & wait $!; done'
 ExecReload=/usr/bin/bash -c 'kill -HUP $MAINPID'
 KillMode=mixed"#;
@@ -79,7 +79,7 @@ fn jobs_and_signals() {
     assert!(timeline.first(UNIT, killed).is_some());
 }
 
-/// A frozen service does nothing, and what it missed comes when it is thawed.
+/// A frozen service does nothing; what it missed arrives when it is thawed.
 #[test]
 fn freeze_and_thaw() {
     let scenario = Scenario::new("freeze")

@@ -13,8 +13,8 @@ const NOTIFIES: &str = "Type=notify\nNotifyAccess=all\n\
     ExecStart=/usr/bin/bash -c 'sleep 2; systemd-notify STATUS=nearly; sleep 2; systemd-notify --ready; sleep 2; exit 1'\n\
     Restart=on-failure\nRestartSec=1s";
 
-/// What a wait may be late: starting a process takes about 0.1 s of virtual time, the journal announces what it has at
-/// the most 250 ms later, and so may systemd's own timers be.
+/// How late a wait may end: starting a process takes about 0.1 s of virtual time, the journal announces its entries at
+/// most 250 ms late, and systemd's own timers may be just as late.
 const LATE: Duration = Duration::from_secs(1);
 
 /// How long the step took.
@@ -93,7 +93,7 @@ fn every_condition_comes_true() {
     assert_took(&timeline, steps - 1, 3_600);
 }
 
-/// Each waits for something else that never comes.
+/// Each waits for a different event that never comes.
 #[test]
 fn a_deadline_that_passes_ends_the_scenario() {
     let in_vain = Duration::from_secs(30);

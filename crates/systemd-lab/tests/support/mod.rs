@@ -1,5 +1,5 @@
-//! What the tests of this directory share: a lab, services, and the tests' own binary as a process that can be given
-//! another environment, or be killed.
+//! What the tests of this directory share: a lab, services, and the tests' own binary as a process that can get a
+//! different environment, or be killed.
 
 #![allow(dead_code, reason = "each test crate uses some of it")]
 
@@ -16,19 +16,19 @@ use systemd_lab::protocol::Scenario;
 use systemd_lab::{Guest, GuestFile, Lab, LabError, Timeline};
 use tempfile::TempDir;
 
-/// In virtual time: longer than anything takes that is waited for.
+/// In virtual time: longer than any wait in these tests takes.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// How often something on the host is looked at that cannot be waited for.
+/// How often to poll something on the host that cannot be waited for.
 const GLANCE: Duration = Duration::from_millis(10);
 
-/// In wall time, on a machine that is busy with much else.
+/// In wall time, on a busy machine.
 const HOST_DEADLINE: Duration = Duration::from_secs(180);
 
-/// Says what a child process is to do.
+/// Tells a child process what to do.
 const ORDER: &str = "SYSTEMD_LAB_TEST_ORDER";
 
-/// Stand around what a child process answers.
+/// Comes before a child process's answer.
 const ANSWER_BEGINS: &str = "<answer>";
 const ANSWER_ENDS: &str = "</answer>";
 
@@ -36,12 +36,12 @@ pub(crate) const UNIT: &str = "t.service";
 
 static LAB: LazyLock<Lab> = LazyLock::new(|| Lab::open().expect("the lab opens"));
 
-/// The ordinary lab.
+/// The default lab.
 pub(crate) fn lab() -> &'static Lab {
     &LAB
 }
 
-/// Runs it in the ordinary lab.
+/// Runs it in the default lab.
 pub(crate) fn run(scenario: &Scenario, files: &[GuestFile]) -> Timeline {
     lab().run(scenario, files).expect("the lab works")
 }
@@ -73,17 +73,17 @@ pub(crate) fn short_run(lab: &Lab) -> Result<Timeline, LabError> {
     lab.run(&scenario, &[unit("ExecStart=/usr/bin/sleep infinity")])
 }
 
-/// A cache of its own, with what the ordinary one holds.
+/// A separate cache with a copy of the default one.
 pub(crate) fn copied_cache() -> TempDir {
     copy_of(&[&lab().image(), lab().snapshot()])
 }
 
-/// A cache of its own, with the ordinary one's image alone.
+/// A separate cache with only the default one's image.
 pub(crate) fn cache_with_image() -> TempDir {
     copy_of(&[&lab().image()])
 }
 
-/// The ordinary lab's image as a file, as `image export` packs it, but for the time that it takes to make it small.
+/// The default lab's image as a file, as `image export` packs it, but with fast compression.
 pub(crate) fn packed_image(to: &Path) {
     const FASTEST: i32 = 1;
     let image = lab().image();
@@ -104,7 +104,7 @@ pub(crate) fn packed_image(to: &Path) {
     tar.finish().expect("it can be written");
 }
 
-/// The ordinary cache may hold those of other guests as well.
+/// The default cache may also contain entries of other guests.
 fn copy_of(directories: &[&Path]) -> TempDir {
     let copy = empty_cache();
     let status = Command::new("cp")
@@ -116,7 +116,7 @@ fn copy_of(directories: &[&Path]) -> TempDir {
     copy
 }
 
-/// A cache of its own, below the directory of the ordinary one: on the same disk, which has room.
+/// An empty cache below the directory of the default one: on the same disk, which has room.
 pub(crate) fn empty_cache() -> TempDir {
     let parent = ordinary_cache();
     let parent = parent.parent().expect("a cache has a parent");
@@ -158,7 +158,7 @@ pub(crate) fn only(cache: &Path, prefix: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("the cache has no {prefix}*"))
 }
 
-/// Writes this into the middle of a file, whose times stay as they were.
+/// Writes these bytes into the middle of a file, and keeps its times.
 pub(crate) fn damage(file: &Path, bytes: &[u8]) {
     use std::os::unix::fs::FileExt;
     let meta = file.metadata().expect("it is there");
@@ -172,7 +172,7 @@ pub(crate) fn damage(file: &Path, bytes: &[u8]) {
         .expect("it is ours");
 }
 
-/// The test binary as a process of its own, which is to open the lab of this cache and do what `order` says.
+/// The test binary as a separate process that opens the lab of this cache and carries out `order`.
 pub(crate) fn child_process(order: &str, cache: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().expect("it runs"));
     as_child(&mut command, order, cache);
@@ -189,7 +189,7 @@ pub(crate) fn as_child(command: &mut Command, order: &str, cache: impl AsRef<OsS
         .stderr(Stdio::null());
 }
 
-/// What a child process answers.
+/// The answer of a child process.
 pub(crate) fn answer(command: &mut Command) -> String {
     let output = command.output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout);
@@ -205,7 +205,7 @@ pub(crate) fn answer(command: &mut Command) -> String {
 /// The body of the test `child` in each test crate.
 pub(crate) fn be_a_child() {
     let Ok(order) = env::var(ORDER) else {
-        // Nobody's child: a test like any other.
+        // Not a child process: behave like any other test.
         Lab::open().expect("the lab opens");
         return;
     };
@@ -218,7 +218,7 @@ pub(crate) fn be_a_child() {
 
 fn obey(order: &str) -> Result<String, LabError> {
     if order == "examine" {
-        // Without opening the lab, which would repair it.
+        // Does not open the lab, because that would repair it.
         return Ok(bad_findings());
     }
     if order == "unknown" {
@@ -266,7 +266,7 @@ fn obey(order: &str) -> Result<String, LabError> {
     }
 }
 
-/// The names and states of all that the doctor does not like about the lab itself.
+/// The names and states of everything that the doctor finds wrong with the lab itself.
 fn bad_findings() -> String {
     let findings = systemd_lab::doctor::examine();
     let bad = findings.iter().filter(|finding| finding.state.is_bad());
@@ -276,11 +276,11 @@ fn bad_findings() -> String {
     shown.join(", ")
 }
 
-/// QEMU itself may shift a time by a microsecond or two, in one run of a hundred or so: ARCHITECTURE.md, "Known limit".
-/// For tests that ask another question than whether it did, times may differ by this much.
+/// QEMU itself may shift a time by a microsecond or two, in about one run of a hundred: ARCHITECTURE.md, "Known limit".
+/// In tests about something else, times may differ by this much.
 const SHIFT_US: u64 = 50;
 
-/// Fails with the first line that differs (timelines are long): in anything but the last microseconds of a time.
+/// Fails with the first line that differs (timelines are long), unless only the last microseconds of a time differ.
 pub(crate) fn assert_same(left: &str, right: &str) {
     let lines = left.lines().zip(right.lines());
     let differs =
@@ -326,7 +326,7 @@ fn within(shift: u64, left: &Value, right: &Value) -> bool {
                     .zip(right)
                     .all(|(left, right)| within(shift, left, right))
         }
-        // Times count from boot or from 1970; counters are small, and must be the same.
+        // Times count from boot or from 1970; counters are small, and must be equal.
         (Value::Number(left), Value::Number(right)) => match (left.as_u64(), right.as_u64()) {
             (Some(left), Some(right)) => {
                 left == right || (left > 1_000_000 && left.abs_diff(right) <= shift)
@@ -337,7 +337,7 @@ fn within(shift: u64, left: &Value, right: &Value) -> bool {
     }
 }
 
-/// A program of the host.
+/// The path of a program on the host.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH").unwrap_or_default())
         .map(|dir| dir.join(program))

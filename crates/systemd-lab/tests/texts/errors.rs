@@ -1,4 +1,5 @@
-//! The texts of errors that no test can cause on an ordinary machine. All others are caused for real: `tests/errors`.
+//! The messages of errors that no test can cause on an ordinary machine. All others are caused for real:
+//! `tests/errors`.
 
 use insta::assert_snapshot;
 use systemd_lab::{Guest, LabError};
@@ -18,7 +19,7 @@ fn a_guest_with_hardly_any_memory_or_too_much() {
     assert!(Guest::default().memory_mib(16 * 1024).is_ok());
 }
 
-/// Which of its findings are wrong is tested where it judges them.
+/// The self-test's own tests cover which of its findings are bad.
 #[test]
 fn a_self_test_that_comes_out_wrong() {
     let error = LabError::SelfTest {
@@ -28,7 +29,7 @@ fn a_self_test_that_comes_out_wrong() {
     assert_snapshot!("self_test", error);
 }
 
-/// The image that a snapshot is made of is looked at before: its manifest disappears in between only.
+/// The image is checked before a snapshot is made of it: its manifest can only disappear in between.
 #[test]
 fn an_image_without_a_manifest() {
     let error = LabError::ImageIncomplete {

@@ -1,4 +1,4 @@
-//! The string literals of source code, each with what is around it.
+//! The string literals in source code, each with its context.
 
 use crate::produced::unescaped;
 
@@ -6,26 +6,27 @@ use crate::produced::unescaped;
 #[derive(Debug)]
 pub(crate) struct Literal {
     pub(crate) line: usize,
-    /// With its escapes as what they stand for.
+    /// The text, with escapes replaced by what they stand for.
     pub(crate) text: String,
-    /// For each bracket that is open here, outermost first, the code of its statement up to it.
+    /// For each bracket that is open here, outermost first, the code of its statement up to the
+    /// bracket.
     within: Vec<String>,
 }
 
 impl Literal {
-    /// Whether it is an argument of such a function, method or variant.
+    /// Whether it is an argument of one of these functions, methods or variants.
     pub(crate) fn is_given_to(&self, names: &[&str]) -> bool {
         let innermost = self.within.last().map_or("", String::as_str);
         names.contains(&last_name(innermost))
     }
 
-    /// Whether it is somewhere in the arguments of such a function, method or variant.
+    /// Whether it is anywhere in the arguments of one of these functions, methods or variants.
     pub(crate) fn is_within(&self, names: &[&str]) -> bool {
         let mut around = self.within.iter();
         around.any(|code| names.contains(&last_name(code)))
     }
 
-    /// Whether the function that it is in returns this.
+    /// Whether its function returns this type.
     pub(crate) fn is_of_function_returning(&self, kind: &str) -> bool {
         let is_function = |code: &&String| code.split_whitespace().any(|word| word == "fn");
         let function = self.within.iter().rev().find(is_function);
@@ -34,7 +35,7 @@ impl Literal {
     }
 }
 
-/// The name that the code ends in, e.g. `Some` or `format!`.
+/// The name at the end of the code, e.g. `Some` or `format!`.
 fn last_name(code: &str) -> &str {
     let is_of_name = |c: char| c.is_alphanumeric() || "_!".contains(c);
     &code[code.trim_end_matches(is_of_name).len()..]
@@ -87,7 +88,8 @@ pub(crate) fn literals(code: &str) -> Vec<Literal> {
     found
 }
 
-/// How long the literal is that begins here, with its quotation marks. Rules have no raw ones.
+/// The length of the literal that begins here, with its quotation marks. Rules contain no raw
+/// literals.
 fn literal_length(code: &str) -> usize {
     let mut is_escaped = false;
     let end = code[1..].find(|c: char| {
@@ -98,12 +100,12 @@ fn literal_length(code: &str) -> usize {
     end.map_or(code.len(), |end| end + 2)
 }
 
-/// How long the character is that begins here: `'x'`, `'\n'`. Of a lifetime, that is its apostrophe.
+/// The length of the character that begins here: `'x'`, `'\n'`. For a lifetime, only its apostrophe.
 fn character_length(code: &str) -> usize {
     let mut letters = code.char_indices().skip(1);
     let end = match letters.next() {
         Some((_, '\\')) => {
-            // What is escaped may be an apostrophe.
+            // The escaped character may be an apostrophe.
             letters.next();
             letters.find(|(_, letter)| *letter == '\'')
         }

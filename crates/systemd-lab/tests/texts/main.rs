@@ -1,8 +1,7 @@
-//! Every text of an error is produced by some test, so that somebody has read it as a person would. `sentences` says the same
-//! of diagnoses.
+//! A test produces every error message, so that a person has read it in its context. `sentences` does the same for diagnoses.
 //!
-//! The texts are those of `#[error("…")]` in all crates. A test produces one if its constant parts are in a snapshot, or in
-//! what a test compares with, in the order in which the text has them.
+//! The messages are those of `#[error("…")]` in all crates. A test produces one if the message's constant parts are in a
+//! snapshot, or in what a test compares with, in their order.
 
 mod errors;
 mod literals;
@@ -21,7 +20,7 @@ fn crates() -> &'static Path {
     here.parent().expect("this package is in crates/")
 }
 
-/// Errors that end something inside a program, and that nobody reads.
+/// Errors that end something inside a program, and that no one reads.
 const NEVER_SHOWN: [&str; 1] = ["the processor is busy without a pause"];
 
 #[test]
@@ -52,17 +51,17 @@ fn each_error_is_produced_by_some_test() {
         missing.is_empty(),
         "no test produces these texts:\n{missing}"
     );
-    // Were nothing found, nothing would be missing.
+    // If nothing were found, nothing would be missing.
     assert!(texts.len() > 40, "only {} texts", texts.len());
 }
 
-/// What a source file has before its tests, and these: by convention, they come last.
+/// A source file's code before its tests, and the tests: by convention, they come last.
 fn without_tests(source: &str) -> (&str, &str) {
     let at = source.find("#[cfg(test)]\nmod tests {");
     source.split_at(at.unwrap_or(source.len()))
 }
 
-/// All files below a folder, but for what cargo writes.
+/// All files below a folder, except for what cargo writes.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("it can be read");
     let mut files = Vec::new();

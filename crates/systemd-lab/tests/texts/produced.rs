@@ -1,9 +1,9 @@
-//! Finds texts in source code, and whether a test produces them.
+//! Finds texts in source code, and checks whether a test produces them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What is shorter says nothing: `: `, `; use `.
+/// Shorter parts are not specific enough: `: `, `; use `.
 const SHORTEST_PART: usize = 8;
 
 /// A text with gaps, e.g. `cannot read {}: {source}`.
@@ -11,12 +11,12 @@ const SHORTEST_PART: usize = 8;
 pub(crate) struct Text {
     file: PathBuf,
     line: usize,
-    /// What is always the same, in order.
+    /// The constant parts, in order.
     parts: Vec<String>,
 }
 
 impl Text {
-    /// `None` if it is made of gaps only.
+    /// `None` if it consists only of gaps.
     pub(crate) fn of(file: &Path, line: usize, template: &str) -> Option<Text> {
         let parts: Vec<String> = constant_parts(template)
             .into_iter()
@@ -41,7 +41,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// The texts of `#[error("…")]`, without those that are made of gaps only.
+/// The texts of `#[error("…")]`, except for those that consist only of gaps.
 pub(crate) fn error_texts(file: &Path, code: &str) -> Vec<Text> {
     let mut texts = Vec::new();
     for (at, attribute) in code.match_indices("#[error(") {
@@ -56,7 +56,7 @@ pub(crate) fn error_texts(file: &Path, code: &str) -> Vec<Text> {
     texts
 }
 
-/// Whether all parts are there, in order.
+/// Whether all parts are present, in order.
 pub(crate) fn is_produced(text: &Text, document: &str) -> bool {
     let mut rest = document;
     text.parts
@@ -70,7 +70,7 @@ pub(crate) fn is_produced(text: &Text, document: &str) -> bool {
         })
 }
 
-/// The beginning of a string literal's rest, up to its end.
+/// A string literal's text, from here up to its end.
 fn until_quote(literal: &str) -> &str {
     let mut is_escaped = false;
     let end = literal.find(|c: char| {
@@ -81,7 +81,7 @@ fn until_quote(literal: &str) -> &str {
     &literal[..end.unwrap_or(literal.len())]
 }
 
-/// Source code with its escapes as what they stand for.
+/// Source code, with escapes replaced by what they stand for.
 pub(crate) fn unescaped(code: &str) -> String {
     let mut text = String::new();
     let mut letters = code.chars().peekable();
@@ -93,7 +93,7 @@ pub(crate) fn unescaped(code: &str) -> String {
         match letters.next() {
             Some('n') => text.push('\n'),
             Some('t') => text.push('\t'),
-            // The line goes on where the next one's text begins.
+            // The text continues at the first word of the next line.
             Some('\n') => while letters.next_if(|c| c.is_whitespace()).is_some() {},
             Some(other) => text.push(other),
             None => {}
@@ -102,7 +102,7 @@ pub(crate) fn unescaped(code: &str) -> String {
     text
 }
 
-/// What is outside of `{…}`. Doubled brackets stand for themselves.
+/// The parts outside `{…}`. Doubled brackets stand for themselves.
 fn constant_parts(template: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut letters = template.chars().peekable();

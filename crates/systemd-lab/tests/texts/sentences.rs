@@ -1,9 +1,9 @@
-//! Every sentence of a diagnosis is produced by some test, so that somebody has read it as an attendee would, and knows that it
-//! is true where it is said.
+//! A test produces every sentence of a diagnosis, so that a person has read it like an attendee, and knows that it is true
+//! where it is used.
 //!
-//! A sentence is a literal of a rule that has words in it. It is produced if its constant parts are, in order, in the diagnosis
-//! of a known mistake or of a starter, which `cargo maintain verify` compares word for word, or in what a test of rules compares
-//! with. Of a sentence that is put together from several literals, that goes for each.
+//! A sentence is a string literal in a rule that contains words. It counts as produced if its constant parts are, in order, in
+//! the diagnosis of a known mistake or of a starter, which `cargo maintain verify` compares word for word, or in what a test of
+//! rules compares with. If a sentence is assembled from several literals, each of them must be produced.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::literals::{Literal, literals};
 use crate::produced::{Text, is_produced, unescaped};
 use crate::{crates, files, without_tests};
 
-/// What is given to these is compared with something, or only a programmer reads it.
+/// Arguments of these are compared with something, or only a programmer reads them.
 const COMPARED: [&str; 9] = [
     "contains",
     "ends_with",
@@ -25,30 +25,30 @@ const COMPARED: [&str; 9] = [
     "strip_prefix",
 ];
 
-/// What looks like a sentence of a diagnosis and is not one.
+/// Literals that look like a sentence of a diagnosis but are not.
 const NOT_SENTENCES: [&str; 10] = [
-    // What systemd or Rust's runtime says, and a rule looks for.
+    // Words of systemd or Rust's runtime that a rule looks for.
     "Failed at step ",
     "Failed to enqueue OnFailure=",
     "No main process to kill",
     "No process to kill",
     "not loaded",
     "note: run with `RUST_BACKTRACE",
-    // What a service says in STATUS= when something is wrong.
+    // What a service writes into STATUS= when something is wrong.
     "not answer",
     "timed out",
     // What a service answers.
     "Hello again!",
-    // A line of what the check of stage 01 shows.
+    // A line in the output of stage 01's check.
     "main process exited, status other than 0",
 ];
 
-/// The sentences of all rules, and what they are looked for in.
+/// The sentences of all rules, and the texts that are searched for them.
 #[derive(Default)]
 struct Rules {
     sentences: Vec<Text>,
     documents: Vec<String>,
-    /// Those of [`NOT_SENTENCES`] that were met.
+    /// Those of [`NOT_SENTENCES`] that were found.
     passed_over: Vec<String>,
 }
 
@@ -67,8 +67,7 @@ impl Rules {
         }
     }
 
-    /// The rules of the stages' checks and of what these share, and their tests. What else there is in words is lines of what is
-    /// shown.
+    /// The rules of the stages' checks and of their shared code, and their tests. All other words there are lines of the output.
     fn of_the_checks(&mut self) {
         let shared = crates().join("exercise-check");
         let spinning = shared.join("src/spinning.rs");
@@ -81,11 +80,11 @@ impl Rules {
         }
         for path in files(&workspace().join("exercises")) {
             let is_of_check = path.components().any(|part| part.as_os_str() == "tests");
-            // What is wrong with a measurement of the table is the lab's affair.
+            // An incorrect measurement of the table is the lab's own business.
             if !is_source(&path) || !is_of_check || path.ends_with("table/measure.rs") {
                 continue;
             }
-            // It says why systemd does what it does, and nothing else.
+            // This file only says why systemd does what it does.
             let is_all = path.ends_with("table/reasons.rs");
             self.say(&path, &read(&path), |one| is_all || is_of_a_diagnosis(one));
         }
@@ -110,7 +109,7 @@ impl Rules {
         }
     }
 
-    /// The sentences of a rule's source: literals with a space between words.
+    /// The sentences in a rule's source: literals with a space between words.
     fn say(&mut self, file: &Path, code: &str, is_said: impl Fn(&Literal) -> bool) {
         let file: PathBuf = file.strip_prefix(workspace()).unwrap_or(file).to_owned();
         for literal in literals(code) {
@@ -127,14 +126,14 @@ impl Rules {
         }
     }
 
-    /// Each literal of a test by itself: no sentence is put together from two.
+    /// Each literal of a test separately: no sentence comes from two of them.
     fn test(&mut self, tests: &str) {
         let compared = literals(tests).into_iter().map(|one| one.text);
         self.documents.extend(compared);
     }
 }
 
-/// A check has lines of what is shown beside its rules.
+/// Besides its rules, a check contains lines of the output.
 fn is_of_a_diagnosis(literal: &Literal) -> bool {
     literal.is_of_function_returning("Option<String>")
         || literal.is_within(&["Some", "Err", "map_err", "ok_or_else"])
@@ -170,7 +169,7 @@ fn each_sentence_of_a_diagnosis_is_produced_by_some_test() {
         missing.lines().count(),
         rules.sentences.len()
     );
-    // Were nothing found, nothing would be missing.
+    // If nothing were found, nothing would be missing.
     let count = rules.sentences.len();
     assert!(count > 250, "only {count} sentences");
     let unmet: Vec<&str> = NOT_SENTENCES
