@@ -1,5 +1,5 @@
-//! What the lab measured, as it stands in a page. `tests/measured` says how its files are made, and `cargo
-//! maintain verify` those in `measured/mistakes/`.
+//! What the lab measured, as it stands in a page. `cargo maintain guide` makes its files, and compares
+//! them with what the lab measures now.
 
 use std::collections::BTreeMap;
 use std::fs;

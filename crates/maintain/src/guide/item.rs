@@ -13,6 +13,11 @@ pub(crate) struct Item {
     measure: Box<Measure>,
 }
 
+/// Whether a name is what a page says in words, and not a file.
+pub(super) fn is_sentence(name: &str) -> bool {
+    name.contains(' ')
+}
+
 impl Item {
     /// Files, by their paths below `book/measured`. `measure` returns each of them, or an error that names what the lab did and what
     /// to correct.
@@ -67,5 +72,28 @@ impl Item {
 
     pub(super) fn measure(&self, bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
         (self.measure)(bench)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_choose_among_the_names_of_an_item() {
+        let words = |words: &[&str]| {
+            let item = Item::files(["04-ready.json", "04-long.json"], |_| Ok(Vec::new()));
+            let mut item = item.and_says("readiness.md: a client is ready");
+            let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
+            item.keep_only(&words);
+            item.names().join(", ")
+        };
+        assert_eq!(words(&["04", "long"]), "04-long.json");
+        assert_eq!(
+            words(&["read"]),
+            "04-ready.json, readiness.md: a client is ready"
+        );
+        assert_eq!(words(&["05"]), "");
+        assert_eq!(words(&[]).matches(", ").count(), 2);
     }
 }

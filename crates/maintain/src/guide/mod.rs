@@ -9,6 +9,7 @@ mod own_service;
 mod sshd;
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -33,7 +34,7 @@ written again.
 Known mistakes are measured when a word is `mistakes`: `cargo maintain verify` checks what the guide shows of them anyway.
 
 Examples:
-    cargo maintain guide --check                         all but what needs a network: a minute or two
+    cargo maintain guide --check                         all but what needs a network: three minutes
     cargo maintain guide --check --network               everything
     cargo maintain guide --write 04-ready                then read what changed
     cargo maintain guide --write mistakes 04 no-ready";
@@ -104,7 +105,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         |item, measured| {
             for name in item.names() {
                 let verified = match &measured {
-                    Ok(files) => bench.compare_or_write(name, files, arguments.write),
+                    Ok(files) => compare_or_write(bench.root(), name, files, arguments.write),
                     Err(error) => failed(error),
                 };
                 tally.add(name, &verified);
@@ -132,25 +133,21 @@ fn failed(error: &anyhow::Error) -> Verified {
     }
 }
 
-impl Bench<'_> {
-    /// Of what was measured, the file of this name; a sentence has none, and holds.
-    fn compare_or_write(&self, name: &str, files: &[Measured], write: bool) -> Verified {
-        let Some(file) = files.iter().find(|file| file.name() == name) else {
-            return match name.contains(' ') {
-                true => Verified::Ok,
-                false => Verified::Failed("it was not measured; correct its item".to_owned()),
-            };
+/// Of what was measured, the file of this name; a sentence has none, and holds.
+fn compare_or_write(root: &Path, name: &str, files: &[Measured], write: bool) -> Verified {
+    let Some(file) = files.iter().find(|file| file.name() == name) else {
+        return match item::is_sentence(name) {
+            true => Verified::Ok,
+            false => Verified::Failed("it was not measured; correct its item".to_owned()),
         };
-        let file = file.clone().in_workspace(self.root());
-        match write {
-            true => match file.write() {
-                Ok(()) => Verified::Ok,
-                Err(error) => {
-                    Verified::Broken(format!("cannot write book/measured/{name}: {error}"))
-                }
-            },
-            false => Verified::without(&complaint(&file, name)),
-        }
+    };
+    let file = file.clone().in_workspace(root);
+    match write {
+        true => match file.write() {
+            Ok(()) => Verified::Ok,
+            Err(error) => Verified::Broken(format!("cannot write book/measured/{name}: {error}")),
+        },
+        false => Verified::without(&complaint(&file, name)),
     }
 }
 
@@ -161,4 +158,54 @@ fn complaint(file: &Measured, name: &str) -> Vec<String> {
         )
     });
     complaint.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use systemd_lab::MeasuredWith;
+
+    use super::*;
+
+    fn measured(text: &str) -> Vec<Measured> {
+        let with = MeasuredWith {
+            kernel: "6.12".to_owned(),
+            systemd: "257".to_owned(),
+            qemu: None,
+        };
+        vec![Measured::text("folder/a.txt", text, &with)]
+    }
+
+    #[test]
+    fn a_file_is_compared_and_written_and_a_sentence_holds() {
+        let root = tempfile::tempdir().expect("there is room");
+        let verify = |name: &str, text: &str, write| {
+            let verified = compare_or_write(root.path(), name, &measured(text), write);
+            verified.shown(&name)
+        };
+        let missing = verify("folder/a.txt", "killed\n", false);
+        assert!(
+            missing.contains("book/measured/folder/a.txt cannot be read"),
+            "{missing}"
+        );
+        assert_eq!(
+            verify("folder/a.txt", "killed\n", true),
+            "ok    folder/a.txt"
+        );
+        assert_eq!(
+            verify("folder/a.txt", "killed\n", false),
+            "ok    folder/a.txt"
+        );
+        let differs = verify("folder/a.txt", "stopped\n", false);
+        assert!(differs.starts_with("FAIL  folder/a.txt\n"), "{differs}");
+        assert!(
+            differs.contains("type `cargo maintain guide --write folder/a.txt`"),
+            "{differs}"
+        );
+        let other = verify("b.txt", "killed\n", false);
+        assert!(other.contains("it was not measured"), "{other}");
+        assert_eq!(
+            verify("a.md: it is killed", "", false),
+            "ok    a.md: it is killed"
+        );
+    }
 }

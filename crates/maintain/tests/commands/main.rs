@@ -1,13 +1,15 @@
-//! `cargo maintain verify` over a small workshop whose check is a few lines: what it demands, its words and its exit
-//! status.
+//! `cargo maintain` over a small workshop whose check is a few lines: what `verify` demands, and the words and exit statuses of all of it.
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use insta::assert_snapshot;
 use tempfile::TempDir;
+
+mod guide;
+mod verify;
+mod written;
 
 /// Asks two things: requirement 1, that the binary says hello; requirement 2, that the unit is good.
 const CHECK: &str = r#"//! The check.
@@ -209,119 +211,4 @@ fn shown(root: &Path, output: &Output) -> String {
         items.join("\n"),
         output.status.code().expect("it ends by itself")
     )
-}
-
-#[test]
-fn all_holds() {
-    let root = workshop();
-    let output = verify(root.path(), &["--soak", "--jobs", "3"]);
-    assert_snapshot!("all_holds", shown(root.path(), &output));
-}
-
-#[test]
-fn each_fault_fails_its_own_item() {
-    let root = workshop();
-    let put = |path: &str, content: &str| write(root.path(), path, content);
-    put(
-        "exercises/01-alpha/hints.toml",
-        "1 = [\"what\", \"where\", \"\"]\n3 = [\"what\", \"where\", \"how\"]\n",
-    );
-    put(
-        "exercises/01-alpha/src/main.rs",
-        &STARTER.replace("nothing", "hello"),
-    );
-    put("units/exercise-01-client.service", "");
-    fs::remove_file(root.path().join("book/src/01-alpha.md")).expect("it is there");
-    let mistake = |name: &str, patch: &str| {
-        put(&format!("mistakes/01-alpha/{name}.patch"), patch);
-    };
-    mistake("unit-1", &unit_mistake("bad-1", "it is something else"));
-    mistake("unit-2", &unit_mistake("good", "it is right"));
-    let stale = unit_mistake("bad-3", "it is bad-3");
-    mistake("unit-3", &stale.replace("-good", "-better"));
-    let unsaid = unit_mistake("bad-4", "it is bad-4");
-    mistake("unit-4", &unsaid.replace("Diagnosis", "Because"));
-    mistake("silent-2", &code_mistake("missing!()"));
-    let output = verify(root.path(), &["01"]);
-    assert_snapshot!("each_fault", shown(root.path(), &output));
-}
-
-#[test]
-fn a_broken_lab_says_nothing_about_a_mistake() {
-    let root = workshop();
-    write(
-        root.path(),
-        "mistakes/01-alpha/unit-1.patch",
-        &unit_mistake("broken", "it is broken"),
-    );
-    let output = verify(root.path(), &["01", "unit-1"]);
-    assert_snapshot!("broken_lab", shown(root.path(), &output));
-}
-
-#[test]
-fn no_item_has_the_words() {
-    let root = workshop();
-    let output = verify(root.path(), &["01", "unknown"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert_snapshot!(
-        "no_item_has_the_words",
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-#[test]
-fn the_guide_has_what_comes_out() {
-    let root = workshop();
-    let put = |path: &str, content: &str| write(root.path(), path, content);
-    let guide = |name: &str| format!("book/measured/mistakes/01-{name}");
-    let mistake = |number: u32, lines: &str| {
-        put(
-            &format!("mistakes/01-alpha/unit-{number}.patch"),
-            &shown_mistake(&format!("bad-{number}"), lines),
-        );
-    };
-    mistake(1, "Guide: a run");
-    mistake(
-        2,
-        "Guide: a run\nGuide units: solution-01.service\nGuide until: 3 s",
-    );
-    let missing = verify(root.path(), &["01", "unit-1"]);
-    assert_snapshot!("guide_missing", shown(root.path(), &missing));
-
-    let written = maintain(root.path(), &["guide", "--write", "mistakes"]);
-    assert_snapshot!("guide_written", shown(root.path(), &written));
-    let read = |file: String| fs::read_to_string(root.path().join(file)).expect("it was written");
-    let measured = ["unit-1.json", "unit-1.txt", "unit-2.json"]
-        .map(|name| format!("{name}\n{}", read(guide(name))));
-    assert_snapshot!("guide_measured", measured.join("\n"));
-    let same = verify(root.path(), &["mistake", "unit-1"]);
-    assert_eq!(same.status.code(), Some(0));
-
-    put(
-        &guide("unit-1.json"),
-        &read(guide("unit-1.json")).replace("bad-1", "good"),
-    );
-    put(&guide("unit-2.txt"), "NOT YET\n");
-    // Of no mistake, and of one that the guide no longer shows.
-    put(&guide("gone.json"), "");
-    put(&guide("unit-3.txt"), "");
-    mistake(4, "Guide: another run");
-    mistake(5, "Guide: a run\nGuide units: solution-01-client.service");
-    mistake(6, "Guide: a run\nGuide until: noon");
-    let differs = verify(root.path(), &["01"]);
-    assert_snapshot!("guide_differs", shown(root.path(), &differs));
-}
-
-#[test]
-fn the_guide_shows_no_mistake_with_the_words() {
-    let root = workshop();
-    let output = maintain(
-        root.path(),
-        &["guide", "--write", "mistakes", "01", "unit-1"],
-    );
-    assert_eq!(output.status.code(), Some(2));
-    assert_snapshot!(
-        "guide_has_no_such_mistake",
-        String::from_utf8_lossy(&output.stderr)
-    );
 }
