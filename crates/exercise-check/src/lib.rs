@@ -37,7 +37,7 @@ macro_rules! check {
         runs: [$($run:path),* $(,)?];
         requirements: [$($test:ident => $requirement:path),* $(,)?];
     ) => {
-        /// The package whose tests these are: the exercise, or the solution, which is held to the very same.
+        /// The package whose tests these are: the exercise, or the solution, which must pass the same check.
         pub(crate) static SUBJECT: std::sync::LazyLock<$crate::Subject> =
             std::sync::LazyLock::new(|| {
                 // Without one, the package's Cargo.toml names another: the first run says so.

@@ -1,4 +1,4 @@
-//! What an exercise looks like before anybody has edited it. It can be had without git, whatever was edited or
+//! What an exercise looks like before anybody has edited it. It is available without git, whatever was edited or
 //! committed: `solutions/NN-topic/starter.patch` makes it of the solution.
 //!
 //! The patch applies to the solution under the exercise's name: its paths, and what its files call it. Before the patch
