@@ -15,7 +15,7 @@ const TYPE: &str = "exec";
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) const UNIT_FILE: Requirement = Requirement {
-    title: "systemd understands the unit, and people do",
+    title: "systemd and people understand the unit",
     snapshot: "unit-file",
     look: || {
         // Why a unit is refused is best said by the run that starts it.
@@ -32,7 +32,7 @@ pub(crate) const UNIT_FILE: Requirement = Requirement {
 };
 
 pub(crate) const SERVE: Requirement = Requirement {
-    title: "it starts, and it serves",
+    title: "it starts and serves",
     snapshot: "serve",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
@@ -83,7 +83,7 @@ pub(crate) const BOOT: Requirement = Requirement {
 };
 
 pub(crate) const STOP: Requirement = Requirement {
-    title: "a stop answers what is in flight, and is bounded",
+    title: "a stop answers requests in flight, and has a limit",
     snapshot: "stop",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
@@ -127,7 +127,7 @@ pub(crate) const STOP: Requirement = Requirement {
 };
 
 pub(crate) const PORT_TAKEN: Requirement = Requirement {
-    title: "a port that is taken is an error, and one line says so",
+    title: "a taken port is an error, and one line says so",
     snapshot: "port-taken",
     look: || {
         let timeline = scenarios::PORT_TAKEN.seen.clone()?;
@@ -143,7 +143,7 @@ pub(crate) const PORT_TAKEN: Requirement = Requirement {
 };
 
 pub(crate) const NO_ERRORS: Requirement = Requirement {
-    title: "while all is well, no line is an error",
+    title: "a healthy service logs no errors",
     snapshot: "no-errors",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;

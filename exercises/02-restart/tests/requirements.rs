@@ -56,7 +56,7 @@ fn restore() -> String {
 }
 
 pub(crate) const WEB: Requirement = Requirement {
-    title: "the web front end comes back however it ended",
+    title: "systemd restarts the web front end however it ended",
     snapshot: "web",
     look: || {
         const ENDS: [Expected; 3] = [
@@ -69,7 +69,7 @@ pub(crate) const WEB: Requirement = Requirement {
 };
 
 pub(crate) const WORKER: Requirement = Requirement {
-    title: "the worker comes back until its work is done",
+    title: "systemd restarts the worker until its work is done",
     snapshot: "worker",
     look: || {
         const ENDS: [Expected; 3] = [
@@ -95,7 +95,7 @@ pub(crate) const DATABASE: Requirement = Requirement {
 };
 
 pub(crate) const BAD_CONFIGURATION: Requirement = Requirement {
-    title: "a configuration error is not tried again",
+    title: "systemd does not retry a configuration error",
     snapshot: "bad-configuration",
     look: || {
         const ENDS: [Expected; 1] = [fails(Ending::Code(EX_CONFIG), Then::StaysDown)];

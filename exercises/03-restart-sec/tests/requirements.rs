@@ -28,7 +28,7 @@ const BURST: u64 = 4;
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) const SURVIVES: Requirement = Requirement {
-    title: "an outage of two minutes is survived",
+    title: "the service survives an outage of two minutes",
     snapshot: "survives",
     look: || {
         let timeline = scenarios::OUTAGE_ENDS.clone()?;
@@ -122,7 +122,7 @@ pub(crate) const STOP: Requirement = Requirement {
 };
 
 pub(crate) const BY_HAND: Requirement = Requirement {
-    title: "after reset-failed it can be started again",
+    title: "after reset-failed you can start it again",
     snapshot: "by-hand",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;

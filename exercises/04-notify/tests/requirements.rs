@@ -84,7 +84,7 @@ pub(crate) const STATUS: Requirement = Requirement {
 };
 
 pub(crate) const STOP: Requirement = Requirement {
-    title: "a stop is announced, answers what is in flight, and is bounded",
+    title: "it announces a stop, answers requests in flight, and stops in time",
     snapshot: "stop",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
@@ -122,7 +122,7 @@ pub(crate) const STOP: Requirement = Requirement {
 };
 
 pub(crate) const HANGING_START: Requirement = Requirement {
-    title: "a start that hangs is ended after 10 s",
+    title: "systemd ends a hanging start after 10 s",
     snapshot: "hanging-start",
     look: || {
         let timeline = scenarios::HANGING_START.seen.clone()?;
@@ -155,7 +155,7 @@ pub(crate) const HANGING_START: Requirement = Requirement {
 };
 
 pub(crate) const LONG_WARM_UP: Requirement = Requirement {
-    title: "a warm-up of 30 s is kept alive",
+    title: "a warm-up of 30 s succeeds",
     snapshot: "long-warm-up",
     look: || {
         let timeline = scenarios::LONG_WARM_UP.seen.clone()?;
@@ -180,7 +180,7 @@ pub(crate) const LONG_WARM_UP: Requirement = Requirement {
 };
 
 pub(crate) const RELOAD: Requirement = Requirement {
-    title: "a reload is announced, and drops nothing",
+    title: "it announces a reload, and drops nothing",
     snapshot: "reload",
     look: || {
         let timeline = scenarios::RELOAD.seen.clone()?;
@@ -277,7 +277,7 @@ pub(crate) const PROTOCOL: Requirement = Requirement {
 };
 
 pub(crate) const BY_HAND: Requirement = Requirement {
-    title: "it runs by hand, without systemd",
+    title: "it runs in a terminal, without systemd",
     snapshot: "by-hand",
     look: || {
         let timeline = scenarios::BY_HAND.part(scenarios::by_hand()..usize::MAX)?;

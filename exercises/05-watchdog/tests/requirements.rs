@@ -45,7 +45,7 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) const HEALTHY: Requirement = Requirement {
-    title: "a service that works is left alone",
+    title: "the watchdog leaves a healthy service alone",
     snapshot: "healthy",
     look: || {
         let timeline = scenarios::HEALTHY.seen.clone()?;
@@ -80,7 +80,7 @@ pub(crate) const HEALTHY: Requirement = Requirement {
 };
 
 pub(crate) const DEADLOCK: Requirement = Requirement {
-    title: "a deadlock is noticed by the self-test",
+    title: "the self-test notices a deadlock",
     snapshot: "deadlock",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault deadlock");
@@ -119,7 +119,7 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
 };
 
 pub(crate) const BLOCKED: Requirement = Requirement {
-    title: "a blocked executor is noticed",
+    title: "systemd notices a blocked executor",
     snapshot: "blocked",
     look: || {
         let is_fault = |step: &Step| is_request(step, "fault block");
@@ -162,7 +162,7 @@ pub(crate) fn answered_all_the_same(timeline: &Timeline) -> Option<String> {
 }
 
 pub(crate) const STOPPED: Requirement = Requirement {
-    title: "a stopped process is noticed",
+    title: "systemd notices a stopped process",
     snapshot: "stopped",
     look: || {
         hang(
@@ -176,7 +176,7 @@ pub(crate) const STOPPED: Requirement = Requirement {
 };
 
 pub(crate) const WEDGE: Requirement = Requirement {
-    title: "a wedged dependency is noticed by the self-test",
+    title: "the self-test notices a stuck dependency",
     snapshot: "wedge",
     look: || {
         let wedged = hang(&scenarios::WEDGE, HUNG, is_sigstop, is_nothing, with_reason)?;
