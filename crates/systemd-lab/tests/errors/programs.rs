@@ -44,7 +44,7 @@ fn no_mmdebstrap_and_no_apt_get() {
 #[test]
 fn nothing_is_installed_and_sudo_wants_a_password() {
     let path = path_with(&["apt-get"]);
-    // A place that an ordinary user can reach, whoever runs this test: the binary may be in root's home.
+    // A place that an ordinary user can reach, no matter who runs this test: the binary may be in root's home.
     let place = tempfile::tempdir().expect("it can be made");
     let mode = |path: &Path, mode| {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("it is ours")
