@@ -87,26 +87,43 @@ pub(super) fn of(
     thinned(moments.collect(), most)
 }
 
-/// At most so many: requests are left out first, evenly; then what comes last.
+/// At most so many: requests are left out first, evenly; then events, evenly.
 fn thinned(moments: Vec<Moment>, most: usize) -> (Vec<Moment>, usize) {
     let all = moments.len();
     let requests = moments.iter().filter(|moment| moment.is_request).count();
-    let room = most.saturating_sub(all - requests);
-    let mut number = 0;
-    let mut kept: Vec<Moment> = moments
+    let for_requests = most.saturating_sub(all - requests).min(requests);
+    let for_events = (most - for_requests).min(all - requests);
+    let mut requests = Shares::new(for_requests, requests);
+    let mut events = Shares::new(for_events, all - requests.of);
+    let kept = moments
         .into_iter()
-        .filter(|moment| {
-            if !moment.is_request || requests <= room {
-                return true;
-            }
-            number += 1;
-            // Whether this request is the one that fills another place.
-            number * room / requests > (number - 1) * room / requests
-        })
-        .collect();
-    kept.truncate(most);
+        .filter(|moment| match moment.is_request {
+            true => requests.keeps_next(),
+            false => events.keeps_next(),
+        });
+    let kept: Vec<Moment> = kept.collect();
     let left_out = all - kept.len();
     (kept, left_out)
+}
+
+/// Keeps some of many, evenly.
+struct Shares {
+    keep: usize,
+    of: usize,
+    seen: usize,
+}
+
+impl Shares {
+    fn new(keep: usize, of: usize) -> Shares {
+        Shares { keep, of, seen: 0 }
+    }
+
+    /// Whether the next one begins another share.
+    fn keeps_next(&mut self) -> bool {
+        let (before, after) = (self.seen * self.keep, (self.seen + 1) * self.keep);
+        self.seen += 1;
+        after.div_ceil(self.of) > before.div_ceil(self.of)
+    }
 }
 
 /// What happened, if it happened to a unit of the experiment and a fault just before or after it could make a difference.
@@ -184,9 +201,10 @@ mod tests {
         let (kept, left_out) = thinned(mixed.clone(), 10);
         assert_eq!(
             (times(&kept), left_out),
-            (vec![0, 3, 4, 7, 8, 11, 12, 15, 16, 19], 10)
+            (vec![0, 1, 4, 5, 8, 9, 12, 13, 16, 17], 10)
         );
+        // Every other event, the first among them.
         let (kept, left_out) = thinned(mixed, 3);
-        assert_eq!((times(&kept), left_out), (vec![0, 4, 8], 17));
+        assert_eq!((times(&kept), left_out), (vec![0, 8, 16], 17));
     }
 }

@@ -1,0 +1,147 @@
+//! A fault at every moment, with services whose fault shows at some moments only: a sweep must find these, and no others.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use systemd_lab::sweep::{Outcome, Swept, Trial};
+use systemd_lab::{Experiment, Fault, GuestFile, Probe, Sweep};
+
+use support::{PROGRAM, lab, program};
+
+const UNIT: &str = "swept.service";
+const URL: &str = "http://127.0.0.1:8080/";
+
+/// In virtual time: a start, and two requests.
+const LENGTH: Duration = Duration::from_millis(2500);
+
+/// The unit with these lines beside its command, in the folder.
+fn experiment(folder: &std::path::Path, lines: &str) -> Experiment {
+    let file = folder.join(UNIT);
+    let text = format!("[Service]\nExecStart={PROGRAM} serve 127.0.0.1:8080\n{lines}\n");
+    fs::write(&file, text).expect("it can be written");
+    Experiment::new(file)
+        .file(program())
+        .probe(Probe::get(URL))
+        .require("recovery <= 10s".parse().expect("it is a requirement"))
+        .lasting(LENGTH)
+}
+
+fn swept(sweep: &Sweep) -> Swept {
+    let never = AtomicBool::new(false);
+    sweep.run(lab(), &never, |_, _| {}).expect("the lab works")
+}
+
+fn of<'a>(swept: &'a Swept, fault: &'a str) -> impl Iterator<Item = &'a Trial> {
+    swept
+        .trials
+        .iter()
+        .filter(move |trial| trial.fault == fault)
+}
+
+/// Its lock file stays behind unless it is stopped in order: kills end it for good, restarts do not.
+#[test]
+fn a_lock_file_that_a_kill_leaves_behind() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let lines = "ExecStartPre=/usr/bin/mkdir /run/lock-of-it\nExecStop=/usr/bin/rmdir /run/lock-of-it\nRestart=always";
+    let sweep = Sweep::new(experiment(folder.path(), lines))
+        .fault("kill".parse().expect("it is a fault"))
+        .fault(Fault::Restart);
+    let swept = swept(&sweep);
+    assert_eq!(swept.trials.len(), swept.planned);
+    assert_eq!(swept.faults(), ["kill=SIGKILL", "restart"]);
+    assert!(!swept.holds());
+    let mut while_running = 0;
+    for trial in of(&swept, "kill=SIGKILL").filter(|it| it.phase == "running, answering") {
+        while_running += 1;
+        let state = "failed".to_owned();
+        assert_eq!(trial.outcome, Outcome::Lost { state }, "{trial:#?}");
+        assert!(!trial.holds());
+    }
+    assert!(while_running > 1, "{:#?}", swept.trials);
+    let mut restarted = 0;
+    for trial in of(&swept, "restart").filter(|it| it.phase == "running, answering") {
+        restarted += 1;
+        assert!(trial.holds(), "{trial:#?}");
+        assert!(
+            trial
+                .recovery()
+                .is_some_and(|it| it > Duration::ZERO && it < Duration::from_secs(2))
+        );
+    }
+    assert!(restarted > 1, "{:#?}", swept.trials);
+}
+
+/// It needs two seconds to warm up, and what ends it meanwhile makes the next start fail: only the moments before it is ready show it.
+#[test]
+fn a_service_that_cannot_be_killed_while_it_warms_up() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let lines = "ExecStartPre=/bin/sh -c 'mkdir /run/warming-up && sleep 2 && rmdir /run/warming-up'\nRestart=always";
+    let experiment = experiment(folder.path(), lines).lasting(Duration::from_millis(3500));
+    // The control process is not the main process: every process of the unit gets the signal.
+    let sweep = Sweep::new(experiment).fault("kill-all".parse().expect("it is a fault"));
+    let swept = swept(&sweep);
+    let (lost, back): (Vec<&Trial>, Vec<&Trial>) = swept
+        .trials
+        .iter()
+        .filter(|trial| trial.outcome != Outcome::Refused)
+        .partition(|trial| trial.recovery().is_none());
+    assert!(!lost.is_empty() && !back.is_empty(), "{:#?}", swept.trials);
+    for trial in lost {
+        assert_eq!(trial.phase, "start-pre, not answering", "{trial:#?}");
+    }
+    for trial in back {
+        assert!(trial.phase.starts_with("running"), "{trial:#?}");
+    }
+}
+
+/// All processors at once, and again: the same moments, outcomes and figures.
+#[test]
+fn a_sweep_comes_out_the_same_again() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let sweep = Sweep::new(experiment(folder.path(), "Restart=always\nRestartSec=1s"))
+        .fault("kill".parse().expect("it is a fault"))
+        .at_most(6);
+    let (one, other) = (swept(&sweep), swept(&sweep));
+    let json = |swept: &Swept| serde_json::to_string_pretty(swept).expect("it is JSON");
+    assert_eq!(json(&one), json(&other));
+    assert!(one.left_out > 0);
+    assert!(one.holds(), "{:#?}", one.trials);
+}
+
+/// What is known when it is stopped is kept.
+#[test]
+fn a_sweep_that_is_stopped() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let sweep = Sweep::new(experiment(folder.path(), "Restart=always"))
+        .fault("kill".parse().expect("it is a fault"))
+        .at_most(10);
+    let stop = AtomicBool::new(false);
+    let swept = sweep
+        .run(lab(), &stop, |done, _| {
+            if done == 2 {
+                stop.store(true, Ordering::Relaxed);
+            }
+        })
+        .expect("the lab works");
+    assert!(
+        (2..10).contains(&swept.trials.len()),
+        "{}",
+        swept.trials.len()
+    );
+    assert_eq!(swept.planned, 10);
+}
+
+/// A plan that cannot be meant is refused before anything runs.
+#[test]
+fn a_fault_on_a_unit_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let experiment =
+        experiment(folder.path(), "Restart=always").file(GuestFile::text("/etc/x", ""));
+    let sweep = Sweep::new(experiment).fault_on("other.service", Fault::Freeze);
+    let error = sweep.check().expect_err("no unit is called so").to_string();
+    assert!(error.contains("other.service"), "{error}");
+}
