@@ -12,7 +12,7 @@
 
 use crate::Site;
 use crate::include;
-use crate::measured::Measured;
+use crate::measured::{Measured, TimelineArguments};
 use crate::mistake;
 use crate::page::Page;
 
@@ -98,7 +98,7 @@ fn one_line(
                     "`#{name}` must stand on a line of its own, without indentation"
                 ))
             }
-            TIMELINE => arguments(directive.arguments)
+            TIMELINE => TimelineArguments::parse(directive.arguments)
                 .and_then(|arguments| match medium {
                     Medium::Book => measured.timeline(&arguments),
                     Medium::Terminal => measured.timeline_in_words(&arguments),
@@ -154,44 +154,4 @@ fn directives(line: &str) -> Result<Vec<Directive<'_>>, String> {
         from = begin_of_end + 2;
     }
     Ok(found)
-}
-
-/// What `#timeline` is given.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct TimelineArguments {
-    pub(crate) name: String,
-    pub(crate) title: Option<String>,
-    pub(crate) units: Option<Vec<String>>,
-}
-
-fn arguments(text: &str) -> Result<TimelineArguments, String> {
-    let (name, mut rest) = text.split_once(' ').unwrap_or((text, ""));
-    let mut arguments = TimelineArguments {
-        name: name.to_owned(),
-        ..TimelineArguments::default()
-    };
-    while !rest.trim().is_empty() {
-        let one = rest.trim_start().split_once("=\"");
-        let one = one.and_then(|(key, after)| Some((key, after.split_once('"')?)));
-        let Some((key, (value, after))) = one else {
-            return Err(format!(
-                "`{}` is not an argument; write title=\"…\" or units=\"…\"",
-                rest.trim()
-            ));
-        };
-        match key {
-            "title" => arguments.title = Some(value.to_owned()),
-            "units" => {
-                let units = value.split_whitespace().map(str::to_owned);
-                arguments.units = Some(units.collect());
-            }
-            _ => {
-                return Err(format!(
-                    "`{key}` is not an argument; there are: title=\"…\", units=\"…\""
-                ));
-            }
-        }
-        rest = after;
-    }
-    Ok(arguments)
 }

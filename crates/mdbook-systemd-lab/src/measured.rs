@@ -8,12 +8,54 @@ use std::path::Path;
 use systemd_timeline::{Picture, Timeline};
 
 use crate::Site;
-use crate::directive::TimelineArguments;
 
 const FOLDER: &str = "measured";
 
 /// Browsers indent a figure on both sides, and on a phone a picture needs the whole width.
 const FIGURE: &str = "margin-inline: 0";
+
+/// What `#timeline` is given.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct TimelineArguments {
+    pub(crate) name: String,
+    pub(crate) title: Option<String>,
+    pub(crate) units: Option<Vec<String>>,
+}
+
+impl TimelineArguments {
+    /// Reads `NAME title="…" units="a.service b.service"`.
+    pub(crate) fn parse(text: &str) -> Result<TimelineArguments, String> {
+        let (name, mut rest) = text.split_once(' ').unwrap_or((text, ""));
+        let mut arguments = TimelineArguments {
+            name: name.to_owned(),
+            ..TimelineArguments::default()
+        };
+        while !rest.trim().is_empty() {
+            let one = rest.trim_start().split_once("=\"");
+            let one = one.and_then(|(key, after)| Some((key, after.split_once('"')?)));
+            let Some((key, (value, after))) = one else {
+                return Err(format!(
+                    "`{}` is not an argument; write title=\"…\" or units=\"…\"",
+                    rest.trim()
+                ));
+            };
+            match key {
+                "title" => arguments.title = Some(value.to_owned()),
+                "units" => {
+                    let units = value.split_whitespace().map(str::to_owned);
+                    arguments.units = Some(units.collect());
+                }
+                _ => {
+                    return Err(format!(
+                        "`{key}` is not an argument; there are: title=\"…\", units=\"…\""
+                    ));
+                }
+            }
+            rest = after;
+        }
+        Ok(arguments)
+    }
+}
 
 /// The files in `measured/`, and how often each was shown: the identifiers in a picture must differ.
 pub(crate) struct Measured<'a> {

@@ -9,8 +9,6 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-use crate::http;
-
 /// The kernel treats a timeout of 0 as "none".
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
@@ -35,7 +33,7 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Endpoint, String> {
         match text.starts_with('/') {
             true => Ok(Endpoint::Unix(text.into())),
-            false => http::loopback_address(text).map(Endpoint::Tcp),
+            false => loopback_address(text).map(Endpoint::Tcp),
         }
     }
 
@@ -48,7 +46,7 @@ impl Endpoint {
     /// listens.
     pub fn connect(&self, deadline: Duration) -> io::Result<Stream> {
         match self {
-            Endpoint::Tcp(address) => http::connect(*address, deadline).map(Stream::Tcp),
+            Endpoint::Tcp(address) => connect_tcp(*address, deadline).map(Stream::Tcp),
             Endpoint::Unix(path) => {
                 let address = SocketAddrUnix::new(path.as_path())?;
                 let end = Instant::now() + deadline;
@@ -68,6 +66,42 @@ impl Endpoint {
             }
         }
     }
+}
+
+/// Connects to a loopback address.
+///
+/// # Errors
+///
+/// When the connection fails.
+pub fn connect_tcp(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&address, deadline.max(SHORTEST_WAIT))?;
+    // The bytes that the scenario sends in one piece should arrive at once.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// Accepts an address only if it is a loopback address.
+///
+/// # Errors
+///
+/// A message that says that it is not.
+pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err(format!("{address}: only loopback addresses are taken")),
+    }
+}
+
+/// Reads a loopback address, e.g. `127.0.0.1:7878`.
+///
+/// # Errors
+///
+/// A message that says what is wrong with it.
+pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
+    address
+        .parse()
+        .map_err(|_| format!("{address}: this is not an address like 127.0.0.1:7878"))
+        .and_then(loopback)
 }
 
 /// Does not wait for room in the backlog, because that wait would have no deadline.

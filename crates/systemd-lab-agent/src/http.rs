@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use crate::endpoint::{Bounded, Endpoint, Stream};
+use crate::endpoint::{Bounded, Endpoint, Stream, loopback};
 
 /// How much of a body is kept; the rest is read and dropped.
 const KEPT_BODY: usize = 64 << 10;
@@ -17,9 +17,6 @@ const KEPT_BODY: usize = 64 << 10;
 /// The longest line of a response's head. hyper takes 100 headers in about 400 KiB; a service of the
 /// workshop never needs more than this.
 const LONGEST_LINE: u64 = 16 << 10;
-
-/// The shortest time to wait for a connection: the kernel treats a timeout of 0 as "none".
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// A request to send.
 #[derive(Debug, Clone)]
@@ -99,46 +96,10 @@ impl Request {
     }
 }
 
-/// Connects to a loopback address.
-///
-/// # Errors
-///
-/// When the connection fails.
-pub fn connect(address: SocketAddr, deadline: Duration) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect_timeout(&address, deadline.max(SHORTEST_WAIT))?;
-    // The bytes that the scenario sends in one piece should arrive at once.
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 /// Sends the rest of a request on an open connection and waits for the whole response.
 pub fn finish(stream: TcpStream, bytes: &[u8], deadline: Duration) -> ResponseOutcome {
     let stream = Stream::Tcp(stream);
     outcome_of(exchange(stream, bytes, Instant::now() + deadline, false))
-}
-
-/// Accepts an address only if it is a loopback address.
-///
-/// # Errors
-///
-/// A message that says that it is not.
-pub fn loopback(address: SocketAddr) -> Result<SocketAddr, String> {
-    match address.ip().is_loopback() {
-        true => Ok(address),
-        false => Err(format!("{address}: only loopback addresses are taken")),
-    }
-}
-
-/// Reads a loopback address, e.g. `127.0.0.1:7878`.
-///
-/// # Errors
-///
-/// A message that says what is wrong with it.
-pub fn loopback_address(address: &str) -> Result<SocketAddr, String> {
-    address
-        .parse()
-        .map_err(|_| format!("{address}: this is not an address like 127.0.0.1:7878"))
-        .and_then(loopback)
 }
 
 /// A response's status and body.
@@ -314,6 +275,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::endpoint::connect_tcp;
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -515,7 +477,7 @@ mod tests {
     #[test]
     fn a_half_sent_request_is_finished() {
         let address = serve(&["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"]);
-        let mut stream = connect(address, LONG).expect("somebody listens");
+        let mut stream = connect_tcp(address, LONG).expect("somebody listens");
         stream.write_all(b"GET / HTTP/1.1\r\n").expect("it is open");
         let outcome = finish(stream, b"Host: x\r\n\r\n", LONG);
         assert_eq!(outcome, answered(200, "ok"));
@@ -525,7 +487,7 @@ mod tests {
     fn a_half_sent_request_whose_server_went_away() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
-        let mut stream = connect(address, LONG).expect("somebody listens");
+        let mut stream = connect_tcp(address, LONG).expect("somebody listens");
         stream.write_all(b"GET / HTTP/1.1\r\n").expect("it is open");
         drop(listener);
         let outcome = finish(stream, b"Host: x\r\n\r\n", LONG);

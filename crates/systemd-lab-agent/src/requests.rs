@@ -13,6 +13,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
+use crate::endpoint;
 use crate::http::{self, Request};
 use crate::recorder::own_event;
 
@@ -102,9 +103,9 @@ impl Requests {
     ///
     /// When the address is not one, or when connecting or sending fails.
     pub fn open_half(&mut self, name: &str, address: &str, bytes: &str) -> io::Result<()> {
-        let address = http::loopback_address(address)
+        let address = endpoint::loopback_address(address)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
-        let mut stream = http::connect(address, LONGEST_CONNECT)?;
+        let mut stream = endpoint::connect_tcp(address, LONGEST_CONNECT)?;
         stream.write_all(bytes.as_bytes())?;
         self.half_open.insert(name.to_owned(), stream);
         Ok(())

@@ -14,14 +14,14 @@ use crate::self_test;
 ///
 /// Runs on the same executor as everything else: when the executor hangs, so does this, and systemd's own clock
 /// decides.
-pub(crate) async fn run() -> Infallible {
+pub(crate) async fn run(address: &str) -> Infallible {
     if let Some(limit) = sd_notify::watchdog_enabled() {
         let mut ticks = interval(limit / 2);
         // After a slow test, the next one is due half a limit later, not at once.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self_test::run().await {
+            if let Err(error) = self_test::run(address).await {
                 give_up(&error);
                 break;
             }

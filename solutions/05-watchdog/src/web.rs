@@ -21,7 +21,7 @@ use crate::signals::{ReloadSignal, StopSignals};
 use crate::watchdog;
 
 /// Where the service listens.
-pub(crate) const ADDRESS: &str = "127.0.0.1:7878";
+const ADDRESS: &str = "127.0.0.1:7878";
 
 /// How long the next part may take to arrive: 5 s, in the microseconds of `EXTEND_TIMEOUT_USEC=`.
 /// Ten times what a part takes, so only a part that stalls runs out of it.
@@ -59,7 +59,7 @@ pub(crate) async fn run(config: Config, mut stop: StopSignals) -> Result<(), Fai
         () = server.serve_until(stop.received()) => {}
         never = reload_on_demand(reload, &data) => match never {},
         // Ends with the serving: during a stop the self-test would fail, and rightly so.
-        never = watchdog::run() => match never {},
+        never = watchdog::run(ADDRESS) => match never {},
     }
 
     report_stopping("finishing requests in flight");
