@@ -31,18 +31,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::disk::{self, free_space};
 use crate::error::LabError;
-use crate::{regular, vm};
-
-/// Room for one image and two snapshots (an old one and a new one), with some to spare, in bytes. Snapshots are
-/// sparse files: half a gibibyte each at most.
-pub(crate) const SPACE_NEEDED: u64 = 1500 << 20;
+use crate::regular;
 
 /// The memory of a guest without packages.
 const LARGEST_FILE: u64 = 512 << 20;
-
-/// A disk with less free space than this counts as full: file systems keep some for themselves.
-pub(crate) const HARDLY_ANY_SPACE: u64 = 16 << 20;
 
 /// Snapshots that were not used for this long are removed when a new one is made. Younger ones
 /// stay, because other checkouts may still use them.
@@ -105,7 +99,7 @@ impl Cache {
             .or_else(|| variable("HOME").map(|dir| dir.join(".cache/systemd-lab")))
             .ok_or(LabError::NoCacheDirectory)?;
         // QEMU runs in directories below it, so the path must not depend on our working directory.
-        let root = std::path::absolute(&root).map_err(LabError::cache(&root))?;
+        let root = std::path::absolute(&root).map_err(disk::cannot_write(&root))?;
         Ok(Cache { root })
     }
 
@@ -134,7 +128,7 @@ impl Cache {
                 .mode(DIRECTORY)
                 .create(&self.root)
                 .and_then(|()| set_mode(&self.root, DIRECTORY))
-                .map_err(LabError::cache(&self.root))?;
+                .map_err(disk::cannot_write(&self.root))?;
         }
         let lock = self.locked("lock", on_wait)?;
         self.restore_replaced();
@@ -145,15 +139,15 @@ impl Cache {
         let path = self.root.join(name);
         let mut on_wait = Some(on_wait);
         loop {
-            let lock = lock_file(&path).map_err(LabError::cache(&self.root))?;
+            let lock = lock_file(&path).map_err(disk::cannot_write(&self.root))?;
             if lock.try_lock().is_err() {
                 if let Some(on_wait) = on_wait.take() {
                     on_wait();
                 }
-                lock.lock().map_err(LabError::cache(&self.root))?;
+                lock.lock().map_err(disk::cannot_write(&self.root))?;
             }
             // Another process may have removed what was in the way of a lock, and created a new file.
-            let own = lock.metadata().map_err(LabError::cache(&self.root))?;
+            let own = lock.metadata().map_err(disk::cannot_write(&self.root))?;
             if fs::symlink_metadata(&path).is_ok_and(|now| now.ino() == own.ino()) {
                 return Ok(lock);
             }
@@ -163,8 +157,8 @@ impl Cache {
     /// Refuses to start something that would fill the disk: QEMU would die of SIGBUS half-way.
     pub(crate) fn ensure_space(&self, needed: u64) -> Result<(), LabError> {
         // The guest's memory is the largest file. An import states its own need.
-        vm::ensure_file_size(needed.min(LARGEST_FILE))?;
-        let free = free_space(&self.root).map_err(LabError::cache(&self.root))?;
+        disk::ensure_file_size(needed.min(LARGEST_FILE))?;
+        let free = free_space(&self.root).map_err(disk::cannot_write(&self.root))?;
         if free < needed {
             return Err(LabError::DiskFull {
                 path: self.root.clone(),
@@ -177,7 +171,7 @@ impl Cache {
 
     /// A directory to build in. If it is dropped before [`Self::publish`], it is removed.
     pub(crate) fn build_dir(&self) -> Result<BuildDir, LabError> {
-        let on_error = || LabError::cache(&self.root);
+        let on_error = || disk::cannot_write(&self.root);
         // Before it is locked, a new directory looks like a leftover.
         let _guard = self.locked("lock-tmp", || {})?;
         self.remove_leftovers();
@@ -202,7 +196,7 @@ impl Cache {
         key: &str,
     ) -> Result<PathBuf, LabError> {
         let entry = self.entry(kind, key);
-        let on_error = || LabError::cache(&self.root);
+        let on_error = || disk::cannot_write(&self.root);
         for name in kind.files() {
             set_mode(&built.path().join(name), FILE).map_err(on_error())?;
         }
@@ -380,12 +374,6 @@ impl BuildDir {
     pub(crate) fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
         manifest.write(self.path())
     }
-}
-
-/// How many bytes an ordinary user may still write on the disk of `path`.
-pub(crate) fn free_space(path: &Path) -> io::Result<u64> {
-    let fs = rustix::fs::statvfs(path)?;
-    Ok(fs.f_bavail * fs.f_frsize)
 }
 
 /// The result of [`Manifest::condition`].

@@ -4,13 +4,12 @@
 //! of the [`Timeline`](crate::Timeline).
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
 use systemd_lab_protocol::JobError;
 
-use crate::guest::Suite;
+use crate::suite::{SUITE_VARIABLE, Suite, suites};
 
 /// Why the lab could not do what was asked. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +100,8 @@ pub enum LabError {
     /// The lab cannot build a guest of this suite.
     #[error(
         "the lab knows no Debian suite named {name}; it knows {}: name one of them, also in {}",
-        crate::guest::suites(),
-        crate::guest::SUITE_VARIABLE
+        suites(),
+        SUITE_VARIABLE
     )]
     UnknownSuite {
         /// The requested suite.
@@ -112,7 +111,7 @@ pub enum LabError {
     /// The guest's systemd does not know a required setting.
     #[error(
         "this needs systemd {needed} or newer, and the guest's is {} (Debian {suite}); type: unset {}",
-        suite.systemd(), crate::guest::SUITE_VARIABLE
+        suite.systemd(), SUITE_VARIABLE
     )]
     SystemdTooOld {
         /// The version that introduced it.
@@ -405,30 +404,5 @@ impl LabError {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> LabError {
         let what = what.into();
         move |source| LabError::Io { what, source }
-    }
-
-    /// Turns an error from writing below the cache directory into the variant whose remedy fits.
-    pub(crate) fn cache(path: &Path) -> impl FnOnce(io::Error) -> LabError {
-        let path = path.to_owned();
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                let free = crate::cache::free_space(&path).unwrap_or(0);
-                // If there is space left, the disk has no room for more files.
-                let is_full = free < crate::cache::HARDLY_ANY_SPACE;
-                LabError::DiskFull {
-                    needed: if is_full {
-                        crate::cache::SPACE_NEEDED
-                    } else {
-                        0
-                    },
-                    free,
-                    path,
-                }
-            }
-            io::ErrorKind::FileTooLarge => LabError::FileSizeLimit {
-                limit: getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX),
-            },
-            _ => LabError::CacheNotWritable { path, source },
-        }
     }
 }

@@ -14,9 +14,10 @@ use systemd_lab_protocol::seal::{Key, Sealer};
 
 use crate::cache::Cache;
 use crate::experiment::{Date, Detail, Requirement, When, parse_span};
-use crate::guest::{Guest, Suite};
+use crate::guest::Guest;
 use crate::guest_file::GuestFile;
 use crate::image::archive;
+use crate::suite::Suite;
 use crate::{Experiment, Fault, Picture, Timeline, findings, sight, visible_lines};
 use systemd_timeline::compare::Tolerance;
 use systemd_timeline::unit_file;

@@ -2,78 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::LabError;
-
-/// Sets the guest's suite if nothing else does, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
-pub const SUITE_VARIABLE: &str = "SYSTEMD_LAB_SUITE";
-
-/// A Debian release that the guest can run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Suite {
-    /// Debian 13, stable: systemd 257.
-    #[default]
-    Trixie,
-    /// Debian 12, oldstable: systemd 252.
-    Bookworm,
-}
-
-impl Suite {
-    /// All suites, the default first.
-    pub const ALL: [Suite; 2] = [Suite::Trixie, Suite::Bookworm];
-
-    /// The codename, which the archive keeps forever; `stable` changes its meaning.
-    pub fn codename(self) -> &'static str {
-        match self {
-            Suite::Trixie => "trixie",
-            Suite::Bookworm => "bookworm",
-        }
-    }
-
-    /// Debian's current name for it, e.g. `oldstable`.
-    pub fn alias(self) -> &'static str {
-        match self {
-            Suite::Trixie => "stable",
-            Suite::Bookworm => "oldstable",
-        }
-    }
-
-    /// The version of its systemd, e.g. 257. A suite never changes it.
-    pub fn systemd(self) -> u32 {
-        match self {
-            Suite::Trixie => 257,
-            Suite::Bookworm => 252,
-        }
-    }
-}
-
-impl fmt::Display for Suite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.codename())
-    }
-}
-
-impl FromStr for Suite {
-    type Err = LabError;
-
-    /// Accepts a codename (`bookworm`) or Debian's current name (`oldstable`).
-    fn from_str(name: &str) -> Result<Suite, LabError> {
-        let is_it = |suite: &Suite| name == suite.codename() || name == suite.alias();
-        let found = Suite::ALL.into_iter().find(is_it);
-        found.ok_or_else(|| LabError::UnknownSuite {
-            name: name.to_owned(),
-        })
-    }
-}
-
-/// For people: `trixie (stable) and bookworm (oldstable)`.
-pub(crate) fn suites() -> String {
-    let shown = |suite: Suite| format!("{} ({})", suite.codename(), suite.alias());
-    Suite::ALL.map(shown).join(" and ")
-}
+use crate::suite::{SUITE_VARIABLE, Suite};
 
 /// What the guest consists of, in addition to what every guest has. Each combination has its own image and snapshot in the
 /// cache.
@@ -197,6 +130,19 @@ fn is_package_name(name: &str) -> bool {
         && bytes.first().is_some_and(|first| is_plain(*first))
         // apt treats a `+` or `-` at the end as an order to install or remove, but looks for the package first.
         && bytes.iter().all(|byte| is_plain(*byte) || b"+-.".contains(byte))
+}
+
+impl FromStr for Suite {
+    type Err = LabError;
+
+    /// Accepts a codename (`bookworm`) or Debian's current name (`oldstable`).
+    fn from_str(name: &str) -> Result<Suite, LabError> {
+        let is_it = |suite: &Suite| name == suite.codename() || name == suite.alias();
+        let found = Suite::ALL.into_iter().find(is_it);
+        found.ok_or_else(|| LabError::UnknownSuite {
+            name: name.to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]

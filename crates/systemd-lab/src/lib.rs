@@ -30,6 +30,7 @@
 //! release, or with more of Debian's packages. `ARCHITECTURE.md` explains how this works.
 
 mod cache;
+mod disk;
 pub mod doctor;
 mod elf;
 mod error;
@@ -49,19 +50,21 @@ mod regular;
 mod saved_state;
 mod sight;
 mod snapshot;
+mod suite;
 pub mod sweep;
+mod unit_files;
 mod vm;
 pub mod whole_file;
 
 pub use error::LabError;
-pub use experiment::unit_texts;
 pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
-pub use guest::{Guest, SUITE_VARIABLE, Suite};
+pub use guest::Guest;
 pub use guest_file::GuestFile;
 pub use lab::Lab;
 pub use lab::shell::Shell;
 pub use process::dies_with_us;
 pub use regular::read_text;
+pub use suite::{SUITE_VARIABLE, Suite};
 pub use sweep::Sweep;
 pub use systemd_lab_protocol as protocol;
 pub use systemd_timeline::view::ERROR;
@@ -70,3 +73,4 @@ pub use systemd_timeline::{
     clock_time, describe, nearest_second, visible, visible_json, visible_lines,
 };
 pub use systemd_timeline::{compare, diagnosis, findings, fold, names, picture};
+pub use unit_files::unit_texts;

@@ -10,8 +10,8 @@ use systemd_lab_protocol::sight::{BLINDING_SETTINGS, DROP_IN, drop_ins, is_own_u
 use systemd_lab_protocol::{Blob, Scenario, Step};
 
 use crate::error::LabError;
-use crate::experiment::unit_texts;
 use crate::guest_file::GuestFile;
+use crate::unit_files::unit_texts;
 use systemd_timeline::UnitTexts;
 use systemd_timeline::unit_file::{self, template_of};
 

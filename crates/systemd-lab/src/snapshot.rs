@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use systemd_lab_protocol::{Event, EventKind};
 
-use crate::cache::{
-    BuildDir, Cache, HARDLY_ANY_SPACE, Kind, Manifest, SPACE_NEEDED, free_space, key_of,
-};
+use crate::cache::{BuildDir, Cache, Kind, Manifest, key_of};
+use crate::disk::{self, HARDLY_ANY_SPACE, SPACE_NEEDED, free_space};
 use crate::error::LabError;
 use crate::guest::Guest;
 use crate::image::{self, Image, write_boot_initrd, write_overlay};
@@ -154,8 +153,8 @@ fn make(cache: &Cache, image: &Image, qemu: &Path, key: &str) -> Result<(), LabE
     vm.save().map_err(|error| or_full_disk(cache, error))?;
     drop(vm);
     saved_state::settle_clock(&directory.path().join(STATE))
-        .map_err(LabError::cache(cache.root()))?;
-    fs::remove_file(directory.path().join(INITRD)).map_err(LabError::cache(cache.root()))?;
+        .map_err(disk::cannot_write(cache.root()))?;
+    fs::remove_file(directory.path().join(INITRD)).map_err(disk::cannot_write(cache.root()))?;
     cache.publish(directory, Kind::Snapshot, key)?;
     step.finish();
     Ok(())
@@ -183,7 +182,7 @@ fn boot_image(
 ) -> Result<(BuildDir, Vm), LabError> {
     let directory = cache.build_dir()?;
     let initrd = directory.path().join(INITRD);
-    write_boot_initrd(image, &initrd).map_err(LabError::cache(cache.root()))?;
+    write_boot_initrd(image, &initrd).map_err(disk::cannot_write(cache.root()))?;
     let origin = Origin::Boot {
         kernel: &image.kernel(),
         initrd: &initrd,

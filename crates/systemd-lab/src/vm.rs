@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
 use rustix::param::clock_ticks_per_second;
-use rustix::process::{Pid, Resource, Rlimit, getrlimit};
+use rustix::process::{Pid, Resource, Rlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use serde_json::json;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
+use crate::disk;
 use crate::error::LabError;
 use crate::packages;
 use crate::process::dies_with_us;
@@ -123,7 +124,7 @@ impl Vm {
         serial: Console,
     ) -> Result<Vm, LabError> {
         let key = new_key().map_err(LabError::io("asking the kernel for random bytes"))?;
-        ensure_file_size(JOB_MEMORY_SIZE as u64)?;
+        disk::ensure_file_size(JOB_MEMORY_SIZE as u64)?;
         let job = job_memory(job, &key).map_err(LabError::io("making the job's memory"))?;
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
@@ -139,7 +140,7 @@ impl Vm {
         };
         let size = size.map_err(LabError::io("looking at the snapshot's RAM"))?;
         if let Origin::Boot { .. } = origin {
-            ensure_file_size(size)?;
+            disk::ensure_file_size(size)?;
         }
         let mut command = dies_with_us("KILL", qemu);
         command
@@ -452,14 +453,6 @@ fn ignore_shared_memory(qmp: &mut Qmp) -> Result<(), QmpError> {
         json!({ "capabilities": [capability] }),
     )?;
     Ok(())
-}
-
-/// Memory that processes share is also a file, and `ulimit -f` applies to all files: a process that exceeds it gets a signal.
-pub(crate) fn ensure_file_size(needed: u64) -> Result<(), LabError> {
-    match getrlimit(Resource::Fsize).current {
-        Some(limit) if limit < needed => Err(LabError::FileSizeLimit { limit }),
-        _ => Ok(()),
-    }
 }
 
 fn memory(name: &str) -> io::Result<File> {

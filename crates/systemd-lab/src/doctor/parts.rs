@@ -5,12 +5,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Remedy, State};
-use crate::cache::{Cache, Condition, Kind, Manifest, SPACE_NEEDED, free_space};
+use crate::cache::{Cache, Condition, Kind, Manifest};
+use crate::disk::{SPACE_NEEDED, free_space};
 use crate::error::LabError;
-use crate::guest::{Guest, SUITE_VARIABLE};
+use crate::guest::Guest;
 use crate::image::Image;
 use crate::packages;
 use crate::snapshot::Snapshot;
+use crate::suite::SUITE_VARIABLE;
 
 /// `st_blocks` counts blocks of this size, whatever the disk's own block size is: stat(2).
 const BLOCK: u64 = 512;

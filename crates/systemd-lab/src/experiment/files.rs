@@ -2,20 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{PlanError, is_unit_name};
+use super::PlanError;
 use crate::elf;
 use crate::guest_file::{self, GuestFile};
 use crate::image;
 use crate::sight;
-use systemd_timeline::UnitTexts;
+use crate::unit_files::{in_unit_directory, is_unit_name, text_of, texts};
 use systemd_timeline::unit_file::{self, template_of};
-
-/// Where systemd reads units, in the guest.
-const UNIT_DIRECTORIES: [&str; 3] = [
-    "/etc/systemd/system/",
-    "/run/systemd/system/",
-    "/usr/lib/systemd/system/",
-];
 
 /// Where the guest's loader looks for libraries, with the paths of the image's archive.
 const LIBRARY_DIRECTORIES: [&str; 3] = ["usr/lib/x86_64-linux-gnu/", "usr/lib/", "usr/lib64/"];
@@ -25,13 +18,6 @@ const SHEBANG: &[u8] = b"#!";
 
 /// The longest first line that the kernel reads: BINPRM_BUF_SIZE.
 const LONGEST_SHEBANG: usize = 256;
-
-/// The path below one of systemd's directories: `my.service`, `my.service.d/x.conf`.
-fn in_unit_directory(path: &str) -> Option<&str> {
-    UNIT_DIRECTORIES
-        .iter()
-        .find_map(|directory| path.strip_prefix(directory))
-}
 
 /// The names of the units among the files.
 pub(super) fn units(files: &[GuestFile]) -> Vec<String> {
@@ -142,19 +128,6 @@ fn check_place(path: &str) -> Result<(), PlanError> {
     })
 }
 
-/// The text of a unit file. systemd accepts any bytes in comments, but only UTF-8 in settings: `config_parse` in its
-/// conf-parser.c. On failure, the line that is not text.
-fn text_of(content: &[u8]) -> Result<String, usize> {
-    for (number, line) in (1..).zip(content.split(|byte| *byte == b'\n')) {
-        let is_comment =
-            line.trim_ascii_start().starts_with(b"#") || line.trim_ascii_start().starts_with(b";");
-        if !is_comment && std::str::from_utf8(line).is_err() {
-            return Err(number);
-        }
-    }
-    Ok(String::from_utf8_lossy(content).into_owned())
-}
-
 /// Whether the unit's own file is empty: systemd.unit(5), "Description".
 pub(super) fn is_empty(files: &[GuestFile], unit: &str) -> bool {
     let mut own = files
@@ -186,31 +159,6 @@ pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
             warnings
         })
         .collect()
-}
-
-/// The unit files and drop-ins among these. An unreadable file is left out: the run itself reports it.
-pub fn unit_texts(files: &[GuestFile]) -> UnitTexts {
-    UnitTexts::new(texts(files))
-}
-
-/// The same, by their names below systemd's directory.
-pub(crate) fn texts(files: &[GuestFile]) -> Vec<(String, String)> {
-    let mut texts = Vec::new();
-    for file in files {
-        let Some(name) = in_unit_directory(file.path()) else {
-            continue;
-        };
-        let is_drop_in = name.contains(".d/") && name.ends_with(".conf");
-        if !is_drop_in && !is_unit_name(name) {
-            continue;
-        }
-        // `check` reports an unreadable file.
-        let content = file.load().map(|loaded| loaded.content);
-        if let Ok(text) = text_of(&content.unwrap_or_default()) {
-            texts.push((name.to_owned(), text));
-        }
-    }
-    texts
 }
 
 /// Where packages install units, with the path of the image's archive.

@@ -2,8 +2,9 @@
 
 use systemd_lab_protocol::scenario::Preparation;
 
-use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, files, instance_of};
+use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, instance_of};
 use crate::guest_file::GuestFile;
+use crate::unit_files;
 use systemd_timeline::unit_file::template_of;
 
 /// The default mode of a directory.
@@ -137,7 +138,7 @@ impl Given {
     /// The settings that will have no effect.
     pub(super) fn warnings(&self, main_unit: &str, all: &[GuestFile]) -> Vec<String> {
         let names = [main_unit.to_owned(), template_of(main_unit)];
-        let own = files::texts(all).into_iter();
+        let own = unit_files::texts(all).into_iter();
         let own: Vec<String> = own
             .filter(|(name, _)| names.contains(name))
             .map(|(_, text)| text)

@@ -64,10 +64,10 @@ use systemd_timeline::{visible, visible_lines};
 use check::{check_instance, not_prepared};
 use given::Given;
 
+pub use crate::unit_files::{is_unit_name, unit_texts};
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
-pub use files::unit_texts;
 pub use given::{DIRECTORY_MODE, DIRECTORY_OWNER};
 pub use outages::ListenerOutage;
 pub use probe::Probe;
@@ -561,26 +561,6 @@ impl Experiment {
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-/// Kinds of units that systemd reads from files and that can be started in the guest.
-const UNIT_KINDS: [&str; 9] = [
-    ".service",
-    ".socket",
-    ".timer",
-    ".path",
-    ".target",
-    ".mount",
-    ".automount",
-    ".swap",
-    ".slice",
-];
-
-/// Whether systemd would accept this as the name of a unit that it reads from a file and that can be started in the guest.
-pub fn is_unit_name(name: &str) -> bool {
-    UNIT_KINDS
-        .iter()
-        .any(|kind| name.strip_suffix(kind).is_some_and(|stem| !stem.is_empty()))
 }
 
 /// UNIT_NAME_MAX of systemd's unit-name.h, without the terminating zero.

@@ -6,13 +6,23 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use systemd_lab_protocol::scenario::ProbeTarget;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::Probe;
-use super::summary::{Change, microseconds};
 use systemd_timeline::Timeline;
+
+/// A stretch of time in which something was available or not, up to the beginning of the next stretch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Change {
+    pub(super) at: Duration,
+    pub(super) is_up: bool,
+}
+
+pub(super) fn microseconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}
 
 /// The default port of a URL.
 const HTTP_PORT: u16 = 80;

@@ -6,8 +6,8 @@
 
 use std::collections::HashSet;
 
-use super::files;
 use crate::guest_file::GuestFile;
+use crate::unit_files;
 use systemd_timeline::unit_file::template_of;
 use systemd_timeline::unit_file::{self, COMMANDS, Setting};
 
@@ -56,7 +56,7 @@ const NOT_PLAIN: [char; 5] = ['%', '$', '"', '\'', '\\'];
 
 /// Lists the missing programs, with the lines that start them. The guest has these paths.
 pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<String> {
-    let texts = files::texts(files);
+    let texts = unit_files::texts(files);
     let units: Vec<(&str, Vec<Setting<'_>>)> = texts
         .iter()
         .map(|(name, text)| (name.as_str(), unit_file::settings(text)))

@@ -12,7 +12,7 @@ use std::{env, fs, io};
 use similar::TextDiff;
 
 use super::Experiment;
-use super::story::{Detail, Line};
+use super::story::{Detail, END, Line};
 use systemd_timeline::Timeline;
 use systemd_timeline::compare::{Moment, Tolerance, compare, exact_time};
 
@@ -24,9 +24,6 @@ const MEASURED_WITH: &str = "# measured with ";
 
 /// The beginning of the lines of the plan.
 const PLAN: &str = "#";
-
-/// The last event of each run.
-pub(super) const END: &str = "end";
 
 /// No run is longer: a file with a later time is damaged.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);

@@ -6,7 +6,6 @@ use serde::Serialize;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::StepOutcome;
 
-use super::saved::END;
 use super::{Experiment, PlannedFault, files};
 use crate::image;
 use systemd_timeline::Timeline;
@@ -17,6 +16,9 @@ use systemd_timeline::jobs;
 use systemd_timeline::picture::settled;
 use systemd_timeline::view::{WARNING, describe};
 use systemd_timeline::visible;
+
+/// The last event of each run.
+pub(super) const END: &str = "end";
 
 /// Comes again and again, and says nothing new.
 const PING: &str = "WATCHDOG=1";
@@ -58,7 +60,7 @@ pub enum Detail {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// Since time 0.
-    #[serde(serialize_with = "super::summary::microseconds", rename = "at_us")]
+    #[serde(serialize_with = "super::outages::microseconds", rename = "at_us")]
     pub at: Duration,
     /// The unit that it is about, if any.
     pub unit: String,

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use systemd_lab_protocol::event::{MachineEnd, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
-use super::outages::{self, ListenerOutage};
+use super::outages::{self, Change, ListenerOutage, microseconds};
 use super::steps::Purpose;
 use super::{Experiment, PlannedFault, Probe};
 use systemd_timeline::Timeline;
@@ -155,13 +155,6 @@ impl Summary {
         let outages = self.probes.iter().map(|probe| probe.longest_outage);
         outages.max().unwrap_or_default()
     }
-}
-
-/// A stretch of time in which something was available or not, up to the beginning of the next stretch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Change {
-    pub(super) at: Duration,
-    pub(super) is_up: bool,
 }
 
 pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
@@ -496,10 +489,6 @@ fn refusal(timeline: &Timeline, is_it: impl Fn(usize) -> bool) -> Option<String>
             } if is_it(*index) => Some(message.clone()),
             _ => None,
         })
-}
-
-pub(super) fn microseconds<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn maybe_microseconds<S: Serializer>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {

@@ -10,9 +10,11 @@ use std::path::Path;
 
 use super::{Image, key};
 use crate::cache::{Cache, Kind, MANIFEST, Manifest, create_file};
+use crate::disk;
 use crate::error::LabError;
-use crate::guest::{Guest, SUITE_VARIABLE, Suite};
+use crate::guest::Guest;
 use crate::progress::Step;
+use crate::suite::{SUITE_VARIABLE, Suite};
 use crate::{regular, whole_file};
 
 /// Slow to make, quick to read, and about 10 % smaller than with zstd's default: it is made once and read forty times.
@@ -43,7 +45,7 @@ pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabE
     let sizes = names.map(|name| Ok(image.dir.join(name).metadata()?.len()));
     let bytes = sizes
         .sum::<io::Result<u64>>()
-        .map_err(LabError::cache(&image.dir))?;
+        .map_err(disk::cannot_write(&image.dir))?;
     let step = Step::of_bytes("Compressing the guest image", bytes);
     whole_file::write(to, |file| write(&image, file, &step)).map_err(|source| {
         LabError::NotWritten {
@@ -145,7 +147,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
         if entry.size() != bytes {
             return Err(damaged(()));
         }
-        let on_error = || LabError::cache(cache.root());
+        let on_error = || disk::cannot_write(cache.root());
         let mut out = create_file(&build.path().join(name)).map_err(on_error())?;
         copy(&mut entry, &mut out, bytes, |error| on_error()(error))?;
     }
@@ -156,7 +158,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
     }
     build
         .write_manifest(&manifest)
-        .map_err(LabError::cache(cache.root()))?;
+        .map_err(disk::cannot_write(cache.root()))?;
     if !Manifest::is_whole(Kind::Image, build.path()) {
         return Err(Fault::Archive(
             "its checksums do not match; copy it again".to_owned(),

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use super::added;
 use super::cpio::Archive;
 use super::perturbation::{BOOT_ID, Perturbation};
-use crate::guest::{Guest, Suite};
+use crate::guest::Guest;
+use crate::suite::Suite;
 
 /// Where the agent is in the guest.
 const AGENT_PATH: &str = "usr/lib/systemd-lab/agent";

@@ -15,12 +15,14 @@ use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::cache::{Cache, Kind, Manifest, SPACE_NEEDED, create_file, key_of};
+use crate::cache::{Cache, Kind, Manifest, create_file, key_of};
+use crate::disk::{self, SPACE_NEEDED};
 use crate::error::LabError;
-use crate::guest::{Guest, Suite};
+use crate::guest::Guest;
 use crate::packages;
 use crate::process::dies_with_us;
 use crate::progress::Step;
+use crate::suite::Suite;
 
 use added::Added;
 
@@ -180,7 +182,7 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     let mut command = dies_with_us("TERM", "mmdebstrap");
     command.args(["--mode=chrootless", "--variant=extract", &include]);
     if guest.packages().len() > 0 {
-        let (hook, variables) = added::hook(&base, guest, dir).map_err(LabError::cache(dir))?;
+        let (hook, variables) = added::hook(&base, guest, dir).map_err(disk::cannot_write(dir))?;
         command.arg(hook).envs(variables);
     }
     let output = command
@@ -235,7 +237,7 @@ fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
 /// Turns `packages.tar` into `kernel` and `initrd`.
 fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
     let tar_path = dir.join("packages.tar");
-    let in_cache = || LabError::cache(dir);
+    let in_cache = || disk::cannot_write(dir);
     // The input is what mmdebstrap has written; an error from the system is the disk's fault.
     let unpacking = |error: io::Error| match error.raw_os_error() {
         None => LabError::DamagedPackages {
