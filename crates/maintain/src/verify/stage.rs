@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{guide, since};
+use super::since;
 use stages::cargo::Workspace;
 use stages::exercises::{Exercise, Hints, Settings, Workshop};
 use stages::files::{Files, is_unit_of, names};
@@ -142,7 +142,6 @@ impl Stage {
                 self.folder
             ));
         }
-        complaints.extend(guide::left_over(root, self));
         if self.mistakes.len() < FEWEST_MISTAKES {
             complaints.push(format!(
                 "mistakes/{} has {} of at least {FEWEST_MISTAKES} patches; mistakes/README.md says how to write one",

@@ -80,7 +80,11 @@ impl<'a> Verifier<'a> {
         let verified = match item {
             Item::Format => tree::format(self.root),
             Item::Clippy => tree::clippy(self.root),
-            Item::Exercise(stage) => Ok(Verified::without(&stage.complaints(self.root))),
+            Item::Exercise(stage) => {
+                let mut complaints = stage.complaints(self.root);
+                complaints.extend(guide::left_over(self.root, stage));
+                Ok(Verified::without(&complaints))
+            }
             Item::Starter(stage) => self.starter(stage),
             Item::Solution(stage) => self.passes(self.check(&stage.solution()).map(|check| {
                 let tests = if self.writes {

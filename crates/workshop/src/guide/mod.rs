@@ -5,6 +5,7 @@
 mod commands;
 mod render;
 mod table;
+mod wrap;
 
 use std::fs;
 use std::path::PathBuf;

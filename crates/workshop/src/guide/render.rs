@@ -4,9 +4,9 @@ use std::mem;
 
 use anstyle::{AnsiColor, Style};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-use textwrap::Options as Wrap;
 
 use super::table;
+use super::wrap::indented;
 use systemd_lab_cli::style;
 
 const STRONG: Style = Style::new().bold();
@@ -39,21 +39,6 @@ pub(super) fn render(markdown: &str, layout: &Layout) -> String {
     let mut text = renderer.lines.join("\n");
     text.push('\n');
     text
-}
-
-/// Breaks a text with styles into lines of this width.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    lines(text, width, "", "")
-}
-
-fn lines(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
-    let options = Wrap::new(width.max(1))
-        .initial_indent(first)
-        .subsequent_indent(rest)
-        // Names of settings and paths stay whole.
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
-    let lines = textwrap::wrap(text, options).into_iter();
-    lines.map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// What a block stands in.
@@ -259,7 +244,7 @@ impl<'a> Renderer<'a> {
         for (index, part) in text.split('\n').enumerate() {
             let first = if index == 0 { &first } else { &rest };
             self.lines
-                .extend(lines(part.trim(), self.layout.text, first, &rest));
+                .extend(indented(part.trim(), self.layout.text, first, &rest));
         }
         for around in &mut self.around {
             if let Around::Item { is_written, .. } = around {

@@ -2,7 +2,7 @@
 
 use textwrap::core::display_width;
 
-use super::render::wrapped;
+use super::wrap::wrapped;
 use systemd_lab_cli::style;
 
 /// Between two columns.
