@@ -1,4 +1,4 @@
-//! `systemd-lab doctor`: what the lab needs, whether it is there, and what to type if not.
+//! `systemd-lab doctor`: what the lab needs, whether it is available, and what to type if not.
 
 use anstyle::{AnsiColor, Style};
 use systemd_lab::Lab;
@@ -8,10 +8,10 @@ use crate::exit::ExitStatus;
 use crate::program::program;
 use crate::say;
 
-/// What one finding's name takes at most.
+/// The longest name of a finding.
 const NAME_WIDTH: usize = 14;
 
-/// Where remedies and further lines begin: behind mark and name.
+/// Where remedies and further lines begin: after mark and name.
 const INDENT: usize = NAME_WIDTH + 4;
 
 /// Look at all that the lab needs, and say what to do about what is missing.
@@ -22,7 +22,8 @@ pub struct Arguments {
     fix: bool,
 }
 
-/// Looks, and repairs first if that is asked for. `more` is shown as well; the lab works without it.
+/// Checks everything, after repairing it if `repair` is set. Also shows `more`, which the lab does
+/// not need.
 ///
 /// # Errors
 ///
@@ -73,7 +74,7 @@ fn conclude(bad: &[&Finding], unknown: bool, fixed: bool) -> ExitStatus {
 
 fn show(finding: &Finding) {
     let (mark, style) = mark(finding.state);
-    // Texts of errors may have several lines.
+    // Error messages may have several lines.
     let detail = finding
         .detail
         .trim_end()
@@ -84,7 +85,7 @@ fn show(finding: &Finding) {
     );
     let remedy = match &finding.remedy {
         None => return,
-        // Nothing is wrong: no remedy is needed.
+        // Nothing is wrong, so there is no remedy.
         Some(_) if finding.state == State::Good => return,
         Some(Remedy::SetUp) => format!("type: {} doctor --fix", program()),
         Some(Remedy::Type(command)) => format!("type: {command}"),

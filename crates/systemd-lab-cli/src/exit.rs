@@ -1,6 +1,6 @@
-//! How a command ends: its exit status, and the error of a command line that cannot be meant.
+//! How a command ends: its exit status, and the error for a command line that makes no sense.
 
-/// The exit statuses, for the end of a command's help.
+/// The exit statuses, as the end of a command's help.
 pub const EXIT_STATUS: &str = "\
 Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
 6 passed, but what was to be printed or written could not be";
@@ -8,19 +8,19 @@ Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time,
 /// How a command ended. `cargo workshop` and `systemd-lab` share the numbers, so that a script may call either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
-    /// All is as it should be.
+    /// Everything is as it should be.
     Passed,
-    /// Something that was asked of a service does not hold.
+    /// The service does not meet a requirement.
     NotYet,
-    /// The arguments cannot be meant: clap's own status for arguments that it does not know.
+    /// The arguments make no sense: clap uses the same status for arguments that it does not know.
     WrongUsage,
     /// There is no program to run.
     DidNotBuild,
     /// The run took too much wall time.
     OutOfTime,
-    /// The lab failed; nothing is known of the service.
+    /// The lab failed, so nothing is known about the service.
     LabBroken,
-    /// It passed, and what was to be printed or written could not be.
+    /// It passed, but the output could not be printed or written.
     NotWritten,
 }
 
@@ -38,7 +38,7 @@ impl ExitStatus {
         }
     }
 
-    /// The status of a run or a comparison that holds or does not.
+    /// The status of a run or a comparison.
     pub fn holds(holds: bool) -> ExitStatus {
         if holds {
             ExitStatus::Passed
@@ -48,7 +48,7 @@ impl ExitStatus {
     }
 }
 
-/// What was asked for is not available, whatever the lab's state: the text says what is.
+/// The arguments ask for something that does not exist, whatever the lab's state: the message says what exists.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongUsage(pub String);

@@ -30,7 +30,7 @@ pub enum Action {
 ///
 /// # Errors
 ///
-/// [`WrongUsage`] when the arguments name a file that cannot be meant; otherwise the lab is broken.
+/// [`WrongUsage`] when the arguments name an unsuitable file; otherwise the lab is broken.
 pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     let (file, fault) = match action {
         Action::Export { file, force } => (file, cannot_export(file, *force)),
@@ -73,7 +73,7 @@ pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Passed)
 }
 
-/// Before a minute of work, not after.
+/// Checked before a minute of work, not after it.
 fn cannot_export(file: &Path, force: bool) -> Option<String> {
     let shown = file.display();
     if file.is_dir() {
@@ -87,7 +87,7 @@ fn cannot_export(file: &Path, force: bool) -> Option<String> {
             "{shown} exists; name another file, or replace it with --force"
         ));
     }
-    // The parent of a bare name is the empty path, which is the current directory.
+    // The parent of a bare name is an empty path, which means the current directory.
     let parent = file.parent().filter(|parent| *parent != Path::new(""))?;
     (!parent.is_dir()).then(|| {
         format!(

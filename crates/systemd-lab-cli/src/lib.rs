@@ -1,6 +1,6 @@
-//! The lab's commands, written once: `systemd-lab` has all of them, `cargo workshop` those that attendees need.
+//! The lab's commands, written once: `systemd-lab` has all of them, `cargo workshop` has those that attendees need.
 //!
-//! Knows the lab and nothing of exercises. What a command does is in `systemd-lab`, the library; here are its options and its words.
+//! This crate knows the lab but not the exercises. The library `systemd-lab` does the work; this crate has the options and the words.
 
 #![forbid(unsafe_code)]
 
@@ -25,8 +25,8 @@ use systemd_lab::LabError;
 pub use exit::{EXIT_STATUS, ExitStatus, WrongUsage};
 pub use program::program;
 
-/// Reads the command line, runs what it asks for, and makes an exit status of what came of it. Errors are printed. `program` is what a
-/// person types before a subcommand.
+/// Reads the command line, runs the command, and turns the result into an exit status. Prints errors. `program` is what a person types
+/// before a subcommand.
 pub fn carry_out<A: Parser>(
     program: &'static str,
     run: impl FnOnce(&A) -> anyhow::Result<u8>,
@@ -38,7 +38,7 @@ pub fn carry_out<A: Parser>(
         Err(of_usage) => Ok(output::conclude_usage(&of_usage)),
     });
     let status = result.unwrap_or_else(|error| {
-        // An error may quote a service: its console, what systemd says of it.
+        // An error may quote a service: its console, or what systemd says about it.
         note!("{}", systemd_lab::visible_lines(&in_words(&error)));
         let of_lab = error.downcast_ref::<LabError>();
         let is_usage = of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>();
@@ -52,7 +52,7 @@ pub fn carry_out<A: Parser>(
     ExitCode::from(output::conclude(status))
 }
 
-/// An error and its causes, each once: some name their cause themselves.
+/// An error and its causes, without repetitions: some errors name their cause themselves.
 pub fn in_words(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(|cause| cause.to_string()) {
@@ -65,7 +65,7 @@ pub fn in_words(error: &anyhow::Error) -> String {
     text
 }
 
-/// The command line, or what clap says in its place: help, or what is wrong with it. `run` says some of that better.
+/// The command line, or clap's answer instead: help, or what is wrong. For some errors, `run` has a better message.
 fn parsed<A: Parser>() -> anyhow::Result<Result<A, clap::Error>> {
     match A::try_parse() {
         Ok(arguments) => Ok(Ok(arguments)),

@@ -1,7 +1,7 @@
-//! What a command prints and writes, and what becomes of its exit status when that fails.
+//! Everything that a command prints and writes, and how a failed write affects its exit status.
 //!
-//! A verdict counts more than its report. What cannot be written is remembered here, and the command goes on: an exercise that has
-//! not passed keeps its exit status. Only what would have been a success becomes [`ExitStatus::NotWritten`].
+//! A verdict matters more than its report. This module remembers what cannot be written, and the command carries on: an exercise
+//! that has not passed keeps its exit status. Only a success becomes [`ExitStatus::NotWritten`].
 
 use std::fmt::Arguments;
 use std::fs::{self, File};
@@ -14,13 +14,13 @@ use systemd_lab::whole_file;
 
 use crate::exit::{ExitStatus, WrongUsage};
 
-/// What options take for standard output in place of a file.
+/// The value of an option that means standard output instead of a file.
 pub const STANDARD_OUTPUT: &str = "-";
 
-/// Of a file, this much tells whether the lab wrote it.
+/// This much of a file shows whether the lab wrote it.
 const BEGINNING: u64 = 1024;
 
-/// How files begin that the lab writes: a saved timeline, a picture, and JUnit XML of checks and of runs.
+/// The beginnings of files that the lab writes: a saved timeline, a picture, and JUnit XML of checks and of runs.
 const OURS: [&str; 4] = [
     "# measured with ",
     "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"systemd-timeline\"",
@@ -30,12 +30,12 @@ const OURS: [&str; 4] = [
 
 static FAILURE: Mutex<Option<Failure>> = Mutex::new(None);
 
-/// Whether standard output takes nothing any more.
+/// Whether standard output no longer accepts anything.
 static IS_UNSEEN: AtomicBool = AtomicBool::new(false);
 
 /// Why something was not written.
 enum Failure {
-    /// The reader has seen enough, e.g. `head`. There is nothing to tell anyone.
+    /// The reader has seen enough, e.g. `head`. This need not be reported.
     NoReader,
     Error(String),
 }
@@ -53,7 +53,7 @@ macro_rules! put {
     ($($text:tt)*) => { $crate::output::print(format_args!($($text)*)) };
 }
 
-/// Prints a line on standard error. It is for a person; when nobody can read it, nothing else depends on it.
+/// Prints a line on standard error. It is for people; if it cannot be read, nothing else depends on it.
 #[macro_export]
 macro_rules! note {
     () => { $crate::output::print_error(format_args!("\n")) };
@@ -67,7 +67,7 @@ pub fn print(text: Arguments<'_>) {
     to_standard_output(|| anstream::stdout().write_fmt(text));
 }
 
-/// Prints a document as it is, whatever is in it.
+/// Prints a document unchanged, whatever it contains.
 pub fn document(text: &str) {
     to_standard_output(|| io::stdout().write_all(text.as_bytes()));
 }
@@ -82,7 +82,7 @@ pub fn flush() {
     to_standard_output(|| io::stdout().flush());
 }
 
-/// Whether standard output takes nothing any more, so that nobody sees what is printed.
+/// Whether standard output no longer accepts anything, so that the output is not seen.
 pub fn is_unseen() -> bool {
     IS_UNSEEN.load(Ordering::Relaxed)
 }
@@ -104,12 +104,12 @@ fn not_written_to(what: &str, error: &io::Error) {
     }
 }
 
-/// Remembers that something could not be written: this says what, why, and what to do.
+/// Remembers that something could not be written: the message says what, why, and what to do.
 pub fn failed(message: String) {
     remember(Failure::Error(message));
 }
 
-/// The first one is told. That nobody reads matters less than any other.
+/// The first failure is reported. A reader who left matters less than any other failure.
 fn remember(new: Failure) {
     let mut failure = failure();
     if !matches!(*failure, Some(Failure::Error(_))) {
@@ -132,14 +132,14 @@ fn failure() -> std::sync::MutexGuard<'static, Option<Failure>> {
     FAILURE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A file that is too large for `ulimit -f` is an error like any other, and does not end the command.
+/// Makes a file that is too large for `ulimit -f` an ordinary error that does not end the command.
 pub fn survive_file_size_limit() {
     let signal = signal_hook::consts::signal::SIGXFSZ;
-    // Without it, the kernel ends the command as it does with others.
+    // Without this handler, the kernel ends the command, like any other.
     let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
 }
 
-/// The exit status of a command that would have had this one, if all that it writes was written.
+/// The exit status of a command that would have had this one if all of its output had been written.
 pub fn conclude(status: u8) -> u8 {
     flush();
     let Some(Failure::Error(message)) = failure().take() else {
@@ -152,7 +152,7 @@ pub fn conclude(status: u8) -> u8 {
     }
 }
 
-/// The exit status of a command line that needs no command: what clap says of it.
+/// The exit status for a command line that needs no command, only clap's answer.
 pub fn conclude_usage(error: &clap::Error) -> u8 {
     if let Err(error) = error.print() {
         not_written_to("standard output", &error);
@@ -163,8 +163,8 @@ pub fn conclude_usage(error: &clap::Error) -> u8 {
     })
 }
 
-/// Refuses, before anything runs, a file that cannot be written, and one that holds something else than what the lab writes, unless
-/// it may be replaced. What the command reads is never replaced.
+/// Refuses, before anything runs, a file that cannot be written, or that contains something that the lab did not write, unless it
+/// may be replaced. A file that the command reads is never replaced.
 pub fn ensure_writable(file: &Path, inputs: &[PathBuf], force: bool) -> Result<(), WrongUsage> {
     if file == Path::new(STANDARD_OUTPUT) {
         return Ok(());
@@ -195,7 +195,7 @@ pub fn ensure_writable(file: &Path, inputs: &[PathBuf], force: bool) -> Result<(
     Ok(())
 }
 
-/// Refuses two names of one file.
+/// Refuses two names for the same file.
 pub fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
     for (index, file) in files.iter().enumerate() {
         let others = &files[index + 1..];
@@ -211,7 +211,7 @@ pub fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
 
 fn is_same(one: &Path, other: &Path) -> bool {
     match (fs::canonicalize(one), fs::canonicalize(other)) {
-        // Devices may well be written twice.
+        // A device may be written twice.
         (Ok(one), Ok(other)) => one == other && one.is_file(),
         (Err(_), Err(_)) => one == other && one != Path::new(STANDARD_OUTPUT),
         _ => false,
@@ -229,7 +229,7 @@ fn is_ours(file: &Path) -> bool {
     read.is_ok() && (text.is_empty() || OURS.iter().any(|ours| text.starts_with(ours)))
 }
 
-/// Writes a file, or standard output for [`STANDARD_OUTPUT`]. Returns whether a file was written.
+/// Writes a file, or standard output for [`STANDARD_OUTPUT`]. Returns whether it wrote a file.
 pub fn write(file: &Path, text: &str) -> bool {
     if file == Path::new(STANDARD_OUTPUT) {
         document(text);

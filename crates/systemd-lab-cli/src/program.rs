@@ -1,4 +1,4 @@
-//! Which of the two commands this is, for the commands that its texts tell a person to type.
+//! Which of the two commands is running, for texts that tell a person what to type.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ pub fn program() -> &'static str {
     PROGRAM.get().unwrap_or(&"systemd-lab")
 }
 
-/// Says so, once, before anything else.
+/// Sets the program, once, before anything else.
 pub(crate) fn set(program: &'static str) {
     let _ = PROGRAM.set(program);
 }

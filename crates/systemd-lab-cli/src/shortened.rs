@@ -1,4 +1,5 @@
-//! Long timelines, made short enough to read: what repeats is told once, and of what is still long, its ends are shown.
+//! Shortens long timelines so that people can read them: repetitions are shown once, and if the rest is still long, only its
+//! beginning and end.
 
 use std::ops::Range;
 
@@ -7,7 +8,7 @@ use systemd_lab::{clock_time, nearest_second};
 
 use crate::style;
 
-/// How much of a long timeline is shown at its beginning and at its end: more than a screen of each is read by nobody.
+/// How many lines of a long timeline to show at its beginning and at its end: no one reads more than a screen of each.
 const MOST_LINES: usize = 60;
 
 /// `… the 3 lines above, 20 times more, 0:10–1:43`
@@ -24,7 +25,8 @@ pub fn same_again(lines: usize, times: usize, left_out: &[impl Foldable]) -> Str
     format!("… {what}, {times} times more, {from}–{to}")
 }
 
-/// At most so many lines from the beginning and from the end. `name` says which ones are not shown, by their places in `lines`.
+/// At most this many lines from the beginning and from the end. `name` describes the hidden lines, given by their places in
+/// `lines`.
 pub fn ends(lines: &[String], name: impl Fn(Range<usize>) -> String) -> String {
     let whole =
         |lines: &[String]| -> String { lines.iter().map(|line| format!("{line}\n")).collect() };

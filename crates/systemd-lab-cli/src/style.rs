@@ -1,4 +1,4 @@
-//! How words look on a terminal. `anstream` leaves all of it out where the output is not a terminal, or `NO_COLOR` is set.
+//! How words look on a terminal. `anstream` removes all of it if the output is not a terminal, or if `NO_COLOR` is set.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -30,12 +30,12 @@ pub fn strong(text: impl Display) -> String {
     styled(STRONG, text)
 }
 
-/// What matters less.
+/// Less important text.
 pub fn faint(text: impl Display) -> String {
     styled(FAINT, text)
 }
 
-/// In the colour of how something ended.
+/// The text in the colour of the outcome.
 pub fn outcome(ended: ExitStatus, text: impl Display) -> String {
     let style = match ended {
         ExitStatus::Passed => GOOD,
@@ -69,7 +69,7 @@ pub fn report(ended: ExitStatus, text: &str) -> String {
     shown
 }
 
-/// A piece of a line of a difference, in the line's colour.
+/// Part of a line of a difference, in the line's colour.
 pub fn of_difference(line: &str, piece: &str) -> String {
     match line {
         line if line.starts_with("  - ") => styled(REMOVED, piece),
@@ -78,10 +78,10 @@ pub fn of_difference(line: &str, piece: &str) -> String {
     }
 }
 
-/// Where a line goes on that is too long: so much further in than it begins.
+/// How much further in a long line continues than it begins.
 const CONTINUED: usize = 2;
 
-/// A line of code or output in pieces that fit, broken at a space where there is one. What comes after the first is indented.
+/// A line of code or output in pieces that fit, broken at a space if there is one. Pieces after the first are indented.
 pub fn broken(line: &str, width: usize) -> Vec<String> {
     let mut rest: Vec<char> = line.chars().collect();
     let begin = rest.iter().take_while(|c| " -+".contains(**c)).count();
@@ -111,12 +111,12 @@ pub fn broken(line: &str, width: usize) -> Vec<String> {
     first.into_iter().chain(others).collect()
 }
 
-/// A text in lines that fit the terminal, but no longer than is easy to read.
+/// A text as lines that fit the terminal, but that are no longer than is easy to read.
 pub fn wrapped(text: &str) -> Vec<String> {
     wrapped_within(text, "")
 }
 
-/// The same for a text that has this margin on its left.
+/// The same for a text with this margin on its left.
 pub fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
     let width = terminal::text_width().saturating_sub(margin.len());
     let options =
@@ -125,22 +125,22 @@ pub fn wrapped_within(text: &str, margin: &str) -> Vec<String> {
     lines.map(|line| line.into_owned()).collect()
 }
 
-/// Something takes a while. Nothing is shown where standard error is not a terminal.
+/// Shows that something takes a while. Shows nothing if standard error is not a terminal.
 pub fn spinner(text: &'static str) -> ProgressBar {
     let spinner = still_spinner(text);
     spinner.enable_steady_tick(TICK);
     spinner
 }
 
-/// The same among other bars.
+/// The same between other bars.
 pub fn spinner_among(bars: &MultiProgress, text: &'static str) -> ProgressBar {
-    // It turns only when it has its place: before that, it would draw where it stands, and stay there.
+    // It starts to turn only when it has its place: otherwise it would be drawn at the cursor, and stay there.
     let spinner = bars.add(still_spinner(text));
     spinner.enable_steady_tick(TICK);
     spinner
 }
 
-/// A line among other bars: its prefix, for how long it has been there, and its message.
+/// A line between other bars: its prefix, the time since it appeared, and its message.
 pub fn clocked_among(bars: &MultiProgress) -> ProgressBar {
     let line = bars.add(ProgressBar::new_spinner());
     if let Ok(style) =

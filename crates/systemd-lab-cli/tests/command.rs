@@ -1,5 +1,5 @@
-//! `systemd-lab`, as a person uses it in a folder of their own. What `run` says in full is tested with `cargo workshop run`, which is
-//! the same code.
+//! `systemd-lab`, as a person uses it in their own folder. The tests of `cargo workshop run`, which is the same code, cover `run` in
+//! full.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ Restart=on-failure
 RestartSec=5s
 ";
 
-/// A folder that has nothing of the workshop, with this unit in it.
+/// A folder without anything of the workshop, which contains this unit.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("there is room");
     fs::write(folder.path().join("my.service"), SLEEPER).expect("there is room");
@@ -25,7 +25,7 @@ fn folder() -> tempfile::TempDir {
 fn systemd_lab(folder: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("systemd-lab"));
     command.current_dir(folder);
-    // Nothing of cargo's tells it where the clone is.
+    // No variable of cargo's tells it where the clone is.
     command.env_remove("CARGO_MANIFEST_DIR");
     command
 }
@@ -89,7 +89,7 @@ fn a_shell_has_the_unit_and_has_not_started_it() {
     assert_eq!(states, ["inactive", "active"], "{said}");
 }
 
-/// Commands that it tells a person to type are its own.
+/// The commands that it tells a person to type are its own.
 #[test]
 fn it_names_itself() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! The command as `cargo install` leaves it: it works when the clone is gone.
+//! The command as `cargo install` installs it: it works when the clone is gone.
 
 use std::fs;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn the_clone_may_go() {
     assert_eq!(run.status.code(), Some(0), "{said}");
 }
 
-/// What git has, as it is in the work tree.
+/// The files that git tracks, as they are in the work tree.
 fn copy_of_tracked_files(root: &Path, to: &Path) {
     let listed = Command::new("git")
         .args(["ls-files", "-z"])
@@ -46,7 +46,7 @@ fn copy_of_tracked_files(root: &Path, to: &Path) {
     for name in names.split('\0').filter(|name| !name.is_empty()) {
         let target = to.join(name);
         fs::create_dir_all(target.parent().expect("it is below")).expect("there is room");
-        // A file that is deleted and not yet committed is not there.
+        // A file that is deleted but not yet committed is missing.
         if root.join(name).is_file() {
             fs::copy(root.join(name), target).expect("it can be copied");
         }

@@ -1,7 +1,7 @@
-//! How long an attendee waits for a check, and a maintainer for all of them, on the machine that this runs on.
+//! How long an attendee waits for a check, and a maintainer for all of them, measured on this machine.
 //!
-//! `cargo bench -p workshop` takes about twenty minutes. `cargo bench -p workshop -- --quick` leaves out what takes
-//! minutes each: the soak, all tests and `cargo maintain verify`.
+//! `cargo bench -p workshop` takes about twenty minutes. `cargo bench -p workshop -- --quick` leaves out the parts
+//! that take minutes each: the soak, all tests and `cargo maintain verify`.
 
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
@@ -11,10 +11,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, ensure};
 
-/// Enough for a median that one busy moment does not move.
+/// Enough runs for a median that one busy moment does not change.
 const RUNS: usize = 5;
 
-/// What each stage's check may take, compiled, in seconds.
+/// The time limit for each stage's check, once it is compiled, in seconds.
 const STAGES: [(&str, f64); 5] = [
     ("01", 5.0),
     ("02", 5.0),
@@ -55,7 +55,7 @@ fn main() -> anyhow::Result<()> {
     row("the table of stage 02: 77 cells", table, 20.0);
 
     if !quick {
-        // The arguments of the alias would be the same; cargo itself is not what is measured.
+        // The alias would pass the same arguments; the point is not to measure cargo itself.
         cargo(&["build", "--package", "maintain"])?;
         let soak = cargo(&["maintain", "verify", "soak 05", "--soak"])?;
         row("ten virtual hours of stage 05", soak, 120.0);
@@ -67,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What an attendee types all day: everything that passes between Enter and the answer, cargo among it.
+/// What an attendee types all day: everything that happens between Enter and the answer, including cargo.
 fn companion() -> anyhow::Result<()> {
     cargo(&["build", "--package", "workshop"])?;
     for arguments in [&["workshop"][..], &["workshop", "list"]] {
@@ -95,7 +95,7 @@ fn companion() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long it takes until cargo has printed these words; then until its end, which does not count.
+/// How long it takes until cargo has printed these words; then waits for its end, which does not count.
 fn until(arguments: &[&str], input: &[u8], words: &str) -> anyhow::Result<Duration> {
     let began = Instant::now();
     let mut child = Command::new(env!("CARGO"))
@@ -147,7 +147,7 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// As cargo sees it, a file that was touched is a file that was edited.
+/// For cargo, a touched file is an edited file.
 fn touch(file: &Path) -> anyhow::Result<()> {
     File::options()
         .append(true)
@@ -156,8 +156,8 @@ fn touch(file: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot touch {}", file.display()))
 }
 
-/// The table depends on nothing that an attendee edits, so its runs are remembered in the cache. Without those files
-/// it is measured again.
+/// The table does not depend on anything that attendees edit, so the cache has its runs. Without those files, the
+/// table is measured again.
 fn forget_table() -> anyhow::Result<()> {
     let cache = match std::env::var_os("SYSTEMD_LAB_CACHE") {
         Some(path) => PathBuf::from(path),

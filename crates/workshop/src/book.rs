@@ -1,4 +1,4 @@
-//! `cargo workshop book`: serves or builds the guide, with one version of mdBook for everybody.
+//! `cargo workshop book`: serves or builds the guide, with the same version of mdBook for everyone.
 
 use std::env;
 use std::ffi::OsString;
@@ -15,17 +15,17 @@ use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
-/// Other versions lay the guide out in other ways, or not at all. `cargo install` takes it with its own lock file.
+/// Other versions lay the guide out differently, or not at all. `cargo install` uses mdBook's own lock file.
 const MDBOOK_VERSION: &str = "0.5.4";
 
-/// In place of the command in `book.toml`, which puts what the lab measured into the pages: this program does the same, and is
-/// compiled already. Compiling another one would keep every other command waiting for cargo's lock.
+/// Replaces the command in `book.toml`, which inserts what the lab measured into the pages: this program does the same, and is
+/// already compiled. Compiling a different one would keep every other command waiting for cargo's lock.
 const PREPROCESSOR: &str = "MDBOOK_PREPROCESSOR__SYSTEMD_LAB__COMMAND";
 
-/// Where `book.toml` puts it.
+/// The place from `book.toml`.
 const BUILT: &str = "target/book";
 
-/// mdBook's own choice.
+/// mdBook's default.
 const DEFAULT_PORT: u16 = 3000;
 
 #[derive(clap::Args)]
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     build: bool,
 }
 
-/// Ends only when the guide cannot be served: otherwise mdBook takes this process's place, so that Ctrl-C ends it and
+/// Returns only if the guide cannot be served: otherwise mdBook replaces this process, so that Ctrl-C ends mdBook and
 /// nothing is left to clean up.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let book = workshop.root.join("book");
@@ -89,7 +89,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     Err(error).with_context(cannot_run)
 }
 
-/// The command line that mdBook runs in place of that in `book.toml`. It is split as a shell would do it.
+/// The command line that mdBook runs instead of the one in `book.toml`. mdBook splits it like a shell.
 fn preprocessor() -> anyhow::Result<String> {
     let program = env::current_exe().context("cannot find this program's file")?;
     let program = program
@@ -99,7 +99,7 @@ fn preprocessor() -> anyhow::Result<String> {
     Ok(format!("'{program}' preprocess"))
 }
 
-/// What mdBook asks this program for: the pages with what the lab measured, or whether it makes them for a renderer.
+/// Answers mdBook's request to this program: the pages with what the lab measured, or whether it supports a renderer.
 pub(crate) fn preprocess(arguments: &[String]) -> anyhow::Result<Outcome> {
     match mdbook_systemd_lab::command(arguments).map_err(anyhow::Error::msg)? {
         true => Ok(Outcome::Passed),
@@ -127,7 +127,7 @@ pub(crate) fn finding(workshop: &Workshop) -> Finding {
     }
 }
 
-/// mdBook reports a port that is taken as a panic.
+/// mdBook would report a port in use as a panic.
 fn ensure_port_is_free(port: u16) -> anyhow::Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
@@ -137,14 +137,14 @@ fn ensure_port_is_free(port: u16) -> anyhow::Result<()> {
     }
 }
 
-/// Where one cannot be shown, a browser in the terminal might open instead.
+/// Without a display, a browser in the terminal might open instead.
 fn has_display() -> bool {
     ["DISPLAY", "WAYLAND_DISPLAY"]
         .into_iter()
         .any(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// mdBook of the pinned version: the workshop's own, or one in `PATH`.
+/// mdBook in the pinned version: the workshop's own, or one in `PATH`.
 fn installed(workshop: &Workshop) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let own = tools(workshop).join("bin");
@@ -187,20 +187,21 @@ fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
         tools.display(),
         style::strong("cargo workshop guide")
     );
-    // What is built stays until all is done, so that a second try goes on where a broken network ended the first.
+    // The build directory stays until everything is done, so that a second try continues where a broken network ended the
+    // first.
     let build = tools.join("build");
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        // Unoptimized it is there in half the time, and makes the guide in a second or two.
+        // Without optimization, it is built in half the time, and builds the guide in a second or two.
         .args(["install", "mdbook", "--locked", "--debug", "--version"])
         .arg(format!("={MDBOOK_VERSION}"))
         .arg("--root")
         .arg(&tools)
         .arg("--target-dir")
         .arg(&build)
-        // Else cargo advises to put the directory there, which nobody need do.
+        // Otherwise cargo advises the reader to add the directory, which is not necessary.
         .env("PATH", path_with(&tools.join("bin"))?)
-        // Outside the clone, whose settings are for the guest: target and static linking.
+        // Outside the clone, whose settings are meant for the guest: target and static linking.
         .current_dir(env::temp_dir())
         .stdin(Stdio::null())
         .status()
@@ -211,7 +212,7 @@ fn install(workshop: &Workshop) -> anyhow::Result<PathBuf> {
              Without mdBook, the guide is in the terminal: cargo workshop guide"
         );
     }
-    // Best effort: it only takes space.
+    // Best effort: the directory only takes space.
     let _ = std::fs::remove_dir_all(&build);
     Ok(tools.join("bin/mdbook"))
 }

@@ -1,12 +1,12 @@
-//! Progress as nobody would write it: see `fuzz.rs` of the lab.
+//! Progress files that no person would write: see `fuzz.rs` of the lab.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-/// The seed of all cases: any number will do, as long as it stays.
+/// The seed of all cases: any number works, as long as it stays the same.
 const SEED: u64 = 20_261_126;
 
-/// What progress is made of.
+/// The parts that progress files consist of.
 const PARTS: &[&str] = &[
     "\n",
     "=",

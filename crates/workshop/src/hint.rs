@@ -1,5 +1,5 @@
-//! `hint`: one rung more of a ladder at each call. There is a ladder for each requirement, and the one that counts is that of
-//! the first requirement that the last check found open.
+//! `hint`: each call shows one more step of a ladder. Each requirement has its own ladder; the one for the first open
+//! requirement of the last check counts.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
-/// Shows the next hint; all of them once there is none left.
+/// Shows the next hint, or all of them if there is none left.
 pub(crate) fn run(
     workshop: &Workshop,
     exercise: &Exercise,
@@ -75,7 +75,7 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// What the last check found, if there was one and its report can be read.
+/// The result of the last check, if there was one and its report is readable.
 fn last_report(workshop: &Workshop, exercise: &Exercise) -> Option<Report> {
     let text = fs::read_to_string(workshop.report(exercise)).ok()?;
     Report::parse(&text).ok()
@@ -95,7 +95,7 @@ fn ladder<'a>(
     })
 }
 
-/// For the terminal that it is shown on.
+/// Wrapped for the terminal.
 fn wrapped(hint: &str) -> String {
     style::wrapped(hint.trim()).join("\n")
 }

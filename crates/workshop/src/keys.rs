@@ -1,7 +1,7 @@
 //! Single keys from the terminal: termios(3).
 //!
-//! Keys are read one by one, without an echo, also while a check runs. While a shell or a pager has the terminal, it is as it
-//! was, so that Ctrl-C does as usual.
+//! Keys are read one by one, without an echo, even while a check runs. While a shell or a pager has the terminal, its
+//! previous modes are back, so that Ctrl-C works as usual.
 
 use std::io::{Stdin, stdin};
 use std::os::fd::AsFd;
@@ -16,21 +16,22 @@ use rustix::termios::{
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
-/// What Ctrl-C and Ctrl-D send when the terminal does not act on them itself.
+/// The keys for Ctrl-C and Ctrl-D when the terminal does not act on them itself.
 pub(crate) const CTRL_C: Key = Key::Char('\u{3}');
 pub(crate) const CTRL_D: Key = Key::Char('\u{4}');
 
-/// What Esc sends, and how arrow keys begin: ECMA-48, CSI and SS3.
+/// The byte that Esc sends, and the beginnings of arrow keys: ECMA-48, CSI and SS3.
 const ESCAPE: u8 = 0x1b;
 const SEQUENCES: [u8; 2] = [b'[', b'O'];
 
 /// The byte that ends such a sequence: ECMA-48, final bytes.
 const FINAL: std::ops::RangeInclusive<u8> = 0x40..=0x7e;
 
-/// The bytes of one key come together. Over a slow line they may take a little; a person who presses Esc does not notice.
+/// The bytes of one key arrive together. Over a slow line they may take a little longer; a person who presses Esc does not
+/// notice.
 const SEQUENCE: Duration = Duration::from_millis(50);
 
-/// How often a question looks for its answer.
+/// How often a question checks for its answer.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A key.
@@ -40,18 +41,18 @@ pub(crate) enum Key {
     Char(char),
     Up,
     Down,
-    /// Any other that sends a sequence.
+    /// Any other key that sends a sequence.
     Other,
 }
 
-/// The terminal, while single keys are read from it. As before when it is dropped.
+/// The terminal, while single keys are read from it. Dropping this restores the terminal.
 pub(crate) struct Keys {
     terminal: Stdin,
     before: Termios,
 }
 
 impl Keys {
-    /// Begins to read single keys.
+    /// Starts to read single keys.
     pub(crate) fn begin() -> anyhow::Result<Keys> {
         let terminal = stdin();
         let before = tcgetattr(&terminal).context("cannot read the terminal's modes")?;
@@ -67,7 +68,8 @@ impl Keys {
         Ok(Keys { terminal, before })
     }
 
-    /// Leaves the terminal to something else for a while. What was typed for that, and not read, does not count afterwards.
+    /// Lends the terminal to something else for a while. Input that was typed for that and not read does not count
+    /// afterwards.
     pub(crate) fn lent(self, to: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<Keys> {
         drop(self);
         let result = to();
@@ -76,7 +78,7 @@ impl Keys {
         result.map(|()| keys)
     }
 
-    /// The key that is pressed within this time. The end of the input is Ctrl-D.
+    /// The key that is pressed within this time. The end of the input counts as Ctrl-D.
     pub(crate) fn wait(&self, timeout: Duration) -> anyhow::Result<Option<Key>> {
         let Some(first) = self.byte(timeout)? else {
             return Ok(None);
@@ -89,7 +91,7 @@ impl Keys {
         Ok(Some(key))
     }
 
-    /// Asks, and waits for the answer: only `y` is a yes.
+    /// Asks, and waits for the answer: only `y` means yes.
     pub(crate) fn agree(&self, question: &str) -> anyhow::Result<bool> {
         say!(
             "{}\n\n{} yes, any other key: no\n",
@@ -103,7 +105,7 @@ impl Keys {
         }
     }
 
-    /// What follows an Esc. None of its bytes is a key of its own: the left arrow ends with a D.
+    /// The rest of a sequence after Esc. None of its bytes is a key of its own: the left arrow ends with a D.
     fn sequence(&self) -> anyhow::Result<Key> {
         let next = || Ok::<_, anyhow::Error>(self.byte(SEQUENCE)?.flatten());
         if !next()?.is_some_and(|byte| SEQUENCES.contains(&byte)) {
@@ -121,7 +123,7 @@ impl Keys {
         Ok(Key::Other)
     }
 
-    /// The next byte, if one comes within this time; none at the end of the input.
+    /// The next byte, if one arrives within this time; `None` at the end of the input.
     fn byte(&self, timeout: Duration) -> anyhow::Result<Option<Option<u8>>> {
         let timeout = Timespec::try_from(timeout).context("no timeout is that long")?;
         let mut ready = [PollFd::from_borrowed_fd(
@@ -132,7 +134,7 @@ impl Keys {
             Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(None),
             result => result.context("cannot wait for a key")?,
         };
-        // Not through Rust's buffer: what is typed for a shell must be left for it.
+        // Not through Rust's buffer: input that is typed for a shell must be left for it.
         let mut byte = [0];
         let length = rustix::io::read(&self.terminal, &mut byte).context("cannot read a key")?;
         Ok(Some((length > 0).then_some(byte[0])))
@@ -141,7 +143,7 @@ impl Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        // The terminal may be gone; then nobody minds.
+        // The terminal may be gone; then this does not matter.
         let _ = tcsetattr(&self.terminal, OptionalActions::Now, &self.before);
     }
 }

@@ -1,4 +1,4 @@
-//! `list`: all exercises. On a terminal one of them is chosen with the arrow keys, and other keys open, explain or reset it.
+//! `list`: all exercises. On a terminal, arrow keys choose one of them, and other keys open, explain or reset it.
 
 use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::say;
 use systemd_lab_cli::{output, style, terminal};
 
-/// How long one look for a key takes. A key ends it at once.
+/// How long one wait for a key lasts. A key ends it at once.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Stands before the chosen exercise.
+/// Shown before the chosen exercise.
 const CURSOR: &str = "›";
 
 /// Its arguments.
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     plain: bool,
 }
 
-/// What a key asks for.
+/// The action that a key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Action {
     Up,
@@ -38,7 +38,7 @@ enum Action {
     Quit,
 }
 
-/// Keys that are letters, and what each asks for.
+/// Keys that are letters, each with its action.
 const LETTERS: [(char, Action); 10] = [
     ('k', Action::Up),
     ('j', Action::Down),
@@ -52,7 +52,7 @@ const LETTERS: [(char, Action); 10] = [
     ('q', Action::Quit),
 ];
 
-/// The line that names the keys: each, and how its word goes on.
+/// The line that explains the keys: each key, and the rest of its word.
 const NAMED: [(&str, &str); 8] = [
     ("[↑↓]", " move"),
     ("[Enter]", " watch"),
@@ -64,7 +64,7 @@ const NAMED: [(&str, &str); 8] = [
     ("[q]", "uit"),
 ];
 
-/// Prints the list, or lets a person choose from it until they quit.
+/// Prints the list, or lets a person choose until they quit.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
     let progress = check::open_progress(workshop, false)?;
     let is_for_keys = stdin().is_terminal() && stdout().is_terminal();
@@ -83,7 +83,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         let exercise = &workshop.exercises[chosen];
         show(workshop, chosen)?;
         let mut asked = action(&keys)?;
-        // What was shown last stays until the next key, which may ask for something else about the same exercise.
+        // The last output stays until the next key, which may ask for something else about the same exercise.
         while let Some(action) = asked {
             match action {
                 Action::Quit => return Ok(()),
@@ -104,7 +104,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     Ok(())
 }
 
-/// Draws the list, and tells about the chosen exercise.
+/// Draws the list, and describes the chosen exercise.
 fn show(workshop: &Workshop, chosen: usize) -> anyhow::Result<()> {
     terminal::clear();
     let progress = known(workshop)?;
@@ -125,7 +125,7 @@ fn show(workshop: &Workshop, chosen: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does it on a screen of its own.
+/// Carries the action out on a separate screen.
 fn perform(
     action: Action,
     keys: Keys,
@@ -154,7 +154,7 @@ fn perform(
     Ok(keys)
 }
 
-/// What the next key asks for; none for a key without a meaning.
+/// The action of the next key; `None` for a key without a meaning.
 fn action(keys: &Keys) -> anyhow::Result<Option<Action>> {
     loop {
         let Some(key) = keys.wait(LOOK)? else {

@@ -1,7 +1,7 @@
 //! `cargo workshop`: what attendees type.
 //!
-//! Knows the exercises and nothing of the lab's inside: it sets the lab up, runs an exercise's own check and shows
-//! what came of it.
+//! It knows the exercises but not the lab's internals: it sets the lab up, runs an exercise's own check and shows
+//! the result.
 
 #![forbid(unsafe_code)]
 
@@ -156,7 +156,7 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Run(arguments)) => return Ok(run::run(arguments)?.code()),
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
-            // The guide can be read without mdBook, so that its absence is not a fault.
+            // The guide can be read without mdBook, so its absence is not an error.
             return Ok(doctor::run(arguments, &[book::finding(&workshop)])?.code());
         }
         Some(Command::Image(action)) => {

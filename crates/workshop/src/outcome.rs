@@ -1,4 +1,4 @@
-//! An exercise's outcome as people see it: its mark and its colour.
+//! How people see an exercise's outcome: its mark and its colour.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Shows a long text a screen at a time, with the pager that the person has.
+//! Shows a long text a screen at a time, with the person's own pager.
 
 use std::env;
 use std::io::{IsTerminal, Write, stdout};
@@ -7,10 +7,10 @@ use systemd_lab_cli::put;
 
 use anstream::{AutoStream, ColorChoice};
 
-/// What `less` is asked for unless `LESS` says otherwise: colours as they are, and a screen of its own only for a long text.
+/// The default options for `less` unless `LESS` is set: keep colours, and use a separate screen only for a long text.
 const LESS: &str = "FRX";
 
-/// Prints a text; on a terminal that is too low for it, by `PAGER` or `less`.
+/// Prints a text; if the terminal is too small for it, through `PAGER` or `less`.
 pub(crate) fn show(text: &str, rows: usize) -> anyhow::Result<()> {
     let coloured = AutoStream::choice(&stdout()) != ColorChoice::Never;
     let text = match coloured {
@@ -40,7 +40,7 @@ fn page(text: &str) -> bool {
         return false;
     };
     if let Some(mut input) = child.stdin.take() {
-        // A reader who has read enough ends it before all is written.
+        // A reader who has read enough ends the pager before all of the text is written.
         let _ = input.write_all(text.as_bytes());
     }
     child.wait().is_ok()

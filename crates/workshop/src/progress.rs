@@ -1,7 +1,7 @@
-//! Where the attendee is: `progress.toml` in the clone, plain text that may be edited by hand.
+//! The attendee's progress: `progress.toml` in the clone, plain text that people may edit.
 //!
-//! It is written whole to a file of its own and then renamed, and read again under a lock before that: two commands at
-//! once do not lose each other's changes.
+//! It is written completely to a separate file that is then renamed, after it was read again under a lock: two
+//! commands at once do not lose each other's changes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,21 +17,21 @@ use systemd_lab_cli::note;
 
 const FILE: &str = "progress.toml";
 
-/// What people see when they open it.
+/// The text that people see when they open it.
 const HEADER: &str = "\
 # Where you are in the workshop. You may edit this: `passed = true` is what counts.
 # Without this file you start from scratch; `cargo workshop check --all` finds out what passes.
 
 ";
 
-/// What is known of all exercises, by number.
+/// What is known about all exercises, by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Progress {
     exercises: BTreeMap<String, Known>,
 }
 
-/// What is known of one exercise.
+/// What is known about one exercise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Known {
@@ -40,17 +40,17 @@ pub(crate) struct Known {
     /// How its last check ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last: Option<Outcome>,
-    /// What the last check found first.
+    /// The first open finding of the last check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) finding: Option<String>,
-    /// How many hints were shown for the requirement below.
+    /// How many hints were shown for that requirement.
     pub(crate) hints: usize,
     /// The requirement that the last hint was for; 0 if there was none.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) hints_for: u32,
 }
 
-/// The file is there and cannot be understood.
+/// The file exists but cannot be understood.
 #[derive(Debug, thiserror::Error)]
 #[error("{FILE} is damaged: {message}")]
 pub(crate) struct Damaged {
@@ -62,7 +62,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Progress {
-    /// Reads the file; nothing is known where there is none.
+    /// Reads the file; without one, nothing is known.
     pub(crate) fn read(root: &Path) -> anyhow::Result<Result<Progress, Damaged>> {
         let bytes = match fs::read(root.join(FILE)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -82,7 +82,8 @@ impl Progress {
         Ok(progress.map_err(|message| Damaged { message }))
     }
 
-    /// Changes what is known and writes it. A file that cannot be understood is kept beside it, and a person is told.
+    /// Changes what is known and writes it. A file that cannot be understood is kept under another name, and the
+    /// person is told.
     pub(crate) fn update(
         root: &Path,
         change: impl FnOnce(&mut Progress),
@@ -125,7 +126,7 @@ impl Progress {
         Ok(())
     }
 
-    /// What is known of an exercise.
+    /// What is known about an exercise.
     pub(crate) fn of(&self, exercise: &Exercise) -> Known {
         self.exercises
             .get(&exercise.number)
@@ -133,7 +134,7 @@ impl Progress {
             .unwrap_or_default()
     }
 
-    /// The same, to be changed.
+    /// The same, for changes.
     pub(crate) fn of_mut(&mut self, exercise: &Exercise) -> &mut Known {
         self.exercises.entry(exercise.number.clone()).or_default()
     }
@@ -143,7 +144,7 @@ impl Progress {
         self.of(exercise).passed
     }
 
-    /// The first exercise that has not passed; `None` when all have.
+    /// The first exercise that has not passed; `None` if all have.
     pub(crate) fn current<'a>(&self, workshop: &'a Workshop) -> Option<&'a Exercise> {
         workshop
             .exercises
@@ -151,7 +152,7 @@ impl Progress {
             .find(|exercise| !self.has_passed(exercise))
     }
 
-    /// The exercise with this number, else the current one, else the last.
+    /// The exercise with this number, otherwise the current one, otherwise the last.
     pub(crate) fn chosen<'a>(
         &self,
         workshop: &'a Workshop,
@@ -167,7 +168,7 @@ impl Progress {
     }
 }
 
-/// Keeps a damaged file under a name that no other has, and says which.
+/// Keeps a damaged file under an unused name, and returns that name.
 pub(crate) fn put_aside(root: &Path) -> anyhow::Result<PathBuf> {
     let mut number = 1;
     let aside = loop {

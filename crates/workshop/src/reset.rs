@@ -1,6 +1,6 @@
-//! `cargo workshop reset`: an exercise becomes its starter again, and what the attendee had is kept.
+//! `cargo workshop reset`: restores an exercise to its starter, and keeps the attendee's work.
 //!
-//! Everything is copied before anything is written: an error on the way loses nothing. git is not involved.
+//! Everything is copied before anything is written: an error in between loses nothing. git is not involved.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,10 +16,10 @@ use stages::starter;
 use stages::work::{self, Work};
 use systemd_lab_cli::say;
 
-/// Below the workshop's root; `.gitignore` has it.
+/// Below the workshop's root; `.gitignore` lists it.
 const SAVED: &str = "saved";
 
-/// What a person is asked before a key resets an exercise.
+/// The question before a key resets an exercise.
 pub(crate) fn question(exercise: &Exercise) -> String {
     format!(
         "Make exercise {} its starter again? Your work is kept below {SAVED}/.",
@@ -38,22 +38,22 @@ pub(crate) struct Arguments {
     all: bool,
 }
 
-/// What is to be done for one exercise.
+/// What to do for one exercise.
 struct Reset<'a> {
     exercise: &'a Exercise,
     starter: Files,
     work: Work,
-    /// The paths of all files that are not the starter's.
+    /// The paths of all files that differ from the starter.
     differing: Vec<String>,
 }
 
-/// Keeps what differs from the starter, then makes it the starter.
+/// Saves what differs from the starter, then restores the starter.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<()> {
     let chosen = match &arguments.exercise {
         Some(number) => vec![workshop.exercise(number)?],
         None => workshop.exercises.iter().collect(),
     };
-    // All are read before one is changed.
+    // All are read before any is changed.
     let resets = chosen
         .into_iter()
         .map(|exercise| Reset::read(&workshop.root, exercise));
@@ -116,7 +116,7 @@ impl<'a> Reset<'a> {
     fn restore(&self, root: &Path) -> anyhow::Result<()> {
         for path in &self.differing {
             let place = root.join(path);
-            // Never written over: it may be a link to a file that is not the exercise's.
+            // Not overwritten: it may be a link to a file outside the exercise.
             match fs::remove_file(&place) {
                 Err(error)
                     if error.kind() != ErrorKind::NotFound && self.work.contains_key(path) =>
@@ -142,7 +142,7 @@ impl<'a> Reset<'a> {
     }
 }
 
-/// Copies these files into a folder of their own and returns its path, relative to the workshop.
+/// Copies these files into a new folder and returns its path, relative to the workshop.
 fn save(root: &Path, name: &str, paths: &[&String]) -> anyhow::Result<String> {
     let saved = new_folder(root, &format!("{name}-{}", now()?))?;
     for path in paths {
@@ -157,7 +157,7 @@ fn save(root: &Path, name: &str, paths: &[&String]) -> anyhow::Result<String> {
     Ok(saved)
 }
 
-/// A folder that was not there before, even if another was made within the same second.
+/// A folder that did not exist before, even if another one was created within the same second.
 fn new_folder(root: &Path, name: &str) -> anyhow::Result<String> {
     let context =
         || format!("nothing was changed: cannot make a folder in {SAVED}; is the disk full?");
@@ -175,9 +175,9 @@ fn new_folder(root: &Path, name: &str) -> anyhow::Result<String> {
     }
 }
 
-/// e.g. `2026-11-22T18-55-01`, without colons: those are trouble on memory sticks.
+/// e.g. `2026-11-22T18-55-01`, without colons, which cause trouble on memory sticks.
 ///
-/// In the attendee's own time zone, which date(1) knows and the standard library does not.
+/// In the attendee's time zone, which date(1) knows but the standard library does not.
 fn now() -> anyhow::Result<String> {
     let output = Command::new("date")
         .arg("+%Y-%m-%dT%H-%M-%S")
@@ -191,10 +191,10 @@ fn now() -> anyhow::Result<String> {
     Ok(date)
 }
 
-/// Those that a removed file leaves behind. What is not empty stays.
+/// Removes the folders that a removed file leaves empty.
 fn remove_empty_folders(root: &Path, path: &str) {
     let folders = Path::new(path).ancestors().skip(1);
-    // `exercises/04-notify` and `units` stay in any case.
+    // `exercises/04-notify` and `units` always stay.
     for folder in folders.filter(|folder| folder.components().count() > 1) {
         if fs::remove_dir(root.join(PathBuf::from(folder))).is_err() {
             return;

@@ -1,4 +1,4 @@
-//! `cargo workshop shell`: joins a person's terminal to a shell in the lab VM.
+//! `cargo workshop shell`: connects a person's terminal to a shell in the lab VM.
 
 mod moment;
 
@@ -76,7 +76,7 @@ pub(crate) fn run(
     Ok(Outcome::Passed)
 }
 
-/// What to try in a shell in which nothing was started.
+/// Suggestions for a shell in which nothing was started.
 fn banner(exercise: &Exercise) -> String {
     let unit = exercise.package();
     format!(
@@ -93,7 +93,7 @@ Know:  {PROGRAMS}
     )
 }
 
-/// The same in a shell that opens in the middle of a run.
+/// The same for a shell that opens in the middle of a run.
 fn banner_at(exercise: &Exercise, moment: &Moment) -> String {
     let unit = exercise.package();
     let event = format!("{}: {}", moment.run.scenario.name, moment.line);

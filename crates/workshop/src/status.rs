@@ -1,4 +1,4 @@
-//! Where one is: `cargo workshop`, `list` and `next`.
+//! The attendee's progress: `cargo workshop`, `list` and `next`.
 
 use exercise_check::Outcome;
 
@@ -9,10 +9,11 @@ use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
-/// Before what belongs to a title.
+/// The margin of lines that belong to a title.
 const MARGIN: &str = "  ";
 
-/// `cargo workshop`: all exercises, the task of the current one, how its last check ended, and what to do next.
+/// `cargo workshop`: all exercises, the task of the current one, the result of its last check, and what to do
+/// next.
 pub(crate) fn overview(workshop: &Workshop, progress: &Progress) -> anyhow::Result<()> {
     say!("{}\n", style::strong("Service Resilience with systemd"));
     list(workshop, progress)?;
@@ -100,7 +101,7 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
     Ok(())
 }
 
-/// How the last check ended, if there was one.
+/// The result of the last check, if there was one.
 pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
     let known = progress.of(exercise);
     if let Some(last) = known.last {
@@ -111,7 +112,7 @@ pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
     }
 }
 
-/// What is to do, in a few lines.
+/// The task, in a few lines.
 pub(crate) fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
     let settings = exercise.settings(&workshop.root)?;
     let title = format!(
@@ -119,7 +120,7 @@ pub(crate) fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<(
         exercise.number, exercise.topic, settings.minutes
     );
     say!("{}", style::strong(title));
-    // Its lines are those of the file, and not of the terminal.
+    // The file's line breaks do not fit the terminal.
     let task: Vec<&str> = settings.task.split_whitespace().collect();
     for line in style::wrapped_within(&task.join(" "), MARGIN) {
         say!("{MARGIN}{line}");

@@ -1,6 +1,6 @@
 //! `cargo workshop timeline`: the full timeline of the last check of an exercise, as text or as a picture.
 //!
-//! Runs nothing: it reads the report that the check left behind.
+//! It runs nothing: it reads the report of the last check.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -47,9 +47,9 @@ pub(crate) struct Arguments {
     full: bool,
 }
 
-/// An event as people are shown it, with the number that they may call it by.
+/// An event in the form that people see, with a number to refer to it.
 pub(crate) struct Line<'a> {
-    /// Counts over all runs of a report, from 1.
+    /// Counted over all runs of a report, from 1.
     pub(crate) number: usize,
     /// Whole seconds since the run's scenario began.
     seconds: u64,
@@ -61,7 +61,7 @@ pub(crate) struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// All of it but number and time.
+    /// Everything except number and time.
     pub(crate) fn words(&self) -> String {
         format!("{} {}", self.unit(), self.text)
             .trim_start()
@@ -128,7 +128,8 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     pager::show(&text, terminal::size().rows)
 }
 
-/// All of what `check` may have had no room for. A requirement also looks at what is not an event, e.g. what systemd-analyze says.
+/// Everything that `check` may have had no room for. A requirement may also look at things that are not events, e.g. what
+/// systemd-analyze says.
 fn difference(report: &Report) -> String {
     let columns = terminal::size().columns;
     let difference = first_open(report).map_or("", |verdict| verdict.difference.trim_end());
@@ -168,7 +169,7 @@ fn others(report: &Report, wanted: &[&Run], exercise: &Exercise) -> String {
     )
 }
 
-/// The exercise with this number, else the one that was checked last.
+/// The exercise with this number, otherwise the one that was checked last.
 fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'a Exercise> {
     if let Some(number) = number {
         return Ok(workshop.exercise(number)?);
@@ -197,7 +198,7 @@ pub(crate) fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<R
         text => text.with_context(|| format!("cannot read {}; check again", file.display()))?,
     };
     let report = Report::parse(&text)
-        // Its text tells its cause already.
+        // Its message already contains its cause.
         .map_err(|error| anyhow::anyhow!("exercise {number}: {error}"))?;
     if report.runs.is_empty() {
         return Err(nothing_ran(exercise).into());
@@ -212,7 +213,7 @@ fn nothing_ran(exercise: &Exercise) -> WrongUsage {
     ))
 }
 
-/// The runs with all these words in their names.
+/// The runs with all of these words in their names.
 fn wanted<'a>(
     report: &'a Report,
     exercise: &Exercise,
@@ -238,7 +239,7 @@ fn wanted<'a>(
     Ok(wanted)
 }
 
-/// The run that the first unmet requirement looked at, if it was one in the lab.
+/// The run that the first unmet requirement looked at, if that was a run in the lab.
 pub(crate) fn first_unmet(report: &Report) -> Option<&Run> {
     let first = first_open(report)?;
     let run = report.run(first.scenario.as_deref()?)?;
@@ -311,7 +312,7 @@ fn text(report: &Report, wanted: &[&Run], arguments: &Arguments) -> String {
     text
 }
 
-/// The lines of a run. Those that are folded or left out keep their numbers, which are named.
+/// The lines of a run. Lines that are folded or left out keep their numbers, and the text names them.
 fn told(lines: &[Line<'_>], full: bool) -> String {
     let widest = |of: &dyn Fn(&Line<'_>) -> usize| lines.iter().map(of).max().unwrap_or(0);
     let number_width = widest(&|line| line.number.to_string().len());
@@ -331,7 +332,7 @@ fn told(lines: &[Line<'_>], full: bool) -> String {
     if full {
         return lines.iter().map(|line| row(line) + "\n").collect();
     }
-    // A row, and the numbers of the lines that it is about.
+    // A row, and the numbers of its lines.
     let rows: Vec<(String, usize, usize)> = folded(lines)
         .into_iter()
         .map(|one| match one {

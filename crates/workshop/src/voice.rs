@@ -1,4 +1,4 @@
-//! How a next step is named: by the command to type, or in `watch` by the key to press.
+//! How to refer to a next step: by the command to type, or in `watch` by the key to press.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,12 +6,12 @@ use systemd_lab_cli::style;
 
 static IN_WATCH: AtomicBool = AtomicBool::new(false);
 
-/// From now on, keys are named.
+/// From now on, refers to keys.
 pub(crate) fn name_keys() {
     IN_WATCH.store(true, Ordering::Relaxed);
 }
 
-/// Whether keys are named.
+/// Whether steps are keys.
 pub(crate) fn names_keys() -> bool {
     IN_WATCH.load(Ordering::Relaxed)
 }

@@ -1,6 +1,7 @@
-//! `cargo workshop install` and `uninstall`, where they are for: on a machine that systemd runs. It is the lab's.
+//! `cargo workshop install` and `uninstall`, in the environment that they are meant for: a machine that systemd
+//! runs, here the lab's.
 //!
-//! There is no compiler in it: a script stands for cargo, and another for what it builds.
+//! It has no compiler: one script replaces cargo, and another one the program that cargo would build.
 
 use std::env;
 use std::fs::{self, File};
@@ -19,7 +20,7 @@ const LONG: Duration = Duration::from_secs(300);
 
 const ROOT: &str = "/srv/clone";
 
-/// Says what cargo says when it has built something.
+/// Prints what cargo prints when it has built something.
 const CARGO: &str = r#"#!/usr/bin/bash
 [[ -e /srv/broken ]] && { echo "error: could not compile exercise-01: expected one of 7 tokens" >&2; exit 101; }
 echo '{"reason":"compiler-artifact","manifest_path":"/srv/clone/exercises/01-alpha/Cargo.toml","target":{"name":"exercise-01","kind":["bin"]},"executable":"/srv/service"}'
@@ -27,7 +28,7 @@ echo '{"reason":"compiler-artifact","manifest_path":"/srv/clone/exercises/01-alp
 
 const SERVICE: &str = "#!/usr/bin/bash\nexec sleep infinity\n";
 
-/// Says what it is asked for, and does nothing; one unit runs.
+/// Prints what it was asked to do, and does nothing; one unit runs.
 const SUDO: &str = r#"#!/usr/bin/bash
 echo "sudo $*" >&2
 [[ $* == *list-units*active* ]] && echo "exercise-01.service loaded active running"
@@ -39,17 +40,17 @@ const UNIT: &str =
 
 const FAILING: &str = "[Service]\nType=oneshot\nExecStart=/usr/bin/false\n";
 
-/// All that could be left of the exercise.
+/// Everything that could be left of the exercise.
 const REST: &str = "printf '%s\\n' /usr/local/bin/* /var/lib/cargo* /etc/systemd/system/**/*exercise*; \
     systemctl list-units --all --plain --no-legend 'exercise-*'";
 
-/// Has this very test executable make a terminal, and type this answer.
+/// Makes this test executable open a terminal, and type this answer.
 const ANSWER: &str = "EXERCISE_TEST_ANSWER";
 
 /// What the terminal showed.
 const SHOWN: &str = "/srv/shown";
 
-/// Types these commands in the guest, one after the other; returns what a person would have seen.
+/// Types these commands in the guest, one after the other; returns the output that a person would have seen.
 fn session(commands: &[&str]) -> String {
     let lab = Lab::open().expect("the lab opens");
     let in_clone = |path: &str, text: &str| GuestFile::text(format!("{ROOT}/{path}"), text);
@@ -125,7 +126,7 @@ fn a_second_install_replaces_the_first() {
             "printf '[Unit]\nDescription=new\n' >> units/exercise-01.service",
             "workshop install 1 --yes",
             "systemctl show -P Description exercise-01",
-            // Neither a file that is gone nor one that is not from here is an obstacle.
+            // Neither a missing file nor a foreign one is an obstacle.
             "rm /usr/local/bin/exercise-01; echo '[Service]' > /etc/systemd/system/exercise-01.service.d/mine.conf",
             "workshop uninstall 1",
             REST,
@@ -172,7 +173,7 @@ fn asks_on_a_terminal() {
     assert_snapshot!("asked", session(&[&answer("n"), REST, &answer("y"), REST]));
 }
 
-/// In the guest.
+/// Runs in the guest.
 fn type_answer(word: &str) {
     let (person, program) = terminal();
     let mut child = Command::new("/srv/workshop")
@@ -185,7 +186,7 @@ fn type_answer(word: &str) {
     let mut person = File::from(person);
     writeln!(person, "{word}").expect("it is open");
     let status = child.wait().expect("it ends");
-    // Whatever was shown is still in the terminal, which reports an error at its end.
+    // The output is still in the terminal, which reports an error at its end.
     let mut shown = Vec::new();
     let _ = person.read_to_end(&mut shown);
     let shown = String::from_utf8_lossy(&shown).replace('\r', "");

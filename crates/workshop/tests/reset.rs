@@ -1,4 +1,4 @@
-//! `cargo workshop reset` and `diff`: nothing is lost, and the starter comes back byte for byte, without git.
+//! `cargo workshop reset` and `diff`: nothing is lost, and the starter is restored byte for byte, without git.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,7 +74,7 @@ fn run(root: &Path, arguments: &[&str]) -> Output {
         .expect("the command runs")
 }
 
-/// What a person sees; without dates.
+/// What a person sees, without dates.
 fn shown(root: &Path, output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -100,7 +100,7 @@ fn saved(root: &Path) -> Vec<String> {
     names
 }
 
-/// All files but the saved ones, with their contents.
+/// All files except the saved ones, with their contents.
 fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -157,7 +157,7 @@ fn the_starter_comes_back_and_so_does_the_work() {
 fn two_resets_in_one_second_keep_both() {
     let root = workshop();
     let root = root.path();
-    // Five resets take less than two seconds: at least two of them fall into the same.
+    // Five resets take less than two seconds, so at least two of them happen within the same second.
     for turn in 0..5 {
         write(
             root,
@@ -232,7 +232,7 @@ fn an_edited_solution_is_named_and_nothing_is_done() {
         assert!(saved(root).is_empty());
         words.push_str(&format!("{edit}:\n{}\n\n", shown(root, &output)));
     };
-    // Not in a line that the patch touches.
+    // Not in a line that the patch changes.
     let given = "solutions/02-alpha/src/given.rs";
     write(root, given, "// solution-02, edited\n");
     refuse("edited");
@@ -266,7 +266,7 @@ fn when_it_cannot_be_restored_the_work_is_kept() {
     write(root, "exercises/01-alpha/src/mine.rs", "// mine\n");
     let main = root.join("exercises/01-alpha/src/main.rs");
     fs::remove_file(&main).expect("it was there");
-    // No file can be written here: a folder is in its place, and what is in it is left alone.
+    // The file cannot be written because a folder is in its place; the folder's content is left alone.
     write(root, "exercises/01-alpha/src/main.rs/CACHEDIR.TAG", "");
     let output = run(root, &["reset", "1"]);
     assert_snapshot!("half_restored", shown(root, &output));
@@ -275,7 +275,7 @@ fn when_it_cannot_be_restored_the_work_is_kept() {
     assert_eq!(kept.expect("it is kept"), "// mine\n");
 }
 
-/// In a user namespace that maps nobody, even root cannot write where the permissions forbid it.
+/// In a user namespace that maps no user, even root cannot write if the permissions forbid it.
 #[test]
 fn when_nothing_can_be_removed_nothing_is_lost() {
     let root = workshop();
@@ -364,8 +364,8 @@ fn diff_of_the_solution_itself() {
     );
 }
 
-/// Over the real exercises, whatever an attendee has made of them: the starters depend on nothing that is theirs to edit.
-/// (That a starter is what its exercise is in the repository, `cargo maintain verify` finds out.)
+/// For the real exercises, whatever an attendee has made of them: starters do not depend on anything that attendees edit.
+/// (`cargo maintain verify` checks that a starter equals its exercise in the repository.)
 #[test]
 fn the_starters_of_this_workshop_come_back() {
     let copy = starters::copy();
@@ -399,7 +399,7 @@ fn the_starters_of_this_workshop_come_back() {
     }
 }
 
-/// Whether a file of the real workshop is the attendee's to edit.
+/// Whether attendees may edit a file of the real workshop.
 fn is_theirs(root: &Path, path: &Path) -> bool {
     let path = path.strip_prefix(root).expect("it is below");
     let path = path.to_string_lossy();

@@ -45,7 +45,7 @@ enum Format {
     Json,
 }
 
-/// Measures the tables that are wanted, and prints them, or what is different in them.
+/// Measures the requested tables, and prints them or their differences.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let suite = match &arguments.suite {
         Some(name) => name.parse()?,
@@ -109,7 +109,7 @@ fn wanted(names: &[String]) -> Vec<TableId> {
     }
 }
 
-/// Shows how far it is, on a terminal.
+/// Shows its progress on a terminal.
 fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
     let lab = Lab::open_guest(&Guest::new(suite))?;
     let spinner = style::spinner("measuring");

@@ -8,10 +8,10 @@ use crate::style;
 const RESTARTED: Style = AnsiColor::Green.on_default().bold();
 const REFUSED: Style = AnsiColor::Yellow.on_default();
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: usize = 2;
 
-/// The settings that begin so share a word in the line above them, so that seven of them fit side by side.
+/// Settings with this prefix share it in the line above them, so that seven of them fit side by side.
 const SHARED: &str = "on-";
 
 /// All tables, each below its title.
@@ -24,7 +24,7 @@ pub(super) fn matrix(matrix: &Matrix) -> String {
     )
 }
 
-/// What differs, below the titles of the tables in which something does.
+/// The differences, below the titles of the tables that have any.
 pub(super) fn comparison(comparison: &Comparison) -> String {
     let tables: Vec<String> = comparison.tables.iter().map(table).collect();
     let summary = format!(
@@ -91,7 +91,7 @@ fn in_two_lines(head: &str) -> (String, String) {
     }
 }
 
-/// Styles come after padding: they take no room.
+/// Styles are added after the padding, because they take no space.
 fn line(words: &[String], widths: &[usize], styled: impl Fn(usize, &str) -> String) -> String {
     let mut text = " ".repeat(GAP);
     for (column, (word, widest)) in words.iter().zip(widths).enumerate() {
@@ -112,7 +112,7 @@ fn styled(cell: &Cell, text: &str) -> String {
     }
 }
 
-/// A terminal knows no code between backticks.
+/// A terminal does not understand code between backticks.
 fn plain(text: &str) -> String {
     text.replace('`', "")
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::options::Options;
 use crate::exit::WrongUsage;
 
-/// A plan is a page or two.
+/// A plan is a page or two long.
 const LARGEST: u64 = 1 << 20;
 
 /// Reads a plan. Its paths are relative to its folder.
@@ -23,12 +23,12 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Options> {
     Ok(options.below(file.parent().unwrap_or(Path::new(""))))
 }
 
-/// The plan, or the line that is wrong and why.
+/// The plan, or the bad line and what is wrong with it.
 fn parsed(text: &str) -> Result<Options, (usize, String)> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
-        // serde's word for a key, and its quotes.
+        // serde's word for a key, with its quotes.
         let message = error.message().replace("unknown field", "unknown key");
         (line, message.replace('`', "\""))
     })
@@ -63,7 +63,7 @@ for = \"1h\"
 suite = \"oldstable\"
 ";
         let plan = parsed(text).expect("it is right").below(Path::new("a"));
-        // The file does not exist: it may be a package's.
+        // The file does not exist: the name may be that of a package's unit.
         let units = ["my.service", "a/units/db.service"];
         assert_eq!(plan.unit, units.map(PathBuf::from));
         assert_eq!(plan.file, ["a/target/my:/usr/bin/my"]);

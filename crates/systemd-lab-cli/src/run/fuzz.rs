@@ -1,12 +1,12 @@
-//! Plans as nobody would write them: see `fuzz.rs` of the lab.
+//! Plans that no person would write: see `fuzz.rs` of the lab.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-/// The seed of all cases: any number will do, as long as it stays.
+/// The seed of all cases: any number works, as long as it stays the same.
 const SEED: u64 = 20_261_126;
 
-/// What plans are made of.
+/// The parts that plans consist of.
 const PARTS: &[&str] = &[
     "\n",
     "=",

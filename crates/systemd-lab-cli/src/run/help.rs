@@ -1,4 +1,4 @@
-//! What `--help` says below the options.
+//! The text of `--help` below the options.
 
 pub(super) const AFTER_HELP: &str = "\
 Faults: kill (SIGKILL) or kill=SIGNAL to the main process, kill-all or kill-all=SIGNAL to every process of the unit, freeze (all \

@@ -1,21 +1,22 @@
-//! `run --junit FILE`: what is required and whether it holds, as JUnit XML, which CI servers read.
+//! `run --junit FILE`: the requirements and whether the run meets them, as JUnit XML, which CI
+//! servers read.
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use systemd_lab::experiment::Verdict;
 use systemd_lab::visible_lines;
 
-/// The case that says that there was no verdict.
+/// The test case that reports that there was no verdict.
 const RUN: &str = "run";
 
-/// What a run is held against.
+/// What a run is compared with.
 pub(super) enum Judged<'a> {
     /// A requirement.
     Verdict(&'a Verdict),
-    /// A saved timeline: its file, and what differs.
+    /// A saved timeline: its file, and the difference.
     Saved(String, Option<&'a str>),
 }
 
-/// One suite, called like the unit, with a case for each.
+/// One suite with the unit's name, and a case for each verdict.
 pub(super) fn document(
     unit: &str,
     judged: &[Judged<'_>],
@@ -33,7 +34,7 @@ pub(super) fn document(
     report(unit, judged.iter().map(case).collect())
 }
 
-/// One suite that says why there is no verdict.
+/// One suite that reports why there is no verdict.
 pub(super) fn error(unit: &str, message: &str) -> Result<String, quick_junit::SerializeError> {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(visible_lines(message));

@@ -1,6 +1,6 @@
-//! `systemd-lab run`: any service under real systemd, with faults at chosen times, and what came of it.
+//! `systemd-lab run`: any service under real systemd, with faults at chosen times, and the results.
 //!
-//! What it does is [`systemd_lab::experiment`]; here are its words.
+//! [`systemd_lab::experiment`] does the work; this module has the words.
 
 mod file;
 #[cfg(test)]
@@ -67,7 +67,7 @@ pub struct Arguments {
     force: bool,
 }
 
-/// What to say of a command line that clap refuses, where that can be said better: a fault of one word instead of two.
+/// A better message than clap's for some refused command lines, e.g. a fault in one word instead of two.
 pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
     if let Some(unit) = stray_unit(error) {
         return Some(WrongUsage(format!(
@@ -89,7 +89,7 @@ pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
         return None;
     }
     let is_option = |word: &String| word.starts_with("--");
-    // The last one: clap takes two words for all others.
+    // The last one, because clap takes two words for all others.
     let mut places = words.iter().enumerate().rev();
     let word = places.find_map(|(place, word)| match word.strip_prefix(AT)? {
         "" => words
@@ -101,14 +101,14 @@ pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
     Some(WrongUsage(words::half_a_fault(word)))
 }
 
-/// The word that clap does not know, if that is what is wrong.
+/// The word that clap does not know, if that is the error.
 fn stray(error: &clap::Error) -> Option<String> {
     let is_stray = error.kind() == ErrorKind::UnknownArgument;
     let word = error.get(clap::error::ContextKind::InvalidArg)?;
     is_stray.then(|| word.to_string())
 }
 
-/// A time with a minus, which clap takes for an option.
+/// A time with a minus, which clap mistakes for an option.
 fn negative_time(error: &clap::Error, words: &[String]) -> Option<String> {
     let stray = stray(error)?;
     let is_it = |word: &String| {
@@ -144,7 +144,7 @@ fn stray_signal(error: &clap::Error) -> Option<String> {
     stray(error).filter(is_signal)
 }
 
-/// What a shell is to have: the guest, its files, and the name of the first unit.
+/// What a shell needs: the guest, its files, and the name of the first unit.
 pub(crate) fn guest_and_files(
     options: &Options,
 ) -> anyhow::Result<(Guest, Vec<GuestFile>, Option<String>)> {
@@ -199,7 +199,7 @@ fn inputs(options: &Options) -> Vec<PathBuf> {
 ///
 /// # Errors
 ///
-/// [`WrongUsage`] when the plan cannot be meant; otherwise the lab is broken.
+/// [`WrongUsage`] when the plan makes no sense; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let mut options = arguments.options.clone();
     if let Some(file) = &arguments.plan {
@@ -320,7 +320,7 @@ fn remedy(message: &str, experiment: &Experiment) -> String {
         .strip_prefix("Unit ")
         .and_then(|rest| rest.strip_suffix(" not found."));
     match missing {
-        // What Type=dbus and BusName= depend on: systemd.service(5), "Implicit Dependencies".
+        // The dependencies of Type=dbus and BusName=: systemd.service(5), "Implicit Dependencies".
         Some("dbus.socket") => "the guest has no D-Bus: add --package dbus".to_owned(),
         Some(unit) if experiment.aliased(unit).is_some() => {
             let of = experiment.aliased(unit).unwrap_or_default();
@@ -344,18 +344,18 @@ fn wrong(error: impl std::fmt::Display) -> anyhow::Error {
     WrongUsage(error.to_string()).into()
 }
 
-/// Whether something else than the report is printed.
+/// Whether something other than the report is printed.
 fn writes_to_standard_output(arguments: &Arguments) -> bool {
     written(arguments).any(|file| file == Path::new(output::STANDARD_OUTPUT))
 }
 
-/// The files that are written beside the report.
+/// The files that are written in addition to the report.
 fn written(arguments: &Arguments) -> impl Iterator<Item = &Path> {
     let files = [&arguments.svg, &arguments.save, &arguments.junit];
     files.into_iter().flatten().map(PathBuf::as_path)
 }
 
-/// Before anything runs: what is read is not replaced, nor what somebody else wrote.
+/// Checked before anything runs: input files are not replaced, nor files that the lab did not write.
 fn ensure_writable(arguments: &Arguments, options: &Options) -> Result<(), WrongUsage> {
     let mut inputs = inputs(options);
     inputs.extend(arguments.plan.clone());

@@ -1,4 +1,4 @@
-//! What can be said of a run: options of the command line, and keys of a plan's file, which are the same.
+//! The options of a run: on the command line, and as keys of a plan's file, which are the same.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -88,7 +88,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// These, and what is said in addition: lists grow, of single values the later ones count.
+    /// Combines these options with later ones: lists grow, and later single values replace earlier ones.
     pub(super) fn and(self, later: Options) -> Options {
         fn all<T>(mut these: Vec<T>, later: Vec<T>) -> Vec<T> {
             these.extend(later);
@@ -117,11 +117,11 @@ impl Options {
         }
     }
 
-    /// With paths of the host that are relative to this folder.
+    /// Makes the host's paths relative to this folder.
     pub(super) fn below(mut self, folder: &Path) -> Options {
         for unit in &mut self.unit {
             let path = folder.join(&unit);
-            // A name without a folder may also be that of a package's unit.
+            // A name without a folder may also be the name of a package's unit.
             if unit.components().count() > 1 || path.exists() {
                 *unit = path;
             }
@@ -165,7 +165,7 @@ where
     Ok(all.into_iter().map(T::from).collect())
 }
 
-/// An element of a list of pairs, and what people write instead.
+/// An element of a list of pairs, or what people write instead.
 #[derive(Deserialize)]
 #[serde(
     untagged,
@@ -176,7 +176,7 @@ enum Pair {
     Text(String),
 }
 
-/// A list of pairs, as clap gives them: one after the other.
+/// A list of pairs, in clap's form: one after the other.
 fn pairs<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     struct Pairs;
 

@@ -1,4 +1,4 @@
-//! From the options to an experiment.
+//! Turns the options into an experiment.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::options::Options;
 use super::{words, wrong};
 use crate::exit::WrongUsage;
 
-/// What monitoring commonly does at its most eager.
+/// As often as eager monitoring does.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// A unit file is a page or two.
+/// A unit file is a page or two long.
 const LARGEST: u64 = 1 << 20;
 
-/// How a service's program is named in its unit file.
+/// The setting that names a service's program in its unit file.
 const EXEC_START: &str = "ExecStart=";
 
 /// The guest that the options ask for.
@@ -33,13 +33,13 @@ pub(super) fn guest(options: &Options) -> anyhow::Result<Guest> {
     Ok(packages.try_fold(guest, |guest, package| guest.package(package))?)
 }
 
-/// A unit as it is named with `--unit`.
+/// A unit as given with `--unit`.
 enum Unit<'a> {
     File(&'a Path),
     Packaged(&'a str),
 }
 
-/// A name without a folder that is not a file is that of a package's unit.
+/// If a name has no folder and is not a file, it is the name of a package's unit.
 fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     if let Some(error) = swapped(options, named) {
         return Err(error);
@@ -62,7 +62,7 @@ fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     }
 }
 
-/// A unit file with its place in the guest, as `--file` has it.
+/// A unit file that was given with its place in the guest, as for `--file`.
 fn with_place(named: &Path) -> Option<anyhow::Error> {
     let text = named.to_str().filter(|_| !named.exists())?;
     let (host, _) = words::host_and_guest(text)?;
@@ -75,7 +75,7 @@ fn with_place(named: &Path) -> Option<anyhow::Error> {
     })
 }
 
-/// A program with `--unit`, whose unit file is with `--file`.
+/// A program was given with `--unit`, and its unit file with `--file`.
 fn swapped(options: &Options, named: &Path) -> Option<anyhow::Error> {
     let is_unit = |path: &str| {
         let name = Path::new(path).file_name().unwrap_or_default();
@@ -122,7 +122,7 @@ fn has_template(options: &Options, name: &str) -> bool {
     units.any(|unit| is_it(&unit)) || files.any(|file| is_it(file))
 }
 
-/// The experiment that the options describe. It is not checked yet.
+/// The experiment that the options describe, not checked yet.
 pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
     let (first, others) = options.unit.split_first().ok_or_else(|| {
         WrongUsage(
@@ -192,7 +192,7 @@ fn given(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experi
 }
 
 fn faults(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experiment> {
-    // They come in pairs.
+    // clap takes them in pairs.
     for pair in options.at.chunks_exact(2) {
         let when = words::when(&pair[0], &pair[1])?;
         let (fault, unit) = Fault::parse_with_unit(&pair[1]).map_err(wrong)?;

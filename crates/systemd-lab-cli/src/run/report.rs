@@ -1,4 +1,4 @@
-//! What came of a run, for people and for programs.
+//! The results of a run, for people and for programs.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use systemd_lab::{Experiment, Guest, Timeline, clock_time, nearest_second, visib
 use crate::exit::ExitStatus;
 use crate::{shortened, style};
 
-/// Raised when a field goes away or changes its meaning.
+/// Increased when a field is removed or changes its meaning.
 const JSON_VERSION: u32 = 1;
 
 const TENTH: Duration = Duration::from_millis(100);
 
-/// A run, and what came of it.
+/// A run and its results.
 pub(super) struct Run<'a> {
     pub experiment: &'a Experiment,
     pub guest: &'a Guest,
@@ -93,7 +93,7 @@ pub(super) fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
     text + &required(&run.verdicts)
 }
 
-/// What is required, what was measured, and whether that holds.
+/// The requirements, what was measured, and whether they are met.
 fn required(verdicts: &[Verdict]) -> String {
     if verdicts.is_empty() {
         return String::new();
@@ -171,7 +171,7 @@ fn told(experiment: &Experiment, timeline: &Timeline, logs: bool, full: bool) ->
     }
 }
 
-/// Findings, each with the line that decides, what to change and where to read.
+/// The findings, each with its deciding line, what to change and where to read more.
 fn found(findings: &[Finding]) -> String {
     if findings.is_empty() {
         return String::new();
@@ -258,7 +258,7 @@ fn availability(probe: &ProbeSummary) -> String {
     }
 }
 
-/// Two digits, cut off: 100 % is what had no outage.
+/// Two digits, rounded down: only a run without an outage has 100 %.
 fn percent(share: f64) -> String {
     format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
 }
@@ -271,7 +271,7 @@ fn outages(probe: &ProbeSummary) -> String {
     }
 }
 
-/// What no attempt met, with the times of the first few.
+/// Outages that no attempt hit, with the times of the first few.
 fn between_attempts(probe: &ProbeSummary) -> Option<String> {
     const MOST: usize = 3;
     let all = &probe.between_attempts;
@@ -298,7 +298,7 @@ fn between_attempts(probe: &ProbeSummary) -> Option<String> {
         .then(|| format!("no probe failed{meanwhile}; {listener} was closed for {told}{more}"))
 }
 
-/// As [`tenths`], and shorter spans in thousandths.
+/// As [`tenths`], but shorter spans in milliseconds.
 fn brief(time: Duration) -> String {
     match time < TENTH {
         true => format!("{} ms", time.as_millis().max(1)),
@@ -319,7 +319,7 @@ fn cells(main_unit: &str, fault: &FaultSummary) -> [String; 4] {
     let up = match &fault.refused {
         Some(message) => visible(&format!("refused: {message}")),
         None => match &fault.job {
-            // What a reload did is the job's result, and not that the service was up.
+            // The effect of a reload is the job's result, not whether the service was up.
             Some(job) if job.result.as_deref() != Some("done") => job_text(job),
             Some(job) if planned.fault == Fault::Reload => job_text(job),
             _ => recovered(fault.running, "never down"),

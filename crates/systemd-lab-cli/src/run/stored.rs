@@ -1,4 +1,4 @@
-//! A timeline that is kept in a file, to be compared with later.
+//! A timeline that is stored in a file, for later comparisons.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<String> {
     })
 }
 
-/// What differs, as a diff; none if nothing does.
+/// The difference as a diff; `None` if there is none.
 pub(super) fn difference(
     file: &Path,
     experiment: &Experiment,
@@ -32,7 +32,7 @@ pub(super) fn difference(
     difference.map_err(|error| WrongUsage(format!("{}: {error}", file.display())).into())
 }
 
-/// What to say of it.
+/// The message about the comparison.
 pub(super) fn verdict(file: &Path, difference: Option<&str>) -> String {
     let file = file.display();
     match difference {

@@ -1,4 +1,4 @@
-//! The words of single options, and what people write instead.
+//! The syntax of single options, and what people write instead.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use systemd_lab::{Fault, GuestFile, Probe};
 use super::wrong;
 use crate::exit::WrongUsage;
 
-/// When a fault comes. What people write instead are the two in the other order, or in one word.
+/// When a fault comes. People often swap the two words, or write them as one.
 pub(super) fn when(when: &str, fault: &str) -> anyhow::Result<When> {
     let expected = |got: &str, right: &str| {
         WrongUsage(format!(
@@ -34,7 +34,7 @@ pub(super) fn when(when: &str, fault: &str) -> anyhow::Result<When> {
     }
 }
 
-/// What to write when there is only this one word behind `--at`.
+/// What to write if only this one word follows `--at`.
 pub(super) fn half_a_fault(word: &str) -> String {
     let (got, right) = match in_one_word(word) {
         Some((time, fault)) => (
@@ -47,7 +47,7 @@ pub(super) fn half_a_fault(word: &str) -> String {
     format!("--at: expected a time and then a fault, got {got}; write: --at {right}")
 }
 
-/// What to write in the place of a time with a minus.
+/// What to write instead of a time with a minus.
 pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
     let right = time.trim_start_matches('-');
     format!(
@@ -57,7 +57,7 @@ pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
     )
 }
 
-/// What to write in a plan's file when there is one text where a pair should be.
+/// What to write in a plan's file if there is one text instead of a pair.
 pub(super) fn pair_in_one(text: &str) -> String {
     let right = match in_one_word(text) {
         Some((time, fault)) => format!("at = [[{time:?}, {fault:?}]]"),
@@ -73,14 +73,14 @@ fn is_fault(text: &str) -> bool {
     Fault::parse_with_unit(text).is_ok()
 }
 
-/// A time and a fault that are joined, e.g. `10s,kill`.
+/// A time and a fault joined in one word, e.g. `10s,kill`.
 fn in_one_word(text: &str) -> Option<(&str, &str)> {
     let joints = text.match_indices([',', '=', ':', ' ']);
     let mut parts = joints.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()));
     parts.find(|(time, fault)| time.parse::<When>().is_ok() && is_fault(fault))
 }
 
-/// As a shell takes it for one word.
+/// Quoted, so that a shell treats it as one word.
 fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=-_.@:/+,%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
@@ -93,7 +93,7 @@ pub(super) fn span(option: &str, text: &str) -> anyhow::Result<Duration> {
     parse_span(text).map_err(|message| WrongUsage(format!("{option}: {message}")).into())
 }
 
-/// A size as QEMU's `-m` and systemd's `MemoryMax=` take it, with M or G.
+/// A size with M or G, as for QEMU's `-m` and systemd's `MemoryMax=`.
 pub(super) fn mebibytes(size: &str) -> anyhow::Result<u32> {
     let units = [('M', 1), ('G', 1024)];
     let read = units.iter().find_map(|(suffix, mib)| {
@@ -108,7 +108,7 @@ pub(super) fn mebibytes(size: &str) -> anyhow::Result<u32> {
     })
 }
 
-/// The parts of `HOST:GUEST`. The guest's path is absolute, so a colon before it is not part of either.
+/// The parts of `HOST:GUEST`. The guest's path is absolute, so the colon right before it separates the two.
 pub(super) fn host_and_guest(text: &str) -> Option<(&str, String)> {
     let (host, guest) = text.rsplit_once(":/")?;
     (!host.is_empty()).then(|| (host, format!("/{guest}")))
@@ -169,23 +169,23 @@ pub(super) fn variable(text: &str) -> anyhow::Result<(Option<&str>, &str, &str)>
     })
 }
 
-/// Options that a probe may have, behind what it asks.
+/// Options that a probe may have, after its target.
 const EVERY: &str = "every";
 const TIMEOUT: &str = "timeout";
 const NAME: &str = "name";
 const SEND: &str = "send";
 const EXPECT: &str = "expect";
 
-/// What a probe asks, and its options: `http://127.0.0.1/,every=5s,name=page`. A comma begins an option only where the name of one
-/// follows, so that URLs and commands may have commas of their own.
+/// A probe's target and its options: `http://127.0.0.1/,every=5s,name=page`. A comma begins an option only if the name of one
+/// follows, so URLs and commands may contain commas.
 pub(super) struct ProbeWords<'a> {
-    /// What to ask.
+    /// The target.
     pub target: &'a str,
     options: Vec<(&'static str, &'a str)>,
 }
 
 impl<'a> ProbeWords<'a> {
-    /// Reads them; `names` beside those of every probe.
+    /// Reads them; `names` are options in addition to those of every probe.
     fn of(text: &'a str, names: &[&'static str]) -> ProbeWords<'a> {
         let names: Vec<&'static str> = [EVERY, TIMEOUT, NAME]
             .iter()
@@ -218,7 +218,7 @@ impl<'a> ProbeWords<'a> {
             .map(|(_, value)| *value)
     }
 
-    /// The probe with the options that every probe may have.
+    /// The probe with the options that any probe may have.
     fn apply(&self, option: &str, probe: Probe, every: Duration) -> anyhow::Result<Probe> {
         let in_option = |name: &str| format!("{option} …,{name}=");
         let every = match self.option(EVERY) {
@@ -237,7 +237,7 @@ impl<'a> ProbeWords<'a> {
     }
 }
 
-/// `--get`, `--connect` and `--exec`, and what makes a probe of what they ask.
+/// `--get`, `--connect` and `--exec`, with the function that turns a target into a probe.
 pub(super) fn probe(
     option: &str,
     text: &str,
@@ -261,7 +261,7 @@ pub(super) fn question(text: &str, every: Duration) -> anyhow::Result<Probe> {
     words.apply("--ask", probe, every)
 }
 
-/// With `\r`, `\n`, `\t` and `\\` as in most languages.
+/// Replaces `\r`, `\n`, `\t` and `\\`, as in most languages.
 fn unescaped(text: &str) -> anyhow::Result<String> {
     let mut letters = text.chars();
     let mut all = String::new();

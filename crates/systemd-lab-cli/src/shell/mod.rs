@@ -1,4 +1,4 @@
-//! `systemd-lab shell`: joins a person's terminal to a shell in the lab VM.
+//! `systemd-lab shell`: connects a person's terminal to a shell in the lab VM.
 
 mod mode;
 
@@ -19,27 +19,27 @@ use crate::{note, run, style};
 use mode::RawMode;
 pub use mode::this as terminal;
 
-/// How soon a person who leaves is let go.
+/// How soon a person who leaves gets the terminal back.
 const GLANCE: Duration = Duration::from_millis(20);
 const GLANCE_FOR_POLL: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: GLANCE.as_nanos() as i64,
 };
 
-/// How long the last of what the guest has printed may take to reach the screen.
+/// How long the guest's last output may take to reach the screen.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Ctrl-], as with telnet(1): a program in the guest hardly ever wants it.
+/// Ctrl-], as in telnet(1): programs in the guest hardly ever use it.
 const LEAVE_KEY: u8 = 0x1d;
 
 /// What works as on any machine, and what does not.
 pub const PROGRAMS: &str =
     "clear, less and vi are here. After a change of the window's size: resize";
 
-/// Before what a banner lists.
+/// The left margin of a banner's lines.
 pub const MARGIN: &str = "       ";
 
-/// How to go on, and how to leave. No line of a banner is wider than a usual terminal.
+/// How to continue, and how to leave. No line of a banner is wider than a usual terminal.
 pub const END_OF_BANNER: &str = "\
 Edit:  outside; nothing in here is kept. Then open it again.
 Leave: exit, Ctrl-D, or Ctrl-] at any time.
@@ -72,7 +72,7 @@ pub struct Arguments {
 ///
 /// # Errors
 ///
-/// [`WrongUsage`](crate::exit::WrongUsage) when a file cannot be given to the guest; otherwise the lab is broken.
+/// [`WrongUsage`](crate::exit::WrongUsage) when a file cannot go into the guest; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let options = Options {
         unit: arguments.unit.clone(),
@@ -117,7 +117,7 @@ This is the lab VM: you are root, and time is real. {what}
     )
 }
 
-/// Joins the terminal to the shell until one of them ends it.
+/// Connects the terminal to the shell until one of them ends it.
 ///
 /// # Errors
 ///
@@ -147,7 +147,7 @@ pub fn attend(mut shell: Shell) -> anyhow::Result<()> {
                 over => break over,
             }
         };
-        // What is typed from now on is for the next person.
+        // Whatever is typed from now on is for the program that runs next.
         is_over.store(true, Ordering::Relaxed);
         result
     });
@@ -159,7 +159,7 @@ pub fn attend(mut shell: Shell) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passes on what is typed until it is over. True when the person wants to leave.
+/// Passes on the input until the shell is over. `true` when the person wants to leave.
 fn type_in(mut to: impl Write, is_terminal: bool, is_over: &AtomicBool) -> bool {
     let stdin = io::stdin();
     let mut bytes = [0; 1024];
@@ -169,7 +169,7 @@ fn type_in(mut to: impl Write, is_terminal: bool, is_over: &AtomicBool) -> bool 
         if matches!(poll(&mut ready, Some(&GLANCE_FOR_POLL)), Ok(0) | Err(_)) {
             continue;
         }
-        // Not through Rust's buffer, which would keep what is typed for others.
+        // Not through Rust's buffer, which would swallow input that is meant for others.
         let length = match rustix::io::read(&stdin, &mut bytes) {
             Ok(0) | Err(_) => break,
             Ok(length) => length,
@@ -184,10 +184,10 @@ fn type_in(mut to: impl Write, is_terminal: bool, is_over: &AtomicBool) -> bool 
         }
     }
     if is_terminal {
-        // The terminal has gone, and the person with it, or it is over anyway.
+        // The terminal is gone, and the person with it, or the shell is over anyway.
         return true;
     }
-    // No Ctrl-D: a command that still runs would make something else of it.
+    // Not Ctrl-D: a running command would take it for the end of its input.
     let end: &[u8] = if last == b'\n' {
         b"exit\n"
     } else {

@@ -1,11 +1,11 @@
-//! The person's own terminal: what it is, and its modes.
+//! The person's own terminal: its kind, and its modes.
 
 use std::io::{self, IsTerminal, Stdin};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use systemd_lab::protocol::Terminal;
 
-/// What the guest has to know of it. Where input or output is a pipe: the plainest there is.
+/// What the guest needs to know about it. If input or output is a pipe, the simplest terminal.
 pub fn this() -> Terminal {
     let plain = Terminal::default();
     let (true, true) = (io::stdin().is_terminal(), io::stdout().is_terminal()) else {
@@ -20,7 +20,8 @@ pub fn this() -> Terminal {
     }
 }
 
-/// While it lives, every key goes to the guest as it is typed, Ctrl-C too: termios(3), "raw mode".
+/// While this value exists, every key goes to the guest as it is typed, including Ctrl-C:
+/// termios(3), "raw mode".
 pub(super) struct RawMode {
     stdin: Stdin,
     before: Termios,
@@ -43,7 +44,7 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // If it fails, the terminal has gone.
+        // If this fails, the terminal is gone.
         let _ = tcsetattr(&self.stdin, OptionalActions::Now, &self.before);
     }
 }

@@ -1,18 +1,19 @@
-//! The difference between what was expected and what was seen, for a terminal: lines are broken where it ends, and no more are shown
-//! than leave room for the verdict below.
+//! The difference between what was expected and what was seen, for a terminal: lines are wrapped at its edge, and only as many are
+//! shown as leave room for the verdict below.
 
 use systemd_lab_cli::style;
 
-/// Around a line that differs, so many are shown that do not.
+/// How many equal lines to show around a line that differs.
 const CONTEXT: usize = 2;
 
-/// Stands for lines that are left out between two others.
+/// Shown in place of omitted lines between two others.
 const GAP: &str = "    …";
 
-/// However low the terminal is, so much of a difference is shown.
+/// However small the terminal is, at least this much of a difference is shown.
 const FEWEST_LINES: usize = 6;
 
-/// What is shown of a difference in `rows` lines of `columns` characters. `more` is the command that shows the full timeline.
+/// The part of a difference that is shown in `rows` lines of `columns` characters. `more` is the command that shows the full
+/// timeline.
 pub(super) fn shown(difference: &str, columns: usize, rows: usize, more: &str) -> Vec<String> {
     let rows = rows.max(FEWEST_LINES);
     let lines: Vec<&str> = difference.trim_end().lines().collect();
@@ -35,7 +36,7 @@ pub(super) fn shown(difference: &str, columns: usize, rows: usize, more: &str) -
     shown
 }
 
-/// The heading, and the lines that differ with so many around them.
+/// The heading, and the lines that differ with this much context.
 fn around_changes<'a>(lines: &[&'a str], context: usize) -> Vec<&'a str> {
     let is_change = |line: &&str| line.starts_with("  - ") || line.starts_with("  + ");
     let is_kept = |index: usize| {

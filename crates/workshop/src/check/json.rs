@@ -8,7 +8,7 @@ use systemd_lab::visible_json;
 use super::Checked;
 use stages::exercises::Exercise;
 
-/// Raised when something is taken away or gets another meaning; what is added does not raise it.
+/// Increased when something is removed or changes its meaning; additions do not increase it.
 const VERSION: u32 = 2;
 
 #[derive(Serialize)]
@@ -22,11 +22,11 @@ struct One<'a> {
     number: &'a str,
     topic: &'a str,
     outcome: Outcome,
-    /// What the compiler or the lab says, where there is no verdict.
+    /// The message of the compiler or the lab, if there is no verdict.
     message: Option<&'a str>,
-    /// All that is asked.
+    /// Everything that the check will judge.
     plan: &'a [Planned],
-    /// What came of it, as far as the check got.
+    /// The verdicts, as far as the check got.
     verdicts: &'a [Verdict],
     /// Each run in the lab: scenario, files, timeline.
     runs: &'a [Run],

@@ -1,4 +1,4 @@
-//! `check --junit FILE`: the verdicts as JUnit XML, which CI servers and class rooms read.
+//! `check --junit FILE`: the verdicts as JUnit XML, which CI servers and classrooms read.
 
 use exercise_check::{Outcome, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -25,7 +25,8 @@ fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
         case.set_classname(exercise.package());
         suite.add_test_case(case);
     }
-    // An outcome that stands for no single requirement: it did not build, or the lab is broken.
+    // An outcome without a particular requirement: the exercise did not build, or the lab is
+    // broken.
     if let Some(message) = &checked.message {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
         status.set_type(checked.outcome.to_string());
@@ -37,7 +38,7 @@ fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
     suite
 }
 
-/// Only what the service did wrong is a failure; all else is an error.
+/// Only the service's fault is a failure; everything else is an error.
 fn status(verdict: &Verdict) -> TestCaseStatus {
     let kind = match verdict.outcome {
         Outcome::Passed => return TestCaseStatus::success(),

@@ -1,5 +1,5 @@
-//! `cargo workshop check`: builds an exercise, runs its check, and shows what came of it: a line for each requirement, then
-//! all about the first that is not met.
+//! `cargo workshop check`: builds an exercise, runs its check, and shows the result: a line for each requirement, then
+//! everything about the first one that is not met.
 
 mod difference;
 mod json;
@@ -25,7 +25,7 @@ use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::{note, output, say};
 use systemd_lab_cli::{style, terminal};
 
-/// Below a difference there are, beside the sentence: the headline, blank lines, what to do next, and in `watch` the keys.
+/// Lines below a difference, besides the sentence: the headline, blank lines, what to do next, and in `watch` the keys.
 const LINES_BELOW: usize = 13;
 
 /// Its arguments.
@@ -47,13 +47,13 @@ pub(crate) struct Arguments {
     force: bool,
 }
 
-/// What came of a check.
+/// The result of a check.
 pub(crate) struct Checked {
     pub(crate) outcome: Outcome,
     pub(crate) report: Report,
-    /// What the compiler or the lab says, where no verdict does.
+    /// The message of the compiler or the lab, if there is no verdict.
     pub(crate) message: Option<String>,
-    /// What the compiler warns of.
+    /// The compiler's warnings.
     warnings: String,
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     Ok(worst(all.iter().map(|(_, checked)| checked.outcome)))
 }
 
-/// The outcome of several checks: the first that is not a pass, but a broken lab before all else.
+/// The outcome of several checks: the first that is not a pass, but a broken lab comes first.
 fn worst(outcomes: impl Iterator<Item = Outcome> + Clone) -> Outcome {
     let mut outcomes_again = outcomes.clone();
     if outcomes_again.any(|outcome| outcome == Outcome::LabBroken) {
@@ -95,7 +95,7 @@ fn worst(outcomes: impl Iterator<Item = Outcome> + Clone) -> Outcome {
     not_passed.next().unwrap_or(Outcome::Passed)
 }
 
-/// Where the attendee is. A file that is damaged is kept aside, and rebuilt from what passes.
+/// The attendee's progress. A damaged file is kept under another name, and the progress is rebuilt from what passes.
 pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<Progress> {
     let damaged = match Progress::read(&workshop.root)? {
         Ok(progress) => return Ok(progress),
@@ -116,7 +116,7 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
     Progress::update(&workshop.root, |_| {})
 }
 
-/// Checks an exercise and tells a person all about it.
+/// Checks an exercise and shows the whole result.
 pub(crate) fn shown(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Checked> {
     let title = format!("Exercise {}: {}", exercise.number, exercise.topic);
     say!("{}\n", style::strong(title));
@@ -131,7 +131,7 @@ enum Loudness {
     Silent,
 }
 
-/// Checks an exercise and records how it ended.
+/// Checks an exercise and records the result.
 fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
     let checked = checked(workshop, exercise, loudness)?;
     let finding = first_open(&checked.report).map(finding);
@@ -141,7 +141,7 @@ fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow
         known.last = Some(checked.outcome);
         known.finding = finding;
     });
-    // The verdict counts all the same.
+    // The verdict counts anyway.
     if let Err(error) = updated {
         output::failed(systemd_lab_cli::in_words(&error));
     }
@@ -165,7 +165,7 @@ fn checked(
             .ensure_systemd(needed)
             .map_err(|error| WrongUsage(format!("exercise {}: {error}", exercise.number)))?;
     }
-    // Before anything is built: when it has to be set up, it says so itself.
+    // Done before the build: if the lab has to be set up, it reports that itself.
     if let Err(error) = Lab::open() {
         return Ok(without_verdicts(Outcome::LabBroken, error.to_string()));
     }
@@ -203,7 +203,7 @@ fn checked(
     })
 }
 
-/// A check that ended without all its verdicts says nothing about the service.
+/// A check that ended without all of its verdicts says nothing about the service.
 fn judged(report: Report, ended: &Ended) -> Checked {
     let expected = report.verdicts.first().map_or(1, |first| first.of as usize);
     let first = first_open(&report).map(|verdict| verdict.outcome);
@@ -250,12 +250,12 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
     let number = &exercise.number;
     if let Some(message) = &checked.message {
         let (headline, message) = match checked.outcome {
-            // The compiler's own colours.
+            // The compiler's own colours are kept.
             Outcome::DidNotBuild => (
                 "DID NOT BUILD: the compiler's first message says why.",
                 message.clone(),
             ),
-            // The check's last words may be the service's.
+            // The check's last words may come from the service.
             _ => (LAB_BROKEN, visible_lines(message)),
         };
         say!(
@@ -263,7 +263,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
             outcome::coloured(checked.outcome, headline)
         );
     } else if let Some(verdict) = first_open(&checked.report) {
-        // An unused future may be all that is wrong.
+        // An unused future may be the only mistake.
         if !checked.warnings.is_empty() {
             say!("The compiler warns:\n\n{}", checked.warnings);
         }
@@ -309,9 +309,9 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
     Ok(())
 }
 
-/// What was seen, then the verdict: what comes last is on the screen.
+/// What was seen comes first, then the verdict: the end of the output stays on the screen.
 fn tell(exercise: &Exercise, verdict: &Verdict) {
-    // The report is a file, and may hold anything.
+    // The report is a file, and may contain anything.
     let conclusion = visible_lines(&verdict.conclusion);
     let headline = conclusion.lines().next().unwrap_or_default();
     let sentence = match (&verdict.diagnosis, verdict.outcome) {
@@ -347,7 +347,7 @@ fn tell(exercise: &Exercise, verdict: &Verdict) {
     say!("\n{}\n", sentence.join("\n"));
 }
 
-/// Says where to go on.
+/// Says which file to edit next.
 fn edit(exercise: &Exercise) {
     let places = exercise.places();
     let tell = |text: &str| say!("{}", style::wrapped(text).join("\n"));
@@ -361,7 +361,7 @@ fn edit(exercise: &Exercise) {
     let check = style::strong(check);
     match is_one_line {
         true => say!("{sentence} {check}"),
-        // A command that is broken can't be copied.
+        // A command that is split over lines cannot be copied.
         false => {
             tell(&sentence);
             say!("{check}");

@@ -1,4 +1,4 @@
-//! Builds an exercise with its check, runs the check's executable, and reads its report while it is written.
+//! Builds an exercise with its check, runs the check's executable, and reads its report as it is written.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -16,13 +16,13 @@ use stages::check::{self, last_lines};
 use stages::exercises::{Exercise, Workshop};
 use systemd_lab_cli::output;
 
-/// How soon a verdict is seen after it was written: at once, for a person.
+/// How soon a new verdict is seen: this feels immediate to a person.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How a check's executable ended.
 pub(crate) struct Ended {
     pub(crate) is_success: bool,
-    /// The end of what it printed.
+    /// The end of its output.
     pub(crate) last_words: String,
 }
 
@@ -43,14 +43,14 @@ pub(super) fn compile(
     cargo::executable(&workshop.root, &own, &arguments, "check", colours, on_built)
 }
 
-/// Runs a check to its end; `on_progress` is called each time when the report has grown.
+/// Runs a check to its end; calls `on_progress` each time when the report has grown.
 pub(super) fn run(
     workshop: &Workshop,
     exercise: &Exercise,
     executable: &Path,
     mut on_progress: impl FnMut(&Report),
 ) -> anyhow::Result<(Report, Ended)> {
-    // In memory, where a full disk does not keep verdicts from coming.
+    // The report is in memory, where a full disk cannot delay the verdicts.
     let memory = || "cannot make a file in memory";
     let mut collected = memory_file("report").with_context(memory)?;
     let mut output = memory_file("output").with_context(memory)?;
@@ -60,7 +60,7 @@ pub(super) fn run(
         collected.as_raw_fd()
     ));
     let folder = workshop.root.join("exercises").join(exercise.folder());
-    // Whatever ends this process ends the check, and with it its guests.
+    // Whatever ends this process also ends the check, and its guests with it.
     let mut child = check::with_report(dies_with_us("KILL", executable), &folder, &path)
         .stdout(output.try_clone().with_context(memory)?)
         .stderr(output.try_clone().with_context(memory)?)
@@ -72,7 +72,7 @@ pub(super) fn run(
         let ended = child.try_wait().context("cannot wait for the check")?;
         let length = collected.metadata().map_or(seen, |it| it.len());
         if length > seen {
-            // Not from its beginning: timelines are long, and some checks report twice a second.
+            // Only the new part: timelines are long, and some checks report twice a second.
             let new = contents_from(&mut collected, seen)?;
             let read = report.go_on(&String::from_utf8_lossy(&new))?;
             seen += read as u64;
@@ -101,7 +101,7 @@ fn keep(workshop: &Workshop, exercise: &Exercise, report: &[u8]) {
     let written = std::fs::create_dir_all(workshop.private())
         .and_then(|()| whole_file::write(&place, |file| file.write_all(report)));
     if let Err(error) = written {
-        // The verdict is what was asked for. An old report would tell of another check.
+        // The verdict is the main thing. An old report would be about a different check.
         let _ = std::fs::remove_file(&place);
         output::not_written(&place, &error);
     }

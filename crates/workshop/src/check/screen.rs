@@ -1,5 +1,5 @@
-//! What a person sees while a check runs: a line for each requirement, with its state. On a terminal all of them at once;
-//! elsewhere each as soon as it and those before it are known.
+//! The screen while a check runs: a line for each requirement, with its state. A terminal shows all of them at once;
+//! elsewhere, each line appears as soon as it and all earlier ones are known.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr, stdout};
@@ -14,10 +14,10 @@ use crate::outcome;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style::{self, clocked_among, spinner_among};
 
-/// What is going on once the service is built.
+/// The status once the service is built.
 const RUNNING: &str = "running your service under systemd";
 
-/// After an edit, cargo compiles an exercise and its check. So many crates are more than that: nothing is built yet.
+/// After an edit, cargo compiles only an exercise and its check. This many crates mean that nothing was built before.
 const FIRST_BUILD: usize = 4;
 
 /// The lines of one check.
@@ -26,18 +26,18 @@ pub(super) struct Screen {
     bars: MultiProgress,
     status: ProgressBar,
     lines: Vec<ProgressBar>,
-    /// The scenarios that run, each with its own clock.
+    /// The scenarios in progress, each with its own clock.
     running: BTreeMap<String, ProgressBar>,
-    /// The check is built, and runs.
+    /// The check is built, and is running.
     is_running: bool,
-    /// How many lines were printed for good.
+    /// How many lines were printed permanently.
     printed: usize,
     /// How many crates were compiled.
     built: usize,
 }
 
 impl Screen {
-    /// Nothing is shown yet but `status`.
+    /// Shows only `status` for now.
     pub(super) fn new(status: &'static str) -> Screen {
         let bars = MultiProgress::new();
         Screen {
@@ -52,7 +52,7 @@ impl Screen {
         }
     }
 
-    /// Says what was compiled last.
+    /// Shows what was compiled last.
     pub(super) fn built(&mut self, name: &str) {
         self.built += 1;
         let message = match self.built {
@@ -64,7 +64,7 @@ impl Screen {
         self.status.set_message(message);
     }
 
-    /// Says that the check runs. How long it was built for does not count any more.
+    /// Shows that the check is running. The time for the build no longer counts.
     pub(super) fn running(&mut self) {
         if !std::mem::replace(&mut self.is_running, true) {
             self.status.reset_elapsed();
@@ -85,7 +85,7 @@ impl Screen {
         for planned in report.plan.iter().skip(self.lines.len()) {
             let text = style::faint(format!("{}  {}", planned.number, planned.title));
             let line = self.bars.add(plain());
-            // Only now: what is said before a line has its place is not drawn.
+            // Only now, because a message that is set before a line has its place is not drawn.
             line.set_message(format!("    {text}"));
             line.tick();
             self.lines.push(line);
@@ -98,7 +98,7 @@ impl Screen {
         self.show_running(&report.running);
     }
 
-    /// A line for each scenario that runs: how much time has passed in the guest, and here.
+    /// A line for each scenario in progress: how much time has passed in the guest, and here.
     fn show_running(&mut self, running: &[Running]) {
         self.running.retain(|scenario, line| {
             let is_running = running.iter().any(|it| it.scenario == *scenario);
@@ -120,18 +120,18 @@ impl Screen {
         }
     }
 
-    /// Leaves the final lines behind.
+    /// Leaves the final lines on the screen.
     pub(super) fn finish(mut self, report: &Report) {
         self.clear();
         self.print_known(report);
-        // Those that have no verdict came to no end: they are told about below.
+        // The ones without a verdict did not finish: the text below covers them.
         for verdict in report.verdicts.iter().skip(self.printed) {
             say!("{}", verdict_line(verdict));
         }
         say!();
     }
 
-    /// Leaves nothing behind.
+    /// Leaves nothing on the screen.
     pub(super) fn clear(&self) {
         let running = self.running.values();
         for bar in self.lines.iter().chain(running).chain([&self.status]) {
@@ -140,7 +140,7 @@ impl Screen {
         let _ = self.bars.clear();
     }
 
-    /// The verdicts up to the first that is missing.
+    /// Prints the verdicts up to the first one that is missing.
     fn print_known(&mut self, report: &Report) {
         for verdict in report.verdicts.iter().skip(self.printed) {
             if verdict.number as usize != self.printed + 1 {

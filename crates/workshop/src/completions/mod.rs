@@ -1,7 +1,7 @@
-//! `cargo workshop completions`: what makes Tab work after `cargo workshop`.
+//! `cargo workshop completions`: makes Tab work after `cargo workshop`.
 //!
-//! clap_complete writes completions for a command `workshop`, which nobody types. A hook for each shell, beside this
-//! file, hands over what follows `cargo workshop`, and leaves all else to cargo's own completion.
+//! clap_complete writes completions for a command `workshop`, which no one types. For each shell, a hook next to
+//! this file passes on what follows `cargo workshop`, and leaves everything else to cargo's own completion.
 
 use clap::builder::PossibleValuesParser;
 use clap::{CommandFactory, ValueEnum};
@@ -10,10 +10,10 @@ use exercise_check::Outcome;
 use stages::exercises::Workshop;
 use systemd_lab_cli::output;
 
-/// The command's name in the generated text; the hooks know it.
+/// The command's name in the generated text; the hooks use it.
 const NAME: &str = "workshop";
 
-/// Arguments of this name are numbers of exercises.
+/// Arguments with this name are numbers of exercises.
 const EXERCISE: &str = "exercise";
 
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ enum Shell {
     Fish,
 }
 
-/// Prints the completions; the first line says how to load them.
+/// Prints the completions; their first line says how to load them.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut text = Vec::new();
     arguments.shell.write(workshop, &mut text);
@@ -68,7 +68,7 @@ impl Shell {
     }
 }
 
-/// What clap_complete leaves out for fish: the values that an argument without a flag may have.
+/// What clap_complete omits for fish: the possible values of an argument without a flag.
 fn values_for_fish(command: &clap::Command) -> String {
     let mut lines = String::new();
     for subcommand in command.get_subcommands() {
@@ -90,7 +90,7 @@ fn values_for_fish(command: &clap::Command) -> String {
     lines
 }
 
-/// The command line, which knows the exercises of this clone.
+/// The command line, with the exercises of this clone.
 fn with_numbers(workshop: &Workshop) -> clap::Command {
     let numbers: Vec<String> = workshop
         .exercises

@@ -1,4 +1,4 @@
-//! Two unit files, line by line side by side.
+//! Two unit files side by side, line by line.
 
 use anstyle::Style;
 use similar::{DiffOp, TextDiff};
@@ -7,13 +7,13 @@ use textwrap::core::display_width;
 use super::{HEADER, SOLUTIONS, YOURS};
 use systemd_lab_cli::style;
 
-/// Between the columns.
+/// The separator between the columns.
 const GAP: &str = " │ ";
 
-/// A column narrower than this breaks every setting.
+/// A narrower column would wrap every setting.
 const NARROWEST: usize = 24;
 
-/// Both files in this width; nothing if that is too narrow.
+/// Both files in this width; `None` if that is too narrow.
 pub(super) fn side_by_side(
     heads: (&str, &str),
     yours: &str,
@@ -48,7 +48,7 @@ pub(super) fn side_by_side(
     Some(rows)
 }
 
-/// A line of each, in as many lines as the longer one needs.
+/// A line of each, in as many rows as the longer one needs.
 fn row(left: (&str, Style), right: (&str, Style), column: usize) -> Vec<String> {
     let (one, other) = (
         style::broken(left.0, column),

@@ -1,5 +1,5 @@
-//! `cargo workshop diff`: the attendee's files against the solution's. What decides how the service behaves comes first: units side by
-//! side, then code without its comments.
+//! `cargo workshop diff`: the attendee's files compared with the solution's. What decides the service's behaviour comes first: units
+//! side by side, then code without its comments.
 
 mod beside;
 
@@ -22,7 +22,7 @@ use stages::work;
 use systemd_lab_cli::{note, say};
 use systemd_lab_cli::{style, terminal};
 
-/// What of a manifest is part of an exercise.
+/// The part of a manifest that belongs to an exercise.
 const DEPENDENCIES: &str = "dependencies";
 
 const HEADER: Style = Style::new().bold();
@@ -48,13 +48,13 @@ pub(crate) struct Arguments {
 
 /// A file that differs.
 struct Changed {
-    /// As the attendee's is called.
+    /// The path of the attendee's file.
     path: String,
     yours: Option<String>,
     solved: Option<String>,
 }
 
-/// Shows the difference if the exercise is passed or the attendee wants to see it all the same.
+/// Shows the difference if the exercise has passed or the attendee wants to see it anyway.
 pub(crate) fn run(
     workshop: &Workshop,
     progress: &Progress,
@@ -95,7 +95,7 @@ pub(crate) fn run(
         pager::show(&text, terminal::size().rows)?;
         return Ok(Outcome::Passed);
     }
-    // Units decide more than code, and are shorter.
+    // Units matter more than code, and are shorter.
     changed.sort_by_key(|one| !one.is_unit());
     for one in &changed {
         let beside = match arguments.full {
@@ -134,7 +134,7 @@ impl Changed {
         self.path.starts_with("units/")
     }
 
-    /// Leaves out comments and blank lines of code. Returns whether there is still a difference.
+    /// Removes comments and blank lines from code. Returns whether a difference remains.
     fn is_behaviour(&mut self) -> bool {
         let comment = match self.path.rsplit_once('.') {
             Some((_, "rs")) => "//",
@@ -153,7 +153,7 @@ impl Changed {
         text(&self.yours) != text(&self.solved)
     }
 
-    /// Both sides of a unit file, if there are both and the terminal is wide enough.
+    /// Both versions of a unit file, if both exist and the terminal is wide enough.
     fn side_by_side(&self, exercise: &Exercise) -> Option<Vec<String>> {
         let (yours, solved) = (self.yours.as_ref()?, self.solved.as_ref()?);
         let solution = self.path.replace(&exercise.package(), &exercise.solution());
@@ -163,7 +163,7 @@ impl Changed {
     }
 }
 
-/// A line for each file: how many lines only one of the two has.
+/// A line for each file: how many lines exist in only one of the two versions.
 fn stat(changed: &[Changed]) -> String {
     let width = changed.iter().map(|one| one.path.len()).max().unwrap_or(0);
     let lines = changed.iter().map(|one| {
@@ -197,12 +197,12 @@ fn changed(root: &Path, exercise: &Exercise) -> anyhow::Result<Vec<Changed>> {
     Ok(all.filter(|one| one.yours != one.solved).collect())
 }
 
-/// The solution under the exercise's name. Its manifest also says where the check lies, which is not part of the
-/// exercise: where that is all, the starter's manifest stands in its place.
+/// The solution under the exercise's name. Its manifest also says where the check is, which is not part of the
+/// exercise: if that is the only difference, the starter's manifest is used instead.
 fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
     let mut solution = starter::solution_as_exercise(root, exercise)?;
     let manifest = format!("{}/Cargo.toml", exercise.exercise_folder());
-    // An edited solution has no starter, and can be shown nevertheless.
+    // An edited solution has no starter, but can be shown anyway.
     let starter = starter::read(root, exercise).ok();
     let starter = starter.and_then(|mut starter| starter.0.remove(&manifest));
     if let (Some(starter), Some(solved)) = (starter, solution.0.get_mut(&manifest))

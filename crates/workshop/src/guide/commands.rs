@@ -1,4 +1,5 @@
-//! The guide's command lines, compared with what clap takes: a page must not tell people to type what does not exist.
+//! Compares the guide's command lines with what clap accepts: a page must not tell people to type what does not
+//! exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use clap::{CommandFactory, Parser};
 
 use crate::Arguments;
 
-/// `run` has a page of its own.
+/// `run` has its own page.
 const ELSEWHERE: [&str; 2] = ["run", "help"];
 
 const PROMPT: &str = "cargo workshop";
@@ -27,7 +28,7 @@ fn read(page: &Path) -> String {
     fs::read_to_string(page).expect("the page is there")
 }
 
-/// The command lines in indented blocks: with lines that go on joined, and without comments.
+/// The command lines in indented blocks, with continued lines joined and without comments.
 fn command_lines(page: &str) -> Vec<String> {
     let joined = page.replace("\\\n", " ");
     let lines = joined.lines().filter_map(|line| line.strip_prefix("    "));
@@ -40,7 +41,7 @@ fn command_lines(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// As a shell would split it, as far as the guide uses quotes.
+/// Split as in a shell, as far as the guide uses quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {
@@ -57,7 +58,7 @@ fn every_command_line_in_the_guide_is_one() {
     let mut seen = 0;
     for page in pages() {
         for line in command_lines(&read(&page)) {
-            // An ellipsis stands for options that the page has named before.
+            // An ellipsis stands for options that the page has shown before.
             if line.contains('…') {
                 continue;
             }

@@ -72,7 +72,7 @@ pub(crate) fn run(
 
 /// A page of the guide.
 struct Page {
-    /// How it is asked for: its file's name without the end, e.g. `04-notify`.
+    /// The name that people ask for: the file's name without its extension, e.g. `04-notify`.
     name: String,
     /// Relative to the folder of the pages.
     file: String,

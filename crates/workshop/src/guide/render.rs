@@ -1,4 +1,4 @@
-//! Markdown laid out for a terminal.
+//! Lays Markdown out for a terminal.
 
 use std::mem;
 
@@ -14,7 +14,7 @@ const EMPHASIS: Style = Style::new().italic();
 const CODE: Style = AnsiColor::Cyan.on_default();
 const LINK: Style = Style::new().underline();
 
-/// Code and output, against the text around it.
+/// The indentation of code and output, relative to the text around it.
 const CODE_INDENT: &str = "    ";
 
 /// The layout of a page.
@@ -62,11 +62,11 @@ struct Renderer<'a> {
     around: Vec<Around>,
     code: Option<String>,
     table: Option<Vec<Vec<String>>>,
-    /// Where the open links lead, if that is to be said.
+    /// The targets of the open links, if they are to be shown.
     links: Vec<Option<String>>,
-    /// Whether what comes is folded away.
+    /// Whether the following text is folded away.
     is_folded: bool,
-    /// What was said of folds so far.
+    /// Whether the text has already named the command that unfolds.
     has_told_command: bool,
 }
 
@@ -209,7 +209,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// `<details>` fold what is in them; the rest of HTML is for browsers.
+    /// `<details>` hides its content; other HTML is for browsers.
     fn add_html(&mut self, html: &str) {
         if html.contains("</details>") {
             self.is_folded = false;
@@ -265,7 +265,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// Whether the next block is an item that follows another closely.
+    /// Whether the next block is an item that directly follows another one.
     fn continues_list(&self) -> bool {
         matches!(
             self.around.last(),
@@ -289,7 +289,7 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// What stands before the first line of a block, and before the others.
+    /// What comes before the first line of a block, and before the others.
     fn indent(&self) -> (String, String) {
         let (mut first, mut rest) = (String::new(), String::new());
         for around in &self.around {
@@ -321,13 +321,13 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    /// The styles that are open, to begin them again after one was ended.
+    /// The styles that are open, to start them again after one has ended.
     fn style(&self) -> String {
         self.styles.iter().map(ToString::to_string).collect()
     }
 }
 
-/// Where a link leads, if it leads out of the page: to another page of the guide, or into the network.
+/// The target of a link, if it leaves the page: to another page of the guide, or to the network.
 fn target(url: &str) -> Option<String> {
     if url.starts_with('#') {
         return None;

@@ -8,7 +8,7 @@ use systemd_lab_cli::style;
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// Rows of cells; the first is the head. A table that does not fit, however its cells are wrapped, is told row by row.
+/// Rows of cells; the first is the header. A table that does not fit, even with wrapped cells, is shown row by row.
 pub(super) fn lines(rows: &[Vec<String>], width: usize) -> Vec<String> {
     match widths(rows, width) {
         Some(widths) => side_by_side(rows, &widths),
@@ -26,7 +26,7 @@ fn side_by_side(rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
     });
     let rows: Vec<Vec<Vec<String>>> = rows.collect();
     let height = |cells: &Vec<Vec<String>>| cells.iter().map(Vec::len).max().unwrap_or(0);
-    // Else nobody sees where a row begins.
+    // Otherwise readers cannot see where a row begins.
     let is_apart = rows.iter().skip(1).any(|cells| height(cells) > 1);
     let mut lines = Vec::new();
     for (index, cells) in rows.iter().enumerate() {
@@ -54,7 +54,7 @@ fn side_by_side(rows: &[Vec<String>], widths: &[usize]) -> Vec<String> {
     lines
 }
 
-/// Each row's first cell, and below it the others with the heads of their columns.
+/// The first cell of each row, and below it the others with the headers of their columns.
 fn row_by_row(rows: &[Vec<String>], width: usize) -> Vec<String> {
     let Some((head, rows)) = rows.split_first() else {
         return Vec::new();
@@ -78,8 +78,8 @@ fn row_by_row(rows: &[Vec<String>], width: usize) -> Vec<String> {
     lines
 }
 
-/// As wide as the widest cell; where that is too wide, the widest columns give way, down to their longest word. None if that
-/// is too wide as well.
+/// As wide as the widest cell. If that is too wide, the widest columns shrink, down to their longest word. `None` if that is
+/// still too wide.
 fn widths(rows: &[Vec<String>], width: usize) -> Option<Vec<usize>> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize, of: &dyn Fn(&str) -> usize| {

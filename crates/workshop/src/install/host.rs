@@ -1,11 +1,11 @@
-//! What is asked of this host: whether systemd runs it, and commands as root.
+//! What this module needs from the host: whether systemd runs it, and commands as root.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-/// There if and only if systemd is the service manager: sd_booted(3).
+/// Exists if and only if systemd is the service manager: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 
 /// Whether systemd runs this host.
@@ -17,7 +17,7 @@ pub(super) fn runs_systemd() -> bool {
 ///
 /// # Errors
 ///
-/// When the command fails: what it printed stands above.
+/// When the command fails: its output is above.
 pub(super) fn as_root(argv: &[&str]) -> anyhow::Result<()> {
     let shown = shown(argv);
     let status = command(argv)
@@ -29,7 +29,7 @@ pub(super) fn as_root(argv: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As it could be typed, e.g. `sudo systemctl daemon-reload`.
+/// In the form that a person could type, e.g. `sudo systemctl daemon-reload`.
 fn shown(argv: &[&str]) -> String {
     let sudo = if is_root() { "" } else { "sudo " };
     format!("{sudo}{}", argv.join(" "))
@@ -50,7 +50,7 @@ pub(super) fn is_root() -> bool {
 }
 
 /// The units that systemd has in memory and that match one of these patterns, whether or not their files still exist;
-/// of these, the ones that `states` asks for (`--state=failed`).
+/// among them, only those that `states` asks for (`--state=failed`).
 pub(super) fn loaded_units(patterns: &[String], states: &str) -> anyhow::Result<Vec<String>> {
     let mut argv = vec![
         "systemctl",
@@ -62,7 +62,7 @@ pub(super) fn loaded_units(patterns: &[String], states: &str) -> anyhow::Result<
     ];
     argv.extend([states, "--"]);
     argv.extend(patterns.iter().map(String::as_str));
-    // Where no D-Bus daemon runs, only root may ask systemd.
+    // If no D-Bus daemon runs, only root may ask systemd.
     let output = command(&argv)
         .stderr(Stdio::inherit())
         .output()

@@ -1,6 +1,6 @@
-//! `cargo workshop install` and `uninstall`: an exercise on this very host, for those whose machine runs systemd.
+//! `cargo workshop install` and `uninstall`: an exercise on this host itself, if systemd runs it.
 //!
-//! Only what is in the record of an exercise is ever overwritten or removed.
+//! They only overwrite or remove files that are in the record of an exercise.
 
 mod host;
 mod record;
@@ -20,7 +20,7 @@ use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, output, put, say};
 
-/// Where the units of the exercises look for their programs.
+/// Where the exercises' units look for their programs.
 const BINARIES: &str = "/usr/local/bin";
 
 /// For units of the administrator: systemd.unit(5), "Unit File Load Path".
@@ -28,17 +28,17 @@ const UNITS: &str = "/etc/systemd/system";
 
 const RECORDS: &str = "/var/lib/cargo-workshop";
 
-/// States of units that can be stopped: `activating` is also the wait for a restart.
+/// States in which units can be stopped: `activating` includes the wait for a restart.
 const RUNNING: &str = "--state=active,reloading,activating,deactivating";
 
 const FAILED: &str = "--state=failed";
 
-/// The types of units that a service may come with: systemd.unit(5).
+/// The types of units that may belong to a service: systemd.unit(5).
 const TYPES: [&str; 6] = [
     ".service", ".socket", ".timer", ".path", ".target", ".slice",
 ];
 
-/// Drop-ins lie in folders that are called like their unit, and this: systemd.unit(5).
+/// Drop-ins are in folders with the name of their unit plus this suffix: systemd.unit(5).
 const DROP_INS: (&str, &str) = (".d/", ".conf");
 
 /// The arguments of `install`.
@@ -58,18 +58,18 @@ pub(crate) struct UninstallArguments {
     exercise: String,
 }
 
-/// A file that is to be on the host.
+/// A file that should be on the host.
 struct Planned {
     from: PathBuf,
     to: String,
     mode: &'static str,
 }
 
-/// Builds and installs it, if the attendee agrees.
+/// Builds and installs the exercise, if the attendee agrees.
 ///
 /// # Errors
 ///
-/// [`WrongUsage`] where it must not be installed.
+/// [`WrongUsage`] when it must not be installed.
 pub(crate) fn install(
     workshop: &Workshop,
     arguments: &InstallArguments,
@@ -125,7 +125,7 @@ pub(crate) fn install(
             return Ok(Outcome::Passed);
         }
     }
-    // Before the files: whatever happens in between, nothing is there that no record names.
+    // Written before the files: whatever happens in between, every installed file is in a record.
     record
         .files
         .extend(planned.iter().map(|file| file.to.clone()));
@@ -168,11 +168,11 @@ pub(crate) fn uninstall(workshop: &Workshop, arguments: &UninstallArguments) -> 
     Ok(())
 }
 
-/// Removes files, and lets systemd forget the units among them.
+/// Removes files, and makes systemd forget the units among them.
 fn take_away(paths: &[String]) -> anyhow::Result<()> {
     let units = record::units(paths);
     let patterns: Vec<String> = units.iter().map(|unit| pattern(unit)).collect();
-    // A record may be there though the machine has another service manager now.
+    // There may be a record even if the machine has a different service manager now.
     let has_units = !units.is_empty() && runs_systemd();
     if has_units {
         stop(&units, &patterns)?;
@@ -228,7 +228,7 @@ fn plan(root: &Path, exercise: &Exercise, binary: PathBuf) -> anyhow::Result<Vec
     Ok(planned)
 }
 
-/// Not an editor's copy of a unit, for one.
+/// This excludes, for example, an editor's backup of a unit.
 fn is_read_by_systemd(name: &str) -> bool {
     let is_unit = |name: &str| TYPES.iter().any(|end| name.ends_with(end));
     match name.split_once(DROP_INS.0) {
@@ -286,27 +286,27 @@ fn show_next(exercise: &Exercise, is_update: bool) {
     );
 }
 
-/// Stops what runs, instances of templates as well, and takes away what `systemctl enable` made.
+/// Stops what is running, including instances of templates, and removes the links of `systemctl enable`.
 fn stop(units: &[String], patterns: &[String]) -> anyhow::Result<()> {
-    // Else systemctl warns of every file that changed since systemd read it.
+    // Otherwise systemctl warns about every file that changed since systemd read it.
     as_root(&["systemctl", "daemon-reload"])?;
     let running = loaded_units(patterns, RUNNING)?;
     run_for("stop", &running)?;
     let is_there = |unit: &String| Path::new(UNITS).join(unit).exists();
     let (there, gone): (Vec<String>, Vec<String>) = units.iter().cloned().partition(is_there);
     run_for("disable", &there)?;
-    // systemd 257 removes their links all the same; older ones refuse, say so, and there is no more to be done.
+    // systemd 257 removes their links anyway; older versions refuse, report it, and nothing more can be done.
     let _ = run_for("disable", &gone);
     Ok(())
 }
 
-/// `systemctl VERB UNITS`, and says so; nothing without units.
+/// Runs `systemctl VERB UNITS` and reports it; does nothing without units.
 fn run_for(verb: &str, units: &[String]) -> anyhow::Result<()> {
     if units.is_empty() {
         return Ok(());
     }
     say!("systemctl {verb} {}", units.join(" "));
-    // Quiet: it would explain at length that a unit without [Install] is neither enabled nor disabled.
+    // Quiet, because it would explain at length that a unit without [Install] is neither enabled nor disabled.
     let mut argv = vec!["systemctl", "--quiet", verb, "--"];
     argv.extend(units.iter().map(String::as_str));
     as_root(&argv)
@@ -317,7 +317,7 @@ fn pattern(unit: &str) -> String {
     unit.replacen("@.", "@*.", 1)
 }
 
-/// Removes files, and the folders of drop-ins that they leave empty; says what it does.
+/// Removes files, and the folders of drop-ins that become empty; reports what it does.
 fn remove_files(paths: &[String]) -> anyhow::Result<()> {
     for path in paths {
         if Path::new(path).symlink_metadata().is_err() {

@@ -1,6 +1,7 @@
-//! Which files of this host were written for an exercise.
+//! Which files on this host were written for an exercise.
 //!
-//! The record lies on the host that it is about: it outlives the clone, and two clones do not contradict each other.
+//! The record is stored on the host that it describes: it outlives the clone, and two clones do not contradict each
+//! other.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,7 +33,7 @@ impl Record {
                     .with_context(|| format!("cannot read {path}; look at it by hand"));
             }
         };
-        // What root removes is named here: a damaged line must not name anything else.
+        // Root removes the files that are named here: a damaged line must not name any other file.
         let own = text
             .lines()
             .filter(|line| is_own(line, &exercise.package()));
@@ -57,7 +58,7 @@ impl Record {
         as_root(&["install", "-D", "-m", "644", from.as_ref(), &self.path])
     }
 
-    /// The last thing that is removed.
+    /// Removes the record, as the last step.
     pub(super) fn remove(&self) -> anyhow::Result<()> {
         as_root(&["rm", "-f", &self.path])?;
         as_root(&["rmdir", "--ignore-fail-on-non-empty", RECORDS])
@@ -75,7 +76,7 @@ pub(super) fn units(paths: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a path is one that this program could have written.
+/// Whether this program could have written this path.
 fn is_own(path: &str, package: &str) -> bool {
     let unit = path
         .strip_prefix(UNITS)

@@ -1,4 +1,4 @@
-//! Finds the instant at which a shell is to open: an event of the exercise's last check, when it happens now.
+//! Finds the instant at which a shell should open: when an event of the exercise's last check happens now.
 
 use std::fs;
 use std::path::Path;
@@ -28,7 +28,7 @@ struct Chosen<'a> {
     words: String,
 }
 
-/// Finds the event. If anything was edited since the check, the scenario is run once more to see when it happens now.
+/// Finds the event. If a file was edited since the check, the scenario runs once more to see when the event happens now.
 pub(super) fn find(
     workshop: &Workshop,
     exercise: &Exercise,
@@ -55,7 +55,7 @@ pub(super) fn find(
     })
 }
 
-/// By number, counted over all runs, or by words, whatever their case: then the run that shows what is wrong comes first.
+/// By number, counted over all runs, or by words, ignoring case: then the run that shows the problem comes first.
 fn choose<'a>(report: &'a Report, wanted: &str) -> Option<Chosen<'a>> {
     let number = wanted.parse::<usize>().ok();
     let is_wanted = |line: &Line| match number {
@@ -99,7 +99,7 @@ fn again(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64>
         .pop()
         .context("a report of one run has one")?;
     let same = |line: &&Line| line.words() == chosen.words;
-    // The same line in the same place, else the first that says the same.
+    // The same line in the same place, otherwise the first one with the same text.
     let line = lines
         .get(chosen.index)
         .filter(same)

@@ -1,7 +1,7 @@
-//! Whether any of an exercise's files was saved.
+//! Detects whether any of an exercise's files was saved.
 //!
 //! It looks at about twenty files ten times a second instead of asking the kernel for events: that works the same on
-//! every file system, shared folders and network mounts among them, and costs nothing that can be measured.
+//! every file system, including shared folders and network mounts, and costs nothing measurable.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,12 @@ use stages::exercises::{Exercise, Workshop};
 /// Folders of an exercise that the attendee does not edit.
 const NOT_WATCHED: [&str; 2] = ["tests", "target"];
 
-/// All files of an exercise, with what changes when they are saved.
+/// All files of an exercise, with the metadata that changes when they are saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Files(Vec<(PathBuf, u64, Option<SystemTime>)>);
 
 impl Files {
-    /// As they are now. What cannot be read is not there: it may be in the middle of being saved.
+    /// Their current state. An unreadable file counts as missing: it may be in the middle of being saved.
     pub(super) fn of(workshop: &Workshop, exercise: &Exercise) -> Files {
         let mut files = Files(Vec::new());
         let folder = workshop.root.join("exercises").join(exercise.folder());
@@ -33,7 +33,7 @@ impl Files {
     fn add(&mut self, folder: &Path, is_wanted: &dyn Fn(&str) -> bool) {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            // Editors keep their own files beside those that they edit.
+            // Editors keep their own files next to those that they edit.
             if !is_wanted(&name) || name.starts_with('.') || name.ends_with('~') {
                 continue;
             }

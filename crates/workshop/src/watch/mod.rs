@@ -1,4 +1,4 @@
-//! `watch`: checks again at each save, and does what single keys say, also while a check runs.
+//! `watch`: checks again at each save, and reacts to single keys, even while a check runs.
 
 mod files;
 mod work;
@@ -20,7 +20,7 @@ pub(crate) use work::run as run_command;
 /// A person who saves does not notice a tenth of a second.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What is asked for.
+/// What the person asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
     Check,
@@ -35,7 +35,7 @@ enum Wish {
     Quit,
 }
 
-/// Each key, what it is asked for, and how the line below says it: the key is marked.
+/// Each key, what it stands for, and its label in the line below: the key is marked.
 const KEYS: [(char, Wish, &str); 10] = [
     ('r', Wish::Check, "un"),
     ('h', Wish::Hint, "int"),
@@ -49,7 +49,7 @@ const KEYS: [(char, Wish, &str); 10] = [
     ('q', Wish::Quit, "uit"),
 ];
 
-/// Runs until the person quits. Returns the exit status of the last check that came to its end, or 1.
+/// Runs until the person quits. Returns the exit status of the last check that finished, or 1.
 pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u8> {
     if !(stdin().is_terminal() && stdout().is_terminal()) {
         return Err(WrongUsage(
@@ -58,13 +58,13 @@ pub(crate) fn run(workshop: &Workshop, number: Option<&str>) -> anyhow::Result<u
         .into());
     }
     let mut exercise = check::open_progress(workshop, false)?.chosen(workshop, number)?;
-    // It may ask for a password, and a check in the background cannot. What is wrong, the check says.
+    // It may ask for a password, which a check in the background cannot do. The check reports what is wrong.
     let _ = systemd_lab::Lab::open();
     voice::name_keys();
     let mut keys = Keys::begin()?;
     let mut wish = Wish::Check;
     let mut last = 1;
-    // As they were when the last check began: what is saved after that, also while something else goes on, is checked.
+    // The files when the last check began: a save after that is checked, even while something else goes on.
     let mut checked = Files::of(workshop, exercise);
     while wish != Wish::Quit && !output::is_unseen() {
         terminal::clear();
@@ -112,15 +112,15 @@ fn known(workshop: &Workshop) -> anyhow::Result<Progress> {
     check::open_progress(workshop, false)
 }
 
-/// How a check came out.
+/// How a check ended.
 enum Checked {
     /// With this exit status.
     Ended(u8),
-    /// Something else is asked for, and the check was ended.
+    /// The person asked for something else, and the check was stopped.
     Interrupted(Wish),
 }
 
-/// Checks, until it has ended, a key is pressed or a file is saved.
+/// Checks until the check has ended, a key is pressed or a file is saved.
 fn checks(
     keys: &Keys,
     workshop: &Workshop,
@@ -158,7 +158,7 @@ fn wait(
             return Ok(wish);
         }
         let now = Files::of(workshop, exercise);
-        // An editor saves in several steps, and people save several files: wait until they are done.
+        // An editor saves in several steps, and people save several files: wait until they have finished.
         if now != *checked && now == before {
             return Ok(Wish::Check);
         }

@@ -1,5 +1,5 @@
-//! A check, or another command of the workshop, as a process of its own: it can be ended at any moment, with all that it
-//! has started.
+//! A check, or another command of the workshop, as a separate process: it can be stopped at any moment, with everything
+//! that it has started.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -9,23 +9,23 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use stages::exercises::{Exercise, Workshop};
 
-/// A check that runs. Ended when it is dropped.
+/// A check in progress. Dropping it stops the check.
 pub(super) struct Check(Child);
 
 impl Check {
-    /// Begins to check an exercise. What it says goes to the terminal, and names keys.
+    /// Starts to check an exercise. Its output goes to the terminal, and refers to keys.
     pub(super) fn begin(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Check> {
         let mut command = command(workshop)?;
         command
             .args(["check", &exercise.number])
             .stdin(Stdio::null())
-            // So that cargo, the compiler and the check end with it.
+            // In its own process group, so that cargo, the compiler and the check end with it.
             .process_group(0);
         let child = command.spawn().context("cannot run the check")?;
         Ok(Check(child))
     }
 
-    /// Its exit status once it has ended; none if a signal ended it.
+    /// Its exit status once it has ended; `None` if a signal ended it.
     pub(super) fn ended(&mut self) -> anyhow::Result<Option<Option<i32>>> {
         let status = self.0.try_wait().context("cannot wait for the check")?;
         Ok(status.map(|status| status.code()))
@@ -44,7 +44,7 @@ impl Drop for Check {
     }
 }
 
-/// Runs another command to its end, with the terminal to itself. What is wrong, it says itself.
+/// Runs another command to its end, with the terminal to itself. It reports its own errors.
 pub(crate) fn run(workshop: &Workshop, arguments: &[&str]) -> anyhow::Result<()> {
     let mut command = command(workshop)?;
     command

@@ -4,7 +4,8 @@ use std::process::{Command, Output};
 
 use crate::fixture::Fixture;
 
-/// What the command says after `script` in a shell. The exercise's package depends on a crate of the lab's.
+/// The command's output after `script` in a shell. The exercise's package depends on one of the lab's
+/// crates.
 fn check_after(fixture: &Fixture, script: &str) -> String {
     let plain = fixture.command(&["check", "01"]);
     let mut command = Command::new("sh");
@@ -54,7 +55,7 @@ fn the_labs_own_code() {
         &said,
         "a crate that is not the exercise's does not compile:\n\nerror[E0308]",
     );
-    // Both are wrong: the attendee can do something about one of them.
+    // Both are wrong: the attendee can fix only one of them.
     fixture.write(
         "exercises/01-alpha/src/main.rs",
         "fn main() { missing() }\n",
@@ -68,7 +69,7 @@ fn the_labs_own_code() {
     assert!(said.ends_with("exit status 3"), "{said}");
 }
 
-/// The workspace's own manifest is not the attendee's either.
+/// The workspace's own manifest is not the attendee's, either.
 #[test]
 fn the_labs_own_manifest() {
     let fixture = with_a_crate_of_the_labs();
@@ -98,7 +99,7 @@ fn too_few_open_files() {
     let mut broken = 0;
     for limit in 8..24 {
         let said = check_after(&fixture, &format!("ulimit -n {limit};"));
-        // How many are enough depends on what started this.
+        // How many are enough depends on what started this test.
         if said.ends_with("exit status 0") {
             break;
         }

@@ -23,7 +23,7 @@ fn not_yet_shows_all_about_the_first_only() {
     assert_snapshot!("not_yet", fixture.says(&["check", "1"]));
 }
 
-/// A report is written by the check, which quotes the service; so are a diagnosis and the check's last words.
+/// The check writes the report and quotes the service in it; so do a diagnosis and the check's last words.
 #[test]
 fn a_report_does_not_steer_the_terminal() {
     let fixture = Fixture::new();

@@ -1,4 +1,5 @@
-//! A check that is ended leaves no process behind, whatever ends it, and whatever it was doing.
+//! A check that is stopped leaves no process behind, however it is stopped, and whatever it was
+//! doing.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -10,11 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::fixture::Fixture;
 
-/// How long a process may outlive the check, in wall time, and how long to wait for it to be there.
+/// How long a process may outlive the check, in wall time, and how long to wait for the process to
+/// start.
 const LONG: Duration = Duration::from_secs(1);
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Processes that work in a folder.
+/// Processes whose working directory is in a folder.
 fn processes_in(folder: &Path) -> Vec<String> {
     let processes = fs::read_dir("/proc").expect("there is a /proc").flatten();
     processes
@@ -36,11 +38,11 @@ fn wait_for(deadline: Duration, what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Ends a check with each signal when `busy` is there, which something in the fixture has made.
+/// Stops a check with each signal once `busy` exists, which something in the fixture has created.
 fn end_while(fixture: &Fixture, busy: &str) {
     for signal in [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP] {
         let _ = fs::remove_file(fixture.path(busy));
-        // What a script starts in the background ignores SIGINT, and so would all below it.
+        // What a script starts in the background ignores SIGINT, and so do all its children.
         let mut command = Command::new("env");
         let mut child = command
             .arg("--default-signal")

@@ -1,4 +1,4 @@
-//! The command over small workshops of its own: every outcome, its words and its exit status.
+//! The command in small test workshops: every outcome, its words and its exit status.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;

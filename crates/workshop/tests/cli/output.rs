@@ -1,4 +1,4 @@
-//! Output that cannot be written. The verdict is told by the exit status all the same, and nothing panics.
+//! Output that cannot be written. The exit status still gives the verdict, and nothing panics.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -21,7 +21,7 @@ const COMMANDS: [(&[&str], i32); 9] = [
     (&["check", "01", "--json"], 1),
 ];
 
-/// Exercise 01 has not passed, 02 passes.
+/// Exercise 01 does not pass, 02 does.
 fn workshop() -> Fixture {
     let fixture = Fixture::new();
     fixture.reports(
@@ -42,7 +42,7 @@ fn command(fixture: &Fixture, arguments: &[&str]) -> Command {
     command
 }
 
-/// Its exit status, and what it says of its own. Cargo's own words are not the command's.
+/// Its exit status and its own output, without cargo's.
 fn ended(output: &Output) -> (i32, String) {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
@@ -83,7 +83,7 @@ fn a_full_disk_makes_a_success_a_failure_and_leaves_a_failure_as_it_is() {
     }
 }
 
-/// Nobody can be told then, but by the exit status.
+/// Then only the exit status can report it.
 #[test]
 fn standard_error_may_be_full_as_well() {
     let fixture = workshop();
@@ -122,11 +122,11 @@ fn a_junit_file_on_a_full_disk() {
     assert_eq!(check("02"), (6, message.to_owned()));
 }
 
-/// The shell's `ulimit -f`, in blocks of 512 bytes: the kernel ends a process that passes it, unless the process says otherwise.
+/// The shell's `ulimit -f`, in blocks of 512 bytes: the kernel ends a process that exceeds it, unless the process handles that.
 #[test]
 fn a_limit_on_the_size_of_files() {
     let fixture = workshop();
-    // Everything is built.
+    // This builds everything.
     fixture.run(&["check", "--all"]);
     let limited = |arguments: &[&str]| {
         let unlimited = command(&fixture, arguments);
@@ -147,7 +147,7 @@ fn a_limit_on_the_size_of_files() {
     assert_eq!(limited(&["list"]), (6, message.to_owned()));
 }
 
-/// A file that holds anything of the user's.
+/// A file that contains anything of the user's.
 #[test]
 fn only_what_the_lab_wrote_is_replaced() {
     let fixture = workshop();
@@ -168,14 +168,14 @@ fn only_what_the_lab_wrote_is_replaced() {
     }
 }
 
-/// Nothing of the lab is on a disk that a check fills: the verdict comes, and what is kept for later is missed.
+/// Nothing of the lab is on a disk that a check fills: the verdict comes, but what is kept for later is missing.
 #[test]
 fn a_clone_on_a_full_disk() {
     let fixture = workshop();
     fixture.run(&["check", "--all"]);
     let check = |number: &str| {
         let plain = command(&fixture, &["check", number]);
-        // A mount that only this process sees; everything that is built is copied onto it before it is full.
+        // A mount that only this process sees; all build results are copied onto it before it is full.
         let script = "mount -t tmpfs -o size=600m none \"$CLONE\" && cp -a \"$COPY/.\" \"$CLONE\" && rm -f \"$CLONE\"/progress.toml && \
             { cat /dev/zero > \"$CLONE/rest\" 2>/dev/null; exec \"$0\" \"$@\"; }";
         let mut command = Command::new("unshare");
@@ -210,7 +210,7 @@ fn a_clone_on_a_full_disk() {
     );
 }
 
-/// Compilers may need it; a check that is built does not.
+/// Compilers may need it; a check that is already built does not.
 #[test]
 fn a_full_directory_for_temporary_files() {
     let fixture = workshop();

@@ -1,4 +1,4 @@
-//! Where one is: the overview, `list`, `next`, `hint`, and the file behind them.
+//! The attendee's progress: the overview, `list`, `next`, `hint`, and the file behind them.
 
 use std::thread;
 
@@ -46,12 +46,12 @@ fn each_hint_says_more() {
     let fixture = Fixture::new();
     let said: Vec<String> = (0..4).map(|_| fixture.says(&["hint"])).collect();
     assert_snapshot!("hints", said.join("\n\n"));
-    // There is nothing to give a hint for.
+    // Now there is nothing to give a hint for.
     fixture.run(&["check", "02"]);
     assert_snapshot!("hints_after_passing", fixture.says(&["hint", "02"]));
 }
 
-/// The ladder is that of the first requirement that is open, and begins again with another one.
+/// The ladder belongs to the first open requirement, and starts again with the next one.
 #[test]
 fn a_hint_is_for_what_the_last_check_found_open() {
     let fixture = Fixture::new();
@@ -90,7 +90,7 @@ fn a_damaged_file_is_kept_and_made_anew_from_what_passes() {
     assert_snapshot!("damaged_progress", fixture.says(&["list"]));
     assert_eq!(fixture.read("progress.toml.damaged-1"), damaged);
     assert!(!fixture.says(&["list"]).contains("damaged"));
-    // The next one gets a name of its own.
+    // The next damaged file gets a new name.
     fixture.write("progress.toml", "[02\n");
     let said = fixture.says(&["list"]);
     assert!(said.contains("as progress.toml.damaged-2;"), "{said}");
@@ -109,7 +109,7 @@ fn a_file_that_is_not_text_is_damaged() {
     );
 }
 
-/// `hint` looks where one is before it changes anything; a command that only changes something keeps the file as well.
+/// `hint` reads the progress before it changes anything; a command that only changes something also keeps the file.
 #[test]
 fn a_command_that_writes_keeps_a_damaged_file() {
     let workshop = resettable();
@@ -127,7 +127,7 @@ fn a_command_that_writes_keeps_a_damaged_file() {
     );
 }
 
-/// What cannot be read may be all right: no command takes it for absent, or puts another in its place.
+/// An unreadable file may be fine: no command treats it as missing, or replaces it.
 #[test]
 fn a_file_that_cannot_be_read_is_not_taken_for_absent() {
     let workshop = resettable();
@@ -153,7 +153,7 @@ fn a_file_edited_by_hand_counts() {
 #[test]
 fn two_at_once_lose_nothing() {
     let fixture = Fixture::new();
-    // Twenty hints for one exercise, each of which reads, changes and writes the file.
+    // Twenty hints for one exercise; each one reads, changes and writes the file.
     thread::scope(|scope| {
         for _ in 0..10 {
             for number in ["01", "02"] {
@@ -183,7 +183,7 @@ fn resettable() -> Fixture {
     fixture
 }
 
-/// The names of saved folders have the time in them.
+/// The names of saved folders contain the time.
 fn without_dates(said: &str) -> String {
     let mut parts = said.split("01-alpha-2");
     let mut text = parts.next().unwrap_or_default().to_owned();

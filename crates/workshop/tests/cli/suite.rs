@@ -1,4 +1,4 @@
-//! The guest's suite, as `SYSTEMD_LAB_SUITE` chooses it.
+//! The guest's suite, chosen with `SYSTEMD_LAB_SUITE`.
 
 use insta::assert_snapshot;
 

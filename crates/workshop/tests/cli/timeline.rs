@@ -1,4 +1,4 @@
-//! `cargo workshop timeline` over reports that a check left behind.
+//! `cargo workshop timeline` with reports that a check has left behind.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -26,7 +26,7 @@ fn changed(at_ms: u64, unit: &str, from: &str, to: &str) -> Event {
     event(at_ms, Some(unit), EventKind::StateChanged { from, to })
 }
 
-/// A run in which the service starts, says something, and is killed, and then more of this.
+/// A run in which the service starts, logs something, and is killed, followed by these events.
 fn run(name: &str, more: Vec<Event>) -> Record {
     const UNIT: &str = "exercise-01.service";
     let log = EventKind::Log {
@@ -171,7 +171,7 @@ fn a_picture_of_the_run_that_the_first_unmet_requirement_looked_at() {
     );
 }
 
-/// What the first unmet requirement looked at comes alone; the others are named.
+/// The run of the first unmet requirement is shown alone; the others are named.
 #[test]
 fn the_scenario_that_failed_is_what_is_shown() {
     let mut records = two_runs();
@@ -179,7 +179,7 @@ fn the_scenario_that_failed_is_what_is_shown() {
     records.push(looked_at(2, Outcome::NotYet, Some("killed, then asked")));
     let fixture = checked(&records);
     assert_snapshot!("timeline_unmet", fixture.says(&["timeline"]));
-    // The name that the option had before.
+    // The option's earlier name.
     let once = fixture.says(&["timeline", "alpha", "--run", "once"]);
     assert!(once.starts_with("killed once\n"), "{once}");
 }
@@ -218,7 +218,7 @@ fn a_picture_of_all_runs() {
     ];
     let mut records = two_runs();
     assert_eq!(pictured(&checked(&records), &[]), both);
-    // On the host: no run in the lab.
+    // On the host, so there is no run in the lab.
     records.push(looked_at(1, Outcome::NotYet, None));
     assert_eq!(pictured(&checked(&records), &[]), both);
 }
@@ -286,7 +286,7 @@ fn a_damaged_report() {
 
 #[test]
 fn a_reader_may_stop_reading() {
-    // More than any pipe holds.
+    // More than fits into any pipe.
     let runs: Vec<Record> = (0..500).flat_map(|_| two_runs()).collect();
     let fixture = checked(&runs);
     let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("workshop"))

@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use fixture::Fixture;
 
-/// A library that guests have only if somebody asks for it, and what it is called for a linker.
+/// A library that is not in every guest, and its name for the linker.
 const LIBRARY_PACKAGE: &str = "libyaml-0-2";
 const LIBRARY: &str = "libyaml-0.so.2";
 
-/// One guest for all that need one: what makes it takes longer than what is tried in it.
+/// One guest for all tests that need one, because building it takes longer than the tests.
 const PACKAGES: [&str; 6] = [
     "--package",
     "openssh-server",
@@ -24,7 +24,7 @@ const PACKAGES: [&str; 6] = [
     LIBRARY_PACKAGE,
 ];
 
-/// Faults of a daemon's life, and its end.
+/// Faults in a daemon's life, and its end.
 const FAULTS: [&str; 11] = [
     "--at", "10s", "kill", "--at", "60s", "freeze", "--at", "90s", "thaw", "--for", "3min",
 ];
@@ -52,9 +52,9 @@ fn sshd_comes_back_and_a_hang_is_no_refused_connection() {
     assert_eq!(summary["restarts"], 1);
     let running = |fault: usize| &summary["faults"][fault]["running"];
     let after = running(0)["after"].as_u64().expect("it came back");
-    // RestartSec=100ms, and what it takes to start.
+    // RestartSec=100ms, and the time for a start.
     assert!((100_000..2_000_000).contains(&after), "{after}");
-    // The kernel takes connections for what hangs.
+    // The kernel accepts connections for a service that hangs.
     for fault in [1, 2] {
         assert_eq!(*running(fault), "never-gone");
         assert_eq!(summary["faults"][fault]["answering"], "never-gone");
@@ -80,13 +80,13 @@ fn nginx_as_debian_ships_it_stays_down_and_with_a_drop_in_it_comes_back() {
     assert_eq!(repaired["state_at_end"], "running");
     let after = |fault: usize, what: &str| repaired["faults"][fault][what]["after"].as_u64();
     assert!(after(0, "running").is_some(), "{repaired}");
-    // Frozen at 60 s and thawed at 90 s: nothing helps before.
+    // Frozen at 60 s and thawed at 90 s: nothing recovers before that.
     assert_eq!(repaired["faults"][1]["answering"], "not-before-next");
     let silent = after(2, "answering").unwrap_or_default();
     assert!(silent < 2_000_000, "{repaired}");
 }
 
-/// Linked against a stand-in on the host; in the guest, the package's own library answers.
+/// Linked against a stub on the host; in the guest, the package's own library answers.
 #[test]
 fn a_package_brings_a_library() {
     let fixture = Fixture::new();
@@ -154,7 +154,7 @@ fn what_no_package_brings() {
     assert_snapshot!("unknown_unit", said(&[&PACKAGES[..], &unit].concat()));
 }
 
-/// Debian 12's systemd says which settings it does not know.
+/// Debian 12's systemd reports the settings that it does not know.
 #[test]
 fn oldstable_has_an_older_systemd() {
     let fixture = Fixture::new();

@@ -1,4 +1,4 @@
-//! `cargo workshop run`: a small service in the lab, what can be kept of it, and all that can be wrong before anything boots.
+//! `cargo workshop run`: a small service in the lab, what can be stored of it, and everything that can be wrong before the boot.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use fixture::Fixture;
 
-/// A service of tools that the guest has. It speaks no HTTP and listens nowhere.
+/// A service that consists of tools in the guest. It does not speak HTTP, and does not listen.
 const SLEEPER: &str = "\
 [Service]
 ExecStart=/usr/bin/sleep infinity
@@ -19,21 +19,21 @@ Restart=on-failure
 RestartSec=5s
 ";
 
-/// A folder to run the command in, with this as `my.service`.
+/// A folder to run the command in, with this text as `my.service`.
 fn with_unit(unit: &str) -> Fixture {
     let fixture = Fixture::new();
     fixture.write("my.service", unit);
     fixture
 }
 
-/// What the command says when it is run in the fixture's folder.
+/// The command's output when it runs in the fixture's folder.
 fn says(fixture: &Fixture, arguments: &[&str]) -> String {
     let mut command = fixture.command(&["run", "--unit", "my.service"]);
     command.current_dir(fixture.root()).args(arguments);
     fixture.shown(&command.output().expect("the command runs"))
 }
 
-/// A kept timeline without thousandths of seconds and without versions: another guest has others.
+/// A stored timeline without milliseconds and without versions, which differ in other guests.
 fn without_what_varies(kept: &str) -> String {
     let line = |line: &str| match line.strip_prefix("# measured with ") {
         Some(with) => {
@@ -57,7 +57,7 @@ fn without_what_varies(kept: &str) -> String {
     lines.join("\n")
 }
 
-/// What it says where there can be no lab: so nothing was needed of one to know it.
+/// The command's output where there can be no lab: so it needs no lab to know this.
 fn says_without_a_lab(fixture: &Fixture, arguments: &[&str]) -> String {
     let mut command = fixture.command(&["run"]);
     command
@@ -67,7 +67,7 @@ fn says_without_a_lab(fixture: &Fixture, arguments: &[&str]) -> String {
     fixture.shown(&command.output().expect("the command runs"))
 }
 
-/// `after 5.2 s` as `after 5.… s`: systemd's timers are up to 250 ms late, by what the image decides.
+/// `after 5.2 s` becomes `after 5.… s`: systemd's timers are up to 250 ms late, depending on the image.
 fn without_slack(said: &str) -> String {
     let mut parts = said.split("after ");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -165,7 +165,7 @@ fn a_picture_shows_the_faults() {
 
 #[test]
 fn a_program_of_the_hosts_runs_with_the_guests_libraries() {
-    // The host's shell is linked dynamically, and needs no more than the guest has.
+    // The host's shell is linked dynamically, and needs only libraries that the guest has.
     let fixture = with_unit("[Service]\nExecStart=/opt/sh -c 'exec sleep infinity'\n");
     let said = says(&fixture, &["--file", "/bin/sh:/opt/sh", "--for", "5s"]);
     assert!(said.contains("my.service is running"), "{said}");
@@ -197,7 +197,7 @@ fn what_the_guest_lacks_is_named() {
     let said = says(&fixture, &["--file", "script:/usr/bin/my"]);
     assert_snapshot!("script", said);
 
-    // The first that is there of programs with libraries that no guest has.
+    // The first of these programs that exists; they need libraries that no guest has.
     let path = env::var_os("PATH").unwrap_or_default();
     let qemu = env::split_paths(&path)
         .map(|folder| folder.join("qemu-system-x86_64"))
@@ -211,7 +211,7 @@ fn what_the_guest_lacks_is_named() {
     );
 }
 
-/// systemd ignores what it does not know, with a warning, and so does the lab.
+/// systemd ignores an unknown setting with a warning, and so does the lab.
 #[test]
 fn unknown_settings_are_warnings() {
     let fixture = with_unit(&SLEEPER.replace("Restart=", "Restrat="));
@@ -221,7 +221,7 @@ fn unknown_settings_are_warnings() {
     assert_snapshot!("warnings", said);
 }
 
-/// What every kind of option says, from a file and from the command line.
+/// Every kind of option, from a file and from the command line.
 #[test]
 fn a_plan_in_a_file() {
     let fixture = Fixture::new();
@@ -419,7 +419,7 @@ fn wrong_plans() {
     assert_snapshot!("wrong_plans", all);
 }
 
-/// What a service says goes to the terminal in the timeline, the findings and the summary, and to programs as JSON.
+/// A service's words reach the terminal in the timeline, the findings and the summary, and programs as JSON.
 #[test]
 fn a_service_does_not_steer_the_terminal() {
     let fixture = with_unit(
@@ -440,7 +440,7 @@ fn a_service_does_not_steer_the_terminal() {
     }
 }
 
-/// The figures are right, and the setting that the lab takes back is named.
+/// The figures are correct, and the output names the setting that the lab overrides.
 #[test]
 fn a_quiet_unit_is_seen() {
     let fixture = with_unit(&format!("{SLEEPER}Restart=always\nLogLevelMax=warning\n"));
@@ -455,7 +455,7 @@ fn a_quiet_unit_is_seen() {
     }
 }
 
-/// It says so with the reason, and no figure that nobody knows; what is required does not hold.
+/// The output gives the reason, and no figure that is unknown; requirements are not met.
 #[test]
 fn a_service_that_blinds_the_lab() {
     let fixture = with_unit(
@@ -498,7 +498,7 @@ fn help() {
     assert_snapshot!("help", Fixture::new().says(&["run", "--help"]));
 }
 
-/// As many runs at a time as there are processors, whichever process asks: one more waits until one of them has ended.
+/// As many runs at a time as there are processors, whichever process asks: one more run waits until one of them has ended.
 #[test]
 fn a_run_waits_until_a_processor_is_free() {
     let fixture = with_unit(SLEEPER);
@@ -506,7 +506,7 @@ fn a_run_waits_until_a_processor_is_free() {
     let image = lab.image();
     let queue = image.parent().expect("it is in the cache").join("turns");
     fs::create_dir_all(&queue).expect("it can be made");
-    // Runs of other processes that come first and do not end. Runs of tests beside this one wait as well.
+    // Runs of other processes come first and do not end. Runs of parallel tests wait as well.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let ahead = (0..processors).map(|number| {
         let path = queue.join(format!("{number}-1"));
@@ -531,7 +531,7 @@ fn a_run_waits_until_a_processor_is_free() {
     assert!(ended.is_none(), "it did not wait: {ended:?}");
     assert!(run.wait().expect("it ends").success());
 }
-/// Each is refused before anything boots, with an exit status for wrong usage, and none is waited for.
+/// Each is refused before anything boots, with the exit status for wrong usage, and without waiting for any of them.
 #[test]
 fn files_that_the_guest_cannot_be_given() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -621,7 +621,7 @@ fn files_that_the_guest_cannot_be_given() {
         said.contains("at most 255 characters") && said.ends_with("exit status 2"),
         "{said}"
     );
-    // Plans and timelines may come from a pipe, and end.
+    // Plans and timelines may come from a pipe that ends.
     for option in ["--plan", "--expect"] {
         for source in ["pipe", "/dev/zero"] {
             let said = says_without_a_lab(&fixture, &[option, source]);
@@ -630,7 +630,7 @@ fn files_that_the_guest_cannot_be_given() {
     }
 }
 
-/// What only the guest knows.
+/// Only the guest knows this.
 #[test]
 fn a_file_where_the_guest_has_a_directory() {
     let fixture = with_unit(SLEEPER);
@@ -656,7 +656,7 @@ fn a_file_where_the_guest_has_a_directory() {
     assert!(said.ends_with("exit status 0"), "{said}");
 }
 
-/// Neither the unit, nor the program, nor the plan, nor what is compared with, and not with --force either.
+/// This covers the unit, the program, the plan, and the timeline to compare with; even --force does not change it.
 #[test]
 fn what_is_read_is_not_replaced() {
     let fixture = with_unit(SLEEPER);
@@ -708,7 +708,7 @@ fn what_is_read_is_not_replaced() {
     }
 }
 
-/// The lab's own files are replaced, a run that is not as expected fails whatever the reader does, and a full disk does not change that.
+/// The lab's own files are replaced; an unexpected run fails whatever the reader does, and a full disk does not change that.
 #[test]
 fn a_verdict_outlives_its_report() {
     let fixture = with_unit(SLEEPER);
@@ -759,7 +759,7 @@ fn a_verdict_outlives_its_report() {
     }
 }
 
-/// What people type first: the message shows the right form.
+/// First attempts of people: the message shows the right form.
 #[test]
 fn words_that_stand_alone() {
     let fixture = with_unit(SLEEPER);

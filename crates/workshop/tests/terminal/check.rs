@@ -1,11 +1,11 @@
-//! `check` in terminals of several sizes: whatever is long, the verdict is on the screen.
+//! `check` in terminals of several sizes: however long the output is, the verdict is on the screen.
 
 use exercise_check::{Outcome, Verdict};
 
 use crate::fixture::{Fixture, verdict};
 use crate::session::{self, INTERRUPT, Session};
 
-/// The usual sizes, a narrow and a wide one: columns and rows.
+/// The usual sizes, a small and a wide one: columns and rows.
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (100, 35), (200, 60)];
 
 const DIAGNOSIS: &str = "exercise-01.service has Type=exec: systemd took it for started as soon as its program ran, 2 s before anything listened on 127.0.0.1:7878";
@@ -24,7 +24,7 @@ fn long_difference() -> String {
     format!("Expected (-) and what systemd saw (+):\n\n{before}{changes}")
 }
 
-/// A first check waits for a minute, and says what for.
+/// A first check takes a minute, and says why.
 #[test]
 fn what_is_compiled_is_named() {
     let fixture = Fixture::new();
@@ -36,7 +36,7 @@ fn what_is_compiled_is_named() {
     assert_eq!(session.end().code(), Some(0));
 }
 
-/// While scenarios run, each says how far it is, below all that is going to be judged.
+/// While scenarios run, each shows its progress, below everything that will be judged.
 #[test]
 fn what_runs_says_how_far_it_is() {
     let fixture = Fixture::new();
@@ -51,7 +51,7 @@ fn what_runs_says_how_far_it_is() {
     }
 }
 
-/// Without what changes while one looks: the spinner, and seconds that have passed.
+/// Without what changes meanwhile: the spinner, and elapsed seconds.
 fn timeless(screen: &str) -> String {
     let word = |word: &str| {
         let is_spinner = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c);
@@ -72,7 +72,7 @@ fn the_verdict_is_on_the_screen_of_any_size() {
         ..verdict(2, Outcome::NotYet)
     };
     fixture.reports("01", &[verdict(1, Outcome::Passed), open]);
-    // Compiles, so that it does not show.
+    // This compiles everything, so that it does not show later.
     fixture.run(&["check", "1"]);
     for (columns, rows) in SIZES {
         let session = Session::sized(&fixture, &["check", "1"], columns, rows);

@@ -1,4 +1,4 @@
-//! `list`: an exercise is chosen with keys.
+//! `list`: keys choose an exercise.
 
 use exercise_check::Outcome;
 
@@ -7,7 +7,7 @@ use crate::session::{DOWN, END_OF_FILE, INTERRUPT, SIZES, Session, UP};
 
 const KEYS: &str = "[↑↓] move [Enter] watch [g]uide [h]int [t]imeline [d]iff [x] reset [q]uit";
 
-/// The first has passed, the second has not.
+/// The first exercise has passed, the second has not.
 fn fixture() -> Fixture {
     let fixture = Fixture::new();
     fixture.reports(
@@ -56,7 +56,7 @@ fn each_key_is_for_the_chosen_exercise() {
     session.keys("h");
     session.see("Hint 1 of 3");
     session.see("[any other key] back to the list");
-    // At once, without the list between.
+    // At once, without the list in between.
     session.keys("h");
     session.see("Hint 2 of 3");
     session.see("[any other key] back to the list");

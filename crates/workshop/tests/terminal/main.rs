@@ -1,4 +1,4 @@
-//! What people see in a terminal, in a real one of several sizes.
+//! What people see in a terminal, tested in real ones of several sizes.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;

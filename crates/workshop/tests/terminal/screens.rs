@@ -1,4 +1,5 @@
-//! What other commands show, in terminals of two sizes: no line is wider than the terminal, and what is long has a pager.
+//! The output of other commands in terminals of two sizes: no line is wider than the terminal, and long output goes to a
+//! pager.
 
 use exercise_check::report::{Record, Run};
 use exercise_check::{Outcome, Verdict};
@@ -12,7 +13,7 @@ use crate::session::{SIZES, Session};
 /// The pager waits for a key.
 const PAGER: &str = "\n:";
 
-/// Reads the screen in each size, once this is on it.
+/// Reads the screen in each size, once this text is on it.
 fn assert_screens(name: &str, fixture: &Fixture, arguments: &[&str], until: &str) {
     for (columns, rows) in SIZES {
         let session = Session::sized(fixture, arguments, columns, rows);

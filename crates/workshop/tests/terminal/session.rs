@@ -22,17 +22,17 @@ const GLANCE: Duration = Duration::from_millis(10);
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
 
-/// The sizes of terminal in which each screen is read: columns and rows. The first is what most begin with.
+/// The sizes of terminal in which each screen is read: columns and rows. The first one is the usual default.
 pub(crate) const SIZES: [(u16, u16); 2] = [(80, 24), (100, 35)];
 
-/// A key, as a terminal sends it.
+/// A key, in the bytes that a terminal sends.
 pub(crate) const DOWN: &str = "\x1b[B";
 pub(crate) const UP: &str = "\x1b[A";
 pub(crate) const LEFT: &str = "\x1b[D";
 pub(crate) const INTERRUPT: &str = "\x03";
 pub(crate) const END_OF_FILE: &str = "\x04";
 
-/// The command in a terminal of its own.
+/// The command in a separate terminal.
 pub(crate) struct Session {
     pty: Arc<Pty>,
     child: Child,
@@ -48,7 +48,7 @@ impl Session {
     pub(crate) fn sized(fixture: &Fixture, arguments: &[&str], columns: u16, rows: u16) -> Session {
         let (pty, pts) = open().expect("there is a pseudo-terminal");
         pty.resize(Size::new(rows, columns)).expect("it has a size");
-        // What runs the tests may ignore Ctrl-C, as nohup(1) and jobs in the background do; a person's terminal does not.
+        // The parent process may ignore Ctrl-C, as nohup(1) and background jobs do; a person's terminal does not.
         let child = Command::new("/usr/bin/env")
             .arg("--default-signal=HUP,INT,QUIT")
             .arg(assert_cmd::cargo::cargo_bin!("workshop"))
@@ -80,13 +80,13 @@ impl Session {
             .expect("the terminal takes keys");
     }
 
-    /// What stands on the screen.
+    /// The content of the screen.
     pub(crate) fn contents(&self) -> String {
         let screen = self.screen.lock().expect("nobody panics");
         screen.screen().contents()
     }
 
-    /// The same, row by row, also where a line fills its row and seems to go on in the next.
+    /// The same, row by row, even if a line fills its row and seems to continue in the next.
     pub(crate) fn rows(&self) -> String {
         let screen = self.screen.lock().expect("nobody panics");
         let (_, columns) = screen.screen().size();
@@ -95,12 +95,12 @@ impl Session {
         rows.join("\n").trim_end().to_owned()
     }
 
-    /// Waits until this stands on the screen.
+    /// Waits until this text is on the screen.
     pub(crate) fn see(&self, text: &str) {
         self.see_within(text, DEADLINE);
     }
 
-    /// Likewise, but not for long.
+    /// The same, with this deadline.
     pub(crate) fn see_within(&self, text: &str, deadline: Duration) {
         let until = Instant::now() + deadline;
         while !self.contents().contains(text) {
@@ -116,7 +116,7 @@ impl Session {
         assert_eq!(status.code(), None, "a signal ends it");
     }
 
-    /// Waits until the command has ended and the terminal is as it was.
+    /// Waits until the command has ended and the terminal is restored.
     pub(crate) fn end(mut self) -> ExitStatus {
         let until = Instant::now() + DEADLINE;
         let status = loop {

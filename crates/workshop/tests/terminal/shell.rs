@@ -1,4 +1,4 @@
-//! `shell`: a real guest at the other end.
+//! `shell`: with a real guest at the other end.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const PROMPT: &str = "root@lab:~#";
 
 const LEAVE: &str = "\x1d";
 
-/// A workshop whose first exercise sleeps, and says so.
+/// A workshop whose first exercise sleeps, and logs that.
 pub(crate) fn workshop() -> Fixture {
     let fixture = Fixture::new();
     fixture.write(
@@ -39,7 +39,7 @@ fn systemctl_journalctl_and_kill_work() {
     session.see(PROMPT);
     session.keys("systemctl start exercise-01; stty size; clear; systemctl status exercise-01\n");
     session.see("Active: active (running)");
-    // `clear` has wiped the prompts before it: this one is new.
+    // `clear` has removed the earlier prompts: this one is new.
     session.see(PROMPT);
     session.keys("clear; journalctl -fu exercise-01\n");
     session.see("exercise-01[");
@@ -56,7 +56,7 @@ fn systemctl_journalctl_and_kill_work() {
     assert_eq!(session.end().code(), Some(0));
 }
 
-/// What people type without thinking: all of it is there, and knows the terminal.
+/// Commands that people type without thinking: all of them exist, and know the terminal.
 #[test]
 fn a_person_finds_the_usual_programs() {
     let workshop = workshop();
@@ -106,7 +106,7 @@ fn a_pipe_is_typed_and_ended() {
         .output()
         .expect("the command runs");
     let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    // The console echoes what is typed; `inactive` would not be a line of its own here.
+    // The console echoes the input, where `inactive` would not be on a line of its own.
     assert!(shown.lines().any(|line| line.trim() == "active"), "{shown}");
     assert_eq!(output.status.code(), Some(0));
 }
@@ -114,7 +114,8 @@ fn a_pipe_is_typed_and_ended() {
 #[test]
 fn a_shell_opens_where_the_last_check_came_to() {
     let workshop = workshop();
-    // The check of a fixture runs nothing in the lab, so this is what it would have left behind.
+    // The check of a fixture runs nothing in the lab, so this replaces what a real one would have
+    // left behind.
     workshop.run(&["check", "1"]);
     let binary = workshop.path("target/x86_64-unknown-linux-gnu/debug/exercise-01");
     let files = [
@@ -143,7 +144,7 @@ fn a_shell_opens_where_the_last_check_came_to() {
     let session = Session::new(&workshop, &["shell", "1", "--at", "killed, by SIGKILL"]);
     session.see("killed twice: exercise-01.service main process killed, by SIGKILL");
     session.see(PROMPT);
-    // What is quoted twice is only whole in the output.
+    // The word is split by quotes, so only the output contains it in one piece.
     session.keys("systemctl show -P Result exercise-01; echo no\"\"thing more\n");
     session.see("signal\nnothing more");
     session.keys("exit\n");

@@ -10,7 +10,7 @@ use crate::shell;
 
 const KEYS: &str = "[r]un [h]int [g]uide [t]imeline [d]iff [s]hell [n]ext [l]ist [x] reset [q]uit";
 
-/// A person who presses a key takes what comes within this for an answer at once.
+/// For a person who presses a key, an answer within this time is immediate.
 const AT_ONCE: Duration = Duration::from_millis(300);
 
 #[test]
@@ -31,7 +31,7 @@ fn a_save_is_checked_at_once() {
     fixture.write("exercises/01-alpha/src/main.rs", "fn main() {} // solved\n");
     session.see("PASSED: exercise 01.");
     session.see(KEYS);
-    // A unit is watched as well, and one that was not there before.
+    // Units are watched as well, even new ones.
     fixture.reports(
         "01",
         &[verdict(1, Outcome::NotYet), verdict(2, Outcome::Passed)],
@@ -56,7 +56,7 @@ fn each_key_does_what_it_says() {
     session.see("The solution: d");
     session.keys("t");
     session.see("nothing ran in the last check of exercise 01");
-    // No letter of what an arrow key sends is a key: this one ends with a D.
+    // The letters in an arrow key's sequence are not keys: this one ends with a D.
     session.keys(LEFT);
     session.keys("l");
     session.see("▶ 02 beta     5 min  next");
@@ -82,7 +82,7 @@ fn a_key_beside_a_save_does_not_hide_it() {
         "01",
         &[verdict(1, Outcome::Passed), verdict(2, Outcome::NotYet)],
     );
-    // At the same moment: whichever is noticed first, the other counts as well.
+    // At the same moment: whichever is noticed first, the other one counts as well.
     fixture.write("exercises/01-alpha/src/main.rs", "fn main() {} // saved\n");
     session.keys("l");
     session.see("✗ 2  the title of 2");
@@ -103,7 +103,7 @@ fn a_chosen_exercise_is_watched() {
     }
 }
 
-/// In a terminal of the usual size, what `watch` says names keys, and no line is wrapped by the terminal.
+/// In a terminal of the usual size, `watch` refers to keys, and the terminal wraps no line.
 #[test]
 fn what_is_not_met_is_told_with_keys() {
     let fixture = Fixture::new();
@@ -120,7 +120,7 @@ fn what_is_not_met_is_told_with_keys() {
     }
 }
 
-/// A check that would take a minute is ended by the key, with all that it has started.
+/// A check that would take a minute is stopped by the key, with everything that it has started.
 #[test]
 fn a_key_acts_at_once_while_a_check_runs() {
     let fixture = Fixture::new();
@@ -165,7 +165,7 @@ fn a_reset_asks_first() {
     session.keys("x");
     session.see("Make exercise 01 its starter again? Your work is kept below saved/.\n\n[y] yes, any other key: no");
     session.keys("n");
-    // `n` answered the question, and no more.
+    // `n` only answered the question.
     session.see(KEYS);
     session.keys("x");
     session.see("any other key: no");

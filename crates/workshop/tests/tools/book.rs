@@ -1,4 +1,4 @@
-//! Serving the guide. mdBook itself is fetched by no test: where it is absent, a program of ours plays it.
+//! Serving the guide. No test downloads mdBook: if it is missing, one of our programs plays its part.
 
 use std::fs;
 use std::net::TcpListener;
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use super::{assert_text, command, repository, shown, starters, workshop};
 
-/// Says how it was called.
+/// Prints how it was called.
 const MDBOOK: &str = "#!/bin/sh
 if [ \"$1\" = --version ]; then echo 'mdbook vVERSION'; else echo \"mdbook $*\"; fi
 ";
 
-/// A program `mdbook` that says to have this version, alone in a directory.
+/// A program `mdbook` that reports this version, alone in a directory.
 fn mdbook(version: &str) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     program(
@@ -36,7 +36,7 @@ fn with_book() -> TempDir {
     root
 }
 
-/// A port that nobody has.
+/// A port that is not in use.
 fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it is bound");
@@ -83,7 +83,7 @@ fn it_is_served_on_loopback_and_opened_where_there_is_a_display() {
     assert_eq!(served(&[], ""), served(&["--no-open"], ":0"));
 }
 
-/// Nothing is compiled for it, so that no other command waits for cargo's lock.
+/// Nothing is compiled for it, so no other command waits for cargo's lock.
 #[test]
 fn the_pages_are_made_by_this_program() {
     let (root, path) = (with_book(), mdbook("0.5.4"));
@@ -109,7 +109,7 @@ fn the_pages_are_made_by_this_program() {
     }
 }
 
-/// Nothing is served: a port that is taken does not matter.
+/// Nothing is served, so a port in use does not matter.
 #[test]
 fn it_is_built() {
     let (root, path) = (with_book(), mdbook("0.5.4"));
@@ -126,7 +126,7 @@ fn it_is_built() {
     assert_text("not_built", &built(root.path(), path.path()));
 }
 
-/// Ctrl-C then reaches the server alone, and there is nothing else to end.
+/// Ctrl-C then reaches only the server, and nothing else needs to be ended.
 #[test]
 fn the_server_takes_the_place_of_the_command() {
     let (root, path) = (with_book(), mdbook("0.5.4"));
@@ -145,7 +145,7 @@ fn the_server_takes_the_place_of_the_command() {
     assert!(text.contains(&own), "{own} is not in:\n{text}");
 }
 
-/// Another version of mdBook will not do; that cargo fails stands for a room without a network.
+/// A different version of mdBook is not accepted; a failing cargo simulates a room without a network.
 #[test]
 fn mdbook_cannot_be_fetched() {
     let (root, path) = (with_book(), mdbook("0.4.40"));
@@ -159,7 +159,7 @@ fn mdbook_cannot_be_fetched() {
     assert_text("no_mdbook", &shown(&output, &[(root.path(), "[CLONE]")]));
 }
 
-/// mdBook makes an empty page of a broken link, and says nothing.
+/// mdBook turns a broken link into an empty page, without a message.
 #[test]
 fn every_page_of_the_summary_is_there() {
     let source = repository().join("book/src");
@@ -177,11 +177,11 @@ fn every_page_of_the_summary_is_there() {
     }
 }
 
-/// What a stage asks for is stated in the header of its `main.rs`. Its page says the same in other words, but with each
-/// number and each name.
+/// A stage's requirements are in the header of its `main.rs`. Its page says the same in other words, but with every
+/// number and every name.
 #[test]
 fn pages_state_what_the_stages_ask_for() {
-    // An attendee may have edited the headers.
+    // Attendees may have edited the headers.
     let copy = starters::copy();
     starters::reset_all(copy.path());
     for stage in stages() {

@@ -1,4 +1,4 @@
-//! Completions, in the real shells.
+//! Completions, in real shells.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{command, workshop};
 
-/// The completions of a shell, in a file. The file lasts as long as the directory.
+/// The completions of a shell, in a file. The file exists as long as the directory.
 fn completions(shell: &str) -> (TempDir, PathBuf) {
     let root = workshop();
     let output = command(root.path(), &["completions", shell])
@@ -20,7 +20,7 @@ fn completions(shell: &str) -> (TempDir, PathBuf) {
     (root, file)
 }
 
-/// What bash offers for the last of these words, with cargo's own completion played by a function of ours.
+/// What bash offers for the last of these words; one of our functions plays cargo's own completion.
 fn bash(words: &[&str]) -> Vec<String> {
     const SCRIPT: &str = r#"
         _own_cargo() { COMPREPLY=("own:$2"); }
@@ -63,7 +63,7 @@ fn bash_leaves_all_else_to_cargo() {
     assert_eq!(bash(&["cargo", "wor"]), ["own:wor", "workshop"]);
 }
 
-/// Loaded twice, it does not hand over to itself forever.
+/// Loaded twice, it does not call itself forever.
 #[test]
 fn bash_may_load_it_again() {
     let (_directory, file) = completions("bash");
@@ -89,7 +89,7 @@ fn the_first_line_says_how_to_load_it() {
     }
 }
 
-/// Attendees need no fish; `.ci/run` installs one.
+/// Attendees do not need fish; `.ci/run` installs it.
 #[cfg(feature = "shell-tests")]
 #[test]
 fn fish_completes_what_follows_cargo_workshop() {
@@ -109,7 +109,7 @@ fn fish_completes_what_follows_cargo_workshop() {
     assert_eq!(offers("cargo workshop check "), ["01", "12"]);
 }
 
-/// Its completion works on a terminal only: zpty of zsh's own plays one. Attendees need no zsh; `.ci/run` installs one.
+/// Its completion works only on a terminal: zsh's own zpty plays one. Attendees do not need zsh; `.ci/run` installs it.
 #[cfg(feature = "shell-tests")]
 #[test]
 fn zsh_completes_what_follows_cargo_workshop() {
@@ -135,7 +135,7 @@ fn zsh_completes_what_follows_cargo_workshop() {
     assert!(seen.contains("<cargo workshop check >"), "{seen}");
 }
 
-/// Where a shell is. A test of a shell that is absent fails: it would have tested nothing.
+/// The path of a shell. If the shell is missing, the test fails: it would have tested nothing.
 #[cfg(feature = "shell-tests")]
 fn find(shell: &str) -> PathBuf {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())

@@ -1,4 +1,4 @@
-//! What `doctor` says of a machine, and its exit status.
+//! What `doctor` reports about a machine, and its exit status.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use systemd_lab::Lab;
 
 use super::{assert_text, command, shown, workshop};
 
-/// Whether the host has Debian's keys is not for these tests to say, and its numbers are its own.
+/// These tests do not depend on whether the host has Debian's keys, or on its numbers.
 fn redacted(text: &str) -> String {
     let lines = text
         .lines()

@@ -1,4 +1,4 @@
-//! The editors' settings can be read by an editor, and say what they are there for.
+//! Editors can read their settings, and each setting says what it is for.
 
 use std::fs;
 
@@ -25,7 +25,8 @@ fn each_editor_has_a_target_directory_of_its_own() {
     assert_eq!(options["cargo"]["targetDir"].as_bool(), Some(true));
 }
 
-/// Visual Studio Code knows no unit files by itself: the language is an extension's, which it recommends.
+/// Visual Studio Code itself does not know unit files: an extension provides the language, and the
+/// settings recommend it.
 #[test]
 fn unit_files_have_a_language_and_the_extension_that_knows_it() {
     let associations = &json(".vscode/settings.json")["files.associations"];

@@ -7,7 +7,7 @@ fn says(arguments: &[&str]) -> String {
     shown(&output.expect("the command runs"), &[])
 }
 
-/// Without a terminal, text is 80 columns wide. Only what has no space cannot be broken.
+/// Without a terminal, text is 80 columns wide. Only text without a space cannot be wrapped.
 #[test]
 fn every_page_fits_the_terminal() {
     let list = says(&["guide", "--list"]);

@@ -1,4 +1,4 @@
-//! Exporting and importing, and what comes of files that cannot be meant.
+//! Exporting and importing, and what happens with unsuitable files.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,8 @@ use systemd_lab::Lab;
 
 use super::{assert_text, command, shown, workshop};
 
-/// The text and exit status of `image` with these arguments, in a directory with a few things that are not an image.
+/// The output and exit status of `image` with these arguments, in a directory with a few things that are not an
+/// image.
 fn image(arguments: &[&str]) -> String {
     let root = workshop();
     let directory = tempfile::tempdir().expect("a directory");
@@ -37,7 +38,7 @@ fn files_that_cannot_be_meant() {
     }
 }
 
-/// What comes of importing this file into an empty cache, where nothing must be left behind.
+/// The result of importing this file into an empty cache, which must stay empty.
 fn import(content: &[u8]) -> String {
     let (root, directory) = (workshop(), tempfile::tempdir().expect("a directory"));
     let (file, cache) = (
@@ -56,7 +57,7 @@ fn import(content: &[u8]) -> String {
     shown(&output, &[(directory.path(), "[DIR]")])
 }
 
-/// As `image export` packs it.
+/// In the format of `image export`.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, content) in files {
@@ -104,7 +105,7 @@ fn images_that_are_damaged_or_of_another_version() {
     assert_text("import_of_more_than_an_image", &import(&more));
     let without_key = archive(&whole[1..]);
     assert_text("import_without_a_key", &import(&without_key));
-    // What it says it is long, and what is wrong with it, is known before anything is unpacked.
+    // The claimed lengths, and any problem with them, are known before anything is unpacked.
     let empty = archive(&[whole[0], ("manifest.json", r#"{"files":{}}"#)]);
     let outside = archive(&[whole[0], whole[1], ("sub/kernel", "kernel"), whole[3]]);
     let longer = archive(&[whole[0], whole[1], ("kernel", "kernel and more"), whole[3]]);
@@ -131,7 +132,7 @@ fn images_that_would_fill_the_disk() {
     let said = import(&archive(&[("key", &key), ("manifest.json", &huge)]));
     assert!(said.contains("files of more than 1024 MiB"), "{said}");
     assert!(said.ends_with("exit status 2"), "{said}");
-    // The manifest says less than there is.
+    // The manifest claims less than there is.
     let small = manifest(6, 6);
     let zeros = "\0".repeat(64 << 20);
     let said = import(&archive(&[
@@ -169,7 +170,7 @@ fn images_that_are_no_files() {
     }
 }
 
-/// An export is the file's fault when it cannot be written, and not the lab's.
+/// If an export cannot be written, that is the file's fault, not the lab's.
 #[test]
 fn an_export_to_a_full_disk() {
     Lab::open().expect("the lab opens");

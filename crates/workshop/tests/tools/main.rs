@@ -20,7 +20,7 @@ mod prose;
 #[path = "../fixture/starters.rs"]
 mod starters;
 
-/// A workshop with two exercises that nobody builds.
+/// A workshop with two exercises that are never built.
 fn workshop() -> TempDir {
     let root = tempfile::tempdir().expect("a temporary directory");
     for folder in ["exercises/01-alpha", "exercises/12-beta", "crates/workshop"] {
@@ -29,7 +29,7 @@ fn workshop() -> TempDir {
     root
 }
 
-/// The command, over this workshop; the environment's own flags and cache do not count.
+/// The command in this workshop, without the environment's own flags and cache.
 fn command(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("workshop"));
     command
@@ -42,7 +42,7 @@ fn command(root: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// Standard output, then standard error, then the exit status; directories have names that do not change.
+/// Standard output, then standard error, then the exit status; directories get fixed names.
 fn shown(output: &Output, names: &[(&Path, &str)]) -> String {
     let text = format!(
         "{}{}exit status {}",
@@ -62,7 +62,7 @@ fn assert_text(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-/// The folder that holds everything.
+/// The folder of the repository.
 fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors()

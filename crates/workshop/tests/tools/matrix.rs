@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{assert_text, command, repository, shown, workshop};
 
-/// What a terminal of the room shows of a line.
+/// How much of a line a terminal in the room shows.
 const COLUMNS: usize = 100;
 
 fn says(arguments: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! What README.md and ARCHITECTURE.md promise, where no other test looks.
+//! What README.md and ARCHITECTURE.md promise and no other test checks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ fn read(path: &str) -> String {
     text.unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The check that README.md shows: the titles are those of the stage, the report is what the guide's tests measured, and the
-/// rest is what the command prints for any stage.
+/// The check in README.md: the titles come from the stage, the report from the guide's measurements, and the rest from what
+/// the command prints for any stage.
 #[test]
 fn the_readme_shows_what_a_check_says() {
     let readme = read("README.md");
@@ -67,8 +67,8 @@ fn the_readme_shows_what_a_check_says() {
     assert_eq!(ends(&passing, "PASSED: "), ends(&passed, "PASSED: "));
 }
 
-/// ARCHITECTURE.md, invariant 1: the lab knows nothing of exercises; the command line knows nothing of QEMU; the protocol does
-/// no I/O.
+/// ARCHITECTURE.md, invariant 1: the lab knows nothing about exercises; the command line knows nothing about QEMU; the
+/// protocol does no I/O.
 #[test]
 fn each_part_knows_only_what_it_must() {
     for krate in [
@@ -91,7 +91,7 @@ fn each_part_knows_only_what_it_must() {
         }
         assert_never_says(krate, &["exercise", "solution-0"]);
     }
-    // What it prints may name QEMU: people install it. How QEMU is run, the library alone knows.
+    // Its output may name QEMU, because people install it. Only the library knows how to run QEMU.
     for krate in ["workshop", "systemd-lab-cli"] {
         assert_never_says(
             krate,
@@ -125,7 +125,7 @@ fn each_part_knows_only_what_it_must() {
     assert_eq!(names, ["serde", "serde_json", "siphasher"]);
 }
 
-/// ARCHITECTURE.md, "What the lab promises": each test that it names is there.
+/// ARCHITECTURE.md, "What the lab promises": each test that it names exists.
 #[test]
 fn each_promise_names_a_test() {
     let architecture = read("ARCHITECTURE.md");
@@ -143,7 +143,7 @@ fn each_promise_names_a_test() {
 }
 
 /// The words of a test's name as it is written there: `module::test`, `executable test`, `executable module`, or a test alone, which has
-/// more than two words. Other things that are quoted are none.
+/// more than two words. Other quoted texts are not tests.
 fn words_of_a_test(quoted: &str) -> Option<Vec<&str>> {
     let words: Vec<&str> = quoted
         .split([' ', ':'])
@@ -156,7 +156,7 @@ fn words_of_a_test(quoted: &str) -> Option<Vec<&str>> {
     let is_long = |word: &str| word.matches('_').count() > 1;
     let is_test = match words[..] {
         [test] => is_long(test),
-        // A module of code.
+        // This is a module of code.
         ["systemd_lab" | "systemd_lab_protocol", _] => false,
         [_, _] => true,
         _ => false,
@@ -190,7 +190,7 @@ fn has_test(place: &[&str], name: &str) -> bool {
     })
 }
 
-/// Looks at the code of a crate: without comments, and without its tests.
+/// Searches the code of a crate, without comments and tests.
 fn assert_never_says(krate: &str, words: &[&str]) {
     let files = sources(&repository().join("crates").join(krate).join("src"));
     assert!(!files.is_empty(), "{krate} has code");
@@ -223,7 +223,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `hint` has a ladder for each requirement of each stage, and only for those.
+/// `hint` has a ladder for each requirement of each stage, and for nothing else.
 #[test]
 fn each_requirement_has_hints() {
     for stage in [

@@ -1,13 +1,14 @@
-//! The English of everything that a person reads: words that nobody says stay out.
+//! The English of everything that people read: phrases that no one says stay out.
 //!
-//! The list is short on purpose: phrases that came from another language, and that are wrong wherever they are.
+//! The list is short on purpose: it has phrases that were translated from another language, and that are wrong
+//! everywhere.
 
 use std::fs;
 use std::process::Command;
 
 use super::repository;
 
-/// What is not written, and what is written in its place.
+/// A phrase that we avoid, and what we write instead.
 const PHRASES: &[(&str, &str)] = &[
     ("anew", "again, from scratch"),
     ("are told apart", "differ by"),
@@ -42,10 +43,10 @@ const PHRASES: &[(&str, &str)] = &[
     ("writes upon", "makes it worse"),
 ];
 
-/// "X is no Y" says "X is not a Y". These are idioms, or follow "there".
+/// Instead of "X is no Y", we write "X is not a Y". These words are idioms, or follow "there".
 const NO: [&str; 5] = ["longer", "more", "one", "always", "better"];
 
-/// Files whose words are somebody else's.
+/// Files with other authors' words.
 fn is_quoted(path: &str) -> bool {
     path.starts_with("LICENSE") || path.ends_with("Cargo.lock") || path.ends_with("tools/prose.rs")
 }
@@ -62,7 +63,7 @@ fn nothing_reads_like_a_translation() {
     let mut found = Vec::new();
     let mut read = 0;
     for name in names.filter(|name| !is_quoted(name)) {
-        // Pictures are no text, and a file may be deleted and not yet committed.
+        // Pictures are not text, and a file may be deleted but not yet committed.
         let Ok(text) = fs::read_to_string(repository().join(name)) else {
             continue;
         };
