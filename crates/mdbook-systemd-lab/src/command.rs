@@ -1,4 +1,5 @@
-//! What mdBook asks a preprocessor, as arguments and on standard input: for this package's own program and for `cargo workshop`.
+//! mdBook's requests to a preprocessor, as arguments and on standard input: for this package's own program and for `cargo
+//! workshop`.
 
 use std::io::{Read, Write};
 
@@ -7,12 +8,12 @@ use crate::{preprocess, protocol};
 const USAGE: &str =
     "mdBook runs this program, as book.toml says; to read the book, type: cargo workshop book";
 
-/// Does what the arguments ask for. `supports RENDERER`: whether the book is for this renderer. None: reads the book from standard
-/// input, and writes it to standard output.
+/// Carries out the request. `supports RENDERER`: whether the book is for this renderer. Without arguments: reads the book from
+/// standard input, and writes it to standard output.
 ///
 /// # Errors
 ///
-/// What a person must know: arguments that mdBook does not give, a book that cannot be read, or all that is wrong in it.
+/// What people must know: arguments that mdBook does not pass, a book that cannot be read, or everything that is wrong in it.
 pub fn command(arguments: &[String]) -> Result<bool, String> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {

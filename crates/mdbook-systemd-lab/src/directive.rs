@@ -1,14 +1,14 @@
-//! What stands in double braces.
+//! Directives: what is in double braces.
 //!
-//! Ours are replaced here, and each stands on a line of its own:
+//! Our own directives are replaced here, and each is on a line of its own:
 //!
-//! - `{{#timeline NAME title="…" units="a.service b.service"}}`: a picture of `measured/NAME.json`. Without a title, its
-//!   units are its caption; without units, all are shown.
+//! - `{{#timeline NAME title="…" units="a.service b.service"}}`: a picture of `measured/NAME.json`. Without a title, the
+//!   caption lists its units; without units, all are shown.
 //! - `{{#output NAME}}`: the text in `measured/NAME.txt`.
 //! - `{{#mistake NN NAME}}`: the wrong lines of `mistakes/NN-topic/NAME.patch`.
 //!
-//! mdBook's own are left to it, after a look at where they lead. It takes what it does not know for text; we do not, so
-//! that a misspelt one does not end up in the book. After a backslash, all of it is text.
+//! mdBook's own directives are left to mdBook, after a check of where they lead. mdBook treats unknown ones as text; we
+//! do not, so that a misspelt one does not end up in the book. After a backslash, a directive is text.
 
 use crate::Site;
 use crate::include;
@@ -22,16 +22,16 @@ const MISTAKE: &str = "mistake";
 const TITLE: &str = "title";
 const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
 
-/// What a page is made for.
+/// What a page is rendered for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Medium {
     /// mdBook, which includes files itself.
     Book,
-    /// A terminal: timelines in words, and files in place.
+    /// A terminal: timelines in words, and included files in place.
     Terminal,
 }
 
-/// One, as it stands in a line.
+/// A directive, as written in a line.
 struct Directive<'a> {
     /// With its braces.
     whole: &'a str,
@@ -39,7 +39,7 @@ struct Directive<'a> {
     arguments: &'a str,
 }
 
-/// The page with ours replaced, unless there was something to complain about.
+/// The page with our directives replaced, unless there was a complaint.
 pub(crate) fn replace(
     site: &Site,
     page: &Page,
@@ -54,10 +54,10 @@ pub(crate) fn replace(
             Err(message) => Err(vec![message]),
         };
         match replaced {
-            // A file among other lines of a code block.
+            // A file within other lines of a code block.
             Ok(Some(text)) if page.is_code(index + 1) => content.push_str(&text),
             Ok(Some(text)) => {
-                // Apart from the paragraphs around it.
+                // Separates it from the paragraphs around it.
                 content.push('\n');
                 content.push_str(&text);
                 content.push_str("\n\n");
@@ -73,7 +73,7 @@ pub(crate) fn replace(
     content
 }
 
-/// What takes the line's place, if anything does.
+/// The replacement for the line, if there is one.
 fn one_line(
     site: &Site,
     page: &Page,
@@ -125,7 +125,7 @@ fn one_line(
     }
 }
 
-/// All in a line that are not escaped.
+/// All directives in a line that are not escaped.
 fn directives(line: &str) -> Result<Vec<Directive<'_>>, String> {
     let mut found = Vec::new();
     let mut from = 0;

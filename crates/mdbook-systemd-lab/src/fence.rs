@@ -1,8 +1,8 @@
-//! Code that is written into a page is compiled by nobody, and output that is written into it was seen by nobody.
+//! No compiler checks code that is written into a page, and no run produced output that is written into it.
 
 use crate::page::Page;
 
-/// Languages of what must come from elsewhere, and where from.
+/// Languages whose blocks must come from somewhere else, and from where.
 const FROM_ELSEWHERE: [(&[&str], &str); 3] = [
     (
         &["rust", "rs", "toml", "ini", "systemd", "unit"],

@@ -1,4 +1,4 @@
-//! Looks where an include leads. mdBook does the including; for a terminal, it is done here.
+//! Checks where an include leads. mdBook does the including; for a terminal, it is done here.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -9,19 +9,19 @@ use crate::page::Page;
 /// Folders of the repository whose subfolders are crates, which are tested.
 const CRATES: [&str; 4] = ["crates", "examples", "exercises", "solutions"];
 
-/// Folders of the repository whose files may be included as well.
+/// Folders of the repository whose files may also be included.
 const OTHERS: [&str; 2] = ["units", "book"];
 
-/// What mdBook reads after the first colon.
+/// The part of the include after the first colon.
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'a> {
     Whole,
     Anchor(&'a str),
-    /// Counted from 1, both included. Without an end: up to the last line.
+    /// Counted from 1, both inclusive. Without an end: up to the last line.
     Lines(usize, Option<usize>),
 }
 
-/// What is included. Complains unless the file is there, is one that may be shown, and has the anchor or the lines.
+/// The included text. Complains unless the file exists, may be shown, and has the anchor or the lines.
 pub(crate) fn read(site: &Site, page: &Page, arguments: &str) -> Result<String, String> {
     let target = arguments.split_whitespace().next().unwrap_or_default();
     let (path, part) = target.split_once(':').unwrap_or((target, ""));
@@ -92,7 +92,7 @@ fn permitted(site: &Site, file: &Path) -> Result<PathBuf, String> {
     ))
 }
 
-/// Without `.` and `..`; nothing when it leads above the root.
+/// The path without `.` and `..`; `None` if it leads above the root.
 fn normal(path: &Path) -> Option<PathBuf> {
     let mut normal = PathBuf::new();
     for component in path.components() {
@@ -125,7 +125,7 @@ fn part_of(text: &str) -> Result<Part<'_>, String> {
     }
 }
 
-/// The name in a line `// ANCHOR: name`, or in its end.
+/// The name in a line `// ANCHOR: name`, or in the line that ends it.
 fn name_after<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
     let (_, after) = line.split_once(keyword)?;
     let after = after.trim_start();
@@ -138,7 +138,7 @@ fn name_after<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
 const BEGIN: &str = "ANCHOR:";
 const END: &str = "ANCHOR_END:";
 
-/// What is in the anchor. Complains unless it is there, ends, and has something in it.
+/// The text in the anchor. Complains unless the anchor exists, ends, and is not empty.
 fn anchored(content: &str, anchor: &str) -> Result<String, String> {
     let mut lines = content
         .lines()

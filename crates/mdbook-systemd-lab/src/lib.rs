@@ -1,10 +1,10 @@
-//! Puts what the lab measured into the guide, and finds what is broken: code that is not there, dead links.
+//! Inserts what the lab measured into the guide, and finds what is broken: missing code, broken links.
 //!
-//! mdBook leaves a missing anchor or file out, says so in passing, and succeeds. Here every such thing is a [`Problem`],
-//! with its file and line, and there is no book until it is solved.
+//! If an anchor or a file is missing, mdBook leaves it out with a passing remark, and succeeds. Here, each of these is a
+//! [`Problem`], with its file and line, and there is no book until it is solved.
 //!
-//! Three steps for each page: what stands in double braces (`directive`), what is included (`include`), where links
-//! lead (`link`). `measured` makes a picture of a timeline, `mistake` takes wrong lines out of a patch.
+//! Three steps for each page: directives in double braces (`directive`), included files (`include`), targets of
+//! links (`link`). `measured` turns a timeline into a picture, `mistake` takes wrong lines out of a patch.
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,8 @@ use protocol::{Book, Chapter};
 /// Where the guide's files are.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// The folder of `book.toml`; in it are `measured/` and the pages' folder. The repository is the folder around it.
+    /// The folder of `book.toml`, which contains `measured/` and the folder of the pages. The repository is its parent
+    /// folder.
     pub book: PathBuf,
     /// The folder of the pages, relative to `book`; usually `src`.
     pub pages: PathBuf,
@@ -41,14 +42,14 @@ pub struct Site {
 pub struct Problem {
     /// The page, relative to the repository: `book/src/05-watchdog.md`.
     pub file: String,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: usize,
     /// What is wrong, and what to do.
     pub message: String,
 }
 
 impl Site {
-    /// The folder around the book.
+    /// The parent folder of the book.
     fn repository(&self) -> &Path {
         self.book.parent().unwrap_or(&self.book)
     }
@@ -64,7 +65,7 @@ impl Site {
 ///
 /// # Errors
 ///
-/// All problems of all pages; the book is not to be used then.
+/// All problems of all pages; then the book must not be used.
 pub fn preprocess(site: &Site, book: &mut Book) -> Result<(), Vec<Problem>> {
     let pages: Vec<Page> = book.chapters().into_iter().map(Page::read).collect();
     let mut problems = Vec::new();
@@ -98,13 +99,13 @@ pub fn preprocess(site: &Site, book: &mut Book) -> Result<(), Vec<Problem>> {
     Err(problems)
 }
 
-/// A page as Markdown for a terminal: what was measured in words, and included files in place.
+/// A page as Markdown for a terminal: measurements in words, and included files in place.
 ///
 /// `path` is relative to the folder of the pages, e.g. `04-notify.md`.
 ///
 /// # Errors
 ///
-/// All problems of its directives; links are not looked at.
+/// All problems of its directives; links are not checked.
 pub fn in_words(site: &Site, path: &Path) -> Result<String, Vec<Problem>> {
     let file = site.book.join(&site.pages).join(path);
     let mut problems = Vec::new();

@@ -1,5 +1,5 @@
-//! Looks where links and images lead: to a page of the book and a heading in it, to a file beside the pages, or to
-//! another host, which is not asked.
+//! Checks where links and images lead: to a page of the book and a heading in it, to a file next to the pages, or
+//! to another host, which is not contacted.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -65,7 +65,7 @@ fn follow(site: &Site, page: &Page, pages: &[Page], target: &str) -> Result<(), 
     }
 }
 
-/// Where a relative link leads, relative to the folder of the pages; nothing when that is outside.
+/// The target of a relative link, relative to the folder of the pages; `None` if it is outside.
 fn resolved(folder: &Path, path: &str) -> Option<PathBuf> {
     let mut place = folder.to_owned();
     for component in Path::new(path).components() {

@@ -1,5 +1,5 @@
-//! `mdbook-systemd-lab`: mdBook runs it before it makes the book. `supports html` says that it is for HTML; without
-//! arguments it reads the book from standard input and writes it to standard output.
+//! `mdbook-systemd-lab`: mdBook runs it before it builds the book. `supports html` says that it supports HTML;
+//! without arguments it reads the book from standard input and writes it to standard output.
 
 #![forbid(unsafe_code)]
 

@@ -11,7 +11,7 @@ use crate::Site;
 
 const FOLDER: &str = "measured";
 
-/// Browsers indent a figure on both sides, and on a phone a picture needs the whole width.
+/// Browsers indent a figure on both sides, but on a phone a picture needs the whole width.
 const FIGURE: &str = "margin-inline: 0";
 
 /// What `#timeline` is given.
@@ -71,7 +71,8 @@ impl<'a> Measured<'a> {
         }
     }
 
-    /// The picture, its caption, and the same in words. Without a blank line, at which Markdown would begin again.
+    /// The picture, its caption, and the same in words. It has no blank line, because Markdown would start again
+    /// there.
     pub(crate) fn timeline(&mut self, arguments: &TimelineArguments) -> Result<String, String> {
         let name = &arguments.name;
         let (timeline, units) = self.chosen(arguments)?;
@@ -81,7 +82,7 @@ impl<'a> Measured<'a> {
         *times += 1;
         let picture =
             Picture::of(&units).id(&format!("timeline-{}-{times}", name.replace('/', "-")));
-        // Where they say nothing, the measurement left them out.
+        // If the service logged nothing useful, the measurement has left the lines out.
         let picture = picture.logs();
         let mut html = format!(
             "<figure style=\"{FIGURE}\">\n{}<figcaption>{}</figcaption>\n</figure>\n\
@@ -108,7 +109,7 @@ impl<'a> Measured<'a> {
         Ok(format!("{caption}:\n\n{}", block(&lines.join("\n"))))
     }
 
-    /// The timeline, and the units of it that are shown.
+    /// The timeline, and those of its units that are shown.
     fn chosen(&self, arguments: &TimelineArguments) -> Result<(Timeline, Vec<String>), String> {
         let name = &arguments.name;
         let timeline = measured::parse(&self.read(name, "json")?)
@@ -167,7 +168,7 @@ fn caption(arguments: &TimelineArguments, units: &[String]) -> String {
     title.unwrap_or_else(|| units.join(", "))
 }
 
-/// A block of text, between fences that are longer than any that the text itself has.
+/// A block of text, between fences that are longer than any in the text itself.
 fn block(text: &str) -> String {
     let mut fence = "```".to_owned();
     while text.contains(&fence) {
@@ -176,13 +177,13 @@ fn block(text: &str) -> String {
     format!("{fence}text\n{}\n{fence}", text.trim_end())
 }
 
-/// One of a folder or of a file, so that a path made of them stays in the folder.
+/// Whether this is the name of a folder or a file, so that a path made from it stays in the folder.
 fn is_name(name: &str) -> bool {
     let mut letters = name.chars();
     !name.is_empty() && letters.all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-/// Those with this end, without it, in folders below as well: `mistakes/04-no-ready`.
+/// Adds the names with this suffix, without it, also from subfolders: `mistakes/04-no-ready`.
 fn add_names(folder: &Path, below: &str, end: &str, names: &mut Vec<String>) {
     for file in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = format!("{below}{}", file.file_name().to_string_lossy());
@@ -204,7 +205,7 @@ fn units_of(timeline: &Timeline) -> Vec<&str> {
     units
 }
 
-/// The units that a page asks for, if there is something to tell about each.
+/// The units that a page asks for, if the timeline shows something about each.
 fn chosen<'a>(units: &'a [String], timeline: &Timeline) -> Result<Vec<&'a str>, String> {
     let known = units_of(timeline);
     let unknown = units.iter().find(|unit| !known.contains(&unit.as_str()));

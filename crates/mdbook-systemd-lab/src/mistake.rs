@@ -1,5 +1,5 @@
 //! The wrong lines of a known mistake, from its patch. `cargo maintain verify` proves that the patch applies to the
-//! solution, and that what comes of it gets the diagnosis in the patch.
+//! solution, and that the result gets the diagnosis in the patch.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::Site;
 const FOLDER: &str = "mistakes";
 const EXTENSION: &str = ".patch";
 
-/// Lines around a change. Enough to find the place; the rest is in the reader's own file.
+/// How many lines around a change to show. This is enough to find the place; the rest is in the reader's own file.
 const CONTEXT: usize = 1;
 
-/// Stands for lines that are left out between two changes.
+/// Shown in place of omitted lines between two changes.
 const GAP: &str = " …\n";
 
 /// Each changed file's name, and below it a block with its wrong lines (`-`) and the right ones (`+`).
@@ -44,7 +44,7 @@ pub(crate) fn shown(site: &Site, arguments: &str) -> Result<String, String> {
                 "{FOLDER}/{folder}/{name}{EXTENSION} is not a patch ({complaint}); `cargo maintain verify mistake {number} {name}` says more"
             )
         })?;
-    // What attendees edit is called so.
+    // Attendees edit files with these names.
     let (solution, exercise) = (format!("solution-{number}"), format!("exercise-{number}"));
     let blocks = blocks.join("\n\n").replace(&solution, &exercise);
     Ok(blocks.replace(
@@ -71,7 +71,7 @@ fn stage(site: &Site, number: &str) -> Result<String, String> {
 }
 
 fn blocks(text: &str) -> Result<Vec<String>, String> {
-    // Before the patch stands a text for people.
+    // A text for people comes before the patch.
     let start = text.find("\n--- ").ok_or("it has no line `--- a/…`")?;
     let mut blocks = Vec::new();
     for patch in PatchSet::parse(&text[start + 1..], ParseOptions::unidiff()) {
@@ -98,7 +98,7 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// The same the other way round: a patch makes the mistake, and what people want to see is how to fix it.
+/// The same in reverse: a patch makes the mistake, but people want to see how to fix it.
 fn fixed<'a>(lines: &[Line<'a, str>]) -> Vec<Line<'a, str>> {
     let mut fixed = Vec::new();
     for run in lines.chunk_by(|one, other| is_changed(one) == is_changed(other)) {
@@ -116,7 +116,7 @@ fn fixed<'a>(lines: &[Line<'a, str>]) -> Vec<Line<'a, str>> {
     fixed
 }
 
-/// The changed lines of a hunk with a little around them.
+/// The changed lines of a hunk, with a little context.
 fn lines(lines: &[Line<'_, str>]) -> String {
     let mut kept = String::new();
     let mut last = None;
@@ -146,7 +146,7 @@ fn is_kept(lines: &[Line<'_, str>], index: usize) -> bool {
     let around = index.saturating_sub(CONTEXT)..(index + CONTEXT + 1).min(lines.len());
     match &lines[index] {
         Line::Context(text) if text.trim().is_empty() => false,
-        // A section of a unit file: without it, a setting in a wrong one does not look wrong.
+        // A section of a unit file is kept: without it, a setting in the wrong section looks right.
         Line::Context(text) if is_section(text) => {
             let mut below = lines[index + 1..].iter();
             let next = below.find(|line| {
@@ -169,7 +169,7 @@ fn has_text(lines: &[Line<'_, str>]) -> bool {
     })
 }
 
-/// What is in a folder and ends so, without that end.
+/// The names in a folder with this suffix, without it.
 fn names(folder: &Path, end: &str) -> Vec<String> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<String> = files

@@ -1,4 +1,4 @@
-//! A page, read as Markdown: headings, links, code blocks, and on which line each is.
+//! A page, read as Markdown: headings, links and code blocks, with their lines.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub(crate) struct Page {
     pub(crate) fences: Vec<Fence>,
     /// The lines of raw HTML with a link or an image in it.
     pub(crate) html_links: Vec<usize>,
-    /// The lines of links to labels that nothing defines.
+    /// The lines of links to undefined labels.
     pub(crate) undefined: Vec<(usize, String)>,
     code_lines: Vec<Range<usize>>,
 }
@@ -31,13 +31,13 @@ pub(crate) struct Link {
 
 /// A code block between fences.
 pub(crate) struct Fence {
-    /// Of its first fence.
+    /// The line of its first fence.
     pub(crate) line: usize,
     pub(crate) language: String,
     pub(crate) text: String,
 }
 
-/// What mdBook 0.5 reads, as far as it decides what is a link, a heading or code.
+/// The extensions that mdBook 0.5 uses, as far as they decide what is a link, a heading or code.
 fn options() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
@@ -46,7 +46,7 @@ fn options() -> Options {
         | Options::ENABLE_HEADING_ATTRIBUTES
         | Options::ENABLE_DEFINITION_LIST
         | Options::ENABLE_GFM
-        // It makes one character of `--`, and so another identifier.
+        // This turns `--` into one character, which changes the identifier.
         | Options::ENABLE_SMART_PUNCTUATION
 }
 
@@ -79,7 +79,7 @@ impl Page {
         }
     }
 
-    /// Whether a line stands in a code block.
+    /// Whether a line is in a code block.
     pub(crate) fn is_code(&self, line: usize) -> bool {
         self.code_lines.iter().any(|lines| lines.contains(&line))
     }
@@ -92,7 +92,7 @@ struct Found {
     fences: Vec<Fence>,
     html_links: Vec<usize>,
     code_lines: Vec<Range<usize>>,
-    /// The heading that is open: its own identifier, and its text so far.
+    /// The open heading: its explicit identifier, and its text so far.
     heading: Option<(Option<String>, String)>,
     is_in_fence: bool,
 }
@@ -144,7 +144,7 @@ impl Found {
         }
     }
 
-    /// mdBook numbers what would be there twice.
+    /// mdBook numbers repeated identifiers.
     fn unique(&self, id: &str) -> String {
         let is_taken = |id: &str| self.fragments.iter().any(|taken| taken == id);
         let mut numbered = (1..).map(|number| format!("{id}-{number}"));
@@ -157,7 +157,7 @@ impl Found {
     }
 }
 
-/// What mdBook makes of a heading's text.
+/// mdBook's identifier for a heading's text.
 fn identifier(text: &str) -> String {
     text.trim()
         .to_lowercase()
@@ -182,7 +182,7 @@ mod tests {
             path: "a.md",
             content,
         });
-        // As they stand in what mdBook 0.5.4 made of this page.
+        // The identifiers that mdBook 0.5.4 generated for this page.
         let made = [
             "a-heading-code-and-a-b",
             "two",

@@ -1,6 +1,6 @@
-//! What mdBook says to a preprocessor, and what it wants to hear: JSON, of which we need little.
+//! mdBook's messages to a preprocessor, and the expected answer: JSON, of which we need little.
 //!
-//! The crate `mdbook-preprocessor` would bring thirty others for it, which every attendee would have to compile.
+//! The crate `mdbook-preprocessor` would add thirty other crates, which every attendee would have to compile.
 
 use std::path::PathBuf;
 
@@ -21,18 +21,18 @@ pub struct Chapter<'a> {
     pub content: &'a str,
 }
 
-/// What came is not what mdBook 0.5 sends.
+/// The input is not what mdBook 0.5 sends.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "what came is not what mdBook 0.5 says to a preprocessor; `cargo workshop book` has the right version"
 )]
 pub struct Unintelligible;
 
-/// Reads what mdBook sends: its context and the book.
+/// Reads mdBook's message: its context and the book.
 ///
 /// # Errors
 ///
-/// When it is of another version.
+/// When it has a different version.
 pub fn parse(text: &str) -> Result<(Site, Book), Unintelligible> {
     let read = || {
         let mut message: Value = serde_json::from_str(text).ok()?;
@@ -62,7 +62,7 @@ impl Book {
         Book(json!({ "items": chapters.collect::<Vec<_>>() }))
     }
 
-    /// The pages, in order. Those that are announced but not written yet are none.
+    /// The pages, in order, without those that are announced but not written yet.
     pub fn chapters(&self) -> Vec<Chapter<'_>> {
         let mut found = Vec::new();
         collect(&self.0["items"], &mut found);
@@ -74,7 +74,7 @@ impl Book {
         replace(&mut self.0["items"], &mut contents.into_iter());
     }
 
-    /// As mdBook wants it back.
+    /// The book in mdBook's format.
     pub fn to_json(&self) -> String {
         self.0.to_string()
     }
@@ -92,7 +92,7 @@ fn collect<'a>(items: &'a Value, found: &mut Vec<Chapter<'a>>) {
     }
 }
 
-/// In the order of [`collect`].
+/// In the same order as [`collect`].
 fn replace(items: &mut Value, contents: &mut impl Iterator<Item = String>) {
     for item in items.as_array_mut().into_iter().flatten() {
         let Some(chapter) = item.get_mut("Chapter") else {

@@ -1,4 +1,4 @@
-//! The guide as it is: nothing in it is broken. `crates/guide-tests` looks at what mdBook makes of it.
+//! The current guide: nothing in it is broken. `crates/guide-tests` looks at mdBook's output.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -23,7 +23,7 @@ fn site() -> Site {
     }
 }
 
-/// What SUMMARY.md names, path and Markdown, in order.
+/// The pages in SUMMARY.md, path and Markdown, in order.
 fn pages() -> Vec<(String, String)> {
     let folder = repository().join("book/src");
     let summary = fs::read_to_string(folder.join("SUMMARY.md")).expect("the guide has one");
@@ -37,7 +37,7 @@ fn pages() -> Vec<(String, String)> {
     pages.collect()
 }
 
-/// As mdBook would send it.
+/// The message that mdBook would send.
 fn message() -> String {
     let book = Book::of(&pages()).to_json();
     let root = serde_json::Value::from(site().book.to_string_lossy().into_owned());
@@ -58,7 +58,8 @@ fn nothing_in_the_guide_leads_nowhere() {
     }
 }
 
-/// Times in sentences are those of a timeline on the same page: measured again, it may have others.
+/// Times in sentences come from a timeline on the same page: a new measurement may have different
+/// ones.
 #[test]
 fn times_in_sentences_are_those_of_the_timelines() {
     for (path, content) in pages() {
@@ -98,7 +99,7 @@ fn sentences(content: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// `2:27`, and no address.
+/// `2:27`, but not an address.
 fn is_clock(word: &str) -> bool {
     word.split_once(':').is_some_and(|(minutes, seconds)| {
         let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
@@ -116,7 +117,7 @@ fn each_stage_shows_what_the_lab_measured() {
     }
 }
 
-/// A stage's row in a table ends with its minutes, which `exercise.toml` has.
+/// A stage's row in a table ends with its minutes, which are in `exercise.toml`.
 #[test]
 fn the_timetables_have_the_minutes_of_the_exercises() {
     let pages = pages();
@@ -148,7 +149,7 @@ fn is_stage(path: &str) -> bool {
     path.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// mdBook 0.5 calls it a success when a page could not be looked at; so the status matters.
+/// mdBook 0.5 succeeds even if a page could not be processed, so the status matters.
 #[test]
 fn the_program_speaks_with_mdbook() {
     let run = |arguments: &[&str], message: &str| {

@@ -1,4 +1,4 @@
-//! Each thing that would be wrong in the book is named, with its file, its line and what to do.
+//! Each thing that would be wrong in the book is reported, with its file, its line and what to do.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn main() {
 // ANCHOR: open
 ";
 
-/// Two hunks: a setting in the wrong section, and lines far from each other.
+/// Two hunks: a setting in the wrong section, and lines that are far apart.
 const PATCH: &str = "\
 Why people do it.
 
@@ -58,7 +58,7 @@ Diagnosis: it is wrong
  }
 ";
 
-/// A repository with a crate, a folder that is none, and what was measured.
+/// A repository with a crate, a folder that is not one, and measurements.
 fn repository() -> TempDir {
     let repository = tempfile::tempdir().expect("a temporary folder");
     let write = |path: &str, content: &str| {
@@ -95,7 +95,7 @@ fn site(repository: &Path) -> Site {
     }
 }
 
-/// What becomes of these pages: their contents, or the problems.
+/// The result for these pages: their contents, or the problems.
 fn preprocessed(pages: &[(&str, &str)]) -> Result<Vec<String>, String> {
     let repository = repository();
     let owned: Vec<(String, String)> = pages
@@ -291,7 +291,7 @@ After.
     let figures: Vec<&str> = content.split("<figure").skip(1).collect();
     assert_eq!(figures.len(), 2);
     for figure in &figures {
-        // Markdown would begin again at a blank line.
+        // Markdown would start again at a blank line.
         let (html, _) = figure.split_once("</details>").expect("it ends");
         assert!(!html.contains("\n\n"));
         assert!(html.contains("role=\"img\"") && html.contains("<desc "));
@@ -301,7 +301,7 @@ After.
             && figures[1].contains("timeline-good-2-title")
     );
     assert!(!figures[0].contains("b.service") && figures[1].contains("b.service"));
-    // The drawing itself is tested where it is made.
+    // The crate that draws the picture tests it.
     let mut text = String::new();
     let mut is_drawing = false;
     for line in content.split_inclusive('\n') {

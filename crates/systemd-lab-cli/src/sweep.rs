@@ -1,6 +1,6 @@
 //! `systemd-lab sweep`: a fault at every moment of a run, and whether the service came back each time.
 //!
-//! What it does is [`systemd_lab::sweep`]; here are its words.
+//! [`systemd_lab::sweep`] does the work; this module has the words.
 
 mod report;
 mod strip;
@@ -18,7 +18,7 @@ use crate::exit::{ExitStatus, WrongUsage};
 use crate::run::{self, Options};
 use crate::{note, output, put, style};
 
-/// Below it, a remaining time jumps about too much to be worth showing.
+/// With fewer finished trials, a remaining time would change too much to be worth showing.
 const ENOUGH_TRIALS: usize = 4;
 
 const AFTER_HELP: &str = "\
@@ -64,7 +64,7 @@ pub struct Arguments {
     force: bool,
 }
 
-/// Options of this command that `run` does not have, and whether a word follows each.
+/// Options of this command that `run` does not have, and whether a value follows each.
 const OWN_OPTIONS: [(&str, bool); 6] = [
     ("--fault", true),
     ("--moments", true),
@@ -74,11 +74,11 @@ const OWN_OPTIONS: [(&str, bool); 6] = [
     ("--force", false),
 ];
 
-/// Sweeps.
+/// Runs the sweep.
 ///
 /// # Errors
 ///
-/// [`WrongUsage`] when the plan cannot be meant; otherwise the lab is broken.
+/// [`WrongUsage`] when the plan makes no sense; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let planned = run::planned(&arguments.options, arguments.plan.as_deref())?;
     let mut sweep = Sweep::new(planned.experiment.clone()).at_most(arguments.moments);
@@ -153,13 +153,13 @@ fn carried_out(sweep: &Sweep, lab: &Lab, stop: &AtomicBool) -> Result<Swept, Exp
     swept
 }
 
-/// How much longer it takes if the rest goes like what is done.
+/// How much longer it takes if the rest goes at the same speed.
 fn left(passed: Duration, done: usize, of: usize) -> String {
     let each = passed.as_secs_f64() / done.max(1) as f64;
     clock_time((each * (of - done) as f64).ceil() as u64)
 }
 
-/// What `run` is typed with for the same plan: this command line without the options that only `sweep` has.
+/// The `run` command for the same plan: this command line without the options that only `sweep` has.
 fn run_command() -> String {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     run_command_of(words)
@@ -186,7 +186,7 @@ fn run_command_of(words: impl IntoIterator<Item = String>) -> String {
     kept.join(" ")
 }
 
-/// As a shell reads it as one word.
+/// Quoted, so that a shell treats it as one word.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

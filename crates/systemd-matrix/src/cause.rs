@@ -1,4 +1,4 @@
-//! The causes for which a service ends, and how each is caused for real.
+//! The causes that end a service, and how each is caused for real.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub const SETTINGS: [&str; 7] = [
     "on-watchdog",
 ];
 
-// As in signal(7), for x86-64.
+// Numbers as in signal(7), for x86-64.
 pub(crate) const SIGHUP: i32 = 1;
 pub(crate) const SIGINT: i32 = 2;
 pub(crate) const SIGABRT: i32 = 6;
@@ -24,10 +24,11 @@ pub(crate) const SIGSEGV: i32 = 11;
 pub(crate) const SIGPIPE: i32 = 13;
 pub(crate) const SIGTERM: i32 = 15;
 
-/// `EXIT_EXEC`: what systemd's child exits with when it cannot run the program. systemd.exec(5), "Process Exit Codes".
+/// `EXIT_EXEC`: the exit status of systemd's child when it cannot run the program. systemd.exec(5), "Process Exit
+/// Codes".
 const EXIT_EXEC: i32 = 203;
 
-/// Why a service ends, one row each.
+/// Why a service ends; one row each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
@@ -37,7 +38,7 @@ pub enum Cause {
     Sighup,
     /// SIGINT ends the main process.
     Sigint,
-    /// SIGTERM ends the main process, and systemd did not send it.
+    /// SIGTERM ends the main process, but systemd did not send it.
     Sigterm,
     /// SIGPIPE ends the main process.
     Sigpipe,
@@ -49,25 +50,25 @@ pub enum Cause {
     CoreDump,
     /// `READY=1` does not come within `TimeoutStartSec=`.
     StartTimeout,
-    /// The main process is done, and `ExecStop=` is not within `TimeoutStopSec=`. Nobody asked for a stop.
+    /// The main process has exited, but `ExecStop=` does not finish within `TimeoutStopSec=`. No one requested a stop.
     StopTimeout,
     /// `RuntimeMaxSec=` passes.
     RuntimeLimit,
     /// `WATCHDOG=1` does not come within `WatchdogSec=`.
     Watchdog,
-    /// The kernel kills the main process since it takes more memory than `MemoryMax=`.
+    /// The kernel kills the main process because it uses more memory than `MemoryMax=`.
     OutOfMemory,
     /// The main process exits with 0 before `READY=1`.
     Protocol,
     /// There is no such program.
     NoProgram,
-    /// systemd cannot prepare the process: a file of `EnvironmentFile=` is not there.
+    /// systemd cannot prepare the process: a file from `EnvironmentFile=` is missing.
     Resources,
     /// The command of `ExecCondition=` fails.
     Condition,
     /// Started once too often: `StartLimitBurst=`.
     StartLimit,
-    /// `systemctl stop`, and SIGKILL when `TimeoutStopSec=` has passed.
+    /// `systemctl stop`, then SIGKILL after `TimeoutStopSec=`.
     StoppedByHand,
 }
 
@@ -84,7 +85,7 @@ pub(crate) enum End {
     RunsOn,
 }
 
-/// What a cause's units are made of, and how they must end.
+/// The parts of a cause's units, and how they must end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Means {
     /// Lines for `[Service]`.
@@ -95,8 +96,8 @@ pub(crate) struct Means {
     pub(crate) result: &'static str,
 }
 
-/// `Type=exec`: a unit is `running` when its program does, so that no signal hits systemd's own code before it.
-/// systemd has services ignore SIGPIPE unless it is told otherwise.
+/// `Type=exec`: a unit is `running` only when its program runs, so that no signal hits systemd's own code
+/// before that. By default, systemd makes services ignore SIGPIPE.
 pub(crate) const SLEEPER: &str = "Type=exec\nExecStart=/usr/bin/sleep infinity\nIgnoreSIGPIPE=no";
 pub(crate) const EXITS_WITH_0: &str = "Type=exec\nExecStart=/usr/bin/true";
 pub(crate) const EXITS_WITH_1: &str = "Type=exec\nExecStart=/usr/bin/false";
@@ -105,14 +106,14 @@ const NEVER_READY: &str = "Type=notify\nExecStart=/usr/bin/sleep infinity\nTimeo
 const NEVER_STOPS: &str =
     "Type=exec\nExecStart=/usr/bin/true\nExecStop=/usr/bin/sleep infinity\nTimeoutStopSec=1s";
 const RUNS_TOO_LONG: &str = "Type=exec\nExecStart=/usr/bin/sleep infinity\nRuntimeMaxSec=1s";
-/// tail looks for the beginning of the last line, and must keep all of a line that never ends.
+/// tail looks for the beginning of the last line, and must keep all of an endless line.
 const TAKES_MEMORY: &str = "Type=exec\nExecStart=/usr/bin/tail /dev/zero\nMemoryMax=4M";
 const ENDS_BEFORE_READY: &str = "Type=notify\nExecStart=/usr/bin/true";
 const NO_PROGRAM: &str = "Type=exec\nExecStart=/usr/bin/no-such-program";
 const NO_ENVIRONMENT: &str =
     "Type=exec\nExecStart=/usr/bin/true\nEnvironmentFile=/etc/no-such-file";
 const CONDITION_FAILS: &str = "Type=exec\nExecCondition=/usr/bin/false\nExecStart=/usr/bin/true";
-/// SIGCONT asks nobody to end: as a service that does not heed the request to stop.
+/// SIGCONT does not end a process: this looks like a service that ignores the request to stop.
 const IGNORES_STOP: &str =
     "Type=exec\nExecStart=/usr/bin/sleep infinity\nKillSignal=SIGCONT\nTimeoutStopSec=1s";
 
@@ -165,7 +166,7 @@ impl Cause {
         }
     }
 
-    /// How the cause is caused, in a line.
+    /// How the cause is caused, in one line.
     pub(crate) fn means_in_words(self) -> &'static str {
         match self {
             Cause::ExitZero => "the program ends with exit code 0",
@@ -194,13 +195,13 @@ impl Cause {
         }
     }
 
-    /// Names its units, e.g. `core-dump`.
+    /// The beginning of its units' names, e.g. `core-dump`.
     pub(crate) fn stem(self) -> String {
         let letters = self.label().chars().filter(|c| *c != '`');
         letters.collect::<String>().to_lowercase().replace(' ', "-")
     }
 
-    /// `StartLimitBurst=` of its units: a service that ends by itself would be restarted forever.
+    /// `StartLimitBurst=` of its units: otherwise, a service that ends by itself would be restarted forever.
     pub(crate) fn start_limit(self) -> u32 {
         match self {
             Cause::StartLimit => 1,

@@ -1,26 +1,26 @@
-//! Where two systemds behave differently.
+//! Finds where two versions of systemd behave differently.
 
 use serde::Serialize;
 
 use crate::table::{Cell, Matrix, Row, Table, TableId};
 
-/// One cell that is not the same with both.
+/// A cell that differs between the two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// In which table.
+    /// The table.
     pub table: TableId,
     /// The row's label.
     pub row: String,
-    /// The column's head.
+    /// The column's header.
     pub column: String,
-    /// What the first one does. `None` if it was not measured.
+    /// What the first version does. `None` if it was not measured.
     pub before: Option<Cell>,
-    /// What the second one does.
+    /// What the second version does.
     pub after: Option<Cell>,
 }
 
-/// All cells that differ, in the order of `before`; then those of `after` alone. Tables that only one of them has are
-/// left out: nobody asked for them.
+/// All cells that differ, in the order of `before`; then those that only `after` has. Tables that only one of them
+/// has are left out: they were not requested.
 pub fn compare(before: &Matrix, after: &Matrix) -> Vec<Change> {
     let mut changes = Vec::new();
     for table in &before.tables {

@@ -1,16 +1,16 @@
-//! Where two systemds differ, for people and programs to read.
+//! The differences between two versions of systemd, for people and programs.
 
 use serde::Serialize;
 
 use crate::compare::{Change, compare};
 use crate::table::{Cell, Matrix, Row, Table, short_version};
 
-/// All that two systemds do not do alike.
+/// Everything that two versions of systemd do differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comparison {
     /// The first one's version, e.g. `252.39-1~deb12u2`.
     pub before: String,
-    /// The second one's.
+    /// The second one's version.
     pub after: String,
     /// Cell by cell.
     pub changes: Vec<Change>,
@@ -20,7 +20,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares them, see [`compare()`].
+    /// Compares them; see [`compare()`].
     pub fn of(before: &Matrix, after: &Matrix) -> Comparison {
         let changes = compare(before, after);
         let columns = [before, after].map(|matrix| format!("systemd {}", matrix.version()));
@@ -46,13 +46,13 @@ impl Comparison {
         }
     }
 
-    /// The tables, each below its title, and what was compared.
+    /// The tables, each below its title, and the versions that were compared.
     pub fn to_markdown(&self) -> String {
         let tables = self
             .tables
             .iter()
             .map(|table| format!("**{}**\n\n{}\n", table.title, table.body_to_markdown()));
-        // Debian's part changes with each update, and the guide should not.
+        // Debian's part of the version changes with each update, but the guide should not.
         let [before, after] = [&self.before, &self.after].map(|systemd| short_version(systemd));
         let summary = format!("Measured with systemd {before} and {after}");
         match self.changes.is_empty() {
@@ -62,7 +62,7 @@ impl Comparison {
     }
 }
 
-/// One for all cells of a row that differ in the same way.
+/// One row for all cells of a row that differ in the same way.
 fn rows(table: &Table, changes: &[Change]) -> Vec<Row> {
     let mut merged: Vec<(&Change, Vec<&str>)> = Vec::new();
     for change in changes.iter().filter(|change| change.table == table.id) {
@@ -89,7 +89,7 @@ fn rows(table: &Table, changes: &[Change]) -> Vec<Row> {
     merged.into_iter().map(row).collect()
 }
 
-/// A cell beside the one that it differs from.
+/// A cell next to the one that it differs from.
 fn shown(cell: &Option<Cell>, other: &Option<Cell>) -> Cell {
     match (cell, other) {
         (None, _) => Cell::text("not measured"),
@@ -105,20 +105,20 @@ fn shown(cell: &Option<Cell>, other: &Option<Cell>) -> Cell {
     }
 }
 
-/// Whether a remark says what `yes`, `–` or another mark in a cell means.
+/// Whether a remark explains `yes`, `–` or another mark in a cell.
 fn explains_marks(remark: &str) -> bool {
     ["yes: ", "refused: ", "ignored: "]
         .iter()
         .any(|mark| remark.starts_with(mark))
 }
 
-/// Whether some cell has such a mark.
+/// Whether a cell has such a mark.
 fn has_marks(rows: &[Row]) -> bool {
     let is_mark = |cell: &Cell| !matches!(cell, Cell::Text { text } if text != "ignored");
     rows.iter().flat_map(|row| &row.cells).any(is_mark)
 }
 
-/// Whether some cell is not what the manual says.
+/// Whether a cell differs from the manual.
 fn has_stars(rows: &[Row]) -> bool {
     let mut cells = rows.iter().flat_map(|row| &row.cells);
     cells.any(|cell| cell.short().ends_with(" *"))

@@ -9,16 +9,16 @@ pub enum MatrixError {
     #[error(transparent)]
     Lab(#[from] LabError),
 
-    /// A unit did something else than its row claims.
+    /// A unit did not do what its row claims.
     #[error(
         "nothing was measured, since {what}; this is a fault of the workshop, please report it"
     )]
     NotAsClaimed {
-        /// Which unit, and what it did.
+        /// The unit, and what it did.
         what: String,
     },
 
-    /// The manual's table, as it is kept here, cannot be read.
+    /// The stored table of the manual cannot be read.
     #[error("the manual's table of systemd {version} cannot be read: {source}; correct it")]
     BadManual {
         /// systemd's version.
@@ -28,7 +28,7 @@ pub enum MatrixError {
     },
 }
 
-/// A unit did something else than its row claims.
+/// A unit did not do what its row claims.
 pub(crate) fn not_as_claimed(what: impl Into<String>) -> MatrixError {
     MatrixError::NotAsClaimed { what: what.into() }
 }

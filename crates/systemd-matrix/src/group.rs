@@ -1,4 +1,4 @@
-//! Units that are tried together: what they are made of, and what is done to them.
+//! Units that are tried together: their parts, and what is done to them.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use systemd_lab::protocol::{Scenario, Step};
 
 use crate::trial::Trial;
 
-/// Bounds each wait for a unit to come up, and each command. They take a second or two.
+/// Limits each wait for a unit to come up, and each command. They usually take a second or two.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// `RestartSec=` of all units whose own delay is not what is measured: long enough that nothing is restarted while other
-/// units of the same group have yet to end, and that a whole second of it cannot be timer slack (250 ms).
+/// `RestartSec=` of all units, except for those whose delay is measured. It is long enough that nothing restarts before
+/// the other units of the group have ended, and that timer slack (250 ms) cannot be mistaken for a whole second of it.
 pub(crate) const RESTART_SEC: Duration = Duration::from_secs(5);
 
-/// How long a group is watched unless it says otherwise: an end after a second or two, a delay, the same end again, a
-/// second delay, and as much to spare. Idle time costs next to nothing.
+/// How long a group is watched by default: an end after a second or two, a delay, the same end again, a second delay,
+/// and just as much to spare. Idle time costs next to nothing.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// In the guest; one line, so that there is nothing to wait for but bash itself. All of it is built into bash.
-/// Asking systemd instead, unit by unit, costs a connection for each.
+/// Runs in the guest. It is one line, so that there is nothing to wait for except bash itself, and uses only
+/// bash's built-in commands. Asking systemd about each unit would cost a connection for each.
 const SIGNAL_MAIN_PROCESSES: &str = "signal=$1; shift; for unit; do read -r pid < /sys/fs/cgroup/system.slice/$unit/cgroup.procs && kill -$signal $pid || exit 1; done";
 
 /// One unit.
@@ -28,16 +28,16 @@ pub(crate) struct Unit {
     /// e.g. `core-dump-on-abort.service`.
     pub(crate) name: String,
     text: String,
-    /// Whether it is started with its group. Others are there for other units to start.
+    /// Whether it is started with its group. Others exist so that units can start them.
     is_started: bool,
-    /// Whether the group's action is done to it.
+    /// Whether the group's action applies to it.
     is_target: bool,
 }
 
 impl Unit {
-    /// A service of lines for `[Unit]` and for `[Service]`. `name` is the unit's name without its suffix.
+    /// A service with these lines for `[Unit]` and for `[Service]`. `name` is the unit's name without its suffix.
     ///
-    /// No program here says anything: a stream to the journal for each would be a tenth of the work.
+    /// The programs here print nothing: a stream to the journal for each would be a tenth of the work.
     pub(crate) fn service(name: &str, unit: &str, service: &str) -> Unit {
         Unit {
             name: format!("{name}.service"),
@@ -49,7 +49,7 @@ impl Unit {
         }
     }
 
-    /// Not started with its group.
+    /// Makes it wait: it is not started with its group.
     pub(crate) fn waiting(self) -> Unit {
         Unit {
             is_started: false,
@@ -57,7 +57,7 @@ impl Unit {
         }
     }
 
-    /// The group's action is not done to it: it is watched for what another unit's fate does to it.
+    /// The group's action does not apply to it: it is watched for the effect of another unit's fate.
     pub(crate) fn bystander(self) -> Unit {
         Unit {
             is_target: false,
@@ -66,10 +66,10 @@ impl Unit {
     }
 }
 
-/// What is done to the units of a group, once they have been started.
+/// What is done to the units of a group after they have been started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// They end by themselves, or systemd or the kernel ends them.
+    /// Nothing: they end by themselves, or systemd or the kernel ends them.
     Nothing,
     /// Their main processes get this signal.
     Signal(i32),
@@ -77,14 +77,14 @@ pub(crate) enum Action {
     Stop,
     /// `systemctl restart`.
     Restart,
-    /// All are started once more, after they have been watched; then watched again.
+    /// After they have been watched, all are started once more, then watched again.
     StartAgain,
 }
 
-/// Units that are started together: one job, and what is done to them.
+/// Units that are started together, with one job, and what is done to them.
 #[derive(Debug, Clone)]
 pub(crate) struct Group {
-    /// Names its target.
+    /// The beginning of its target's name.
     name: String,
     units: Vec<Unit>,
     action: Action,
@@ -114,7 +114,7 @@ impl Group {
         targets.map(|unit| unit.name.as_str())
     }
 
-    /// Starts them, does what is to be done, and watches.
+    /// Starts them, carries out the action, and watches.
     pub(crate) fn trial(&self) -> Trial {
         let scenario = Scenario::new(&self.name).start(&self.start_target());
         let scenario = match self.action {
@@ -137,7 +137,7 @@ impl Group {
         Trial::new(scenario.sleep(self.watched), self.files())
     }
 
-    /// The units, and the targets that start all of them with one job: each job takes a connection to systemd.
+    /// The units, and the targets that start all of them with one job, because each job needs a connection to systemd.
     fn files(&self) -> Vec<GuestFile> {
         let file =
             |name: &str, text: String| GuestFile::text(format!("/etc/systemd/system/{name}"), text);
@@ -176,8 +176,8 @@ impl Group {
     }
 }
 
-/// Asks how all units are at last. One call to systemd; `systemctl show` would be one for each unit, and each costs as much as
-/// a start.
+/// Asks for the final state of all units with one call to systemd; `systemctl show` would need one for each unit, and each
+/// costs as much as a start.
 pub(crate) fn list() -> Step {
     let argv = [
         "/usr/bin/systemctl",

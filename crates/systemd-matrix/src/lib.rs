@@ -1,12 +1,12 @@
 //! Measures what systemd does with settings: one unit for each cell of a table, run in the lab.
 //!
-//! [`measure`] asks systemd. What it answers is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON,
-//! compared with that of another systemd ([`Comparison`]) and with the table in systemd's manual ([`Manual`]).
+//! [`measure`] asks systemd. The answer is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON, and
+//! compared with a different systemd's ([`Comparison`]) and with the table in systemd's manual ([`Manual`]).
 //!
-//! [`trial`] runs many small scenarios in few guests, for these tables and for all else that tries many things.
+//! [`trial`] runs many small scenarios in few guests, for these tables and for everything else that tries many things.
 //!
-//! Knows systemd and the lab; knows no exercise. A unit must have ended as its row claims, or the whole measurement fails:
-//! no cell is ever the answer to another question.
+//! This crate knows systemd and the lab, but not the exercises. If a unit does not end as its row claims, the whole
+//! measurement fails: a cell never answers a different question.
 
 mod cause;
 mod compare;

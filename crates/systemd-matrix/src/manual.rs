@@ -1,4 +1,4 @@
-//! The table in systemd's manual, kept as data, and where what was measured is something else.
+//! The table in systemd's manual, stored as data, and where the measurement differs from it.
 
 use serde::Deserialize;
 
@@ -6,16 +6,16 @@ use crate::cause::{Cause, SETTINGS};
 use crate::error::MatrixError;
 use crate::table::{Cell, Matrix, TableId};
 
-/// The manual's table of one systemd.
+/// The table in the manual of one systemd.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manual {
     /// systemd's version.
     pub version: String,
-    /// Where the table stands.
+    /// Where to find the table.
     pub source: String,
     row: Vec<ManualRow>,
-    /// Where what is measured is known to be something else, and why.
+    /// Known differences between manual and measurement, and their reasons.
     #[serde(default, rename = "difference")]
     pub known: Vec<Known>,
 }
@@ -24,28 +24,28 @@ pub struct Manual {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ManualRow {
-    /// As it stands there.
+    /// The cause in the manual's words.
     cause: String,
     /// The columns with an X.
     restarts: Vec<String>,
 }
 
-/// A difference that is understood.
+/// A difference whose reason is known.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Known {
-    /// What differs.
+    /// The difference.
     #[serde(flatten)]
     pub difference: Difference,
-    /// Why.
+    /// The reason.
     pub why: String,
 }
 
-/// A cause of which the manual's table says nothing, or something else.
+/// A cause for which the manual's table has no row, or a different one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Difference {
     /// Its label.
     pub cause: String,
-    /// The manual's columns with an X; none at all if its table has no such row.
+    /// The manual's columns with an X; `None` if its table has no such row.
     #[serde(default)]
     pub manual: Option<Vec<String>>,
     /// The settings that restarted.
@@ -53,11 +53,11 @@ pub struct Difference {
 }
 
 impl Manual {
-    /// The manual of this systemd, e.g. `257`. `None` if it is not kept here.
+    /// The manual of this systemd, e.g. `257`. `None` if it is not stored here.
     ///
     /// # Errors
     ///
-    /// [`MatrixError::BadManual`] when it is no longer what it should be.
+    /// [`MatrixError::BadManual`] when the stored file is damaged.
     pub fn of(version: &str) -> Result<Option<Manual>, MatrixError> {
         let text = match version {
             "252" => include_str!("../manual/252.toml"),
@@ -74,7 +74,7 @@ impl Manual {
         })
     }
 
-    /// Where the measured table is not the manual's. Nothing if it was not measured.
+    /// Where the measured table differs from the manual's. Empty if it was not measured.
     pub fn differences(&self, matrix: &Matrix) -> Vec<Difference> {
         let rows = matrix
             .table(TableId::Restart)
@@ -106,7 +106,7 @@ impl Manual {
     }
 }
 
-/// In which row of the manual's table a cause is found, by what the text around it says.
+/// The row of the manual's table that a cause belongs to, according to the text around it.
 fn row_of(cause: Cause) -> Option<&'static str> {
     match cause {
         Cause::ExitZero | Cause::Sighup | Cause::Sigint | Cause::Sigterm | Cause::Sigpipe => {

@@ -21,7 +21,7 @@ impl Matrix {
 }
 
 impl Table {
-    /// The table and its legend, without its title: a page has headings of its own. `version` is systemd's.
+    /// The table and its legend, without its title: a page has its own headings. `version` is systemd's.
     pub fn to_markdown(&self, version: &str) -> String {
         let measured = format!("Measured with systemd {version}.");
         self.with_remarks([measured].into_iter().chain(self.remarks()))

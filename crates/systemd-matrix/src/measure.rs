@@ -1,4 +1,4 @@
-//! Runs the units of tables in the lab, and makes tables of what happened.
+//! Runs the units of tables in the lab, and turns the results into tables.
 
 use systemd_lab::Lab;
 
@@ -10,19 +10,19 @@ use crate::table::{Cell, Matrix, TableId};
 use crate::tables::{self, Plan};
 use crate::trial::{self, Memory, Seen, Series};
 
-/// At most so many units in one run, so that the large tables are shared out to the processors.
+/// The limit for the units of one run, so that the large tables are distributed over the processors.
 const UNITS_OF_A_RUN: usize = 77;
 
-/// Runs for the causes of a check: somebody waits for it, so that two processors have something to do.
+/// The runs for the causes of a check: a person waits for it, so it should keep two processors busy.
 const RUNS_OF_A_CHECK: usize = 2;
 
-/// Has systemd answer these tables. `progress` is called with how many of all runs are done.
+/// Measures these tables. Calls `progress` with how many of all runs are done.
 ///
-/// Remembers what was measured, as [`Lab::run_remembered`] does, and looks there first unless it is to be `fresh`.
+/// Stores the results as [`Lab::run_remembered`] does, and uses stored ones unless it should be `fresh`.
 ///
 /// # Errors
 ///
-/// What keeps the lab from running, and [`MatrixError::NotAsClaimed`] when a unit did not end as its row claims.
+/// When the lab cannot run; [`MatrixError::NotAsClaimed`] when a unit did not end as its row claims.
 pub fn measure(
     lab: &Lab,
     wanted: &[TableId],
@@ -57,7 +57,7 @@ pub fn measure(
 }
 
 /// Whether each setting of [`SETTINGS`] restarts a service after each of these causes: some rows of the table
-/// [`TableId::Restart`]. Remembered, as [`measure`] does.
+/// [`TableId::Restart`]. The results are stored, as in [`measure`].
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ fn series(plan: &Plan, runs: usize) -> Series {
 /// What happened to the units of a table, group by group.
 fn read(plan: &Plan, seen: &[Seen]) -> Result<Vec<Vec<Observed>>, MatrixError> {
     let of_group = |(group, seen): (&Group, &Seen)| {
-        // Units go on after their group was watched.
+        // Units carry on after their group was watched.
         let run = seen.run();
         let list = observed::list(run)?;
         let units = group.units();

@@ -1,4 +1,4 @@
-//! What happened to one unit, read off a timeline.
+//! What happened to one unit, according to a timeline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use systemd_lab::protocol::{Event, EventKind};
 
 use crate::error::{MatrixError, not_as_claimed};
 
-/// Sub-states in which a service is started, or runs.
+/// Sub-states in which a service starts or runs.
 const UP: [&str; 6] = [
     "condition",
     "start-pre",
@@ -25,19 +25,19 @@ pub(crate) struct Observed {
     pub(crate) exits: Vec<(String, i32)>,
     /// The unit's `Result`, each time that it ended.
     pub(crate) results: Vec<String>,
-    /// When it came to run, each time.
+    /// When it started to run, each time.
     pub(crate) ups: Vec<Duration>,
-    /// How long each automatic restart was waited for.
+    /// How long systemd waited before each automatic restart.
     pub(crate) delays: Vec<Duration>,
     /// The states that it went through after its first end, up to the next end or the last start.
     pub(crate) between: Vec<String>,
     /// What systemd said about its unit file.
     pub(crate) complaints: Vec<String>,
-    /// How often systemd said that the kernel had killed one of its processes for want of memory.
+    /// How often systemd logged that the kernel had killed one of its processes because memory ran out.
     pub(crate) oom_kills: usize,
     /// Whether a start was refused because of the start limit.
     pub(crate) limit_hit: bool,
-    /// Whether and how systemd has loaded it, and its sub-state, at last.
+    /// systemd's load state of the unit and its sub-state, at the end.
     pub(crate) listed: Listed,
 }
 
@@ -53,15 +53,15 @@ pub(crate) struct Listed {
 /// Units by name.
 pub(crate) type List = BTreeMap<String, Listed>;
 
-/// What systemd says of a unit whose `ExecCondition=` was not met, up to the result: it has neither failed nor been
-/// deactivated.
+/// systemd's message about a unit whose `ExecCondition=` was not met, up to the result: the unit has neither failed
+/// nor been deactivated.
 const SKIPPED: &str = "Skipped due to '";
 
-/// What systemd says when the kernel has killed a process of a unit for want of memory, in the beginning.
+/// The beginning of systemd's message when the kernel has killed a process of a unit because memory ran out.
 const OOM_KILL: &str = "A process of this unit has been killed by the OOM killer";
 
 impl Observed {
-    /// Reads it. `list` is what [`list`] made of the same timeline.
+    /// Reads it from the timeline. `list` is the result of [`list`] for the same timeline.
     pub(crate) fn of(
         timeline: &Timeline,
         unit: &str,
@@ -105,7 +105,7 @@ impl Observed {
             }
             EventKind::StartLimitHit => {
                 self.limit_hit = true;
-                // The start that was announced never came.
+                // The announced start never came.
                 *waited = None;
             }
             EventKind::StateChanged { to, .. } => {
@@ -129,7 +129,7 @@ impl Observed {
         }
     }
 
-    /// Only a start, or another end, proves that systemd did what it had announced.
+    /// Only a start, or another end, proves that systemd did what it announced.
     fn confirm_restart(&mut self, waited: &mut Option<Duration>) {
         self.delays.extend(waited.take());
     }
@@ -145,7 +145,7 @@ impl Observed {
     }
 }
 
-/// The `Result` with which the unit ends here, if it does.
+/// The `Result` with which the unit ends at this event, if it does.
 fn result_in(kind: &EventKind) -> Option<&str> {
     match kind {
         EventKind::Failed { result } => Some(result),
@@ -158,7 +158,7 @@ fn result_in(kind: &EventKind) -> Option<&str> {
     }
 }
 
-/// What the last command, `systemctl list-units`, printed.
+/// The output of the last command, `systemctl list-units`.
 ///
 /// # Errors
 ///
@@ -199,7 +199,7 @@ mod tests {
 
     const UNIT: &str = "t.service";
 
-    /// Events of one unit, a second apart. Another unit does the same at the same time, and does not count.
+    /// Events of one unit, a second apart. Another unit has the same events at the same time, and must not count.
     fn timeline(kinds: Vec<EventKind>) -> Timeline {
         let event = |at_us, unit: Option<&str>, kind| Event {
             at_us,
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(observed.last_result(), "success");
     }
 
-    /// systemd announces a restart and then refuses it: nothing was waited for.
+    /// systemd announces a restart and then refuses it: there was no wait.
     #[test]
     fn a_restart_that_the_start_limit_refuses_is_no_restart() {
         let observed = observed(vec![
@@ -323,7 +323,8 @@ mod tests {
         );
     }
 
-    /// A service may end before it has reached another state; each state in which it is up proves a restart as well.
+    /// A service may end before it has reached a different state; each state in which it is up proves a restart,
+    /// too.
     #[test]
     fn what_proves_a_restart() {
         for proof in UP
@@ -342,7 +343,7 @@ mod tests {
             let observed = observed(vec![failed("exit-code"), restart(1), no_proof.clone()]);
             assert_eq!(observed.delays, [], "{no_proof:?}");
         }
-        // What is started for the first time was not restarted.
+        // A first start is not a restart.
         assert_eq!(observed(vec![state("start"), state("running")]).delays, []);
     }
 

@@ -1,4 +1,4 @@
-//! The main table for a page that has little room: ends that lead to the same are one row.
+//! The main table for a page with little room: ends with the same consequences share a row.
 
 use crate::cause::SETTINGS;
 use crate::markdown::line;
@@ -7,7 +7,7 @@ use crate::table::{Cell, Matrix, Row, Table, TableId};
 impl Matrix {
     /// The table of `Restart=` as Markdown, by `Result`, without a legend. `None` if it was not measured.
     ///
-    /// A `Result` that several ends have is followed by those that are meant.
+    /// If several ends have the same `Result`, it is followed by the ends in question.
     pub fn to_short_markdown(&self) -> Option<String> {
         let table = self.table(TableId::Restart)?;
         let settings = SETTINGS.iter().map(|setting| format!("`{setting}`"));
@@ -25,7 +25,7 @@ impl Matrix {
     }
 }
 
-/// The rows with the same decisions, wherever they stand; in the order in which the first of each stands.
+/// The rows with the same decisions, wherever they are; in the order of the first row of each group.
 fn alike(table: &Table) -> Vec<Vec<&Row>> {
     let mut groups: Vec<Vec<&Row>> = Vec::new();
     for row in &table.rows {
@@ -68,7 +68,7 @@ fn label(table: &Table, rows: &[&Row]) -> String {
     results.join(", ")
 }
 
-/// The first cell of a row is its `Result`, all others are what came of a setting.
+/// The first cell of a row is its `Result`; the others are the consequences of a setting.
 fn result(row: &Row) -> &str {
     row.cells.first().map_or("", Cell::short)
 }

@@ -1,18 +1,18 @@
-//! What was measured: tables of cells, whatever is asked in them.
+//! The measurements: tables of cells, whatever their question is.
 
 use serde::{Deserialize, Serialize};
 
-/// All that was measured with one systemd.
+/// Everything that was measured with one systemd.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Matrix {
-    /// systemd's version as it reports it, e.g. `257.13-1~deb13u1`.
+    /// systemd's version as systemd reports it, e.g. `257.13-1~deb13u1`.
     pub systemd: String,
     /// In the order of [`TableId::ALL`].
     pub tables: Vec<Table>,
 }
 
 impl Matrix {
-    /// systemd's version without what the distribution adds, e.g. `257`.
+    /// systemd's version without the distribution's part, e.g. `257`.
     pub fn version(&self) -> &str {
         short_version(&self.systemd)
     }
@@ -23,13 +23,13 @@ impl Matrix {
     }
 }
 
-/// Without what the distribution adds.
+/// The version without the distribution's part.
 pub(crate) fn short_version(systemd: &str) -> &str {
     let end = systemd.find(|c: char| !c.is_ascii_digit());
     &systemd[..end.unwrap_or(systemd.len())]
 }
 
-/// Which tables there are.
+/// The tables that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TableId {
@@ -43,11 +43,11 @@ pub enum TableId {
     RestartMode,
     /// Every `Restart=` with `Type=oneshot`.
     Oneshot,
-    /// When restarts end, and with which `Result`.
+    /// When restarts stop, and with which `Result`.
     StartLimit,
-    /// `RestartSec=` and what makes it grow.
+    /// `RestartSec=` and the settings that make it grow.
     Delay,
-    /// What becomes of a unit that depends on another one, when something happens to that.
+    /// What happens to a unit that depends on another one when something happens to the other one.
     Dependencies,
     /// `OOMPolicy=` and every `Restart=`.
     Oom,
@@ -70,7 +70,8 @@ impl TableId {
         TableId::Known,
     ];
 
-    /// As people type it, and as its file in the guide is called: e.g. `prevent-force`.
+    /// The name that people type, which is also the name of its file in the guide: e.g.
+    /// `prevent-force`.
     pub fn name(self) -> &'static str {
         match self {
             TableId::Restart => "restart",
@@ -86,26 +87,26 @@ impl TableId {
         }
     }
 
-    /// The table that people call this.
+    /// The table with this name.
     pub fn parse(name: &str) -> Option<TableId> {
         TableId::ALL.into_iter().find(|id| id.name() == name)
     }
 }
 
-/// One table. Texts may have `code` between backticks.
+/// One table. Texts may contain `code` between backticks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
-    /// Which.
+    /// Its identifier.
     pub id: TableId,
-    /// What it answers.
+    /// The question that it answers.
     pub title: String,
-    /// What must be known to read it.
+    /// What readers must know to understand it.
     pub legend: Vec<String>,
     /// What the rows are about, e.g. `end`.
     pub corner: String,
-    /// The columns' heads.
+    /// The columns' headers.
     pub columns: Vec<String>,
-    /// Each has as many cells as there are columns.
+    /// Each has a cell for each column.
     pub rows: Vec<Row>,
 }
 
@@ -114,36 +115,36 @@ pub struct Table {
 pub struct Row {
     /// What is tried.
     pub label: String,
-    /// How it was caused.
+    /// How the end was caused.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub means: String,
-    /// What came of it.
+    /// The results.
     pub cells: Vec<Cell>,
 }
 
-/// What came of one unit, or one thing that can be said of it.
+/// The result for one unit, or a remark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Cell {
-    /// systemd starts it again.
+    /// systemd restarts it.
     Restarted {
-        /// The unit's `Result` when it had ended.
+        /// The unit's `Result` after its end.
         result: String,
-        /// From the end to the restart, in whole seconds: timers may be 250 ms late.
+        /// The time from the end to the restart, in whole seconds: timers may be 250 ms late.
         delay_seconds: u64,
     },
-    /// It stays as it ended.
+    /// It stays in its final state.
     NotRestarted {
         /// The unit's `Result`.
         result: String,
-        /// The state in which it rests, e.g. `failed`.
+        /// The final state, e.g. `failed`.
         state: String,
     },
     /// systemd does not load the unit.
     Refused,
     /// Anything else, in words.
     Text {
-        /// These.
+        /// The words.
         text: String,
     },
 }
@@ -153,7 +154,7 @@ impl Cell {
         Cell::Text { text: text.into() }
     }
 
-    /// What stands in a table.
+    /// The cell's text in a table.
     pub fn short(&self) -> &str {
         match self {
             Cell::Restarted { .. } => "yes",
@@ -163,7 +164,7 @@ impl Cell {
         }
     }
 
-    /// The unit's `Result`, where the cell is about one that ended.
+    /// The unit's `Result`, if the cell is about a unit that ended.
     pub fn result(&self) -> Option<&str> {
         match self {
             Cell::Restarted { result, .. } | Cell::NotRestarted { result, .. } => Some(result),

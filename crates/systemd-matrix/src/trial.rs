@@ -1,8 +1,8 @@
 //! Runs many small trials in few guests: one after the other in each, and as many guests at a time as there are processors.
 //!
-//! A [`Trial`] is a scenario with its files, as a single run would be. A [`Series`] shares its trials out to a number of runs. [`run`]
-//! returns what was [`Seen`] of each trial: by itself, or with all else that happened in its guest. Knows the lab, and nothing of
-//! what is tried.
+//! A [`Trial`] is a scenario with its files, as a single run would be. A [`Series`] distributes its trials over a number of runs.
+//! [`run`] returns what was [`Seen`] of each trial: by itself, or with everything else that happened in its guest. This module knows
+//! the lab, but not what is tried.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,21 +16,22 @@ use systemd_lab::{GuestFile, Lab, LabError, Timeline};
 use crate::table::short_version;
 use systemd_lab::pool;
 
-/// Bounds each run in wall time. The longest take about 12 s with a processor of their own; a machine that is busy with
-/// something else may take ten times as long, and what was measured is still right.
+/// Limits each run in wall time. The longest runs take about 12 s if they have a processor to themselves; a machine
+/// that is busy with something else may take ten times as long, and the measurement is still right.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// One thing that is tried.
+/// One trial.
 #[derive(Debug, Clone)]
 pub struct Trial {
     scenario: Scenario,
     files: Vec<GuestFile>,
-    /// What is done after it, so that it does not disturb the next one.
+    /// What is done after the trial, so that it does not disturb the next one.
     cleanup: Scenario,
 }
 
 impl Trial {
-    /// The steps of this scenario, with these files. Whatever names a unit must be its own: all trials of a run share a guest.
+    /// A trial with the steps of this scenario, and with these files. Names of units must be unique, because all trials of a run share
+    /// a guest.
     pub fn new(scenario: Scenario, files: Vec<GuestFile>) -> Trial {
         Trial {
             scenario,
@@ -39,7 +40,7 @@ impl Trial {
         }
     }
 
-    /// Stops the unit after the trial, and waits until it has ended, at most for the deadline. None of that is part of the trial.
+    /// Stops the unit after the trial, and waits until it has ended, up to the deadline. This is not part of the trial.
     #[must_use]
     pub fn then_stop(mut self, unit: &str, deadline: Duration) -> Trial {
         self.cleanup = self
@@ -55,14 +56,14 @@ impl Trial {
 pub struct Series {
     name: String,
     trials: Vec<Trial>,
-    /// Of every run.
+    /// The files of every run.
     files: Vec<GuestFile>,
     runs: usize,
     last: Option<Step>,
 }
 
 impl Series {
-    /// All of them in one run. `name` says in a few words what is tried.
+    /// All of them in one run. `name` is a few words about what is tried.
     pub fn new(name: impl Into<String>, trials: Vec<Trial>) -> Series {
         Series {
             name: name.into(),
@@ -73,14 +74,14 @@ impl Series {
         }
     }
 
-    /// Shares them out to so many runs, like cards. The number must not depend on the machine: what was run is remembered by its
-    /// bytes.
+    /// Distributes them over this many runs, like cards. The number must not depend on the machine, because the bytes of a run
+    /// decide whether its result is stored already.
     #[must_use]
     pub fn in_runs(self, runs: usize) -> Series {
         Series { runs, ..self }
     }
 
-    /// Files that all of them share.
+    /// Adds files that all of them share.
     #[must_use]
     pub fn with_files(self, files: Vec<GuestFile>) -> Series {
         Series { files, ..self }
@@ -105,10 +106,10 @@ impl Series {
     }
 }
 
-/// Whether a run is repeated.
+/// Whether to repeat a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// What was run before is taken from [`Lab::run_remembered`].
+    /// Earlier runs are taken from [`Lab::run_remembered`].
     Used,
     /// Everything is run.
     Ignored,
@@ -127,7 +128,7 @@ impl Seen {
         &self.run
     }
 
-    /// What happened to these units from the trial's first step to its last, as if nothing else had been there: times count from the
+    /// What happened to these units from the trial's first step to its last, as if it were alone in the guest: times count from the
     /// trial's beginning.
     pub fn of(&self, units: &[&str]) -> Timeline {
         let began_us = self.began_us(self.steps.start);
@@ -145,19 +146,20 @@ impl Seen {
         Timeline::new(kept.collect())
     }
 
-    /// When the trial's last step began, counted from its beginning: most often it is the one that watches what follows.
+    /// When the trial's last step began, counted from the trial's beginning: usually, this step watches what follows.
     pub fn last_step(&self) -> Duration {
         let last = self.began_us(self.steps.end.saturating_sub(1));
         Duration::from_micros(last.saturating_sub(self.began_us(self.steps.start)))
     }
 
-    /// The version of the guest's systemd, without what the distribution adds: e.g. `257`.
+    /// The version of the guest's systemd, without the distribution's part: e.g. `257`.
     pub fn systemd_version(&self) -> Option<String> {
         let with = self.run.measured_with()?;
         Some(short_version(&with.systemd).to_owned())
     }
 
-    /// Stamp of the event with which a step of the run began. Without one, the run has not ended well, and there is nothing to see.
+    /// The stamp of the event with which a step of the run began. Without one, the run did not end correctly, and there is nothing to
+    /// see.
     fn began_us(&self, step: usize) -> u64 {
         let began = EventKind::StepBegan { index: step };
         let event = self.run.events().iter().find(|event| event.kind == began);
@@ -193,13 +195,13 @@ impl Batch {
     }
 }
 
-/// Runs all trials. `progress` is called with how many of all runs are done.
+/// Runs all trials. Calls `progress` with how many of all runs are done.
 ///
 /// Returns what was seen of each series' trials, in their order.
 ///
 /// # Errors
 ///
-/// What keeps the lab from running, and [`LabError::Host`] when a step did not end well.
+/// When the lab cannot run; [`LabError::Host`] when a step did not succeed.
 pub fn run(
     lab: &Lab,
     all: &[Series],
@@ -211,7 +213,7 @@ pub fn run(
     let has_failed = AtomicBool::new(false);
     let work = |(_, batch): &(usize, &Batch)| {
         if has_failed.load(Ordering::Relaxed) {
-            // It would be for nothing.
+            // It would be useless.
             return None;
         }
         let run = match memory {
@@ -239,7 +241,7 @@ pub fn run(
     if let Some(error) = error {
         return Err(error);
     }
-    // Without an error, all of them were run.
+    // Without an error, all of them have run.
     let mut runs = batches.iter().zip(timelines.into_iter().flatten());
     let seen_of = |series: &Series| {
         let mut dealt = Vec::new();
@@ -257,7 +259,7 @@ pub fn run(
     Ok(all.iter().map(seen_of).collect())
 }
 
-/// The timeline, if every step of the scenario ended as it should.
+/// The timeline, if every step of the scenario succeeded.
 fn ended_well(timeline: Timeline, scenario: &Scenario) -> Result<Timeline, LabError> {
     let bad = timeline
         .events()
@@ -287,7 +289,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Starts a unit and waits, with a file of its name.
+    /// A trial that starts a unit and waits, with a file of the unit's name.
     fn trial(unit: &str) -> Trial {
         let scenario = Scenario::new("ignored").start(unit).sleep(SECOND);
         Trial::new(scenario, vec![GuestFile::text(format!("/{unit}"), "")]).then_stop(unit, SECOND)
@@ -312,7 +314,7 @@ mod tests {
         let [first, second] = &batches[..] else {
             panic!("there are two runs");
         };
-        // Start and sleep belong to a trial; stop and wait come after it.
+        // Start and sleep are part of a trial; stop and wait come after it.
         assert_eq!(first.steps, [0..2, 4..6]);
         assert_eq!(first.files.len(), 2);
         for batch in [first, second] {

@@ -159,16 +159,16 @@ pub(crate) fn guest_and_files(
     Ok((guest, experiment.files().to_vec(), Some(unit)))
 }
 
-/// What the options describe, for a command that runs it more than once.
+/// What the options describe, for a command that runs it several times.
 pub(crate) struct Planned {
     pub(crate) guest: Guest,
     /// Not checked yet.
     pub(crate) experiment: Experiment,
-    /// The files of the host that it is made of: nothing may replace them.
+    /// The files on the host that it consists of: nothing may replace them.
     pub(crate) inputs: Vec<PathBuf>,
 }
 
-/// What the options and a plan's file describe. Says what systemd will ignore in the unit files.
+/// What the options and a plan's file describe. Reports what systemd will ignore in the unit files.
 pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<Planned> {
     let mut options = options.clone();
     if let Some(file) = file {
@@ -185,7 +185,7 @@ pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<
     })
 }
 
-/// The files of the host that the options name.
+/// The files on the host that the options name.
 fn inputs(options: &Options) -> Vec<PathBuf> {
     let mut inputs = options.unit.clone();
     for file in &options.file {

@@ -1,4 +1,4 @@
-//! What a sweep found, for people, as JSON and as JUnit XML.
+//! The results of a sweep, for people, as JSON and as JUnit XML.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use systemd_lab::{Experiment, visible};
 
 use crate::style;
 
-/// Raised when a field of the JSON goes away or changes its meaning.
+/// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
 
-/// Between the columns of the table.
+/// The space between the columns of the table.
 const GAP: &str = "  ";
 
-/// What a sweep found.
+/// The results of a sweep.
 pub(super) struct Report<'a> {
     experiment: &'a Experiment,
     swept: &'a Swept,
@@ -25,7 +25,7 @@ pub(super) struct Report<'a> {
     violations: Vec<Violation<'a>>,
 }
 
-/// Trials of one fault in one phase that ended alike.
+/// Trials of one fault in one phase that ended in the same way.
 #[derive(Serialize)]
 struct Group<'a> {
     fault: &'a str,
@@ -37,7 +37,7 @@ struct Group<'a> {
     holds: bool,
 }
 
-/// Trials of one fault in one phase after which the same requirement does not hold.
+/// Trials of one fault in one phase after which the same requirement is not met.
 #[derive(Serialize)]
 struct Violation<'a> {
     requirement: String,
@@ -62,7 +62,7 @@ struct Document<'a> {
 }
 
 impl<'a> Report<'a> {
-    /// `command` is what runs the same plan without the fault.
+    /// `command` runs the same plan without the fault.
     pub(super) fn new(experiment: &'a Experiment, swept: &'a Swept, command: &str) -> Report<'a> {
         Report {
             experiment,
@@ -187,7 +187,7 @@ impl<'a> Report<'a> {
         let mut text = String::new();
         let mut before = "";
         for row in &rows {
-            // The same fault is named once.
+            // A repeated fault is named only once.
             let fault = if row[0] == before { "" } else { &row[0] };
             let line = format!(
                 "{GAP}{fault:<w0$}{GAP}{:<w1$}{GAP}{:>w2$}{GAP}{}",
@@ -212,7 +212,7 @@ fn of_moments(moments: usize) -> String {
     }
 }
 
-/// By fault, in the order of the trials, then by phase in the order of time, then the worst first.
+/// By fault, in the order of the trials; then by phase, in the order of time; then the worst first.
 fn groups(trials: &[Trial]) -> Vec<Group<'_>> {
     let mut groups: Vec<(Group<'_>, Duration)> = Vec::new();
     for trial in trials {
@@ -261,7 +261,7 @@ fn groups(trials: &[Trial]) -> Vec<Group<'_>> {
     groups
 }
 
-/// What makes two trials end alike: not how long it took.
+/// What makes two trials end in the same way, apart from how long it took.
 fn kind(trial: &Trial) -> (u8, &str) {
     match &trial.outcome {
         Outcome::Refused => (0, ""),
@@ -293,7 +293,7 @@ fn how(trial: &Trial, worst: Duration, moments: usize) -> String {
     }
 }
 
-/// Each requirement that does not hold, by fault and phase, with the command of the worst moment.
+/// Each requirement that is not met, by fault and phase, with the command of the worst moment.
 fn violations<'a>(trials: &'a [Trial], command: &str) -> Vec<Violation<'a>> {
     let mut found: Vec<(Violation<'a>, &'a Trial)> = Vec::new();
     for trial in trials {
@@ -328,7 +328,7 @@ fn violations<'a>(trials: &'a [Trial], command: &str) -> Vec<Violation<'a>> {
     found.into_iter().map(|(violation, _)| violation).collect()
 }
 
-/// A service that does not come back is worse than one that takes long.
+/// A service that does not recover is worse than one that takes long.
 fn badness(trial: &Trial) -> (u8, Duration) {
     match trial.recovery() {
         Some(recovery) => (0, recovery),

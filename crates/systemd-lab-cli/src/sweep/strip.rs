@@ -1,4 +1,5 @@
-//! A picture of a sweep: for each fault a strip, time of the fault across, recovery up.
+//! A picture of a sweep: a strip for each fault, with the time of the fault across and the recovery
+//! time upward.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use systemd_lab::Experiment;
 use systemd_lab::experiment::span_text;
 use systemd_lab::sweep::{Outcome, Swept, Trial};
 
-/// Sizes in pixels: of the whole, of a strip's bars, and of the text beside and between them.
+/// Sizes in pixels: of the whole picture, of a strip's bars, and of the text next to and between
+/// them.
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 16.0;
 const BAR: f64 = 64.0;
@@ -15,7 +17,7 @@ const TITLE: f64 = 22.0;
 const FOOT: f64 = 20.0;
 const MARGIN: f64 = 12.0;
 
-/// So wide is a bar where moments are far apart, and so thin at least.
+/// The width of a bar if moments are far apart, and the smallest width.
 const WIDEST: f64 = 6.0;
 const THINNEST: f64 = 1.5;
 
@@ -31,7 +33,7 @@ const STYLE: &str = "\
 .systemd-timeline .idle { fill: var(--idle); }
 ";
 
-/// The picture. A service that did not come back has a bar of full height with a cross below it.
+/// The picture. A service that did not recover has a bar of full height with a cross below it.
 pub(super) fn draw(experiment: &Experiment, swept: &Swept) -> String {
     let faults = swept.faults();
     let trials = swept.trials.iter();
@@ -95,7 +97,7 @@ pub(super) fn draw(experiment: &Experiment, swept: &Swept) -> String {
                 escaped(&format!("{} {}", span_text(trial.at), trial.what)),
             );
             if class == "bad" {
-                // Shape and not only colour.
+                // A shape in addition to the colour.
                 let _ = writeln!(
                     svg,
                     "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">×</text>",

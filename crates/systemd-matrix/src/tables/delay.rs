@@ -14,15 +14,15 @@ use crate::table::{Cell, Row, Table, TableId};
 use super::Plan;
 use super::grid::START_LIMIT_INTERVAL;
 
-/// So many restarts are looked at where the delay may grow: one more than it takes to reach the longest, to see that it
-/// stays. Elsewhere, fewer show the same.
+/// How many restarts to look at if the delay may grow: one more than it takes to reach the longest delay, to see that
+/// it stays. In other cases, fewer show the same.
 const RESTARTS: usize = 6;
 const FEWER: usize = 3;
 
 /// All delays below, twice.
 const WATCHED: Duration = Duration::from_secs(1000);
 
-/// The units, by what is set, and how many restarts of them are looked at.
+/// The units: their settings, and how many of their restarts to look at.
 const LINES: [(&str, &str, usize); 4] = [
     ("default", "", FEWER),
     ("fixed", "RestartSec=10s", FEWER),

@@ -1,7 +1,7 @@
-//! What becomes of a unit that depends on another one, when something happens to the other one.
+//! What happens to a unit that depends on another one when something happens to the other one.
 //!
-//! systemd.unit(5), `Requires=` to `Upholds=`, and systemd.service(5), `RestartMode=`, say what to expect: each cell is held
-//! against them. Where systemd does something else, and why, is known here.
+//! systemd.unit(5), `Requires=` to `Upholds=`, and systemd.service(5), `RestartMode=`, say what to expect: each cell is
+//! compared with them. This module lists where systemd differs, and why.
 
 use crate::cause::{SIGKILL, SIGTERM};
 use crate::error::{MatrixError, not_as_claimed};
@@ -12,7 +12,7 @@ use crate::table::{Cell, Row, Table, TableId};
 use super::Plan;
 use super::grid::{IGNORED, START_LIMIT_INTERVAL};
 
-/// How a unit depends on the other one, each with a stem for its units. `After=` is always set as well.
+/// How a unit depends on the other one, each with the beginning of its units' names. `After=` is always set, too.
 const SETTINGS: [(&str, &str); 6] = [
     ("Requires=", "requires"),
     ("Requisite=", "requisite"),
@@ -22,17 +22,17 @@ const SETTINGS: [(&str, &str); 6] = [
     ("Upholds=", "upholds"),
 ];
 
-/// `StartLimitBurst=` of the other unit: more than it is started in any row but for the one in which it never comes up.
+/// `StartLimitBurst=` of the other unit: more than its starts in any row, except for the row in which it never comes up.
 const STARTS: u32 = 4;
 
-/// Where systemd does not do what the manual says: row, settings, and the reason.
+/// Where systemd differs from the manual: row, settings, and the reason.
 const DIFFERENCES: [(&str, [&str; 2], &str); 1] = [(
     "killed-normal",
     ["Requires=", "Requisite="],
     "systemd.unit(5) says that only an explicit restart of the other unit restarts this one; an automatic one does, too",
 )];
 
-// What a cell can say.
+// The possible texts of a cell.
 const NOT_STARTED: &str = "not started";
 const STARTS_BOTH: &str = "starts both";
 const STARTS_ALONE: &str = "starts";
@@ -44,7 +44,7 @@ const STARTS_IT: &str = "starts it";
 const STOPPED: &str = "stopped";
 const RESTARTED: &str = "restarted";
 
-/// What is in the cells, in words. "it" is the other unit.
+/// The meaning of the cells, in words. "it" is the other unit.
 const LEGEND: [&str; 9] = [
     "`normal`, `direct`: the other unit has `Restart=on-failure` and this `RestartMode=`; elsewhere nothing restarts it",
     "`always`: the unit itself has `Restart=always`",
@@ -63,7 +63,7 @@ struct Line {
     stem: &'static str,
     means: &'static str,
     other: Other,
-    /// `RestartMode=` of the other unit, if it is to be restarted.
+    /// `RestartMode=` of the other unit, if systemd should restart it.
     mode: Option<&'static str>,
     /// `Restart=` of the unit itself.
     restart: &'static str,
@@ -73,10 +73,10 @@ struct Line {
     manual: [&'static str; SETTINGS.len()],
 }
 
-/// What the other unit is like.
+/// The state of the other unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Other {
-    /// Nobody but the unit starts it.
+    /// Only the unit starts it.
     IsDown,
     /// It is started together with the unit, and each of its starts fails.
     Fails,
@@ -225,7 +225,7 @@ const LINES: [Line; 11] = [
     IS_RESTARTED,
 ];
 
-/// In the order in which they are tried: `Upholds=` never stops trying to start what always fails, and that costs.
+/// In the order in which they are tried: `Upholds=` never stops trying to start a unit that always fails, which costs time.
 fn in_order() -> impl Iterator<Item = &'static Line> {
     let goes_on = |line: &&Line| line.other == Other::Fails;
     let last = LINES.iter().filter(goes_on);
@@ -240,7 +240,7 @@ pub(super) fn plan() -> Plan {
     }
 }
 
-/// For each setting the unit, and then the other one.
+/// For each setting, the unit and then the other one.
 fn group(line: &Line) -> Group {
     let pair = |(setting, stem): (&str, &str)| {
         let name = format!("{stem}-{}", line.stem);
@@ -346,7 +346,7 @@ fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
     })
 }
 
-/// The row whose manual counts: a systemd that does not know `RestartMode=` does what `normal` stands for.
+/// The row whose manual applies: a systemd that does not know `RestartMode=` behaves as with `normal`.
 fn in_effect<'a>(line: &'a Line, other: &Observed) -> &'a Line {
     let is_normal = |like: &&Line| {
         (like.other, like.action, like.mode) == (line.other, line.action, Some("normal"))
@@ -368,11 +368,12 @@ fn difference(line: &Line, setting: &str) -> Option<&'static str> {
     })
 }
 
-/// What became of the unit, in a cell's words. `None` if there are none, or if the other one did not do what the row says.
+/// What happened to the unit, in a cell's words. `None` if there are none, or if the other unit did not do what the row
+/// says.
 fn fate(line: &Line, this: &Observed, other: &Observed) -> Option<&'static str> {
     let runs = this.listed.sub == "running";
     let other_runs = other.listed.sub == "running";
-    // Once, or again: the start of the other one that the unit may have waited for.
+    // The first or a later start of the other unit, which the unit may have waited for.
     let other_up = other.ups.last();
     match line.other {
         Other::IsDown => match (&this.ups[..], runs, other_up) {

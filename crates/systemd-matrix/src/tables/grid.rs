@@ -15,10 +15,10 @@ use super::Plan;
 /// `StartLimitIntervalSec=` of all units: longer than a whole measurement in virtual time.
 pub(crate) const START_LIMIT_INTERVAL: Duration = Duration::from_secs(3600);
 
-/// What systemd says of a setting that it does not know, in the end.
+/// The end of systemd's message about a setting that it does not know.
 pub(crate) const IGNORED: &str = "ignoring";
 
-/// What a table is about.
+/// The contents of a table.
 pub(crate) struct Grid {
     pub(crate) id: TableId,
     pub(crate) title: &'static str,
@@ -32,13 +32,13 @@ pub(crate) struct Line {
     pub(crate) label: String,
     /// How it is caused, in words.
     pub(crate) means: String,
-    /// Names its units.
+    /// The beginning of its units' names.
     pub(crate) stem: String,
     /// Lines for `[Service]`, without `Restart=`.
     pub(crate) service: String,
     pub(crate) action: Action,
     pub(crate) end: End,
-    /// The `Result` that all of them must have had, unless they run on.
+    /// The `Result` that all of them must have had, unless they keep running.
     pub(crate) result: Option<&'static str>,
     /// `StartLimitBurst=`.
     pub(crate) starts: u32,
@@ -60,7 +60,7 @@ impl Line {
             End::RunsOn => observed.results.is_empty(),
         };
         let result = match self.end {
-            // Before the limit was hit, it had ended in another way.
+            // Before it hit the limit, it had ended in a different way.
             End::Limit => observed.last_result(),
             _ => observed.first_result(),
         };
@@ -112,7 +112,7 @@ impl Line {
     }
 }
 
-/// In words, what all tables of this kind have in common.
+/// What all tables of this kind have in common, in words.
 pub(crate) fn legend() -> String {
     format!(
         "yes: started again, {} s after its end (`RestartSec={}s`); –: not started again",
@@ -142,7 +142,7 @@ impl Grid {
             let mut cells = vec![Cell::text(result.as_deref().unwrap_or("none"))];
             for (setting, observed) in self.settings.iter().zip(observed) {
                 let cell = line.cell(&line.unit(setting), observed)?;
-                // The legend says so of all.
+                // The legend says this once for all of them.
                 if let Cell::Restarted { delay_seconds, .. } = cell
                     && delay_seconds != RESTART_SEC.as_secs()
                 {

@@ -1,5 +1,5 @@
-//! Settings that not every systemd knows. One that it does not know is passed over, with a line in the journal: the service
-//! runs, without what was wanted.
+//! Settings that not every systemd knows. systemd skips an unknown setting, with a line in the journal: the service runs
+//! without the intended effect.
 
 use crate::error::{MatrixError, not_as_claimed};
 use crate::group::{Action, Group, Unit};
@@ -18,7 +18,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("direct", "RestartMode=direct"),
     ("debug", "RestartMode=debug"),
     ("exit-type", "ExitType=cgroup"),
-    // A misspelling that is often seen, for comparison.
+    // A common misspelling, for comparison.
     ("secs", "RestartSecs=5s"),
 ];
 

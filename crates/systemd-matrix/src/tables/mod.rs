@@ -1,4 +1,4 @@
-//! The tables: which units are tried for each, and how what happened is read.
+//! The tables: which units are tried for each, and how to read the results.
 
 mod delay;
 mod dependencies;
@@ -20,10 +20,10 @@ use crate::table::{Table, TableId};
 
 pub(crate) use restart::plan as restart;
 
-/// Makes a table of what happened to the units, group by group.
+/// Turns the results of the units, group by group, into a table.
 pub(crate) type Reader = Box<dyn Fn(&[Vec<Observed>]) -> Result<Table, MatrixError> + Send + Sync>;
 
-/// What is to be run for a table.
+/// The runs for a table.
 pub(crate) struct Plan {
     pub(crate) id: TableId,
     pub(crate) groups: Vec<Group>,

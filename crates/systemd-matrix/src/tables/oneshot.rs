@@ -10,7 +10,8 @@ use super::grid::{Grid, Line, legend};
 
 const EXITS_WITH_0: &str = "ExecStart=/usr/bin/true";
 const EXITS_WITH_1: &str = "ExecStart=/usr/bin/false";
-/// A signal from within: what runs in a unit of this type is not `running` but `start`, and would have to be waited for.
+/// The process sends itself the signal: a program in a unit of this type is not `running` but in `start`, and the test would
+/// have to wait for it.
 const SIGTERM_TO_ITSELF: &str = "ExecStart=/usr/bin/bash -c 'kill -TERM $$$$'";
 const SIGKILL_TO_ITSELF: &str = "ExecStart=/usr/bin/bash -c 'kill -KILL $$$$'";
 const TAKES_TOO_LONG: &str = "ExecStart=/usr/bin/sleep infinity\nTimeoutStartSec=1s";

@@ -1,8 +1,8 @@
-//! `OOMPolicy=` and every setting of `Restart=`: what follows when the kernel kills the main process, or a child of it, because the
-//! control group takes more memory than `MemoryMax=`.
+//! `OOMPolicy=` and every setting of `Restart=`: what happens when the kernel kills the main process, or one of its children,
+//! because the control group uses more memory than `MemoryMax=`.
 //!
 //! systemd.service(5), `OOMPolicy=`, says what to expect. systemd-oomd, with its settings `ManagedOOM…=`, also kills whole
-//! control groups and does so before the kernel has to; it is not part of this.
+//! control groups, before the kernel has to; it is not part of this table.
 
 use crate::cause::{End, SETTINGS, SIGKILL, SIGTERM};
 use crate::error::{MatrixError, not_as_claimed};
@@ -13,15 +13,15 @@ use crate::table::{Cell, Table, TableId};
 use super::Plan;
 use super::grid::{Grid, Line, legend};
 
-/// Room for a shell and a sleep, and not for what never stops to take more.
+/// Enough for a shell and a sleep, but not for a program that keeps taking more.
 const MEMORY_MAX: &str = "MemoryMax=8M";
 
-/// tail looks for the beginning of the last line, and must keep all of a line that never ends: the kernel chooses the largest
+/// tail looks for the beginning of the last line, and must keep all of an endless line: the kernel chooses the largest
 /// process. The other one sleeps.
 const MAIN_TAKES_ALL: &str = "ExecStart=/usr/bin/bash -c 'sleep infinity & exec tail /dev/zero'";
 const CHILD_TAKES_ALL: &str = "ExecStart=/usr/bin/bash -c 'tail /dev/zero & exec sleep infinity'";
 
-/// Who is killed, the policy, how the main process ends, and the unit's `Result`.
+/// The process that is killed, the policy, how the main process ends, and the unit's `Result`.
 const LINES: [(&str, &str, End, Option<&str>); 6] = [
     ("main", "continue", KILLED, Some("signal")),
     ("main", "stop", KILLED, Some("oom-kill")),
@@ -34,7 +34,7 @@ const LINES: [(&str, &str, End, Option<&str>); 6] = [
 const KILLED: End = End::Process("killed", SIGKILL);
 const TERMINATED: End = End::Process("killed", SIGTERM);
 
-/// Where systemd does not do what the manual says.
+/// Where systemd differs from the manual.
 const DIFFERENCE: (&str, &str) = ("main", "continue");
 
 pub(super) fn plan() -> Plan {
@@ -79,7 +79,7 @@ pub(super) fn plan() -> Plan {
     }
 }
 
-/// Adds what ended the main process, and makes sure that the kernel killed something in each unit.
+/// Adds what ended the main process, and checks that the kernel killed something in each unit.
 fn with_main_process(mut table: Table, observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
     table.columns.insert(0, "main process".to_owned());
     for ((row, units), (victim, policy, end, _)) in table.rows.iter_mut().zip(observed).zip(LINES) {

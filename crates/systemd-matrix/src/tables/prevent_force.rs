@@ -7,11 +7,11 @@ use crate::table::TableId;
 use super::Plan;
 use super::grid::{Grid, Line, legend};
 
-/// One that restarts nothing, one that restarts everything, and the one in between.
+/// One setting that never restarts, one that always does, and one in between.
 const SETTINGS: [&str; 3] = ["no", "always", "on-failure"];
 
 const EXITS_WITH_3: &str = "Type=exec\nExecStart=/usr/bin/bash -c 'exit 3'";
-/// The main process never comes to be.
+/// The main process never starts.
 const FAILS_BEFORE: &str =
     "Type=exec\nExecStartPre=/usr/bin/bash -c 'exit 3'\nExecStart=/usr/bin/true";
 

@@ -1,4 +1,4 @@
-//! `RestartMode=`: whether anybody hears of an end that is followed by a restart.
+//! `RestartMode=`: whether other units notice an end that is followed by a restart.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::table::{Cell, Row, Table, TableId};
 use super::Plan;
 use super::grid::{IGNORED, START_LIMIT_INTERVAL};
 
-/// What is tried. A systemd that does not know the setting ignores it, and does the same in each row.
+/// The values. A systemd that does not know the setting ignores it, and does the same in each row.
 const MODES: [&str; 3] = ["normal", "direct", "debug"];
 
-/// `StartLimitBurst=`: two restarts, and then an end for good.
+/// `StartLimitBurst=`: two restarts, and then a final end.
 const STARTS: usize = 3;
 
-/// `RestartSec=`: short, since nothing here depends on it.
+/// `RestartSec=`: short, because nothing here depends on it.
 const DELAY: Duration = Duration::from_secs(1);
 
 /// The units of one mode, in this order.
@@ -41,7 +41,7 @@ fn group(mode: &str) -> Group {
         "Restart=on-failure\nRestartSec={}\nRestartMode={mode}",
         DELAY.as_secs()
     );
-    // It fails at its first start and never again.
+    // It fails only at its first start.
     let recovers = format!(
         "Type=oneshot\nRemainAfterExit=yes\n\
          ExecStart=/usr/bin/bash -c 'test -e /run/{mode} || {{ : > /run/{mode}; exit 1; }}'\n{restart}"

@@ -1,4 +1,4 @@
-//! When systemd gives up, and what `Result` says then.
+//! When systemd gives up, and the `Result` at that point.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::table::{Cell, Row, Table, TableId};
 
 use super::Plan;
 
-/// `StartLimitBurst=` where nothing else is said. Who is started once more than that is not limited by it.
+/// The default of `StartLimitBurst=`. A unit that is started more often than this is not limited by it.
 const DEFAULT_BURST: usize = 5;
 
 /// How long each group is watched. The slow units are watched while the others are, too: twice this is enough for six
-/// starts at their delay. Once is enough for six starts at that of the others. Both with as much to spare as a start
-/// takes. Not longer: one that goes on costs a start each time.
+/// of their starts at their delay. Once is enough for six starts of the others. Both leave as much to spare as a
+/// start takes. It is not longer, because a unit that carries on costs a start each time.
 const WATCHED: Duration = Duration::from_secs(9);
 
 /// A row: label, lines for `[Unit]`, lines for `[Service]`.
@@ -25,7 +25,7 @@ struct Line {
     unit: &'static str,
     /// Its program.
     service: &'static str,
-    /// What is set.
+    /// Its settings.
     settings: &'static str,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn plan() -> Plan {
     }
 }
 
-/// In the order of the table: the quick ones first.
+/// In the order of the table: the quick rows first.
 fn read(observed: &[Vec<Observed>]) -> Result<Table, MatrixError> {
     let lines = QUICK.iter().chain(&SLOW);
     let mut rows = Vec::new();

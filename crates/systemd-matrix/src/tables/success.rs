@@ -1,4 +1,4 @@
-//! `SuccessExitStatus=`: what it makes a clean end, and what it cannot.
+//! `SuccessExitStatus=`: which ends it makes clean, and which it cannot.
 
 use crate::cause::{End, SIGKILL, SIGSEGV, SIGTERM, SLEEPER};
 use crate::group::Action;
@@ -7,7 +7,7 @@ use crate::table::TableId;
 use super::Plan;
 use super::grid::{Grid, Line, legend};
 
-/// Those for which it matters whether an end is clean.
+/// The settings for which a clean end matters.
 const SETTINGS: [&str; 2] = ["on-success", "on-failure"];
 
 const EXITS_WITH_75: &str = "Type=exec\nExecStart=/usr/bin/bash -c 'exit 75'";
