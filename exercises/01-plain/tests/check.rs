@@ -1,7 +1,7 @@
-//! What stage 01 asks of a service, checked under real systemd. Nothing here needs to be edited.
+//! The requirements of stage 01 for a service, checked under real systemd. You do not need to edit these files.
 //!
-//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, `shown` how it is
-//! put into lines, and `snapshots` holds what should be seen.
+//! Each requirement is one test. `requirements` says what is checked, `scenarios` what is tried, `shown` how the
+//! results become lines, and `snapshots` has the expected results.
 
 mod requirements;
 mod scenarios;

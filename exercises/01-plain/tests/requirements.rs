@@ -1,4 +1,4 @@
-//! The requirements of stage 01: what each looks at, and which causes it knows.
+//! The requirements of stage 01: what each one checks, and which causes of failure it knows.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use systemd_lab::diagnosis::{diagnose, readiness, serving, stopping, unit_file};
 
 use crate::{SUBJECT, scenarios, shown};
 
-/// What the exercise asks for as `Type=`.
+/// The `Type=` that the exercise asks for.
 const TYPE: &str = "exec";
 
 /// The longest drain that the exercise allows; `TimeoutStopSec=` is twice that.
@@ -18,7 +18,7 @@ pub(crate) const UNIT_FILE: Requirement = Requirement {
     title: "systemd and people understand the unit",
     snapshot: "unit-file",
     look: || {
-        // Why a unit is refused is best said by the run that starts it.
+        // The run that starts the unit explains best why systemd refuses it.
         let started = scenarios::START_AND_STOP.seen.clone()?;
         let verified = scenarios::BOOT.seen.clone()?;
         let shown = shown::verified(&verified) + &shown::for_people(&started);
@@ -74,7 +74,7 @@ pub(crate) const BOOT: Requirement = Requirement {
         ];
         let mut observed = SUBJECT.observed(&timeline, shown, rules);
         if observed.diagnosis.is_none() {
-            // A boot passes over a unit that it cannot load; why it cannot, a start says.
+            // A boot skips a unit that it cannot load; a start says why.
             let started = scenarios::START_AND_STOP.seen.clone()?;
             observed.diagnosis = diagnose(&SUBJECT.case(&started), unit_file::RULES);
         }
@@ -91,7 +91,7 @@ pub(crate) const STOP: Requirement = Requirement {
         let patient = scenarios::BOOT.part(0..marks.second_start)?;
         let by_hand = scenarios::BOOT.part(marks.ctrl_c..marks.third_start)?;
         let hang = scenarios::BOOT.part(marks.third_start..usize::MAX)?;
-        // Any time below TimeoutStopSec= will do: whether it was kept shows in how the process ended.
+        // Any time below TimeoutStopSec= is fine: how the process ended shows whether it was kept.
         let view = View::of(&[SUBJECT.service()])
             .activity()
             .main_exits()
@@ -116,10 +116,10 @@ pub(crate) const STOP: Requirement = Requirement {
                 .or_else(|| stopping::new_connection_taken(&case, scenarios::NEW))
                 .or_else(|| serving::other_stop_timeout(&case, 2 * LONGEST_DRAIN))
                 .or_else(|| serving::drains_too_long(&SUBJECT.case(&patient), LONGEST_DRAIN))
-                // It has to run until then.
+                // The service has to run until then.
                 .or_else(|| diagnose(&SUBJECT.case(&patient), serving::NOT_SERVING))
                 .or_else(|| diagnose(&SUBJECT.case(&by_hand), stopping::CTRL_C))
-                // A service that comes back has not ended.
+                // A service that systemd restarts has not ended.
                 .or_else(|| serving::restarts(&case))
         });
         Ok(observed)
@@ -148,7 +148,7 @@ pub(crate) const NO_ERRORS: Requirement = Requirement {
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
         let later = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
-        // A service that does not even serve logs no errors either.
+        // A service that does not even serve logs no errors, either.
         let shown = shown::response(&timeline, scenarios::FIRST)
             + &shown::response(&later, scenarios::LATER)
             + &shown::errors_until_stop(&timeline);

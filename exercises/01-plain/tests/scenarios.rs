@@ -9,22 +9,22 @@ use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
 
-/// Where the guest's systemd looks for units of the administrator.
+/// Where the guest's systemd looks for the administrator's units.
 const UNIT_PATH: &str = "/etc/systemd/system";
 
-/// Holds the service's port before the service is started. systemd itself listens for it: systemd.socket(5).
+/// Occupies the service's port before the service starts. systemd itself listens on it: systemd.socket(5).
 const SOMEONE_ELSE: &str = "someone-else.socket";
 
 /// The name of the request that is sent while all is well.
 pub(crate) const FIRST: &str = "first";
 
-/// The same, when the service has run for a while.
+/// The same, after the service has run for a while.
 pub(crate) const LATER: &str = "two minutes later";
 
 /// The name of the request that is half sent when the stop begins.
 pub(crate) const IN_FLIGHT: &str = "in flight";
 
-/// The name of a request that comes during the stop.
+/// The name of a request that is sent during the stop.
 pub(crate) const NEW: &str = "new";
 
 /// The name of the request that is half sent when Ctrl-C comes.
@@ -34,11 +34,11 @@ pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
 const SIGINT: i32 = 2;
 const SIGSTOP: i32 = 19;
 
-/// Reading a unit file and all that it refers to takes about 0.1 s.
+/// Reading a unit file and everything that it refers to takes about 0.1 s.
 const VERIFY_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Longer than any start that systemd bounds by itself (`DefaultTimeoutStartSec=`, 90 s): a service that waits for a
-/// `READY=1` that never comes sees systemd's own deadline.
+/// Longer than systemd's own time limit for a start (`DefaultTimeoutStartSec=`, 90 s): a service that waits for a
+/// `READY=1` that never comes reaches systemd's own deadline.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Longer than `TimeoutStopSec=10s` and the default of 90 s.
@@ -50,40 +50,42 @@ const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
 /// An answer of a few bytes comes at once.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// A service that ends by itself has ended by then, also one that is killed for want of memory, and systemd has said so.
+/// By then, a service that exits by itself has exited, even if the kernel killed it because memory ran out, and systemd has
+/// logged that.
 const SETTLING: Duration = Duration::from_secs(3);
 
-/// What systemd ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`), it has most likely ended by then.
+/// By then, systemd has most likely ended whatever it ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`).
 const A_WHILE: Duration = Duration::from_secs(120);
 
 /// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
-/// From the stop to a client that comes too late: a listener that is closed because of the stop is closed by then.
+/// From the stop to a client that comes too late: by then, a service that closes its listener because of the stop has
+/// closed it.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Nobody who is refused has to wait.
+/// A refused client does not have to wait.
 const REFUSAL_DEADLINE: Duration = Duration::from_millis(500);
 
-/// The client is in the middle of its request for this long after the stop began: most of the drain's 5 s, but for what it
-/// takes to see and to answer.
+/// How long the client is in the middle of its request after the stop began: most of the drain's 5 s, except for the time
+/// to notice the stop and to answer.
 const SLOW_CLIENT: Duration = Duration::from_millis(4000);
 
-/// From the stop to the moment in which the service ceases to run at all: it has got the signal, and waits for a client.
+/// From the stop to the moment when the service stops running at all: it has received the signal, and waits for a client.
 const BEGINNING_TO_DRAIN: Duration = Duration::from_secs(1);
 
-/// In the run that measures the drain, systemd is this patient: several times the 5 s that the drain may take, and less
+/// How long systemd waits in the run that measures the drain: several times the 5 s that the drain may take, and less
 /// than the 30 s after which `server.rs` itself gives up a request whose header never ends.
 const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A port that is taken shows at once. After this, the service is taken to go on forever.
+/// A taken port shows at once. After this time, the service would carry on forever.
 const FAILURE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Long enough to see a restart: `RestartSec=` is 100 ms by default.
 const RESTART_DELAY: Duration = Duration::from_secs(2);
 
-/// Starts the service; then stops it while one client is in the middle of its request and another never finishes its
-/// own, and a third comes too late.
+/// Starts the service. Then stops it while one client is in the middle of its request and another never finishes its
+/// own; a third comes too late.
 pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let url = format!("http://{ADDRESS}/");
@@ -102,9 +104,9 @@ pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![])
 });
 
-/// Reads the unit as a person would have it read, enables it, and starts what a boot starts. After a while, stops it with a
-/// request that never ends, and with a long timeout: to see how long the service itself waits. Then it is started again
-/// and ended as in a terminal, and once more and stopped in such a way that it hangs.
+/// Checks the unit as a person would, enables it, and starts what a boot starts. After a while, stops it with a request
+/// that never ends, and with a long timeout, to see how long the service itself waits. Then starts it again and ends it as
+/// in a terminal; then starts it once more and stops it in such a way that it hangs.
 pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let file = format!("{UNIT_PATH}/{service}");
@@ -151,12 +153,12 @@ fn serving(scenario: Scenario) -> Scenario {
         .wait_for(listening(), LISTENING_DEADLINE)
 }
 
-/// Likewise, and until it has answered a request.
+/// The same, and waits until it has answered a request.
 fn answering(scenario: Scenario, name: &str) -> Scenario {
     serving(scenario).get(name, &format!("http://{ADDRESS}/"), RESPONSE_DEADLINE)
 }
 
-/// A request of this name, which is half sent, and another one that will never be finished.
+/// A request with this name, which is half-sent, and another one that will never be finished.
 fn half_sent(scenario: Scenario, name: &str) -> Scenario {
     scenario
         .half_open(name, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
@@ -164,7 +166,7 @@ fn half_sent(scenario: Scenario, name: &str) -> Scenario {
         .sleep(READING)
 }
 
-/// Where the service is started for Ctrl-C in [`BOOT`], where that comes, and where the service is started to hang.
+/// Where [`BOOT`] starts the service for Ctrl-C, where Ctrl-C comes, and where it starts the service that will hang.
 pub(crate) struct Marks {
     pub(crate) second_start: usize,
     pub(crate) ctrl_c: usize,
@@ -194,7 +196,7 @@ pub(crate) static PORT_TAKEN: LazyLock<Run> = LazyLock::new(|| {
         .sleep(RESTART_DELAY)
         .observe(service);
     let socket = format!("[Socket]\nListenStream={ADDRESS}\n");
-    // A socket unit wants a service, which would be started for the first client; here nobody connects.
+    // A socket unit needs a service, which would be started for the first client; here no client connects.
     let its_service = "[Service]\nExecStart=/usr/bin/true\n";
     let file = |name: &str, text: &str| GuestFile::text(format!("{UNIT_PATH}/{name}"), text);
     Run::of(

@@ -1,4 +1,4 @@
-//! What the check sees, in lines: only what every right solution shows.
+//! What the check sees, as lines: only what every right solution shows.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -13,10 +13,10 @@ use systemd_lab::{Timeline, describe};
 use crate::SUBJECT;
 use crate::scenarios::{AT_CTRL_C, NEW};
 
-/// What `GET /` is answered.
+/// The answer to `GET /`.
 pub(crate) const GREETING: &str = "Hello World!";
 
-/// What `systemd-analyze verify` printed.
+/// The output of `systemd-analyze verify`.
 pub(crate) fn verified(timeline: &Timeline) -> String {
     let output = serving::verify_output(timeline);
     let lines: Vec<&str> = output.unwrap_or("(did not run)").lines().collect();
@@ -29,7 +29,7 @@ pub(crate) fn verified(timeline: &Timeline) -> String {
         .collect()
 }
 
-/// Whether the unit has what `systemctl status` shows to people. What it says is its author's affair.
+/// Whether the unit has the settings that `systemctl status` shows to people. Their text is up to its author.
 pub(crate) fn for_people(timeline: &Timeline) -> String {
     let settings = serving::TEXTS_FOR_PEOPLE.iter();
     settings
@@ -46,7 +46,7 @@ pub(crate) fn start_type(timeline: &Timeline) -> String {
     text_property(timeline, "Type", "Type=")
 }
 
-/// What `systemctl is-enabled` says.
+/// The output of `systemctl is-enabled`.
 pub(crate) fn enablement(timeline: &Timeline) -> String {
     text_property(timeline, "UnitFileState", "systemctl is-enabled: ")
 }
@@ -56,8 +56,8 @@ fn text_property(timeline: &Timeline, name: &str, label: &str) -> String {
     format!("{label}{}\n", value.unwrap_or_default())
 }
 
-/// Where something began to listen. Apart from the rest: whether it is before or after the start job's end does not
-/// matter.
+/// Where something started to listen. It is separate from the rest: whether that is before or after the end of the
+/// start job does not matter.
 pub(crate) fn listeners(timeline: &Timeline) -> String {
     let opened = timeline.events().iter().filter_map(|event| {
         let is_opened = matches!(event.kind, EventKind::ListenerOpened { .. });
@@ -76,7 +76,8 @@ pub(crate) fn stop_timeout(timeline: &Timeline) -> String {
     }
 }
 
-/// The answer to a request. Apart from the rest: a service may end in the very moment in which its answer arrives.
+/// The answer to a request. It is separate from the rest: a service may end at the very moment when its answer
+/// arrives.
 pub(crate) fn response(timeline: &Timeline, wanted: &str) -> String {
     let response = timeline
         .events()
@@ -86,7 +87,7 @@ pub(crate) fn response(timeline: &Timeline, wanted: &str) -> String {
     line.map_or(format!("request \"{wanted}\": not sent"), |line| line) + "\n"
 }
 
-/// Whether a client that comes during the stop is sent away. How, is the service's own affair.
+/// Whether a client that comes during the stop is turned away. How is up to the service.
 pub(crate) fn new_connection(timeline: &Timeline) -> String {
     match timeline.response(NEW) {
         Some(ResponseOutcome::Refused | ResponseOutcome::Broken { .. }) => {
@@ -114,10 +115,10 @@ pub(crate) fn ctrl_c(timeline: &Timeline) -> String {
     format!("Ctrl-C (SIGINT)\n{}{exit}\n", response(timeline, AT_CTRL_C))
 }
 
-/// Which signal it took does not matter.
+/// The signal does not matter.
 const ENDED_BY_SYSTEMD: &str = "systemd has ended the main process";
 
-/// Whether a service that hangs in a stop is ended. By which signal, `TimeoutStopFailureMode=` says.
+/// Whether systemd ends a service that hangs during a stop. `TimeoutStopFailureMode=` decides which signal it uses.
 pub(crate) fn hang(timeline: &Timeline) -> String {
     let timed_out = timeline
         .of(SUBJECT.service())
@@ -137,13 +138,13 @@ pub(crate) fn hang(timeline: &Timeline) -> String {
     format!("a stop in which it hangs (SIGSTOP)\n{end}\n")
 }
 
-/// How the service ends when its port is taken. Which code other than 0, and which words, is its own affair.
+/// How the service ends when its port is taken. The code, if it is not 0, and the words are up to the service.
 pub(crate) fn port_taken(timeline: &Timeline) -> String {
     let case = SUBJECT.case(timeline);
     let mut shown = String::new();
     for event in timeline.of(SUBJECT.service()) {
         let line = match &event.kind {
-            // What else the unit runs is its own affair.
+            // Other commands of the unit are up to its author.
             EventKind::ProcessExited { role, .. } if role != "main" => None,
             EventKind::ProcessExited { code, status, .. } if code == "exited" && *status != 0 => {
                 Some("main process exited, status other than 0".to_owned())
@@ -166,7 +167,7 @@ pub(crate) fn port_taken(timeline: &Timeline) -> String {
         + &errors(&serving::error_lines(&case, u64::MAX))
 }
 
-/// Whether a request that never ends is given up in time.
+/// Whether the service gives up in time on a request that never ends.
 pub(crate) fn drain(case: &Case, longest: Duration) -> String {
     match serving::overlong_drain(case, longest) {
         Some(took) => format!("the drain takes {} s\n", took.as_secs()),
@@ -174,7 +175,7 @@ pub(crate) fn drain(case: &Case, longest: Duration) -> String {
     }
 }
 
-/// What was logged as an error before the stop.
+/// What the service logged as an error before the stop.
 pub(crate) fn errors_until_stop(timeline: &Timeline) -> String {
     let case = SUBJECT.case(timeline);
     errors(&serving::error_lines(&case, serving::stop_began(&case)))

@@ -1,7 +1,8 @@
-//! What stage 02 asks of three services, checked under real systemd. Nothing here needs to be edited.
+//! The requirements of stage 02 for three services, checked under real systemd. You do not need to edit these
+//! files.
 //!
-//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, and `snapshots`
-//! holds what should be seen. `table` measures what every setting of `Restart=` does, for the prediction.
+//! Each requirement is one test. `requirements` says what is checked, `scenarios` what is tried, and `snapshots`
+//! has the expected results. `table` measures what every setting of `Restart=` does, for the prediction.
 
 mod requirements;
 mod scenarios;

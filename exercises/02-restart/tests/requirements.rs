@@ -1,4 +1,4 @@
-//! The requirements of stage 02: what each looks at, and which settings may decide it.
+//! The requirements of stage 02: what each one checks, and which settings may decide it.
 
 use std::fs;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const SIGABRT: Ending = Ending::Signal(6);
 const EX_CONFIG: i32 = 78;
 const EX_TEMPFAIL: i32 = 75;
 
-/// The worker's own: done, with broken items skipped.
+/// The worker's own exit code: done, with broken items skipped.
 const WITH_SKIPS: i32 = 10;
 
 pub(crate) const PREDICTION: Requirement = Requirement {
@@ -50,7 +50,7 @@ pub(crate) const PREDICTION: Requirement = Requirement {
     },
 };
 
-/// What brings the prediction back, typed in the workshop's folder.
+/// The command that restores the prediction, for the workshop's folder.
 fn restore() -> String {
     "`git restore exercises/02-restart/prediction.md` brings it back".to_owned()
 }
@@ -138,7 +138,7 @@ const fn succeeds(code: i32, then: Then) -> Expected {
     }
 }
 
-/// How one of the units ended, each time, and what systemd made of it.
+/// How one of the units ended, each time, and how systemd reacted.
 fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
     let view = View::of(&[unit]).main_exits().results().without_distances();
     let case = SUBJECT.case_of(unit, timeline);
@@ -153,7 +153,7 @@ fn ends(timeline: &Timeline, unit: &str, expected: &[Expected]) -> Look {
     })
 }
 
-/// The run ended where a service had to do something and did not.
+/// The run ended because a service did not do what it had to do.
 pub(crate) fn not_reached(timeline: &Timeline) -> Option<String> {
     let why = match scenarios::waited_for(timeline) {
         Some(Condition::NextSubState { unit, any_of }) => {
@@ -166,7 +166,7 @@ pub(crate) fn not_reached(timeline: &Timeline) -> Option<String> {
         Some(Condition::SubState { unit, .. } | Condition::JobEnded { unit }) => {
             format!("{unit} did not start within 2 min")
         }
-        // A step that found no process, for example.
+        // For example, a step that found no process.
         _ => timeline.refusal()?.1.trim_end_matches('.').to_owned(),
     };
     Some(format!("the run ended before it came to this: {why}"))

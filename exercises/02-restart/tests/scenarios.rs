@@ -10,16 +10,16 @@ use systemd_lab::{GuestFile, Timeline};
 use crate::SUBJECT;
 use crate::table::{self, Table};
 
-/// Longer than any start that systemd bounds by itself (90 s).
+/// Longer than systemd's own time limit for a start (90 s).
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
-/// What comes back does so within 20 s: the text says so. A start takes some moments more.
+/// The task promises a restart within 20 s. A start takes a few moments more.
 const RESTART_DEADLINE: Duration = Duration::from_secs(21);
 
-/// The worker comes back within 20 s, and then has three items, of one second each.
+/// systemd restarts the worker within 20 s, and the worker then has three items, of one second each.
 const WORK: Duration = Duration::from_secs(30);
 
-/// Whatever is going to come back within 20 s has done so.
+/// By then, everything that restarts within 20 s has restarted.
 const SETTLED: Duration = Duration::from_secs(30);
 
 /// The worker is in the middle of its work.
@@ -33,7 +33,7 @@ const SIGTERM: i32 = 15;
 /// Where the services look for their configuration.
 const CONFIGURATION: &str = "/etc/hello-world.conf";
 
-/// Each of the three ends in every way that the text names.
+/// Each of the three ends in every way that the task names.
 pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
     let (web, worker, database) = (SUBJECT.service(), worker(), database());
     let rival = SUBJECT.unit("-rival");
@@ -45,7 +45,7 @@ pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
     }
     let scenario = scenario
         .start(&worker)
-        // Not for the end of its start job: with Type=oneshot that is the end of its work.
+        // Not the end of its start job: with Type=oneshot, that is the end of its work.
         .wait_for_state(&worker, &["start", "running"], START_DEADLINE)
         .sleep(HALF_AN_ITEM)
         .signal(&worker, SIGKILL)
@@ -84,7 +84,7 @@ pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
     )
 });
 
-/// All three are started with a configuration that nobody can understand.
+/// All three are started with a configuration that no program can understand.
 pub(crate) static BAD_CONFIGURATION: LazyLock<Run> = LazyLock::new(|| {
     let units = [SUBJECT.service().to_owned(), worker(), database()];
     let mut scenario = Scenario::new("a configuration error");
@@ -96,7 +96,7 @@ pub(crate) static BAD_CONFIGURATION: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![file])
 });
 
-/// What systemd does in each cell of the table. No attendee's file has a part in it.
+/// What systemd does in each cell of the table. It does not use any of the attendee's files.
 pub(crate) static TABLE: LazyLock<Result<Table, Arc<CheckError>>> =
     LazyLock::new(|| table::measure(lab()?).map_err(|error| Arc::new(error.into())));
 
@@ -108,7 +108,7 @@ pub(crate) fn database() -> String {
     SUBJECT.unit("-database")
 }
 
-/// Waits for a restart, not forever: a service that stays down has been seen to do so by then.
+/// Waits for a restart, but not forever: by then, a service that stays down has shown that.
 fn comes_back(unit: &str) -> Step {
     enters(unit, &["running"])
 }

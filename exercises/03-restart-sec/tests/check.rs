@@ -1,7 +1,8 @@
-//! What stage 03 asks of a service's units, checked under real systemd. Nothing here needs to be edited.
+//! The requirements of stage 03 for a service's units, checked under real systemd. You do not need to edit these
+//! files.
 //!
-//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, `shown` how it is
-//! put into words, and `snapshots` holds what should be seen.
+//! Each requirement is one test. `requirements` says what is checked, `scenarios` what is tried, `shown` how the
+//! results become words, and `snapshots` has the expected results.
 
 mod requirements;
 mod scenarios;

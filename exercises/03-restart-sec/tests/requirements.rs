@@ -1,4 +1,4 @@
-//! The requirements of stage 03: what each looks at, and which causes it knows.
+//! The requirements of stage 03: what each one checks, and which causes of failure it knows.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use systemd_lab::{Timeline, View};
 use crate::scenarios::{self, Mark};
 use crate::{SUBJECT, shown};
 
-/// What the exercise asks for: `RestartSec=`, twice as long each time, and then no longer.
+/// The delays that the exercise asks for: `RestartSec=`, twice as long each time, up to the longest.
 const DELAYS: [Duration; 4] = [
     Duration::from_secs(20),
     Duration::from_secs(40),
@@ -18,13 +18,13 @@ const DELAYS: [Duration; 4] = [
     Duration::from_secs(80),
 ];
 
-/// A unit that another one pulls in is started with it, and a person's steps are further apart.
+/// A unit that another one pulls in starts together with it; a person's steps are further apart.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// What the exercise asks for as `StartLimitBurst=`.
+/// The `StartLimitBurst=` that the exercise asks for.
 const BURST: u64 = 4;
 
-/// What the exercise asks for as `StartLimitIntervalSec=`.
+/// The `StartLimitIntervalSec=` that the exercise asks for.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) const SURVIVES: Requirement = Requirement {
@@ -32,7 +32,8 @@ pub(crate) const SURVIVES: Requirement = Requirement {
     snapshot: "survives",
     look: || {
         let timeline = scenarios::OUTAGE_ENDS.clone()?;
-        // Of the service itself only what systemd says of its unit file: how often it was started is its own affair.
+        // For the service itself, only systemd's messages about its unit file: the number of its starts does not
+        // matter.
         let view = View::of(&[SUBJECT.service()])
             .responses()
             .without_distances();
@@ -67,7 +68,7 @@ pub(crate) const DELAY: Requirement = Requirement {
             let Some(delays) = restart::other_delays(&case, &DELAYS) else {
                 return why_limit(&timeline);
             };
-            // Attendees who have set the interval already should hear at once that these delays do not fit into it.
+            // Attendees who have already set the interval should learn at once that these delays do not fit into it.
             let is_set =
                 timeline.duration_property(case.unit, shown::INTERVAL_PROPERTY) == Some(INTERVAL);
             let limit = restart::limit_out_of_reach(&case).filter(|_| is_set);
@@ -145,7 +146,7 @@ pub(crate) const BY_HAND: Requirement = Requirement {
     },
 };
 
-/// For everything that comes after giving up.
+/// For everything that comes after systemd has given up.
 const LIMIT_RULES: [&[Rule]; 5] = [
     unit_file::RULES,
     &[setup::ends_the_machine],
@@ -154,7 +155,7 @@ const LIMIT_RULES: [&[Rule]; 5] = [
     restart::NOT_GIVEN_UP,
 ];
 
-/// Adds what `why` finds, where no rule has spoken.
+/// Adds the result of `why` if no rule has given a diagnosis.
 fn explain(observed: &mut Observed, why: impl FnOnce() -> Option<String>) {
     observed.diagnosis = observed.diagnosis.take().or_else(why);
 }
@@ -173,7 +174,7 @@ fn why_limit(timeline: &Timeline) -> Option<String> {
 fn why_no_alert(timeline: &Timeline) -> Option<String> {
     let case = SUBJECT.case(timeline);
     let template = shown::alert_template();
-    // Its own unit file may be wrong as well.
+    // The alert's own unit file may be wrong, too.
     let of_alert = |unit: &&str| {
         let alert = SUBJECT.case_of(unit, timeline);
         diagnose(&alert, &[unit_file::unknown_setting, setup::setup_failed])
@@ -186,7 +187,7 @@ fn why_no_alert(timeline: &Timeline) -> Option<String> {
         .or_else(|| restart::name_not_passed_on(&case, &template, SUBJECT.package()))
 }
 
-/// The database is given. Where it does not start all the same, the service is not to blame.
+/// The exercise provides the database. If it does not start, the service is not to blame.
 fn database_not_started(timeline: &Timeline) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let case = SUBJECT.case_of(&database, timeline);
@@ -199,7 +200,7 @@ fn database_not_started(timeline: &Timeline) -> Option<String> {
     }
 }
 
-/// What can be said of a service that should listen and does not, although no setting of its unit is the cause.
+/// Why a service does not listen although it should, if no setting of its unit is the cause.
 pub(crate) fn not_listening(timeline: &Timeline) -> Option<String> {
     timeline.listening_at(ADDRESS).is_none().then_some(())?;
     let elsewhere = timeline
@@ -235,7 +236,7 @@ fn since_start_with_database(timeline: &Timeline) -> Vec<&Event> {
         .collect()
 }
 
-/// A start while the database listened, and an end after that.
+/// A start while the database listened, followed by an end.
 pub(crate) fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
     let later = since_start_with_database(timeline);
     later.iter().find_map(|event| match &event.kind {
@@ -248,13 +249,13 @@ pub(crate) fn ended_all_the_same(timeline: &Timeline) -> Option<String> {
     })
 }
 
-/// The database ran although nobody had started it yet: the service's unit pulled it in.
+/// The database ran before anyone had started it: the service's unit pulled it in.
 pub(crate) fn never_was_an_outage(case: &Case) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let asked_for =
         |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "start");
     let running = case.timeline.first(&database, asked_for)?;
-    // The service is started first of all, and its database much later.
+    // The service is started first, and its database much later.
     let service = case.timeline.first(SUBJECT.service(), asked_for)?;
     let together = running.at_us.saturating_sub(service.at_us) < TOGETHER.as_micros() as u64;
     let settings = ["Requires", "Wants", "BindsTo", "Requisite", "Upholds"];
@@ -267,7 +268,7 @@ pub(crate) fn never_was_an_outage(case: &Case) -> Option<String> {
     })
 }
 
-/// The program is given. Where it was changed, there may be nothing to restart.
+/// The exercise provides the program. If an attendee changed it, there may be nothing to restart.
 pub(crate) fn never_ended(timeline: &Timeline) -> Option<String> {
     let is_exit =
         |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
@@ -278,7 +279,7 @@ pub(crate) fn never_ended(timeline: &Timeline) -> Option<String> {
     })
 }
 
-/// Likewise, it may have ended as if all were well.
+/// In that case, it may also have exited as if all were well.
 pub(crate) fn ended_well(timeline: &Timeline) -> Option<String> {
     let service = SUBJECT.service();
     let is_stop = |kind: &EventKind| matches!(kind, EventKind::JobQueued { job } if job == "stop");

@@ -8,42 +8,42 @@ use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
 
-/// Where the service finds its database, as it is told by its environment.
+/// The environment variable that tells the service where its database is.
 const DATABASE: &str = "DATABASE=127.0.0.1:7879";
 
 /// How long the database is down: longer than any single delay, so that several starts fail.
 pub(crate) const OUTAGE: Duration = Duration::from_secs(120);
 
-/// From the database's start to the request: 3 min after its first start the service must answer.
+/// From the database's start to the request: the service must answer 3 min after its first start.
 const BACK_TO_WORK: Duration = Duration::from_secs(60);
 
-/// So many runs fail, or are refused: the four starts that are asked for, and the one that is too many.
+/// How many runs fail or are refused: the four starts that the exercise asks for, and one too many.
 const FAILURES: usize = 5;
 
 /// From one failure to the next: longer than the longest delay of 80 s and the two seconds that a start takes.
 const FAILURE_DEADLINE: Duration = Duration::from_secs(100);
 
-/// A service that has not reached the limit after the last of these failures never will. People are shown whole seconds, and where
-/// such a run ends must not depend on how long a start takes with this or that build: so this deadline, and the end of
-/// the run half a second later, are away from whole ones.
+/// A service that has not reached the limit after the last of these failures never will. People see whole seconds, and the end of
+/// such a run must not depend on how long a start takes with a particular build. So neither this deadline nor the end of the run,
+/// half a second later, is near a whole second.
 const GIVING_UP_DEADLINE: Duration = Duration::from_millis(1300);
 
-/// Enough for an alert, and short enough that a start by hand still falls into the five minutes.
+/// Long enough for an alert, and short enough that a start by hand is still within the five minutes.
 const AFTER_GIVING_UP: Duration = Duration::from_secs(30);
 
-/// For a start by hand that is refused. Its job cannot be waited for: the unit has had one that ended already.
+/// The time for refusing a manual start. Its job cannot be waited for: the unit has had one that ended already.
 const REFUSAL: Duration = Duration::from_secs(2);
 
-/// Longer than the longest delay: a restart that the stop has not called off would show.
+/// Longer than the longest delay: a restart that the stop did not cancel would show.
 const AFTER_STOP: Duration = Duration::from_secs(120);
 
-/// For a database that begins to listen, and for a service that is ready two seconds after its start.
+/// The time until a database listens, and until a service is ready, two seconds after its start.
 const START_TIME: Duration = Duration::from_secs(5);
 
 /// For a response on loopback.
 const RESPONSE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The database comes two minutes after the service.
+/// The database starts two minutes after the service.
 pub(crate) static OUTAGE_ENDS: LazyLock<Seen> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("start two minutes before the database")
@@ -60,7 +60,7 @@ pub(crate) static OUTAGE_ENDS: LazyLock<Seen> = LazyLock::new(|| {
     SUBJECT.run(&scenario, vec![SUBJECT.environment(service, &[DATABASE])])
 });
 
-/// The database never comes. Then a person does, and tries all there is.
+/// The database never starts. Then a person tries everything there is.
 pub(crate) static CRASH_LOOP: LazyLock<Seen> = LazyLock::new(|| {
     SUBJECT.run(
         &CRASH_LOOP_STEPS,
@@ -68,7 +68,7 @@ pub(crate) static CRASH_LOOP: LazyLock<Seen> = LazyLock::new(|| {
     )
 });
 
-/// A crash loop; then a start by hand, `reset-failed`, and again a start, which a stop ends during the wait for a
+/// A crash loop; then a manual start, `reset-failed`, and another start, which a stop ends while systemd waits to
 /// restart; then the database and the service are started.
 pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
     let service = SUBJECT.service();
@@ -107,11 +107,11 @@ pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
 /// Where the person's steps begin in [`CRASH_LOOP_STEPS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// A start while the start limit holds.
+    /// A start while the start limit is in effect.
     StartByHand,
     /// `reset-failed`.
     Reset,
-    /// A stop during the wait for a restart.
+    /// A stop while systemd waits to restart.
     Stop,
     /// The database is started.
     DatabaseStarts,

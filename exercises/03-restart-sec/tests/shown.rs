@@ -1,6 +1,6 @@
-//! What people are shown where a [`View`](systemd_lab::View) would show too much: parts of a run, delays, alerts.
+//! What people see where a [`View`](systemd_lab::View) would show too much: parts of a run, delays, alerts.
 //!
-//! An alert may be written in any way, as long as it is an instance of the template and says what has failed.
+//! An alert may be written in any way, as long as it is an instance of the template and names what has failed.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use systemd_lab::{Timeline, nearest_second};
 use crate::SUBJECT;
 use crate::scenarios::{self, Mark};
 
-/// More restarts than are asked for are not shown one by one.
+/// If there are more restarts than the exercise asks for, they are not shown one by one.
 const MOST_RESTARTS: usize = 4;
 
 /// `StartLimitIntervalSec=` on D-Bus.
@@ -31,7 +31,7 @@ fn is_about_alert(event: &Event) -> bool {
         .is_some_and(|unit| unit.starts_with(&stem))
 }
 
-/// The instances of the template that something was heard of.
+/// The instances of the template that appear in the timeline.
 pub(crate) fn alert_units(timeline: &Timeline) -> Vec<&str> {
     let about_alerts = timeline
         .events()
@@ -62,7 +62,7 @@ pub(crate) fn since(timeline: &Timeline, begin: Mark) -> Timeline {
 
 fn part(timeline: &Timeline, begin: Option<Mark>, end: Option<Mark>) -> Timeline {
     let events = timeline.events();
-    // A step that was never reached: nothing is since it, all is before it.
+    // If a step was never reached, nothing comes after it, and everything comes before it.
     let place = |mark: Option<Mark>| {
         let began = EventKind::StepBegan {
             index: scenarios::step(mark?),
@@ -107,7 +107,7 @@ pub(crate) fn delays(timeline: &Timeline) -> String {
     shown
 }
 
-/// When systemd gave up, and which alerts there were before and after, each with what it says.
+/// When systemd gave up, and the alerts before and after that, each with its text.
 pub(crate) fn alerts(timeline: &Timeline) -> String {
     let mut shown = String::new();
     for (index, event) in timeline.events().iter().enumerate() {
@@ -128,7 +128,7 @@ pub(crate) fn alerts(timeline: &Timeline) -> String {
     shown
 }
 
-/// Whether a unit starts with this change of state, for the first time or again.
+/// Whether this change of state starts a unit, for the first time or again.
 fn is_start(from: &str, to: &str) -> bool {
     let is_down = |state: &str| {
         let down = ["dead", "failed", "auto-restart"];
@@ -137,7 +137,7 @@ fn is_start(from: &str, to: &str) -> bool {
     is_down(from) && !is_down(to)
 }
 
-/// How long starts are counted.
+/// The interval in which starts are counted.
 pub(crate) fn interval(timeline: &Timeline) -> String {
     match timeline.duration_property(SUBJECT.service(), INTERVAL_PROPERTY) {
         Some(interval) => format!("StartLimitIntervalSec={interval:?}\n"),
@@ -153,7 +153,7 @@ pub(crate) fn machine(timeline: &Timeline) -> String {
     }
 }
 
-/// Whether the alert that starts here logs the name of the unit that failed, before it starts again.
+/// Whether the alert that starts here logs the name of the failed unit before the alert starts again.
 fn names_failed_unit(timeline: &Timeline, begin: usize, start: &Event) -> bool {
     let later = timeline.events().iter().skip(begin + 1);
     later
@@ -167,7 +167,7 @@ fn names_failed_unit(timeline: &Timeline, begin: usize, start: &Event) -> bool {
         })
 }
 
-/// The alert's own name begins like the service's, and says nothing.
+/// The alert's own name begins like the service's, and does not count.
 fn is_name_in(line: &str) -> bool {
     let own = format!("{}-alert", SUBJECT.package());
     line.replace(&own, "").contains(SUBJECT.package())

@@ -1,4 +1,4 @@
-//! The requirements of stage 04: what each looks at, and which causes it knows.
+//! The requirements of stage 04: what each one checks, and which causes of failure it knows.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::{SUBJECT, scenarios, shown};
 /// The longest drain that the exercise allows.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 
-/// What the exercise asks for as `TimeoutStartSec=`.
+/// The `TimeoutStartSec=` that the exercise asks for.
 const LONGEST_START: Duration = Duration::from_secs(10);
 
-/// What comes first everywhere: without a unit that systemd understands there is nothing to look at.
+/// These come first everywhere: without a unit that systemd understands, there is nothing to check.
 const UNIT: &[&[Rule]] = &[
     unit_file::RULES,
     &[setup::ends_the_machine, readiness::joined_by_spaces],
@@ -48,10 +48,10 @@ pub(crate) const READY: Requirement = Requirement {
     },
 };
 
-/// For a service that nobody stops.
+/// For a service that nothing stops.
 const LEFT_ALONE: &[Rule] = &[watchdog::never_pinged, serving::ended_by_itself];
 
-/// The client is given. Where it does not work all the same, the service is not to blame.
+/// The exercise provides the client. If it does not work, the service is not to blame.
 fn client_is_broken(timeline: &Timeline, client: &str) -> Option<String> {
     let case = SUBJECT.case_of(client, timeline);
     let why = diagnose(
@@ -94,7 +94,7 @@ pub(crate) const STOP: Requirement = Requirement {
             .notifications(&["STOPPING=1"])
             .main_exits()
             .results();
-        // Any time below TimeoutStopSec= will do: whether it was kept shows in how the process ended.
+        // Any time below TimeoutStopSec= is fine: how the process ended shows whether it was kept.
         let view = view
             .deadlines()
             .jobs()
@@ -140,7 +140,7 @@ pub(crate) const HANGING_START: Requirement = Requirement {
             ],
             readiness::GIVEN_UP,
         ];
-        // What comes after that is Restart='s affair, and stage 03's.
+        // What comes after that depends on Restart=, the topic of stage 03.
         let shown = shown::ended_by_systemd(&timeline, view.render(&timeline));
         let end = shown
             .find("failed: timeout\n")
@@ -201,7 +201,7 @@ pub(crate) const RELOAD: Requirement = Requirement {
             view.clone().since("active").render(&before),
             view.render(&after)
         );
-        // A request that began before the reload may be answered with the configuration from before.
+        // A request that began before the reload may be answered with the earlier configuration.
         let shown = shown.replace(
             "\"in flight\": 200 \"Hello World!\"",
             "\"in flight\": 200 \"Hello again!\"",
@@ -227,7 +227,7 @@ pub(crate) const RELOAD: Requirement = Requirement {
     },
 };
 
-/// The reload was announced and ended, and the answers are as they were.
+/// The reload was announced and ended, but the answers did not change.
 fn configuration_not_read(case: &Case) -> Option<String> {
     match case.timeline.response("after a bad configuration")? {
         ResponseOutcome::Answered { body, .. } if body.trim_end() != "Hello again!" => {
@@ -240,7 +240,7 @@ fn configuration_not_read(case: &Case) -> Option<String> {
     }
 }
 
-/// Both reloads say the same to people.
+/// People see the same text after both reloads.
 fn bad_configuration_not_told(timeline: &Timeline) -> Option<String> {
     (!shown::bad_configuration_is_told(timeline)).then(|| {
         "STATUS= says the same after a configuration that cannot be read as when all is well: a person who reloads does not learn that the old one stays".to_owned()
@@ -294,7 +294,7 @@ pub(crate) const BY_HAND: Requirement = Requirement {
     },
 };
 
-/// The program serves only where somebody listens to its notifications.
+/// The program serves only if something receives its notifications.
 pub(crate) fn without_socket(case: &Case) -> Option<String> {
     if let Some(ResponseOutcome::Answered { status: 200, .. }) =
         case.timeline.response(scenarios::BY_HAND_FIRST)

@@ -9,33 +9,34 @@ use systemd_lab::protocol::{Condition, Scenario, Step};
 
 use crate::SUBJECT;
 
-/// Longer than any start that systemd still bounds by itself (`DefaultTimeoutStartSec=`, 90 s): anyone who
-/// forgets a deadline sees systemd's own.
+/// Longer than systemd's own time limit for a start (`DefaultTimeoutStartSec=`, 90 s): anyone who forgets
+/// a deadline sees systemd's own.
 const START_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Longer than `TimeoutStopSec=10s` and the default of 90 s.
 const STOP_DEADLINE: Duration = Duration::from_secs(120);
 
-/// After this a start that should have been ended at 10 s is taken to hang forever.
+/// After this time, a start that should have been ended at 10 s would hang forever.
 const HANGING_START_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Longer than `TimeoutStartSec=10s`, which bounds a reload as well, and shorter than the default of 90 s.
+/// Longer than `TimeoutStartSec=10s`, which also bounds a reload, and shorter than the default of 90 s.
 const RELOAD_DEADLINE: Duration = Duration::from_secs(60);
 
-/// A service that binds late gets this much before the stop is tried: a few times the warm-up of 2 s.
+/// A service that binds late has this long before the stop is tried: a few times the warm-up of 2 s.
 const LISTENING_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The service reads what the clients have sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
-/// From the stop to a client that comes too late: a listener that is closed because of the stop is closed by then.
+/// From the stop to a client that comes too late: by then, a service that closes its listener because of the stop has closed
+/// it.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Nobody who is refused has to wait.
+/// A refused client does not have to wait.
 const REFUSAL_DEADLINE: Duration = Duration::from_millis(500);
 
-/// The client is in the middle of its request for this long after the stop began: most of the drain's 5 s, but for what it
-/// takes to see and to answer.
+/// How long the client is in the middle of its request after the stop began: most of the drain's 5 s, except for the time
+/// to notice the stop and to answer.
 const SLOW_CLIENT: Duration = Duration::from_millis(4000);
 
 /// Once the request is complete, the answer should come at once.
@@ -44,22 +45,22 @@ const RESPONSE_DEADLINE: Duration = Duration::from_secs(10);
 /// In the middle of the warm-up of 2 s.
 const HALF_A_WARM_UP: Duration = Duration::from_secs(1);
 
-/// What systemd ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`), it has most likely ended by then.
+/// By then, systemd has most likely ended whatever it ends while all is well (`WatchdogSec=`, `RuntimeMaxSec=`).
 const A_WHILE: Duration = Duration::from_secs(120);
 
 /// For a command in the guest.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Where the service finds its configuration.
+/// Where the service looks for its configuration.
 const CONFIGURATION: &str = "/etc/hello-world.conf";
 
-/// Holds the service's port before the service is started. systemd itself listens for it: systemd.socket(5).
+/// Occupies the service's port before the service starts. systemd itself listens on it: systemd.socket(5).
 const SOMEONE_ELSE: &str = "someone-else.socket";
 
-/// Runs the service as a person would in a terminal: nobody listens to its notifications.
+/// Runs the service as a person would in a terminal: nothing receives its notifications.
 pub(crate) const BY_HAND_UNIT: &str = "by-hand.service";
 
-/// Where the guest's systemd looks for units of the administrator.
+/// Where the guest's systemd looks for the administrator's units.
 const UNIT_PATH: &str = "/etc/systemd/system";
 
 /// The names of requests.
@@ -72,8 +73,8 @@ pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
 /// signal(7), x86-64. SIGINT is what Ctrl-C sends.
 const SIGINT: i32 = 2;
 
-/// Starts a dependent unit, which pulls the service in; then stops the service while one client is in the middle of
-/// its request, another never finishes its own, and a third comes too late.
+/// Starts a dependent unit, which pulls the service in. Then stops the service while one client is in the middle of
+/// its request and another never finishes its own; a third comes too late.
 pub(crate) static START_AND_STOP: LazyLock<Run> = LazyLock::new(|| {
     let (service, client) = (SUBJECT.service(), SUBJECT.unit("-client"));
     let scenario = Scenario::new("start a dependent unit, then stop with requests in flight")
@@ -114,8 +115,9 @@ pub(crate) static LONG_WARM_UP: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![long])
 });
 
-/// Reloads while a request is in flight: once with a good configuration, once with one that nobody can read. The good one can
-/// be read only a while after the reload began: so it shows what the service does before it reads, and what after it.
+/// Reloads while a request is in flight: once with a good configuration, once with one that no program can understand. The
+/// good one becomes readable only some time after the reload began, which shows what the service does before and after it
+/// reads.
 pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("reload with a good and with a bad configuration")
@@ -148,10 +150,11 @@ pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![])
 });
 
-/// Lets the process that waits for the FIFO read the configuration, and removes it. Opened for both, it waits for nobody.
+/// Lets the process that waits for the FIFO read the configuration, and removes the FIFO. It is opened for reading and
+/// writing, so opening it does not block.
 const FEED: &str = "exec 3<>$1 && echo 'greeting = Hello again!' >&3 && rm $1";
 
-/// A stop in the warm-up, Ctrl-C in the warm-up, and a start while the port is taken.
+/// A stop during the warm-up, Ctrl-C during the warm-up, and a start while the port is taken.
 pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("a stop and Ctrl-C in the warm-up, then a taken port")
@@ -162,7 +165,7 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
         .start(service)
         .sleep(HALF_A_WARM_UP)
         .signal(service, SIGINT)
-        // Whatever systemd makes of a start that ends like this.
+        // Whatever systemd does with a start that ends like this.
         .wait_for_state(service, &ENDED, START_DEADLINE)
         .stop(service)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
@@ -170,7 +173,7 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
         .wait_for(listening(), LISTENING_DEADLINE)
         .start(service)
         .wait_for(
-            // Not that it has not begun yet.
+            // Not that the start has not begun yet.
             Condition::NextSubState {
                 unit: service.to_owned(),
                 any_of: ENDED.map(str::to_owned).to_vec(),
@@ -179,7 +182,7 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
         )
         .observe(service);
     let socket = format!("[Socket]\nListenStream={ADDRESS}\n");
-    // A socket unit wants a service, which would be started for the first client; here nobody connects.
+    // A socket unit needs a service, which would be started for the first client; here no client connects.
     let its_service = "[Service]\nExecStart=/usr/bin/true\n";
     let more = vec![
         unit_file(SOMEONE_ELSE, &socket),
@@ -188,10 +191,10 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, more)
 });
 
-/// Where a unit is when its service has ended.
+/// The states of a unit after its service has ended.
 const ENDED: [&str; 3] = ["auto-restart", "dead", "failed"];
 
-/// The unit, left alone for a while, and ended by SIGINT; then the program by hand, which Ctrl-C ends as well.
+/// The unit, left alone for a while, and ended by SIGINT; then the program started by hand, which Ctrl-C ends as well.
 pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("left alone, and by hand")
@@ -218,7 +221,7 @@ pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![unit_file(BY_HAND_UNIT, &by_hand)])
 });
 
-/// The place of the step in [`RELOAD`] by which the configuration can be read.
+/// The index of the step in [`RELOAD`] that makes the configuration readable.
 pub(crate) fn feed() -> usize {
     RELOAD.first(
         0,
@@ -247,7 +250,7 @@ pub(crate) fn marks() -> Marks {
     }
 }
 
-/// Where Ctrl-C comes to the unit in [`BY_HAND`], where the program is started by hand, and where Ctrl-C comes to that.
+/// Where Ctrl-C reaches the unit in [`BY_HAND`], where the program is started by hand, and where Ctrl-C reaches the program.
 pub(crate) fn unit_ctrl_c() -> usize {
     BY_HAND.first(0, is_interrupt)
 }
@@ -267,7 +270,7 @@ fn is_interrupt(step: &Step) -> bool {
     matches!(step, Step::Signal { signal, .. } if *signal == SIGINT)
 }
 
-/// A request of this name, which is half sent, and another one that will never be finished.
+/// A request with this name, which is half-sent, and another one that will never be finished.
 fn half_sent(scenario: Scenario, name: &str) -> Scenario {
     scenario
         .half_open(name, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")

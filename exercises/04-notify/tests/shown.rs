@@ -1,5 +1,5 @@
-//! What the check sees, in lines: only what every right solution shows. Where exactly in a phase something is said, how often, and
-//! in which words, is the service's own affair.
+//! What the check sees, as lines: only what every right solution shows. When exactly in a phase the service reports something, how
+//! often, and in which words, is up to the service.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use systemd_lab::{Timeline, describe};
 use crate::SUBJECT;
 use crate::scenarios::{AT_CTRL_C, BY_HAND_FIRST, BY_HAND_UNIT, LATER, NEW};
 
-/// Nothing is in flight in the warm-up: a service that is stopped then ends at once.
+/// Nothing is in flight during the warm-up, so a service that is stopped then ends at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// `CLOCK_MONOTONIC` is read a moment before the notification is sent, and after systemd asked for the reload. Stamps of events are
@@ -54,7 +54,7 @@ pub(crate) fn statuses(timeline: &Timeline) -> String {
     shown
 }
 
-/// What `STATUS=` said at such a time, where it said something.
+/// The texts of `STATUS=` during such a time, if there were any.
 fn status_texts(timeline: &Timeline, from_us: u64, to_us: u64) -> Vec<&str> {
     let within = timeline
         .notifications(SUBJECT.service(), "STATUS=")
@@ -71,7 +71,7 @@ fn reloads(timeline: &Timeline) -> Vec<u64> {
     began.map(|event| event.at_us).collect()
 }
 
-/// What each reload brought to read, and with which stamp it was announced.
+/// What people could read after each reload, and the stamp of its announcement.
 pub(crate) fn reload_statuses(timeline: &Timeline) -> String {
     let began = reloads(timeline);
     let begin = |index: usize| began.get(index).copied().unwrap_or(u64::MAX);
@@ -97,7 +97,7 @@ pub(crate) fn reload_statuses(timeline: &Timeline) -> String {
     shown
 }
 
-/// Whether a person sees that the bad configuration was not taken. Figures, e.g. a counter of reloads, say nothing.
+/// Whether a person can see that the bad configuration was rejected. Figures, e.g. a counter of reloads, do not count.
 pub(crate) fn tells_apart(before: &[&str], good: &[&str], bad: &[&str]) -> bool {
     let plain = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
     let Some(last) = bad.last() else {
@@ -107,7 +107,7 @@ pub(crate) fn tells_apart(before: &[&str], good: &[&str], bad: &[&str]) -> bool 
     others.into_iter().all(|other| plain(other) != plain(last))
 }
 
-/// The same, of a run.
+/// The same, for a run.
 pub(crate) fn bad_configuration_is_told(timeline: &Timeline) -> bool {
     let began = reloads(timeline);
     let begin = |index: usize| began.get(index).copied().unwrap_or(u64::MAX);
@@ -143,7 +143,7 @@ fn stamp(timeline: &Timeline, from_us: u64, to_us: u64) -> &'static str {
     }
 }
 
-/// Whether a client that comes during the stop is sent away. How, is the service's own affair.
+/// Whether a client that comes during the stop is turned away. How is up to the service.
 pub(crate) fn new_connection(timeline: &Timeline) -> String {
     let how = match timeline.response(NEW) {
         Some(ResponseOutcome::Refused | ResponseOutcome::Broken { .. }) => "refused".to_owned(),
@@ -154,7 +154,7 @@ pub(crate) fn new_connection(timeline: &Timeline) -> String {
     format!("a new connection during the stop: {how}\n")
 }
 
-/// Whether a stop is announced at once.
+/// Whether the service announces a stop at once.
 pub(crate) fn announcement(case: &Case) -> String {
     match stopping::late_announcement(case) {
         Some(took) => format!("STOPPING=1 comes {} s late\n", took.as_secs()),
@@ -162,7 +162,7 @@ pub(crate) fn announcement(case: &Case) -> String {
     }
 }
 
-/// Whether a request that never ends is given up in time.
+/// Whether the service gives up in time on a request that never ends.
 pub(crate) fn drain(case: &Case, longest: Duration) -> String {
     match serving::overlong_drain(case, longest) {
         Some(took) => format!("the drain takes {} s\n", took.as_secs()),
@@ -170,7 +170,7 @@ pub(crate) fn drain(case: &Case, longest: Duration) -> String {
     }
 }
 
-/// How systemd ends a start is the unit's affair, as `TimeoutStartFailureMode=` says: an end by the signal that it names is
+/// How systemd ends a start is up to the unit and its `TimeoutStartFailureMode=`: an end by the signal that it names is
 /// shown like one by SIGTERM.
 pub(crate) fn ended_by_systemd(timeline: &Timeline, shown: String) -> String {
     let mode = timeline.text_property(SUBJECT.service(), "TimeoutStartFailureMode");
@@ -196,7 +196,7 @@ pub(crate) fn ended_by_systemd(timeline: &Timeline, shown: String) -> String {
     }
 }
 
-/// Whether each part that arrives asks for more time, in a long warm-up.
+/// Whether the service asks for more time with each part that arrives, in a long warm-up.
 pub(crate) fn extensions(timeline: &Timeline) -> String {
     match readiness::rare_extensions(&SUBJECT.case(timeline), EACH_PART) {
         Some(gap) => format!("EXTEND_TIMEOUT_USEC= up to {gap:.1?} apart\n"),
@@ -225,7 +225,7 @@ pub(crate) fn ctrl_c(timeline: &Timeline) -> String {
     )
 }
 
-/// What the service says, in order, as far as an order is asked for.
+/// What the service reports, in order, as far as the exercise asks for an order.
 pub(crate) fn protocol(
     started: &Timeline,
     stopped: &Timeline,
@@ -278,7 +278,7 @@ fn said(timeline: &Timeline, wanted: &[&str]) -> BTreeSet<String> {
         .collect()
 }
 
-/// What a status says is up to its author, as long as it says something.
+/// The text of a status is up to its author, as long as there is one.
 fn without_status_text(assignment: &str) -> String {
     match assignment.strip_prefix("STATUS=") {
         Some(text) if !text.trim().is_empty() => "STATUS=…".to_owned(),
@@ -307,7 +307,7 @@ fn ends_in_warm_up(timeline: &Timeline) -> String {
     lines.iter().map(|line| format!("  {line}\n")).collect()
 }
 
-/// When the service was asked to end: by a stop, or by the signal with which this part of the run begins.
+/// When the service was asked to end: by a stop, or by the signal that starts this part of the run.
 fn asked(timeline: &Timeline) -> Option<u64> {
     let stop = timeline.first(
         SUBJECT.service(),
@@ -356,7 +356,7 @@ pub(crate) fn by_hand(timeline: &Timeline) -> String {
     )
 }
 
-/// The unit when nothing happens for a while.
+/// The unit after nothing has happened for a while.
 pub(crate) fn later(timeline: &Timeline) -> String {
     response(timeline, LATER)
 }

@@ -1,7 +1,7 @@
-//! What stage 05 asks of a service, checked under real systemd. Nothing here needs to be edited.
+//! The requirements of stage 05 for a service, checked under real systemd. You do not need to edit these files.
 //!
-//! Each requirement is one test. `requirements` says what is looked at, `scenarios` what is tried, and `snapshots`
-//! holds what should be seen.
+//! Each requirement is one test. `requirements` says what is checked, `scenarios` what is tried, and `snapshots`
+//! has the expected results.
 
 mod recovery;
 mod requirements;

@@ -1,4 +1,4 @@
-//! What became of a service after a fault: when the watchdog noticed, when the service ran again, whether it answers.
+//! What happened to a service after a fault: when the watchdog noticed it, when the service ran again, and whether it answers.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -12,13 +12,13 @@ use systemd_lab::{ERROR, Timeline, nearest_second};
 use crate::SUBJECT;
 use crate::scenarios::AFTER_FAULT;
 
-/// A self-test that was under way when the fault came may have been answered already.
+/// A self-test in progress at the time of the fault may have been answered already.
 const TEST_IN_FLIGHT: Duration = Duration::from_secs(1);
 
-/// The text promises this: one watchdog period.
+/// The task promises this: one watchdog period.
 const NOTICED_WITHIN: Duration = Duration::from_secs(10);
 
-/// And this: 10 s until it is noticed, 20 s of `RestartSec=`, 2 s of warm-up, and some to spare.
+/// The task promises this, too: 10 s until the watchdog notices, 20 s of `RestartSec=`, 2 s of warm-up, and some to spare.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(40);
 
 /// How long a self-test may wait for its answer.
@@ -27,11 +27,11 @@ pub(crate) const LONGEST_TEST: Duration = Duration::from_secs(4);
 /// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// What a service writes to its standard error gets its stamp when journald reads it: that may be after systemd has
-/// acted on a notification that was sent later.
+/// The stamp of what a service writes to its standard error is the time when journald reads it: that may be after
+/// systemd has acted on a notification that was sent later.
 const READ_LATER: Duration = Duration::from_secs(1);
 
-/// From one fault to the next, or to the end.
+/// The time from one fault to the next, or to the end.
 pub(crate) struct Recovery<'a> {
     timeline: &'a Timeline,
     fault_us: u64,
@@ -39,7 +39,7 @@ pub(crate) struct Recovery<'a> {
 }
 
 impl<'a> Recovery<'a> {
-    /// From the fault to the next one, if there is one: both in the guest's time.
+    /// From the fault to the next one, if there is one, both in the guest's time.
     pub(crate) fn between(
         timeline: &'a Timeline,
         fault_us: u64,
@@ -60,8 +60,8 @@ impl<'a> Recovery<'a> {
         })
     }
 
-    /// The text of `STATUS=` that came with `WATCHDOG=trigger`, before it, or after it as long as the service could say anything.
-    /// What the same process said before the fault is not a reason, however often it says so.
+    /// The text of `STATUS=` that came with `WATCHDOG=trigger`, before it, or after it while the service could still report
+    /// anything. A text that the same process reported before the fault is not a reason, even if it repeats it.
     fn reason(&self) -> Option<&'a str> {
         let healthy = self.statuses(self.start_us()..self.fault_us);
         let healthy: HashSet<&str> = healthy.collect();
@@ -84,7 +84,7 @@ impl<'a> Recovery<'a> {
         assignments.filter_map(|one| one.strip_prefix("STATUS="))
     }
 
-    /// When the process that the fault hit was started: a process before it may have said why it ended.
+    /// When the process that the fault hit was started: an earlier process may have reported why it ended.
     fn start_us(&self) -> u64 {
         let mut exits = self.timeline.events().iter().filter(|event| {
             event.at_us < self.fault_us
@@ -94,7 +94,7 @@ impl<'a> Recovery<'a> {
         exits.next_back().map_or(0, |event| event.at_us)
     }
 
-    /// When the service that hung had ended, or else when it was noticed.
+    /// When the hanging service had ended, or otherwise when the watchdog noticed it.
     fn end_us(&self) -> Option<u64> {
         let noticed = self.noticed()?;
         let exit = self.first(|event| {
@@ -105,7 +105,7 @@ impl<'a> Recovery<'a> {
         Some(exit.unwrap_or(noticed).at_us)
     }
 
-    /// Whether the service still said that it works, although it did not.
+    /// Whether the service still reported that it works, although it did not.
     fn is_pinged(&self) -> bool {
         let end = self.noticed().map_or(u64::MAX, |event| event.at_us);
         self.first(|event| {
@@ -128,7 +128,7 @@ impl<'a> Recovery<'a> {
         .is_some()
     }
 
-    /// Whether it said why in the journal, as an error.
+    /// Whether it logged the reason as an error.
     fn is_logged(&self) -> bool {
         let noticed = self.end_us().unwrap_or(u64::MAX);
         let read_until = noticed.saturating_add(READ_LATER.as_micros() as u64);
@@ -139,7 +139,7 @@ impl<'a> Recovery<'a> {
         })
     }
 
-    /// A line for each thing that should be so, in words that do not depend on when exactly it was.
+    /// A line for each thing that should be true, in words that do not depend on the exact time.
     pub(crate) fn lines(&self) -> String {
         let mut lines = vec![match self.noticed() {
             Some(event) => within("noticed", self.since_fault(event), NOTICED_WITHIN),
@@ -185,7 +185,7 @@ impl<'a> Recovery<'a> {
         lines.join("\n")
     }
 
-    /// The same, and whether the service said what it had found.
+    /// The same, and whether the service reported what it had found.
     pub(crate) fn lines_with_reason(&self) -> String {
         let said = |yes: bool, what: &str| {
             if yes {
@@ -207,7 +207,7 @@ impl<'a> Recovery<'a> {
             .join("\n")
     }
 
-    /// What took too long between the fault and `WATCHDOG=trigger`, if anything did.
+    /// What took too long between the fault and `WATCHDOG=trigger`, if anything.
     fn delays(&self) -> Vec<String> {
         let case = SUBJECT.case(self.timeline);
         let mut lines = Vec::new();
@@ -221,7 +221,7 @@ impl<'a> Recovery<'a> {
         lines
     }
 
-    /// Whether it said in the journal and in `STATUS=` what it had found.
+    /// Whether it reported in the journal and in `STATUS=` what it had found.
     pub(crate) fn is_explained(&self) -> (bool, bool) {
         (self.reason().is_some(), self.is_logged())
     }

@@ -1,4 +1,4 @@
-//! The requirements of stage 05: what each looks at, and which causes it knows.
+//! The requirements of stage 05: what each one checks, and which causes of failure it knows.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -35,13 +35,13 @@ const START: &[&[Rule]] = &[
     ],
 ];
 
-/// What the exercise asks for as `WatchdogSec=`.
+/// The `WatchdogSec=` that the exercise asks for.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest drain that the exercise allows.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 
-/// What the exercise asks for as `StartLimitIntervalSec=`.
+/// The `StartLimitIntervalSec=` that the exercise asks for.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 pub(crate) const HEALTHY: Requirement = Requirement {
@@ -69,7 +69,7 @@ pub(crate) const HEALTHY: Requirement = Requirement {
         observed.diagnosis = observed
             .diagnosis
             .or_else(|| serving::drains_too_long(&SUBJECT.case(&timeline), LONGEST_DRAIN));
-        // A watchdog that is too short for honest work is the cause of all that follows.
+        // A watchdog that is too short for honest work causes everything that follows.
         let other = watchdog::other_limit(&SUBJECT.case(&timeline), LIMIT);
         let is_noticed = observed.shown.contains("Watchdog");
         if let Some(other) = other.filter(|_| is_noticed) {
@@ -92,14 +92,14 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
             with_reason,
         )?;
         if observed.shown.contains("never noticed") {
-            // The other run tells who sends the pings.
+            // The other run shows who sends the pings.
             observed.diagnosis = pinged_by_a_thread().or(observed.diagnosis);
         }
         let (is_closed, is_next) = (scenarios::is_door_closing, scenarios::is_database_stop);
         let fault = "nobody could connect to the service";
         let door = hang(&scenarios::NOT_WELL, fault, is_closed, is_next, with_reason)?;
         let timeline = scenarios::DEADLOCK.seen.clone()?;
-        // There, not a single self-test can succeed.
+        // In that run, no self-test can succeed.
         let hopeless = scenarios::KEEPS_HANGING.seen.clone()?;
         let untested = watchdog::pinged_untested(&SUBJECT.case(&hopeless));
         let hopeless = match untested {
@@ -151,7 +151,7 @@ pub(crate) const BLOCKED: Requirement = Requirement {
     },
 };
 
-/// A handler blocked its thread, and others went on.
+/// A handler blocked its thread, but other threads carried on.
 pub(crate) fn answered_all_the_same(timeline: &Timeline) -> Option<String> {
     match timeline.response(DURING_FAULT)? {
         ResponseOutcome::Answered { status, .. } => Some(format!(
@@ -243,7 +243,7 @@ pub(crate) const UNWATCHED_UNIT: Requirement = Requirement {
     },
 };
 
-/// What a second fault showed, after the first.
+/// The results of a second fault, after the first.
 fn both(first: Observed, second: Observed, shown: String) -> Observed {
     Observed {
         shown,
@@ -260,7 +260,7 @@ fn limit(timeline: &Timeline) -> String {
     }
 }
 
-/// The answer to the request that was under way when the stop began.
+/// The answer to the request that was in flight when the stop began.
 fn in_flight(timeline: &Timeline) -> &'static str {
     match timeline.response(IN_FLIGHT) {
         Some(ResponseOutcome::Answered { status: 200, .. }) => {
@@ -271,7 +271,7 @@ fn in_flight(timeline: &Timeline) -> &'static str {
     }
 }
 
-/// Whether a request that never ends is given up in time.
+/// Whether the service gives up in time on a request that never ends.
 fn drain(timeline: &Timeline) -> String {
     match serving::overlong_drain(&SUBJECT.case(timeline), LONGEST_DRAIN) {
         Some(took) => format!("the drain takes {} s", took.as_secs()),
@@ -279,7 +279,7 @@ fn drain(timeline: &Timeline) -> String {
     }
 }
 
-/// The database is given. Where it does not start all the same, the service is not to blame.
+/// The exercise provides the database. If it does not start, the service is not to blame.
 fn database_is_broken(case: &Case) -> Option<String> {
     let database = SUBJECT.unit("-database");
     let of_database = SUBJECT.case_of(&database, case.timeline);
@@ -306,7 +306,7 @@ fn with_reason(recovery: &Recovery<'_>) -> String {
     recovery.lines_with_reason()
 }
 
-/// What became of the service after a fault, which is said in a few words.
+/// What happened to the service after a fault, in a few words.
 fn hang(
     run: &LazyLock<Run>,
     fault: &'static str,
@@ -316,7 +316,7 @@ fn hang(
 ) -> Look {
     let timeline = run.seen.clone()?;
     let Some(fault_us) = run.began_us(&timeline, is_fault) else {
-        // What came before it went wrong, and is another requirement's affair.
+        // Something earlier went wrong, which belongs to a different requirement.
         let shown = "the run did not get as far as this fault\n".to_owned();
         let mut observed = observed(&timeline, shown, &[]);
         let case = SUBJECT.case(&timeline);
@@ -337,7 +337,7 @@ fn hang(
     let recovery = Recovery::between(&timeline, fault_us, next_us);
     let shown = lines(&recovery) + "\n";
     let mut observed = observed(&timeline, shown, &[]);
-    // Of several faults, the later ones come after a trigger that was right, and after this step.
+    // If there are several faults, the later ones come after a correct trigger, and after this step.
     let reset_us = run.began_us(&timeline, |step| matches!(step, Step::ResetFailed { .. }));
     let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
     if pinged.is_none() || reset_us.is_none_or(|reset_us| fault_us < reset_us) {
@@ -360,7 +360,7 @@ fn hang(
     Ok(observed)
 }
 
-/// Why a run did not get as far as a fault, if no rule says more.
+/// Why a run never reached a fault, if no rule says more.
 pub(crate) fn not_reached(case: &Case) -> Option<String> {
     let is_noticed = |kind: &EventKind| matches!(kind, EventKind::WatchdogTimeout { .. });
     let why = match case.timeline.first(case.unit, is_noticed) {
@@ -374,8 +374,7 @@ fn observed(timeline: &Timeline, shown: String, rules: &[&[Rule]]) -> Observed {
     SUBJECT.observed(timeline, shown, &[START, rules].concat())
 }
 
-/// Whether the watchdog is alive at all. How often it is pinged is the service's own affair, as long as it is often
-/// enough.
+/// Whether the watchdog gets any pings. How often is up to the service, as long as it is often enough.
 fn pings(timeline: &Timeline) -> &'static str {
     match timeline.first_notification(SUBJECT.service(), "WATCHDOG=1") {
         Some(_) => "WATCHDOG=1 arrives",
@@ -383,7 +382,7 @@ fn pings(timeline: &Timeline) -> &'static str {
     }
 }
 
-/// Whether the load was served.
+/// Whether the service handled the load.
 fn reports(timeline: &Timeline) -> String {
     let outcomes = timeline
         .events()

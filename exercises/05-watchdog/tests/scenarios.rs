@@ -18,46 +18,47 @@ const STOP_DEADLINE: Duration = Duration::from_secs(120);
 /// Time for the first pings, before anything goes wrong: more than `WatchdogSec=10s`.
 const FIRST_PINGS: Duration = Duration::from_secs(12);
 
-/// A fault is to be noticed within 10 s, and the service is to run again within 40 s. A watchdog of a minute is still
-/// seen to act, a bit late.
+/// systemd should notice a fault within 10 s, and the service should run again within 40 s. This is long enough to
+/// see even a watchdog of a minute act, a bit late.
 const RECOVERY_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A request that runs into the fault gets no answer.
+/// A request that meets the fault gets no answer.
 const FAULT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// `GET /report` takes 3 s; a self-test or another request may come before it.
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long the database takes to answer now and then, which is honest as well.
+/// How long the database sometimes takes to answer, which is honest work, too.
 const SLOW_DATABASE: Duration = Duration::from_secs(3);
 
-/// Between the two slow things, so that a self-test meets one of them only. A report holds up tests that are due, and
-/// so they come at fixed times after it: the pause between grows from round to round, up to so much, to meet them all.
+/// The time between the two slow things, so that a self-test meets only one of them. A report delays tests that are
+/// due, so they come at fixed times after it. The pause between them therefore grows from round to round, up to this
+/// many steps, to meet all of those times.
 const BREATHER: Duration = Duration::from_millis(3500);
 const BREATHERS: u32 = 3;
 
-/// What is left of a round of 200 s.
+/// The rest of a round of 200 s.
 const PAUSE: Duration = Duration::from_millis(190_500);
 
-/// Ten minutes: each breather has its turn.
+/// Ten minutes: each breather is used once.
 const ROUNDS: u32 = BREATHERS;
 
-/// In the soak there are ten hours of it, with a round every twenty minutes.
+/// The soak lasts ten hours, with a round every twenty minutes.
 const SOAK_PAUSE: Duration = Duration::from_millis(1_190_500);
 const SOAK_ROUNDS: u32 = 30;
 
 /// The service reads what a client has sent so far. A server may drop connections from which it has read nothing.
 const READING: Duration = Duration::from_millis(500);
 
-/// The client is in the middle of its request for this long after the stop began: less than the drain's 5 s, and long
-/// enough for a self-test to run into the closed door.
+/// How long the client is in the middle of its request after the stop began: less than the drain's 5 s, and long
+/// enough for a self-test to find the listener closed.
 const SLOW_CLIENT: Duration = Duration::from_secs(4);
 
-/// A service that hangs at each start reaches the start limit within five minutes; some more, for one that
-/// is not.
+/// A service that hangs at each start reaches the start limit within five minutes; this has some to spare
+/// for one that does not.
 const GIVING_UP_DEADLINE: Duration = Duration::from_secs(900);
 
-/// After the last start: an alert has time to come, a second one too.
+/// The time after the last start: enough for an alert, and even for a second one.
 const ALERTS: Duration = Duration::from_secs(10);
 
 /// The service hangs as soon as it serves.
@@ -66,14 +67,14 @@ const HANGS: &str = "FAULT_AT_START=deadlock";
 /// The service with a unit that has no `WatchdogSec=`.
 pub(crate) const UNWATCHED: &str = "unwatched.service";
 
-/// Several times what a self-test takes to find out that the service hangs.
+/// Several times as long as a self-test needs to find out that the service hangs.
 const UNWATCHED_FOR: Duration = Duration::from_secs(40);
 
 /// signal(7), x86-64.
 const SIGCONT: i32 = 18;
 pub(crate) const SIGSTOP: i32 = 19;
 
-/// Where a unit is when the watchdog, or anything else, has ended its service.
+/// The states of a unit after the watchdog, or anything else, has ended its service.
 const ENDED: [&str; 5] = [
     "stop-watchdog",
     "final-watchdog",
@@ -82,13 +83,13 @@ const ENDED: [&str; 5] = [
     "dead",
 ];
 
-/// The names of requests, and of what they ask for after a fault.
+/// The names of requests, and what they request after a fault.
 pub(crate) const REPORT: &str = "report";
 pub(crate) const IN_FLIGHT: &str = "in flight";
 pub(crate) const AFTER_FAULT: &str = "after the fault";
 pub(crate) const DURING_FAULT: &str = "during the fault";
 
-/// Ten minutes of honest, slow work; then a stop while a client is in the middle of its request, and another one never
+/// Ten minutes of honest, slow work; then a stop while one client is in the middle of its request and another never
 /// finishes its own.
 pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
@@ -128,10 +129,10 @@ pub(crate) static DEADLOCK: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, back_again(scenario), vec![faults()])
 });
 
-/// Prints the name of each thread in a control group. All of it is built into bash.
+/// Prints the name of each thread in a control group, with bash's built-in commands only.
 const NAME_THREADS: &str = "while read -r thread; do read -r name < /proc/$thread/comm && echo $name; done < $1/cgroup.threads";
 
-/// How many threads a runtime of the kind that has several is to have: more than there are for other reasons.
+/// How many threads a multi-threaded runtime gets: more than there are for other reasons.
 pub(crate) const WORKERS: usize = 4;
 
 /// The executor is blocked; after it has recovered, the whole process is stopped.
@@ -147,19 +148,19 @@ pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
         .sleep(FAULT_DEADLINE)
         .get(DURING_FAULT, &format!("http://{ADDRESS}/"), FAULT_DEADLINE);
     let scenario = back_again(scenario)
-        // So that the second delay is the first one again.
+        // This makes the second delay equal to the first.
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
         .sleep(FIRST_PINGS)
         .signal(service, SIGSTOP);
-    // A runtime with several threads has but one where there is but one processor, unless it is told otherwise.
+    // On one processor, a multi-threaded runtime has only one thread by default.
     let workers = format!("TOKIO_WORKER_THREADS={WORKERS}");
     let more = SUBJECT.environment(service, &["FAULTS=1", &workers]);
     Run::of(&SUBJECT, back_again(scenario), vec![more])
 });
 
-/// The database still takes connections, and no longer answers until the service has ended.
+/// The database still accepts connections, but no longer answers until the service has ended.
 pub(crate) static WEDGE: LazyLock<Run> = LazyLock::new(|| {
     let database = SUBJECT.unit("-database");
     let scenario = begin_with_database("a wedged dependency")
@@ -186,9 +187,9 @@ pub(crate) static KEEPS_HANGING: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![environment])
 });
 
-/// What a self-test must take for a failure although the service does not hang: nobody gets through to it, and later its database is
-/// gone, so that `GET /` is answered with 503. Before that, the program hangs where nobody waits for its pings, and nothing is to
-/// come of it.
+/// Cases that a self-test must treat as a failure although the service does not hang: clients cannot reach it, and later its
+/// database is gone, so that it answers `GET /` with 503. Before that, the program hangs while nothing waits for its pings, and that
+/// must have no consequences.
 pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
     let (service, database) = (SUBJECT.service(), SUBJECT.unit("-database"));
     let scenario = Scenario::new("no watchdog, a closed door, a database that is gone")
@@ -203,7 +204,7 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
         .wait_for_state(service, &ENDED, RECOVERY_DEADLINE)
         .step(address(Address::Added));
     let scenario = back_again(scenario)
-        // So that the second delay is the first one again.
+        // This makes the second delay equal to the first.
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
@@ -222,14 +223,15 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, back_again(scenario), more)
 });
 
-/// What becomes of the address at which the service listens.
+/// What happens to the address on which the service listens.
 #[derive(Clone, Copy)]
 enum Address {
     Added,
     Removed,
 }
 
-/// Closes the front door, or opens it again: the service listens, and a client that connects is told at once that there is no way.
+/// Closes the front door, or opens it again: the service still listens, but a client that connects learns at once that there is no
+/// route.
 fn address(change: Address) -> Step {
     let change = match change {
         Address::Added => "add",
@@ -276,7 +278,7 @@ fn database_in_environment() -> GuestFile {
     SUBJECT.environment(SUBJECT.service(), &["DATABASE=127.0.0.1:7879"])
 }
 
-/// A request that makes the service hang: nobody waits for its answer.
+/// A request that makes the service hang: nothing waits for its answer.
 fn fault(name: &str) -> Step {
     Step::Request {
         name: format!("fault {name}"),
@@ -292,7 +294,7 @@ fn faults() -> GuestFile {
     SUBJECT.environment(SUBJECT.service(), &["FAULTS=1"])
 }
 
-/// Waits until the service has ended and runs again, then asks it.
+/// Waits until the service has ended and runs again, then sends it a request.
 fn back_again(scenario: Scenario) -> Scenario {
     let service = SUBJECT.service();
     scenario
@@ -320,7 +322,7 @@ pub(crate) fn watched_start() -> usize {
     )
 }
 
-/// How many threads the service's runtime had, besides the main one, as far as they have tokio's names.
+/// How many threads the service's runtime had, besides the main one, judging by tokio's thread names.
 pub(crate) fn runtime_threads(timeline: &Timeline) -> usize {
     let output = timeline
         .events()

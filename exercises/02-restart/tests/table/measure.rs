@@ -1,19 +1,19 @@
-//! Asks systemd for the table: one unit for each cell, which ends as its row says, and is or is not started again.
+//! Measures the table: one unit for each cell, which ends as its row says, and which systemd restarts or not.
 //!
-//! The crate `systemd-matrix` runs the units; its `cause.rs` says what they are made of. A unit must have ended by the cause that
-//! its row claims, and with the `Result` that goes with it. One that ended in another way makes the whole measurement fail:
-//! no cell is ever the answer to another question.
+//! The crate `systemd-matrix` runs the units; its `cause.rs` says what they consist of. A unit must have ended by the cause in
+//! its row, and with the matching `Result`. If one ended in a different way, the whole measurement fails: a cell never answers a
+//! different question.
 
 use systemd_lab::{Lab, LabError};
 use systemd_matrix::MatrixError;
 
 use super::{CAUSES, Cause, Table};
 
-/// Has systemd answer every cell. The same table comes every time, so that it is measured once and remembered.
+/// Measures every cell. The table is the same every time, so it is measured once and stored.
 ///
 /// # Errors
 ///
-/// What keeps the lab from running, and [`LabError::Host`] when a unit did not end as its row claims.
+/// When the lab cannot run; [`LabError::Host`] when a unit did not end as its row claims.
 pub(crate) fn measure(lab: &Lab) -> Result<Table, LabError> {
     let cells = systemd_matrix::restarts(lab, CAUSES.map(caused));
     cells.map(Table).map_err(|error| match error {

@@ -1,7 +1,7 @@
-//! The table of stage 02: which setting of `Restart=` has systemd restart a service, and after which end.
+//! The table of stage 02: which setting of `Restart=` makes systemd restart a service, and after which end.
 //!
-//! [`measure`] asks systemd, [`prediction`] reads what the attendee thinks and compares, [`reasons`] says why systemd
-//! does what it does.
+//! [`measure`] asks systemd, [`prediction`] reads what the attendee expects and compares, [`reasons`] says why
+//! systemd does what it does.
 
 pub(crate) mod measure;
 pub(crate) mod prediction;
@@ -35,7 +35,7 @@ pub(crate) enum Cause {
     StartTimeout,
     /// `WATCHDOG=1` does not come within `WatchdogSec=`.
     Watchdog,
-    /// The kernel kills the main process since it takes more memory than `MemoryMax=`.
+    /// The kernel kills the main process because it uses more memory than `MemoryMax=`.
     OutOfMemory,
 }
 
@@ -58,7 +58,7 @@ pub(crate) const CAUSES: [Cause; 11] = [
 pub(crate) const CELLS: usize = CAUSES.len() * SETTINGS.len();
 
 impl Cause {
-    /// The row's name, as `prediction.md` has it in its first column.
+    /// The row's name, as in the first column of `prediction.md`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Cause::ExitZero => "exit code 0",
@@ -89,7 +89,7 @@ fn cells() -> impl Iterator<Item = (Cause, usize)> {
     CAUSES.into_iter().flat_map(row)
 }
 
-/// How a cell is written: `X` where systemd restarts the service, `-` where it does not.
+/// The mark in a cell: `X` if systemd restarts the service, `-` if it does not.
 fn mark(restarts: bool) -> char {
     if restarts { 'X' } else { '-' }
 }

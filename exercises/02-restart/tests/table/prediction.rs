@@ -2,27 +2,27 @@
 
 use super::{CAUSES, CELLS, Cause, Cells, SETTINGS, Table, cells, mark, reasons};
 
-/// How each kind of cell is written, for error texts.
+/// The spelling of each kind of cell, for error messages.
 const LEGEND: &str = "X (systemd restarts the service), - (it does not) or ? (not predicted yet)";
 
-/// What the attendee thinks: `None` where a cell is still open.
+/// What the attendee expects: `None` for a cell that is still open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Prediction(Cells<Option<bool>>);
 
-/// How prediction and measurement go together.
+/// The result of comparing prediction and measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Comparison {
-    /// What differs, cell by cell, and how many cells do not.
+    /// The differences, cell by cell, and how many cells agree.
     pub(crate) shown: String,
-    /// What to think about first. `None` when all is as predicted.
+    /// What to think about first. `None` if the prediction is right.
     pub(crate) diagnosis: Option<String>,
 }
 
-/// Reads the Markdown table: the lines that begin with `|`. All else in the file is the attendee's own.
+/// Reads the Markdown table: the lines that begin with `|`. Everything else in the file belongs to the attendee.
 ///
 /// # Errors
 ///
-/// A text that names the line and what to do about it. `restore` says how to get the file back.
+/// A message that names the line and says what to do. `restore` is how to get the file back.
 pub(crate) fn parse(text: &str, restore: &str) -> Result<Prediction, String> {
     let mut lines = text
         .lines()
@@ -43,7 +43,7 @@ pub(crate) fn parse(text: &str, restore: &str) -> Result<Prediction, String> {
             continue;
         }
         let cause = cause(number, name)?;
-        // A cell too few or too many would shift all that follow it.
+        // A missing or extra cell would shift all of the following ones.
         if line.len() != header.len() {
             return Err(format!(
                 "prediction.md, line {number}: the row `{}` has {} and should have {}, one for each setting; write ? in those that you leave open",
@@ -136,7 +136,7 @@ fn cells_in_words(count: usize) -> String {
     format!("{count} {noun}")
 }
 
-/// The cells of a line that begins with `|`. A last `|` may be there or not.
+/// The cells of a line that begins with `|`. A final `|` is optional.
 fn split(line: &str) -> Vec<&str> {
     let line = line.strip_prefix('|').unwrap_or(line);
     let line = line.strip_suffix('|').unwrap_or(line);
@@ -148,7 +148,7 @@ fn is_rule(cell: &str) -> bool {
     cell.contains('-') && cell.chars().all(|c| matches!(c, '-' | ':'))
 }
 
-/// Which setting each column of the table is, from the second on.
+/// The setting of each column of the table, from the second column on.
 fn columns(number: usize, header: &[&str]) -> Result<Vec<usize>, String> {
     let mut columns = Vec::new();
     for title in &header[1..] {
@@ -188,7 +188,7 @@ fn cause(number: usize, name: &str) -> Result<Cause, String> {
     })
 }
 
-/// A name without its case, marks of Markdown and superfluous space.
+/// A name without case, Markdown marks and extra spaces.
 fn plain(name: &str) -> String {
     let name = name.replace(['`', '*'], "").to_lowercase();
     name.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -196,11 +196,11 @@ fn plain(name: &str) -> String {
 
 /// # Errors
 ///
-/// The text, where it is none of those that a cell may have.
+/// Reads a cell, or returns its text if a cell cannot have it.
 fn cell(text: &str) -> Result<Option<bool>, &str> {
     match plain(text).as_str() {
         "x" | "yes" | "y" => Ok(Some(true)),
-        // Editors make dashes of hyphens.
+        // Editors turn hyphens into dashes.
         "-" | "\u{2013}" | "\u{2014}" | "no" | "n" => Ok(Some(false)),
         "?" | "" => Ok(None),
         _ => Err(text),

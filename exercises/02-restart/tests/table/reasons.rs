@@ -2,7 +2,7 @@
 
 use super::Cause;
 
-/// One sentence on one cell, from what systemd did and its reason for it.
+/// One sentence about a cell, from what systemd did and its reason for it.
 pub(super) fn explain(cause: Cause, setting: &str, restarts: bool) -> String {
     let does = if restarts {
         "restarts"
@@ -13,7 +13,7 @@ pub(super) fn explain(cause: Cause, setting: &str, restarts: bool) -> String {
     let reason = if expected == restarts {
         reason
     } else {
-        // Then the guest's systemd is another than the one that this was written for.
+        // Then the guest has a different systemd than this text was written for.
         "its manual says otherwise, and what it does counts".to_owned()
     };
     format!(
@@ -22,7 +22,7 @@ pub(super) fn explain(cause: Cause, setting: &str, restarts: bool) -> String {
     )
 }
 
-/// What all settings look at: the unit's `Result`, and what systemd thinks of it.
+/// What all settings look at: the unit's `Result`, and how systemd judges it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     CleanExit,
@@ -56,7 +56,7 @@ fn phrase(cause: Cause) -> &'static str {
     }
 }
 
-/// What the end is to systemd, as part of a sentence.
+/// How systemd judges the end, as part of a sentence.
 fn verdict(cause: Cause) -> String {
     let name = cause.name();
     match cause {
@@ -79,7 +79,7 @@ fn verdict(cause: Cause) -> String {
     }
 }
 
-/// Whether the setting restarts after such an end, and why.
+/// Whether the setting restarts the service after such an end, and why.
 fn reason(cause: Cause, setting: &str) -> (bool, String) {
     let kind = kind(cause);
     let is_clean = matches!(kind, Kind::CleanExit | Kind::CleanSignal);
