@@ -23,7 +23,7 @@ pub const SHORTEST: Duration = Duration::from_millis(5);
 const PART_OF_ELAPSED: u32 = 10;
 
 /// After this time, a wait polls only when something announces itself, and so may end half a second
-/// late. That is no worse than systemd's own timers, which may be 250 ms late themselves
+/// late. That is not worse than systemd's own timers, which may be 250 ms late themselves
 /// (`AccuracySec=` of its event loop).
 const YOUNG: Duration = Duration::from_secs(1);
 

@@ -496,7 +496,7 @@ impl<'a> Look<'a> {
         let has_watchdog = watchdog.is_some_and(|limit| !limit.is_zero());
         let changed = self.times(|kind| matches!(kind, EventKind::StateChanged { .. }));
         let changed = changed.into_iter().find(|at| *at > frozen);
-        // What the plan did later is no surprise.
+        // What the plan did later surprises no one.
         let is_left_alone = changed.is_none_or(|changed| {
             let mut harms = self.sources.harms_of(self.unit);
             harms.any(|(at, _)| frozen < at && at <= changed && changed < at + SOON)
