@@ -228,7 +228,7 @@ fn why_systemd_does_what_it_does() {
         (
             Cause::OutOfMemory,
             "on-abnormal",
-            "after an out-of-memory kill, systemd restarts a service with Restart=on-abnormal: what the kernel kills for want of memory has failed (Result=oom-kill), and on-abnormal restarts whatever did not end by its own exit: unclean signals, timeouts, watchdog, want of memory",
+            "after an out-of-memory kill, systemd restarts a service with Restart=on-abnormal: what the kernel kills because memory ran out has failed (Result=oom-kill), and on-abnormal restarts whatever did not end by its own exit: unclean signals, timeouts, watchdog, want of memory",
         ),
         (
             Cause::Sigint,
@@ -258,7 +258,7 @@ fn why_systemd_does_what_it_does() {
         (
             Cause::OutOfMemory,
             "on-abort",
-            "after an out-of-memory kill, systemd does not restart a service with Restart=on-abort: what the kernel kills for want of memory has failed (Result=oom-kill), and that is its result, although SIGKILL ended it: on-abort wants Result=signal or core-dump",
+            "after an out-of-memory kill, systemd does not restart a service with Restart=on-abort: what the kernel kills because memory ran out has failed (Result=oom-kill), and that is its result, although SIGKILL ended it: on-abort wants Result=signal or core-dump",
         ),
         (
             Cause::Watchdog,

@@ -95,7 +95,7 @@ fn one_line(
                 if line.trim() != directive.whole || line.starts_with(' ') =>
             {
                 Err(format!(
-                    "`#{name}` must stand on a line of its own, without indentation"
+                    "`#{name}` must be on a line of its own, without indentation"
                 ))
             }
             TIMELINE => TimelineArguments::parse(directive.arguments)

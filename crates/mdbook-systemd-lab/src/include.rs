@@ -66,7 +66,7 @@ fn permitted(site: &Site, file: &Path) -> Result<PathBuf, String> {
         .and_then(|file| Some(file.strip_prefix(normal(repository)?).ok()?.to_owned()))
         .ok_or_else(|| {
             format!(
-                "{} lies outside the repository; include a file of it",
+                "{} is outside the repository; include a file from it",
                 file.display()
             )
         })?;

@@ -20,11 +20,11 @@ pub(crate) fn check(
     for (line, label) in &page.undefined {
         complain(
             *line,
-            format!("nothing says where [{label}] leads; add a line `[{label}]: …`"),
+            format!("[{label}] is not defined; add a line `[{label}]: …`"),
         );
     }
     for line in &page.html_links {
-        let message = "a link or an image in HTML is not looked at; write it in Markdown";
+        let message = "a link or an image in HTML is not checked; write it in Markdown";
         complain(*line, message.to_owned());
     }
 }
@@ -44,7 +44,7 @@ fn follow(site: &Site, page: &Page, pages: &[Page], target: &str) -> Result<(), 
     let place = match path {
         "" => page.path.clone(),
         _ => resolved(page.path.parent().unwrap_or(Path::new("")), path)
-            .ok_or_else(|| format!("{target} leads out of the book"))?,
+            .ok_or_else(|| format!("{target} is outside the book"))?,
     };
     let shown = site.shown(&site.book.join(&site.pages).join(&place));
     let found = pages.iter().find(|other| other.path == place);

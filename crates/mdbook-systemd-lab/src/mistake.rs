@@ -79,7 +79,7 @@ fn blocks(text: &str) -> Result<Vec<String>, String> {
         let text = patch
             .patch()
             .as_text()
-            .ok_or("it changes what is not text")?;
+            .ok_or("it changes something that is not text")?;
         let path = match patch.operation().strip_prefix(1) {
             FileOperation::Create(path) | FileOperation::Delete(path) => path.into_owned(),
             FileOperation::Modify { modified, .. } => modified.into_owned(),

@@ -24,7 +24,7 @@ pub struct Chapter<'a> {
 /// The input is not what mdBook 0.5 sends.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "what came is not what mdBook 0.5 says to a preprocessor; `cargo workshop book` has the right version"
+    "the input is not what mdBook 0.5 sends to a preprocessor; `cargo workshop book` has the right version"
 )]
 pub struct Unintelligible;
 
@@ -138,7 +138,7 @@ mod tests {
             let complaint = parse(text).expect_err(text).to_string();
             assert_eq!(
                 complaint,
-                "what came is not what mdBook 0.5 says to a preprocessor; `cargo workshop book` has the right version"
+                "the input is not what mdBook 0.5 sends to a preprocessor; `cargo workshop book` has the right version"
             );
         }
     }

@@ -14,10 +14,10 @@ const NAME_WIDTH: usize = 14;
 /// Where remedies and further lines begin: after mark and name.
 const INDENT: usize = NAME_WIDTH + 4;
 
-/// Look at all that the lab needs, and say what to do about what is missing.
+/// Check everything that the lab needs, and say how to fix what is missing.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Set up what is missing and rebuild what is damaged, then look again.
+    /// Set up what is missing and rebuild what is damaged, then check again.
     #[arg(long)]
     fix: bool,
 }

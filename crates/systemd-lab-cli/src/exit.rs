@@ -3,7 +3,7 @@
 /// The exit statuses, as the end of a command's help.
 pub const EXIT_STATUS: &str = "\
 Exit status: 0 passed, 1 not yet, 2 wrong usage, 3 did not build, 4 out of time, 5 the lab is broken, \
-6 passed, but what was to be printed or written could not be";
+6 passed, but the output could not be printed or written";
 
 /// How a command ended. `cargo workshop` and `systemd-lab` share the numbers, so that a script may call either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

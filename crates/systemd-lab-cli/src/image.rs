@@ -11,7 +11,7 @@ use crate::{output, say};
 /// Export or import the guest image, for machines without a network.
 #[derive(clap::Subcommand)]
 pub enum Action {
-    /// Write the guest image to one file, about a minute's work; sets the lab up first if need be.
+    /// Write the guest image to one file, which takes about a minute; sets the lab up first if necessary.
     Export {
         /// The file to write, e.g. workshop.image.
         file: PathBuf,
@@ -19,7 +19,7 @@ pub enum Action {
         #[arg(long)]
         force: bool,
     },
-    /// Take the guest image from a file, after checking that it is whole. Needs QEMU, but no network.
+    /// Import the guest image from a file, after checking that it is complete. Needs QEMU, but no network.
     Import {
         /// The file that `image export` wrote.
         file: PathBuf,
@@ -63,9 +63,9 @@ pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
                 }
                 error => anyhow::Error::from(error),
             })?;
-            say!("The guest image is whole, and in its place.\n");
+            say!("The guest image is complete and in place.\n");
             say!(
-                "Next, to boot it once (no network is needed, QEMU is), type:\n\n    {} doctor --fix",
+                "Next, to boot it once (this needs QEMU, but no network), type:\n\n    {} doctor --fix",
                 program()
             );
         }
@@ -91,7 +91,7 @@ fn cannot_export(file: &Path, force: bool) -> Option<String> {
     let parent = file.parent().filter(|parent| *parent != Path::new(""))?;
     (!parent.is_dir()).then(|| {
         format!(
-            "there is no directory {}; make it first, or name another",
+            "there is no directory {}; create it first, or name another",
             parent.display()
         )
     })

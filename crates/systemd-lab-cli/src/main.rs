@@ -25,7 +25,7 @@ enum Command {
     Matrix(matrix::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed and not started.
     Shell(shell::Arguments),
-    /// Look at all that the lab needs, and say what to do about what is missing.
+    /// Check everything that the lab needs, and say how to fix what is missing.
     Doctor(doctor::Arguments),
     /// Export or import the guest image, for machines without a network.
     #[command(subcommand)]

@@ -123,7 +123,9 @@ fn remedy(error: &io::Error) -> &'static str {
             "free some space, or write to another disk"
         }
         ErrorKind::FileTooLarge => "raise the limit: ulimit -f unlimited",
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => "name a file of yours",
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "choose a file that you can write"
+        }
         _ => "name another file",
     }
 }
@@ -201,7 +203,7 @@ pub fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
         let others = &files[index + 1..];
         if others.iter().any(|other| is_same(file, other)) {
             return Err(WrongUsage(format!(
-                "{} is to be written twice; name two files",
+                "{} would be written twice; name two files",
                 file.display()
             )));
         }

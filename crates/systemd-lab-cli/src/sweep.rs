@@ -36,10 +36,11 @@ Ctrl-C ends it and shows what is known by then. After a stop, requirements on an
 pub struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Take the options above from this file, too, as run does.
+    /// Also read the options above from this file, as run does.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The faults: kill, kill=SIGNAL, freeze, oom, stop, restart, reload, …, as run's --at has them; of another unit kill@db.service.
+    /// The faults: kill, kill=SIGNAL, freeze, oom, stop, restart, reload, …, as run's --at has them; of another unit
+    /// kill@db.service.
     #[arg(
         long,
         value_name = "FAULT",

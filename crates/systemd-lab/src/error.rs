@@ -48,12 +48,12 @@ pub enum LabError {
 
     /// No place for the cache is known.
     #[error(
-        "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory of yours"
+        "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory that you can write to"
     )]
     NoCacheDirectory,
 
     /// The cache cannot be written.
-    #[error("cannot write to the cache directory {}: {source}; make it yours, or set SYSTEMD_LAB_CACHE to a directory of yours", path.display())]
+    #[error("cannot write to the cache directory {}: {source}; change its permissions, or set SYSTEMD_LAB_CACHE to a directory that you can write to", path.display())]
     CacheNotWritable {
         /// The directory.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum LabError {
 
     /// mmdebstrap failed.
     #[error(
-        "building the guest image failed; is the network up? (once the image is built none is needed)\nmmdebstrap said:\n{output}"
+        "building the guest image failed; is the network up? (once the image is built, you do not need one)\nmmdebstrap said:\n{output}"
     )]
     ImageBuild {
         /// The end of what mmdebstrap printed.
@@ -99,7 +99,7 @@ pub enum LabError {
 
     /// The lab cannot build a guest of this suite.
     #[error(
-        "the lab knows no Debian suite named {name}; it knows {}: name one of them, also in {}",
+        "unknown Debian suite {name}; the lab supports {}, also as the value of {}",
         suites(),
         SUITE_VARIABLE
     )]
@@ -231,7 +231,7 @@ pub enum LabError {
 
     /// The guest was running but opened no shell.
     #[error(
-        "the guest gave no shell{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it",
+        "no shell opened in the guest{}; the end of its console:\n{console}\ndo you replace a file that a shell needs (/etc/profile, bash)? otherwise this is a fault of the lab, please report it",
         after(deadline)
     )]
     NoShell {
@@ -271,7 +271,7 @@ pub enum LabError {
     },
 
     /// The lab runs, but its systemd does not behave as it should.
-    #[error("the lab's self-test came out wrong: {what}; remove {} and run again", snapshot.display())]
+    #[error("the lab's self-test failed: {what}; remove {} and run again", snapshot.display())]
     SelfTest {
         /// What was wrong.
         what: &'static str,
@@ -325,7 +325,7 @@ pub enum LabError {
     },
 
     /// A requested file outside the cache cannot be written.
-    #[error("cannot write {}: {source}; name a file of yours, on a disk with room", path.display())]
+    #[error("cannot write {}: {source}; choose a file that you can write, on a disk with free space", path.display())]
     NotWritten {
         /// The file.
         path: PathBuf,

@@ -160,7 +160,7 @@ mod tests {
             assert_eq!(name.parse::<Suite>().ok(), Some(suite));
         }
         let error = "sid".parse::<Suite>().map_err(|error| error.to_string());
-        insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"the lab knows no Debian suite named sid; it knows trixie (stable) and bookworm (oldstable): name one of them, also in SYSTEMD_LAB_SUITE");
+        insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"unknown Debian suite sid; the lab supports trixie (stable) and bookworm (oldstable), also as the value of SYSTEMD_LAB_SUITE");
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub enum MatrixError {
 
     /// A unit did not do what its row claims.
     #[error(
-        "nothing was measured, since {what}; this is a fault of the workshop, please report it"
+        "nothing was measured, because {what}; this is a fault of the workshop, please report it"
     )]
     NotAsClaimed {
         /// The unit, and what it did.

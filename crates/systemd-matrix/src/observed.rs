@@ -375,7 +375,7 @@ mod tests {
         let error = Observed::of(&timeline(vec![]), UNIT, &List::new()).expect_err("no unit");
         assert_eq!(
             error.to_string(),
-            "nothing was measured, since systemctl does not list t.service; this is a fault of the workshop, please report it"
+            "nothing was measured, because systemctl does not list t.service; this is a fault of the workshop, please report it"
         );
     }
 

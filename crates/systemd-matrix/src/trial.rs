@@ -1,8 +1,8 @@
 //! Runs many small trials in few guests: one after the other in each, and as many guests at a time as there are processors.
 //!
-//! A [`Trial`] is a scenario with its files, as a single run would be. A [`Series`] distributes its trials over a number of runs.
-//! [`run`] returns what was [`Seen`] of each trial: by itself, or with everything else that happened in its guest. This module knows
-//! the lab, but not what is tried.
+//! A [`Trial`] is a scenario with its files, as a single run would be. A [`Series`] distributes its trials over a
+//! number of runs. [`run`] returns what was [`Seen`] of each trial: by itself, or with everything else that happened in
+//! its guest. This module knows the lab, but not what is tried.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// A trial with the steps of this scenario, and with these files. Names of units must be unique, because all trials of a run share
-    /// a guest.
+    /// A trial with the steps of this scenario, and with these files. Names of units must be unique, because all trials
+    /// of a run share a guest.
     pub fn new(scenario: Scenario, files: Vec<GuestFile>) -> Trial {
         Trial {
             scenario,
@@ -158,8 +158,8 @@ impl Seen {
         Some(short_version(&with.systemd).to_owned())
     }
 
-    /// The stamp of the event with which a step of the run began. Without one, the run did not end correctly, and there is nothing to
-    /// see.
+    /// The stamp of the event with which a step of the run began. Without one, the run did not end correctly, and there
+    /// is nothing to see.
     fn began_us(&self, step: usize) -> u64 {
         let began = EventKind::StepBegan { index: step };
         let event = self.run.events().iter().find(|event| event.kind == began);
@@ -273,7 +273,7 @@ fn ended_well(timeline: Timeline, scenario: &Scenario) -> Result<Timeline, LabEr
     match bad {
         Some((step, outcome)) => Err(LabError::Host {
             message: format!(
-                "nothing was measured, since a step of \"{}\" did not end well: {step:?}: {outcome:?}; this is a fault of the workshop, please report it",
+                "nothing was measured, because a step of \"{}\" did not end well: {step:?}: {outcome:?}; this is a fault of the workshop, please report it",
                 scenario.name
             ),
         }),

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// The port on 127.0.0.1.
     #[arg(long, default_value_t = DEFAULT_PORT)]
     port: u16,
-    /// Write it to target/book, to be opened as files, and serve nothing.
+    /// Write it to target/book as files, without serving it.
     #[arg(long, conflicts_with_all = ["no_open", "port"])]
     build: bool,
 }

@@ -35,7 +35,7 @@ use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run};
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
-/// Without a subcommand: sets the lab up if that was not done, and says where you are.
+/// Without a subcommand: sets the lab up if necessary, and shows your progress.
 #[derive(Parser)]
 #[command(bin_name = "cargo workshop", version, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -52,16 +52,16 @@ enum Command {
     Check(check::Arguments),
     /// Check at each save; single keys do the rest.
     Watch {
-        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        /// The exercise's number, e.g. 04. Default: the first that has not passed.
         exercise: Option<String>,
     },
-    /// All exercises, and how far you are. On a terminal, keys open, reset and explain them.
+    /// All exercises, and your progress. On a terminal, keys open, reset and explain them.
     List(list::Arguments),
     /// The task of the first exercise that has not passed.
     Next,
     /// A hint for the first requirement that the last check found open; each call says more.
     Hint {
-        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        /// The exercise's number, e.g. 04. Default: the first that has not passed.
         exercise: Option<String>,
         /// A hint for this requirement instead.
         #[arg(long, value_name = "NUMBER")]
@@ -73,24 +73,24 @@ enum Command {
     Timeline(timeline::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed.
     Shell {
-        /// The exercise's number, e.g. 04. Without it: the first that has not passed.
+        /// The exercise's number, e.g. 04. Default: the first that has not passed.
         exercise: Option<String>,
         /// Open it at the moment at which the last check reached this event: its number in `timeline`, or words of its
         /// line.
         #[arg(long, value_name = "EVENT")]
         at: Option<String>,
     },
-    /// Run any service of yours under systemd, with faults at chosen times.
+    /// Run your own service under systemd, with faults at chosen times.
     Run(Box<run::Arguments>),
     /// Show your files against the solution's, once the exercise is passed.
     Diff(diff::Arguments),
-    /// Make an exercise its starter again; your work is kept below saved/.
+    /// Reset an exercise to its starter; your work is kept below saved/.
     Reset(reset::Arguments),
-    /// Install an exercise on this machine, where systemd runs it; asks first.
+    /// Install an exercise on this machine, so that its systemd runs it; asks first.
     Install(install::InstallArguments),
-    /// Take away all that install has written.
+    /// Remove everything that install has written.
     Uninstall(install::UninstallArguments),
-    /// Look at all that the lab needs, and say what to do about what is missing.
+    /// Check everything that the lab needs, and say how to fix what is missing.
     Doctor(doctor::Arguments),
     /// Export or import the guest image, for a room without a network.
     #[command(subcommand)]

@@ -68,7 +68,7 @@ impl Progress {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Ok(Ok(Progress::default()));
             }
-            bytes => bytes.with_context(|| format!("cannot read {FILE}; make it yours"))?,
+            bytes => bytes.with_context(|| format!("cannot read {FILE}; check its permissions"))?,
         };
         let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned());
         let progress = text.and_then(|text| {

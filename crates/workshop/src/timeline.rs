@@ -23,7 +23,7 @@ use systemd_lab_cli::{shortened, style, terminal};
 /// The full timeline of the last check of an exercise.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The exercise's number, e.g. 04. Without it: the one that was checked last.
+    /// The exercise's number, e.g. 04. Default: the one that was checked last.
     exercise: Option<String>,
     /// Write a picture to this file instead; `-` is standard output. Shows the run that the first unmet requirement
     /// looked at, else all.
@@ -36,10 +36,10 @@ pub(crate) struct Arguments {
     /// at, else all.
     #[arg(long, value_name = "WORDS", alias = "run")]
     scenario: Option<String>,
-    /// Only what happened to units with this in their names, in all scenarios.
+    /// Only events of units with this in their names, in all scenarios.
     #[arg(long, value_name = "UNIT", conflicts_with = "svg")]
     unit: Option<String>,
-    /// Only lines that contain this, in all scenarios. Capitals do not matter.
+    /// Only lines that contain this text, in all scenarios. Case does not matter.
     #[arg(long, value_name = "TEXT", conflicts_with = "svg")]
     grep: Option<String>,
     /// Show every line: fold nothing that repeats, and leave nothing out.

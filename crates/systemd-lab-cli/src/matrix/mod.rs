@@ -19,13 +19,13 @@ pub struct Arguments {
     /// How they are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Measure again; otherwise what the lab remembers is good enough.
+    /// Measure again instead of using stored results.
     #[arg(long)]
     fresh: bool,
     /// Which Debian the guest is: stable has systemd 257, oldstable 252.
     #[arg(long, value_name = "SUITE", value_parser = suites())]
     suite: Option<String>,
-    /// Only what the systemd of another suite does differently. Without a name: the other one of the two.
+    /// Only what the systemd of another suite does differently. Default: the other one of the two.
     #[arg(long, value_name = "SUITE", num_args = 0..=1, require_equals = true, value_parser = suites())]
     compare: Option<Option<String>>,
 }

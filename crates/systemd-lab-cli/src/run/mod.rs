@@ -32,16 +32,16 @@ use crate::{note, output, put, style};
 /// The option of a fault.
 const AT: &str = "--at";
 
-/// Run any service of yours under systemd, with faults at chosen times.
+/// Run your own service under systemd, with faults at chosen times.
 #[derive(clap::Args)]
 #[command(after_help = help::AFTER_HELP)]
 pub struct Arguments {
     #[command(flatten)]
     options: Options,
-    /// Take the options above from this file, too: see below.
+    /// Also read the options above from this file: see below.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Show what the services log, too.
+    /// Also show what the services log.
     #[arg(long)]
     logs: bool,
     /// Show every line: fold nothing that repeats, and leave nothing out.
@@ -50,13 +50,13 @@ pub struct Arguments {
     /// Print one JSON document: plan, summary, findings, requirements, and all events.
     #[arg(long, conflicts_with_all = ["logs", "full"])]
     json: bool,
-    /// Write a picture to this file, too; `-` is standard output.
+    /// Also write a picture to this file; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// Write what is required, and whether it holds, to this file as JUnit XML.
+    /// Write the requirements, and whether they are met, to this file as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Keep the timeline in this file.
+    /// Save the timeline to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "expect")]
     save: Option<PathBuf>,
     /// Compare with the timeline in this file.
@@ -71,12 +71,12 @@ pub struct Arguments {
 pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
     if let Some(unit) = stray_unit(error) {
         return Some(WrongUsage(format!(
-            "{unit:?} stands alone; name a unit file with --unit {unit}"
+            "unexpected {unit:?}; name a unit file with --unit {unit}"
         )));
     }
     if let Some(signal) = stray_signal(error) {
         return Some(WrongUsage(format!(
-            "{signal:?} stands alone; a signal belongs to its fault, as in --at 10s kill={signal}"
+            "unexpected {signal:?}; write a signal with its fault, as in --at 10s kill={signal}"
         )));
     }
     if let Some(message) = negative_time(error, words) {
@@ -326,10 +326,10 @@ fn remedy(message: &str, experiment: &Experiment) -> String {
             let of = experiment.aliased(unit).unwrap_or_default();
             match of == experiment.main_unit() {
                 true => format!(
-                    "{unit} is an Alias= of {of}, which counts once that is enabled: add --enable"
+                    "{unit} is an Alias= of {of}, which takes effect once that unit is enabled: add --enable"
                 ),
                 false => format!(
-                    "{unit} is an Alias= of {of}, which counts once that is enabled; --enable does so with the first unit, so name {of} itself"
+                    "{unit} is an Alias= of {of}, which takes effect once that unit is enabled; --enable enables only the first unit, so name {of} itself"
                 ),
             }
         }

@@ -13,34 +13,33 @@ use super::words;
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Options {
-    /// A unit file, or the name of a unit that a --package brings. The first one is started; others are there for it to
-    /// pull in.
+    /// A unit file, or the name of a unit that a --package brings. The first one is started; it may pull the others in.
     #[arg(long, value_name = "UNIT")]
     #[serde(deserialize_with = "one_or_more")]
     pub unit: Vec<PathBuf>,
     /// Start this instance of the first unit, whose file is a template: --unit w@.service --instance 1.
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
-    /// A Debian package for the guest, with all that it depends on. Its daemons are not started: name one with --unit.
+    /// A Debian package for the guest, with everything that it depends on. Its daemons are not started: name one with --unit.
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "one_or_more")]
     pub package: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
     #[arg(long, value_name = "SUITE")]
     #[serde(deserialize_with = "parsed")]
     pub suite: Option<Suite>,
-    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
+    /// The guest's memory, e.g. 768M or 2G. Default: 512M, or more if the packages need more.
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
-    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
+    /// A file to put into the guest: a program, its configuration, a drop-in. Executable in the guest if it is on the host.
     #[arg(long, value_name = "HOST:GUEST")]
     #[serde(deserialize_with = "one_or_more")]
     pub file: Vec<String>,
-    /// A system user for the guest, with a group of its own.
+    /// A system user for the guest, with a group of the same name.
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "one_or_more")]
     pub user: Vec<String>,
-    /// A directory for the guest: /var/lib/my:my:0750. Without them: root, 0755. What is in it keeps its owner.
+    /// A directory for the guest: /var/lib/my:my:0750. Default: root, 0755. Files in it keep their owner.
     #[arg(long, value_name = "PATH[:OWNER[:MODE]]")]
     #[serde(deserialize_with = "one_or_more")]
     pub dir: Vec<String>,
@@ -48,40 +47,40 @@ pub(crate) struct Options {
     #[arg(long, value_name = "[UNIT:]NAME=VALUE")]
     #[serde(deserialize_with = "one_or_more")]
     pub env: Vec<String>,
-    /// Enable the first unit before it is started, as `systemctl enable` does: [Install] comes into force.
+    /// Enable the first unit before it is started, as `systemctl enable` does: [Install] takes effect.
     #[arg(long)]
     pub enable: bool,
-    /// The guest's date at the start, in UTC: '2026-03-29 00:59:30'. Without it: 2030-01-01 00:00:00.
+    /// The guest's date at the start, in UTC: '2026-03-29 00:59:30'. Default: 2030-01-01 00:00:00.
     #[arg(long, value_name = "DATE")]
     pub date: Option<String>,
     /// A fault, and the time or the event at which it comes: --at 10s kill=SIGKILL, --at 'READY=1 + 200ms' freeze.
     #[arg(long, num_args = 2, value_names = ["WHEN", "FAULT"])]
     #[serde(deserialize_with = "pairs")]
     pub at: Vec<String>,
-    /// Ask this URL all the while; below 400 is a success. Over a Unix socket: unix:/run/my.sock:/health.
+    /// Probe this URL until the end; a status below 400 is a success. Over a Unix socket: unix:/run/my.sock:/health.
     #[arg(long, value_name = "URL[,OPTION=…]")]
     #[serde(deserialize_with = "one_or_more")]
     pub get: Vec<String>,
-    /// Connect to this address or Unix socket all the while, e.g. 127.0.0.1:22. Finds what is gone, not what hangs.
+    /// Probe this address or Unix socket by connecting, e.g. 127.0.0.1:22. Detects a service that is gone, not one that hangs.
     #[arg(long, value_name = "ADDRESS[,OPTION=…]")]
     #[serde(deserialize_with = "one_or_more")]
     pub connect: Vec<String>,
-    /// Send a line to this address or Unix socket all the while: 127.0.0.1:6379,send=PING,expect=+PONG.
+    /// Probe this address or Unix socket with a line: 127.0.0.1:6379,send=PING,expect=+PONG.
     #[arg(long, value_name = "ADDRESS,expect=…[,OPTION=…]")]
     #[serde(deserialize_with = "one_or_more")]
     pub ask: Vec<String>,
-    /// Run this command in the guest all the while; exit status 0 is a success: 'pg_isready -q,every=5s'.
+    /// Probe with this command in the guest; exit status 0 is a success: 'pg_isready -q,every=5s'.
     #[arg(long, value_name = "COMMAND[,OPTION=…]")]
     #[serde(deserialize_with = "one_or_more")]
     pub exec: Vec<String>,
-    /// From one attempt of a probe to the next; one that waits for nine tenths of it has failed. Without it: 1s.
+    /// Time from one attempt of a probe to the next; an attempt that takes nine tenths of it has failed. Default: 1s.
     #[arg(long, value_name = "TIME")]
     pub every: Option<String>,
-    /// How much virtual time to run. Without it: a minute after the last fault that has a time.
+    /// How much virtual time to run. Default: until a minute after the last fault that has a time.
     #[arg(long = "for", value_name = "TIME")]
     #[serde(rename = "for")]
     pub length: Option<String>,
-    /// What must hold of the run, e.g. 'availability >= 99.9%'. Exit status 1 if it does not.
+    /// A requirement for the run, e.g. 'availability >= 99.9%'. Exit status 1 if it is not met.
     #[arg(long, value_name = "REQUIREMENT")]
     #[serde(deserialize_with = "one_or_more")]
     pub require: Vec<String>,

@@ -51,7 +51,7 @@ pub(super) fn half_a_fault(word: &str) -> String {
 pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
     let right = time.trim_start_matches('-');
     format!(
-        "--at: times count from the start of the unit, so {time:?} cannot be; write: --at {} {}",
+        "--at: times count from the start of the unit, so {time:?} is not possible; write: --at {} {}",
         quoted(right),
         quoted(fault)
     )

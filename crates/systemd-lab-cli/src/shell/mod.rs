@@ -51,19 +51,19 @@ pub struct Arguments {
     /// A unit file, or the name of a unit that a --package brings.
     #[arg(long, value_name = "UNIT")]
     unit: Vec<PathBuf>,
-    /// A file to put into the guest: a program, its configuration, a drop-in. Executable there if it is here.
+    /// A file to put into the guest: a program, its configuration, a drop-in. Executable in the guest if it is on the host.
     #[arg(long, value_name = "HOST:GUEST")]
     file: Vec<String>,
     /// A variable for a unit (the first one, if none is named): a drop-in with Environment=.
     #[arg(long, value_name = "[UNIT:]NAME=VALUE", requires = "unit")]
     env: Vec<String>,
-    /// A Debian package for the guest, with all that it depends on. Its daemons are not started.
+    /// A Debian package for the guest, with everything that it depends on. Its daemons are not started.
     #[arg(long, value_name = "NAME")]
     package: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Without it: SYSTEMD_LAB_SUITE, or stable.
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
     #[arg(long, value_name = "SUITE")]
     suite: Option<Suite>,
-    /// The guest's memory, e.g. 768M or 2G. Without it: 512M, and more where the packages need more.
+    /// The guest's memory, e.g. 768M or 2G. Default: 512M, or more if the packages need more.
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
 }

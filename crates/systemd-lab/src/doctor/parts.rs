@@ -61,7 +61,8 @@ impl Parts {
                 )];
             }
             Err(error) => {
-                let advice = "set SYSTEMD_LAB_CACHE to a directory of yours".to_owned();
+                let advice =
+                    "set SYSTEMD_LAB_CACHE to a directory that you can write to".to_owned();
                 let remedy = Some(Remedy::Advice(advice));
                 let detail = error.to_string();
                 let detail = detail.split(';').next().unwrap_or_default();
@@ -93,7 +94,9 @@ fn directory(cache: &Cache) -> Finding {
         path.is_dir() && rustix::fs::access(path, access).is_ok()
     });
     if !writable {
-        let advice = "make it yours, or set SYSTEMD_LAB_CACHE to a directory of yours".to_owned();
+        let advice =
+            "change its permissions, or set SYSTEMD_LAB_CACHE to a directory that you can write to"
+                .to_owned();
         let detail = format!("{} cannot be written", root.display());
         return Finding::new(NAME, State::Damaged, detail, Some(Remedy::Advice(advice)));
     }
@@ -110,7 +113,7 @@ fn disk(cache: &Cache, complete: bool) -> Finding {
     let there = cache.root().ancestors().find(|path| path.is_dir());
     let free = there.and_then(|path| free_space(path).ok());
     match free {
-        None => Finding::new(NAME, State::Unknown, "cannot be told", None),
+        None => Finding::new(NAME, State::Unknown, "unknown", None),
         Some(free) if complete || free >= SPACE_NEEDED => {
             Finding::good(NAME, format!("{} free", mebibytes(free)))
         }

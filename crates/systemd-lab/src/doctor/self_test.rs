@@ -82,7 +82,7 @@ pub fn self_test(lab: &Lab) -> Result<SelfTest, LabError> {
     };
     judge(&timeline).map_err(wrong)?;
     let Some((kernel, systemd)) = versions(&timeline) else {
-        return Err(wrong("the guest did not tell its versions"));
+        return Err(wrong("the guest did not report its versions"));
     };
     let test = SelfTest {
         at: seconds_since_1970(),

@@ -57,14 +57,14 @@ pub enum PlanError {
     },
     /// This is not a valid name of a variable.
     #[error(
-        "{name:?} is not the name of a variable; take letters, digits and _, and no digit first"
+        "{name:?} is not the name of a variable; use letters, digits and _, and do not begin with a digit"
     )]
     BadVariable {
         /// The name.
         name: String,
     },
     /// A variable is set for a unit that does not exist.
-    #[error("the variable {name} is for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    #[error("the variable {name} is for {unit}, but no such unit is among the files; the units are: {}", known.join(" "))]
     VariableForNoUnit {
         /// The variable.
         name: String,
@@ -124,7 +124,7 @@ pub enum PlanError {
         unit: String,
     },
     /// A fault waits for a unit that does not exist.
-    #[error("{fault} waits for {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    #[error("{fault} waits for {unit}, but no such unit is among the files; the units are: {}", known.join(" "))]
     WaitsForNoUnit {
         /// The fault.
         fault: String,
@@ -159,7 +159,7 @@ pub enum PlanError {
         unit: String,
     },
     /// A fault is aimed at a unit that does not exist.
-    #[error("{fault} is aimed at {unit}, and no such unit is among the files; there are: {}", known.join(" "))]
+    #[error("{fault} is aimed at {unit}, but no such unit is among the files; the units are: {}", known.join(" "))]
     NoSuchUnit {
         /// The fault.
         fault: String,
@@ -170,7 +170,7 @@ pub enum PlanError {
     },
     /// A unit that should come from a package does not.
     #[error(
-        "the guest has no unit {unit}: its packages bring none of this name; services that it has: {}",
+        "the guest has no unit {unit}: its packages contain no unit with this name; their services are: {}",
         known.join(" ")
     )]
     NotPackaged {
@@ -230,7 +230,9 @@ pub enum PlanError {
         why: &'static str,
     },
     /// A file is where another file needs a directory.
-    #[error("{path} cannot be a file, because {inside} is to be in it; put one of them elsewhere")]
+    #[error(
+        "{path} cannot be a file, because {inside} would be inside it; put one of them elsewhere"
+    )]
     FileAndDirectory {
         /// The file.
         path: String,
@@ -239,7 +241,7 @@ pub enum PlanError {
     },
     /// A name that systemd refuses.
     #[error(
-        "systemd takes no unit called {name:?}; use letters, digits and `:-_.\\@` before the end, at most 255 characters in all"
+        "systemd does not accept {name:?} as the name of a unit; use letters, digits and `:-_.\\@` before the end, at most 255 characters in all"
     )]
     BadUnitName {
         /// The name.
@@ -254,17 +256,17 @@ pub enum PlanError {
         why: &'static str,
     },
     /// A probe's interval is too short.
-    #[error("a probe each {} cannot be; take 10ms or more", span_text(*every))]
+    #[error("probe interval {} is too short; use 10ms or more", span_text(*every))]
     BadInterval {
         /// The interval.
         every: std::time::Duration,
     },
     /// A probe's timeout is zero.
-    #[error("a probe's timeout must be longer than nothing; take 10ms or more")]
+    #[error("a probe's timeout must be longer than 0; use 10ms or more")]
     BadTimeout,
     /// Two probes have the same name.
     #[error(
-        "two probes are called {name:?}; give each a name of its own: Probe::named, or ,name=health behind what it asks"
+        "two probes are called {name:?}; give each its own name: Probe::named, or ,name=health after its target"
     )]
     SameProbe {
         /// The name.
@@ -283,7 +285,7 @@ pub enum PlanError {
         libraries: Vec<String>,
     },
     /// A script would not start in the guest.
-    #[error("{} is a script for {interpreter}, which the guest lacks; add the Debian package that brings it, put it into the guest as a file, or take a program that needs none", path.display())]
+    #[error("{} is a script for {interpreter}, which the guest lacks; add the Debian package that brings it, put it into the guest as a file, or use a program that needs no interpreter", path.display())]
     MissingInterpreter {
         /// The script, on the host.
         path: PathBuf,

@@ -282,7 +282,7 @@ mod tests {
         assert!(check("w@1.service").is_ok());
         assert!(check("other.service").is_err());
         let error = check("nginx.service").expect_err("that is not a place for units");
-        insta::assert_snapshot!(error, @"the guest has no unit nginx.service: its packages bring none of this name; services that it has: ssh.service");
+        insta::assert_snapshot!(error, @"the guest has no unit nginx.service: its packages contain no unit with this name; their services are: ssh.service");
     }
 
     fn script(first_line: &str) -> (tempfile::TempDir, GuestFile) {

@@ -147,7 +147,7 @@ impl Given {
         // The unit of a package cannot be read here.
         match self.is_enabled && !own.is_empty() && !own.iter().any(can_be_enabled) {
             true => vec![format!(
-                "{main_unit} has no {INSTALL} section: to enable it changes nothing"
+                "{main_unit} has no {INSTALL} section: enabling it changes nothing"
             )],
             false => Vec::new(),
         }
@@ -297,7 +297,7 @@ mod tests {
         };
         assert_eq!(
             with("[Service]\nExecStart=/bin/true\n"),
-            ["my.service has no [Install] section: to enable it changes nothing"]
+            ["my.service has no [Install] section: enabling it changes nothing"]
         );
         let right = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
         assert!(with(right).is_empty());

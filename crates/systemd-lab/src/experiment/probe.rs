@@ -60,8 +60,9 @@ impl Probe {
         })
     }
 
-    /// Connects to a TCP address or a Unix socket, sends this text, and succeeds if the answer begins with `expect`. If `send` has no
-    /// line end, it gets one (CR LF, as in text protocols); an empty text sends nothing, for a service that speaks first.
+    /// Connects to a TCP address or a Unix socket, sends this text, and succeeds if the answer begins with `expect`. If
+    /// `send` has no line end, it gets one (CR LF, as in text protocols); an empty text sends nothing, for a service
+    /// that speaks first.
     pub fn ask(address: &str, send: &str, expect: &str) -> Probe {
         let end = match send.is_empty() || send.ends_with('\n') {
             true => "",
@@ -184,7 +185,7 @@ impl Probe {
         if self.name().trim().is_empty() {
             return Err(PlanError::BadProbe {
                 address: self.question(),
-                why: "its name is empty; leave it out, or take a word such as health",
+                why: "its name is empty; leave it out, or use a word such as health",
             });
         }
         let socket = |path: &String| match path.starts_with('/') {

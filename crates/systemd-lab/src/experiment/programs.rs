@@ -76,7 +76,7 @@ pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<Stri
             let is_own = |file: &&GuestFile| below_usr(file.path()) == below_usr(program);
             let what = match files.iter().find(is_own) {
                 Some(file) if !file.is_executable() => {
-                    format!("{program} is not executable; make it so on the host (chmod +x)")
+                    format!("{program} is not executable; change that on the host (chmod +x)")
                 }
                 Some(_) => continue,
                 None if is_there(program, files, guest) => continue,
@@ -248,7 +248,7 @@ mod tests {
         let script = GuestFile::text("/usr/bin/my", "#!/bin/sh\n");
         assert_eq!(
             warnings(&[unit, script], &none),
-            ["my.service:2: /bin/my is not executable; make it so on the host (chmod +x)"]
+            ["my.service:2: /bin/my is not executable; change that on the host (chmod +x)"]
         );
     }
 }

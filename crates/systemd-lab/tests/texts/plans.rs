@@ -89,11 +89,11 @@ fn what_a_guest_cannot_be_given() {
     );
     assert_eq!(
         refused(unit, |it| it.variable("my.service", "1X", "v")),
-        "\"1X\" is not the name of a variable; take letters, digits and _, and no digit first"
+        "\"1X\" is not the name of a variable; use letters, digits and _, and do not begin with a digit"
     );
     assert_eq!(
         refused(unit, |it| it.variable("other.service", "X", "v")),
-        "the variable X is for other.service, and no such unit is among the files; there are: my.service"
+        "the variable X is for other.service, but no such unit is among the files; the units are: my.service"
     );
 }
 
@@ -105,6 +105,6 @@ fn a_probe_that_does_not_wait() {
     });
     assert_eq!(
         said,
-        "a probe's timeout must be longer than nothing; take 10ms or more"
+        "a probe's timeout must be longer than 0; use 10ms or more"
     );
 }

@@ -289,11 +289,11 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
     let (exit, code, status) = case.main_exit_since(sigterm.at_us)?;
     match (code, status) {
         ("killed", SIGKILL) => Some(format!(
-            "systemd gave the start up and sent SIGTERM, and the service did nothing about it in its warm-up: SIGKILL ended it {} later",
+            "systemd gave up on the start and sent SIGTERM, and the service did nothing about it in its warm-up: SIGKILL ended it {} later",
             spoken(between(sigterm, exit))
         )),
         ("killed", SIGTERM) => Some(
-            "systemd gave the start up and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up".to_owned(),
+            "systemd gave up on the start and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up".to_owned(),
         ),
         _ => None,
     }

@@ -55,7 +55,7 @@ pub fn hangup_unhandled(case: &Case) -> Option<String> {
     reload(case)?;
     let (_, code, status) = case.main_exit()?;
     (code == "killed" && status == SIGHUP).then(|| {
-        "SIGHUP, with which systemctl reload asks, ended the process: nothing in the service handles that signal".to_owned()
+        "SIGHUP, which systemctl reload sends, ended the process: nothing in the service handles that signal".to_owned()
     })
 }
 
@@ -149,7 +149,7 @@ pub fn out_of_order(before: &Case, after: &Case) -> Option<String> {
     };
     if said(before, "READY=1", reload.at_us) {
         return Some(
-            "READY=1 ended the reload before the configuration had been read: systemctl reload returned, and the old one still held".to_owned(),
+            "READY=1 ended the reload before the configuration had been read: systemctl reload returned, and the old one was still in use".to_owned(),
         );
     }
     if !said(before, "RELOADING=1", reload.at_us) && said(after, "RELOADING=1", 0) {
@@ -200,7 +200,7 @@ pub fn stamp_too_early(case: &Case) -> Option<String> {
     }
     case.notification("MONOTONIC_USEC=")?;
     Some(
-        "MONOTONIC_USEC= lies before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent".to_owned(),
+        "MONOTONIC_USEC= is from before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent".to_owned(),
     )
 }
 
@@ -233,7 +233,7 @@ pub fn request_cut_off(case: &Case) -> Option<String> {
         };
         let how = match outcome {
             ResponseOutcome::Broken { .. } => "was cut off by the reload",
-            ResponseOutcome::TimedOut => "was under way when the reload came and got no answer",
+            ResponseOutcome::TimedOut => "was in flight when the reload came and got no answer",
             // A refused client had no connection yet.
             ResponseOutcome::Answered { .. } | ResponseOutcome::Refused => return None,
         };

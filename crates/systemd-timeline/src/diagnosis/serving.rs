@@ -104,7 +104,7 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
         return None;
     }
     let how = if code != "exited" && case.failed_with("oom-kill") {
-        "was killed by the kernel for want of memory (result oom-kill)".to_owned()
+        "was killed by the kernel because memory ran out (result oom-kill)".to_owned()
     } else {
         format!("ended {}", how_ended(code, status))
     };
@@ -334,7 +334,7 @@ pub fn other_stop_timeout(case: &Case, wanted: Duration) -> Option<String> {
         _ => spoken(found),
     };
     Some(format!(
-        "TimeoutStopSec= of {} is {found}, not {}: for that long a stop waits for a service that hangs",
+        "TimeoutStopSec= of {} is {found}, not {}: that is how long a stop waits for a service that hangs",
         case.unit,
         spoken(wanted)
     ))

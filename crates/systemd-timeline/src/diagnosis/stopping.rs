@@ -283,13 +283,13 @@ fn cut_off_after(case: &Case, stop: &Event, signal: &str) -> Option<String> {
         .filter(|(exit, ..)| exit.at_us <= event.at_us);
     Some(match ended {
         Some((exit, code, status)) if between(stop, exit) >= DRAINED => format!(
-            "the request \"{name}\" was under way when {signal} came and got no answer: the service ended {} {} later, and the client needed {}",
+            "the request \"{name}\" was in flight when {signal} came and got no answer: the service ended {} {} later, and the client needed {}",
             how_ended(code, status),
             spoken(between(stop, exit)),
             spoken(between(stop, event))
         ),
         _ => format!(
-            "the request \"{name}\" was under way when {signal} came and got no answer: the service did not drain"
+            "the request \"{name}\" was in flight when {signal} came and got no answer: the service did not drain"
         ),
     })
 }

@@ -87,7 +87,7 @@ fn ignored(case: &Case, line: u32, message: &str) -> String {
     };
     match (is_a_part, rest) {
         (true, Some(rest)) if rest.starts_with('#') => format!(
-            "line {line} of {unit} has a comment behind its value, and systemd takes that for a part of the value: {message}. A comment needs a line of its own"
+            "line {line} of {unit} has a comment after its value, and systemd treats it as part of the value: {message}. A comment needs a line of its own"
         ),
         (true, _) => format!("systemd ignores a part of line {line} of {unit}: {message}"),
         (false, _) => format!("line {line} of {unit} has no effect, systemd says: {message}"),

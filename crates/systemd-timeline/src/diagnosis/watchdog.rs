@@ -61,7 +61,7 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
     let pinged = all_notified(case, "WATCHDOG=1").any(|event| event.at_us < trigger.at_us);
     Some(match pinged {
         true => format!(
-            "WATCHDOG=trigger was sent although the service was only busy: the self-test is less patient than honest work is slow{status}"
+            "WATCHDOG=trigger was sent although the service was only busy: the self-test's timeout is shorter than honest work takes{status}"
         ),
         false => format!(
             "WATCHDOG=trigger was sent before any WATCHDOG=1, and nothing was wrong: the self-test itself never succeeds{status}. One that reads to the end of the connection has to ask for Connection: close"
@@ -237,7 +237,7 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
     let status = status_before(case, noticed).filter(|_| promise.has_reason);
     match (promise.has_reason, triggered) {
         (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted. Say it first, since systemd kills the service as soon as it reads the trigger".to_owned()),
-        (false, false) => Some("the self-test failed in silence: WATCHDOG=1 ceased, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
+        (false, false) => Some("the self-test failed in silence: WATCHDOG=1 stopped coming, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
         (true, false) => Some(format!(
             "STATUS= said {:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec=",
             status.unwrap_or_default()

@@ -31,9 +31,9 @@ const LINES_BELOW: usize = 13;
 /// Its arguments.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Its number, e.g. 04. Without it: the first exercise that has not passed.
+    /// Its number, e.g. 04. Default: the first exercise that has not passed.
     exercise: Option<String>,
-    /// Check all exercises, also after one that is not solved.
+    /// Check all exercises, even after one that is not solved.
     #[arg(long, conflicts_with = "exercise")]
     all: bool,
     /// Print one JSON document (described in CONTRIBUTING.md) and nothing else.
@@ -211,7 +211,7 @@ fn judged(report: Report, ended: &Ended) -> Checked {
     let is_complete = report.verdicts.len() == expected;
     if outcome == Outcome::Passed && !(is_complete && ended.is_success) {
         let message = format!(
-            "{} of {expected} verdicts came; check again, and if it stays so, type: cargo workshop doctor\n\n{}",
+            "only {} of {expected} verdicts arrived; check again, and if that does not help, type: cargo workshop doctor\n\n{}",
             report.verdicts.len(),
             ended.last_words
         );

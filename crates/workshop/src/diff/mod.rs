@@ -1,5 +1,5 @@
-//! `cargo workshop diff`: the attendee's files compared with the solution's. What decides the service's behaviour comes first: units
-//! side by side, then code without its comments.
+//! `cargo workshop diff`: the attendee's files compared with the solution's. What decides the service's behaviour comes
+//! first: units side by side, then code without its comments.
 
 mod beside;
 
@@ -35,10 +35,10 @@ const SOLUTIONS: Style = AnsiColor::Green.on_default();
 pub(crate) struct Arguments {
     /// Its number, e.g. 04.
     exercise: String,
-    /// Show the solution, though the exercise is not passed yet.
+    /// Show the solution, even if the exercise has not passed yet.
     #[arg(long)]
     spoil: bool,
-    /// Show every difference, in comments as well, as patches.
+    /// Show every difference as patches, including comments.
     #[arg(long)]
     full: bool,
     /// Only say which files differ, and by how many lines.
@@ -73,14 +73,14 @@ pub(crate) fn run(
     }
     let mut changed = changed(&workshop.root, exercise)?;
     if changed.is_empty() {
-        say!("Yours is the solution, word for word.");
+        say!("Your files are the same as the solution, word for word.");
         return Ok(Outcome::Passed);
     }
     if !arguments.full {
         changed.retain_mut(Changed::is_behaviour);
         if changed.is_empty() {
             say!(
-                "Yours differs from the solution in comments and blank lines only: {}",
+                "Your files differ from the solution only in comments and blank lines: {}",
                 style::strong(format!("cargo workshop diff {number} --full"))
             );
             return Ok(Outcome::Passed);

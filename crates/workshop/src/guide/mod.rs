@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// A stage's number or name, or a page's name, e.g. 04, notify or limits. Without it: the page of the first exercise that has
     /// not passed.
     page: Option<String>,
-    /// Unfold what is folded: solutions, and answers to predictions.
+    /// Unfold everything: solutions, and answers to predictions.
     #[arg(long)]
     all: bool,
     /// Name all pages.

@@ -24,7 +24,7 @@ pub(super) fn as_root(argv: &[&str]) -> anyhow::Result<()> {
         .status()
         .with_context(|| format!("cannot run `{shown}`; is sudo installed?"))?;
     if !status.success() {
-        bail!("`{shown}` failed ({status}); what it said stands above");
+        bail!("`{shown}` failed ({status}); its output is above");
     }
     Ok(())
 }
@@ -68,7 +68,7 @@ pub(super) fn loaded_units(patterns: &[String], states: &str) -> anyhow::Result<
         .output()
         .with_context(|| format!("cannot run `{}`; is it in your PATH?", shown(&argv)))?;
     if !output.status.success() {
-        bail!("`{}` failed; what it said stands above", shown(&argv));
+        bail!("`{}` failed; its output is above", shown(&argv));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let names = text

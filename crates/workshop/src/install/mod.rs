@@ -102,7 +102,7 @@ pub(crate) fn install(
     };
     if let Some(strange) = planned.iter().find(is_strange) {
         return refuse(format!(
-            "{} is there, and not from here: nothing was done; move it elsewhere if you do not need it",
+            "{} exists, and this command did not write it: nothing was done; move it elsewhere if you do not need it",
             strange.to
         ));
     }
@@ -118,7 +118,7 @@ pub(crate) fn install(
     if !arguments.yes {
         if !std::io::stdin().is_terminal() {
             return refuse(
-                "nothing was done: there is no terminal to ask on; `--yes` goes on without".into(),
+                "nothing was done: there is no terminal for the question; `--yes` skips it".into(),
             );
         }
         if !confirm()? {
@@ -240,7 +240,7 @@ fn is_read_by_systemd(name: &str) -> bool {
 fn show_plan(exercise: &Exercise, planned: &[Planned], record: &str, stale: &[String]) {
     let sudo = if is_root() { "" } else { ", with sudo" };
     say!(
-        "Exercise {} on this very machine: these files are written{sudo}:\n",
+        "Exercise {} on this machine: these files will be written{sudo}:\n",
         exercise.number
     );
     for file in planned {
@@ -248,7 +248,7 @@ fn show_plan(exercise: &Exercise, planned: &[Planned], record: &str, stale: &[St
     }
     say!("    {record} (this list, for `uninstall`)");
     if !stale.is_empty() {
-        say!("\nand these removed, which are from an earlier time, and their units stopped:\n");
+        say!("\nand these older files will be removed, and their units stopped:\n");
         for path in stale {
             say!("    {path}");
         }

@@ -30,7 +30,7 @@ impl Record {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => {
                 return Err(error)
-                    .with_context(|| format!("cannot read {path}; look at it by hand"));
+                    .with_context(|| format!("cannot read {path}; check it yourself"));
             }
         };
         // Root removes the files that are named here: a damaged line must not name any other file.

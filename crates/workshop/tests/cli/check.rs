@@ -84,7 +84,9 @@ fn a_check_that_ends_too_soon_is_the_labs_fault() {
     fixture.reports("01", &[verdict(1, Outcome::Passed)]);
     let said = fixture.says(&["check"]);
     assert!(
-        said.contains("LAB BROKEN (this is not your service's fault)\n\n1 of 2 verdicts came;"),
+        said.contains(
+            "LAB BROKEN (this is not your service's fault)\n\nonly 1 of 2 verdicts arrived;"
+        ),
         "{said}"
     );
     assert!(said.ends_with("exit status 5"), "{said}");

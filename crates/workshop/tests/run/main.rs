@@ -685,7 +685,7 @@ fn what_is_read_is_not_replaced() {
     let twice = ["--save", "new", "--svg", "new"];
     let said = says_without_a_lab(&fixture, &[&read[..], &twice].concat());
     assert!(
-        said.contains("new is to be written twice; name two files"),
+        said.contains("new would be written twice; name two files"),
         "{said}"
     );
     let said = says_without_a_lab(&fixture, &[&read[..], &["--save", "mine"]].concat());
@@ -766,15 +766,15 @@ fn words_that_stand_alone() {
     let said = |arguments: &[&str]| says_without_a_lab(&fixture, arguments);
     assert_eq!(
         said(&["my.service"]),
-        "standard error:\n\"my.service\" stands alone; name a unit file with --unit my.service\nexit status 2"
+        "standard error:\nunexpected \"my.service\"; name a unit file with --unit my.service\nexit status 2"
     );
     assert_eq!(
         said(&["--unit", "my.service", "--at", "10s", "kill", "SIGTERM"]),
-        "standard error:\n\"SIGTERM\" stands alone; a signal belongs to its fault, as in --at 10s kill=SIGTERM\nexit status 2"
+        "standard error:\nunexpected \"SIGTERM\"; write a signal with its fault, as in --at 10s kill=SIGTERM\nexit status 2"
     );
     assert_eq!(
         said(&["--unit", "my.service", "--at", "-5s", "stop"]),
-        "standard error:\n--at: times count from the start of the unit, so \"-5s\" cannot be; write: --at 5s stop\nexit status 2"
+        "standard error:\n--at: times count from the start of the unit, so \"-5s\" is not possible; write: --at 5s stop\nexit status 2"
     );
     assert_eq!(
         said(&["--unit", "my.service", "--for", "-5s"]),

@@ -179,7 +179,7 @@ fn an_export_to_a_full_disk() {
     let said = shown(&output.expect("it runs"), &[]);
     assert_eq!(
         said,
-        "cannot write /dev/full: No space left on device (os error 28); name a file of yours, on a disk with room\nexit status 6"
+        "cannot write /dev/full: No space left on device (os error 28); choose a file that you can write, on a disk with free space\nexit status 6"
     );
 }
 

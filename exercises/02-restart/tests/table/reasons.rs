@@ -71,7 +71,7 @@ fn verdict(cause: Cause) -> String {
             "WATCHDOG=1 did not come in time, which is a failure (Result=watchdog)".to_owned()
         }
         Cause::OutOfMemory => {
-            "what the kernel kills for want of memory has failed (Result=oom-kill)".to_owned()
+            "what the kernel kills because memory ran out has failed (Result=oom-kill)".to_owned()
         }
         Cause::Sighup | Cause::Sigint | Cause::Sigterm | Cause::Sigpipe => format!(
             "{name} is one of the four signals that are a clean end (SIGHUP, SIGINT, SIGTERM, SIGPIPE)"

@@ -113,7 +113,7 @@ fn a_service_that_has_ended_is_not_one_that_was_not_ready() {
 fn sigterm_in_a_start_that_hangs() {
     given_up().killed(10_001, SIGTERM).is_told(
         deaf_while_loading,
-        "systemd gave the start up and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up",
+        "systemd gave up on the start and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up",
     );
     // Whatever the cause is, it is not the signal.
     given_up()

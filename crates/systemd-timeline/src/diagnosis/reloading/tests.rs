@@ -46,7 +46,7 @@ fn a_request_during_the_reload() {
     );
     asked(ResponseOutcome::TimedOut).is_told(
         request_cut_off,
-        "the request \"in flight\" was under way when the reload came and got no answer: connections must outlive a reload",
+        "the request \"in flight\" was in flight when the reload came and got no answer: connections must outlive a reload",
     );
     for other in [answered(200), ResponseOutcome::Refused] {
         asked(other).is_not_told(request_cut_off);

@@ -25,7 +25,7 @@ const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 fn nobody_is_called(case: &Case) -> Option<String> {
     called_units(case)?.is_empty().then(|| {
         format!(
-            "{} has no OnFailure= in [Unit]: systemd gives up and tells nobody",
+            "{} has no OnFailure= in [Unit]: systemd gives up and tells no one",
             case.unit
         )
     })
@@ -178,7 +178,7 @@ pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<Str
         format!("%i in {template} stands for {instance}")
     } else {
         format!(
-            "its instance is {instance:?}; %n behind the @ in OnFailure= would make it the failed unit's name"
+            "its instance is {instance:?}; %n after the @ in OnFailure= would make it the failed unit's name"
         )
     };
     Some(format!(

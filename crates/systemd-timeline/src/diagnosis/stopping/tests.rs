@@ -89,7 +89,7 @@ fn a_request_that_ctrl_c_cuts_off() {
     let sent = Run::new().step(1000, 3).exited(1100, 0);
     sent.clone().response(5000, "in flight", broken()).is_told(
         request_cut_off_by_interrupt,
-        "the request \"in flight\" was under way when Ctrl-C (SIGINT) came and got no answer: the service did not drain",
+        "the request \"in flight\" was in flight when Ctrl-C (SIGINT) came and got no answer: the service did not drain",
     );
     sent.response(5000, "too late", ResponseOutcome::Refused)
         .is_not_told(request_cut_off_by_interrupt);

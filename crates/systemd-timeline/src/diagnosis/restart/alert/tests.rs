@@ -30,7 +30,7 @@ fn rules(case: &Case) -> Option<String> {
 fn a_unit_that_calls_nobody() {
     given_up(&[]).is_told(
         rules,
-        "a.service has no OnFailure= in [Unit]: systemd gives up and tells nobody",
+        "a.service has no OnFailure= in [Unit]: systemd gives up and tells no one",
     );
     alerted("alert@a.service", 0).is_not_told(rules);
 }
@@ -63,7 +63,7 @@ fn an_alert_without_a_name() {
     let logs = |run: Run| run.log(9150, 3, "x has failed");
     logs(alerted("alert@x.service", 0)).is_told(
         rule,
-        "alert@x.service logs \"x has failed\" and so does not say what has failed: its instance is \"x\"; %n behind the @ in OnFailure= would make it the failed unit's name",
+        "alert@x.service logs \"x has failed\" and so does not say what has failed: its instance is \"x\"; %n after the @ in OnFailure= would make it the failed unit's name",
     );
     let says = alerted("alert@a.service.service", 0).log(9150, 3, "a.service has failed");
     says.is_not_told(rule);
