@@ -48,7 +48,6 @@ const SAMPLE: [u32; 1] = [6];
 const EVERYTHING: &[&[&str]] = &[
     &["maintain", "verify"],
     &["maintain", "guide", "--check"],
-    &["book-tests", "--no-fail-fast"],
     OWN_SERVICE,
 ];
 
@@ -58,8 +57,9 @@ const SOME_OF_EVERYTHING: &[&[&str]] = &[
     &["maintain", "verify", "mistake", "04", "bad-configuration"],
     &["maintain", "verify", "variant", "03"],
     &["maintain", "verify", "solution", "05"],
-    // The tables, the guide's sentences, and the runs of a service with faults.
-    &["maintain", "guide", "--check", ".md"],
+    // The tables of settings, the guide's sentences, and the runs of a service with faults.
+    &["maintain", "guide", "--check", "restart-table"],
+    &["maintain", "guide", "--check", ".md:"],
     &["maintain", "guide", "--check", "run-"],
     OWN_SERVICE,
 ];

@@ -1,4 +1,4 @@
-//! The current guide: nothing in it is broken. `crates/guide-tests` looks at mdBook's output.
+//! The current guide: nothing in it is broken. `tests/browser` looks at what mdBook makes of it.
 
 use std::collections::BTreeSet;
 use std::fs;

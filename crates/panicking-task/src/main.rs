@@ -1,7 +1,7 @@
 //! A service that answers requests with prices, and a task that fetches new prices every second. After ten seconds that task panics.
 //!
 //! The first argument chooses a version: `dropped`, `joined`, `tested`, or `threads`, in which `GET /block` blocks a thread. The guide's
-//! page "A panic that ends nothing" shows them; `crates/guide-tests/tests/tasks.rs` runs them under systemd. `std-mutex` and `async-mutex` hang
+//! page "A panic that ends nothing" shows them; `crates/maintain/src/guide/tasks.rs` runs them under systemd. `std-mutex` and `async-mutex` hang
 //! at once, for `tests/versions.rs`, which looks at their core dumps.
 
 use std::env;

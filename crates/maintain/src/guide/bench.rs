@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
-use systemd_lab::{Guest, Lab, MeasuredWith};
+use systemd_lab::{Guest, Lab, MeasuredWith, Suite};
 
 /// Below the target directory: what is made on the way.
 pub(super) const FOLDER: &str = "guide";
@@ -23,9 +23,19 @@ impl Bench<'_> {
         &self.workshop.root
     }
 
+    /// The guide's folder.
+    pub(crate) fn book(&self) -> PathBuf {
+        self.root().join("book")
+    }
+
     /// The usual guest, whatever the environment says: the guide is about that one.
     pub(crate) fn lab(&self) -> anyhow::Result<Lab> {
         Ok(Lab::open_guest(&Guest::default())?)
+    }
+
+    /// The guest with the systemd of Debian's oldstable, 252. Needs a network.
+    pub(crate) fn old_lab(&self) -> anyhow::Result<Lab> {
+        Ok(Lab::open_guest(&Guest::new(Suite::Bookworm))?)
     }
 
     /// What is measured with in the usual guest.

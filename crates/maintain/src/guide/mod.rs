@@ -2,11 +2,19 @@
 
 mod bench;
 mod checks;
+mod coredumps;
 mod item;
 mod list;
 mod matrix;
 mod own_service;
+mod policies;
+mod slack;
 mod sshd;
+mod tasks;
+mod try_it;
+mod unit;
+mod versions;
+mod words;
 
 use std::num::NonZeroUsize;
 use std::path::Path;

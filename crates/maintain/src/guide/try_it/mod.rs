@@ -1,16 +1,32 @@
-//! Has systemd answer each choice.
+//! The page "Try it": what can be chosen there, and what comes of each choice. `book/measured/restart-page.json` is for its script, and
+//! `.md` the list below it. Nothing here computes what systemd would do.
 //!
 //! The choices are tried one after the other in the same guest, so that they do not slow each other down; waiting costs
 //! next to nothing there.
 
+mod choices;
+mod outcome;
+mod write;
+
 use std::time::Duration;
 
+use anyhow::{Context, anyhow};
+use measured::Measured;
 use systemd_lab::protocol::Scenario;
-use systemd_lab::{GuestFile, Lab, LabError};
-use systemd_matrix::trial::{self, Memory, Series, Trial};
+use systemd_matrix::trial::{self, Memory, Seen, Series, Trial};
 
-use crate::choices::Choice;
-use crate::outcome::Outcome;
+use super::bench::Bench;
+use super::item::Item;
+use super::unit;
+use choices::Choice;
+use outcome::Outcome;
+
+const DATA: &str = "restart-page.json";
+const LIST: &str = "restart-page.md";
+
+pub(super) fn items() -> Vec<Item> {
+    vec![Item::files([DATA, LIST], measure)]
+}
 
 /// How many rounds (a life and the wait for a restart) each service is watched: three that are alike and then the one
 /// start too many of the limit of three. The rest keeps the end of the watch away from the end of a round.
@@ -29,36 +45,36 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const VMS: usize = 2;
 
 /// What came of all choices.
-pub struct Measured {
+struct Outcomes {
     /// systemd's version in the guest, without what Debian adds, e.g. `257`.
-    pub systemd: String,
+    systemd: String,
     /// In the order of [`Choice::measured`].
-    pub outcomes: Vec<(Choice, Outcome)>,
+    of: Vec<(Choice, Outcome)>,
 }
 
-/// Measures all choices.
-///
-/// # Errors
-///
-/// What keeps the lab from running, and [`LabError::Host`] when a service did what no outcome has words for.
-pub fn measure(lab: &Lab) -> Result<Measured, LabError> {
+fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let choices = Choice::measured();
     let trials = choices.iter().map(trial).collect();
     let series = Series::new("what comes of Restart=", trials).in_runs(VMS);
     // Depends on nothing that anybody edits.
-    let seen = trial::run(lab, &[series], Memory::Used, |_, _| {})?;
+    let seen = trial::run(&bench.lab()?, &[series], Memory::Used, |_, _| {})?;
     let mut outcomes = Vec::new();
     for (choice, seen) in choices.iter().zip(seen.iter().flatten()) {
         let of_choice = seen.of(&[&choice.unit_name()]);
         let outcome = Outcome::of(&of_choice, choice.round(), watched(choice))
-            .map_err(|what| wrong(&format!("{}: {what}", choice.key())))?;
+            .map_err(|what| anyhow!("{}: {what}", choice.key()))?;
         outcomes.push((*choice, outcome));
     }
-    let systemd = seen.iter().flatten().find_map(trial::Seen::systemd_version);
-    Ok(Measured {
-        systemd: systemd.ok_or_else(|| wrong("the guest did not say which systemd it has"))?,
-        outcomes,
-    })
+    let systemd = seen.iter().flatten().find_map(Seen::systemd_version);
+    let outcomes = Outcomes {
+        systemd: systemd.context("the guest did not say which systemd it has")?,
+        of: outcomes,
+    };
+    let with = bench.measured_with()?;
+    Ok(vec![
+        Measured::document(DATA, write::json(&outcomes), write::with_outcomes, &with),
+        Measured::text(LIST, &write::list(&outcomes), &with),
+    ])
 }
 
 fn watched(choice: &Choice) -> Duration {
@@ -72,17 +88,9 @@ fn watched(choice: &Choice) -> Duration {
 
 fn trial(choice: &Choice) -> Trial {
     let unit = choice.unit_name();
-    let file = GuestFile::text(format!("/etc/systemd/system/{unit}"), choice.unit_text());
+    let file = unit::file(&unit, &choice.unit_text());
     let scenario = Scenario::new(choice.key())
         .start(&unit)
         .sleep(watched(choice));
     Trial::new(scenario, vec![file]).then_stop(&unit, DEADLINE)
-}
-
-fn wrong(what: &str) -> LabError {
-    LabError::Host {
-        message: format!(
-            "the page's choices were not measured: {what}; this is a fault of the workshop, please report it"
-        ),
-    }
 }

@@ -8,9 +8,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, anyhow, ensure};
+use measured::Measured;
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabError, nearest_second};
+use systemd_lab::{GuestFile, Lab, nearest_second};
 use systemd_matrix::trial::{self, Memory, Seen, Series, Trial};
+
+use super::bench::Bench;
+use super::item::Item;
+use super::unit::{self, SIGKILL, SIGSTOP, is_exit};
 
 /// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
 const POLICIES: [(&str, &str, Duration); 5] = [
@@ -55,17 +61,41 @@ const STOP_DEADLINE: Duration = Duration::from_secs(600);
 const MINUTES_FROM: u64 = 120;
 
 /// The program of all units.
-const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/service.sh");
+const STAND_IN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/policies/service.sh");
 
-const SIGKILL: i32 = 9;
-const SIGSTOP: i32 = 19;
+/// Longer than the timer of the job's policy waits: midnight to midnight.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// When the job's timer is due, counted from midnight, and how late it may be: `OnCalendar=`, and systemd's default for `AccuracySec=`.
+const JOB_IS_DUE: Duration = Duration::from_secs(2 * 60 * 60);
+const TIMERS_ACCURACY: Duration = Duration::from_secs(60);
+
+const TABLE: &str = "policies.md";
+const TABLE_BEFORE_254: &str = "policies-before-254.md";
+
+pub(super) fn items() -> Vec<Item> {
+    vec![
+        Item::files([TABLE], |bench| {
+            let lab = bench.lab()?;
+            let table = measure(&lab, &bench.book())?;
+            Ok(vec![Measured::text(TABLE, &table, &lab.measured_with()?)])
+        }),
+        Item::files([TABLE_BEFORE_254], |bench| {
+            let lab = bench.old_lab()?;
+            let table = measure_before_254(&lab, &bench.book())?;
+            let with = lab.measured_with()?;
+            Ok(vec![Measured::text(TABLE_BEFORE_254, &table, &with)])
+        })
+        .with_network(),
+        Item::sentence(
+            "policy.md: the timer starts the job at two, or within a minute after that",
+            the_timer_starts_the_job_at_two,
+        ),
+    ]
+}
 
 /// The table, in Markdown.
-///
-/// # Errors
-///
-/// What keeps the lab from running, and [`LabError::Host`] when a unit did what the table has no words for.
-pub fn measure(lab: &Lab, book: &Path) -> Result<String, LabError> {
+fn measure(lab: &Lab, book: &Path) -> anyhow::Result<String> {
     let columns = columns(lab, book, &POLICIES.map(|policy| (policy, false)), &FAULTS)?;
     let rows = FAULTS.iter().enumerate().map(|(row, (_, title))| {
         let cells = columns.iter().map(|column| column[row].as_str());
@@ -75,11 +105,7 @@ pub fn measure(lab: &Lab, book: &Path) -> Result<String, LabError> {
 }
 
 /// The same for a systemd whose delays do not grow: the units as they are, and with their drop-ins.
-///
-/// # Errors
-///
-/// As [`measure`].
-pub fn measure_before_254(lab: &Lab, book: &Path) -> Result<String, LabError> {
+fn measure_before_254(lab: &Lab, book: &Path) -> anyhow::Result<String> {
     let tried: Vec<_> = POLICIES
         .into_iter()
         .flat_map(|policy| {
@@ -122,11 +148,11 @@ fn columns(
     book: &Path,
     tried: &[(Policy, bool)],
     faults: &[(&str, &str)],
-) -> Result<Vec<Vec<String>>, LabError> {
+) -> anyhow::Result<Vec<Vec<String>>> {
     let series = tried
         .iter()
         .map(|policy| column(book, *policy, faults))
-        .collect::<Result<Vec<_>, _>>()?;
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let seen = trial::run(lab, &series, Memory::Used, |_, _| {})?;
     tried
         .iter()
@@ -135,7 +161,7 @@ fn columns(
             let cell = |((fault, _), seen): (&(&str, &str), &Seen)| {
                 let unit = unit_name(policy, fault);
                 let cell = Part::of(seen, &unit).cell(fault);
-                cell.map_err(|what| wrong(&unit, &what))
+                cell.map_err(|what| anyhow!("{unit}: {what}"))
             };
             faults.iter().zip(&seen).map(cell).collect()
         })
@@ -147,22 +173,16 @@ fn column(
     book: &Path,
     ((policy, _, settles), has_drop_in): (Policy, bool),
     faults: &[(&str, &str)],
-) -> Result<Series, LabError> {
-    let read = |name: &str| {
-        let path = book.join("policies").join(name);
-        fs::read_to_string(&path).map_err(|source| LabError::Unreadable { path, source })
-    };
+) -> anyhow::Result<Series> {
+    let read = |name: &str| read(book, name);
     let unit_text = read(&format!("{policy}.service"))?;
     let of_policy = match has_drop_in {
         true => Some(read(&format!("before-254/{policy}.conf"))?),
         false => None,
     };
     let shared = vec![
-        GuestFile::text(
-            "/etc/systemd/system/alert@.service",
-            read("alert@.service")?,
-        ),
-        GuestFile::program("/usr/local/bin/service", STAND_IN),
+        unit::file("alert@.service", &read("alert@.service")?),
+        stand_in(),
     ];
     let trial = |fault: &str| {
         let unit = unit_name(policy, fault);
@@ -187,6 +207,39 @@ fn column(
     };
     let trials = faults.iter().map(|(fault, _)| trial(fault)).collect();
     Ok(Series::new(format!("how the policy {policy} behaves"), trials).with_files(shared))
+}
+
+/// A file in `book/policies`.
+fn read(book: &Path, name: &str) -> anyhow::Result<String> {
+    let path = book.join("policies").join(name);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+fn stand_in() -> GuestFile {
+    GuestFile::program("/usr/local/bin/service", STAND_IN)
+}
+
+/// Time 0 is midnight.
+fn the_timer_starts_the_job_at_two(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let book = bench.book();
+    let (job, timer) = ("job.service", "job.timer");
+    let files = [
+        unit::file(job, &read(&book, job)?),
+        unit::file(timer, &read(&book, timer)?),
+        stand_in(),
+    ];
+    let scenario = Scenario::new("a night").start(timer).sleep(DAY);
+    let timeline = unit::run(&bench.lab()?, &scenario, &files)?;
+    let started =
+        |kind: &EventKind| matches!(kind, EventKind::StateChanged { to, .. } if to == "start");
+    let starts = timeline.of(job).filter(|event| started(&event.kind));
+    let times: Vec<Duration> = starts.map(|event| timeline.time_of(event)).collect();
+    let in_time = JOB_IS_DUE..=JOB_IS_DUE + TIMERS_ACCURACY;
+    ensure!(
+        matches!(&times[..], [time] if in_time.contains(time)),
+        "it was started at {times:?}"
+    );
+    Ok(())
 }
 
 fn unit_name(policy: &str, fault: &str) -> String {
@@ -263,8 +316,7 @@ impl Part {
     }
 
     fn cell(&self, fault: &str) -> Result<String, String> {
-        let exits = self
-            .times(|kind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main"));
+        let exits = self.times(is_exit);
         let starts = self.starts();
         let gave_up = !self
             .times(|kind| *kind == EventKind::StartLimitHit)
@@ -316,13 +368,5 @@ fn words(time: Duration) -> String {
     match nearest_second(time) {
         seconds if seconds < MINUTES_FROM => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
-    }
-}
-
-fn wrong(what: &str, why: &str) -> LabError {
-    LabError::Host {
-        message: format!(
-            "the policies were not measured: {what}: {why}; correct book/policies, or this measurement"
-        ),
     }
 }

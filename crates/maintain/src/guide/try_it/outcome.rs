@@ -23,27 +23,27 @@ const PASSING: [&str; 4] = [
 
 /// What came of one choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// In one or two sentences.
-    pub says: String,
+    pub(super) says: String,
     /// In two or three words, for a table.
-    pub short: String,
+    pub(super) short: String,
     /// In order.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// Time since the start, written as whole seconds; what kind of row; its words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row(
-    #[serde(serialize_with = "whole_seconds")] pub Duration,
-    pub Kind,
-    pub String,
+pub(super) struct Row(
+    #[serde(serialize_with = "whole_seconds")] Duration,
+    Kind,
+    String,
 );
 
 /// What a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(super) enum Kind {
     /// A state begins.
     State,
     /// An end that counts as a success.
@@ -71,7 +71,7 @@ impl Outcome {
     /// # Errors
     ///
     /// When it did something for which there are no words: rounds that differ, or an end that is none.
-    pub(crate) fn of(
+    pub(super) fn of(
         timeline: &Timeline,
         round: Duration,
         watched: Duration,

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
 
-use crate::choices::{CAUSE, DELAY, LIMIT, QUESTIONS, RESTART};
-use crate::measure::Measured;
+use super::Outcomes;
+use super::choices::{CAUSE, DELAY, LIMIT, QUESTIONS, RESTART};
 
 /// The data of the page as JSON.
-pub fn json(measured: &Measured) -> Value {
+pub(super) fn json(measured: &Outcomes) -> Value {
     // Many choices have the same outcome: that nothing comes back, above all.
     let mut outcomes = Vec::new();
     let mut choices = Map::new();
-    for (choice, outcome) in &measured.outcomes {
+    for (choice, outcome) in &measured.of {
         let found = outcomes.iter().position(|one| *one == outcome);
         let index = found.unwrap_or_else(|| {
             outcomes.push(outcome);
@@ -30,7 +30,7 @@ pub fn json(measured: &Measured) -> Value {
 
 /// The same with each choice's outcome in place of its number: two outcomes may differ in a rounded time only, and then share
 /// a number in one guest and not in another.
-pub fn with_outcomes(document: &Value) -> Value {
+pub(super) fn with_outcomes(document: &Value) -> Value {
     let mut document = document.clone();
     let outcomes = document["outcomes"].take();
     for index in document["choices"]
@@ -48,7 +48,7 @@ pub fn with_outcomes(document: &Value) -> Value {
 
 /// What comes of every setting of `Restart=` and every cause with the default delay and limit, as a Markdown list: a
 /// table of seven columns fits neither phone nor paper.
-pub fn list(measured: &Measured) -> String {
+pub(super) fn list(measured: &Outcomes) -> String {
     let mut text = format!(
         "With `RestartSec={}` and a start limit of {}, as measured with systemd {}:\n",
         DELAY.answers[0].id,
@@ -59,7 +59,7 @@ pub fn list(measured: &Measured) -> String {
         let _ = write!(text, "\n- **{}**\n", cause.label);
         // Settings with the same outcome share a line.
         let mut lines: Vec<(&str, Vec<String>)> = Vec::new();
-        for (choice, outcome) in &measured.outcomes {
+        for (choice, outcome) in &measured.of {
             let [restart, of_cause, 0, 0] = choice.answers else {
                 continue;
             };

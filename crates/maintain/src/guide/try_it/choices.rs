@@ -9,35 +9,35 @@ const LIFE: Duration = Duration::from_secs(20);
 
 /// One question of the page.
 #[derive(Debug, Serialize)]
-pub struct Question {
+pub(super) struct Question {
     /// Its name in the link to a choice.
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// What it is called.
-    pub label: &'static str,
+    pub(super) label: &'static str,
     /// Its answers.
-    pub answers: &'static [Answer],
+    pub(super) answers: &'static [Answer],
 }
 
 /// One answer, and what it puts into the unit file.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub(super) struct Answer {
     /// Its name in the link to a choice, and in the units' names.
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// What it is called.
-    pub label: &'static str,
+    pub(super) label: &'static str,
     /// Lines for `[Unit]`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub unit: &'static [&'static str],
+    pub(super) unit: &'static [&'static str],
     /// Lines for `[Service]`.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    pub service: &'static [&'static str],
+    pub(super) service: &'static [&'static str],
 }
 
 /// A choice of one answer to each question.
 #[derive(Debug, Clone, Copy)]
-pub struct Choice {
+pub(super) struct Choice {
     /// Indices into the answers of [`RESTART`], [`CAUSE`], [`DELAY`] and [`LIMIT`].
-    pub answers: [usize; 4],
+    pub(super) answers: [usize; 4],
 }
 
 const fn restart(id: &'static str, line: &'static [&'static str]) -> Answer {
@@ -50,7 +50,7 @@ const fn restart(id: &'static str, line: &'static [&'static str]) -> Answer {
 }
 
 /// `Restart=`, in the order of the table in systemd.service(5).
-pub const RESTART: Question = Question {
+pub(super) const RESTART: Question = Question {
     id: "restart",
     label: "Restart=",
     answers: &[
@@ -75,7 +75,7 @@ const fn cause(id: &'static str, label: &'static str, service: &'static [&'stati
 
 /// How the service ends, each time. 20 s of life are longer than the usual start limit's interval, so that a service that
 /// starts well and one that does not differ there. A `$` is doubled for systemd.
-pub const CAUSE: Question = Question {
+pub(super) const CAUSE: Question = Question {
     id: "cause",
     label: "How it ends",
     answers: &[
@@ -148,7 +148,7 @@ pub const CAUSE: Question = Question {
 };
 
 /// `RestartSec=`.
-pub const DELAY: Question = Question {
+pub(super) const DELAY: Question = Question {
     id: "delay",
     label: "RestartSec=",
     answers: &[
@@ -168,7 +168,7 @@ const fn limit(id: &'static str, label: &'static str, unit: &'static [&'static s
 }
 
 /// The start limit.
-pub const LIMIT: Question = Question {
+pub(super) const LIMIT: Question = Question {
     id: "limit",
     label: "Start limit",
     answers: &[
@@ -187,7 +187,7 @@ pub const LIMIT: Question = Question {
 };
 
 /// All questions.
-pub const QUESTIONS: [Question; 4] = [RESTART, CAUSE, DELAY, LIMIT];
+pub(super) const QUESTIONS: [Question; 4] = [RESTART, CAUSE, DELAY, LIMIT];
 
 /// Where delays and limits other than the default are measured, too: with one setting that restarts after most causes,
 /// and one that restarts after a clean end. The other signals end a service as these do. Each start costs a fifth of a
@@ -209,7 +209,7 @@ const THOROUGHLY: [(&str, &[&str]); 2] = [
 
 impl Choice {
     /// The choices that are measured, in the order of the questions.
-    pub fn measured() -> Vec<Choice> {
+    pub(super) fn measured() -> Vec<Choice> {
         let mut measured = Vec::new();
         for restart in 0..RESTART.answers.len() {
             for cause in 0..CAUSE.answers.len() {
@@ -246,18 +246,18 @@ impl Choice {
     }
 
     /// Its name in the data, e.g. `on-failure exit-1 5s off`.
-    pub fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let ids: Vec<&str> = self.chosen().map(|answer| answer.id).collect();
         ids.join(" ")
     }
 
     /// The unit's name in the guest.
-    pub fn unit_name(&self) -> String {
+    pub(super) fn unit_name(&self) -> String {
         format!("{}.service", self.key().replace(' ', "_"))
     }
 
     /// The unit file: all of it, and what the page shows.
-    pub fn unit_text(&self) -> String {
+    pub(super) fn unit_text(&self) -> String {
         let lines = |of: fn(&Answer) -> &'static [&'static str]| {
             let lines: Vec<&str> = self.chosen().flat_map(of).copied().collect();
             lines.join("\n")
@@ -271,7 +271,7 @@ impl Choice {
 
     /// How long the service lives, and how long systemd then waits, if all goes as it was chosen. Only says how long to
     /// watch.
-    pub(crate) fn round(&self) -> Duration {
+    pub(super) fn round(&self) -> Duration {
         let [_, cause, delay, _] = self.answers;
         let life = match CAUSE.answers[cause].id {
             "exit-1-at-once" | "hiccup" => Duration::ZERO,
@@ -285,7 +285,7 @@ impl Choice {
     }
 
     /// Whether the service ends at once and nothing slows systemd down: some starts a second.
-    pub(crate) fn is_quick(&self) -> bool {
+    pub(super) fn is_quick(&self) -> bool {
         let [_, cause, delay, limit] = self.answers;
         CAUSE.answers[cause].id == "exit-1-at-once"
             && DELAY.answers[delay].id == "100ms"

@@ -3,9 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use anyhow::{Context, ensure};
+use measured::Measured;
+use systemd_lab::protocol::Scenario;
 use systemd_matrix::trial::{self, Memory, Series, Trial};
+
+use super::bench::Bench;
+use super::item::Item;
+use super::unit::{self, is_exit, is_restart};
 
 /// Settings, each with the same duration: under, at and above the slack of 250 ms.
 const SETTINGS: [(&str, Duration); 4] = [
@@ -30,12 +35,14 @@ const SOON: Duration = Duration::from_millis(25);
 /// Longer than a life and the longest delay.
 const WATCHED: Duration = Duration::from_secs(8);
 
-/// The table, in Markdown.
-///
-/// # Errors
-///
-/// What keeps the lab from running, and [`LabError::Host`] if systemd did something else than the page says.
-pub fn measure(lab: &Lab) -> Result<String, LabError> {
+const TABLE: &str = "slack.md";
+
+pub(super) fn items() -> Vec<Item> {
+    vec![Item::files([TABLE], measure)]
+}
+
+fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let lab = bench.lab()?;
     let mut table = String::from(
         "| setting | the service ended at | restart due at | restarted at | late by |\n|---|---|---|---|---|\n",
     );
@@ -43,30 +50,24 @@ pub fn measure(lab: &Lab) -> Result<String, LabError> {
         let unit = format!(
             "[Service]\nExecStart=/usr/bin/sleep {LIFE}\nRestart=always\nRestartSec={setting}\n"
         );
-        let unit = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), unit);
         let scenario = Scenario::new(setting).start(UNIT).sleep(WATCHED);
-        Trial::new(scenario, vec![unit])
+        Trial::new(scenario, vec![unit::file(UNIT, &unit)])
     };
     // Each in a guest of its own: when a service ends decides how late its restart is.
     let series = SETTINGS.map(|setting| Series::new("how late", vec![trial(setting)]));
-    let seen = trial::run(lab, &series, Memory::Used, |_, _| {})?;
+    let seen = trial::run(&lab, &series, Memory::Used, |_, _| {})?;
     for ((setting, delay), seen) in SETTINGS.into_iter().zip(seen.iter().flatten()) {
         let timeline = seen.run();
-        let ended = first(timeline, |kind| {
-            matches!(kind, EventKind::ProcessExited { .. })
-        })?;
-        let restarted = first(timeline, |kind| {
-            matches!(kind, EventKind::RestartScheduled { .. })
-        })?;
+        let ended = unit::first(timeline, UNIT, is_exit);
+        let ended = ended.with_context(|| format!("with {setting}, it did not end"))?;
+        let restarted = unit::first(timeline, UNIT, is_restart);
+        let restarted = restarted.with_context(|| format!("with {setting}, no restart"))?;
         let due = ended + delay;
         let off_the_grid = restarted.as_micros() % GRID.as_micros();
-        if restarted < due || restarted > due + GRID + SOON || off_the_grid > SOON.as_micros() {
-            return Err(LabError::Host {
-                message: format!(
-                    "with RestartSec={setting}, {UNIT} ended at {ended:?} and was restarted at {restarted:?}; correct limits.md"
-                ),
-            });
-        }
+        ensure!(
+            (due..=due + GRID + SOON).contains(&restarted) && off_the_grid <= SOON.as_micros(),
+            "with RestartSec={setting}, {UNIT} ended at {ended:?} and was restarted at {restarted:?}; correct limits.md"
+        );
         let _ = writeln!(
             table,
             "| `RestartSec={setting}` | {} | {} | {} | {} |",
@@ -76,15 +77,8 @@ pub fn measure(lab: &Lab) -> Result<String, LabError> {
             exact(restarted.saturating_sub(due))
         );
     }
-    Ok(table)
-}
-
-fn first(timeline: &Timeline, wanted: fn(&EventKind) -> bool) -> Result<Duration, LabError> {
-    let event = timeline.first(UNIT, wanted);
-    let event = event.ok_or_else(|| LabError::Host {
-        message: format!("{UNIT} did not end or was not restarted; correct slack.rs"),
-    })?;
-    Ok(timeline.time_of(event))
+    let with = lab.measured_with()?;
+    Ok(vec![Measured::text(TABLE, &table, &with)])
 }
 
 fn exact(time: Duration) -> String {

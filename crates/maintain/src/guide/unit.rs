@@ -1,0 +1,98 @@
+//! A unit that is tried in the lab: how it is run, and what is looked for in its timeline.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use anyhow::ensure;
+use systemd_lab::protocol::{EventKind, Scenario};
+use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
+
+/// signal(7)
+pub(super) const SIGABRT: i32 = 6;
+pub(super) const SIGKILL: i32 = 9;
+pub(super) const SIGTERM: i32 = 15;
+pub(super) const SIGSTOP: i32 = 19;
+
+/// A unit file, by its name.
+pub(super) fn file(name: &str, text: &str) -> GuestFile {
+    GuestFile::text(format!("/etc/systemd/system/{name}"), text)
+}
+
+/// Runs it, if every step ends as it should.
+pub(super) fn run(lab: &Lab, scenario: &Scenario, files: &[GuestFile]) -> anyhow::Result<Timeline> {
+    let timeline = lab.run(scenario, files)?;
+    ensure!(
+        timeline.step_that_timed_out().is_none() && timeline.refusal().is_none(),
+        "a step of \"{}\" did not end well: {:?}, {:?}",
+        scenario.name,
+        timeline.step_that_timed_out(),
+        timeline.refusal()
+    );
+    Ok(timeline)
+}
+
+/// An error that names both, unless what was measured is what the page says.
+pub(super) fn holds<T: PartialEq<U> + Debug, U: Debug>(
+    what: &str,
+    measured: T,
+    page_says: U,
+) -> anyhow::Result<()> {
+    ensure!(
+        measured == page_says,
+        "{what}: measured {measured:?}, and the page says {page_says:?}"
+    );
+    Ok(())
+}
+
+/// When this happened to the unit, in whole seconds.
+pub(super) fn times(
+    timeline: &Timeline,
+    unit: &str,
+    wanted: impl Fn(&EventKind) -> bool,
+) -> Vec<u64> {
+    let its = timeline.of(unit).filter(|event| wanted(&event.kind));
+    its.map(|event| nearest_second(timeline.time_of(event)))
+        .collect()
+}
+
+/// When this first happened to the unit, if it did.
+pub(super) fn first(
+    timeline: &Timeline,
+    unit: &str,
+    wanted: impl Fn(&EventKind) -> bool,
+) -> Option<Duration> {
+    let event = timeline.first(unit, wanted)?;
+    Some(timeline.time_of(event))
+}
+
+/// The unit's `Result` when it first failed.
+pub(super) fn result<'a>(timeline: &'a Timeline, unit: &'a str) -> Option<&'a str> {
+    timeline.of(unit).find_map(|event| match &event.kind {
+        EventKind::Failed { result } => Some(result.as_str()),
+        _ => None,
+    })
+}
+
+/// What the commands of the scenario printed.
+pub(super) fn printed(timeline: &Timeline) -> Vec<&str> {
+    let outputs = timeline
+        .events()
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::Command { output, .. } => Some(output.trim()),
+            _ => None,
+        });
+    outputs.collect()
+}
+
+pub(super) fn is_exit(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::ProcessExited { role, .. } if role == "main")
+}
+
+pub(super) fn is_restart(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::RestartScheduled { .. })
+}
+
+pub(super) fn is_watchdog(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::WatchdogTimeout { .. })
+}
