@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use systemd_lab::diagnosis::{Case, Rule, diagnose, setup};
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline, UnitTexts, unit_texts};
+use systemd_lab::{GuestFile, Lab, LabError, RunOptions, Timeline, UnitTexts, unit_texts};
 
 use crate::error::{CheckError, host_error};
 use crate::explanation;
@@ -118,14 +118,8 @@ pub struct Subject {
 }
 
 static LAB: LazyLock<Result<Lab, Arc<CheckError>>> = LazyLock::new(|| {
-    let lab = Lab::open().map_err(shared)?.with_waiting(|ahead| {
-        report::append(&Record::Waiting { ahead });
-    });
-    Ok(if is_soak() {
-        lab.with_deadline(SOAK_DEADLINE)
-    } else {
-        lab
-    })
+    let options = Lab::options().on_wait(|ahead| report::append(&Record::Waiting { ahead }));
+    options.open().map_err(shared)
 });
 
 /// A failure of the lab, which several requirements may meet.
@@ -263,10 +257,14 @@ impl Subject {
         let mut files =
             guest_files(self.package, self.binary()?, &self.files).map_err(host_error)?;
         files.extend(more);
-        let result = match report::is_wanted() {
-            true => lab()?.run_live(scenario, &files, announcing(&scenario.name)),
-            false => lab()?.run(scenario, &files),
-        };
+        let mut options = RunOptions::default();
+        if is_soak() {
+            options = options.deadline(SOAK_DEADLINE);
+        }
+        if report::is_wanted() {
+            options = options.on_event(announcing(&scenario.name));
+        }
+        let result = lab()?.run_with(scenario, &files, options);
         if report::is_wanted() {
             let run = report::Run::new(scenario, &files, result.as_ref());
             report::append(&Record::Run(run));

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use systemd_lab::LabError;
+use systemd_lab::LabErrorKind;
 
 use crate::error::CheckError;
 
@@ -32,15 +32,12 @@ impl Outcome {
     pub fn of(error: &CheckError) -> Outcome {
         match error {
             CheckError::NoBinary { .. } => Outcome::DidNotBuild,
-            CheckError::Lab(LabError::OutOfTime { .. }) => Outcome::OutOfTime,
-            CheckError::Lab(
-                LabError::NotStatic { .. }
-                | LabError::NotExecutable { .. }
-                | LabError::Unreadable { .. }
-                | LabError::NotRegular { .. }
-                | LabError::Job(_),
-            ) => Outcome::DidNotBuild,
-            _ => Outcome::LabBroken,
+            CheckError::NoSnapshot { .. } | CheckError::Host { .. } => Outcome::LabBroken,
+            CheckError::Lab(error) => match error.kind() {
+                LabErrorKind::OutOfTime => Outcome::OutOfTime,
+                LabErrorKind::Program | LabErrorKind::File => Outcome::DidNotBuild,
+                _ => Outcome::LabBroken,
+            },
         }
     }
 }

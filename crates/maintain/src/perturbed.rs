@@ -153,7 +153,7 @@ impl Bench<'_> {
     fn new(workshop: &Workshop) -> anyhow::Result<Bench<'_>> {
         let cache = tempfile::Builder::new().prefix("perturbed-").tempdir();
         let cache = cache.context("cannot make a temporary folder; is the disk full?")?;
-        let lab = Lab::open_guest(&Guest::default())?;
+        let lab = Lab::options().guest(&Guest::default()).open()?;
         let copied = Command::new("cp")
             .arg("--archive")
             .arg(lab.image())

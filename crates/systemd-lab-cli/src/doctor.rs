@@ -30,7 +30,7 @@ pub struct Arguments {
 /// When the lab cannot be repaired.
 pub fn run(arguments: &Arguments, more: &[Finding]) -> anyhow::Result<ExitStatus> {
     if arguments.fix {
-        Lab::open_repaired()?;
+        Lab::options().repaired().open()?;
     }
     let findings = doctor::examine();
     for finding in &findings {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use systemd_lab::{Lab, LabError};
+use systemd_lab::{Lab, LabErrorKind};
 
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::program::program;
@@ -42,11 +42,11 @@ pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     let shown = file.display();
     match action {
         Action::Export { .. } => {
-            if let Err(error) = Lab::export_image(file) {
-                match error {
-                    LabError::NotWritten { .. } => output::failed(error.to_string()),
-                    error => return Err(error.into()),
+            if let Err(error) = Lab::options().export_image(file) {
+                if error.kind() != LabErrorKind::Output {
+                    return Err(error.into());
                 }
+                output::failed(error.to_string());
                 return Ok(ExitStatus::Passed);
             }
             say!("{shown}: {} MiB, whole.\n", size(file)? >> 20);
@@ -56,13 +56,15 @@ pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
             );
         }
         Action::Import { .. } => {
-            Lab::import_image(file).map_err(|error| match error {
-                // The file is to blame, not the lab.
-                LabError::BadArchive { .. } | LabError::Unreadable { .. } => {
-                    WrongUsage(error.to_string()).into()
-                }
-                error => anyhow::Error::from(error),
-            })?;
+            Lab::options()
+                .import_image(file)
+                .map_err(|error| match error.kind() {
+                    // The file is to blame, not the lab: it is damaged, or cannot be read.
+                    LabErrorKind::Usage | LabErrorKind::Program => {
+                        WrongUsage(error.to_string()).into()
+                    }
+                    _ => anyhow::Error::from(error),
+                })?;
             say!("The guest image is complete and in place.\n");
             say!(
                 "Next, to boot it once (this needs QEMU, but no network), type:\n\n    {} doctor --fix",

@@ -20,7 +20,7 @@ pub mod terminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use systemd_lab::LabError;
+use systemd_lab::{LabError, LabErrorKind};
 
 pub use exit::{EXIT_STATUS, ExitStatus, WrongUsage};
 pub use program::program;
@@ -41,7 +41,10 @@ pub fn carry_out<A: Parser>(
         // An error may quote a service: its console, or what systemd says about it.
         note!("{}", systemd_lab::visible_lines(&in_words(&error)));
         let of_lab = error.downcast_ref::<LabError>();
-        let is_usage = of_lab.is_some_and(LabError::is_wrong_usage) || error.is::<WrongUsage>();
+        let is_usage = match of_lab.map(LabError::kind) {
+            Some(kind) => matches!(kind, LabErrorKind::Usage | LabErrorKind::File),
+            None => error.is::<WrongUsage>(),
+        };
         let status = if is_usage {
             ExitStatus::WrongUsage
         } else {

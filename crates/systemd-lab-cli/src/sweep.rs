@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let stop = Arc::new(AtomicBool::new(false));
     let interrupt = signal_hook::consts::signal::SIGINT;
     let handler = signal_hook::flag::register(interrupt, Arc::clone(&stop))?;
-    let lab = Lab::open_guest(&planned.guest)?;
+    let lab = Lab::options().guest(&planned.guest).open()?;
     let swept = carried_out(&sweep, &lab, &stop);
     signal_hook::low_level::unregister(handler);
     let swept = match swept {

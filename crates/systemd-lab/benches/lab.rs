@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{GuestFile, Lab, LabError, RunOptions, Timeline};
 
 /// Enough runs for a median that one busy moment does not change.
 const RUNS: usize = 11;
@@ -62,7 +62,7 @@ fn main() -> Result<(), LabError> {
         "{:<58}{:>12}{:>14}",
         "median of the runs", "measured", "to reach"
     );
-    let lab = Lab::open()?.with_deadline(REAL_TIME_DEADLINE);
+    let lab = Lab::open()?;
 
     let first_event = median(RUNS, || first_event(&lab))?;
     row(
@@ -105,7 +105,10 @@ fn main() -> Result<(), LabError> {
             "<= 45.00 s",
         );
 
-        let real_time = timed(|| lab.run_in_real_time(&scenario, &files).map(check_given_up))?;
+        let options = RunOptions::default()
+            .in_real_time()
+            .deadline(REAL_TIME_DEADLINE);
+        let real_time = timed(|| lab.run_with(&scenario, &files, options).map(check_given_up))?;
         row(
             "the watchdog scenario, booted from scratch in real time",
             seconds(real_time),
@@ -164,16 +167,17 @@ fn check_given_up(timeline: Timeline) {
 fn first_event(lab: &Lab) -> Result<Duration, LabError> {
     let began = Instant::now();
     let mut first = None;
-    lab.run_live(&Scenario::new("nothing"), &[], |_| {
+    let options = RunOptions::default().on_event(|_| {
         first.get_or_insert_with(|| began.elapsed());
-    })?;
+    });
+    lab.run_with(&Scenario::new("nothing"), &[], options)?;
     Ok(first.unwrap_or_default())
 }
 
 fn exported_size() -> Result<u64, LabError> {
     let directory = temporary_directory();
     let file = directory.path().join("image");
-    Lab::export_image(&file)?;
+    Lab::options().export_image(&file)?;
     Ok(fs::metadata(&file).map_or(0, |meta| meta.len()))
 }
 

@@ -11,6 +11,28 @@ use systemd_lab_protocol::JobError;
 
 use crate::suite::{SUITE_VARIABLE, Suite, suites};
 
+/// What kind of error a [`LabError`] is, for callers that decide what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LabErrorKind {
+    /// The caller asked for something that does not exist, whatever the lab's state: another suite, an unknown package.
+    Usage,
+    /// A file for the guest is not one that it can be given.
+    File,
+    /// A program for the guest cannot be read, or would not start there.
+    Program,
+    /// The lab could not be set up: its programs, its cache, its image or its snapshot.
+    SetUp,
+    /// The run took too much time of a processor.
+    OutOfTime,
+    /// The caller ended the run.
+    Interrupted,
+    /// The lab is set up but does not work.
+    Run,
+    /// A file that the caller asked for cannot be written.
+    Output,
+}
+
 /// Why the lab could not do what was asked. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -252,6 +274,13 @@ pub enum LabError {
         virtual_ms: u64,
     },
 
+    /// The caller ended the run: [`RunOptions::interrupted_by`](crate::RunOptions::interrupted_by).
+    #[error("the run was interrupted after {virtual_ms} ms of virtual time")]
+    Interrupted {
+        /// How far the guest had come, in virtual time since the scenario began.
+        virtual_ms: u64,
+    },
+
     /// The agent met an error of its own.
     #[error(
         "the lab's agent failed in the guest: {message}; this is a fault of the lab, please report it"
@@ -385,20 +414,46 @@ fn static_remedy() -> String {
 }
 
 impl LabError {
-    /// Whether the caller asked for something that does not exist, whatever the lab's state.
-    pub fn is_wrong_usage(&self) -> bool {
-        matches!(
-            self,
+    /// What kind of error this is.
+    pub fn kind(&self) -> LabErrorKind {
+        match self {
             LabError::UnknownSuite { .. }
-                | LabError::SystemdTooOld { .. }
-                | LabError::BadPackageName { .. }
-                | LabError::BadMemory { .. }
-                | LabError::UnknownPackage { .. }
-                | LabError::PackageConflict { .. }
-                | LabError::LabsOwn { .. }
-                | LabError::NotRegular { .. }
-                | LabError::Job(_)
-        )
+            | LabError::SystemdTooOld { .. }
+            | LabError::BadPackageName { .. }
+            | LabError::BadMemory { .. }
+            | LabError::UnknownPackage { .. }
+            | LabError::PackageConflict { .. }
+            | LabError::BadArchive { .. }
+            | LabError::LabsOwn { .. } => LabErrorKind::Usage,
+            LabError::NotRegular { .. } | LabError::Job(_) => LabErrorKind::File,
+            LabError::NotStatic { .. }
+            | LabError::NotExecutable { .. }
+            | LabError::Unreadable { .. } => LabErrorKind::Program,
+            LabError::UnsupportedHost { .. }
+            | LabError::MissingPrograms { .. }
+            | LabError::PackageInstall { .. }
+            | LabError::NoCacheDirectory
+            | LabError::CacheNotWritable { .. }
+            | LabError::DiskFull { .. }
+            | LabError::FileSizeLimit { .. }
+            | LabError::DamagedPackages { .. }
+            | LabError::ImageBuild { .. }
+            | LabError::PackageSetup { .. }
+            | LabError::ImageIncomplete { .. }
+            | LabError::BootFailed { .. } => LabErrorKind::SetUp,
+            LabError::OutOfTime { .. } => LabErrorKind::OutOfTime,
+            LabError::Interrupted { .. } => LabErrorKind::Interrupted,
+            LabError::NotWritten { .. } => LabErrorKind::Output,
+            LabError::Qemu { .. }
+            | LabError::GuestEnded { .. }
+            | LabError::GuestSilent { .. }
+            | LabError::NoShell { .. }
+            | LabError::Agent { .. }
+            | LabError::BadEvent { .. }
+            | LabError::SelfTest { .. }
+            | LabError::Host { .. }
+            | LabError::Io { .. } => LabErrorKind::Run,
+        }
     }
 
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> LabError {

@@ -2,12 +2,14 @@
 
 mod listeners;
 mod machine_end;
+pub(crate) mod options;
 mod remembered;
 pub(crate) mod shell;
 mod turn;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use systemd_lab_protocol::event::{Blinding, Source};
@@ -25,11 +27,8 @@ use crate::snapshot::{self, Snapshot};
 use crate::vm::{Console, Origin, Pace, Vm};
 use systemd_timeline::{MeasuredWith, Timeline};
 
+use options::{LabOptions, RunOptions};
 use turn::Turn;
-
-/// A scenario takes a second or two of wall time; a service that computes all the time makes virtual time as slow
-/// as emulation, and a busy machine slower still.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
 
 /// A restored guest sends something within a tenth of a second; a busy machine may take longer.
 const SILENCE_DEADLINE: Duration = Duration::from_secs(60);
@@ -53,7 +52,6 @@ pub struct Lab {
     cache: Cache,
     guest: Guest,
     snapshot: Snapshot,
-    deadline: Duration,
     on_wait: Option<fn(usize)>,
 }
 
@@ -65,67 +63,17 @@ impl Lab {
     ///
     /// Whatever keeps the lab from being set up; see [`LabError`].
     pub fn open() -> Result<Lab, LabError> {
-        Lab::open_guest(&Guest::from_environment()?)
+        Lab::options().open()
     }
 
-    /// Opens a lab with this guest, and sets it up if necessary.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`]; [`LabError::UnknownPackage`], before anything boots, for a package that Debian does not have.
-    pub fn open_guest(guest: &Guest) -> Result<Lab, LabError> {
-        ensure_supported_host()?;
-        let cache = Cache::locate()?;
-        let snapshot = Snapshot::provide(&cache, guest)?;
-        Ok(Lab::of(cache, guest.clone(), snapshot))
-    }
-
-    /// Opens the lab as [`Self::open`] does, after reading every byte of image and snapshot; rebuilds what is
-    /// damaged.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::open`].
-    pub fn open_repaired() -> Result<Lab, LabError> {
-        ensure_supported_host()?;
-        let (cache, guest) = (Cache::locate()?, Guest::from_environment()?);
-        let snapshot = Snapshot::repair_with_image(&cache, &guest)?;
-        Ok(Lab::of(cache, guest, snapshot))
-    }
-
-    /// The lab that [`Self::open`] would open, if it is set up and looks complete. Creates nothing.
-    ///
-    /// # Errors
-    ///
-    /// When there is no place for the cache, or its contents cannot be read.
-    pub fn find() -> Result<Option<Lab>, LabError> {
-        Lab::find_guest(&Guest::from_environment()?)
-    }
-
-    /// The lab with this guest, if it is set up and looks complete. Creates nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::find`].
-    pub fn find_guest(guest: &Guest) -> Result<Option<Lab>, LabError> {
-        let cache = Cache::locate()?;
-        let snapshot = Snapshot::find(&cache, guest)?;
-        Ok(snapshot.map(|snapshot| Lab::of(cache, guest.clone(), snapshot)))
+    /// Options for opening the lab: another guest, only if it is set up, after a repair.
+    pub fn options() -> LabOptions {
+        LabOptions::default()
     }
 
     /// The guest of this lab.
     pub fn guest(&self) -> &Guest {
         &self.guest
-    }
-
-    fn of(cache: Cache, guest: Guest, snapshot: Snapshot) -> Lab {
-        Lab {
-            cache,
-            guest,
-            snapshot,
-            deadline: DEFAULT_DEADLINE,
-            on_wait: None,
-        }
     }
 
     pub(crate) fn cache(&self) -> &Cache {
@@ -150,40 +98,6 @@ impl Lab {
 
     pub(crate) fn qemu(&self) -> &Path {
         &self.snapshot.qemu
-    }
-
-    /// Writes the image of [`Guest::from_environment`] to one file, for machines without a network. Builds the image
-    /// first if necessary.
-    ///
-    /// # Errors
-    ///
-    /// Whatever keeps the image from being built, or the file from being written.
-    pub fn export_image(to: &Path) -> Result<(), LabError> {
-        image::archive::export(&Cache::locate()?, &Guest::from_environment()?, to)
-    }
-
-    /// Imports the image of [`Guest::from_environment`] from a file that [`Self::export_image`] wrote, after checking it.
-    ///
-    /// # Errors
-    ///
-    /// [`LabError::BadArchive`] for a damaged file or one of a different version; otherwise the reason why the
-    /// cache cannot be written.
-    pub fn import_image(from: &Path) -> Result<(), LabError> {
-        image::archive::import(&Cache::locate()?, &Guest::from_environment()?, from)
-    }
-
-    /// Limits every run to this much processor time instead of two minutes. Time in which other processes had the
-    /// processors does not count.
-    pub fn with_deadline(mut self, deadline: Duration) -> Lab {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Calls this function with the number of other processes' runs that are ahead in the queue for a processor: when a run has
-    /// waited for a second, whenever the number changes, and with 0 when the run begins. Without it, a terminal shows it.
-    pub fn with_waiting(mut self, on_wait: fn(usize)) -> Lab {
-        self.on_wait = Some(on_wait);
-        self
     }
 
     /// Waits until there is a processor for one more run.
@@ -215,7 +129,8 @@ impl Lab {
     ///
     /// As [`Self::run`].
     pub fn measured_with(&self) -> Result<MeasuredWith, LabError> {
-        let timeline = self.run_remembered(&Scenario::new("nothing"), &[])?;
+        let options = RunOptions::default().remembered();
+        let timeline = self.run_with(&Scenario::new("nothing"), &[], options)?;
         timeline.measured_with().ok_or_else(|| LabError::BadEvent {
             message: "it did not say what it is".to_owned(),
             snapshot: self.snapshot.dir.clone(),
@@ -228,45 +143,36 @@ impl Lab {
     ///
     /// [`LabError::OutOfTime`] when the deadline passes; otherwise the lab is broken. A service that fails is not an error.
     pub fn run(&self, scenario: &Scenario, files: &[GuestFile]) -> Result<Timeline, LabError> {
-        self.run_live(scenario, files, |_| {})
+        self.run_with(scenario, files, RunOptions::default())
     }
 
-    /// Like [`Self::run`], but the same scenario and files run only once: their timeline is stored next to the snapshot
-    /// and read back the next time. This is for slow runs that do not depend on anything people edit.
+    /// Runs a scenario with options: [`RunOptions`].
     ///
     /// # Errors
     ///
-    /// As [`Self::run`]. If the timeline cannot be stored or read back, the scenario runs again.
-    pub fn run_remembered(
+    /// As [`Self::run`], and [`LabError::Interrupted`].
+    pub fn run_with(
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
+        mut options: RunOptions<'_>,
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
+        if options.is_in_real_time {
+            return self.run_in_real_time(&job, &mut options);
+        }
+        if !options.is_remembered {
+            return self.run_job(&job, &mut options);
+        }
         let place = remembered::Place::of(&self.snapshot.dir, &job);
         if let Some(timeline) = place.as_ref().and_then(remembered::Place::read) {
             return Ok(timeline);
         }
-        let timeline = self.run_job(&job, |_| {})?;
+        let timeline = self.run_job(&job, &mut options)?;
         if let Some(place) = place {
             place.write(&timeline);
         }
         Ok(timeline)
-    }
-
-    /// Like [`Self::run`], but also passes each event on as soon as the guest has sent it. Within a batch, events may
-    /// be out of order; the timeline is sorted.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`].
-    pub fn run_live(
-        &self,
-        scenario: &Scenario,
-        files: &[GuestFile],
-        on_event: impl FnMut(&Event),
-    ) -> Result<Timeline, LabError> {
-        self.run_job(&job(scenario, files)?, on_event)
     }
 
     /// Like [`Self::run`], but does not rebuild a snapshot that does not work: for callers who want to know.
@@ -274,16 +180,18 @@ impl Lab {
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
+        mut options: RunOptions<'_>,
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
         let _turn = self.turn();
-        restore(&self.snapshot, &Origin::Snapshot, &job).and_then(|vm| self.finish(vm, &mut |_| {}))
+        restore(&self.snapshot, &Origin::Snapshot, &job)
+            .and_then(|vm| self.finish(vm, &mut options))
     }
 
-    fn run_job(&self, job: &[u8], mut on_event: impl FnMut(&Event)) -> Result<Timeline, LabError> {
+    fn run_job(&self, job: &[u8], options: &mut RunOptions<'_>) -> Result<Timeline, LabError> {
         self.with_snapshot(|snapshot| {
             let _turn = self.turn();
-            restore(snapshot, &Origin::Snapshot, job).and_then(|vm| self.finish(vm, &mut on_event))
+            restore(snapshot, &Origin::Snapshot, job).and_then(|vm| self.finish(vm, options))
         })
     }
 
@@ -308,30 +216,23 @@ impl Lab {
         }
     }
 
-    /// Runs a scenario the slow way: boots the image again and lets time pass normally. The savings of [`Self::run`]
-    /// are measured against this.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::run`].
-    pub fn run_in_real_time(
+    fn run_in_real_time(
         &self,
-        scenario: &Scenario,
-        files: &[GuestFile],
+        job: &[u8],
+        options: &mut RunOptions<'_>,
     ) -> Result<Timeline, LabError> {
-        let job = job(scenario, files)?;
         let (_directory, mut vm) = snapshot::boot(
             &self.cache,
             &self.guest,
             &self.snapshot.qemu,
             Pace::Real,
-            &job,
+            job,
         )?;
         vm.resume()?;
-        self.finish(vm, &mut |_| {})
+        self.finish(vm, options)
     }
 
-    fn finish(&self, mut vm: Vm, on_event: &mut dyn FnMut(&Event)) -> Result<Timeline, LabError> {
+    fn finish(&self, mut vm: Vm, options: &mut RunOptions<'_>) -> Result<Timeline, LabError> {
         let began = Instant::now();
         let mut reader = EventReader::of(&vm);
         // How much of the console was searched for the kernel's last words.
@@ -339,7 +240,7 @@ impl Lab {
         let (mut says_halted, mut asked_at) = (false, began);
         loop {
             let rang = vm.wait_for_doorbell(LIVE_INTERVAL);
-            reader.read(&vm, &self.snapshot.dir, on_event)?;
+            reader.read(&vm, &self.snapshot.dir, &mut options.on_event)?;
             if reader.is_cut(&vm) {
                 break;
             }
@@ -366,12 +267,12 @@ impl Lab {
             if says_halted && asked_at.elapsed() > HALT_INTERVAL {
                 asked_at = Instant::now();
                 if vm.is_halted()? {
-                    reader.read(&vm, &self.snapshot.dir, on_event)?;
+                    reader.read(&vm, &self.snapshot.dir, &mut options.on_event)?;
                     reader.end_with_machine(&vm.console());
                     break;
                 }
             }
-            let silence = SILENCE_DEADLINE.min(self.deadline);
+            let silence = SILENCE_DEADLINE.min(options.deadline);
             if reader.events.is_empty() && is_over(silence, began, &vm) {
                 let deadline = silence;
                 return Err(LabError::GuestSilent {
@@ -379,9 +280,17 @@ impl Lab {
                     deadline,
                 });
             }
-            if is_over(self.deadline, began, &vm) {
+            if options
+                .interruption
+                .is_some_and(|it| it.load(Ordering::Relaxed))
+            {
+                return Err(LabError::Interrupted {
+                    virtual_ms: virtual_ms(&reader.events),
+                });
+            }
+            if is_over(options.deadline, began, &vm) {
                 return Err(LabError::OutOfTime {
-                    deadline: self.deadline,
+                    deadline: options.deadline,
                     used: vm.processor_time().unwrap_or_default(),
                     virtual_ms: virtual_ms(&reader.events),
                 });

@@ -26,7 +26,7 @@
 //! finds what is wrong with the plan before anything runs, and computes figures from the timeline.
 //!
 //! The guest has no network and none of the host's disks; it starts from the same snapshot every time, so the same scenario
-//! and files give the same bytes. It runs Debian's current stable release; [`Lab::open_guest`] opens a [`Guest`] of another
+//! and files give the same bytes. It runs Debian's current stable release; [`Lab::options`] opens a [`Guest`] of another
 //! release, or with more of Debian's packages. `ARCHITECTURE.md` explains how this works.
 
 mod cache;
@@ -56,11 +56,12 @@ mod unit_files;
 mod vm;
 pub mod whole_file;
 
-pub use error::LabError;
+pub use error::{LabError, LabErrorKind};
 pub use experiment::{Experiment, ExperimentError, Fault, PlanError, Probe};
 pub use guest::Guest;
 pub use guest_file::GuestFile;
 pub use lab::Lab;
+pub use lab::options::{LabOptions, RunOptions};
 pub use lab::shell::Shell;
 pub use process::dies_with_us;
 pub use regular::read_text;

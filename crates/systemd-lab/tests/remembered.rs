@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process;
 
 use support::{LONG, assert_same, damage, entries, lab, ordinary_cache, other_unit};
-use systemd_lab::Timeline;
 use systemd_lab::protocol::Scenario;
+use systemd_lab::{RunOptions, Timeline};
 
 /// Distinguishes a file from another one that took its name.
 fn inode(file: &Path) -> u64 {
@@ -42,7 +42,8 @@ fn the_second_time_it_is_read_back_unless_it_is_damaged() {
                 .start(&unit)
                 .wait_for_state(&unit, &["running"], LONG);
         let files = [other_unit(&unit, "ExecStart=/usr/bin/sleep infinity")];
-        let timeline = lab().run_remembered(&scenario, &files);
+        let options = RunOptions::default().remembered();
+        let timeline = lab().run_with(&scenario, &files, options);
         timeline.expect("the lab works")
     };
     let first = run();

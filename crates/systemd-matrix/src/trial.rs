@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{Event, EventKind, Scenario, Step};
-use systemd_lab::{GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{GuestFile, Lab, LabError, RunOptions, Timeline};
 
 use crate::table::short_version;
 use systemd_lab::pool;
@@ -208,7 +208,6 @@ pub fn run(
     memory: Memory,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Vec<Vec<Seen>>, LabError> {
-    let lab = lab.clone().with_deadline(DEADLINE);
     let batches: Vec<Batch> = all.iter().flat_map(Series::batches).collect();
     let has_failed = AtomicBool::new(false);
     let work = |(_, batch): &(usize, &Batch)| {
@@ -216,10 +215,12 @@ pub fn run(
             // It would be useless.
             return None;
         }
-        let run = match memory {
-            Memory::Used => lab.run_remembered(&batch.scenario, &batch.files),
-            Memory::Ignored => lab.run(&batch.scenario, &batch.files),
+        let options = RunOptions::default().deadline(DEADLINE);
+        let options = match memory {
+            Memory::Used => options.remembered(),
+            Memory::Ignored => options,
         };
+        let run = lab.run_with(&batch.scenario, &batch.files, options);
         let run = run.and_then(|timeline| ended_well(timeline, &batch.scenario));
         has_failed.fetch_or(run.is_err(), Ordering::Relaxed);
         Some(run)

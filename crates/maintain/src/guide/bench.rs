@@ -30,12 +30,12 @@ impl Bench<'_> {
 
     /// The usual guest, whatever the environment says: the guide is about that one.
     pub(crate) fn lab(&self) -> anyhow::Result<Lab> {
-        Ok(Lab::open_guest(&Guest::default())?)
+        Ok(Lab::options().guest(&Guest::default()).open()?)
     }
 
     /// The guest with the systemd of Debian's oldstable, 252. Needs a network.
     pub(crate) fn old_lab(&self) -> anyhow::Result<Lab> {
-        Ok(Lab::open_guest(&Guest::new(Suite::Bookworm))?)
+        Ok(Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)
     }
 
     /// What is measured with in the usual guest.

@@ -33,7 +33,8 @@ pub(super) fn items() -> Vec<Item> {
 /// systemd-coredump keeps dumps, and with libdw it prints backtraces.
 fn lab() -> anyhow::Result<Lab> {
     let guest = Guest::default().package("systemd-coredump")?;
-    Ok(Lab::open_guest(&guest.package("libdw1t64")?)?)
+    let guest = guest.package("libdw1t64")?;
+    Ok(Lab::options().guest(&guest).open()?)
 }
 
 /// The functions in the backtraces of a service that hangs and gets SIGABRT, which is what the watchdog sends.

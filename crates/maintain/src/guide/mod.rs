@@ -94,7 +94,9 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         return Ok(None);
     }
     // Once, so that items that run at the same time do not all set it up.
-    systemd_lab::Lab::open_guest(&systemd_lab::Guest::default())?;
+    systemd_lab::Lab::options()
+        .guest(&systemd_lab::Guest::default())
+        .open()?;
     let workspace = Workspace::read(&workshop.root)?;
     let _lock = overlay::lock(&workspace.target.join(bench::FOLDER))?;
     let bench = Bench {

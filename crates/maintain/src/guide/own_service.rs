@@ -84,7 +84,9 @@ fn nginx(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let arguments = "--package nginx --unit nginx.service --get http://127.0.0.1/ --at 10s kill";
     let arguments: Vec<&str> = arguments.split(' ').collect();
     let text = shown(bench, &arguments, 0)?;
-    let lab = Lab::open_guest(&Guest::default().package("nginx")?)?;
+    let lab = Lab::options()
+        .guest(&Guest::default().package("nginx")?)
+        .open()?;
     Ok(vec![Measured::text(
         "run-nginx.txt",
         &text,

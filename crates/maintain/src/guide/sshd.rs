@@ -111,7 +111,9 @@ fn debians_unit(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 
 fn lab() -> anyhow::Result<Lab> {
     let guest = Guest::default().package("openssh-client")?;
-    Ok(Lab::open_guest(&guest.package("openssh-server")?)?)
+    Ok(Lab::options()
+        .guest(&guest.package("openssh-server")?)
+        .open()?)
 }
 
 fn session() -> Scenario {

@@ -111,7 +111,7 @@ fn wanted(names: &[String]) -> Vec<TableId> {
 
 /// Shows its progress on a terminal.
 fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
-    let lab = Lab::open_guest(&Guest::new(suite))?;
+    let lab = Lab::options().guest(&Guest::new(suite)).open()?;
     let spinner = style::spinner("measuring");
     let matrix = measure(
         &lab,

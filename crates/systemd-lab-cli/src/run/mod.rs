@@ -20,8 +20,8 @@ use clap::error::ErrorKind;
 use systemd_lab::experiment::is_unit_name;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::{
-    Experiment, ExperimentError, Guest, GuestFile, Lab, LabError, Timeline, clock_time,
-    visible_lines,
+    Experiment, ExperimentError, Guest, GuestFile, Lab, LabErrorKind, RunOptions, Timeline,
+    clock_time, visible_lines,
 };
 
 use self::junit::Judged;
@@ -221,7 +221,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let timeline = match carry_out(&experiment, &guest) {
         Ok(timeline) => timeline,
         Err(ExperimentError::Plan(error)) => return Err(wrong(error)),
-        Err(ExperimentError::Lab(error @ LabError::OutOfTime { .. })) => {
+        Err(ExperimentError::Lab(error)) if error.kind() == LabErrorKind::OutOfTime => {
             note!("{}", visible_lines(&error.to_string()));
             if let Some(file) = &arguments.junit {
                 write(
@@ -287,12 +287,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
 }
 
 fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, ExperimentError> {
-    let lab = Lab::open_guest(guest)?;
+    let lab = Lab::options().guest(guest).open()?;
     warn(&experiment.guest_warnings(&lab));
     let spinner = style::spinner("systemd runs your service");
     let length = clock_time(experiment.length().as_secs());
     let mut began_us = None;
-    let timeline = experiment.run_live(&lab, |event| {
+    let options = RunOptions::default().on_event(|event| {
         if matches!(event.kind, EventKind::ScenarioBegan { .. }) {
             began_us = Some(event.at_us);
         }
@@ -304,6 +304,7 @@ fn carry_out(experiment: &Experiment, guest: &Guest) -> Result<Timeline, Experim
             ));
         }
     });
+    let timeline = experiment.run_with(&lab, options);
     spinner.finish_and_clear();
     timeline
 }

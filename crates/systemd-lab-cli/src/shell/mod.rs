@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         ..Options::default()
     };
     let (guest, files, unit) = run::guest_and_files(&options)?;
-    let lab = Lab::open_guest(&guest)?;
+    let lab = Lab::options().guest(&guest).open()?;
     let starting = style::spinner("starting the lab VM");
     let shell = lab.shell(&files, &terminal());
     starting.finish_and_clear();

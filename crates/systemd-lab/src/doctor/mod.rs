@@ -49,7 +49,7 @@ impl State {
 /// What to do about a [`Finding`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// [`Lab::open_repaired`](crate::Lab::open_repaired) fixes it.
+    /// [`LabOptions::repaired`](crate::LabOptions::repaired) fixes it.
     SetUp,
     /// Type this command.
     Type(String),
@@ -72,7 +72,7 @@ pub fn examine() -> Vec<Finding> {
     let before = Cache::locate()
         .ok()
         .and_then(|cache| SelfTest::last(&cache));
-    let result = match Lab::find() {
+    let result = match Lab::options().find() {
         Ok(Some(lab)) => Some(self_test(&lab)),
         // If something prevents that, `look` reports it.
         Ok(None) | Err(_) => None,

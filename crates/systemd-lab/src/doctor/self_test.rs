@@ -12,6 +12,7 @@ use crate::cache::{Cache, make_readable};
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
+use crate::lab::options::RunOptions;
 use crate::regular;
 use systemd_timeline::Timeline;
 
@@ -59,7 +60,7 @@ pub struct SelfTest {
 }
 
 /// Runs a small scenario, and remembers a success. Does not rebuild a snapshot that does not work:
-/// [`Lab::open_repaired`] does that.
+/// [`LabOptions::repaired`](crate::LabOptions::repaired) does that.
 ///
 /// # Errors
 ///
@@ -73,8 +74,8 @@ pub fn self_test(lab: &Lab) -> Result<SelfTest, LabError> {
         .wait_for(next_state("auto-restart"), LONG)
         .wait_for(next_state("running"), LONG);
     let unit = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), SERVICE);
-    let lab = lab.clone().with_deadline(DEADLINE);
-    let timeline = lab.run_as_it_is(&scenario, &[unit])?;
+    let options = RunOptions::default().deadline(DEADLINE);
+    let timeline = lab.run_as_it_is(&scenario, &[unit], options)?;
     let took = began.elapsed();
     let wrong = |what| LabError::SelfTest {
         what,

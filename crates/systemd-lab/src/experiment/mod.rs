@@ -49,12 +49,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
+use systemd_lab_protocol::Scenario;
 use systemd_lab_protocol::scenario::ProbeTarget;
-use systemd_lab_protocol::{Event, Scenario};
 
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::lab::Lab;
+use crate::lab::options::RunOptions;
 use systemd_timeline::Timeline;
 use systemd_timeline::findings::{self, Asked, Finding, Harm, Sources};
 use systemd_timeline::names::{SIGCONT, SIGSTOP};
@@ -135,7 +136,7 @@ impl Experiment {
     /// ```no_run
     /// # use systemd_lab::{Experiment, Guest, Lab};
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let lab = Lab::open_guest(&Guest::default().package("openssh-server")?)?;
+    /// let lab = Lab::options().guest(&Guest::default().package("openssh-server")?).open()?;
     /// let timeline = Experiment::packaged("ssh.service").run(&lab)?;
     /// # Ok(())
     /// # }
@@ -393,27 +394,26 @@ impl Experiment {
     ///
     /// [`ExperimentError::Plan`] if something is wrong with the plan: then nothing has run. A service that fails is not an error.
     pub fn run(&self, lab: &Lab) -> Result<Timeline, ExperimentError> {
-        self.run_live(lab, |_| {})
+        self.run_with(lab, RunOptions::default())
     }
 
-    /// Like [`Self::run`], but also passes each event on as soon as the guest has sent it: [`Lab::run_live`].
+    /// Like [`Self::run`], with options. The deadline follows the length of the plan, whatever the options say.
     ///
     /// # Errors
     ///
     /// As [`Self::run`].
-    pub fn run_live(
+    pub fn run_with(
         &self,
         lab: &Lab,
-        on_event: impl FnMut(&Event),
+        options: RunOptions<'_>,
     ) -> Result<Timeline, ExperimentError> {
         self.check()?;
         self.check_guest(lab)?;
         let hours = self.length().as_secs().div_ceil(HOUR_S);
         let hours = u32::try_from(hours).unwrap_or(u32::MAX);
         let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
-        let lab = lab.clone().with_deadline(deadline);
         let timeline = lab
-            .run_live(&self.scenario(), &self.files, on_event)
+            .run_with(&self.scenario(), &self.files, options.deadline(deadline))
             .map_err(|error| self.not_put(error))?;
         match not_prepared(&timeline) {
             Some(error) => Err(error.into()),

@@ -17,6 +17,7 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use systemd_lab_protocol::shell::SHELL_IS_READY;
 use systemd_lab_protocol::{Handover, Scenario, Terminal};
 
+use super::options::DEADLINE;
 use super::{
     EventReader, GuestFile, LIVE_INTERVAL, Lab, SILENCE_DEADLINE, job, job_of_person, restore,
     virtual_ms,
@@ -76,13 +77,13 @@ impl Lab {
                 copy_of_ram(&snapshot.dir).map_err(LabError::io("copying the snapshot's RAM"))?;
             let turn = self.turn();
             let mut scenario = restore(snapshot, &Origin::SnapshotToMove { ram: &ram }, &job)?;
-            let rang = scenario.wait_for_doorbell(self.deadline)?;
+            let rang = scenario.wait_for_doorbell(DEADLINE)?;
             let mut reader = EventReader::of(&scenario);
             reader.read(&scenario, &snapshot.dir, &mut |_| {})?;
             reader.complaint()?;
             if !rang {
                 return Err(LabError::OutOfTime {
-                    deadline: self.deadline,
+                    deadline: DEADLINE,
                     used: scenario.processor_time().unwrap_or_default(),
                     virtual_ms: virtual_ms(&reader.events),
                 });

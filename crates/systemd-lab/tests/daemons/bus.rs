@@ -21,7 +21,7 @@ fn a_name_that_is_never_taken_is_a_finding() {
         .into_iter()
         .try_fold(Guest::default(), Guest::package)
         .expect("they are names");
-    let lab = Lab::open_guest(&guest).expect("the lab opens");
+    let lab = Lab::options().guest(&guest).open().expect("the lab opens");
     let folder = tempfile::tempdir().expect("there is room");
     let unit = folder.path().join("nameless.service");
     fs::write(&unit, NAMELESS).expect("there is room");

@@ -13,7 +13,7 @@ const STARTED: Duration = Duration::from_secs(40);
 /// Started, killed while it serves, and restarted by systemd.
 fn killed(package: &str, experiment: Experiment, address: &str) -> Summary {
     let guest = Guest::default().package(package).expect("it is a name");
-    let lab = Lab::open_guest(&guest).expect("the lab opens");
+    let lab = Lab::options().guest(&guest).open().expect("the lab opens");
     let experiment = experiment
         .probe(Probe::connect(address))
         .fault(STARTED, Fault::Kill(SIGKILL));

@@ -28,7 +28,7 @@ static DAEMONS: LazyLock<Lab> = LazyLock::new(|| {
     .into_iter()
     .try_fold(Guest::default(), Guest::package)
     .expect("they are names");
-    Lab::open_guest(&guest).expect("the lab opens")
+    Lab::options().guest(&guest).open().expect("the lab opens")
 });
 
 /// signal(7)

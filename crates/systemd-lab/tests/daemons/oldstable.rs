@@ -22,7 +22,7 @@ fn run(lab: &Lab) -> Timeline {
 #[test]
 fn its_systemd_is_252_and_restarts() {
     let guest = Guest::new(Suite::Bookworm);
-    let lab = Lab::open_guest(&guest).expect("the lab opens");
+    let lab = Lab::options().guest(&guest).open().expect("the lab opens");
     let timeline = run(&lab);
     let systemd = timeline
         .events()

@@ -1,6 +1,6 @@
 //! Guests that cannot be built.
 
-use systemd_lab::{Guest, Lab};
+use systemd_lab::{Guest, Lab, LabErrorKind};
 
 use crate::assert_snapshot;
 
@@ -10,11 +10,16 @@ fn a_package_that_does_not_exist_is_named() {
         .into_iter()
         .try_fold(Guest::default(), Guest::package)
         .expect("they are names");
-    let error = Lab::open_guest(&guest).expect_err("there is no such package");
-    assert!(error.is_wrong_usage());
+    let error = Lab::options()
+        .guest(&guest)
+        .open()
+        .expect_err("there is no such package");
+    assert!(error.kind() == LabErrorKind::Usage);
     assert_snapshot("unknown_package", &error.to_string());
     assert!(
-        Lab::find_guest(&guest)
+        Lab::options()
+            .guest(&guest)
+            .find()
             .expect("the cache can be read")
             .is_none()
     );

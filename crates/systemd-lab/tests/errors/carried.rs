@@ -17,7 +17,9 @@ fn there_and_back() {
     lab();
     let directory = tempfile::tempdir().expect("it can be made");
     let file = directory.path().join("image");
-    Lab::export_image(&file).expect("it can be written");
+    Lab::options()
+        .export_image(&file)
+        .expect("it can be written");
     let other = directory.path().join("other");
     fs::write(&other, "").expect("it can be written");
     let mode = |path: &Path| path.metadata().expect("it is there").permissions().mode();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use systemd_lab::diagnosis::{Case, diagnose, unit_file};
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, LabError};
+use systemd_lab::{GuestFile, LabError, RunOptions};
 
 use crate::support::{LONG, PROGRAM, UNIT, lab, program, run, unit};
 use crate::{assert_text, assert_text_but_for_number};
@@ -15,11 +15,11 @@ const DEADLINE: Duration = Duration::from_secs(6);
 
 /// The error of a run that takes too long. The run is ended, and not tried again: a scenario runs at most once.
 fn error_of(scenario: &Scenario, files: &[GuestFile]) -> LabError {
-    let lab = lab().clone().with_deadline(DEADLINE);
     let mut begun = 0;
-    let ended = lab.run_live(scenario, files, |event| {
+    let options = RunOptions::default().deadline(DEADLINE).on_event(|event| {
         begun += u32::from(matches!(event.kind, EventKind::ScenarioBegan { .. }));
     });
+    let ended = lab().run_with(scenario, files, options);
     assert!(begun <= 1, "it began {begun} times");
     match ended {
         Ok(timeline) => panic!("it ended: {}", timeline.to_json_lines()),

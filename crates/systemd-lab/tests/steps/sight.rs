@@ -7,7 +7,7 @@ use systemd_lab::experiment::{Experiment, Fault, Recovery};
 use systemd_lab::findings::Rule;
 use systemd_lab::protocol::event::Blinding;
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, Timeline};
+use systemd_lab::{GuestFile, Lab, LabErrorKind, Timeline};
 
 use crate::support::{LONG, UNIT, lab, run, unit};
 use crate::{assert_all_done, logs};
@@ -345,7 +345,7 @@ fn what_the_lab_needs_is_refused_before_the_run() {
     let error = lab()
         .run(&Scenario::new("no journal"), &[quiet])
         .expect_err("it is refused");
-    assert!(error.is_wrong_usage(), "{error}");
+    assert_eq!(error.kind(), LabErrorKind::Usage, "{error}");
     assert!(
         error.to_string().contains("the lab reads the journal"),
         "{error}"

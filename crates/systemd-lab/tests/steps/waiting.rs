@@ -1,12 +1,13 @@
 //! Steps that wait, in virtual time, and commands.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use systemd_lab::Timeline;
 use systemd_lab::protocol::event::StepOutcome;
 use systemd_lab::protocol::{Condition, EventKind, Scenario};
+use systemd_lab::{LabErrorKind, RunOptions, Timeline};
 
-use crate::support::{LONG, PROGRAM, UNIT, program, run, unit};
+use crate::support::{LONG, PROGRAM, UNIT, lab, program, run, unit};
 use crate::{assert_all_done, commands, outcomes};
 
 const NOTIFIES: &str = "Type=notify\nNotifyAccess=all\n\
@@ -142,4 +143,24 @@ fn commands_have_status_output_and_deadline() {
     assert_eq!(commands.len(), 4, "the scenario ended there");
     assert_eq!(timeline.step_that_timed_out(), Some(3));
     assert_took(&timeline, 3, 10);
+}
+
+/// The service computes for ten virtual hours, so nothing but the interruption ends the run within the deadline.
+#[test]
+fn a_run_ends_when_its_caller_interrupts_it() {
+    let scenario = Scenario::new("interrupted")
+        .start(UNIT)
+        .sleep(Duration::from_secs(36_000));
+    let files = [unit(&format!("ExecStart={PROGRAM} compute")), program()];
+    let interruption = AtomicBool::new(false);
+    let options = RunOptions::default()
+        .interrupted_by(&interruption)
+        .on_event(|event| {
+            let has_begun = matches!(event.kind, EventKind::ScenarioBegan { .. });
+            interruption.fetch_or(has_begun, Ordering::Relaxed);
+        });
+    let error = lab()
+        .run_with(&scenario, &files, options)
+        .expect_err("it is interrupted");
+    assert_eq!(error.kind(), LabErrorKind::Interrupted, "{error}");
 }

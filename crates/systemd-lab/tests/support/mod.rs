@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use systemd_lab::protocol::Scenario;
-use systemd_lab::{Guest, GuestFile, Lab, LabError, Timeline};
+use systemd_lab::{Guest, GuestFile, Lab, LabError, RunOptions, Timeline};
 use tempfile::TempDir;
 
 /// In virtual time: longer than any wait in these tests takes.
@@ -67,10 +67,18 @@ pub(crate) fn program() -> GuestFile {
 
 /// Something short that shows that the lab works.
 pub(crate) fn short_run(lab: &Lab) -> Result<Timeline, LabError> {
+    short_run_with(lab, RunOptions::default())
+}
+
+fn short_run_with(lab: &Lab, options: RunOptions<'_>) -> Result<Timeline, LabError> {
     let scenario = Scenario::new("short")
         .start(UNIT)
         .wait_for_state(UNIT, &["running"], LONG);
-    lab.run(&scenario, &[unit("ExecStart=/usr/bin/sleep infinity")])
+    lab.run_with(
+        &scenario,
+        &[unit("ExecStart=/usr/bin/sleep infinity")],
+        options,
+    )
 }
 
 /// A separate cache with a copy of the default one.
@@ -230,25 +238,33 @@ fn obey(order: &str) -> Result<String, LabError> {
         return Ok(names.join(", "));
     }
     if let Some(file) = order.strip_prefix("import ") {
-        return Lab::import_image(Path::new(file)).map(|()| "imported".to_owned());
+        return Lab::options()
+            .import_image(Path::new(file))
+            .map(|()| "imported".to_owned());
     }
     if order == "repair" {
-        return Lab::open_repaired().map(|_| "opened".to_owned());
+        return Lab::options()
+            .repaired()
+            .open()
+            .map(|_| "opened".to_owned());
     }
     if let Some(packages) = order.strip_prefix("open-with ") {
         let mut guest = Guest::default();
         for package in packages.split(' ') {
             guest = guest.package(package)?;
         }
-        return Lab::open_guest(&guest).map(|_| "opened".to_owned());
+        return Lab::options()
+            .guest(&guest)
+            .open()
+            .map(|_| "opened".to_owned());
     }
     let lab = Lab::open()?;
     match order {
         "open" => Ok("opened".to_owned()),
         "run" => Ok(short_run(&lab)?.to_json_lines()),
         "run-briefly" => {
-            let lab = lab.with_deadline(Duration::from_secs(2));
-            short_run(&lab).map(|_| "ran".to_owned())
+            let options = RunOptions::default().deadline(Duration::from_secs(2));
+            short_run_with(&lab, options).map(|_| "ran".to_owned())
         }
         "run-dynamic" => {
             let files = [GuestFile::program("/usr/local/bin/true", "/usr/bin/true")];

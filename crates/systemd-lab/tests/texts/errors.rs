@@ -38,3 +38,10 @@ fn an_image_without_a_manifest() {
     };
     assert_snapshot!("image_without_manifest", error);
 }
+
+/// When the caller ends a run, the text says how far it came: `steps::waiting` causes it, and cannot know how far.
+#[test]
+fn a_run_that_its_caller_ended() {
+    let error = LabError::Interrupted { virtual_ms: 1500 };
+    assert_snapshot!("interrupted", error);
+}
