@@ -44,7 +44,7 @@ fn the_readme_shows_what_a_check_says() {
         failing.contains(measured.trim()),
         "{failing}\n\nis not\n\n{measured}"
     );
-    let passing = sample("and when all is done:", "Five outcomes");
+    let passing = sample("and when all is done:", "A check has five outcomes");
     for (number, title) in (1..).zip(&titles) {
         let line = format!("{number}  {title}");
         assert!(failing.contains(&line) && passing.contains(&line), "{line}");
