@@ -1,5 +1,5 @@
-//! What the lab measured, as it stands in a page. `cargo maintain guide` makes its files, and compares
-//! them with what the lab measures now.
+//! What the lab measured, in the form of a page. `cargo maintain guide` makes the files, and compares
+//! them with current measurements.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ const FOLDER: &str = "measured";
 /// Browsers indent a figure on both sides, but on a phone a picture needs the whole width.
 const FIGURE: &str = "margin-inline: 0";
 
-/// What `#timeline` is given.
+/// The arguments of `#timeline`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct TimelineArguments {
     pub(crate) name: String,
@@ -57,7 +57,7 @@ impl TimelineArguments {
     }
 }
 
-/// The files in `measured/`, and how often each was shown: the identifiers in a picture must differ.
+/// The files in `measured/`, and how many times each was shown: the identifiers in a picture must differ.
 pub(crate) struct Measured<'a> {
     site: &'a Site,
     shown: BTreeMap<String, u32>,

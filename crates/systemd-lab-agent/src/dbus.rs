@@ -98,7 +98,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When nobody listens.
+    /// When nothing listens.
     pub fn open(socket: &Path) -> io::Result<Connection> {
         Ok(Connection {
             stream: UnixStream::connect(socket)?,

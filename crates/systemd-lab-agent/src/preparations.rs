@@ -85,7 +85,7 @@ impl Accounts {
         }
     }
 
-    /// Adds a system user with a group of its own.
+    /// Adds a system user with a group of the same name.
     fn add(&self, name: &str) -> io::Result<()> {
         let (users, groups) = (entries(&self.passwd)?, entries(&self.group)?);
         if users.iter().any(|(known, ..)| known == name) {

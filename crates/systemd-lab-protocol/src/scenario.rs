@@ -236,10 +236,10 @@ pub enum Step {
     },
 }
 
-/// How long after its beginning a [`Step::Probe`] that asks this often asks for the first time: after half a second (or half the
-/// interval, if that is shorter), so that attempts every few seconds do not meet faults at whole ones, and a little earlier still.
-/// At half seconds systemd's timers fire, as on every multiple of 250 ms, and what they start takes up to a tenth of a second; so
-/// all of these have one order.
+/// When a [`Step::Probe`] with this interval asks for the first time, counted from its beginning: after half a second (or half the
+/// interval, if that is shorter), so that attempts every few seconds do not coincide with faults at whole seconds. It comes a little
+/// earlier still, because systemd's timers fire at half seconds, as on every multiple of 250 ms, and what they start takes up to a
+/// tenth of a second. So all of these happen in a fixed order.
 pub fn first_attempt(every: Duration) -> Duration {
     const SECOND: Duration = Duration::from_secs(1);
     const OFF_THE_GRID: Duration = Duration::from_millis(50);

@@ -1,4 +1,4 @@
-//! A fault at every moment of a run: does the service come back, whenever it is hit?
+//! A fault at every moment of a run: does the service recover, whenever it is hit?
 //!
 //! ```no_run
 //! use std::sync::atomic::AtomicBool;
@@ -18,8 +18,8 @@
 //! ```
 //!
 //! The plan runs once without the swept faults. Each event of that run is a moment: every fault comes a millisecond before it and a
-//! millisecond after it, in a run of its own, and during each request. Virtual time makes this exact: up to the fault, every run is
-//! the one without it.
+//! millisecond after it, in separate runs, and also during each request. Virtual time makes this exact: up to the fault, every run
+//! equals the run without it.
 
 mod moments;
 mod trial;
@@ -38,12 +38,11 @@ use crate::pool;
 pub use moments::Moment;
 pub use trial::{Outcome, Trial};
 
-/// How long a run goes on after its fault: `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s and watchdogs
-/// are over by then.
+/// How long a run continues after its fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
+/// and watchdogs are over.
 const AFTER_FAULT: Duration = Duration::from_secs(60);
 
-/// So many moments are tried unless another number is asked for: a minute's run of a service with a request a second has about a
-/// hundred.
+/// How many moments are tried by default: a minute's run of a service with a request a second has about a hundred.
 pub const MOST_MOMENTS: usize = 200;
 
 /// An experiment, and the faults that hit it at every moment.
@@ -54,16 +53,16 @@ pub struct Sweep {
     most: usize,
 }
 
-/// What a sweep found.
+/// The results of a sweep.
 #[derive(Debug, Clone, Serialize)]
 pub struct Swept {
     /// The moments that were tried, in order.
     pub moments: Vec<Moment>,
-    /// How many more there were: requests in between, which were left out.
+    /// How many more moments there were: requests in between, which were left out.
     pub left_out: usize,
-    /// What is required, judged of the run without the swept faults; without requirements on recovery, which that run cannot show.
+    /// The requirements, judged for the run without the swept faults; without requirements on recovery, which that run cannot show.
     pub without_fault: Vec<Verdict>,
-    /// One for each moment and fault, by fault and then by time. Those that were not run when the sweep was stopped are missing.
+    /// One for each moment and fault, by fault and then by time. Trials that had not run when the sweep was stopped are missing.
     pub trials: Vec<Trial>,
     /// How many trials there are to run.
     pub planned: usize,
@@ -73,7 +72,7 @@ pub struct Swept {
 }
 
 impl Sweep {
-    /// Of this experiment. Faults of its own come in every run.
+    /// A sweep of this experiment. The experiment's own faults come in every run.
     pub fn new(experiment: Experiment) -> Sweep {
         Sweep {
             experiment,
@@ -82,14 +81,14 @@ impl Sweep {
         }
     }
 
-    /// Hits the experiment's main unit with this.
+    /// Hits the experiment's main unit with this fault.
     #[must_use]
     pub fn fault(self, fault: Fault) -> Sweep {
         let unit = self.experiment.main_unit().to_owned();
         self.fault_on(&unit, fault)
     }
 
-    /// Hits another unit of the experiment with this.
+    /// Hits another unit of the experiment with this fault.
     #[must_use]
     pub fn fault_on(mut self, unit: &str, fault: Fault) -> Sweep {
         self.faults.push((fault, unit.to_owned()));
@@ -111,7 +110,7 @@ impl Sweep {
             .lasting(length)
     }
 
-    /// Finds what is wrong with the plan, as far as it can be known without a lab.
+    /// Finds what is wrong with the plan, as far as possible without a lab.
     ///
     /// # Errors
     ///
@@ -123,12 +122,12 @@ impl Sweep {
         Ok(())
     }
 
-    /// Runs all of it, on all processors. `progress` is called with how many trials have ended, of how many. Once `stop` is set, no
-    /// further trial begins, and what is known by then is returned.
+    /// Runs everything, on all processors. Calls `progress` with how many trials have ended, and how many there are. Once `stop` is
+    /// set, no further trial begins, and the results so far are returned.
     ///
     /// # Errors
     ///
-    /// [`ExperimentError::Plan`] if something is wrong with the plan, and what keeps the lab from running. A trial that is out of time
+    /// [`ExperimentError::Plan`] if something is wrong with the plan; otherwise when the lab cannot run. A trial that runs out of time
     /// is a result.
     pub fn run(
         &self,
@@ -173,7 +172,7 @@ impl Sweep {
                 Some((*number, trial))
             },
             |_, result| match result {
-                // A run that is interrupted with the command is not the lab's fault.
+                // If a run is interrupted together with the command, the lab is not at fault.
                 Some((_, Err(_))) if stop.load(Ordering::Relaxed) => {}
                 Some((_, Err(of_run))) => error = error.take().or(Some(of_run)),
                 Some((number, Ok(trial))) => {
@@ -199,14 +198,14 @@ impl Sweep {
 }
 
 impl Swept {
-    /// The faults that were tried, in order, as [`Trial::fault`] has them.
+    /// The faults that were tried, in order, as in [`Trial::fault`].
     pub fn faults(&self) -> Vec<&str> {
         let mut seen = BTreeSet::new();
         let faults = self.trials.iter().map(|trial| trial.fault.as_str());
         faults.filter(|fault| seen.insert(*fault)).collect()
     }
 
-    /// Whether everything that is required holds in every run.
+    /// Whether all requirements are met in every run.
     pub fn holds(&self) -> bool {
         self.without_fault.iter().all(|verdict| verdict.holds)
             && self.trials.iter().all(Trial::holds)

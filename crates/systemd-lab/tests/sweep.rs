@@ -1,4 +1,4 @@
-//! A fault at every moment, with services whose fault shows at some moments only: a sweep must find these, and no others.
+//! A fault at every moment, with services that fail only if hit at certain moments: a sweep must find exactly these moments.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -18,7 +18,7 @@ const URL: &str = "http://127.0.0.1:8080/";
 /// In virtual time: a start, and two requests.
 const LENGTH: Duration = Duration::from_millis(2500);
 
-/// The unit with these lines beside its command, in the folder.
+/// The unit with these lines in addition to its command, in the folder.
 fn experiment(folder: &std::path::Path, lines: &str) -> Experiment {
     let file = folder.join(UNIT);
     let text = format!("[Service]\nExecStart={PROGRAM} serve 127.0.0.1:8080\n{lines}\n");
@@ -42,7 +42,7 @@ fn of<'a>(swept: &'a Swept, fault: &'a str) -> impl Iterator<Item = &'a Trial> {
         .filter(move |trial| trial.fault == fault)
 }
 
-/// Its lock file stays behind unless it is stopped in order: kills end it for good, restarts do not.
+/// Its lock file stays behind unless the service is stopped cleanly: after a kill it never starts again, after a restart it does.
 #[test]
 fn a_lock_file_that_a_kill_leaves_behind() {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -75,7 +75,8 @@ fn a_lock_file_that_a_kill_leaves_behind() {
     assert!(restarted > 1, "{:#?}", swept.trials);
 }
 
-/// It needs two seconds to warm up, and what ends it meanwhile makes the next start fail: only the moments before it is ready show it.
+/// It needs two seconds to warm up, and anything that ends it meanwhile makes the next start fail: only the moments before it is ready
+/// show that.
 #[test]
 fn a_service_that_cannot_be_killed_while_it_warms_up() {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -98,7 +99,7 @@ fn a_service_that_cannot_be_killed_while_it_warms_up() {
     }
 }
 
-/// All processors at once, and again: the same moments, outcomes and figures.
+/// On all processors, and again: the moments, outcomes and figures are the same.
 #[test]
 fn a_sweep_comes_out_the_same_again() {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -112,7 +113,7 @@ fn a_sweep_comes_out_the_same_again() {
     assert!(one.holds(), "{:#?}", one.trials);
 }
 
-/// What is known when it is stopped is kept.
+/// When a sweep is stopped, its results so far are kept.
 #[test]
 fn a_sweep_that_is_stopped() {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -135,7 +136,7 @@ fn a_sweep_that_is_stopped() {
     assert_eq!(swept.planned, 10);
 }
 
-/// A plan that cannot be meant is refused before anything runs.
+/// A plan that makes no sense is refused before anything runs.
 #[test]
 fn a_fault_on_a_unit_that_is_not_there() {
     let folder = tempfile::tempdir().expect("a temporary directory");

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use tempfile::TempDir;
 
-/// Where the version is pinned that everybody has.
+/// The file that pins the version for everyone.
 const PINNED_IN: &str = include_str!("../../../workshop/src/book.rs");
 
 /// The guide as HTML, in a directory that disappears.
@@ -17,7 +17,7 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Builds it.
+    /// Builds the guide.
     pub(crate) fn build() -> Book {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let directory = TempDir::new().expect("a directory for the guide can be made");
@@ -29,21 +29,21 @@ impl Book {
             .output()
             .expect("mdBook runs");
         let said = String::from_utf8_lossy(&output.stderr);
-        // It only warns of an include that is not there.
+        // mdBook only warns about a missing include.
         let is_clean = output.status.success() && !said.contains("ERROR") && !said.contains("WARN");
         assert!(is_clean, "mdbook build: {said}");
         let entries = fs::read_dir(directory.path()).expect("mdBook has made the directory");
         let mut pages: Vec<String> = entries
             .map(|entry| entry.expect("the directory can be read").file_name())
             .filter_map(|name| name.into_string().ok())
-            // A part of the others, for browsers without JavaScript.
+            // Part of the other pages, for browsers without JavaScript.
             .filter(|name| name.ends_with(".html") && name != "toc.html")
             .collect();
         pages.sort();
         Book { directory, pages }
     }
 
-    /// What a page was made of; `None` for those that mdBook adds.
+    /// The source of a page; `None` for pages that mdBook adds.
     pub(crate) fn source(&self, page: &str) -> Option<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src");
         fs::read_to_string(root.join(page).with_extension("md")).ok()

@@ -1,4 +1,4 @@
-//! Drives one headless Chromium by the DevTools protocol, over a pair of pipes: no port, no WebSocket.
+//! Controls one headless Chromium with the DevTools protocol, over a pair of pipes: no port, no WebSocket.
 //!
 //! Messages are JSON, each ended by a zero byte: <https://chromedevtools.github.io/devtools-protocol/>.
 
@@ -11,16 +11,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Names under which distributions have it.
+/// The program's names in different distributions.
 const NAMES: [&str; 2] = ["chromium", "chromium-browser"];
 
-/// Bounds each answer. A page loads in a fraction of a second; a busy machine may take its time.
+/// Limits the wait for each answer. A page loads in a fraction of a second; a busy machine may take
+/// longer.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Chromium reads descriptor 3 and writes descriptor 4. The shell moves its own standard streams there.
 const WITH_PIPES: &str = "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>/dev/null";
 
-/// A browser; gone when dropped.
+/// A browser; it ends when this is dropped.
 pub(crate) struct Browser {
     process: Child,
     input: Option<ChildStdin>,
@@ -30,7 +31,7 @@ pub(crate) struct Browser {
     _profile: TempDir,
 }
 
-/// One page in a tab of its own.
+/// One page in a separate tab.
 pub(crate) struct Page<'a> {
     browser: &'a mut Browser,
     session: String,
@@ -41,7 +42,7 @@ pub(crate) struct Page<'a> {
 }
 
 impl Browser {
-    /// Starts it.
+    /// Starts the browser.
     pub(crate) fn start() -> Browser {
         let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
         let name = NAMES
@@ -56,9 +57,9 @@ impl Browser {
                 "--remote-debugging-pipe",
                 "--no-first-run",
             ])
-            // As root and in containers it has no sandbox; the pages are our own.
+            // There is no sandbox for root and in containers; the pages are our own.
             .args(["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-            // It must not ask anybody anything by itself.
+            // The browser must not contact any server by itself.
             .args([
                 "--disable-background-networking",
                 "--disable-component-update",
@@ -130,7 +131,7 @@ impl Browser {
         self.last_id
     }
 
-    /// The answer; what else comes until then goes to `events`.
+    /// The answer; everything else that arrives before it goes to `events`.
     fn call(
         &mut self,
         session: Option<&str>,
@@ -190,7 +191,7 @@ impl Drop for Browser {
 }
 
 impl Page<'_> {
-    /// Calls a method of the page's.
+    /// Calls a method of the page.
     pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
         let mut events = Vec::new();
         let session = self.session.clone();
@@ -222,14 +223,14 @@ impl Page<'_> {
         }
     }
 
-    /// Makes it this wide, in CSS pixels.
+    /// Sets the width, in CSS pixels.
     pub(crate) fn resize(&mut self, width: u32) {
         let parameters =
             json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", parameters);
     }
 
-    /// The guide's theme on all pages that are opened from now on.
+    /// Sets the guide's theme for all pages that are opened from now on.
     pub(crate) fn theme(&mut self, theme: &str) {
         let source = format!("localStorage.setItem('mdbook-theme', '{theme}')");
         self.call(
@@ -238,7 +239,7 @@ impl Page<'_> {
         );
     }
 
-    /// Opens an address and waits until all of it is loaded.
+    /// Opens an address and waits until everything is loaded.
     pub(crate) fn open(&mut self, address: &str) {
         self.is_loaded = false;
         let answer = self.call("Page.navigate", json!({"url": address}));
@@ -254,7 +255,7 @@ impl Page<'_> {
         }
     }
 
-    /// Waits until two frames have been drawn: what a page does after loading is done then.
+    /// Waits until two frames have been drawn: by then, the page has finished what it does after loading.
     pub(crate) fn settle(&mut self) {
         self.value(
             "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",
@@ -274,12 +275,12 @@ impl Page<'_> {
         answer["result"]["value"].take()
     }
 
-    /// Text that a JavaScript expression gives.
+    /// The text that a JavaScript expression returns.
     pub(crate) fn text(&mut self, expression: &str) -> String {
         text(&self.value(expression))
     }
 
-    /// Presses a key, e.g. `Tab`, with its code on Windows, which Chromium wants to know.
+    /// Presses a key, e.g. `Tab`, given with its Windows key code, which Chromium needs.
     pub(crate) fn press(&mut self, key: &str) {
         let code = match key {
             "Tab" => 9,
@@ -300,7 +301,7 @@ impl Page<'_> {
         }
     }
 
-    /// Looks at what the browser says by itself.
+    /// Records what the browser reports by itself.
     fn note(&mut self, event: &Value) {
         if event["sessionId"] != *self.session {
             return;

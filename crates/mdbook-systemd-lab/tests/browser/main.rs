@@ -1,4 +1,4 @@
-//! The built guide in a real browser, opened as files, as a reader without a network does.
+//! The built guide in a real browser, opened as files, as by a reader without a network.
 
 mod book;
 mod devtools;
@@ -18,13 +18,14 @@ const A4_INCHES: (f64, f64) = (8.27, 11.69);
 /// mdBook's default theme, and a dark one.
 const THEMES: [&str; 2] = ["light", "navy"];
 
-/// So many times Tab is pressed at most: there are that many links and buttons before the choice, and more.
+/// How many times Tab is pressed at most: there are fewer links and buttons before the choice.
 const TABS: usize = 80;
 
 const SAYS: &str = "document.querySelector('.try-it-says').textContent";
 const FOCUSED: &str = "document.activeElement.name || document.activeElement.localName";
 
-/// Shapes and words of pictures in the text that cannot be seen: without a size, or in the colour behind them.
+/// Shapes and words in the text's pictures that cannot be seen: they have no size, or the colour of their
+/// background.
 const INVISIBLE: &str = "(() => {
     const behind = (element) => {
         for (let one = element; one; one = one.parentElement) {
@@ -147,7 +148,7 @@ fn one_can_choose_with_the_keyboard_alone() {
     page.press("ArrowDown");
     let hiccup = page.text(SAYS);
     assert!(hiccup.starts_with("It comes back twice"), "{hiccup}");
-    // mdBook turns the page at these keys elsewhere.
+    // Elsewhere, these keys make mdBook turn the page.
     page.press("ArrowRight");
     page.press("ArrowLeft");
     assert_eq!(page.text(SAYS), hiccup);
@@ -260,7 +261,7 @@ fn the_print_page_is_complete() {
     }
 }
 
-/// Of the print page there is a second sheet: so a sheet too many would show.
+/// The print page has a second sheet, so a surplus sheet would show.
 #[test]
 fn the_cheat_sheet_fits_one_sheet_of_a4() {
     let book = Book::build();

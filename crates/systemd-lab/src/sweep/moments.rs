@@ -9,11 +9,11 @@ use systemd_timeline::{Timeline, describe};
 
 use crate::experiment::Experiment;
 
-/// How long before and after an event the fault comes. Up to the fault a run has the stamps of the one without it, so this much is
-/// sure to be on the right side.
+/// How long before and after an event the fault comes. Up to the fault, a run has the same stamps as the run without it, so this
+/// is enough to be on the right side.
 const ASIDE: Duration = Duration::from_millis(1);
 
-/// The sub-state of a unit to which nothing has happened yet.
+/// The sub-state of a unit before anything has happened to it.
 const DEAD: &str = "dead";
 
 /// A ping of the watchdog: sd_notify(3).
@@ -25,9 +25,9 @@ pub struct Moment {
     /// Since the start of the main unit, in whole milliseconds.
     #[serde(serialize_with = "milliseconds", rename = "at_ms")]
     pub at: Duration,
-    /// What it is just before or after, for people: `just after my.service: start -> running`.
+    /// The event just before or after it, for people: `just after my.service: start -> running`.
     pub what: String,
-    /// During a request, and not at an event.
+    /// Whether it is during a request rather than at an event.
     #[serde(skip)]
     is_request: bool,
 }
@@ -40,7 +40,7 @@ pub(super) fn milliseconds<S: Serializer>(
     serializer.serialize_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// Those of a run, in order, and how many were left out because there are more than `most`.
+/// The moments of a run, in order, and how many were left out because there are more than `most`.
 pub(super) fn of(
     experiment: &Experiment,
     timeline: &Timeline,
@@ -53,7 +53,7 @@ pub(super) fn of(
         if at > length {
             return;
         }
-        // Of two in the same millisecond the first event counts: it says more than a request.
+        // If two are in the same millisecond, the first event counts: it says more than a request.
         let entry = found
             .entry(at)
             .or_insert_with(|| (what.clone(), is_request));
@@ -87,7 +87,7 @@ pub(super) fn of(
     thinned(moments.collect(), most)
 }
 
-/// At most so many: requests are left out first, evenly; then events, evenly.
+/// At most this many: requests are left out first, evenly; then events, evenly.
 fn thinned(moments: Vec<Moment>, most: usize) -> (Vec<Moment>, usize) {
     let all = moments.len();
     let requests = moments.iter().filter(|moment| moment.is_request).count();
@@ -106,7 +106,7 @@ fn thinned(moments: Vec<Moment>, most: usize) -> (Vec<Moment>, usize) {
     (kept, left_out)
 }
 
-/// Keeps some of many, evenly.
+/// Keeps some of many items, evenly.
 struct Shares {
     keep: usize,
     of: usize,
@@ -118,7 +118,7 @@ impl Shares {
         Shares { keep, of, seen: 0 }
     }
 
-    /// Whether the next one begins another share.
+    /// Whether the next item begins another share.
     fn keeps_next(&mut self) -> bool {
         let (before, after) = (self.seen * self.keep, (self.seen + 1) * self.keep);
         self.seen += 1;
@@ -140,7 +140,7 @@ fn words(experiment: &Experiment, event: &Event) -> Option<String> {
         | EventKind::ListenerOpened { .. }
         | EventKind::ListenerClosed { .. }
         | EventKind::Log { .. } => true,
-        // A service that is well pings all the time.
+        // A healthy service pings all the time.
         EventKind::Notified { assignments, .. } => assignments.iter().any(|it| it != PING),
         _ => false,
     };
@@ -148,7 +148,7 @@ fn words(experiment: &Experiment, event: &Event) -> Option<String> {
     Some(format!("{unit}: {words}"))
 }
 
-/// What the unit was doing just before this time, as far as systemd and the first probe knew: `running, answering`.
+/// What the unit was doing just before this time, according to systemd and the first probe: `running, answering`.
 pub(super) fn phase(
     experiment: &Experiment,
     timeline: &Timeline,
@@ -203,7 +203,7 @@ mod tests {
             (times(&kept), left_out),
             (vec![0, 1, 4, 5, 8, 9, 12, 13, 16, 17], 10)
         );
-        // Every other event, the first among them.
+        // Every second event, beginning with the first.
         let (kept, left_out) = thinned(mixed, 3);
         assert_eq!((times(&kept), left_out), (vec![0, 8, 16], 17));
     }

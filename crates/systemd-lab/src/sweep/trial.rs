@@ -1,4 +1,4 @@
-//! One fault at one moment, and what it did.
+//! One fault at one moment, and its effect.
 
 use std::time::Duration;
 
@@ -10,22 +10,22 @@ use crate::error::LabError;
 use crate::experiment::{Experiment, ExperimentError, Fault, Recovery, Verdict};
 use crate::lab::Lab;
 
-/// What one fault at one moment did.
+/// The effect of one fault at one moment.
 #[derive(Debug, Clone, Serialize)]
 pub struct Trial {
     /// When the fault came, since the start of the main unit.
     #[serde(serialize_with = "milliseconds", rename = "at_ms")]
     pub at: Duration,
-    /// What it was just before or after.
+    /// The event just before or after it.
     pub what: String,
     /// What the unit that it hit was doing, in systemd's words, and whether it answered: `running, answering`.
     pub phase: String,
-    /// As a plan has it: `kill=SIGKILL`, `freeze@db.service`.
+    /// In the syntax of a plan: `kill=SIGKILL`, `freeze@db.service`.
     pub fault: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Each requirement with what was measured; none if the run was out of time. After a `stop`, requirements on answers and recovery are
-    /// left out, since nothing should bring the service back; after a fault that systemd refused, those on recovery.
+    /// Each requirement with what was measured; empty if the run was out of time. After a `stop`, requirements on answers and recovery
+    /// are left out, because nothing should restart the service; after a fault that systemd refused, those on recovery.
     pub verdicts: Vec<Verdict>,
 }
 
@@ -35,20 +35,20 @@ pub struct Trial {
 pub enum Outcome {
     /// systemd refused the fault, e.g. because there was no process to kill.
     Refused,
-    /// The service was there all the time.
+    /// The service was available all the time.
     NeverGone,
     /// `stop` ended it.
     Stopped {
         /// The sub-state of the unit that it hit, at the end.
         state: String,
     },
-    /// The service was there again.
+    /// The service recovered.
     Recovered {
         /// How long after the fault: until the unit was up and all probes succeeded.
         #[serde(serialize_with = "milliseconds", rename = "after_ms")]
         after: Duration,
     },
-    /// The service was not there again when the run ended.
+    /// The service had not recovered when the run ended.
     Lost {
         /// The sub-state of the unit that it hit, at the end.
         state: String,
@@ -60,7 +60,7 @@ pub enum Outcome {
 }
 
 impl Trial {
-    /// Runs it. `baseline` is the run without the fault.
+    /// Runs the trial. `baseline` is the run without the fault.
     pub(super) fn of(
         experiment: &Experiment,
         lab: &Lab,
@@ -89,13 +89,13 @@ impl Trial {
         })
     }
 
-    /// Whether everything that is required holds.
+    /// Whether all requirements are met.
     pub fn holds(&self) -> bool {
         self.outcome != Outcome::OutOfTime && self.verdicts.iter().all(|verdict| verdict.holds)
     }
 
-    /// How long it took until the service was there again: nothing if it was never gone; none if it did not come back, or was not
-    /// meant to.
+    /// How long it took the service to recover: zero if it was never unavailable; `None` if it did not recover, or was not meant
+    /// to.
     pub fn recovery(&self) -> Option<Duration> {
         match &self.outcome {
             Outcome::NeverGone => Some(Duration::ZERO),
@@ -114,7 +114,7 @@ fn judged(
 ) -> (Outcome, Vec<Verdict>) {
     let summary = experiment.summary(timeline);
     let planned_at = Some(at);
-    // The plan may have the same fault at another time.
+    // The plan may have the same fault at a different time.
     let hit = summary.faults.iter().find(|it| {
         it.planned.unit == unit
             && it.planned.fault == *fault

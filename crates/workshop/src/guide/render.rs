@@ -41,7 +41,7 @@ pub(super) fn render(markdown: &str, layout: &Layout) -> String {
     text
 }
 
-/// What a block stands in.
+/// What surrounds a block.
 enum Around {
     /// A list, with the number of its next item if it has numbers.
     List(Option<u64>),
