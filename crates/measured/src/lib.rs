@@ -1,11 +1,11 @@
 //! The files in `book/measured`: what the lab measured for the guide.
 //!
-//! Each says what it was measured with, and each is measured again by a test or by `cargo maintain verify`. It holds if what is
+//! Each says what it was measured with, and each is measured again by `cargo maintain guide`, or by `cargo maintain verify`. It holds if what is
 //! measured now differs in nothing but what [`systemd_timeline::compare`] allows: an update of Debian's must not make a file stale
 //! in which systemd did the same. What holds is not written again, so that a file's header stays true.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{fs, io};
 
 use serde_json::Value;
 use systemd_timeline::compare::{Tolerance, compare, texts};
@@ -14,9 +14,6 @@ use systemd_timeline::{MeasuredWith, Timeline, describe};
 
 /// Where the files are, below the workspace.
 pub const FOLDER: &str = "book/measured";
-
-/// Asks for the files to be written where they do not hold, when it is `write`.
-pub const VARIABLE: &str = "BOOK_MEASURED";
 
 /// How the first line of a text begins that says what it was measured with.
 const MEASURED_WITH: &str = "# measured with ";
@@ -34,7 +31,8 @@ const SECONDS: f64 = 1.0;
 /// What was measured for one file.
 #[derive(Debug, Clone)]
 pub struct Measured {
-    path: PathBuf,
+    /// Its path below [`FOLDER`].
+    name: String,
     content: Content,
 }
 
@@ -80,30 +78,22 @@ impl Measured {
 
     fn new(name: &str, content: Content) -> Measured {
         Measured {
-            path: folder().join(name),
+            name: name.to_owned(),
             content,
         }
     }
 
-    /// Its path below `book/measured`.
+    /// Its path below [`FOLDER`].
     pub fn name(&self) -> &str {
-        let name = self.path.strip_prefix(folder()).unwrap_or(&self.path);
-        name.to_str().unwrap_or_default()
-    }
-
-    /// The same file in another workspace: for maintainers' tools, which are told where it is.
-    #[must_use]
-    pub fn in_workspace(mut self, root: &Path) -> Measured {
-        if let Ok(name) = self.path.strip_prefix(folder()) {
-            self.path = root.join(FOLDER).join(name);
-        }
-        self
+        &self.name
     }
 
     /// What is wrong with the file, for a person; `None` if it holds.
-    pub fn complaint(&self) -> Option<String> {
-        let path = shown(&self.path);
-        let kept = match fs::read_to_string(&self.path) {
+    ///
+    /// `root` is the workspace's folder.
+    pub fn complaint(&self, root: &Path) -> Option<String> {
+        let path = format!("{FOLDER}/{}", self.name);
+        let kept = match fs::read_to_string(self.path(root)) {
             Ok(kept) => kept,
             Err(error) => return Some(format!("{path} cannot be read ({error})")),
         };
@@ -129,24 +119,15 @@ impl Measured {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn write(&self) -> io::Result<()> {
-        if self.complaint().is_none() {
+    pub fn write(&self, root: &Path) -> io::Result<()> {
+        if self.complaint(root).is_none() {
             return Ok(());
         }
-        if let Some(parent) = self.path.parent() {
+        let path = self.path(root);
+        if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        fs::write(&self.path, self.to_text())
-    }
-
-    /// For tests: makes sure that the file holds, or writes it if [`VARIABLE`] asks for that. `command` is what a maintainer
-    /// types to run the test.
-    ///
-    /// # Panics
-    ///
-    /// Says what differs, or why the file cannot be written.
-    pub fn assert_kept(&self, command: &str) {
-        assert_all_kept(std::slice::from_ref(self), command);
+        fs::write(&path, self.to_text())
     }
 
     fn measured_with(&self) -> Option<MeasuredWith> {
@@ -156,8 +137,12 @@ impl Measured {
         }
     }
 
+    fn path(&self, root: &Path) -> PathBuf {
+        root.join(FOLDER).join(&self.name)
+    }
+
     fn is_markdown(&self) -> bool {
-        self.path.extension().is_some_and(|it| it == "md")
+        self.name.ends_with(".md")
     }
 
     /// The file as it is written.
@@ -205,37 +190,6 @@ impl Measured {
             }
         }
     }
-}
-
-/// For tests, as [`Measured::assert_kept`]: of several files, all that do not hold are named.
-///
-/// # Panics
-///
-/// Says what differs, or why a file cannot be written.
-pub fn assert_all_kept(all: &[Measured], command: &str) {
-    let write = env::var_os(VARIABLE).is_some_and(|value| value == "write");
-    let complaints: Vec<String> = all
-        .iter()
-        .filter_map(|one| match write {
-            true => one.write().err().map(|error| {
-                let path = shown(&one.path);
-                format!("cannot write {path}: {error}")
-            }),
-            false => one.complaint(),
-        })
-        .collect();
-    assert!(
-        complaints.is_empty(),
-        "{}\n\nIf what is measured now is right, type: {VARIABLE}=write {command}\nand read what changed",
-        complaints.join("\n\n")
-    );
-}
-
-/// `book/measured` of this workspace.
-pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(FOLDER)
 }
 
 /// A text without the line that says what it was measured with.
@@ -334,14 +288,6 @@ fn is_alike(kept: &Value, now: &Value) -> bool {
     }
 }
 
-fn shown(path: &Path) -> String {
-    let name = path.strip_prefix(folder()).map(|name| {
-        let name = Path::new(FOLDER).join(name);
-        name.display().to_string()
-    });
-    name.unwrap_or_else(|_| path.display().to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -397,22 +343,27 @@ mod tests {
     fn a_file_holds_in_another_guest_until_something_else_happens() {
         let root = tempfile::tempdir().expect("there is room");
         for (name, [first, alike, other]) in cases() {
-            let measured = |content| Measured::new(name, content).in_workspace(root.path());
+            let measured = |content| Measured::new(name, content);
             let first = measured(first);
-            assert!(first.complaint().is_some(), "{name} is not there yet");
-            first.write().expect("it can be written");
-            assert_eq!(first.complaint(), None, "{name}");
+            assert!(
+                first.complaint(root.path()).is_some(),
+                "{name} is not there yet"
+            );
+            first.write(root.path()).expect("it can be written");
+            assert_eq!(first.complaint(root.path()), None, "{name}");
 
             let alike = measured(alike);
-            assert_eq!(alike.complaint(), None, "{name}");
-            alike.write().expect("it can be written");
-            let kept = fs::read_to_string(&alike.path).expect("it is there");
+            assert_eq!(alike.complaint(root.path()), None, "{name}");
+            alike.write(root.path()).expect("it can be written");
+            let kept = fs::read_to_string(alike.path(root.path())).expect("it is there");
             assert!(
                 kept.contains("Linux 1,") || kept.contains(r#""kernel":"1""#),
                 "{kept}"
             );
 
-            let complaint = measured(other).complaint().expect("it is another one");
+            let complaint = measured(other)
+                .complaint(root.path())
+                .expect("it is another one");
             let why = "it was measured with Linux 1, systemd 257.13, QEMU 7.2.22; this is Linux 2,";
             assert!(complaint.contains(why), "{complaint}");
         }
@@ -421,11 +372,13 @@ mod tests {
     #[test]
     fn a_file_must_say_what_it_was_measured_with() {
         let root = tempfile::tempdir().expect("there is room");
-        let measured = Measured::text("a.txt", "a\n", &with("1")).in_workspace(root.path());
-        measured.write().expect("it can be written");
-        assert_eq!(measured.complaint(), None);
-        fs::write(&measured.path, "a\n").expect("it can be written");
-        let complaint = measured.complaint().expect("the first line is missing");
+        let measured = Measured::text("a.txt", "a\n", &with("1"));
+        measured.write(root.path()).expect("it can be written");
+        assert_eq!(measured.complaint(root.path()), None);
+        fs::write(measured.path(root.path()), "a\n").expect("it can be written");
+        let complaint = measured
+            .complaint(root.path())
+            .expect("the first line is missing");
         assert!(complaint.ends_with("does not say what it was measured with"));
     }
 

@@ -151,18 +151,17 @@ fn compare_or_write(root: &Path, name: &str, files: &[Measured], write: bool) ->
             false => Verified::Failed("it was not measured; correct its item".to_owned()),
         };
     };
-    let file = file.clone().in_workspace(root);
     match write {
-        true => match file.write() {
+        true => match file.write(root) {
             Ok(()) => Verified::Ok,
             Err(error) => Verified::Broken(format!("cannot write book/measured/{name}: {error}")),
         },
-        false => Verified::without(&complaint(&file, name)),
+        false => Verified::without(&complaint(root, file, name)),
     }
 }
 
-fn complaint(file: &Measured, name: &str) -> Vec<String> {
-    let complaint = file.complaint().map(|complaint| {
+fn complaint(root: &Path, file: &Measured, name: &str) -> Vec<String> {
+    let complaint = file.complaint(root).map(|complaint| {
         format!(
             "{complaint}\nIf what is measured now is right, type `cargo maintain guide --write {name}`, then read what changed"
         )

@@ -134,7 +134,7 @@ impl Guide {
 /// Holds if the guide has the same.
 pub(super) fn compare(measured: &[Measured], root: &Path) -> Verified {
     let complaints = measured.iter().filter_map(|one| {
-        let complaint = one.clone().in_workspace(root).complaint()?;
+        let complaint = one.complaint(root)?;
         Some(format!(
             "{complaint}\nIf what is measured now is right, type `{WRITE}`, then read what changed"
         ))
@@ -145,8 +145,7 @@ pub(super) fn compare(measured: &[Measured], root: &Path) -> Verified {
 /// Puts it into the guide.
 pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
     for one in measured {
-        let one = one.clone().in_workspace(root);
-        one.write().context("cannot write into book/measured")?;
+        one.write(root).context("cannot write into book/measured")?;
     }
     Ok(())
 }
