@@ -79,7 +79,13 @@ fn each_part_knows_only_what_it_must() {
         "systemd-lab-agent",
     ] {
         let manifest = read(&format!("crates/{krate}/Cargo.toml"));
-        for other in ["exercise-check", "exercise-0", "solution-0"] {
+        for other in [
+            "exercise-check",
+            "exercise-0",
+            "solution-0",
+            "stages.",
+            "maintain.",
+        ] {
             assert!(!manifest.contains(other), "{krate} depends on {other}");
         }
         let below_the_commands = krate != "systemd-lab-cli";
@@ -91,6 +97,12 @@ fn each_part_knows_only_what_it_must() {
             );
         }
         assert_never_says(krate, &["exercise", "solution-0"]);
+    }
+    // Attendees and maintainers each have a command of their own, and neither needs the other's.
+    for (krate, other) in [("workshop", "maintain"), ("maintain", "workshop")] {
+        let manifest = read(&format!("crates/{krate}/Cargo.toml"));
+        let depends = manifest.contains(&format!("\n{other}."));
+        assert!(!depends, "{krate} depends on {other}");
     }
     // Its output may name QEMU, because people install it. Only the library knows how to run QEMU.
     for krate in ["workshop", "systemd-lab-cli"] {
