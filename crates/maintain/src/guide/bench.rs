@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use anyhow::{Context, anyhow};
 use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
-use systemd_lab::{Guest, Lab, MeasuredWith, Suite};
+use systemd_lab::{Guest, Lab, MeasuredWith, SUITE_VARIABLE, Suite};
 
 /// Below the target directory: what is made on the way.
 pub(super) const FOLDER: &str = "guide";
@@ -58,6 +59,19 @@ impl Bench<'_> {
     pub(crate) fn build(&self, arguments: &[&str]) -> anyhow::Result<Built> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         build(self.root(), &arguments)
+    }
+
+    /// Runs `cargo workshop run` with these arguments, as a reader would, in the workshop's top folder.
+    pub(crate) fn run(&self, arguments: &[&str]) -> anyhow::Result<Output> {
+        let command = self.program("workshop", &["--bins"])?;
+        Command::new(&command)
+            .arg("run")
+            .args(arguments)
+            .current_dir(self.root())
+            // The guide is about the usual guest.
+            .env_remove(SUITE_VARIABLE)
+            .output()
+            .with_context(|| format!("cannot run {}", command.display()))
     }
 
     /// A folder for what is made on the way.

@@ -10,7 +10,8 @@ use stages::files::names;
 use super::bench::Bench;
 use super::item::{Item, is_sentence};
 use super::{
-    checks, coredumps, matrix, own_service, policies, slack, sshd, tasks, try_it, versions, words,
+    checks, coredumps, matrix, own_service, policies, services, slack, sshd, tasks, try_it,
+    versions, words,
 };
 
 /// In the order in which they begin.
@@ -33,6 +34,7 @@ fn measured() -> Vec<Item> {
     items.extend(tasks::items());
     items.extend(words::items());
     items.extend(own_service::items());
+    items.extend(services::items());
     items.extend(sshd::items());
     items.extend(versions::items());
     items.extend(coredumps::items());

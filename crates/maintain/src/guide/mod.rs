@@ -8,6 +8,7 @@ mod list;
 mod matrix;
 mod own_service;
 mod policies;
+mod services;
 mod slack;
 mod sshd;
 mod tasks;

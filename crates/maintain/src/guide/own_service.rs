@@ -1,8 +1,5 @@
 //! The runs that the guide's pages about a service of one's own show: their commands, typed where the reader types them.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use anyhow::{Context, anyhow, ensure};
 use measured::Measured;
 use systemd_lab::{Guest, Lab};
@@ -104,8 +101,7 @@ fn file(bench: &Bench<'_>) -> anyhow::Result<String> {
 
 /// What `cargo workshop run` prints, if it ends with this status.
 fn shown(bench: &Bench<'_>, arguments: &[&str], status: i32) -> anyhow::Result<String> {
-    let command: PathBuf = bench.program("workshop", &["--bins"])?;
-    let output = run(&command, bench.root(), arguments)?;
+    let output = bench.run(arguments)?;
     let errors = String::from_utf8_lossy(&output.stderr);
     let ended = output.status;
     ensure!(
@@ -114,17 +110,6 @@ fn shown(bench: &Bench<'_>, arguments: &[&str], status: i32) -> anyhow::Result<S
         arguments.join(" ")
     );
     String::from_utf8(output.stdout).map_err(|_| anyhow!("what it prints is not text"))
-}
-
-fn run(command: &Path, root: &Path, arguments: &[&str]) -> anyhow::Result<std::process::Output> {
-    Command::new(command)
-        .arg("run")
-        .args(arguments)
-        .current_dir(root)
-        // The guide is about the usual guest.
-        .env_remove("SYSTEMD_LAB_SUITE")
-        .output()
-        .with_context(|| format!("cannot run {}", command.display()))
 }
 
 /// What a line of the summary says, without what follows the figure.

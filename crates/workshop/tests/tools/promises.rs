@@ -169,7 +169,10 @@ fn words_of_a_test(quoted: &str) -> Option<Vec<&str>> {
     let is_test = match words[..] {
         [test] => is_long(test),
         // This is a module of code.
-        ["systemd_lab" | "systemd_lab_protocol" | "systemd_timeline", _] => false,
+        [
+            "systemd_lab" | "systemd_lab_protocol" | "systemd_timeline",
+            _,
+        ] => false,
         [_, _] => true,
         _ => false,
     };

@@ -1,0 +1,162 @@
+//! The runs that the guide's pages "For your services" show: plans in `examples/services`, run as a reader would run them.
+//!
+//! What is shown of a run, and where, is in `runs.rs`; `tables.rs` makes tables of what services log.
+
+mod runs;
+mod tables;
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, ensure};
+use measured::Measured;
+use systemd_lab::protocol::{Event, EventKind};
+use systemd_lab::{Picture, Timeline};
+
+use super::bench::Bench;
+use super::item::Item;
+use runs::{RUNS, Run, Shown};
+
+/// A package outside the workspace: it stands for a reader's own.
+const FOLDER: &str = "examples/services";
+
+/// Where the plans expect their programs.
+const TARGET: &str = "examples/services/target";
+
+/// sysvinit's `init`, which no guest has: its package cannot be installed beside systemd's.
+const INIT: &str = "examples/services/target/sysvinit/init";
+
+/// Parts of what a run prints that pages show.
+const PARTS: [&str; 2] = ["\nFindings\n", "\nSummary\n"];
+
+pub(super) fn items() -> Vec<Item> {
+    let mut items: Vec<Item> = RUNS.iter().map(item).collect();
+    items.extend(tables::items());
+    items
+}
+
+fn item(run: &'static Run) -> Item {
+    let names: Vec<String> = run.shown.iter().map(|one| one.file(run.plan)).collect();
+    let item = Item::files(names, move |bench| files(bench, run));
+    with_needs(item, run.plan)
+}
+
+/// runit comes with a guest of its own, and sysvinit from a package that is downloaded.
+fn with_needs(item: Item, plan: &str) -> Item {
+    match plan.starts_with("runit/") || plan.starts_with("sysvinit/") {
+        true => item.with_network(),
+        false => item,
+    }
+}
+
+/// What the pages show of a run.
+fn files(bench: &Bench<'_>, run: &Run) -> anyhow::Result<Vec<Measured>> {
+    prepare(bench, run.plan)?;
+    let timeline = timeline(bench, run.plan)?;
+    let with = timeline
+        .measured_with()
+        .context("the run does not say what it was measured with")?;
+    let mut files = Vec::new();
+    for shown in run.shown {
+        let name = shown.file(run.plan);
+        files.push(match shown {
+            Shown::Timeline(units) => {
+                let essence = Picture::of(units).logs().essence(&timeline);
+                Measured::timeline(&name, essence)
+            }
+            Shown::Findings => Measured::text(&name, &findings(bench, run.plan)?, &with),
+            Shown::Said => Measured::text(&name, &said(&timeline), &with),
+        });
+    }
+    Ok(files)
+}
+
+/// Everything that happened in the run of a plan.
+fn timeline(bench: &Bench<'_>, plan: &str) -> anyhow::Result<Timeline> {
+    let text = printed(bench, plan, &["--json"])?;
+    let mut document: serde_json::Value = serde_json::from_str(&text)?;
+    let events: Vec<Event> = serde_json::from_value(document["timeline"].take())?;
+    Ok(Timeline::new(events))
+}
+
+/// What the command says of it, without the timeline.
+fn findings(bench: &Bench<'_>, plan: &str) -> anyhow::Result<String> {
+    let text = printed(bench, plan, &[])?;
+    let begin = PARTS.iter().find_map(|part| text.find(part));
+    let begin = begin.with_context(|| format!("{plan}: neither findings nor a summary: {text}"))?;
+    Ok(text[begin..].trim_start().to_owned())
+}
+
+/// The commands of `run=` that printed something, and what they printed.
+fn said(timeline: &Timeline) -> String {
+    let commands = timeline.events().iter();
+    let commands = commands.filter_map(|event| match &event.kind {
+        EventKind::Command { argv, output, .. } if !output.trim().is_empty() => {
+            let command = argv.last().map_or("", String::as_str);
+            Some(format!("$ {command}\n{}\n", output.trim_end()))
+        }
+        _ => None,
+    });
+    commands.collect()
+}
+
+fn printed(bench: &Bench<'_>, plan: &str, more: &[&str]) -> anyhow::Result<String> {
+    let path = format!("{FOLDER}/{plan}.toml");
+    let mut arguments = vec!["--plan", &path];
+    arguments.extend_from_slice(more);
+    let output = bench.run(&arguments)?;
+    // A unit that systemd refuses is wrong usage, and its timeline is printed all the same.
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        matches!(output.status.code(), Some(0 | 2)) && !output.stdout.is_empty(),
+        "`cargo workshop run --plan {path}` ended with {}: {errors}",
+        output.status
+    );
+    String::from_utf8(output.stdout).context("what it prints is not text")
+}
+
+/// Builds the programs where the plans look for them.
+fn prepare(bench: &Bench<'_>, plan: &str) -> anyhow::Result<()> {
+    let manifest = format!("{FOLDER}/Cargo.toml");
+    let arguments = ["--manifest-path", &manifest, "--target-dir", TARGET];
+    bench.build(&arguments)?;
+    if plan == runs::RELEASE_BUILD {
+        let [first, second, third, fourth] = arguments;
+        bench.build(&[first, second, third, fourth, "--release"])?;
+    }
+    if plan.starts_with("sysvinit/") {
+        download_init(bench)?;
+    }
+    Ok(())
+}
+
+/// As the page says: from Debian's package, in which release of Debian it may be in one of two folders.
+fn download_init(bench: &Bench<'_>) -> anyhow::Result<()> {
+    let init = bench.root().join(INIT);
+    if init.is_file() {
+        return Ok(());
+    }
+    let folder = tempfile::tempdir_in(bench.root().join(TARGET))?;
+    let script =
+        "apt-get --quiet download sysvinit-core && dpkg-deb --extract sysvinit-core_*.deb .";
+    let output = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(&folder)
+        .output()
+        .context("cannot run sh")?;
+    ensure!(
+        output.status.success(),
+        "cannot download sysvinit-core: {}; try: sudo apt-get update",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let places = ["usr/sbin/init", "sbin/init"].map(|place| folder.path().join(place));
+    let found = places.iter().find(|place| place.is_file());
+    let found = found.context("sysvinit-core has no init")?;
+    let parent = init.parent().context("it is in a folder")?;
+    fs::create_dir_all(parent)?;
+    // Whole or not at all: items run at the same time.
+    let copy = folder.path().join("copy");
+    fs::copy(found, &copy)?;
+    fs::rename(copy, init)?;
+    Ok(())
+}
