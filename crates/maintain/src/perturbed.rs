@@ -16,6 +16,7 @@ use serde_json::Value;
 use stages::cargo::{Workspace, build, cargo};
 use stages::exercises::Workshop;
 use systemd_lab::compare::Tolerance;
+use systemd_lab::names::SIGKILL;
 use systemd_lab::{Experiment, Fault, Guest, GuestFile, Lab, Probe, Timeline};
 use systemd_lab_cli::say;
 use tempfile::TempDir;
@@ -69,7 +70,6 @@ const OWN_SERVICE: &[&str] = &["test", "--manifest-path", MANIFEST];
 
 const UNIT: &str = "examples/own-service/units/own.service";
 const URL: &str = "http://127.0.0.1:8080/";
-const SIGKILL: i32 = 9;
 
 /// A service that fails every few minutes for half a day, and never gives up: what adds up shows.
 const FLAKY: &str = "\

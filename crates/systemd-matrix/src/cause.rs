@@ -1,6 +1,7 @@
 //! The causes that end a service, and how each is caused for real.
 
 use serde::{Deserialize, Serialize};
+use systemd_lab::names::{SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGSEGV, SIGTERM};
 
 use crate::group::Action;
 
@@ -14,15 +15,6 @@ pub const SETTINGS: [&str; 7] = [
     "on-abort",
     "on-watchdog",
 ];
-
-// Numbers as in signal(7), for x86-64.
-pub(crate) const SIGHUP: i32 = 1;
-pub(crate) const SIGINT: i32 = 2;
-pub(crate) const SIGABRT: i32 = 6;
-pub(crate) const SIGKILL: i32 = 9;
-pub(crate) const SIGSEGV: i32 = 11;
-pub(crate) const SIGPIPE: i32 = 13;
-pub(crate) const SIGTERM: i32 = 15;
 
 /// `EXIT_EXEC`: the exit status of systemd's child when it cannot run the program. systemd.exec(5), "Process Exit
 /// Codes".

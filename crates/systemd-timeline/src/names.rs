@@ -35,6 +35,27 @@ const SIGNALS: [&str; 31] = [
     "SIGSYS",
 ];
 
+/// A clean end: systemd.service(5), `SuccessExitStatus=`.
+pub const SIGHUP: i32 = 1;
+
+/// A clean end.
+pub const SIGINT: i32 = 2;
+
+/// Dumps core. The watchdog sends it.
+pub const SIGABRT: i32 = 6;
+
+/// Ends a process; the process cannot prevent it.
+pub const SIGKILL: i32 = 9;
+
+/// Dumps core.
+pub const SIGSEGV: i32 = 11;
+
+/// A clean end.
+pub const SIGPIPE: i32 = 13;
+
+/// Asks a process to stop: a clean end.
+pub const SIGTERM: i32 = 15;
+
 /// Makes a process hang; the process cannot prevent it.
 pub const SIGSTOP: i32 = 19;
 

@@ -5,12 +5,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use systemd_lab::names::SIGABRT;
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{Guest, GuestFile, Lab};
 
 use super::bench::Bench;
 use super::item::Item;
-use super::unit::{self, SIGABRT, printed};
+use super::unit::{self, printed};
 
 const PACKAGE: &str = "panicking-task";
 const UNIT: &str = "deadlock.service";

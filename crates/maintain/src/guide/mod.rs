@@ -19,7 +19,6 @@ mod words;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::thread;
 use std::time::Instant;
 
 use exercise_check::Outcome;
@@ -106,8 +105,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     };
     let jobs = arguments
         .jobs
-        .or_else(|| thread::available_parallelism().ok());
-    let jobs = jobs.map_or(1, NonZeroUsize::get);
+        .map_or_else(pool::processors, NonZeroUsize::get);
     let mut tally = Tally::default();
     pool::run(
         &items,

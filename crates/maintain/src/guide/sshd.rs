@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use measured::Measured;
+use systemd_lab::names::SIGKILL;
 use systemd_lab::protocol::{Condition, Event, EventKind, Scenario};
 use systemd_lab::{Guest, GuestFile, Lab, Picture, Timeline};
 
@@ -18,9 +19,6 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// A service that is restarted is so after 100 ms.
 const A_WHILE: Duration = Duration::from_secs(10);
-
-/// signal(7)
-const SIGKILL: i32 = 9;
 
 /// How often the session says that it is still there.
 const LINES: u32 = 6;

@@ -7,12 +7,6 @@ use anyhow::ensure;
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
 
-/// signal(7)
-pub(super) const SIGABRT: i32 = 6;
-pub(super) const SIGKILL: i32 = 9;
-pub(super) const SIGTERM: i32 = 15;
-pub(super) const SIGSTOP: i32 = 19;
-
 /// A unit file, by its name.
 pub(super) fn file(name: &str, text: &str) -> GuestFile {
     GuestFile::text(format!("/etc/systemd/system/{name}"), text)

@@ -6,14 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use measured::Measured;
 use serde_json::Value;
+use systemd_lab::names::{SIGKILL, SIGTERM};
 use systemd_lab::protocol::{EventKind, Scenario, Step};
 use systemd_lab::{Lab, Picture};
 
 use super::bench::Bench;
 use super::item::Item;
-use super::unit::{
-    SIGKILL, SIGTERM, file, first, holds, is_exit, is_restart, is_watchdog, printed, run, times,
-};
+use super::unit::{file, first, holds, is_exit, is_restart, is_watchdog, printed, run, times};
 
 const UNIT: &str = "versions.service";
 const OTHER: &str = "other.service";

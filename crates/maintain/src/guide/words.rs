@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use systemd_lab::names::SIGKILL;
 use systemd_lab::protocol::{EventKind, Scenario, Step};
 use systemd_lab::{Timeline, nearest_second};
 
 use super::bench::Bench;
 use super::item::Item;
-use super::unit::{self, SIGKILL, holds, is_exit, is_restart, is_watchdog, result};
+use super::unit::{self, holds, is_exit, is_restart, is_watchdog, result};
 
 const UNIT: &str = "words.service";
 

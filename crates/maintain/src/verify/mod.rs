@@ -177,10 +177,7 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
     building.finish_and_clear();
     let verifier = verifier?;
 
-    let jobs = task
-        .jobs
-        .or_else(|| std::thread::available_parallelism().ok());
-    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let jobs = task.jobs.map_or_else(pool::processors, NonZeroUsize::get);
     let mut tally = Tally::default();
     items.retain(|item| !matches!(item, Item::StrayFiles));
     pool::run(

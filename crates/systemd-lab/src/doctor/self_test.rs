@@ -15,6 +15,7 @@ use crate::lab::Lab;
 use crate::lab::options::RunOptions;
 use crate::regular;
 use systemd_timeline::Timeline;
+use systemd_timeline::names::SIGKILL;
 
 /// The name of this module's findings.
 pub(super) const NAME: &str = "self-test";
@@ -35,9 +36,6 @@ const LONG: Duration = Duration::from_secs(120);
 
 /// In wall time. The test takes a second; a busy machine may take much longer, but a person waits for the doctor.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// signal(7)
-const SIGKILL: i32 = 9;
 
 const STAMP: &str = "self-test.json";
 

@@ -10,9 +10,7 @@ use systemd_lab_protocol::Step;
 use systemd_lab_protocol::scenario::Whom;
 
 use super::PlanError;
-use systemd_timeline::names::{self, SIGCONT, SIGSTOP};
-
-const SIGKILL: i32 = 9;
+use systemd_timeline::names::{self, SIGCONT, SIGKILL, SIGSTOP};
 
 /// The texts that [`Fault::from_str`] accepts, for error messages.
 const KNOWN: &str = "kill, kill=SIGNAL, kill-all, kill-all=SIGNAL, freeze, thaw, oom, stop, start, restart, reload, reset-failed, \

@@ -3,7 +3,8 @@
 //! systemd.unit(5), `Requires=` to `Upholds=`, and systemd.service(5), `RestartMode=`, say what to expect: each cell is
 //! compared with them. This module lists where systemd differs, and why.
 
-use crate::cause::{SIGKILL, SIGTERM};
+use systemd_lab::names::{SIGKILL, SIGTERM};
+
 use crate::error::{MatrixError, not_as_claimed};
 use crate::group::{Action, Group, RESTART_SEC, Unit};
 use crate::observed::Observed;

@@ -1,7 +1,9 @@
 //! Every setting of `Restart=` with `Type=oneshot`, where a clean end is not a reason for a restart and a signal is not a clean
 //! end.
 
-use crate::cause::{End, SETTINGS, SIGKILL, SIGTERM};
+use systemd_lab::names::{SIGKILL, SIGTERM};
+
+use crate::cause::{End, SETTINGS};
 use crate::group::Action;
 use crate::table::TableId;
 

@@ -4,7 +4,9 @@
 //! systemd.service(5), `OOMPolicy=`, says what to expect. systemd-oomd, with its settings `ManagedOOM…=`, also kills whole
 //! control groups, before the kernel has to; it is not part of this table.
 
-use crate::cause::{End, SETTINGS, SIGKILL, SIGTERM};
+use systemd_lab::names::{SIGKILL, SIGTERM};
+
+use crate::cause::{End, SETTINGS};
 use crate::error::{MatrixError, not_as_claimed};
 use crate::group::Action;
 use crate::observed::Observed;

@@ -1,6 +1,8 @@
 //! `RestartPreventExitStatus=` and `RestartForceExitStatus=`, each alone and both together.
 
-use crate::cause::{EXITS_WITH_0, End, NEVER_PINGS, SIGABRT, SIGKILL, SIGTERM, SLEEPER};
+use systemd_lab::names::{SIGABRT, SIGKILL, SIGTERM};
+
+use crate::cause::{EXITS_WITH_0, End, NEVER_PINGS, SLEEPER};
 use crate::group::Action;
 use crate::table::TableId;
 

@@ -1,6 +1,8 @@
 //! `SuccessExitStatus=`: which ends it makes clean, and which it cannot.
 
-use crate::cause::{End, SIGKILL, SIGSEGV, SIGTERM, SLEEPER};
+use systemd_lab::names::{SIGKILL, SIGSEGV, SIGTERM};
+
+use crate::cause::{End, SLEEPER};
 use crate::group::Action;
 use crate::table::TableId;
 

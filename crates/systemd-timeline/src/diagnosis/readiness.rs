@@ -7,6 +7,7 @@ use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
 use super::{Case, Rule, between, spoken};
+use crate::names::{SIGKILL, SIGTERM};
 
 /// Rules for a start that ended wrongly or too early.
 pub const START: &[Rule] = &[
@@ -41,10 +42,6 @@ const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A part may arrive this long after the start's own time is over: the service asks for this much more time.
 const A_PART: Duration = Duration::from_secs(5);
-
-/// signal(7), x86-64.
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
 
 /// A shorter extension was probably not meant in microseconds.
 const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);

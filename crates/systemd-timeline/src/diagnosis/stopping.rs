@@ -7,7 +7,7 @@ use systemd_lab_protocol::event::ResponseOutcome;
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::{Case, Rule, between, how_ended, setup, spoken};
-use crate::names::signal_name;
+use crate::names::{SIGHUP, SIGINT, SIGKILL, SIGTERM, signal_name};
 
 /// A service that ends sooner than this after the signal did not drain anything.
 const DRAINED: Duration = Duration::from_millis(300);
@@ -57,12 +57,6 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
         spoken(between(stop, timeout))
     ))
 }
-
-/// signal(7), x86-64.
-const SIGHUP: i32 = 1;
-const SIGINT: i32 = 2;
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
 
 /// SIGTERM ended the process, so nothing in it handled the signal.
 pub fn no_signal_handler(case: &Case) -> Option<String> {

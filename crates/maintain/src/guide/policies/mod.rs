@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
 use measured::Measured;
+use systemd_lab::names::{SIGKILL, SIGSTOP};
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, nearest_second};
 use systemd_matrix::trial::{self, Memory, Seen, Series, Trial};
 
 use super::bench::Bench;
 use super::item::Item;
-use super::unit::{self, SIGKILL, SIGSTOP, is_exit};
+use super::unit::{self, is_exit};
 
 /// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
 const POLICIES: [(&str, &str, Duration); 5] = [

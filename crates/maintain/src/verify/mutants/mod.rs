@@ -126,8 +126,7 @@ pub(super) fn run(
     let own = workspace.target.join("verify");
     let _lock = lock(&own)?;
     let bench = Bench::build(workshop, stages, workspace, own)?;
-    let jobs = jobs.or_else(|| std::thread::available_parallelism().ok());
-    let jobs = jobs.map_or(1, NonZeroUsize::get);
+    let jobs = jobs.map_or_else(pool::processors, NonZeroUsize::get);
     let mut tally = Tally::default();
     let results = Results::open(&bench.own.join("mutants"))?;
     for batch in mutants.chunks(BATCH) {
