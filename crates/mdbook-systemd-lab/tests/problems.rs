@@ -246,7 +246,7 @@ PASSED
 }
 
 #[test]
-fn nothing_is_wrong_with_what_is_right() {
+fn correct_units_get_no_findings() {
     let first = "\
 # A heading, `code` and a [B](deeper/b.md), [beside it](./deeper/b.md#b-b_1)
 

@@ -89,7 +89,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn each_command_has_its_outcome_or_none() {
+    fn each_command_ends_or_is_cut_off() {
         let shell = |script: &str| ["/bin/sh", "-c", script].map(str::to_owned).to_vec();
         let mut commands = Commands::default();
         commands

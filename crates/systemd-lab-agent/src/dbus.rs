@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_is_laid_out() {
+    fn a_call_is_encoded() {
         let bytes = encode_call(METHOD, &[Argument::Text("a.service"), Argument::Int(-2)], 1);
         let mut fields = vec![1, 1, b'o', 0, 25, 0, 0, 0];
         fields.extend_from_slice(b"/org/freedesktop/systemd1\0\0\0\0\0\0\0");
@@ -588,7 +588,7 @@ mod tests {
     }
 
     #[test]
-    fn other_arguments_are_laid_out() {
+    fn other_arguments_are_encoded() {
         let bytes = encode_call(
             METHOD,
             &[Argument::Texts(&["ab", "c"]), Argument::Bool(true)],

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_laid_out() {
+    fn a_request_is_encoded() {
         let request = Request::new("POST", "http://127.0.0.1:7878/a?b", Some("c=d"));
         let request = request.expect("the URL is fine");
         assert_eq!(
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_listens() {
+    fn nothing_listens() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         drop(listener);
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_answers() {
+    fn no_answer_comes() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let deadline = Duration::from_millis(50);

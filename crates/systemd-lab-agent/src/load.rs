@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_or_keeps_itself_busy_is_not_busy() {
+    fn a_unit_that_rests_or_only_starts_is_not_busy() {
         let first = used(100, 10, &[("a.service", 1)]);
         let rests = used(131, 38, &[("a.service", 28)]);
         assert_eq!(busy(&first, &rests, 0), None);

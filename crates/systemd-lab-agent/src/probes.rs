@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_are_told_and_all_attempts_counted() {
+    fn only_changes_are_reported_and_all_attempts_counted() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it is bound");
         let target = ProbeTarget::Connect(address.to_string());
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_and_a_bearable_pace() {
+    fn only_loopback_and_no_interval_too_short() {
         let wrong = |target: ProbeTarget, every| Probe::new("p", &target, every, LONG).err();
         let connect = |address: &str| ProbeTarget::Connect(address.to_owned());
         assert!(wrong(connect("192.0.2.1:80"), EVERY).is_some());

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_go_in_a_circle_have_no_unit() {
+    fn reused_numbers_in_a_circle_have_no_unit() {
         let mut processes = Processes::untraced();
         processes.parents = [(4_000_001, 4_000_002), (4_000_002, 4_000_001)].into();
         assert_eq!(processes.unit_of(4_000_001), None);

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lines_are_no_changes() {
+    fn other_lines_are_not_changes() {
         assert_eq!(parse_line("CPU:0 [LOST 3 EVENTS]"), None);
         assert_eq!(parse_line(""), None);
         assert_eq!(parse_line(&OPENED.replace("7878", "many")), None);

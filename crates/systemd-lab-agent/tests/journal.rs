@@ -151,7 +151,7 @@ fn a_growing_file_is_read_on_from_where_it_was() {
 }
 
 #[test]
-fn what_is_no_journal_is_said_so() {
+fn a_file_that_is_not_a_journal_is_refused() {
     let error = |bytes| all_entries(bytes).map(drop).unwrap_err().to_string();
     let no_journal = "this is not a journal file: it does not begin with LPKSHHRH";
     assert_eq!(error(Vec::new()), no_journal);
@@ -166,7 +166,7 @@ fn what_is_no_journal_is_said_so() {
 }
 
 #[test]
-fn what_cannot_be_read_is_no_empty_journal() {
+fn an_unreadable_journal_is_not_empty() {
     // A folder can be opened, but not read.
     let folder = fs::File::open(std::env::temp_dir()).unwrap();
     let error = JournalFile::new(folder, |_| true).map(drop).unwrap_err();

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_laid_out_is_read_back() {
+    fn what_is_encoded_is_decoded() {
         let scenario = Scenario {
             name: "empty".into(),
             ..Scenario::default()
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_hold_no_job() {
+    fn zeros_are_not_a_job() {
         assert_eq!(Job::decode(&[0; 64]), Err(JobError::NoJob));
         assert_eq!(Job::decode(&[]), Err(JobError::NoJob));
     }

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_becomes_the_plainest_terminal() {
+    fn a_bad_name_becomes_the_simplest_terminal() {
         for name in ["", "a b", "%n\nExecStart=", &"x".repeat(37)] {
             let mut job = job();
             let terminal = Terminal {

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_binary_needs_nothing_that_is_known() {
+    fn a_file_that_is_not_a_binary_has_no_known_needs() {
         assert_eq!(needs(b"#!/bin/sh\n"), None);
         assert_eq!(needs(b"\x7fELF, but short"), None);
     }

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_systemd_is_told_from_a_new_one() {
+    fn an_old_systemd_differs_from_a_new_one() {
         assert!(Guest::new(Suite::Bookworm).ensure_systemd(252).is_ok());
         let error = Guest::new(Suite::Bookworm).ensure_systemd(254);
         insta::assert_snapshot!(error.expect_err("it has 252"), @"this needs systemd 254 or newer, and the guest's is 252 (Debian bookworm); type: unset SYSTEMD_LAB_SUITE");

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_runs_as_its_child_and_for_nobody_else() {
+    fn it_runs_only_as_its_child() {
         let output = dies_with_us("KILL", "echo").arg("it runs").output();
         let output = output.expect("setpriv and sh are there");
         assert_eq!(output.stdout, b"it runs\n");

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_nobody_reads_is_an_error() {
+    fn a_pipe_without_a_reader_is_an_error() {
         let folder = tempfile::tempdir().expect("a directory");
         let pipe = folder.path().join("pipe");
         rustix::fs::mknodat(

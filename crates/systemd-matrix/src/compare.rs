@@ -74,7 +74,7 @@ mod tests {
     use crate::samples::{matrix, restarted, stays};
 
     #[test]
-    fn the_same_behaviour_is_no_change_whatever_the_version() {
+    fn the_same_behaviour_is_not_a_change_whatever_the_version() {
         let cells = [stays("exit-code"), restarted("exit-code")];
         let one = matrix("257", &[("exit code 1", &cells)]);
         let other = matrix("252", &[("exit code 1", &cells)]);

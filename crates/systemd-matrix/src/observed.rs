@@ -304,7 +304,7 @@ mod tests {
 
     /// systemd announces a restart and then refuses it: there was no wait.
     #[test]
-    fn a_restart_that_the_start_limit_refuses_is_no_restart() {
+    fn a_restart_that_the_start_limit_refuses_does_not_count() {
         let observed = observed(vec![
             failed("exit-code"),
             restart(1),
@@ -326,7 +326,7 @@ mod tests {
     /// A service may end before it has reached a different state; each state in which it is up proves a restart,
     /// too.
     #[test]
-    fn what_proves_a_restart() {
+    fn only_a_start_or_another_end_proves_a_restart() {
         for proof in UP
             .map(state)
             .into_iter()

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_loop_is_told_once_and_its_end() {
+    fn a_crash_loop_is_shown_once_with_its_end() {
         let texts: Vec<String> = (1..=20)
             .flat_map(|turn| [format!("restart {turn}"), "start".into(), "failed".into()])
             .chain(["given up".into()])
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_another_status_or_another_delay_each_time_is_told_each_time() {
+    fn changing_statuses_and_delays_are_not_folded() {
         let texts: Vec<String> = (1..=9)
             .flat_map(|turn| [format!("restart {turn}"), format!("status {turn}")])
             .collect();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_three_times_is_told_three_times() {
+    fn three_repetitions_are_not_folded() {
         let all = lines(&["a", "b", "a", "b", "a", "b", "c"]);
         assert_eq!(told(&all).len(), all.len());
         assert!(told(&lines(&[])).is_empty());

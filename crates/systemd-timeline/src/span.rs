@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_span_is_refused() {
+    fn a_bad_span_is_refused() {
         for text in [
             "",
             "s",

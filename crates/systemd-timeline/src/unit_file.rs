@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_systemd_knows_is_right() {
+    fn known_settings_are_accepted() {
         let text = "# a comment = with a sign\n[Unit]\nDescription=x\n[Service]\nType=notify\nEnvironment=A=1 \\\n    Bogus=2\nExecStart=/bin/x\nX-Mine=1\n[X-Mine]\nAnything=1\n[Install]\nWantedBy=multi-user.target\n";
         assert_eq!(warnings(text), Vec::<String>::new());
         let marked = format!("{BYTE_ORDER_MARK}[Service]\nExecStart=/bin/x\n");

@@ -513,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_changes_no_state() {
+    fn a_reload_does_not_change_the_state() {
         let mut interpreter = Interpreter::default();
         let changed = [
             ("_PID", "1"),
@@ -699,7 +699,7 @@ mod tests {
     }
 
     #[test]
-    fn a_systemd_that_ends_or_begins_again_is_told_from_a_journal_that_is_gone() {
+    fn a_systemd_that_ends_or_reexecutes_differs_from_a_journal_that_is_gone() {
         let manager = |message: &str| {
             let fields = [
                 ("_PID", "1"),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn a_bad_date_is_refused() {
         for wrong in [
             "",
             "tomorrow",

@@ -544,7 +544,7 @@ mod tests {
 
     /// Each has its own figures, and the total has the worst.
     #[test]
-    fn two_probes_are_told_apart() {
+    fn two_probes_are_distinguished() {
         let (quick, slow) = (
             Probe::connect("127.0.0.1:80"),
             Probe::connect("127.0.0.1:81"),

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_whose_process_is_gone_keeps_nobody_waiting() {
+    fn a_ticket_whose_process_is_gone_does_not_block() {
         let folder = folder();
         let path = folder.path();
         fs::write(path.join("7-1"), "").expect("it can be written");
@@ -245,7 +245,7 @@ mod tests {
 
     /// If there can be no tickets, runs go on without an order.
     #[test]
-    fn what_is_no_lock_keeps_nobody_waiting() {
+    fn something_other_than_a_lock_does_not_block() {
         let folder = folder();
         let path = folder.path();
         let made = rustix::fs::mkfifoat(rustix::fs::CWD, path.join(LOCK), 0o600.into());

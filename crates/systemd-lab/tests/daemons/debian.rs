@@ -78,7 +78,7 @@ fn redis_comes_back_at_once() {
 }
 
 #[test]
-fn nginx_stays_down_until_somebody_says_restart() {
+fn nginx_stays_down_without_restart() {
     let unit = "nginx.service";
     // Its workers serve; the frozen main process only manages them.
     let ask = |scenario: Scenario, name: &str| scenario.get(name, "http://127.0.0.1:80/", TIMEOUT);

@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[test]
-fn nobody_says_where_the_cache_is() {
+fn no_place_for_the_cache_is_known() {
     let mut command = child_process("open", "");
     command.env_remove("HOME").env_remove("XDG_CACHE_HOME");
     assert_text("no_cache_directory", &answer(&mut command), &[]);

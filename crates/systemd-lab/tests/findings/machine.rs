@@ -59,7 +59,7 @@ fn the_setting_that_ends_the_machine_is_named() {
 }
 
 #[test]
-fn a_process_that_ends_the_machine_is_told_from_a_setting() {
+fn a_process_that_ends_the_machine_differs_from_a_setting() {
     for (command, why) in [
         ("systemctl poweroff", "a process asked systemd for it"),
         (
@@ -76,7 +76,7 @@ fn a_process_that_ends_the_machine_is_told_from_a_setting() {
 }
 
 #[test]
-fn an_action_that_is_not_taken_is_none() {
+fn an_action_that_is_not_taken_does_not_count() {
     let text = "[Unit]\nFailureAction=reboot\nStartLimitAction=reboot\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
     assert_eq!(found(text, Duration::from_secs(60)).0, []);
 }
@@ -113,7 +113,7 @@ fn a_flood_is_recognised_in_seconds() {
 }
 
 #[test]
-fn what_a_deadline_may_end_goes_on() {
+fn a_run_with_a_deadline_to_come_goes_on() {
     let minute = Duration::from_secs(60);
     let text = "[Service]\nRuntimeMaxSec=50\nExecStart=/bin/sh -c 'while :; do :; done'\n";
     let (found, end) = found(text, minute);

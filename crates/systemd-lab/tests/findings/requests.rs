@@ -16,7 +16,7 @@ fn idle(tried: Tried) -> Tried {
 }
 
 #[test]
-fn what_became_of_a_unit_that_is_needed() {
+fn the_fate_of_a_needed_unit() {
     let needs = |setting: &str, other: &str| {
         format!(
             "[Unit]\n{setting}={other}\nAfter={other}\n[Service]\nExecStart=/usr/bin/sleep infinity\n"

@@ -38,7 +38,7 @@ fn run(experiment: &Experiment) -> Timeline {
 }
 
 #[test]
-fn requirements_are_held_against_what_was_measured() {
+fn requirements_are_compared_with_what_was_measured() {
     let (mut experiment, _folder) = experiment(&server());
     experiment = experiment
         .probe(Probe::get(&format!("http://{ADDRESS}/")))

@@ -22,7 +22,7 @@ fn difference(expected: &[Moment], seen: &[Moment]) -> Option<String> {
 }
 
 #[test]
-fn an_event_may_be_half_a_second_late_and_no_more() {
+fn an_event_may_be_at_most_half_a_second_late() {
     let at = |at_ms| [moment(0, "a", "start"), moment(at_ms, "a", "running")];
     assert_eq!(difference(&at(10_000), &at(10_499)), None);
     assert_eq!(difference(&at(10_000), &at(9_501)), None);
@@ -33,7 +33,7 @@ fn an_event_may_be_half_a_second_late_and_no_more() {
 }
 
 #[test]
-fn slack_that_adds_up_is_no_difference_and_another_delay_is() {
+fn accumulated_slack_is_not_a_difference_but_a_changed_delay_is() {
     let long = |period_ms| crash_loop(period_ms, 1_000);
     assert_eq!(difference(&long(5_250), &long(5_500)), None);
     assert!(difference(&long(5_250), &long(6_250)).is_some());

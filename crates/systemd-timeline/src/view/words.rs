@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_explains_a_decision_is_told_and_noise_is_not() {
+    fn explanations_are_shown_and_noise_is_not() {
         for (priority, message) in [
             (
                 3,

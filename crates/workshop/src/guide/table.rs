@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_wide_is_told_row_by_row() {
+    fn a_table_that_is_too_wide_is_shown_row_by_row() {
         let rows = rows(&[
             &["end", "no", "always", "on-failure"],
             &["exit-code-1", "stays-down", "restarted", "restarted"],

@@ -79,7 +79,7 @@ fn a_hint_is_for_what_the_last_check_found_open() {
 }
 
 #[test]
-fn a_damaged_file_is_kept_and_made_anew_from_what_passes() {
+fn a_damaged_file_is_kept_and_rebuilt_from_what_passes() {
     let fixture = Fixture::new();
     fixture.reports(
         "02",

@@ -38,7 +38,7 @@ fn what_is_compiled_is_named() {
 
 /// While scenarios run, each shows its progress, below everything that will be judged.
 #[test]
-fn what_runs_says_how_far_it_is() {
+fn running_scenarios_show_their_progress() {
     let fixture = Fixture::new();
     fixture.takes_long("01");
     for (columns, rows) in session::SIZES {

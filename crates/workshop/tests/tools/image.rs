@@ -147,7 +147,7 @@ fn images_that_would_fill_the_disk() {
 }
 
 #[test]
-fn images_that_are_no_files() {
+fn images_that_are_not_files() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
     let root = workshop();
     let pipe = root.path().join("pipe");
@@ -184,6 +184,6 @@ fn an_export_to_a_full_disk() {
 }
 
 #[test]
-fn a_file_that_is_no_image() {
+fn a_file_that_is_not_an_image() {
     assert_text("import_of_another_file", &image(&["import", "there"]));
 }

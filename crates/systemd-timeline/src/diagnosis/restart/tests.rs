@@ -76,7 +76,7 @@ fn a_restart_that_is_still_to_come() {
 }
 
 #[test]
-fn what_runs_before_a_start_is_no_delay() {
+fn commands_before_a_start_are_not_part_of_the_delay() {
     let wanted = [20, 20].map(Duration::from_secs);
     let rule = |case: &Case| other_delays(case, &wanted);
     let slow = delay(Run::new(), 1)

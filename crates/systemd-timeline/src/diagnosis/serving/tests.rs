@@ -137,7 +137,7 @@ fn a_drain_that_is_cut_short() {
 }
 
 #[test]
-fn a_service_that_nobody_needs() {
+fn a_service_that_no_unit_needs() {
     let stopped = Run::new()
         .states(0, &["start", "running"])
         .property("StopWhenUnneeded", true)

@@ -27,7 +27,7 @@ fn rules(case: &Case) -> Option<String> {
 }
 
 #[test]
-fn a_unit_that_calls_nobody() {
+fn a_unit_without_an_alert() {
     given_up(&[]).is_told(
         rules,
         "a.service has no OnFailure= in [Unit]: systemd gives up and tells no one",
