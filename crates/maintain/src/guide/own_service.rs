@@ -63,7 +63,7 @@ fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let without = run(&[])?;
     let with = run(&["--file", WATCHDOG])?;
     let mut table =
-        "| | without `WatchdogSec=` | with `WatchdogSec=10s` |\n|---|---|---|\n".to_owned();
+        "| Figure | without `WatchdogSec=` | with `WatchdogSec=10s` |\n|---|---|---|\n".to_owned();
     for name in SIDE_BY_SIDE {
         let (one, other) = (figure(&without, name)?, figure(&with, name)?);
         table += &format!("| {name} | {one} | {other} |\n");

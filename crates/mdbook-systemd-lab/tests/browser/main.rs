@@ -1,5 +1,6 @@
 //! The built guide in a real browser, opened as files, as by a reader without a network.
 
+mod axe;
 mod book;
 mod devtools;
 
@@ -82,6 +83,46 @@ fn every_page_loads_whole_and_fits_a_phone() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn no_page_breaks_a_rule_of_axe_core() {
+    let book = Book::build();
+    let axe = axe::script();
+    let mut browser = Browser::start();
+    let mut found = Vec::new();
+    // The print page is all the others in one.
+    for name in book.pages.iter().filter(|name| *name != "print.html") {
+        for theme in THEMES {
+            let mut page = browser.page();
+            page.theme(theme);
+            page.resize(DESKTOP);
+            page.open(&book.address(name));
+            page.settle();
+            let violations = axe::violations(&mut page, &axe);
+            found.extend(
+                violations
+                    .iter()
+                    .map(|one| format!("{name}, {theme}: {one}")),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn axe_core_notices_what_is_wrong() {
+    let mut browser = Browser::start();
+    let directory = tempfile::TempDir::new().expect("a directory can be made");
+    let path = directory.path().join("bad.html");
+    let text = "<html lang=en><title>Bad</title><main><h1>Bad</h1><svg role=img width=9 height=9></svg><p style='color: #ccc'>pale</p></main>";
+    std::fs::write(&path, text).expect("the page can be written");
+    let mut page = browser.page();
+    page.open(&format!("file://{}", path.display()));
+    let found = axe::violations(&mut page, &axe::script()).join("\n");
+    for rule in ["svg-img-alt", "color-contrast"] {
+        assert!(found.contains(rule), "{rule} is not in: {found}");
     }
 }
 
