@@ -15,6 +15,7 @@ pub mod report;
 mod requirement;
 mod snapshot;
 mod spinning;
+pub mod stage;
 mod subject;
 mod verdict;
 

@@ -1,5 +1,6 @@
 //! The service that is checked: its binary, its units, and how it gets into the guest.
 
+use std::error::Error;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use crate::error::{CheckError, host_error};
 use crate::explanation;
 use crate::report::{self, Record, Running};
 use crate::snapshot::Snapshot;
+use crate::stage::{Stage, UNITS, is_unit_of};
 use crate::verdict::Observed;
 
 /// Where every stage's service listens.
@@ -100,8 +102,7 @@ impl Run {
 /// A service under test.
 #[derive(Debug)]
 pub struct Subject {
-    /// `04-notify`.
-    folder: &'static str,
+    stage: Stage,
     /// The package that is checked, and how its units' names begin: `exercise-04` or `solution-04`.
     package: &'static str,
     /// In the snapshots every service is called this: `exercise-04`.
@@ -149,13 +150,12 @@ impl Subject {
         let files = instead(FILES_VARIABLE).unwrap_or_else(|| workspace.to_owned());
         // Where they cannot be read, the first run says so.
         let unit_files = unit_files(package, &files).unwrap_or_default();
-        let (_, number) = package
-            .split_once('-')
-            .expect("packages of a stage are called exercise-NN and solution-NN");
+        let stage = Stage::of_folder(folder).expect("folders of a stage are called NN-topic");
+        let canonical = stage.package();
         Subject {
-            folder,
+            stage,
             package,
-            canonical: format!("exercise-{number}"),
+            canonical,
             service: format!("{package}.service"),
             workspace: workspace.to_owned(),
             binary: instead(BINARY_VARIABLE).or(binary.map(PathBuf::from)),
@@ -201,12 +201,11 @@ impl Subject {
 
     /// `exercises/04-notify` or `solutions/04-notify`.
     fn package_folder(&self) -> String {
-        let kind = if self.package == self.canonical {
-            "exercises"
+        if self.package == self.canonical {
+            self.stage.exercise_folder()
         } else {
-            "solutions"
-        };
-        format!("{kind}/{}", self.folder)
+            self.stage.solution_folder()
+        }
     }
 
     /// Whether snapshots are to be written: only ever those of a solution, as it is.
@@ -220,7 +219,7 @@ impl Subject {
 
     /// What a requirement is compared with.
     pub(crate) fn snapshot(&self, name: &str) -> Snapshot {
-        let folder = format!("exercises/{}/tests/snapshots", self.folder);
+        let folder = format!("{}/tests/snapshots", self.stage.exercise_folder());
         Snapshot {
             folder: self.workspace.join(folder),
             name: name.to_owned(),
@@ -278,14 +277,13 @@ impl Subject {
 
     /// The oldest systemd that has what the stage is about, where its `exercise.toml` names one.
     fn systemd_needed(&self) -> Result<Option<u32>, Arc<CheckError>> {
-        let file = format!("exercises/{}/exercise.toml", self.folder);
-        let text = fs::read_to_string(self.workspace.join(&file));
-        let settings: toml::Table = text
-            .map_err(|error| host_error(format!("cannot read {file}: {error}")))?
-            .parse()
-            .map_err(|error| host_error(format!("cannot read {file}: {error}")))?;
-        let needed = settings.get("systemd").and_then(toml::Value::as_integer);
-        Ok(needed.and_then(|needed| u32::try_from(needed).ok()))
+        let settings = self.stage.settings(&self.workspace);
+        // With its cause: this is all that anyone sees of it.
+        let settings = settings.map_err(|error| match error.source() {
+            Some(cause) => host_error(format!("{error}: {cause}")),
+            None => host_error(error),
+        })?;
+        Ok(settings.systemd)
     }
 
     /// What rules look at: the main unit in this run.
@@ -361,9 +359,8 @@ pub fn guest_files(package: &str, binary: &Path, root: &Path) -> std::io::Result
 
 fn unit_files(package: &str, root: &Path) -> std::io::Result<Vec<GuestFile>> {
     let mut files = Vec::new();
-    for (name, path) in entries(&root.join("units"))? {
-        let rest = name.strip_prefix(package).unwrap_or_default();
-        if !rest.starts_with(['.', '-', '@']) {
+    for (name, path) in entries(&root.join(UNITS))? {
+        if !is_unit_of(&name, package) {
             continue;
         }
         if path.is_dir() {

@@ -8,13 +8,12 @@ use anyhow::Context;
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 use diffy::{Line, Patch};
 
+use exercise_check::stage::{STARTER_PATCH, UNITS, is_unit_of};
+
 use crate::cargo::write_if_changed;
 
 /// How a patch's first line that is not text begins.
 const PATCH: &str = "--- ";
-
-/// Lies in a solution's folder and is not part of the solution: what makes the exercise's starter of it.
-pub const STARTER_PATCH: &str = "starter.patch";
 
 /// Everything that a solution is made of: paths relative to the workshop, and contents.
 #[derive(Clone)]
@@ -32,20 +31,13 @@ pub fn split_patch(text: &str) -> Result<(&str, &str), String> {
     Err("has no patch: after the text comes what `diff -u` prints, beginning with `--- a/`".into())
 }
 
-/// Whether a unit's file, or its folder of drop-ins, is one of a package: `exercise-04.service`,
-/// `exercise-04-client.service`, `exercise-04-alert@.service`.
-pub fn is_unit_of(name: &str, package: &str) -> bool {
-    name.strip_prefix(package)
-        .is_some_and(|rest| rest.starts_with(['.', '-', '@']))
-}
-
 impl Files {
     /// A package's folder, e.g. `solutions/04-notify`, and the units whose names begin with the package's.
     pub fn of_package(root: &Path, folder: &str, package: &str) -> anyhow::Result<Files> {
         let mut files = Files(BTreeMap::new());
         files.add_all(&root.join(folder), folder)?;
         files.0.remove(&format!("{folder}/{STARTER_PATCH}"));
-        files.add_units(&root.join("units"), package)?;
+        files.add_units(&root.join(UNITS), package)?;
         Ok(files)
     }
 

@@ -13,9 +13,11 @@ use diffy::{DiffOptions, PatchFormatter};
 use sha2::{Digest, Sha256};
 
 use crate::cargo::write_if_changed;
-use crate::exercises::Exercise;
-use crate::files::{Files, STARTER_PATCH, split_patch};
+use exercise_check::stage::STARTER_PATCH;
+
+use crate::files::{Files, split_patch};
 use crate::work;
+use exercise_check::stage::Stage;
 
 /// Typed by a maintainer after a change of an exercise or its solution.
 const WRITE_ANEW: &str = "cargo maintain starters --write";
@@ -28,7 +30,7 @@ const SEPARATOR: &str = "  ";
 /// # Errors
 ///
 /// When the solution that it is made of was edited.
-pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+pub fn read(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     let path = patch_path(exercise);
     let text = fs::read_to_string(root.join(&path)).with_context(|| {
         format!(
@@ -51,7 +53,7 @@ pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
 /// # Errors
 ///
 /// As [`read`].
-pub fn read_as_solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+pub fn read_as_solution(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     let files = read(root, exercise)?;
     let packages = (exercise.package(), exercise.solution());
     let folders = (exercise.exercise_folder(), exercise.solution_folder());
@@ -59,7 +61,7 @@ pub fn read_as_solution(root: &Path, exercise: &Exercise) -> anyhow::Result<File
 }
 
 /// The solution, called as the exercise is: its paths, and in its files.
-pub fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+pub fn solution_as_exercise(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     Ok(renamed(solution(root, exercise)?, exercise))
 }
 
@@ -68,7 +70,7 @@ pub fn solution_as_exercise(root: &Path, exercise: &Exercise) -> anyhow::Result<
 /// # Errors
 ///
 /// When a file of the exercise or of its solution is not text, or the patch cannot be written.
-pub fn write(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
+pub fn write(root: &Path, exercise: &Stage) -> anyhow::Result<String> {
     let path = patch_path(exercise);
     let patch = make_patch(root, exercise).with_context(|| format!("cannot make {path}"))?;
     write_if_changed(&root.join(&path), patch.as_bytes())?;
@@ -77,7 +79,7 @@ pub fn write(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
 }
 
 /// Whether the patch makes the exercise as it is, byte for byte; the error is what to do.
-pub fn agrees(root: &Path, exercise: &Exercise) -> Result<(), String> {
+pub fn agrees(root: &Path, exercise: &Stage) -> Result<(), String> {
     let starter = read(root, exercise).map_err(|error| format!("{error:#}"))?;
     let work = work::read(root, exercise).map_err(|error| format!("{error:#}"))?;
     match differing(&starter, &work).first() {
@@ -102,15 +104,15 @@ pub fn differing(starter: &Files, work: &work::Work) -> Vec<String> {
         .collect()
 }
 
-fn patch_path(exercise: &Exercise) -> String {
+fn patch_path(exercise: &Stage) -> String {
     format!("{}/{STARTER_PATCH}", exercise.solution_folder())
 }
 
-fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+fn solution(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     Files::of_package(root, &exercise.solution_folder(), &exercise.solution())
 }
 
-fn renamed(solution: Files, exercise: &Exercise) -> Files {
+fn renamed(solution: Files, exercise: &Stage) -> Files {
     let packages = (exercise.solution(), exercise.package());
     let folders = (exercise.solution_folder(), exercise.exercise_folder());
     called(solution, &packages, &folders)
@@ -167,7 +169,7 @@ fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> an
     Ok(())
 }
 
-fn make_patch(root: &Path, exercise: &Exercise) -> anyhow::Result<String> {
+fn make_patch(root: &Path, exercise: &Stage) -> anyhow::Result<String> {
     let solution = solution(root, exercise)?;
     let mut patch = format!(
         "What makes the starter of {}, under the exercise's name.\n\

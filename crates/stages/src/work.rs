@@ -8,17 +8,9 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use crate::exercises::Exercise;
-use crate::files::{is_unit_of, names};
+use exercise_check::stage::{Stage, UNITS, is_unit_of, is_work};
 
-/// Directly below the exercise's folder, and not the attendee's.
-const NOT_THEIRS: [&str; 5] = [
-    "tests",
-    "exercise.toml",
-    "hints.toml",
-    "target",
-    "Cargo.lock",
-];
+use crate::files::names;
 
 /// cargo puts it into each target directory, whatever that is called.
 const TARGET_MARK: &str = "CACHEDIR.TAG";
@@ -27,11 +19,11 @@ const TARGET_MARK: &str = "CACHEDIR.TAG";
 pub type Work = BTreeMap<String, Vec<u8>>;
 
 /// Reads the exercise's folder and its units.
-pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
+pub fn read(root: &Path, exercise: &Stage) -> anyhow::Result<Work> {
     let mut work = Work::new();
     let folder = exercise.exercise_folder();
     for name in names(&root.join(&folder)) {
-        if !NOT_THEIRS.contains(&name.as_str()) {
+        if is_work(&name) {
             add(root, &format!("{folder}/{name}"), &mut work)?;
         }
     }
@@ -43,13 +35,13 @@ pub fn read(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
 
 /// The units of a package, and their folders of drop-ins, relative to the workshop.
 fn unit_paths(root: &Path, package: &str) -> Vec<String> {
-    let all = names(&root.join("units")).into_iter();
+    let all = names(&root.join(UNITS)).into_iter();
     let own = all.filter(|name| is_unit_of(name, package));
-    own.map(|name| format!("units/{name}")).collect()
+    own.map(|name| format!("{UNITS}/{name}")).collect()
 }
 
 /// The files of [`read`] that are units, or drop-ins of units.
-pub fn units(root: &Path, exercise: &Exercise) -> anyhow::Result<Work> {
+pub fn units(root: &Path, exercise: &Stage) -> anyhow::Result<Work> {
     let mut units = Work::new();
     for path in unit_paths(root, &exercise.package()) {
         add(root, &path, &mut units)?;

@@ -8,17 +8,14 @@ use exercise_check::report::Report;
 use crate::check;
 use crate::progress::Progress;
 use crate::voice;
-use stages::exercises::{Exercise, Hints, Workshop};
+use exercise_check::stage::{Hints, Stage};
+use stages::exercises::Workshop;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
 /// Shows the next hint, or all of them if there is none left.
-pub(crate) fn run(
-    workshop: &Workshop,
-    exercise: &Exercise,
-    asked: Option<u32>,
-) -> anyhow::Result<()> {
+pub(crate) fn run(workshop: &Workshop, exercise: &Stage, asked: Option<u32>) -> anyhow::Result<()> {
     let hints = exercise.hints(&workshop.root)?;
     let report = last_report(workshop, exercise);
     let open = report.as_ref().and_then(check::first_open);
@@ -76,14 +73,14 @@ pub(crate) fn run(
 }
 
 /// The result of the last check, if there was one and its report is readable.
-fn last_report(workshop: &Workshop, exercise: &Exercise) -> Option<Report> {
+fn last_report(workshop: &Workshop, exercise: &Stage) -> Option<Report> {
     let text = fs::read_to_string(workshop.report(exercise)).ok()?;
     Report::parse(&text).ok()
 }
 
 fn ladder<'a>(
     hints: &'a Hints,
-    exercise: &Exercise,
+    exercise: &Stage,
     requirement: u32,
 ) -> Result<&'a Vec<String>, WrongUsage> {
     hints.of(requirement).ok_or_else(|| {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
 use crate::progress::Progress;
 use crate::{check, hint, reset, status, voice, watch};
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::{output, style, terminal};
 
@@ -130,7 +131,7 @@ fn perform(
     action: Action,
     keys: Keys,
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
 ) -> anyhow::Result<Keys> {
     terminal::clear();
     let number = exercise.number.as_str();

@@ -12,7 +12,8 @@ use anyhow::Context;
 use exercise_check::Outcome;
 use serde::{Deserialize, Serialize};
 
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use systemd_lab_cli::note;
 
 const FILE: &str = "progress.toml";
@@ -127,7 +128,7 @@ impl Progress {
     }
 
     /// What is known about an exercise.
-    pub(crate) fn of(&self, exercise: &Exercise) -> Known {
+    pub(crate) fn of(&self, exercise: &Stage) -> Known {
         self.exercises
             .get(&exercise.number)
             .cloned()
@@ -135,17 +136,17 @@ impl Progress {
     }
 
     /// The same, for changes.
-    pub(crate) fn of_mut(&mut self, exercise: &Exercise) -> &mut Known {
+    pub(crate) fn of_mut(&mut self, exercise: &Stage) -> &mut Known {
         self.exercises.entry(exercise.number.clone()).or_default()
     }
 
     /// Whether the exercise has ever passed.
-    pub(crate) fn has_passed(&self, exercise: &Exercise) -> bool {
+    pub(crate) fn has_passed(&self, exercise: &Stage) -> bool {
         self.of(exercise).passed
     }
 
     /// The first exercise that has not passed; `None` if all have.
-    pub(crate) fn current<'a>(&self, workshop: &'a Workshop) -> Option<&'a Exercise> {
+    pub(crate) fn current<'a>(&self, workshop: &'a Workshop) -> Option<&'a Stage> {
         workshop
             .exercises
             .iter()
@@ -157,7 +158,7 @@ impl Progress {
         &self,
         workshop: &'a Workshop,
         number: Option<&str>,
-    ) -> anyhow::Result<&'a Exercise> {
+    ) -> anyhow::Result<&'a Stage> {
         match number {
             Some(number) => Ok(workshop.exercise(number)?),
             None => self

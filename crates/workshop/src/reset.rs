@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 
 use crate::progress::{Known, Progress};
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use stages::files::Files;
 use stages::starter;
 use stages::work::{self, Work};
@@ -20,7 +21,7 @@ use systemd_lab_cli::say;
 const SAVED: &str = "saved";
 
 /// The question before a key resets an exercise.
-pub(crate) fn question(exercise: &Exercise) -> String {
+pub(crate) fn question(exercise: &Stage) -> String {
     format!(
         "Make exercise {} its starter again? Your work is kept below {SAVED}/.",
         exercise.number
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
 
 /// What to do for one exercise.
 struct Reset<'a> {
-    exercise: &'a Exercise,
+    exercise: &'a Stage,
     starter: Files,
     work: Work,
     /// The paths of all files that differ from the starter.
@@ -64,7 +65,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
 }
 
 impl<'a> Reset<'a> {
-    fn read(root: &Path, exercise: &'a Exercise) -> anyhow::Result<Reset<'a>> {
+    fn read(root: &Path, exercise: &'a Stage) -> anyhow::Result<Reset<'a>> {
         let starter = starter::read(root, exercise)
             .with_context(|| format!("nothing was done: exercise {}", exercise.number))?;
         let work = work::read(root, exercise)?;

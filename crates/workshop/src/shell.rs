@@ -8,16 +8,17 @@ use systemd_lab::Lab;
 use systemd_lab_cli::shell::{self, END_OF_BANNER, MARGIN, PROGRAMS};
 
 use crate::outcome;
+use exercise_check::stage::Stage;
 use moment::Moment;
 use stages::cargo::{self, PackageFolder};
-use stages::exercises::{Exercise, Workshop};
+use stages::exercises::Workshop;
 use systemd_lab_cli::note;
 use systemd_lab_cli::style;
 
 /// Opens a shell, and returns when the person has left it.
 pub(crate) fn run(
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     at: Option<&str>,
 ) -> anyhow::Result<Outcome> {
     let package = exercise.package();
@@ -77,7 +78,7 @@ pub(crate) fn run(
 }
 
 /// Suggestions for a shell in which nothing was started.
-fn banner(exercise: &Exercise) -> String {
+fn banner(exercise: &Stage) -> String {
     let unit = exercise.package();
     format!(
         "\
@@ -94,7 +95,7 @@ Know:  {PROGRAMS}
 }
 
 /// The same for a shell that opens in the middle of a run.
-fn banner_at(exercise: &Exercise, moment: &Moment) -> String {
+fn banner_at(exercise: &Stage, moment: &Moment) -> String {
     let unit = exercise.package();
     let event = format!("{}: {}", moment.run.scenario.name, moment.line);
     let event: Vec<String> = style::wrapped_within(&event, MARGIN)

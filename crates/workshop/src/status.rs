@@ -5,7 +5,8 @@ use exercise_check::Outcome;
 use crate::outcome;
 use crate::progress::{Known, Progress};
 use crate::voice;
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
 
@@ -102,7 +103,7 @@ pub(crate) fn next(workshop: &Workshop, progress: &Progress) -> anyhow::Result<(
 }
 
 /// The result of the last check, if there was one.
-pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
+pub(crate) fn last_check(progress: &Progress, exercise: &Stage) {
     let known = progress.of(exercise);
     if let Some(last) = known.last {
         let words = outcome::coloured(last, last);
@@ -113,7 +114,7 @@ pub(crate) fn last_check(progress: &Progress, exercise: &Exercise) {
 }
 
 /// The task, in a few lines.
-pub(crate) fn task(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<()> {
+pub(crate) fn task(workshop: &Workshop, exercise: &Stage) -> anyhow::Result<()> {
     let settings = exercise.settings(&workshop.root)?;
     let title = format!(
         "Exercise {}: {} ({} minutes)",

@@ -15,7 +15,8 @@ use systemd_lab::{Picture, Timeline, clock_time, describe, picture, visible, vis
 
 use crate::check::first_open;
 use crate::pager;
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::{output, say};
 use systemd_lab_cli::{shortened, style, terminal};
@@ -146,7 +147,7 @@ fn difference(report: &Report) -> String {
 }
 
 /// The scenarios that are not shown, and how to see them.
-fn others(report: &Report, wanted: &[&Run], exercise: &Exercise) -> String {
+fn others(report: &Report, wanted: &[&Run], exercise: &Stage) -> String {
     let others: Vec<&Run> = report
         .runs
         .iter()
@@ -170,7 +171,7 @@ fn others(report: &Report, wanted: &[&Run], exercise: &Exercise) -> String {
 }
 
 /// The exercise with this number, otherwise the one that was checked last.
-fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'a Exercise> {
+fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'a Stage> {
     if let Some(number) = number {
         return Ok(workshop.exercise(number)?);
     }
@@ -185,7 +186,7 @@ fn chosen<'a>(workshop: &'a Workshop, number: Option<&str>) -> anyhow::Result<&'
     Ok(exercise)
 }
 
-pub(crate) fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Report> {
+pub(crate) fn read(workshop: &Workshop, exercise: &Stage) -> anyhow::Result<Report> {
     let number = &exercise.number;
     let file = workshop.report(exercise);
     let text = match fs::read_to_string(&file) {
@@ -206,7 +207,7 @@ pub(crate) fn read(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<R
     Ok(report)
 }
 
-fn nothing_ran(exercise: &Exercise) -> WrongUsage {
+fn nothing_ran(exercise: &Stage) -> WrongUsage {
     let number = &exercise.number;
     WrongUsage(format!(
         "nothing ran in the last check of exercise {number}; type: cargo workshop check {number}"
@@ -216,7 +217,7 @@ fn nothing_ran(exercise: &Exercise) -> WrongUsage {
 /// The runs with all of these words in their names.
 fn wanted<'a>(
     report: &'a Report,
-    exercise: &Exercise,
+    exercise: &Stage,
     words: Option<&str>,
 ) -> Result<Vec<&'a Run>, WrongUsage> {
     let words = words.unwrap_or_default();
@@ -358,7 +359,7 @@ fn told(lines: &[Line<'_>], full: bool) -> String {
     })
 }
 
-fn drawn(exercise: &Exercise, runs: &[&Run]) -> Result<String, WrongUsage> {
+fn drawn(exercise: &Stage, runs: &[&Run]) -> Result<String, WrongUsage> {
     let pictures: Vec<(Picture, &Timeline)> = runs
         .iter()
         .filter_map(|run| Some((run, run.timeline.as_ref()?)))

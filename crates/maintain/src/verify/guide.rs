@@ -13,7 +13,7 @@ use exercise_check::report::Report;
 use measured::Measured;
 use systemd_lab::{Picture, Timeline};
 
-use super::stage::{MistakeFile, Stage};
+use super::stage::{Material, MistakeFile};
 use crate::verified::Verified;
 use stages::files::{names, split_patch};
 
@@ -48,7 +48,7 @@ pub(super) struct Guide {
 
 impl Guide {
     /// Nothing when the lines do not say that the guide shows it; the error is what to correct.
-    pub(super) fn read(lines: &str, stage: &Stage) -> Result<Option<Guide>, String> {
+    pub(super) fn read(lines: &str, stage: &Material) -> Result<Option<Guide>, String> {
         let line = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name));
         let Some(scenario) = line(SCENARIO) else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Guide {
     /// Takes it out of the check's report; the error is what to correct.
     pub(super) fn measured(
         &self,
-        stage: &Stage,
+        stage: &Material,
         mistake: &str,
         report: &Report,
     ) -> Result<[Measured; 2], String> {
@@ -112,7 +112,7 @@ impl Guide {
             .measured_with()
             .ok_or("the run does not say what it was measured with")?;
         let name = |extension: &str| format!("{}.{extension}", name(stage, mistake));
-        let called = |text: &str| text.replace(&stage.solution(), &stage.exercise());
+        let called = |text: &str| text.replace(&stage.solution(), &stage.package());
         let essence = measured::parse(&called(&essence.to_json_lines()))?;
         let said = called(&said.join("\n\n")) + "\n";
         Ok([
@@ -151,7 +151,7 @@ pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
 }
 
 /// What the guide shows of a mistake, without the extension: its path below `book/measured`.
-pub(super) fn name(stage: &Stage, mistake: &str) -> String {
+pub(super) fn name(stage: &Material, mistake: &str) -> String {
     format!("mistakes/{}-{mistake}", stage.number)
 }
 
@@ -163,7 +163,7 @@ pub(super) fn is_shown(mistake: &MistakeFile) -> bool {
 }
 
 /// Files in the guide of which nothing says any more how they are measured.
-pub(super) fn left_over(root: &Path, stage: &Stage) -> Vec<String> {
+pub(super) fn left_over(root: &Path, stage: &Material) -> Vec<String> {
     let shown = stage.mistakes.iter().filter(|mistake| is_shown(mistake));
     let shown: Vec<String> = shown
         .map(|mistake| format!("{}-{}", stage.number, mistake.name))

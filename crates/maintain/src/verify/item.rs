@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-use super::stage::{MistakeFile, Stage};
+use super::stage::{Material, MistakeFile};
 
 /// One thing to verify.
 pub(super) enum Item<'a> {
     Format,
     Clippy,
     /// That an exercise is complete.
-    Exercise(&'a Stage),
-    Starter(&'a Stage),
-    Solution(&'a Stage),
-    Variant(&'a Stage, &'a str),
-    Mistake(&'a Stage, &'a MistakeFile),
+    Exercise(&'a Material),
+    Starter(&'a Material),
+    Solution(&'a Material),
+    Variant(&'a Material, &'a str),
+    Mistake(&'a Material, &'a MistakeFile),
     /// With the name of its test.
-    Soak(&'a Stage, &'a str),
+    Soak(&'a Material, &'a str),
     StrayFiles,
 }
 
@@ -31,11 +31,11 @@ impl Item<'_> {
     /// The packages to build for it.
     pub(super) fn packages(&self) -> Vec<String> {
         match self {
-            Item::Starter(stage) => vec![stage.exercise()],
+            Item::Starter(stage) => vec![stage.package()],
             Item::Solution(stage) | Item::Mistake(stage, _) | Item::Soak(stage, _) => {
                 vec![stage.solution()]
             }
-            Item::Variant(stage, _) => vec![stage.solution(), stage.variants_package()],
+            Item::Variant(stage, _) => vec![stage.solution(), stage.variants()],
             Item::Format | Item::Clippy | Item::Exercise(_) | Item::StrayFiles => vec![],
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::guide::Guide;
-use super::stage::{MistakeFile, Stage};
+use super::stage::{Material, MistakeFile};
 use crate::judge::Finding;
 use stages::files::{Files, split_patch};
 
@@ -20,7 +20,11 @@ pub(super) struct Mistake {
 
 impl Mistake {
     /// Reads and applies it; the error is what to correct.
-    pub(super) fn read(root: &Path, stage: &Stage, file: &MistakeFile) -> Result<Mistake, String> {
+    pub(super) fn read(
+        root: &Path,
+        stage: &Material,
+        file: &MistakeFile,
+    ) -> Result<Mistake, String> {
         let text = fs::read_to_string(&file.path)
             .map_err(|error| format!("cannot be read: {error}; write it in UTF-8"))?;
         let (header, patch) = split_patch(&text)?;

@@ -17,7 +17,7 @@ use exercise_check::Outcome;
 
 use crate::verified::{Tally, Verified, duration};
 use item::Item;
-use stage::Stage;
+use stage::Material;
 use stages::cargo::Workspace;
 use stages::exercises::Workshop;
 use systemd_lab::pool;
@@ -122,10 +122,10 @@ pub(crate) fn shown_mistakes(
     verify(workshop, &task)
 }
 
-fn read(workshop: &Workshop) -> anyhow::Result<(Workspace, Vec<Stage>)> {
+fn read(workshop: &Workshop) -> anyhow::Result<(Workspace, Vec<Material>)> {
     let workspace = Workspace::read(&workshop.root)?;
     let exercises = workshop.exercises.iter();
-    let stages = exercises.map(|exercise| Stage::read(workshop, exercise, &workspace));
+    let stages = exercises.map(|exercise| Material::read(workshop, exercise, &workspace));
     let stages = stages.collect();
     Ok((workspace, stages))
 }
@@ -200,7 +200,7 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
 }
 
 /// All there is to verify. What takes longest and uses one core comes first.
-fn items(stages: &[Stage], soak: bool) -> Vec<Item<'_>> {
+fn items(stages: &[Material], soak: bool) -> Vec<Item<'_>> {
     let mut items = vec![Item::Format, Item::Clippy];
     for stage in stages {
         let test = stage.settings.as_ref().ok();

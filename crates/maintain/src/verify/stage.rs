@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use super::since;
+use exercise_check::stage::{Hints, Settings, Stage, StageError, UNITS, is_unit_of};
 use stages::cargo::Workspace;
-use stages::exercises::{Exercise, Hints, Settings, Workshop};
-use stages::files::{Files, is_unit_of, names};
+use stages::exercises::Workshop;
+use stages::files::{Files, names};
 use stages::starter;
 
 /// Fewer mistakes would leave requirements without one.
@@ -23,12 +25,9 @@ const FEWEST_HINTS: usize = 3;
 /// What fits beside the rest when `cargo workshop` says where one is.
 const TASK_LINES: usize = 2;
 
-/// One stage.
-pub(super) struct Stage {
-    /// e.g. `04`
-    pub(super) number: String,
-    /// e.g. `04-notify`: how its folders are called.
-    pub(super) folder: String,
+/// What there is of one stage, as far as it could be read.
+pub(super) struct Material {
+    stage: Stage,
     /// The folder of the stage before, e.g. `03-restart-sec`, if there is one.
     before: Option<String>,
     /// Or what is wrong with `exercise.toml`.
@@ -47,47 +46,34 @@ pub(super) struct MistakeFile {
     pub(super) path: PathBuf,
 }
 
-impl Stage {
-    pub(super) fn read(workshop: &Workshop, exercise: &Exercise, workspace: &Workspace) -> Stage {
-        let number = exercise.number.clone();
-        let folder = exercise.folder();
-        let earlier = workshop.exercises.iter().filter(|it| it.number < number);
+/// Its names are those of the stage.
+impl Deref for Material {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
+}
+
+impl Material {
+    pub(super) fn read(workshop: &Workshop, stage: &Stage, workspace: &Workspace) -> Material {
+        let earlier = workshop.exercises.iter();
+        let earlier = earlier.filter(|it| it.number < stage.number);
         let before = earlier.max_by(|one, other| one.number.cmp(&other.number));
         let variants = workspace
-            .package(&format!("variants-{number}"))
+            .package(&stage.variants())
             .map(|package| package.binaries.clone())
             .unwrap_or_default();
-        Stage {
-            hints: exercise
-                .hints(&workshop.root)
-                .map_err(|error| format!("{error:#}")),
-            settings: exercise
-                .settings(&workshop.root)
-                .map_err(|error| format!("{error:#}")),
-            mistakes: mistakes(&workshop.root.join("mistakes").join(&folder)),
-            starter: starter::agrees(&workshop.root, exercise),
-            before: before.map(|exercise| exercise.folder()),
+        let in_words = |error: StageError| format!("{:#}", anyhow::Error::new(error));
+        Material {
+            hints: stage.hints(&workshop.root).map_err(in_words),
+            settings: stage.settings(&workshop.root).map_err(in_words),
+            mistakes: mistakes(&workshop.root.join(stage.mistakes_folder())),
+            starter: starter::agrees(&workshop.root, stage),
+            before: before.map(Stage::folder),
             variants,
-            number,
-            folder,
+            stage: stage.clone(),
         }
-    }
-
-    pub(super) fn exercise(&self) -> String {
-        format!("exercise-{}", self.number)
-    }
-
-    pub(super) fn solution(&self) -> String {
-        format!("solution-{}", self.number)
-    }
-
-    pub(super) fn variants_package(&self) -> String {
-        format!("variants-{}", self.number)
-    }
-
-    /// `solutions/NN-topic`, relative to the workshop.
-    pub(super) fn solution_folder(&self) -> String {
-        format!("solutions/{}", self.folder)
     }
 
     /// The solution's package and its units.
@@ -97,9 +83,9 @@ impl Stage {
 
     /// The files of the solution that its starter has as well, but for the names of package and units: paths relative to the workshop.
     pub(super) fn given(&self, root: &Path, solution: &Files) -> anyhow::Result<BTreeSet<String>> {
-        let folder = format!("exercises/{}", self.folder);
-        let starter = Files::of_package(root, &folder, &self.exercise())?;
-        let of_exercise = |text: &str| text.replace(&self.solution(), &self.exercise());
+        let folder = self.exercise_folder();
+        let starter = Files::of_package(root, &folder, &self.package())?;
+        let of_exercise = |text: &str| text.replace(&self.solution(), &self.package());
         let files = solution.0.iter().filter(|(path, text)| {
             let path = of_exercise(path).replacen(&self.solution_folder(), &folder, 1);
             starter.0.get(&path) == Some(&of_exercise(text))
@@ -107,29 +93,24 @@ impl Stage {
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
-    /// `solutions/NN-topic-variants`, relative to the workshop.
-    pub(super) fn variants_folder(&self) -> String {
-        format!("solutions/{}-variants", self.folder)
-    }
-
     /// What its folders lack, with the remedy.
     pub(super) fn complaints(&self, root: &Path) -> Vec<String> {
         let mut complaints = Vec::new();
         match &self.settings {
             Ok(settings) => {
-                complaints.extend(settings_complaints(settings, &self.folder));
+                complaints.extend(settings_complaints(settings, &self.folder()));
                 complaints.extend(self.since_complaints(root, settings));
             }
             Err(complaint) => complaints.push(complaint.clone()),
         }
         match &self.hints {
-            Ok(hints) => complaints.extend(hints_complaints(hints, &self.folder)),
+            Ok(hints) => complaints.extend(hints_complaints(hints, &self.folder())),
             Err(complaint) => complaints.push(complaint.clone()),
         }
         complaints.extend(self.starter.clone().err());
         complaints.extend(self.header_complaints(root));
         complaints.extend(self.unit_complaints(root));
-        let page = format!("book/src/{}.md", self.folder);
+        let page = format!("book/src/{}.md", self.folder());
         if !root.join(&page).exists() {
             complaints.push(format!(
                 "{page} is missing; write it: checks send people there"
@@ -139,20 +120,20 @@ impl Stage {
         if let Some(read) = read.filter(|read| !root.join(format!("book/src/{read}.md")).exists()) {
             complaints.push(format!(
                 "exercises/{}/exercise.toml: the guide has no page `{read}`; correct `read`",
-                self.folder
+                self.folder()
             ));
         }
         if self.mistakes.len() < FEWEST_MISTAKES {
             complaints.push(format!(
                 "mistakes/{} has {} of at least {FEWEST_MISTAKES} patches; mistakes/README.md says how to write one",
-                self.folder,
+                self.folder(),
                 self.mistakes.len()
             ));
         }
         if self.variants.len() < FEWEST_VARIANTS {
             complaints.push(format!(
                 "the package {} has {} of at least {FEWEST_VARIANTS} binaries; add one under {}/src/bin",
-                self.variants_package(),
+                self.variants(),
                 self.variants.len(),
                 self.variants_folder()
             ));
@@ -165,12 +146,12 @@ impl Stage {
             return Vec::new();
         };
         let solution = format!("solutions/{before}");
-        let exercise = format!("exercises/{}", self.folder);
+        let exercise = self.exercise_folder();
         since::complaints(root, &solution, &exercise, &settings.since)
     }
 
     fn header_complaints(&self, root: &Path) -> Vec<String> {
-        let path = format!("exercises/{}/src/main.rs", self.folder);
+        let path = format!("{}/src/main.rs", self.exercise_folder());
         let Ok(text) = fs::read_to_string(root.join(&path)) else {
             return vec![format!("{path} cannot be read; write the starter")];
         };
@@ -189,9 +170,9 @@ impl Stage {
     }
 
     fn unit_complaints(&self, root: &Path) -> Vec<String> {
-        let exercise = self.exercise();
+        let exercise = self.package();
         let mut wanted = vec![format!("{exercise}.service")];
-        let units = names(&root.join("units")).into_iter();
+        let units = names(&root.join(UNITS)).into_iter();
         wanted.extend(units.filter(|name| is_unit_of(name, &exercise)));
         wanted.sort();
         wanted.dedup();
@@ -199,7 +180,7 @@ impl Stage {
         for unit in wanted {
             let solved = unit.replacen(&exercise, &self.solution(), 1);
             for name in [unit, solved] {
-                if !root.join("units").join(&name).exists() {
+                if !root.join(UNITS).join(&name).exists() {
                     complaints.push(format!("units/{name} is missing; write it"));
                 }
             }
@@ -295,9 +276,8 @@ mod tests {
             fs::create_dir_all(path.parent().expect("it has one")).expect("there is room");
             fs::write(path, text).expect("there is room");
         }
-        let stage = Stage {
-            number: "01".to_owned(),
-            folder: "01-a".to_owned(),
+        let stage = Material {
+            stage: Stage::of_folder("01-a").expect("it is a stage's folder"),
             before: None,
             settings: Err(String::new()),
             hints: Err(String::new()),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::guide;
 use super::item::Item;
 use super::mistake::Mistake;
-use super::stage::Stage;
+use super::stage::Material;
 use super::tree;
 use crate::judge::{CHECK, Check, Found, Tests};
 use crate::overlay::{Overlay, lock};
@@ -38,7 +38,7 @@ impl<'a> Verifier<'a> {
     pub(super) fn prepare(
         workshop: &'a Workshop,
         workspace: &'a Workspace,
-        stages: &[Stage],
+        stages: &[Material],
         items: &[Item<'_>],
         writes: bool,
     ) -> anyhow::Result<Verifier<'a>> {
@@ -102,8 +102,8 @@ impl<'a> Verifier<'a> {
         verified.unwrap_or_else(|error| Verified::Broken(format!("{error:#}")))
     }
 
-    fn starter(&self, stage: &Stage) -> anyhow::Result<Verified> {
-        let check = match self.check(&stage.exercise()) {
+    fn starter(&self, stage: &Material) -> anyhow::Result<Verified> {
+        let check = match self.check(&stage.package()) {
             Ok(check) => check,
             Err(complaint) => return Ok(Verified::Failed(complaint)),
         };
@@ -122,7 +122,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn variant(&self, stage: &Stage, name: &str) -> anyhow::Result<Verified> {
+    fn variant(&self, stage: &Material, name: &str) -> anyhow::Result<Verified> {
         let units = format!("{}/units/{name}", stage.variants_folder());
         let own_units = self.root.join(&units);
         let files = if own_units.is_dir() {
@@ -135,7 +135,7 @@ impl<'a> Verifier<'a> {
             None
         };
         let check = self.check(&stage.solution()).and_then(|check| {
-            let binary = self.executable(&stage.variants_package(), name)?;
+            let binary = self.executable(&stage.variants(), name)?;
             Ok(Check {
                 binary: Some(binary.to_owned()),
                 files,
@@ -145,9 +145,9 @@ impl<'a> Verifier<'a> {
         self.passes(check)
     }
 
-    fn mistake(&self, stage: &Stage, name: &str) -> anyhow::Result<Verified> {
+    fn mistake(&self, stage: &Material, name: &str) -> anyhow::Result<Verified> {
         let package = package(stage, name);
-        let patch = format!("mistakes/{}/{name}.patch", stage.folder);
+        let patch = format!("mistakes/{}/{name}.patch", stage.folder());
         let mistake = match self.mistakes.get(&package) {
             Some(Ok(mistake)) => mistake,
             Some(Err(complaint)) => {
@@ -184,7 +184,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    fn soak(&self, stage: &Stage, test: &str) -> anyhow::Result<Verified> {
+    fn soak(&self, stage: &Material, test: &str) -> anyhow::Result<Verified> {
         let begin = Instant::now();
         let check = self.check(&stage.solution()).map(|check| Check {
             tests: Tests::Soak(test.to_owned()),
@@ -221,12 +221,12 @@ impl<'a> Verifier<'a> {
     }
 }
 
-fn package(stage: &Stage, mistake: &str) -> String {
+fn package(stage: &Material, mistake: &str) -> String {
     format!("mistake-{}-{mistake}", stage.number)
 }
 
-fn all_packages(stages: &[Stage]) -> Vec<String> {
-    let of_stage = |stage: &Stage| {
+fn all_packages(stages: &[Material]) -> Vec<String> {
+    let of_stage = |stage: &Material| {
         let mistakes = stage.mistakes.iter();
         let packages = mistakes.map(|mistake| package(stage, &mistake.name));
         packages.collect::<Vec<String>>()

@@ -6,7 +6,7 @@ use serde::Serialize;
 use systemd_lab::visible_json;
 
 use super::Checked;
-use stages::exercises::Exercise;
+use exercise_check::stage::Stage;
 
 /// Increased when something is removed or changes its meaning; additions do not increase it.
 const VERSION: u32 = 2;
@@ -33,7 +33,7 @@ struct One<'a> {
 }
 
 impl<'a> One<'a> {
-    fn of((exercise, checked): &'a (&Exercise, Checked)) -> One<'a> {
+    fn of((exercise, checked): &'a (&Stage, Checked)) -> One<'a> {
         One {
             number: &exercise.number,
             topic: &exercise.topic,
@@ -46,7 +46,7 @@ impl<'a> One<'a> {
     }
 }
 
-pub(super) fn document(checked: &[(&Exercise, Checked)]) -> serde_json::Result<String> {
+pub(super) fn document(checked: &[(&Stage, Checked)]) -> serde_json::Result<String> {
     let document = serde_json::to_string_pretty(&Document {
         version: VERSION,
         exercises: checked.iter().map(One::of).collect(),

@@ -5,10 +5,10 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use systemd_lab::visible_lines;
 
 use super::Checked;
-use stages::exercises::Exercise;
+use exercise_check::stage::Stage;
 
 pub(super) fn document(
-    checked: &[(&Exercise, Checked)],
+    checked: &[(&Stage, Checked)],
 ) -> Result<String, quick_junit::SerializeError> {
     let mut report = Report::new("Service Resilience with systemd");
     for (exercise, checked) in checked {
@@ -17,7 +17,7 @@ pub(super) fn document(
     report.to_string()
 }
 
-fn suite(exercise: &Exercise, checked: &Checked) -> TestSuite {
+fn suite(exercise: &Stage, checked: &Checked) -> TestSuite {
     let mut suite = TestSuite::new(exercise.package());
     for verdict in &checked.report.verdicts {
         let name = format!("{} {}", verdict.number, verdict.title);

@@ -17,10 +17,11 @@ use systemd_lab::{Guest, Lab, visible, visible_lines};
 use crate::outcome;
 use crate::progress::Progress;
 use crate::voice;
+use exercise_check::stage::Stage;
 use process::Ended;
 use screen::Screen;
 use stages::cargo::LAB_BROKEN;
-use stages::exercises::{Exercise, Workshop};
+use stages::exercises::Workshop;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::{note, output, say};
 use systemd_lab_cli::{style, terminal};
@@ -62,7 +63,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         output::ensure_writable(file, &[], arguments.force)?;
     }
     let progress = open_progress(workshop, arguments.json)?;
-    let chosen: Vec<&Exercise> = match arguments.all {
+    let chosen: Vec<&Stage> = match arguments.all {
         true => workshop.exercises.iter().collect(),
         false => vec![progress.chosen(workshop, arguments.exercise.as_deref())?],
     };
@@ -117,7 +118,7 @@ pub(crate) fn open_progress(workshop: &Workshop, quiet: bool) -> anyhow::Result<
 }
 
 /// Checks an exercise and shows the whole result.
-pub(crate) fn shown(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Checked> {
+pub(crate) fn shown(workshop: &Workshop, exercise: &Stage) -> anyhow::Result<Checked> {
     let title = format!("Exercise {}: {}", exercise.number, exercise.topic);
     say!("{}\n", style::strong(title));
     let checked = check(workshop, exercise, Loudness::Shown)?;
@@ -132,7 +133,7 @@ enum Loudness {
 }
 
 /// Checks an exercise and records the result.
-fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow::Result<Checked> {
+fn check(workshop: &Workshop, exercise: &Stage, loudness: Loudness) -> anyhow::Result<Checked> {
     let checked = checked(workshop, exercise, loudness)?;
     let finding = first_open(&checked.report).map(finding);
     let updated = Progress::update(&workshop.root, |progress| {
@@ -148,11 +149,7 @@ fn check(workshop: &Workshop, exercise: &Exercise, loudness: Loudness) -> anyhow
     Ok(checked)
 }
 
-fn checked(
-    workshop: &Workshop,
-    exercise: &Exercise,
-    loudness: Loudness,
-) -> anyhow::Result<Checked> {
+fn checked(workshop: &Workshop, exercise: &Stage, loudness: Loudness) -> anyhow::Result<Checked> {
     let without_verdicts = |outcome, message| Checked {
         outcome,
         report: Report::default(),
@@ -246,7 +243,7 @@ fn finding(verdict: &Verdict) -> String {
     )
 }
 
-fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyhow::Result<()> {
+fn explain(workshop: &Workshop, exercise: &Stage, checked: &Checked) -> anyhow::Result<()> {
     let number = &exercise.number;
     if let Some(message) = &checked.message {
         let (headline, message) = match checked.outcome {
@@ -310,7 +307,7 @@ fn explain(workshop: &Workshop, exercise: &Exercise, checked: &Checked) -> anyho
 }
 
 /// What was seen comes first, then the verdict: the end of the output stays on the screen.
-fn tell(exercise: &Exercise, verdict: &Verdict) {
+fn tell(exercise: &Stage, verdict: &Verdict) {
     // The report is a file, and may contain anything.
     let conclusion = visible_lines(&verdict.conclusion);
     let headline = conclusion.lines().next().unwrap_or_default();
@@ -348,7 +345,7 @@ fn tell(exercise: &Exercise, verdict: &Verdict) {
 }
 
 /// Says which file to edit next.
-fn edit(exercise: &Exercise) {
+fn edit(exercise: &Stage) {
     let places = exercise.places();
     let tell = |text: &str| say!("{}", style::wrapped(text).join("\n"));
     if voice::names_keys() {

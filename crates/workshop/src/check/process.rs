@@ -11,9 +11,10 @@ use exercise_check::report::Report;
 use rustix::fs::{MemfdFlags, memfd_create};
 use systemd_lab::{dies_with_us, whole_file};
 
+use exercise_check::stage::Stage;
 use stages::cargo::{self, BuildFailed, Executable, PackageFolder};
 use stages::check::{self, last_lines};
-use stages::exercises::{Exercise, Workshop};
+use stages::exercises::Workshop;
 use systemd_lab_cli::output;
 
 /// How soon a new verdict is seen: this feels immediate to a person.
@@ -29,7 +30,7 @@ pub(crate) struct Ended {
 /// Builds the exercise and its check, and returns the check.
 pub(super) fn compile(
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     colours: bool,
     on_built: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
@@ -46,7 +47,7 @@ pub(super) fn compile(
 /// Runs a check to its end; calls `on_progress` each time when the report has grown.
 pub(super) fn run(
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     executable: &Path,
     mut on_progress: impl FnMut(&Report),
 ) -> anyhow::Result<(Report, Ended)> {
@@ -96,7 +97,7 @@ pub(super) fn run(
 }
 
 /// For `timeline` and `shell`.
-fn keep(workshop: &Workshop, exercise: &Exercise, report: &[u8]) {
+fn keep(workshop: &Workshop, exercise: &Stage, report: &[u8]) {
     let place = workshop.report(exercise);
     let written = std::fs::create_dir_all(workshop.private())
         .and_then(|()| whole_file::write(&place, |file| file.write_all(report)));

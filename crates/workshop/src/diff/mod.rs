@@ -15,7 +15,8 @@ use toml::Table;
 
 use crate::progress::Progress;
 use crate::{pager, voice};
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use stages::files::Files;
 use stages::starter;
 use stages::work;
@@ -154,7 +155,7 @@ impl Changed {
     }
 
     /// Both versions of a unit file, if both exist and the terminal is wide enough.
-    fn side_by_side(&self, exercise: &Exercise) -> Option<Vec<String>> {
+    fn side_by_side(&self, exercise: &Stage) -> Option<Vec<String>> {
         let (yours, solved) = (self.yours.as_ref()?, self.solved.as_ref()?);
         let solution = self.path.replace(&exercise.package(), &exercise.solution());
         let heads = (self.path.as_str(), solution.as_str());
@@ -183,7 +184,7 @@ fn stat(changed: &[Changed]) -> String {
 }
 
 /// All files that differ.
-fn changed(root: &Path, exercise: &Exercise) -> anyhow::Result<Vec<Changed>> {
+fn changed(root: &Path, exercise: &Stage) -> anyhow::Result<Vec<Changed>> {
     let solution = solution(root, exercise)?;
     let work = work::read(root, exercise)?;
     let paths: BTreeSet<&String> = solution.0.keys().chain(work.keys()).collect();
@@ -199,7 +200,7 @@ fn changed(root: &Path, exercise: &Exercise) -> anyhow::Result<Vec<Changed>> {
 
 /// The solution under the exercise's name. Its manifest also says where the check is, which is not part of the
 /// exercise: if that is the only difference, the starter's manifest is used instead.
-fn solution(root: &Path, exercise: &Exercise) -> anyhow::Result<Files> {
+fn solution(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     let mut solution = starter::solution_as_exercise(root, exercise)?;
     let manifest = format!("{}/Cargo.toml", exercise.exercise_folder());
     // An edited solution has no starter, but can be shown anyway.
@@ -220,7 +221,7 @@ fn dependencies(manifest: &str) -> anyhow::Result<Option<toml::Value>> {
     Ok(table.remove(DEPENDENCIES))
 }
 
-fn patch(exercise: &Exercise, path: &str, yours: Option<&str>, solved: Option<&str>) -> String {
+fn patch(exercise: &Stage, path: &str, yours: Option<&str>, solved: Option<&str>) -> String {
     let nothing = || "/dev/null".to_owned();
     let old = yours.map_or_else(nothing, |_| path.to_owned());
     let new = solved.map_or_else(nothing, |_| {

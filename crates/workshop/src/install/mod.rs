@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use exercise_check::Outcome;
 
+use exercise_check::stage::Stage;
 use host::{as_root, is_root, loaded_units, runs_systemd};
 use record::Record;
 use stages::cargo::{BuildFailed, PackageFolder, executable};
-use stages::exercises::{Exercise, Workshop};
+use stages::exercises::Workshop;
 use stages::work;
 use systemd_lab_cli::WrongUsage;
 use systemd_lab_cli::style::spinner;
@@ -186,7 +187,7 @@ fn take_away(paths: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
+fn build(workshop: &Workshop, exercise: &Stage) -> anyhow::Result<Result<PathBuf, BuildFailed>> {
     let package = exercise.package();
     let arguments = ["build", "--package", &package, "--bin", &package];
     let colours = std::io::stderr().is_terminal();
@@ -208,7 +209,7 @@ fn build(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Result<Path
     Ok(built?.map(|built| built.path))
 }
 
-fn plan(root: &Path, exercise: &Exercise, binary: PathBuf) -> anyhow::Result<Vec<Planned>> {
+fn plan(root: &Path, exercise: &Stage, binary: PathBuf) -> anyhow::Result<Vec<Planned>> {
     let mut planned = vec![Planned {
         from: binary,
         to: format!("{BINARIES}/{}", exercise.package()),
@@ -237,7 +238,7 @@ fn is_read_by_systemd(name: &str) -> bool {
     }
 }
 
-fn show_plan(exercise: &Exercise, planned: &[Planned], record: &str, stale: &[String]) {
+fn show_plan(exercise: &Stage, planned: &[Planned], record: &str, stale: &[String]) {
     let sudo = if is_root() { "" } else { ", with sudo" };
     say!(
         "Exercise {} on this machine: these files will be written{sudo}:\n",
@@ -274,7 +275,7 @@ fn confirm() -> anyhow::Result<bool> {
     Ok(agreed)
 }
 
-fn show_next(exercise: &Exercise, is_update: bool) {
+fn show_next(exercise: &Stage, is_update: bool) {
     let (number, package) = (&exercise.number, exercise.package());
     let sudo = if is_root() { "" } else { "sudo " };
     let start = if is_update { "restart" } else { "start" };

@@ -12,8 +12,8 @@ use anyhow::Context;
 
 use super::host::as_root;
 use super::{BINARIES, RECORDS, UNITS};
-use stages::exercises::Exercise;
-use stages::files::is_unit_of;
+use exercise_check::stage::Stage;
+use exercise_check::stage::is_unit_of;
 
 /// Absolute paths, one in each line of its file.
 pub(super) struct Record {
@@ -23,7 +23,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Empty when nothing is installed.
-    pub(super) fn read(exercise: &Exercise) -> anyhow::Result<Record> {
+    pub(super) fn read(exercise: &Stage) -> anyhow::Result<Record> {
         let path = format!("{RECORDS}/{}", exercise.package());
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,

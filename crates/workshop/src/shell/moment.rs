@@ -8,7 +8,8 @@ use exercise_check::report::{Record, Report, Run};
 use systemd_lab::Lab;
 
 use crate::timeline::{self, Line};
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 use systemd_lab_cli::WrongUsage;
 
 /// An instant in a run.
@@ -31,7 +32,7 @@ struct Chosen<'a> {
 /// Finds the event. If a file was edited since the check, the scenario runs once more to see when the event happens now.
 pub(super) fn find(
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     lab: &Lab,
     wanted: &str,
 ) -> anyhow::Result<Moment> {
@@ -88,7 +89,7 @@ fn is_younger(files: &[systemd_lab::GuestFile], report: &Path) -> bool {
 }
 
 /// When the event happens in a new run.
-fn again(exercise: &Exercise, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> {
+fn again(exercise: &Stage, lab: &Lab, chosen: &Chosen) -> anyhow::Result<u64> {
     let Run {
         scenario, files, ..
     } = chosen.run;

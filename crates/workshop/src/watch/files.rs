@@ -7,10 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use stages::exercises::{Exercise, Workshop};
-
-/// Folders of an exercise that the attendee does not edit.
-const NOT_WATCHED: [&str; 2] = ["tests", "target"];
+use exercise_check::stage::{Stage, UNITS, is_unit_of, is_work};
+use stages::exercises::Workshop;
 
 /// All files of an exercise, with the metadata that changes when they are saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +16,12 @@ pub(super) struct Files(Vec<(PathBuf, u64, Option<SystemTime>)>);
 
 impl Files {
     /// Their current state. An unreadable file counts as missing: it may be in the middle of being saved.
-    pub(super) fn of(workshop: &Workshop, exercise: &Exercise) -> Files {
+    pub(super) fn of(workshop: &Workshop, exercise: &Stage) -> Files {
         let mut files = Files(Vec::new());
-        let folder = workshop.root.join("exercises").join(exercise.folder());
-        files.add(&folder, &|name| !NOT_WATCHED.contains(&name));
+        files.add(&workshop.root.join(exercise.exercise_folder()), &is_work);
         let package = exercise.package();
-        files.add(&workshop.root.join("units"), &|name| {
-            name.starts_with(&package)
+        files.add(&workshop.root.join(UNITS), &|name| {
+            is_unit_of(name, &package)
         });
         files.0.sort();
         files
@@ -79,6 +76,8 @@ mod tests {
         assert!(saved("units/exercise-01.service"));
         assert!(saved("units/exercise-01-new.service"));
         assert!(!saved("units/exercise-02.service"));
+        assert!(!saved("units/exercise-011.service"));
+        assert!(!saved("exercises/01-a/hints.toml"));
         assert!(!saved("exercises/01-a/tests/check.rs"));
         assert!(!saved("exercises/01-a/src/.main.rs.swp"));
     }

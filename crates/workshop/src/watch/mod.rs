@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::keys::{CTRL_C, CTRL_D, Key, Keys};
 use crate::progress::Progress;
 use crate::{check, hint, reset, shell, status, voice};
+use exercise_check::stage::Stage;
 use files::Files;
-use stages::exercises::{Exercise, Workshop};
+use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::{WrongUsage, output, style, terminal};
 use work::Check;
@@ -124,7 +125,7 @@ enum Checked {
 fn checks(
     keys: &Keys,
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     begun: &Files,
 ) -> anyhow::Result<Checked> {
     let mut check = Check::begin(workshop, exercise)?;
@@ -149,7 +150,7 @@ fn checks(
 fn wait(
     keys: &Keys,
     workshop: &Workshop,
-    exercise: &Exercise,
+    exercise: &Stage,
     checked: &Files,
 ) -> anyhow::Result<Wish> {
     let mut before = Files::of(workshop, exercise);
@@ -179,7 +180,7 @@ fn wish(key: Key) -> Option<Wish> {
     }
 }
 
-fn footer(exercise: &Exercise) {
+fn footer(exercise: &Stage) {
     let keys = KEYS.map(|(key, _, rest)| format!("{}{rest}", style::strong(format!("[{key}]"))));
     say!(
         "\n{}\n{}",

@@ -7,14 +7,15 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use stages::exercises::{Exercise, Workshop};
+use exercise_check::stage::Stage;
+use stages::exercises::Workshop;
 
 /// A check in progress. Dropping it stops the check.
 pub(super) struct Check(Child);
 
 impl Check {
     /// Starts to check an exercise. Its output goes to the terminal, and refers to keys.
-    pub(super) fn begin(workshop: &Workshop, exercise: &Exercise) -> anyhow::Result<Check> {
+    pub(super) fn begin(workshop: &Workshop, exercise: &Stage) -> anyhow::Result<Check> {
         let mut command = command(workshop)?;
         command
             .args(["check", &exercise.number])

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use anyhow::{Context, bail, ensure};
 use exercise_check::Outcome;
 use exercise_check::report::Report;
+use exercise_check::stage::Stage;
 use measured::Measured;
-use stages::exercises::Exercise;
 use stages::starter;
 use systemd_lab::{Picture, Timeline};
 
@@ -67,7 +67,7 @@ fn measure(bench: &Bench<'_>, source: Source) -> anyhow::Result<Vec<Measured>> {
 }
 
 /// The check that was built with the solution.
-fn check(bench: &Bench<'_>, exercise: &Exercise) -> anyhow::Result<Check> {
+fn check(bench: &Bench<'_>, exercise: &Stage) -> anyhow::Result<Check> {
     let package = exercise.solution();
     let built = bench.build(&["--package", &package, "--bins", "--test", CHECK])?;
     let known = bench.workspace.package(&package);
@@ -82,7 +82,7 @@ fn check(bench: &Bench<'_>, exercise: &Exercise) -> anyhow::Result<Check> {
 }
 
 /// The starter's binary and its files, both called as the solution's are, whatever has become of the exercise in this clone.
-fn starter(bench: &Bench<'_>, exercise: &Exercise) -> anyhow::Result<(PathBuf, PathBuf)> {
+fn starter(bench: &Bench<'_>, exercise: &Stage) -> anyhow::Result<(PathBuf, PathBuf)> {
     let files = starter::read_as_solution(bench.root(), exercise)?;
     let name = format!("starter-{}", exercise.number);
     let mut overlay = Overlay::new(bench.private("starters").join(&exercise.number));
@@ -96,7 +96,7 @@ fn starter(bench: &Bench<'_>, exercise: &Exercise) -> anyhow::Result<(PathBuf, P
     Ok((binary.to_owned(), folder))
 }
 
-fn file(item: &items::Item, exercise: &Exercise, report: &Report) -> anyhow::Result<Measured> {
+fn file(item: &items::Item, exercise: &Stage, report: &Report) -> anyhow::Result<Measured> {
     let own = exercise.solution();
     let called = |text: &str| text.replace(&own, &exercise.package());
     let name = item.file_name();

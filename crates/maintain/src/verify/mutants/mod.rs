@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use exercise_check::Outcome;
 
-use super::stage::Stage;
+use super::stage::Material;
 use crate::judge::{CHECK, Check, Found, Tests};
 use crate::overlay::{Overlay, lock};
 use crate::verified::duration;
@@ -86,7 +86,7 @@ impl fmt::Display for Mutant {
 /// Makes the mutants, has each checked, and says what survived. `None` when none has the words.
 pub(super) fn run(
     workshop: &Workshop,
-    stages: &[Stage],
+    stages: &[Material],
     workspace: &Workspace,
     which: Which,
     words: &[String],
@@ -166,7 +166,7 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn build(
         workshop: &'a Workshop,
-        stages: &[Stage],
+        stages: &[Material],
         workspace: &'a Workspace,
         own: PathBuf,
     ) -> anyhow::Result<Bench<'a>> {
