@@ -29,6 +29,6 @@ fn no_such_suite() {
     assert_snapshot!("no_such_suite", check);
     for arguments in [&["image", "export", "x"][..], &["doctor", "--fix"]] {
         let said = said("sid", arguments);
-        assert!(said.contains("no Debian suite named sid"), "{said}");
+        assert!(said.contains("unknown Debian suite sid;"), "{said}");
     }
 }
