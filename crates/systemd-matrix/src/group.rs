@@ -114,8 +114,13 @@ impl Group {
         targets.map(|unit| unit.name.as_str())
     }
 
-    /// Starts them, carries out the action, and watches.
+    /// The group as a trial, with its files.
     pub(crate) fn trial(&self) -> Trial {
+        Trial::new(self.scenario(), self.files())
+    }
+
+    /// Starts them, carries out the action, and watches.
+    fn scenario(&self) -> Scenario {
         let scenario = Scenario::new(&self.name).start(&self.start_target());
         let scenario = match self.action {
             Action::Nothing => scenario,
@@ -134,7 +139,7 @@ impl Group {
             Action::Restart => self.systemctl_once_running(scenario, "restart"),
             Action::StartAgain => scenario.sleep(self.watched).start(&self.second_target()),
         };
-        Trial::new(scenario.sleep(self.watched), self.files())
+        scenario.sleep(self.watched)
     }
 
     /// The units, and the targets that start all of them with one job, because each job needs a connection to systemd.
@@ -190,5 +195,39 @@ pub(crate) fn list() -> Step {
     Step::Run {
         argv: argv.map(str::to_owned).to_vec(),
         deadline: DEADLINE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use systemd_lab::protocol::Condition;
+
+    use super::*;
+
+    #[test]
+    fn a_bystander_is_waited_for_and_left_alone() {
+        let sleeper = |name| Unit::service(name, "", "");
+        let units = vec![
+            sleeper("watched").bystander(),
+            sleeper("other"),
+            sleeper("idle").waiting().bystander(),
+        ];
+        let scenario = Group::new("pair", units, Action::Stop).scenario();
+        let mut waits = scenario.steps.iter().filter_map(|step| match step {
+            Step::WaitFor {
+                condition: Condition::SubState { unit, .. },
+                ..
+            } => Some(unit.as_str()),
+            _ => None,
+        });
+        assert_eq!(waits.next(), Some("watched.service"));
+        assert_eq!(waits.next(), Some("other.service"));
+        assert_eq!(waits.next(), None);
+        let mut commands = scenario.steps.iter().filter_map(|step| match step {
+            Step::Run { argv, .. } => argv.last(),
+            _ => None,
+        });
+        assert_eq!(commands.next().map(String::as_str), Some("other.service"));
+        assert_eq!(commands.next(), None);
     }
 }

@@ -3,7 +3,7 @@
 //! systemd.unit(5), `Requires=` to `Upholds=`, and systemd.service(5), `RestartMode=`, say what to expect: each cell is
 //! compared with them. This module lists where systemd differs, and why.
 
-use systemd_lab::names::{SIGKILL, SIGTERM};
+mod lines;
 
 use crate::error::{MatrixError, not_as_claimed};
 use crate::group::{Action, Group, RESTART_SEC, Unit};
@@ -12,16 +12,10 @@ use crate::table::{Cell, Row, Table, TableId};
 
 use super::Plan;
 use super::grid::{IGNORED, START_LIMIT_INTERVAL};
-
-/// How a unit depends on the other one, each with the beginning of its units' names. `After=` is always set, too.
-const SETTINGS: [(&str, &str); 6] = [
-    ("Requires=", "requires"),
-    ("Requisite=", "requisite"),
-    ("BindsTo=", "binds-to"),
-    ("PartOf=", "part-of"),
-    ("Wants=", "wants"),
-    ("Upholds=", "upholds"),
-];
+use lines::{
+    LINES, Line, NOT_STARTED, Other, RESTARTED, RETRIES_IT, RUNS_ON, SETTINGS, STARTS_ALONE,
+    STARTS_BOTH, STARTS_IT, STARTS_TWICE, STOPPED, WAITS,
+};
 
 /// `StartLimitBurst=` of the other unit: more than its starts in any row, except for the row in which it never comes up.
 const STARTS: u32 = 4;
@@ -32,18 +26,6 @@ const DIFFERENCES: [(&str, [&str; 2], &str); 1] = [(
     ["Requires=", "Requisite="],
     "systemd.unit(5) says that only an explicit restart of the other unit restarts this one; an automatic one does, too",
 )];
-
-// The possible texts of a cell.
-const NOT_STARTED: &str = "not started";
-const STARTS_BOTH: &str = "starts both";
-const STARTS_ALONE: &str = "starts";
-const STARTS_TWICE: &str = "starts twice";
-const RETRIES_IT: &str = "retries it";
-const WAITS: &str = "waits";
-const RUNS_ON: &str = "runs on";
-const STARTS_IT: &str = "starts it";
-const STOPPED: &str = "stopped";
-const RESTARTED: &str = "restarted";
 
 /// The meaning of the cells, in words. "it" is the other unit.
 const LEGEND: [&str; 9] = [
@@ -56,174 +38,6 @@ const LEGEND: [&str; 9] = [
     "stopped: stops and stays down",
     "restarted: stops and starts again, with it",
     "all units have `After=` the other one",
-];
-
-/// A row before it is measured.
-struct Line {
-    label: &'static str,
-    stem: &'static str,
-    means: &'static str,
-    other: Other,
-    /// `RestartMode=` of the other unit, if systemd should restart it.
-    mode: Option<&'static str>,
-    /// `Restart=` of the unit itself.
-    restart: &'static str,
-    /// What is done to the other unit.
-    action: Action,
-    /// What the manual says of each setting.
-    manual: [&'static str; SETTINGS.len()],
-}
-
-/// The state of the other unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Other {
-    /// Only the unit starts it.
-    IsDown,
-    /// It is started together with the unit, and each of its starts fails.
-    Fails,
-    /// The same, and only the first start fails.
-    FailsOnce,
-    /// It is started together with the unit, and ends with this `Result` afterwards.
-    Ends(&'static str),
-}
-
-const IS_DOWN: Line = Line {
-    label: "is down",
-    stem: "down",
-    means: "the unit alone is started",
-    other: Other::IsDown,
-    mode: None,
-    restart: "no",
-    action: Action::Nothing,
-    manual: [
-        STARTS_BOTH,
-        NOT_STARTED,
-        STARTS_BOTH,
-        STARTS_ALONE,
-        STARTS_BOTH,
-        STARTS_BOTH,
-    ],
-};
-
-const FAILS: Line = Line {
-    label: "fails at start",
-    stem: "fails",
-    means: "both are started together, and the other unit's start fails",
-    other: Other::Fails,
-    manual: [
-        NOT_STARTED,
-        NOT_STARTED,
-        NOT_STARTED,
-        STARTS_ALONE,
-        STARTS_ALONE,
-        RETRIES_IT,
-    ],
-    ..IS_DOWN
-};
-
-const FAILS_ONCE: Line = Line {
-    label: "fails, `normal`",
-    stem: "fails-normal",
-    means: "the same, and the other unit is restarted with `RestartMode=normal`",
-    other: Other::FailsOnce,
-    mode: Some("normal"),
-    manual: [
-        NOT_STARTED,
-        NOT_STARTED,
-        NOT_STARTED,
-        STARTS_TWICE,
-        STARTS_ALONE,
-        STARTS_ALONE,
-    ],
-    ..FAILS
-};
-
-const FAILS_ONCE_DIRECT: Line = Line {
-    label: "fails, `direct`",
-    stem: "fails-direct",
-    means: "the same with `RestartMode=direct`",
-    mode: Some("direct"),
-    manual: [WAITS; SETTINGS.len()],
-    ..FAILS_ONCE
-};
-
-const KILLED: Line = Line {
-    label: "is killed",
-    stem: "killed",
-    means: "both run, and the other unit's main process gets SIGKILL",
-    other: Other::Ends("signal"),
-    action: Action::Signal(SIGKILL),
-    manual: [RUNS_ON, RUNS_ON, STOPPED, RUNS_ON, RUNS_ON, STARTS_IT],
-    ..IS_DOWN
-};
-
-const KILLED_NORMAL: Line = Line {
-    label: "killed, `normal`",
-    stem: "killed-normal",
-    means: "the same, and the other unit is restarted with `RestartMode=normal`",
-    mode: Some("normal"),
-    manual: [RUNS_ON, RUNS_ON, STOPPED, RESTARTED, RUNS_ON, RUNS_ON],
-    ..KILLED
-};
-
-const KILLED_DIRECT: Line = Line {
-    label: "killed, `direct`",
-    stem: "killed-direct",
-    means: "the same with `RestartMode=direct`",
-    mode: Some("direct"),
-    manual: [RUNS_ON; SETTINGS.len()],
-    ..KILLED
-};
-
-const ENDS: Line = Line {
-    label: "ends by itself",
-    stem: "ends",
-    means: "both run, and the other unit's main process ends cleanly",
-    other: Other::Ends("success"),
-    action: Action::Signal(SIGTERM),
-    ..KILLED
-};
-
-const IS_STOPPED: Line = Line {
-    label: "`systemctl stop`",
-    stem: "stopped",
-    means: "both run, and the other unit is stopped",
-    other: Other::Ends("success"),
-    action: Action::Stop,
-    manual: [STOPPED, STOPPED, STOPPED, STOPPED, RUNS_ON, STARTS_IT],
-    ..IS_DOWN
-};
-
-const IS_STOPPED_ALWAYS: Line = Line {
-    label: "stop, `always`",
-    stem: "stopped-always",
-    means: "the same, and the unit itself has `Restart=always`",
-    restart: "always",
-    ..IS_STOPPED
-};
-
-const IS_RESTARTED: Line = Line {
-    label: "`systemctl restart`",
-    stem: "restarted",
-    means: "both run, and the other unit is restarted",
-    action: Action::Restart,
-    manual: [RESTARTED, RESTARTED, RESTARTED, RESTARTED, RUNS_ON, RUNS_ON],
-    ..IS_STOPPED
-};
-
-/// In the order of the table.
-const LINES: [Line; 11] = [
-    IS_DOWN,
-    FAILS,
-    FAILS_ONCE,
-    FAILS_ONCE_DIRECT,
-    KILLED,
-    KILLED_NORMAL,
-    KILLED_DIRECT,
-    ENDS,
-    IS_STOPPED,
-    IS_STOPPED_ALWAYS,
-    IS_RESTARTED,
 ];
 
 /// In the order in which they are tried: `Upholds=` never stops trying to start a unit that always fails, which costs time.
@@ -416,5 +230,54 @@ fn fate(line: &Line, this: &Observed, other: &Observed) -> Option<&'static str> 
                 _ => None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observed::Listed;
+
+    fn observed(ups: &[u64], result: Option<&str>, sub: &str) -> Observed {
+        Observed {
+            ups: ups.iter().copied().map(Duration::from_secs).collect(),
+            results: result.map(str::to_owned).into_iter().collect(),
+            listed: Listed {
+                load: "loaded".to_owned(),
+                sub: sub.to_owned(),
+            },
+            ..Observed::default()
+        }
+    }
+
+    fn line(stem: &str) -> &'static Line {
+        let mut lines = LINES.iter();
+        lines.find(|line| line.stem == stem).expect("it is a row")
+    }
+
+    #[test]
+    fn a_unit_that_is_up_again_was_restarted_if_the_other_one_did_what_the_row_says() {
+        let this = observed(&[1, 7], Some("success"), "running");
+        let fate = |result, sub| {
+            let other = observed(&[0, 6], Some(result), sub);
+            fate(line("killed-normal"), &this, &other)
+        };
+        assert_eq!(fate("signal", "running"), Some(RESTARTED));
+        assert_eq!(fate("success", "running"), None, "it was not killed");
+        assert_eq!(fate("signal", "failed"), None, "it was not restarted");
+    }
+
+    #[test]
+    fn without_a_known_mode_the_manual_of_the_normal_one_counts() {
+        let mut other = observed(&[0, 6], Some("signal"), "running");
+        let direct = line("killed-direct");
+        assert_eq!(in_effect(direct, &other).stem, "killed-direct");
+        other.complaints = vec!["Unknown key name 'RestartMode', ignoring.".to_owned()];
+        let like = in_effect(direct, &other);
+        assert_eq!(like.stem, "killed-normal");
+        assert!(difference(like, "Requires=").is_some());
+        assert_eq!(difference(like, "BindsTo="), None);
     }
 }
