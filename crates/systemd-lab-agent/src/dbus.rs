@@ -79,7 +79,7 @@ pub enum CallError {
     #[error("systemd did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
     /// The peer's bytes are not D-Bus.
-    #[error("systemd's answer is not valid D-Bus message: {0}")]
+    #[error("systemd's answer is not a valid D-Bus message: {0}")]
     Malformed(&'static str),
 }
 
@@ -724,7 +724,7 @@ mod tests {
         let error = read_message(&mut header(longest + 1).as_slice()).expect_err("it is too long");
         assert_eq!(
             error.to_string(),
-            "systemd's answer is not valid D-Bus message: it is too long"
+            "systemd's answer is not a valid D-Bus message: it is too long"
         );
     }
 
@@ -743,7 +743,7 @@ mod tests {
         let error = read_authentication(&mut Endless(0)).expect_err("it does not end");
         assert_eq!(
             error.to_string(),
-            "systemd's answer is not valid D-Bus message: the authentication does not end"
+            "systemd's answer is not a valid D-Bus message: the authentication does not end"
         );
     }
 
