@@ -144,7 +144,7 @@ mod tests {
             source: Source::Agent,
             kind: EventKind::WentBlind { how },
         };
-        let unit = GuestFile::text("/etc/systemd/system/c.service", "[Service]\n");
+        let unit = GuestFile::unit("c.service", "[Service]\n");
         for (name, events) in [("c is seen", Vec::new()), ("c blinds the lab", vec![blind])] {
             let timeline = Arc::new(Timeline::new(events));
             remember(&Scenario::new(name), std::slice::from_ref(&unit), &timeline);

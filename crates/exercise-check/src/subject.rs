@@ -240,8 +240,8 @@ impl Subject {
     /// A drop-in that sets variables in the environment of one of its units, e.g. `DATA_PARTS=60`.
     pub fn environment(&self, unit: &str, assignments: &[&str]) -> GuestFile {
         let assignments = assignments.join(" ");
-        GuestFile::text(
-            format!("{UNIT_PATH}/{unit}.d/environment.conf"),
+        GuestFile::unit(
+            &format!("{unit}.d/environment.conf"),
             format!("[Service]\nEnvironment={assignments}\n"),
         )
     }

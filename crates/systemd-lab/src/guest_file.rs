@@ -12,6 +12,9 @@ use crate::elf;
 use crate::error::LabError;
 use crate::regular;
 
+/// Where systemd reads the administrator's units in the guest: systemd.unit(5), "Unit File Load Path".
+pub(crate) const UNIT_DIRECTORY: &str = "/etc/systemd/system";
+
 /// Permission bits of a unit or data file, and of a program.
 const PLAIN: u32 = 0o644;
 const EXECUTABLE: u32 = 0o755;
@@ -47,6 +50,18 @@ impl GuestFile {
             content: Content::Text(content.into()),
             may_be_dynamic: false,
         }
+    }
+
+    /// A unit file of the administrator, or a drop-in: `my.service`, `my.service.d/more.conf`.
+    ///
+    /// ```
+    /// use systemd_lab::GuestFile;
+    ///
+    /// let unit = GuestFile::unit("my.service", "[Service]\nExecStart=/usr/bin/true\n");
+    /// assert_eq!(unit.path(), "/etc/systemd/system/my.service");
+    /// ```
+    pub fn unit(name: &str, content: impl Into<String>) -> GuestFile {
+        GuestFile::text(format!("{UNIT_DIRECTORY}/{name}"), content)
     }
 
     /// The text of a file on the host.

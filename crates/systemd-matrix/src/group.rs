@@ -144,8 +144,7 @@ impl Group {
 
     /// The units, and the targets that start all of them with one job, because each job needs a connection to systemd.
     fn files(&self) -> Vec<GuestFile> {
-        let file =
-            |name: &str, text: String| GuestFile::text(format!("/etc/systemd/system/{name}"), text);
+        let file = |name: &str, text: String| GuestFile::unit(name, text);
         let units = self.units.iter();
         let units = units.map(|unit| file(&unit.name, unit.text.clone()));
         let started = self.units.iter().filter(|unit| unit.is_started);

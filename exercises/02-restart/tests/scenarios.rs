@@ -79,7 +79,7 @@ pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
         scenario,
         vec![
             GuestFile::text(CONFIGURATION, "items = 3\nbroken = 2\n"),
-            GuestFile::text(format!("/etc/systemd/system/{rival}"), rival_unit),
+            GuestFile::unit(&rival, rival_unit),
         ],
     )
 });

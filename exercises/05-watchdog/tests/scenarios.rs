@@ -218,7 +218,7 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
     );
     let more = vec![
         database_in_environment(),
-        GuestFile::text(format!("/etc/systemd/system/{UNWATCHED}"), unwatched),
+        GuestFile::unit(UNWATCHED, unwatched),
     ];
     Run::of(&SUBJECT, back_again(scenario), more)
 });

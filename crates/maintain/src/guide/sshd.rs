@@ -139,7 +139,7 @@ fn session() -> Scenario {
 }
 
 fn client() -> GuestFile {
-    GuestFile::text(format!("/etc/systemd/system/{SESSION}"), CLIENT)
+    GuestFile::unit(SESSION, CLIENT)
 }
 
 fn run(scenario: &Scenario, files: &[GuestFile]) -> anyhow::Result<Timeline> {

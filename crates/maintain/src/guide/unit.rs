@@ -9,7 +9,7 @@ use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
 
 /// A unit file, by its name.
 pub(super) fn file(name: &str, text: &str) -> GuestFile {
-    GuestFile::text(format!("/etc/systemd/system/{name}"), text)
+    GuestFile::unit(name, text)
 }
 
 /// Runs it, if every step ends as it should.

@@ -71,7 +71,7 @@ pub fn self_test(lab: &Lab) -> Result<SelfTest, LabError> {
         .signal(UNIT, SIGKILL)
         .wait_for(next_state("auto-restart"), LONG)
         .wait_for(next_state("running"), LONG);
-    let unit = GuestFile::text(format!("/etc/systemd/system/{UNIT}"), SERVICE);
+    let unit = GuestFile::unit(UNIT, SERVICE);
     let options = RunOptions::default().deadline(DEADLINE);
     let timeline = lab.run_as_it_is(&scenario, &[unit], options)?;
     let took = began.elapsed();

@@ -2,8 +2,8 @@
 
 use systemd_lab_protocol::scenario::Preparation;
 
-use super::{Date, Experiment, PlanError, UNIT_DIRECTORY, instance_of};
-use crate::guest_file::GuestFile;
+use super::{Date, Experiment, PlanError, instance_of};
+use crate::guest_file::{GuestFile, UNIT_DIRECTORY};
 use crate::unit_files;
 use systemd_timeline::unit_file::template_of;
 

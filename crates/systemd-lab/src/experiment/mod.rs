@@ -53,7 +53,7 @@ use systemd_lab_protocol::Scenario;
 use systemd_lab_protocol::scenario::ProbeTarget;
 
 use crate::error::LabError;
-use crate::guest_file::GuestFile;
+use crate::guest_file::{GuestFile, UNIT_DIRECTORY};
 use crate::lab::Lab;
 use crate::lab::options::RunOptions;
 use systemd_timeline::Timeline;
@@ -81,9 +81,6 @@ pub use summary::{
 pub use systemd_timeline::span::{parse_span, span_text};
 pub use verdict::Verdict;
 pub use when::{On, When};
-
-/// Where units are put: they take precedence over the same units of packages.
-const UNIT_DIRECTORY: &str = "/etc/systemd/system";
 
 /// How long an experiment lasts after its last fault by default: by then, `RestartSec=` of a few seconds and
 /// `StartLimitIntervalSec=` of 10 s are over.
