@@ -6,6 +6,8 @@
 //!   caption lists its units; without units, all are shown.
 //! - `{{#output NAME}}`: the text in `measured/NAME.txt`.
 //! - `{{#mistake NN NAME}}`: the wrong lines of `mistakes/NN-topic/NAME.patch`.
+//! - `{{#minutes}}`: how long the page takes in a room, by `book/minutes.toml`.
+//! - `{{#path}}`: the picture of the first page.
 //!
 //! mdBook's own directives are left to mdBook, after a check of where they lead. mdBook treats unknown ones as text; we
 //! do not, so that a misspelt one does not end up in the book. After a backslash, a directive is text.
@@ -15,10 +17,14 @@ use crate::include;
 use crate::measured::{Measured, TimelineArguments};
 use crate::mistake;
 use crate::page::Page;
+use crate::{minutes, path};
 
 const TIMELINE: &str = "timeline";
 const OUTPUT: &str = "output";
 const MISTAKE: &str = "mistake";
+const MINUTES: &str = "minutes";
+const PATH: &str = "path";
+const OURS: [&str; 5] = [TIMELINE, OUTPUT, MISTAKE, MINUTES, PATH];
 const TITLE: &str = "title";
 const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
 
@@ -87,12 +93,12 @@ fn one_line(
     for directive in found {
         let name = directive.name;
         let result = match name {
-            TIMELINE | OUTPUT | MISTAKE if page.is_code(number) => Err(format!(
+            _ if OURS.contains(&name) && page.is_code(number) => Err(format!(
                 "`#{name}` stands in a code block; put it on a line of its own, with nothing around it \
                  (a backslash before the braces shows them as they are)"
             )),
-            TIMELINE | OUTPUT | MISTAKE
-                if line.trim() != directive.whole || line.starts_with(' ') =>
+            _ if OURS.contains(&name)
+                && (line.trim() != directive.whole || line.starts_with(' ')) =>
             {
                 Err(format!(
                     "`#{name}` must be on a line of its own, without indentation"
@@ -108,12 +114,19 @@ fn one_line(
                 .output(directive.arguments.trim())
                 .map(|text| replaced = Some(text)),
             MISTAKE => mistake::shown(site, directive.arguments).map(|text| replaced = Some(text)),
+            MINUTES => minutes::shown(site, page).map(|text| replaced = Some(text)),
+            PATH => match medium {
+                Medium::Book => path::picture(site),
+                Medium::Terminal => path::in_words(site),
+            }
+            .map(|text| replaced = Some(text)),
             TITLE => Ok(()),
             _ if INCLUDES.contains(&name) => include::read(site, page, directive.arguments)
                 .map(|text| replaced = (medium == Medium::Terminal).then_some(text)),
             _ => Err(format!(
-                "there is no `#{name}`; there are: {TIMELINE}, {OUTPUT}, {MISTAKE}, {TITLE}, {} \
+                "there is no `#{name}`; there are: {}, {TITLE}, {} \
                  (a backslash before the braces shows them as they are)",
+                OURS.join(", "),
                 INCLUDES.join(", ")
             )),
         };

@@ -14,8 +14,10 @@ mod fence;
 mod include;
 mod link;
 mod measured;
+mod minutes;
 mod mistake;
 mod page;
+mod path;
 pub mod protocol;
 
 use std::fs;

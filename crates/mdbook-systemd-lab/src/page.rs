@@ -158,7 +158,7 @@ impl Found {
 }
 
 /// mdBook's identifier for a heading's text.
-fn identifier(text: &str) -> String {
+pub(crate) fn identifier(text: &str) -> String {
     text.trim()
         .to_lowercase()
         .chars()

@@ -52,7 +52,13 @@ fn nothing_in_the_guide_leads_nowhere() {
         panic!("{}", lines.join("\n"));
     }
     for chapter in book.chapters() {
-        for ours in ["{{#timeline", "{{#output", "{{#mistake"] {
+        for ours in [
+            "{{#timeline",
+            "{{#output",
+            "{{#mistake",
+            "{{#minutes",
+            "{{#path",
+        ] {
             assert!(!chapter.content.contains(ours), "{}", chapter.path);
         }
     }
@@ -141,6 +147,33 @@ fn the_timetables_have_the_minutes_of_the_exercises() {
                 "{name}: {rows:?} does not end with {end:?}"
             );
         }
+    }
+}
+
+/// A stage's page says how long each of its sections takes, and they add up to the whole stage.
+#[test]
+fn the_sections_of_a_stage_take_the_minutes_of_its_exercise() {
+    let minutes = fs::read_to_string(repository().join("book/minutes.toml"));
+    let minutes: toml::Table = minutes.expect("it is there").parse().expect("it is TOML");
+    for (path, content) in pages() {
+        let name = path.trim_end_matches(".md");
+        assert_eq!(
+            content.contains("{{#minutes}}"),
+            minutes.contains_key(name),
+            "{path}: the page and book/minutes.toml belong together"
+        );
+        if !is_stage(&path) {
+            continue;
+        }
+        let settings = repository().join(format!("exercises/{name}/exercise.toml"));
+        let settings = fs::read_to_string(settings).expect("each stage has one");
+        let settings: toml::Table = settings.parse().expect("it is TOML");
+        let sections = minutes[name].as_array().expect("a list of sections");
+        let sum: i64 = sections
+            .iter()
+            .filter_map(|section| section[1].as_integer())
+            .sum();
+        assert_eq!(Some(sum), settings["minutes"].as_integer(), "{path}");
     }
 }
 
