@@ -85,6 +85,26 @@ pub(super) const RUNS: &[Run] = &[
         shown: &[Timeline(&["after.service"])],
     },
     Run {
+        plan: "dependencies/strict",
+        shown: &[Timeline(&["strict.service", "db.service"])],
+    },
+    Run {
+        plan: "dependencies/relaxed",
+        shown: &[Timeline(&["relaxed.service", "db.service"])],
+    },
+    Run {
+        plan: "dependencies/patient",
+        shown: &[Timeline(&["patient.service", "direct.service"])],
+    },
+    Run {
+        plan: "dependencies/shop",
+        shown: &[Timeline(&["shop.target", "web.service", "worker.service"])],
+    },
+    Run {
+        plan: "memory/leaking",
+        shown: &[Timeline(&["leaking.service"]), Findings],
+    },
+    Run {
         plan: "handover/late",
         shown: &[Timeline(&[
             "late.service",
