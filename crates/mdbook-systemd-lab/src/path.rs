@@ -29,7 +29,7 @@ enum State {
     Hangs,
 }
 
-/// A stage: its page, its name, what it is about, and how the service's life goes on there: state by state, with heights.
+/// A stage: its page, its name, its topic, and how the service's life goes on there: state by state, with heights.
 struct Stage {
     page: &'static str,
     name: &'static str,
