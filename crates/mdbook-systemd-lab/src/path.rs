@@ -48,18 +48,18 @@ const STAGES: [Stage; 5] = [
         page: "02-restart",
         name: "02 restart",
         about: "it dies; should it come back?",
-        life: &[(State::Down, 24), (State::Up, 50)],
+        life: &[(State::Down, 30), (State::Up, 46)],
     },
     Stage {
         page: "03-restart-sec",
         name: "03 restart-sec",
         about: "it dies again and again: how soon?",
         life: &[
-            (State::Down, 10),
+            (State::Down, 26),
             (State::Up, 8),
-            (State::Down, 18),
+            (State::Down, 26),
             (State::Up, 8),
-            (State::Down, 32),
+            (State::Down, 34),
         ],
     },
     Stage {
@@ -72,7 +72,7 @@ const STAGES: [Stage; 5] = [
         page: "05-watchdog",
         name: "05 watchdog",
         about: "it hangs, and somebody notices",
-        life: &[(State::Hangs, 38), (State::Down, 14), (State::Up, 40)],
+        life: &[(State::Hangs, 38), (State::Down, 24), (State::Up, 34)],
     },
 ];
 
