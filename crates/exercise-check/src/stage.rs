@@ -220,3 +220,44 @@ impl Stage {
         read(root, &file).map_err(|source| StageError::Hints { file, source })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_a_package_that_begins_alike_belong_to_that_one() {
+        for name in [
+            "exercise-01.service",
+            "exercise-01-client.service",
+            "exercise-01@.service.d",
+        ] {
+            assert!(is_unit_of(name, "exercise-01"), "{name}");
+        }
+        assert!(!is_unit_of("exercise-011.service", "exercise-01"));
+        assert!(!is_unit_of("exercise-02.service", "exercise-01"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_what_it_must_have() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let stage = Stage::of_folder("04-notify").expect("it is a stage's name");
+        let folder = root.path().join(stage.exercise_folder());
+        fs::create_dir_all(&folder).expect("it can be made");
+        fs::write(folder.join(HINTS), "1 = \"a hint\"\n").expect("it can be written");
+        let error = stage.hints(root.path()).expect_err("it is not a list");
+        assert_eq!(
+            error.to_string(),
+            "exercises/04-notify/hints.toml cannot be read; it has a list of hints for each requirement (if you edited it: git checkout \
+             exercises/04-notify/hints.toml)"
+        );
+        let error = stage.settings(root.path()).expect_err("there is none");
+        assert!(
+            error
+                .to_string()
+                .starts_with("exercises/04-notify/exercise.toml cannot be read; it has `minutes`"),
+            "{error}"
+        );
+        assert_eq!(Stage::of_folder("notes"), None);
+    }
+}
