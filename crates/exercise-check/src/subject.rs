@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fs;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -78,24 +77,6 @@ impl Run {
             .map(|(index, _)| index)
             .next();
         found.expect("the scenario has such a step")
-    }
-
-    /// What happened between two steps, without what came before and after.
-    ///
-    /// # Errors
-    ///
-    /// When nothing came of the run.
-    pub fn part(&self, steps: Range<usize>) -> Result<Timeline, Arc<CheckError>> {
-        Ok(self.seen.clone()?.of_steps(steps))
-    }
-
-    /// When the first such step began, in the guest's time; `None` when the run never came to it.
-    pub fn began_us(&self, timeline: &Timeline, wanted: impl Fn(&Step) -> bool) -> Option<u64> {
-        let position = self.scenario.steps.iter().position(wanted)?;
-        let began = timeline.events().iter().find(
-            |event| matches!(event.kind, EventKind::StepBegan { index } if index == position),
-        )?;
-        Some(began.at_us)
     }
 }
 

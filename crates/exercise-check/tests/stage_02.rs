@@ -40,7 +40,15 @@ fn ended_at(is_it: impl Fn(&Condition) -> bool) -> Option<String> {
         |step| matches!(step, Step::WaitFor { condition, .. } if is_it(condition)),
     );
     let outcome = StepOutcome::DeadlinePassed;
-    not_reached(&run(&[(0, "", EventKind::StepEnded { index, outcome })]))
+    not_reached(&run(&[(
+        0,
+        "",
+        EventKind::StepEnded {
+            index,
+            label: None,
+            outcome,
+        },
+    )]))
 }
 
 #[test]
@@ -68,7 +76,15 @@ fn a_run_that_ended_early() {
         error: "org.freedesktop.systemd1.NoSuchProcess".to_owned(),
         message: "No main process to kill".to_owned(),
     };
-    let refused = run(&[(0, "", EventKind::StepEnded { index: 3, outcome })]);
+    let refused = run(&[(
+        0,
+        "",
+        EventKind::StepEnded {
+            index: 3,
+            label: None,
+            outcome,
+        },
+    )]);
     assert_eq!(
         not_reached(&refused).as_deref(),
         Some("the run ended before it came to this: No main process to kill")

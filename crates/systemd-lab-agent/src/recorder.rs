@@ -120,7 +120,7 @@ impl<'a> Recorder<'a> {
 
     /// A step begins while the current one goes on. The current step's conditions stay as they are.
     pub fn begin_later_step(&mut self, index: usize) {
-        self.add(EventKind::StepBegan { index });
+        self.add(EventKind::StepBegan { index, label: None });
     }
 
     /// The steps to carry out later.

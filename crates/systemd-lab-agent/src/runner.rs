@@ -133,7 +133,11 @@ impl Runner<'_, '_> {
                 StepOutcome::Refused { .. } => !scenario.goes_on_when_refused,
                 StepOutcome::DeadlinePassed => true,
             };
-            self.recorder.add(EventKind::StepEnded { index, outcome });
+            self.recorder.add(EventKind::StepEnded {
+                index,
+                label: None,
+                outcome,
+            });
             if ends_here {
                 break;
             }
@@ -303,7 +307,11 @@ impl Runner<'_, '_> {
             let outcome = self
                 .step(&step)
                 .with_context(|| format!("in step {index}"))?;
-            self.recorder.add(EventKind::StepEnded { index, outcome });
+            self.recorder.add(EventKind::StepEnded {
+                index,
+                label: None,
+                outcome,
+            });
             any = true;
         }
         Ok(any)

@@ -73,11 +73,17 @@ pub enum EventKind {
     StepBegan {
         /// Its index in [`crate::Scenario::steps`].
         index: usize,
+        /// Its label, if it has one. The guest does not know it: the host adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
     },
     /// A step has ended.
     StepEnded {
         /// Its index in [`crate::Scenario::steps`].
         index: usize,
+        /// Its label, if it has one. The guest does not know it: the host adds it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<String>,
         /// The step's outcome.
         outcome: StepOutcome,
     },
@@ -285,6 +291,13 @@ pub enum EventKind {
         /// What went wrong.
         message: String,
     },
+}
+
+impl EventKind {
+    /// Whether a step with this label begins.
+    pub fn begins(&self, label: &str) -> bool {
+        matches!(self, EventKind::StepBegan { label: Some(found), .. } if found == label)
+    }
 }
 
 /// How a machine ended.

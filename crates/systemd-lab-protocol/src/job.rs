@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn labels_stay_on_the_host() {
+        let plain = Scenario::new("t").start("a.service");
+        let labelled = plain.clone().labelled("start");
+        assert_ne!(plain, labelled);
+        let encoded = |scenario| Job::encode(scenario, &[], &BTreeMap::new());
+        assert_eq!(encoded(&labelled), encoded(&plain));
+    }
+
+    #[test]
     fn zeros_are_not_a_job() {
         assert_eq!(Job::decode(&[0; 64]), Err(JobError::NoJob));
         assert_eq!(Job::decode(&[]), Err(JobError::NoJob));

@@ -7,6 +7,7 @@ mod builder;
 mod preparation;
 mod when;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,10 @@ pub struct Scenario {
     /// The steps, carried out one after the other. A step that misses its deadline ends the scenario;
     /// see [`crate::EventKind::StepEnded`].
     pub steps: Vec<Step>,
+    /// The labels of steps, by index. The guest does not need them: they are not part of the job, and the host adds them to the
+    /// steps' events. Several steps may share a label.
+    #[serde(skip)]
+    pub labels: BTreeMap<usize, String>,
     /// Units whose effective properties are recorded when the scenario ends
     /// (as `systemctl show UNIT` prints them; see [`crate::EventKind::Properties`]).
     pub observe: Vec<String>,

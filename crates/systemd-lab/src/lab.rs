@@ -155,6 +155,17 @@ impl Lab {
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
+        options: RunOptions<'_>,
+    ) -> Result<Timeline, LabError> {
+        let timeline = self.run_unlabelled(scenario, files, options)?;
+        Ok(timeline.with_labels_of(scenario))
+    }
+
+    /// The guest does not know the labels of steps, and what is remembered has none.
+    fn run_unlabelled(
+        &self,
+        scenario: &Scenario,
+        files: &[GuestFile],
         mut options: RunOptions<'_>,
     ) -> Result<Timeline, LabError> {
         let job = job(scenario, files)?;
@@ -186,6 +197,7 @@ impl Lab {
         let _turn = self.turn();
         restore(&self.snapshot, &Origin::Snapshot, &job)
             .and_then(|vm| self.finish(vm, &mut options))
+            .map(|timeline| timeline.with_labels_of(scenario))
     }
 
     fn run_job(&self, job: &[u8], options: &mut RunOptions<'_>) -> Result<Timeline, LabError> {

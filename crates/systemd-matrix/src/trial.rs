@@ -4,7 +4,6 @@
 //! number of runs. [`run`] returns what was [`Seen`] of each trial: by itself, or with everything else that happened in
 //! its guest. This module knows the lab, but not what is tried.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -119,7 +118,8 @@ pub enum Memory {
 #[derive(Debug, Clone)]
 pub struct Seen {
     run: Arc<Timeline>,
-    steps: Range<usize>,
+    /// The label of the trial's steps.
+    label: String,
 }
 
 impl Seen {
@@ -131,8 +131,8 @@ impl Seen {
     /// What happened to these units from the trial's first step to its last, as if it were alone in the guest: times count from the
     /// trial's beginning.
     pub fn of(&self, units: &[&str]) -> Timeline {
-        let began_us = self.began_us(self.steps.start);
-        let part = self.run.of_steps(self.steps.clone());
+        let began_us = self.began_us();
+        let part = self.run.labelled(&self.label);
         let kept = part.events().iter().filter_map(|event| match event.kind {
             EventKind::ScenarioBegan { .. } => Some(Event {
                 at_us: began_us,
@@ -148,8 +148,9 @@ impl Seen {
 
     /// When the trial's last step began, counted from the trial's beginning: usually, this step watches what follows.
     pub fn last_step(&self) -> Duration {
-        let last = self.began_us(self.steps.end.saturating_sub(1));
-        Duration::from_micros(last.saturating_sub(self.began_us(self.steps.start)))
+        let last = self.run.began_with(&self.label).next_back();
+        let last = last.map_or(0, |event| event.at_us);
+        Duration::from_micros(last.saturating_sub(self.began_us()))
     }
 
     /// The version of the guest's systemd, without the distribution's part: e.g. `257`.
@@ -158,12 +159,11 @@ impl Seen {
         Some(short_version(&with.systemd).to_owned())
     }
 
-    /// The stamp of the event with which a step of the run began. Without one, the run did not end correctly, and there
+    /// The stamp of the event with which the trial's first step began. Without one, the run did not end correctly, and there
     /// is nothing to see.
-    fn began_us(&self, step: usize) -> u64 {
-        let began = EventKind::StepBegan { index: step };
-        let event = self.run.events().iter().find(|event| event.kind == began);
-        event.map_or(0, |event| event.at_us)
+    fn began_us(&self) -> u64 {
+        let began = self.run.began_with(&self.label).next();
+        began.map_or(0, |event| event.at_us)
     }
 }
 
@@ -171,27 +171,30 @@ impl Seen {
 struct Batch {
     scenario: Scenario,
     files: Vec<GuestFile>,
-    /// The steps of each trial.
-    steps: Vec<Range<usize>>,
+    /// The label of each trial's steps. What is done after the trial has none.
+    trials: Vec<String>,
 }
 
 impl Batch {
     fn of(series: &Series, run: usize) -> Batch {
-        let mut batch = Batch {
-            scenario: Scenario::new(&series.name),
-            files: series.files.clone(),
-            steps: Vec::new(),
-        };
-        let steps = &mut batch.scenario.steps;
-        for trial in series.dealt(run) {
-            let begin = steps.len();
-            steps.extend_from_slice(&trial.scenario.steps);
-            batch.steps.push(begin..steps.len());
-            steps.extend_from_slice(&trial.cleanup.steps);
-            batch.files.extend_from_slice(&trial.files);
+        let mut scenario = Scenario::new(&series.name);
+        let mut files = series.files.clone();
+        let mut trials = Vec::new();
+        for (number, trial) in series.dealt(run).enumerate() {
+            let label = format!("trial {number}");
+            for step in &trial.scenario.steps {
+                scenario = scenario.step(step.clone()).labelled(&label);
+            }
+            trials.push(label);
+            scenario.steps.extend_from_slice(&trial.cleanup.steps);
+            files.extend_from_slice(&trial.files);
         }
-        steps.extend(series.last.clone());
-        batch
+        scenario.steps.extend(series.last.clone());
+        Batch {
+            scenario,
+            files,
+            trials,
+        }
     }
 }
 
@@ -247,9 +250,9 @@ pub fn run(
     let seen_of = |series: &Series| {
         let mut dealt = Vec::new();
         for (batch, run) in runs.by_ref().take(series.runs.min(series.trials.len())) {
-            let seen = batch.steps.iter().map(move |steps| Seen {
+            let seen = batch.trials.iter().map(move |label| Seen {
                 run: Arc::clone(&run),
-                steps: steps.clone(),
+                label: label.clone(),
             });
             dealt.push(seen);
         }
@@ -266,7 +269,7 @@ fn ended_well(timeline: Timeline, scenario: &Scenario) -> Result<Timeline, LabEr
         .events()
         .iter()
         .find_map(|event| match &event.kind {
-            EventKind::StepEnded { index, outcome } if *outcome != StepOutcome::Done => {
+            EventKind::StepEnded { index, outcome, .. } if *outcome != StepOutcome::Done => {
                 Some((scenario.steps.get(*index), outcome))
             }
             _ => None,
@@ -316,7 +319,14 @@ mod tests {
             panic!("there are two runs");
         };
         // Start and sleep are part of a trial; stop and wait come after it.
-        assert_eq!(first.steps, [0..2, 4..6]);
+        let labelled = |label: &str| {
+            let labels = first.scenario.labels.iter();
+            let labels = labels.filter(|(_, it)| *it == label);
+            labels.map(|(index, _)| *index).collect::<Vec<_>>()
+        };
+        assert_eq!(first.trials.len(), 2);
+        assert_eq!(labelled(&first.trials[0]), [0, 1]);
+        assert_eq!(labelled(&first.trials[1]), [4, 5]);
         assert_eq!(first.files.len(), 2);
         for batch in [first, second] {
             assert_eq!(batch.scenario.name, "letters");
@@ -342,21 +352,24 @@ mod tests {
     #[test]
     fn a_trial_begins_at_zero_and_has_nothing_of_the_next_one() {
         let name = "both".to_owned();
-        let began = |index| EventKind::StepBegan { index };
+        let began = |index, label: Option<&str>| EventKind::StepBegan {
+            index,
+            label: label.map(str::to_owned),
+        };
         let run = timeline(vec![
             EventKind::ScenarioBegan { name },
-            began(0),
+            began(0, Some("trial 0")),
             EventKind::Deactivated,
-            began(1),
+            began(1, Some("trial 1")),
             EventKind::Deactivated,
-            began(2),
+            began(2, Some("trial 1")),
             EventKind::Deactivated,
-            began(3),
+            began(3, None),
             EventKind::Deactivated,
         ]);
         let seen = Seen {
             run: Arc::new(run),
-            steps: 1..3,
+            label: "trial 1".to_owned(),
         };
         let of_unit = seen.of(&[UNIT]);
         let ended = of_unit.of(UNIT);
@@ -371,7 +384,13 @@ mod tests {
     #[test]
     fn a_step_that_did_not_end_well_is_named() {
         let scenario = Scenario::new("t").start("a.service");
-        let step = |outcome| timeline(vec![EventKind::StepEnded { index: 0, outcome }]);
+        let step = |outcome| {
+            timeline(vec![EventKind::StepEnded {
+                index: 0,
+                label: None,
+                outcome,
+            }])
+        };
         assert!(ended_well(step(StepOutcome::Done), &scenario).is_ok());
         let error = ended_well(step(StepOutcome::DeadlinePassed), &scenario);
         let error = error.expect_err("the deadline passed").to_string();

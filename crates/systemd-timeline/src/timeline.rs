@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use systemd_lab_protocol::event::{ResponseOutcome, StepOutcome};
-use systemd_lab_protocol::{Event, EventKind};
+use systemd_lab_protocol::{Event, EventKind, Scenario};
 
 use crate::clock::nearest_second;
 
@@ -130,20 +130,59 @@ impl Timeline {
             .collect()
     }
 
-    /// What happened from the beginning of one step to the beginning of another, given by their indices in the scenario. If
-    /// the first step was never reached, nothing happened; if the second was not, everything up to the end is included. Units'
-    /// properties, which come at the end of the whole run, are kept.
-    pub fn of_steps(&self, steps: Range<usize>) -> Timeline {
-        let place = |step: usize| {
-            let began = EventKind::StepBegan { index: step };
-            self.events.iter().position(|event| event.kind == began)
+    /// What happened before the first step with this label began; everything if it was never reached. Units' properties, which
+    /// come at the end of the whole run, are kept here and in the other parts of a run.
+    pub fn before(&self, label: &str) -> Timeline {
+        self.part(0..self.place(label))
+    }
+
+    /// What happened since the first step with this label began; nothing if it was never reached.
+    pub fn since(&self, label: &str) -> Timeline {
+        self.part(self.place(label)..self.events.len())
+    }
+
+    /// What happened from the beginning of the first step with one label to the beginning of the first step with another. If
+    /// the second step was never reached, everything up to the end is included.
+    pub fn between(&self, begin: &str, end: &str) -> Timeline {
+        self.part(self.place(begin)..self.place(end))
+    }
+
+    /// What happened from the beginning of the first step with this label to the beginning of the first step after the last
+    /// one. If no such step was reached, nothing happened. What came before the first step of the scenario belongs to that
+    /// step.
+    pub fn labelled(&self, label: &str) -> Timeline {
+        let index = |event: &Event| match event.kind {
+            EventKind::StepBegan { index, .. } => Some(index),
+            _ => None,
         };
-        let all = self.events.len();
-        let begin = match steps.start {
+        let steps = || self.began_with(label).filter_map(index);
+        let (Some(first), Some(last)) = (steps().min(), steps().max()) else {
+            return self.part(0..0);
+        };
+        let place = |wanted: &dyn Fn(usize) -> bool| {
+            let mut events = self.events.iter();
+            events.position(|event| index(event).is_some_and(wanted))
+        };
+        let begin = match first {
             0 => 0,
-            step => place(step).unwrap_or(all),
+            first => place(&|index| index == first).unwrap_or(0),
         };
-        let part = begin..place(steps.end).unwrap_or(all);
+        let next = last + 1;
+        let end = place(&|index| index == next).unwrap_or(self.events.len());
+        self.part(begin..end)
+    }
+
+    /// Where the first step with this label begins among the events; their end if it was never reached.
+    fn place(&self, label: &str) -> usize {
+        let place = self
+            .events
+            .iter()
+            .position(|event| event.kind.begins(label));
+        place.unwrap_or(self.events.len())
+    }
+
+    /// These events, with the scenario's name and the units' properties.
+    fn part(&self, part: Range<usize>) -> Timeline {
         let is_kept = |(index, event): &(usize, &Event)| {
             part.contains(index)
                 || matches!(
@@ -155,6 +194,26 @@ impl Timeline {
         Timeline {
             events: kept.map(|(_, event)| event.clone()).collect(),
         }
+    }
+
+    /// The events with which the steps with this label began.
+    pub fn began_with<'a>(&'a self, label: &'a str) -> impl DoubleEndedIterator<Item = &'a Event> {
+        self.events
+            .iter()
+            .filter(move |event| event.kind.begins(label))
+    }
+
+    /// Gives the steps' events the labels that the steps have in the scenario of this run.
+    #[must_use]
+    pub fn with_labels_of(mut self, scenario: &Scenario) -> Timeline {
+        for event in &mut self.events {
+            if let EventKind::StepBegan { index, label }
+            | EventKind::StepEnded { index, label, .. } = &mut event.kind
+            {
+                *label = scenario.labels.get(index).cloned();
+            }
+        }
+        self
     }
 
     fn began(&self) -> Option<(&Event, &str)> {
@@ -272,6 +331,7 @@ impl Timeline {
             EventKind::StepEnded {
                 index,
                 outcome: StepOutcome::DeadlinePassed,
+                ..
             } => Some(index),
             _ => None,
         })
@@ -293,7 +353,10 @@ mod tests {
         };
         let began = event(60_000, EventKind::ScenarioBegan { name: "t".into() });
         let later = stamps_ms.iter().map(|at_ms| {
-            let kind = EventKind::StepBegan { index: 0 };
+            let kind = EventKind::StepBegan {
+                index: 0,
+                label: None,
+            };
             event(60_000 + at_ms, kind)
         });
         Timeline::new([began].into_iter().chain(later).collect())
@@ -308,6 +371,78 @@ mod tests {
         let nearest: Vec<u64> = stamps.iter().map(|at_ms| (at_ms + 500) / 1000).collect();
         assert_eq!(times[1..], nearest);
         assert_eq!((times[1], times[2], times[24_000]), (0, 4, 89_996));
+    }
+
+    /// Four steps, the middle two with the same label, and a notification a second after each began.
+    fn labelled() -> Timeline {
+        let scenario = Scenario::new("t").start("a").start("b").labelled("both");
+        let scenario = scenario
+            .start("c")
+            .labelled("both")
+            .start("d")
+            .labelled("last");
+        let event = |at_s: u64, kind| Event {
+            at_us: at_s * 1_000_000,
+            unit: None,
+            source: Source::Agent,
+            kind,
+        };
+        let name = scenario.name.clone();
+        let began = event(0, EventKind::ScenarioBegan { name });
+        let steps = (0..scenario.steps.len()).flat_map(|index| {
+            let at_s = 10 * (1 + index as u64);
+            let outcome = StepOutcome::Done;
+            [
+                event(at_s, EventKind::StepBegan { index, label: None }),
+                event(
+                    at_s + 1,
+                    EventKind::StepEnded {
+                        index,
+                        label: None,
+                        outcome,
+                    },
+                ),
+            ]
+        });
+        let timeline = Timeline::new([began].into_iter().chain(steps).collect());
+        timeline.with_labels_of(&scenario)
+    }
+
+    fn seconds(part: &Timeline) -> Vec<u64> {
+        let times = part.events().iter().map(|event| event.at_us / 1_000_000);
+        times.collect()
+    }
+
+    #[test]
+    fn a_label_finds_a_part_of_the_run() {
+        let run = labelled();
+        assert_eq!(seconds(&run.labelled("both")), [0, 20, 21, 30, 31]);
+        assert_eq!(seconds(&run.labelled("last")), [0, 40, 41]);
+        assert_eq!(seconds(&run.before("both")), [0, 10, 11]);
+        assert_eq!(seconds(&run.since("last")), [0, 40, 41]);
+        assert_eq!(seconds(&run.between("both", "last")), [0, 20, 21, 30, 31]);
+        let began: Vec<u64> = run.began_with("both").map(|event| event.at_us).collect();
+        assert_eq!(began, [20_000_000, 30_000_000]);
+    }
+
+    #[test]
+    fn after_a_step_that_was_never_reached_nothing_happened() {
+        let run = labelled();
+        assert_eq!(seconds(&run.labelled("other")), [0]);
+        assert_eq!(seconds(&run.since("other")), [0]);
+        assert_eq!(run.before("other"), run);
+        assert_eq!(run.between("both", "other"), run.since("both"));
+    }
+
+    #[test]
+    fn an_event_without_a_label_looks_as_before_in_json() {
+        let run = labelled();
+        let json = run.to_json_lines();
+        let lines: Vec<&str> = json.lines().filter(|line| line.contains("step-")).collect();
+        assert!(!lines[0].contains("label"), "{}", lines[0]);
+        assert!(lines[2].contains("\"label\":\"both\""), "{}", lines[2]);
+        let back: Result<Vec<Event>, _> = json.lines().map(serde_json::from_str).collect();
+        assert_eq!(back.ok().as_deref(), Some(run.events()));
     }
 
     #[test]

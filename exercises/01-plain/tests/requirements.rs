@@ -64,7 +64,10 @@ pub(crate) const BOOT: Requirement = Requirement {
     title: "once enabled, it starts at boot",
     snapshot: "boot",
     look: || {
-        let timeline = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
+        let timeline = scenarios::BOOT
+            .seen
+            .clone()?
+            .before(scenarios::SECOND_START);
         let view = View::of(&[SUBJECT.service()]).jobs().without_distances();
         let shown = shown::enablement(&timeline) + &view.until("deactivating").render(&timeline);
         let rules: &[&[_]] = &[
@@ -87,10 +90,10 @@ pub(crate) const STOP: Requirement = Requirement {
     snapshot: "stop",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
-        let marks = scenarios::marks();
-        let patient = scenarios::BOOT.part(0..marks.second_start)?;
-        let by_hand = scenarios::BOOT.part(marks.ctrl_c..marks.third_start)?;
-        let hang = scenarios::BOOT.part(marks.third_start..usize::MAX)?;
+        let boot = scenarios::BOOT.seen.clone()?;
+        let patient = boot.before(scenarios::SECOND_START);
+        let by_hand = boot.between(scenarios::CTRL_C, scenarios::THIRD_START);
+        let hang = boot.since(scenarios::THIRD_START);
         // Any time below TimeoutStopSec= is fine: how the process ended shows whether it was kept.
         let view = View::of(&[SUBJECT.service()])
             .activity()
@@ -147,7 +150,10 @@ pub(crate) const NO_ERRORS: Requirement = Requirement {
     snapshot: "no-errors",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
-        let later = scenarios::BOOT.part(0..scenarios::marks().second_start)?;
+        let later = scenarios::BOOT
+            .seen
+            .clone()?
+            .before(scenarios::SECOND_START);
         // A service that does not even serve logs no errors, either.
         let shown = shown::response(&timeline, scenarios::FIRST)
             + &shown::response(&later, scenarios::LATER)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use exercise_check::{ADDRESS, Run};
 use systemd_lab::GuestFile;
-use systemd_lab::protocol::{Condition, Scenario, Step};
+use systemd_lab::protocol::{Condition, Scenario};
 
 use crate::SUBJECT;
 
@@ -29,6 +29,11 @@ pub(crate) const NEW: &str = "new";
 
 /// The name of the request that is half sent when Ctrl-C comes.
 pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
+
+/// The labels of steps in [`BOOT`]: the start for Ctrl-C, Ctrl-C, and the start of the service that will hang.
+pub(crate) const SECOND_START: &str = "second start";
+pub(crate) const CTRL_C: &str = "Ctrl-C";
+pub(crate) const THIRD_START: &str = "third start";
 
 /// signal(7), x86-64. SIGINT is what Ctrl-C sends.
 const SIGINT: i32 = 2;
@@ -125,13 +130,16 @@ pub(crate) static BOOT: LazyLock<Run> = LazyLock::new(|| {
         .sleep(READING)
         .stop(service)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
-        .start(service);
+        .start(service)
+        .labelled(SECOND_START);
     let scenario = half_sent(answering(scenario, "before Ctrl-C"), AT_CTRL_C)
         .signal(service, SIGINT)
+        .labelled(CTRL_C)
         .sleep(SLOW_CLIENT)
         .finish_request(AT_CTRL_C, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
         .wait_for_state(service, &["dead", "failed"], LONG_TIMEOUT)
-        .start(service);
+        .start(service)
+        .labelled(THIRD_START);
     let scenario = answering(scenario, "before it hangs")
         .half_open("never finished again", ADDRESS, "GET / HT")
         .sleep(READING)
@@ -164,24 +172,6 @@ fn half_sent(scenario: Scenario, name: &str) -> Scenario {
         .half_open(name, ADDRESS, "GET / HTTP/1.1\r\nHost: localhost\r\n")
         .half_open(&format!("{name}, never finished"), ADDRESS, "GET / HT")
         .sleep(READING)
-}
-
-/// Where [`BOOT`] starts the service for Ctrl-C, where Ctrl-C comes, and where it starts the service that will hang.
-pub(crate) struct Marks {
-    pub(crate) second_start: usize,
-    pub(crate) ctrl_c: usize,
-    pub(crate) third_start: usize,
-}
-
-pub(crate) fn marks() -> Marks {
-    let is_start = |step: &Step| matches!(step, Step::Start { unit } if unit == SUBJECT.service());
-    let is_signal = |step: &Step| matches!(step, Step::Signal { signal, .. } if *signal == SIGINT);
-    let second_start = BOOT.first(0, is_start);
-    Marks {
-        second_start,
-        ctrl_c: BOOT.first(0, is_signal),
-        third_start: BOOT.first(second_start + 1, is_start),
-    }
 }
 
 /// Starts the service while something else listens on its port.

@@ -7,7 +7,7 @@ use systemd_lab::diagnosis::{Case, Rule, diagnose, restart, setup, unit_file};
 use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, View};
 
-use crate::scenarios::{self, Mark};
+use crate::scenarios::{self, DATABASE_STARTS, RESET, START_BY_HAND, STOP_BY_HAND};
 use crate::{SUBJECT, shown};
 
 /// The delays that the exercise asks for: `RestartSec=`, twice as long each time, up to the longest.
@@ -84,8 +84,7 @@ pub(crate) const GIVES_UP: Requirement = Requirement {
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;
         let view = View::of(&[SUBJECT.service()]).main_exits().results();
-        let shown =
-            view.render(&shown::until(&timeline, Mark::StartByHand)) + &shown::machine(&timeline);
+        let shown = view.render(&timeline.before(START_BY_HAND)) + &shown::machine(&timeline);
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
         explain(&mut observed, || why_limit(&timeline));
         Ok(observed)
@@ -97,7 +96,7 @@ pub(crate) const ALERT: Requirement = Requirement {
     snapshot: "alert",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;
-        let shown = shown::alerts(&shown::until(&timeline, Mark::StartByHand));
+        let shown = shown::alerts(&timeline.before(START_BY_HAND));
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
         explain(&mut observed, || why_no_alert(&timeline));
         Ok(observed)
@@ -109,7 +108,7 @@ pub(crate) const STOP: Requirement = Requirement {
     snapshot: "stop",
     look: || {
         let timeline = scenarios::CRASH_LOOP.clone()?;
-        let stopped = shown::between(&timeline, Mark::Stop, Mark::DatabaseStarts);
+        let stopped = timeline.between(STOP_BY_HAND, DATABASE_STARTS);
         let view = View::of(&[SUBJECT.service()])
             .jobs()
             .activity()
@@ -131,10 +130,8 @@ pub(crate) const BY_HAND: Requirement = Requirement {
             .without_distances()
             .responses();
         let refused = view.clone().jobs().activity().results();
-        let refused = refused.render(&shown::between(&timeline, Mark::StartByHand, Mark::Reset));
-        let started = view
-            .jobs()
-            .render(&shown::since(&timeline, Mark::DatabaseStarts));
+        let refused = refused.render(&timeline.between(START_BY_HAND, RESET));
+        let started = view.jobs().render(&timeline.since(DATABASE_STARTS));
         let interval = shown::interval(&timeline);
         let shown =
             format!("{interval}within the five minutes\n{refused}after reset-failed\n{started}");

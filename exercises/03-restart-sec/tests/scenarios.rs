@@ -60,17 +60,16 @@ pub(crate) static OUTAGE_ENDS: LazyLock<Seen> = LazyLock::new(|| {
     SUBJECT.run(&scenario, vec![SUBJECT.environment(service, &[DATABASE])])
 });
 
-/// The database never starts. Then a person tries everything there is.
-pub(crate) static CRASH_LOOP: LazyLock<Seen> = LazyLock::new(|| {
-    SUBJECT.run(
-        &CRASH_LOOP_STEPS,
-        vec![SUBJECT.environment(SUBJECT.service(), &[DATABASE])],
-    )
-});
+/// The labels of a person's steps in [`CRASH_LOOP`]: a start while the start limit is in effect, `reset-failed`, a stop while
+/// systemd waits to restart, and the start of the database.
+pub(crate) const START_BY_HAND: &str = "start by hand";
+pub(crate) const RESET: &str = "reset";
+pub(crate) const STOP_BY_HAND: &str = "stop";
+pub(crate) const DATABASE_STARTS: &str = "database starts";
 
-/// A crash loop; then a manual start, `reset-failed`, and another start, which a stop ends while systemd waits to
-/// restart; then the database and the service are started.
-pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
+/// The database never starts. Then a person tries everything there is: a manual start, `reset-failed`, and another start, which a
+/// stop ends while systemd waits to restart; then the database and the service are started.
+pub(crate) static CRASH_LOOP: LazyLock<Seen> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let failed = || Condition::NextSubState {
         unit: service.to_owned(),
@@ -80,19 +79,23 @@ pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
         Scenario::new("the database never comes").start(service),
         |scenario, _| scenario.wait_for(failed(), FAILURE_DEADLINE),
     );
-    crash_loop
+    let scenario = crash_loop
         .wait_for_state(service, &["failed"], GIVING_UP_DEADLINE)
         .sleep(AFTER_GIVING_UP)
         .start(service)
+        .labelled(START_BY_HAND)
         .sleep(REFUSAL)
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
+        .labelled(RESET)
         .start(service)
         .wait_for(failed(), FAILURE_DEADLINE)
         .stop(service)
+        .labelled(STOP_BY_HAND)
         .sleep(AFTER_STOP)
         .start(&SUBJECT.unit("-database"))
+        .labelled(DATABASE_STARTS)
         .sleep(START_TIME)
         .start(service)
         .sleep(START_TIME)
@@ -101,33 +104,6 @@ pub(crate) static CRASH_LOOP_STEPS: LazyLock<Scenario> = LazyLock::new(|| {
             &format!("http://{ADDRESS}/"),
             RESPONSE_DEADLINE,
         )
-        .observe(service)
+        .observe(service);
+    SUBJECT.run(&scenario, vec![SUBJECT.environment(service, &[DATABASE])])
 });
-
-/// Where the person's steps begin in [`CRASH_LOOP_STEPS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// A start while the start limit is in effect.
-    StartByHand,
-    /// `reset-failed`.
-    Reset,
-    /// A stop while systemd waits to restart.
-    Stop,
-    /// The database is started.
-    DatabaseStarts,
-}
-
-/// The index of the step.
-pub(crate) fn step(mark: Mark) -> usize {
-    let database = SUBJECT.unit("-database");
-    let mut steps = CRASH_LOOP_STEPS.steps.iter().enumerate().skip(1);
-    let found = steps.find(|(_, step)| match (mark, step) {
-        (Mark::StartByHand, Step::Start { unit }) => unit == SUBJECT.service(),
-        (Mark::DatabaseStarts, Step::Start { unit }) => *unit == database,
-        (Mark::Reset, Step::ResetFailed { .. }) | (Mark::Stop, Step::Stop { .. }) => true,
-        _ => false,
-    });
-    found
-        .map(|(index, _)| index)
-        .expect("the scenario has each of these steps")
-}

@@ -9,7 +9,6 @@ use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, nearest_second};
 
 use crate::SUBJECT;
-use crate::scenarios::{self, Mark};
 
 /// If there are more restarts than the exercise asks for, they are not shown one by one.
 const MOST_RESTARTS: usize = 4;
@@ -43,38 +42,6 @@ pub(crate) fn alert_units(timeline: &Timeline) -> Vec<&str> {
     units.sort_unstable();
     units.dedup();
     units
-}
-
-/// The run of the crash loop up to one of its steps.
-pub(crate) fn until(timeline: &Timeline, end: Mark) -> Timeline {
-    part(timeline, None, Some(end))
-}
-
-/// The run of the crash loop between two of its steps.
-pub(crate) fn between(timeline: &Timeline, begin: Mark, end: Mark) -> Timeline {
-    part(timeline, Some(begin), Some(end))
-}
-
-/// The run of the crash loop from one of its steps on.
-pub(crate) fn since(timeline: &Timeline, begin: Mark) -> Timeline {
-    part(timeline, Some(begin), None)
-}
-
-fn part(timeline: &Timeline, begin: Option<Mark>, end: Option<Mark>) -> Timeline {
-    let events = timeline.events();
-    // If a step was never reached, nothing comes after it, and everything comes before it.
-    let place = |mark: Option<Mark>| {
-        let began = EventKind::StepBegan {
-            index: scenarios::step(mark?),
-        };
-        let found = events.iter().position(|event| event.kind == began);
-        Some(found.unwrap_or(events.len()))
-    };
-    let (begin, end) = (
-        place(begin).unwrap_or(0),
-        place(end).unwrap_or(events.len()),
-    );
-    Timeline::new(events.get(begin..end).unwrap_or_default().to_vec())
 }
 
 /// Each restart, and how long after the failure before it: `restart 1  after 20 s`.

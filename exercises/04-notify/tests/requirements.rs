@@ -29,7 +29,7 @@ pub(crate) const READY: Requirement = Requirement {
     snapshot: "ready",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
-        let left_alone = scenarios::BY_HAND.part(0..scenarios::unit_ctrl_c())?;
+        let left_alone = scenarios::BY_HAND.seen.clone()?.before(scenarios::CTRL_C);
         let (service, client) = (SUBJECT.service(), SUBJECT.unit("-client"));
         let view = View::of(&[service, &client])
             .jobs()
@@ -88,7 +88,8 @@ pub(crate) const STOP: Requirement = Requirement {
     snapshot: "stop",
     look: || {
         let timeline = scenarios::START_AND_STOP.seen.clone()?;
-        let by_hand = scenarios::BY_HAND.part(scenarios::unit_ctrl_c()..scenarios::by_hand())?;
+        let by_hand = scenarios::BY_HAND.seen.clone()?;
+        let by_hand = by_hand.between(scenarios::CTRL_C, scenarios::BY_HAND_START);
         let view = View::of(&[SUBJECT.service()])
             .activity()
             .notifications(&["STOPPING=1"])
@@ -184,9 +185,8 @@ pub(crate) const RELOAD: Requirement = Requirement {
     snapshot: "reload",
     look: || {
         let timeline = scenarios::RELOAD.seen.clone()?;
-        let feed = scenarios::feed();
-        let before = scenarios::RELOAD.part(0..feed)?;
-        let after = scenarios::RELOAD.part(feed..usize::MAX)?;
+        let before = timeline.before(scenarios::FEEDING);
+        let after = timeline.since(scenarios::FEEDING);
         let view = View::of(&[SUBJECT.service()])
             .activity()
             .main_exits()
@@ -252,10 +252,10 @@ pub(crate) const PROTOCOL: Requirement = Requirement {
     snapshot: "protocol",
     look: || {
         let started = scenarios::START_AND_STOP.seen.clone()?;
-        let marks = scenarios::marks();
-        let stopped = scenarios::WARM_UP.part(0..marks.second_start)?;
-        let interrupted = scenarios::WARM_UP.part(marks.ctrl_c..marks.second_stop)?;
-        let port_taken = scenarios::WARM_UP.part(marks.port_taken..usize::MAX)?;
+        let warm_up = scenarios::WARM_UP.seen.clone()?;
+        let stopped = warm_up.before(scenarios::SECOND_START);
+        let interrupted = warm_up.between(scenarios::CTRL_C, scenarios::SECOND_STOP);
+        let port_taken = warm_up.since(scenarios::PORT_TAKEN);
         let shown = shown::protocol(&started, &stopped, &interrupted, &port_taken);
         let rules: &[&[Rule]] = &[
             &[
@@ -280,8 +280,9 @@ pub(crate) const BY_HAND: Requirement = Requirement {
     title: "it runs in a terminal, without systemd",
     snapshot: "by-hand",
     look: || {
-        let timeline = scenarios::BY_HAND.part(scenarios::by_hand()..usize::MAX)?;
-        let interrupted = scenarios::BY_HAND.part(scenarios::by_hand_ctrl_c()..usize::MAX)?;
+        let whole = scenarios::BY_HAND.seen.clone()?;
+        let timeline = whole.since(scenarios::BY_HAND_START);
+        let interrupted = whole.since(scenarios::BY_HAND_CTRL_C);
         let case = SUBJECT.case_of(scenarios::BY_HAND_UNIT, &timeline);
         let mut observed = SUBJECT.observed(&timeline, shown::by_hand(&timeline), &[]);
         observed.diagnosis = without_socket(&case).or_else(|| {

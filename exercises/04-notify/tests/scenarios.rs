@@ -70,6 +70,21 @@ pub(crate) const BY_HAND_FIRST: &str = "by hand";
 pub(crate) const LATER: &str = "two minutes later";
 pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
 
+/// The label of the step in [`RELOAD`] that makes the configuration readable.
+pub(crate) const FEEDING: &str = "the configuration is readable";
+
+/// The label of the step in [`WARM_UP`] and [`BY_HAND`] in which Ctrl-C reaches the unit.
+pub(crate) const CTRL_C: &str = "Ctrl-C";
+
+/// The labels of other steps in [`WARM_UP`]: the start that Ctrl-C ends, the stop after it, and the start while the port is taken.
+pub(crate) const SECOND_START: &str = "second start";
+pub(crate) const SECOND_STOP: &str = "second stop";
+pub(crate) const PORT_TAKEN: &str = "port taken";
+
+/// The labels of other steps in [`BY_HAND`]: the program is started by hand, and Ctrl-C reaches it.
+pub(crate) const BY_HAND_START: &str = "by hand";
+pub(crate) const BY_HAND_CTRL_C: &str = "Ctrl-C by hand";
+
 /// signal(7), x86-64. SIGINT is what Ctrl-C sends.
 const SIGINT: i32 = 2;
 
@@ -134,6 +149,7 @@ pub(crate) static RELOAD: LazyLock<Run> = LazyLock::new(|| {
             &["/usr/bin/bash", "-c", FEED, "bash", CONFIGURATION],
             COMMAND_DEADLINE,
         )
+        .labelled(FEEDING)
         .wait_for_job(service, RELOAD_DEADLINE)
         .sleep(READING)
         .finish_request(IN_FLIGHT, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
@@ -163,15 +179,19 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
         .stop(service)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .start(service)
+        .labelled(SECOND_START)
         .sleep(HALF_A_WARM_UP)
         .signal(service, SIGINT)
+        .labelled(CTRL_C)
         // Whatever systemd does with a start that ends like this.
         .wait_for_state(service, &ENDED, START_DEADLINE)
         .stop(service)
+        .labelled(SECOND_STOP)
         .wait_for_state(service, &["dead", "failed"], STOP_DEADLINE)
         .start(SOMEONE_ELSE)
         .wait_for(listening(), LISTENING_DEADLINE)
         .start(service)
+        .labelled(PORT_TAKEN)
         .wait_for(
             // Not that the start has not begun yet.
             Condition::NextSubState {
@@ -204,13 +224,16 @@ pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
         .get(LATER, &url(), RESPONSE_DEADLINE);
     let scenario = half_sent(scenario, AT_CTRL_C)
         .signal(service, SIGINT)
+        .labelled(CTRL_C)
         .sleep(SLOW_CLIENT)
         .finish_request(AT_CTRL_C, "Connection: close\r\n\r\n", RESPONSE_DEADLINE)
         .wait_for_state(service, &ENDED, STOP_DEADLINE)
         .start(BY_HAND_UNIT)
+        .labelled(BY_HAND_START)
         .wait_for(listening(), LISTENING_DEADLINE)
         .get(BY_HAND_FIRST, &url(), RESPONSE_DEADLINE)
         .signal(BY_HAND_UNIT, SIGINT)
+        .labelled(BY_HAND_CTRL_C)
         .wait_for_state(BY_HAND_UNIT, &["dead", "failed"], STOP_DEADLINE)
         .observe(service)
         .observe(BY_HAND_UNIT);
@@ -220,55 +243,6 @@ pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
     );
     Run::of(&SUBJECT, scenario, vec![unit_file(BY_HAND_UNIT, &by_hand)])
 });
-
-/// The index of the step in [`RELOAD`] that makes the configuration readable.
-pub(crate) fn feed() -> usize {
-    RELOAD.first(
-        0,
-        |step| matches!(step, Step::Run { argv, .. } if argv.iter().any(|word| word == FEED)),
-    )
-}
-
-/// Where the parts of [`WARM_UP`] begin: the start that Ctrl-C ends, Ctrl-C, and the start while the port is taken.
-pub(crate) struct Marks {
-    pub(crate) second_start: usize,
-    pub(crate) ctrl_c: usize,
-    pub(crate) second_stop: usize,
-    pub(crate) port_taken: usize,
-}
-
-pub(crate) fn marks() -> Marks {
-    let starts = |step: &Step| matches!(step, Step::Start { unit } if unit == SUBJECT.service());
-    let stops = |step: &Step| matches!(step, Step::Stop { .. });
-    let second_start = WARM_UP.first(1, starts);
-    let ctrl_c = WARM_UP.first(0, is_interrupt);
-    Marks {
-        second_start,
-        ctrl_c,
-        second_stop: WARM_UP.first(ctrl_c, stops),
-        port_taken: WARM_UP.first(second_start + 1, starts),
-    }
-}
-
-/// Where Ctrl-C reaches the unit in [`BY_HAND`], where the program is started by hand, and where Ctrl-C reaches the program.
-pub(crate) fn unit_ctrl_c() -> usize {
-    BY_HAND.first(0, is_interrupt)
-}
-
-pub(crate) fn by_hand() -> usize {
-    BY_HAND.first(
-        0,
-        |step| matches!(step, Step::Start { unit } if unit == BY_HAND_UNIT),
-    )
-}
-
-pub(crate) fn by_hand_ctrl_c() -> usize {
-    BY_HAND.first(by_hand(), is_interrupt)
-}
-
-fn is_interrupt(step: &Step) -> bool {
-    matches!(step, Step::Signal { signal, .. } if *signal == SIGINT)
-}
 
 /// A request with this name, which is half-sent, and another one that will never be finished.
 fn half_sent(scenario: Scenario, name: &str) -> Scenario {

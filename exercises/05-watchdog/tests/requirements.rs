@@ -8,13 +8,13 @@ use systemd_lab::diagnosis::watchdog::{HUNG, Promise};
 use systemd_lab::diagnosis::{
     Case, Rule, diagnose, readiness, restart, serving, setup, stopping, unit_file, watchdog,
 };
+use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
-use systemd_lab::protocol::{EventKind, Step};
 use systemd_lab::{Timeline, View};
 
 use crate::SUBJECT;
 use crate::recovery::{BACK_WITHIN, LONGEST_TEST, Recovery};
-use crate::scenarios::{self, DURING_FAULT, IN_FLIGHT, REPORT, SIGSTOP, UNWATCHED};
+use crate::scenarios::{self, DURING_FAULT, IN_FLIGHT, REPORT, UNWATCHED};
 
 /// Rules that come first everywhere: without a start there is no watchdog.
 const START: &[&[Rule]] = &[
@@ -83,21 +83,20 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
     title: "the self-test notices a deadlock",
     snapshot: "deadlock",
     look: || {
-        let is_fault = |step: &Step| is_request(step, "fault deadlock");
         let mut observed = hang(
             &scenarios::DEADLOCK,
             HUNG,
-            is_fault,
-            is_nothing,
+            scenarios::DEADLOCK_COMES,
+            None,
             with_reason,
         )?;
         if observed.shown.contains("never noticed") {
             // The other run shows who sends the pings.
             observed.diagnosis = pinged_by_a_thread().or(observed.diagnosis);
         }
-        let (is_closed, is_next) = (scenarios::is_door_closing, scenarios::is_database_stop);
+        let (closed, next) = (scenarios::DOOR_CLOSES, Some(scenarios::DATABASE_STOPS));
         let fault = "nobody could connect to the service";
-        let door = hang(&scenarios::NOT_WELL, fault, is_closed, is_next, with_reason)?;
+        let door = hang(&scenarios::NOT_WELL, fault, closed, next, with_reason)?;
         let timeline = scenarios::DEADLOCK.seen.clone()?;
         // In that run, no self-test can succeed.
         let hopeless = scenarios::KEEPS_HANGING.seen.clone()?;
@@ -122,12 +121,11 @@ pub(crate) const BLOCKED: Requirement = Requirement {
     title: "systemd notices a blocked executor",
     snapshot: "blocked",
     look: || {
-        let is_fault = |step: &Step| is_request(step, "fault block");
         let mut observed = hang(
             &scenarios::FROZEN,
             HUNG,
-            is_fault,
-            is_sigstop,
+            scenarios::BLOCK_COMES,
+            Some(scenarios::STOPPED),
             without_reason,
         )?;
         let timeline = scenarios::FROZEN.seen.clone()?;
@@ -168,8 +166,8 @@ pub(crate) const STOPPED: Requirement = Requirement {
         hang(
             &scenarios::FROZEN,
             HUNG,
-            is_sigstop,
-            is_nothing,
+            scenarios::STOPPED,
+            None,
             without_reason,
         )
     },
@@ -179,14 +177,19 @@ pub(crate) const WEDGE: Requirement = Requirement {
     title: "the self-test notices a stuck dependency",
     snapshot: "wedge",
     look: || {
-        let wedged = hang(&scenarios::WEDGE, HUNG, is_sigstop, is_nothing, with_reason)?;
-        let is_gone = scenarios::is_database_stop;
+        let wedged = hang(
+            &scenarios::WEDGE,
+            HUNG,
+            scenarios::STOPPED,
+            None,
+            with_reason,
+        )?;
         let fault = "GET / was answered with 503";
         let gone = hang(
             &scenarios::NOT_WELL,
             fault,
-            is_gone,
-            is_nothing,
+            scenarios::DATABASE_STOPS,
+            None,
             with_reason,
         )?;
         let shown = format!(
@@ -226,7 +229,10 @@ pub(crate) const UNWATCHED_UNIT: Requirement = Requirement {
     title: "without WatchdogSec= there is no self-test",
     snapshot: "unwatched",
     look: || {
-        let timeline = scenarios::NOT_WELL.part(0..scenarios::watched_start())?;
+        let timeline = scenarios::NOT_WELL
+            .seen
+            .clone()?
+            .before(scenarios::SERVICE_STARTS);
         let case = SUBJECT.case_of(UNWATCHED, &timeline);
         let view = View::of(&[UNWATCHED])
             .activity()
@@ -293,8 +299,7 @@ fn database_is_broken(case: &Case) -> Option<String> {
 
 fn pinged_by_a_thread() -> Option<String> {
     let timeline = scenarios::FROZEN.seen.clone().ok()?;
-    let is_block = |step: &Step| is_request(step, "fault block");
-    let blocked_us = scenarios::FROZEN.began_us(&timeline, is_block)?;
+    let blocked_us = began_us(&timeline, scenarios::BLOCK_COMES)?;
     watchdog::pinged_by_a_thread(&SUBJECT.case(&timeline), blocked_us..u64::MAX)
 }
 
@@ -310,12 +315,12 @@ fn with_reason(recovery: &Recovery<'_>) -> String {
 fn hang(
     run: &LazyLock<Run>,
     fault: &'static str,
-    is_fault: impl Fn(&Step) -> bool,
-    is_next: impl Fn(&Step) -> bool,
+    fault_label: &str,
+    next_label: Option<&str>,
     lines: fn(&Recovery<'_>) -> String,
 ) -> Look {
     let timeline = run.seen.clone()?;
-    let Some(fault_us) = run.began_us(&timeline, is_fault) else {
+    let Some(fault_us) = began_us(&timeline, fault_label) else {
         // Something earlier went wrong, which belongs to a different requirement.
         let shown = "the run did not get as far as this fault\n".to_owned();
         let mut observed = observed(&timeline, shown, &[]);
@@ -333,12 +338,12 @@ fn hang(
             .or_else(|| not_reached(&case));
         return Ok(observed);
     };
-    let next_us = run.began_us(&timeline, is_next);
+    let next_us = next_label.and_then(|label| began_us(&timeline, label));
     let recovery = Recovery::between(&timeline, fault_us, next_us);
     let shown = lines(&recovery) + "\n";
     let mut observed = observed(&timeline, shown, &[]);
     // If there are several faults, the later ones come after a correct trigger, and after this step.
-    let reset_us = run.began_us(&timeline, |step| matches!(step, Step::ResetFailed { .. }));
+    let reset_us = began_us(&timeline, scenarios::RESET);
     let pinged = timeline.first_notification(SUBJECT.service(), "WATCHDOG=1");
     if pinged.is_none() || reset_us.is_none_or(|reset_us| fault_us < reset_us) {
         observed.diagnosis = observed
@@ -416,14 +421,8 @@ fn alerts(timeline: &Timeline) -> String {
     format!("alerts: {}", starts.count())
 }
 
-fn is_request(step: &Step, wanted: &str) -> bool {
-    matches!(step, Step::Request { name, .. } if name == wanted)
-}
-
-fn is_sigstop(step: &Step) -> bool {
-    matches!(step, Step::Signal { signal, .. } if *signal == SIGSTOP)
-}
-
-fn is_nothing(_: &Step) -> bool {
-    false
+/// When the first step with this label began, in the guest's time; `None` when the run never came to it.
+fn began_us(timeline: &Timeline, label: &str) -> Option<u64> {
+    let began = timeline.began_with(label).next()?;
+    Some(began.at_us)
 }

@@ -72,7 +72,7 @@ const UNWATCHED_FOR: Duration = Duration::from_secs(40);
 
 /// signal(7), x86-64.
 const SIGCONT: i32 = 18;
-pub(crate) const SIGSTOP: i32 = 19;
+const SIGSTOP: i32 = 19;
 
 /// The states of a unit after the watchdog, or anything else, has ended its service.
 const ENDED: [&str; 5] = [
@@ -123,9 +123,25 @@ pub(crate) static HEALTHY: LazyLock<Run> = LazyLock::new(|| {
     Run::of(&SUBJECT, scenario, vec![database_in_environment()])
 });
 
+/// The labels of steps that bring a fault: a request that makes the service hang, SIGSTOP to the service or its database, a
+/// closed front door, and the end of the database.
+pub(crate) const DEADLOCK_COMES: &str = "deadlock";
+pub(crate) const BLOCK_COMES: &str = "block";
+pub(crate) const STOPPED: &str = "stopped";
+pub(crate) const DOOR_CLOSES: &str = "door closes";
+pub(crate) const DATABASE_STOPS: &str = "database stops";
+
+/// The label of `reset-failed` between two faults.
+pub(crate) const RESET: &str = "reset";
+
+/// The label of the service's own start after that of its database.
+pub(crate) const SERVICE_STARTS: &str = "service starts";
+
 /// A task takes the same lock twice.
 pub(crate) static DEADLOCK: LazyLock<Run> = LazyLock::new(|| {
-    let scenario = begin("a deadlock").step(fault("deadlock"));
+    let scenario = begin("a deadlock")
+        .step(fault("deadlock"))
+        .labelled(DEADLOCK_COMES);
     Run::of(&SUBJECT, back_again(scenario), vec![faults()])
 });
 
@@ -145,6 +161,7 @@ pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
             FAULT_DEADLINE,
         )
         .step(fault("block"))
+        .labelled(BLOCK_COMES)
         .sleep(FAULT_DEADLINE)
         .get(DURING_FAULT, &format!("http://{ADDRESS}/"), FAULT_DEADLINE);
     let scenario = back_again(scenario)
@@ -152,8 +169,10 @@ pub(crate) static FROZEN: LazyLock<Run> = LazyLock::new(|| {
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
+        .labelled(RESET)
         .sleep(FIRST_PINGS)
-        .signal(service, SIGSTOP);
+        .signal(service, SIGSTOP)
+        .labelled(STOPPED);
     // On one processor, a multi-threaded runtime has only one thread by default.
     let workers = format!("TOKIO_WORKER_THREADS={WORKERS}");
     let more = SUBJECT.environment(service, &["FAULTS=1", &workers]);
@@ -166,6 +185,7 @@ pub(crate) static WEDGE: LazyLock<Run> = LazyLock::new(|| {
     let scenario = begin_with_database("a wedged dependency")
         .sleep(FIRST_PINGS)
         .signal(&database, SIGSTOP)
+        .labelled(STOPPED)
         .wait_for_state(SUBJECT.service(), &ENDED, RECOVERY_DEADLINE)
         .signal(&database, SIGCONT);
     Run::of(
@@ -201,6 +221,7 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
     let scenario = with_database(scenario)
         .sleep(FIRST_PINGS)
         .step(address(Address::Removed))
+        .labelled(DOOR_CLOSES)
         .wait_for_state(service, &ENDED, RECOVERY_DEADLINE)
         .step(address(Address::Added));
     let scenario = back_again(scenario)
@@ -208,8 +229,10 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
         .step(Step::ResetFailed {
             unit: service.to_owned(),
         })
+        .labelled(RESET)
         .sleep(FIRST_PINGS)
         .stop(&database)
+        .labelled(DATABASE_STOPS)
         .wait_for_state(service, &ENDED, RECOVERY_DEADLINE)
         .start(&database);
     let unwatched = format!(
@@ -271,6 +294,7 @@ fn with_database(scenario: Scenario) -> Scenario {
         .start(&database)
         .wait_for_job(&database, START_DEADLINE)
         .start(service)
+        .labelled(SERVICE_STARTS)
         .wait_for_job(service, START_DEADLINE)
 }
 
@@ -302,24 +326,6 @@ fn back_again(scenario: Scenario) -> Scenario {
         .wait_for_state(service, &["running"], RECOVERY_DEADLINE)
         .get(AFTER_FAULT, &format!("http://{ADDRESS}/"), REPORT_DEADLINE)
         .observe(service)
-}
-
-/// Whether this step closes the front door.
-pub(crate) fn is_door_closing(step: &Step) -> bool {
-    matches!(step, Step::Run { argv, .. } if argv.iter().any(|word| word == "del"))
-}
-
-/// Whether this step stops the database for good.
-pub(crate) fn is_database_stop(step: &Step) -> bool {
-    matches!(step, Step::Stop { unit } if *unit == SUBJECT.unit("-database"))
-}
-
-/// Where the unit itself is started in [`NOT_WELL`].
-pub(crate) fn watched_start() -> usize {
-    NOT_WELL.first(
-        0,
-        |step| matches!(step, Step::Start { unit } if unit == SUBJECT.service()),
-    )
 }
 
 /// How many threads the service's runtime had, besides the main one, judging by tokio's thread names.

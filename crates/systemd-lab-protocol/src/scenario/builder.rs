@@ -20,6 +20,15 @@ impl Scenario {
         self
     }
 
+    /// Gives the last step a label, which its events carry: a check finds it by that name, wherever it stands.
+    #[must_use]
+    pub fn labelled(mut self, label: impl Into<String>) -> Scenario {
+        if let Some(last) = self.steps.len().checked_sub(1) {
+            self.labels.insert(last, label.into());
+        }
+        self
+    }
+
     /// Adds to [`Scenario::preparations`].
     #[must_use]
     pub fn prepare(mut self, preparation: Preparation) -> Scenario {

@@ -277,9 +277,7 @@ impl Experiment {
             scenario = scenario.observe(&unit);
         }
         let preparations = self.given.preparations(unit).into_iter();
-        let scenario = preparations.fold(scenario, Scenario::prepare);
-        let steps = self.steps().into_iter();
-        steps.fold(scenario, |scenario, (_, step)| scenario.step(step))
+        self.add_steps(preparations.fold(scenario, Scenario::prepare))
     }
 
     /// The units whose properties are recorded at the end: instances of templates, but not templates.
@@ -473,13 +471,12 @@ impl Experiment {
 
     /// The timeline as a picture, with its faults.
     pub fn picture(&self, timeline: &Timeline) -> Picture {
-        let scenario = self.scenario();
-        let faults = (0..scenario.steps.len()).filter_map(|index| {
-            let planned = self.fault_of_step(index)?;
-            Some((index, story::fault_line(&self.fault_text(planned))))
+        let faults = self.faults.iter().enumerate().map(|(number, planned)| {
+            let text = story::fault_line(&self.fault_text(planned));
+            (steps::fault_label(number), text)
         });
         Picture::everything(timeline)
-            .title(&scenario.name)
+            .title(&self.scenario().name)
             .steps(faults.collect())
     }
 

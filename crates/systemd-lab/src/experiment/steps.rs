@@ -1,8 +1,9 @@
 //! An experiment's steps, and which of its faults came during a run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use systemd_lab_protocol::{Event, EventKind, Step};
+use systemd_lab_protocol::{Event, EventKind, Scenario};
 
 use systemd_timeline::Timeline;
 
@@ -11,63 +12,51 @@ use super::{Experiment, Fault, PlannedFault};
 /// A job that is queued this soon after a fault was caused by it: systemd takes a few milliseconds.
 const WITHIN: Duration = Duration::from_millis(400);
 
-/// The purpose of a step in an experiment's scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Probe,
-    /// The fault with this number.
-    Fault(usize),
-    /// Starts the unit.
-    Start,
-    /// Lets time pass while everything happens.
-    Wait,
+/// The label of the step that starts the unit.
+pub(super) const START: &str = "start";
+
+/// How the label of a fault's step begins; its number follows.
+const FAULT: &str = "fault ";
+
+/// The label of the step of the fault with this number.
+pub(super) fn fault_label(number: usize) -> String {
+    format!("{FAULT}{number}")
 }
 
 impl Experiment {
-    /// The scenario's steps, each with its purpose.
-    pub(super) fn steps(&self) -> Vec<(Purpose, Step)> {
-        let main_unit = self.main_unit();
-        let mut steps = Vec::new();
-        steps.extend(self.probes.iter().map(|it| (Purpose::Probe, it.step())));
+    /// Adds the experiment's steps to a scenario: probes, faults, the start, and a wait while everything happens.
+    pub(super) fn add_steps(&self, scenario: Scenario) -> Scenario {
+        let probes = self.probes.iter();
+        let mut scenario = probes.fold(scenario, |scenario, it| scenario.step(it.step()));
         for (number, planned) in self.faults.iter().enumerate() {
-            let step = Step::Later {
-                when: planned.when.of(main_unit),
-                what: Box::new(planned.fault.step(&planned.unit, self.length())),
-            };
-            steps.push((Purpose::Fault(number), step));
+            let when = planned.when.of(self.main_unit());
+            let step = planned.fault.step(&planned.unit, self.length());
+            scenario = scenario.later(when, step).labelled(fault_label(number));
         }
-        let unit = main_unit.to_owned();
-        steps.push((Purpose::Start, Step::Start { unit }));
-        let time = self.length();
-        steps.push((Purpose::Wait, Step::SleepUntil { time }));
-        steps
+        scenario
+            .start(self.main_unit())
+            .labelled(START)
+            .sleep_until(self.length())
     }
 
-    /// The purpose of the step with this index.
-    pub(super) fn purpose_of(&self, index: usize) -> Option<Purpose> {
-        let step = self.steps().into_iter().nth(index);
-        step.map(|(purpose, _)| purpose)
+    /// The fault whose step has this label.
+    pub(super) fn fault_labelled(&self, label: &str) -> Option<&PlannedFault> {
+        let number = label.strip_prefix(FAULT)?;
+        self.faults.get(number.parse::<usize>().ok()?)
     }
 
-    /// The fault that belongs to the step with this index.
-    pub(super) fn fault_of_step(&self, index: usize) -> Option<&PlannedFault> {
-        match self.purpose_of(index)? {
-            Purpose::Fault(number) => self.faults.get(number),
-            _ => None,
-        }
-    }
-
-    /// The faults that came, in order: when each came, and the index of its step.
+    /// The faults that came, in order: when each came, and the label of its step.
     pub(super) fn faults_that_came<'a>(
         &'a self,
         timeline: &'a Timeline,
-    ) -> impl Iterator<Item = (Duration, usize, &'a PlannedFault)> {
+    ) -> impl Iterator<Item = (Duration, &'a str, &'a PlannedFault)> {
         timeline.events().iter().filter_map(|event| {
-            let EventKind::StepBegan { index } = event.kind else {
+            let EventKind::StepBegan { label, .. } = &event.kind else {
                 return None;
             };
-            let planned = self.fault_of_step(index)?;
-            Some((timeline.time_of(event), index, planned))
+            let label = label.as_deref()?;
+            let planned = self.fault_labelled(label)?;
+            Some((timeline.time_of(event), label, planned))
         })
     }
 
@@ -88,15 +77,12 @@ impl Experiment {
 
     /// The faults that never came, because the event that they wait for did not happen in time.
     pub fn faults_that_never_came(&self, timeline: &Timeline) -> Vec<&PlannedFault> {
-        let came: Vec<usize> = self
+        let came: BTreeSet<&str> = self
             .faults_that_came(timeline)
-            .map(|(_, index, _)| index)
+            .map(|(_, label, _)| label)
             .collect();
-        let steps = self.steps().into_iter().enumerate();
-        let missing = steps.filter_map(|(index, (purpose, _))| match purpose {
-            Purpose::Fault(number) if !came.contains(&index) => self.faults.get(number),
-            _ => None,
-        });
-        missing.collect()
+        let faults = self.faults.iter().enumerate();
+        let missing = faults.filter(|(number, _)| !came.contains(fault_label(*number).as_str()));
+        missing.map(|(_, planned)| planned).collect()
     }
 }

@@ -239,16 +239,18 @@ fn command_lines(at: Duration, status: i32, output: &str, is_whole: bool) -> Vec
 /// A fault, or its refusal, with its unit.
 fn of_step(experiment: &Experiment, kind: &EventKind) -> Option<(String, String)> {
     match kind {
-        EventKind::StepBegan { index } => {
-            let planned = experiment.fault_of_step(*index)?;
+        EventKind::StepBegan { label, .. } => {
+            let planned = experiment.fault_labelled(label.as_deref()?)?;
             let text = fault_line(&planned.fault.to_string());
             Some((hit(planned).to_owned(), text))
         }
         EventKind::StepEnded {
-            index,
+            label,
             outcome: StepOutcome::Refused { .. },
+            ..
         } => {
-            let planned = experiment.fault_of_step(*index);
+            let label = label.as_deref();
+            let planned = label.and_then(|label| experiment.fault_labelled(label));
             let unit = planned.map_or(experiment.main_unit(), hit);
             Some((unit.to_owned(), describe(kind)?))
         }

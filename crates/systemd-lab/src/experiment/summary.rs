@@ -11,7 +11,7 @@ use systemd_lab_protocol::event::{MachineEnd, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::outages::{self, Change, ListenerOutage, microseconds};
-use super::steps::Purpose;
+use super::steps;
 use super::{Experiment, PlannedFault, Probe};
 use systemd_timeline::Timeline;
 use systemd_timeline::jobs;
@@ -183,9 +183,7 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
         units: units
             .map(|unit| unit_summary(experiment, timeline, unit))
             .collect(),
-        start_refused: refusal(timeline, |index| {
-            experiment.purpose_of(index) == Some(Purpose::Start)
-        }),
+        start_refused: refusal(timeline, steps::START),
         probes: probes
             .map(|((probe, changes), missed)| ProbeSummary {
                 between_attempts: missed,
@@ -365,7 +363,7 @@ fn fault_summaries(
     let summaries = began
         .iter()
         .enumerate()
-        .map(|(number, &(at, index, planned))| {
+        .map(|(number, &(at, label, planned))| {
             let next = began.get(number + 1).map(|(at, ..)| *at);
             let of_probes = experiment.probes.iter().zip(probed);
             let of_probes = of_probes.map(|(probe, changes)| ProbeRecovery {
@@ -376,7 +374,7 @@ fn fault_summaries(
             FaultSummary {
                 planned: planned.clone(),
                 at: Some(planned.when.time().unwrap_or(at)),
-                refused: refusal(timeline, |step| step == index),
+                refused: refusal(timeline, label),
                 job: job_of(timeline, planned, at, next),
                 running: match blind_for(timeline, &planned.unit) {
                     // This includes earlier faults: the unit may have recovered while the lab was blind.
@@ -478,15 +476,17 @@ fn is_up(sub_state: &str) -> bool {
     !NOT_UP.iter().any(|state| sub_state.starts_with(state))
 }
 
-fn refusal(timeline: &Timeline, is_it: impl Fn(usize) -> bool) -> Option<String> {
+/// systemd's words when it refused the step with this label.
+fn refusal(timeline: &Timeline, wanted: &str) -> Option<String> {
     timeline
         .events()
         .iter()
         .find_map(|event: &Event| match &event.kind {
             EventKind::StepEnded {
-                index,
+                label: Some(label),
                 outcome: StepOutcome::Refused { message, .. },
-            } if is_it(*index) => Some(message.clone()),
+                ..
+            } if label == wanted => Some(message.clone()),
             _ => None,
         })
 }

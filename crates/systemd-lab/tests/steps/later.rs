@@ -48,7 +48,7 @@ fn shell(script: &str) -> Step {
 fn began(timeline: &Timeline, wanted: usize) -> Option<Duration> {
     let events = timeline.events().iter();
     let mut times = events.filter_map(|event| match event.kind {
-        EventKind::StepBegan { index } if index == wanted => Some(timeline.time_of(event)),
+        EventKind::StepBegan { index, .. } if index == wanted => Some(timeline.time_of(event)),
         _ => None,
     });
     times.next()

@@ -24,7 +24,7 @@ fn duration_of(timeline: &Timeline, step: usize) -> Duration {
         let event = timeline.events().iter().find(|event| wanted(&event.kind));
         timeline.time_of(event.expect("the step is in the timeline"))
     };
-    let began = at(&|kind| matches!(kind, EventKind::StepBegan { index } if *index == step));
+    let began = at(&|kind| matches!(kind, EventKind::StepBegan { index, .. } if *index == step));
     let ended = at(&|kind| matches!(kind, EventKind::StepEnded { index, .. } if *index == step));
     ended - began
 }

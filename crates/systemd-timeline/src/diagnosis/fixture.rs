@@ -195,7 +195,7 @@ impl Run {
     }
 
     pub(super) fn step(self, at: u64, index: usize) -> Run {
-        self.seen(at, EventKind::StepBegan { index })
+        self.seen(at, EventKind::StepBegan { index, label: None })
     }
 
     /// systemd refuses the step.
@@ -204,7 +204,14 @@ impl Run {
             error: error.to_owned(),
             message: message.to_owned(),
         };
-        self.seen(at, EventKind::StepEnded { index: 0, outcome })
+        self.seen(
+            at,
+            EventKind::StepEnded {
+                index: 0,
+                label: None,
+                outcome,
+            },
+        )
     }
 
     pub(super) fn ends(self, at: u64) -> Run {

@@ -15,7 +15,7 @@ pub fn of_run(timeline: &Timeline, scenario: &Scenario, units: &UnitTexts) -> Ve
     let units = units.filter(|name| !name.contains(".d/") && !name.contains("@."));
     let mut sources = Sources::new(units.collect(), texts.clone());
     for event in timeline.events() {
-        let EventKind::StepBegan { index } = event.kind else {
+        let EventKind::StepBegan { index, .. } = event.kind else {
             continue;
         };
         if let Some((unit, harm)) = scenario.steps.get(index).and_then(harm) {
@@ -83,9 +83,21 @@ mod tests {
         };
         let result = "exit-code".to_owned();
         let timeline = Timeline::new(vec![
-            event(0, EventKind::StepBegan { index: 0 }),
+            event(
+                0,
+                EventKind::StepBegan {
+                    index: 0,
+                    label: None,
+                },
+            ),
             event(1, changed("dead", "running")),
-            event(2000, EventKind::StepBegan { index: 1 }),
+            event(
+                2000,
+                EventKind::StepBegan {
+                    index: 1,
+                    label: None,
+                },
+            ),
             event(2001, changed("running", "stop-sigterm")),
             event(2002, exited),
             event(2003, EventKind::Failed { result }),

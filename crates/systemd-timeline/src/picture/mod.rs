@@ -35,8 +35,8 @@ pub struct Picture {
     title: Option<String>,
     id: Option<String>,
     logs: bool,
-    /// Names for steps of the scenario, by index.
-    steps: BTreeMap<usize, String>,
+    /// What is shown for steps of the scenario, by label.
+    steps: BTreeMap<String, String>,
 }
 
 impl Picture {
@@ -92,9 +92,9 @@ impl Picture {
         Picture { logs: true, ..self }
     }
 
-    /// Shows when these steps of the scenario began: their indices and names.
+    /// Shows when these steps of the scenario began: their labels, and the words for them.
     #[must_use]
-    pub fn steps(self, steps: BTreeMap<usize, String>) -> Picture {
+    pub fn steps(self, steps: BTreeMap<String, String>) -> Picture {
         Picture { steps, ..self }
     }
 

@@ -141,7 +141,7 @@ impl Rows {
         timeline: &Timeline,
         units: &[String],
         logs: bool,
-        steps: &BTreeMap<usize, String>,
+        steps: &BTreeMap<String, String>,
     ) -> Rows {
         let mut builder = Builder {
             rows: Rows {
@@ -171,8 +171,8 @@ impl Rows {
                     let is_passing = is_over_at_once && PASSING.contains(&to.as_str());
                     builder.change(event, at, (from, to), is_passing);
                 }
-                EventKind::StepBegan { index } => {
-                    if let Some(text) = steps.get(index) {
+                EventKind::StepBegan { label, .. } => {
+                    if let Some(text) = label.as_ref().and_then(|label| steps.get(label)) {
                         builder.push(at, None, Mark::Signal, text.clone());
                     }
                 }

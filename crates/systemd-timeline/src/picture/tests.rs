@@ -302,6 +302,7 @@ fn markdown_takes_it_for_one_piece() {
 fn a_scenario_that_gave_up_says_so_in_no_lane() {
     let gave_up = EventKind::StepEnded {
         index: 3,
+        label: None,
         outcome: StepOutcome::DeadlinePassed,
     };
     let mut gave_up = event(30_000, gave_up);
