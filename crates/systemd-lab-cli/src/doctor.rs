@@ -5,8 +5,8 @@ use systemd_lab::Lab;
 use systemd_lab::doctor::{self, Finding, Remedy, State};
 
 use crate::exit::ExitStatus;
+use crate::output::say;
 use crate::program::program;
-use crate::say;
 
 /// The longest name of a finding.
 const NAME_WIDTH: usize = 14;

@@ -52,3 +52,10 @@ impl ExitStatus {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongUsage(pub String);
+
+impl WrongUsage {
+    /// The error with the words of another one.
+    pub(crate) fn because(why: impl std::fmt::Display) -> anyhow::Error {
+        WrongUsage(why.to_string()).into()
+    }
+}

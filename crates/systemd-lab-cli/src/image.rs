@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use systemd_lab::{Lab, LabErrorKind};
 
 use crate::exit::{ExitStatus, WrongUsage};
+use crate::output::{self, say};
 use crate::program::program;
-use crate::{output, say};
 
 /// Export or import the guest image, for machines without a network.
 #[derive(clap::Subcommand)]

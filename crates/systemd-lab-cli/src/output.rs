@@ -60,7 +60,7 @@ macro_rules! note {
     ($($text:tt)*) => { $crate::output::print_error(format_args!("{}\n", format_args!($($text)*))) };
 }
 
-pub use crate::{note, put, say};
+pub use {note, put, say};
 
 /// Prints on standard output: see [`say!`](crate::say) and [`put!`](crate::put).
 pub fn print(text: Arguments<'_>) {

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use systemd_lab::experiment::PlanError;
 use systemd_lab::sweep::{MOST_MOMENTS, Swept};
 use systemd_lab::{ExperimentError, Fault, Lab, Sweep, clock_time};
 
 use crate::exit::{ExitStatus, WrongUsage};
+use crate::output::{self, note, put};
+use crate::program::program;
 use crate::run::{self, Options};
-use crate::{note, output, put, style};
+use crate::style;
 
 /// With fewer finished trials, a remaining time would change too much to be worth showing.
 const ENOUGH_TRIALS: usize = 4;
@@ -84,13 +85,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let planned = run::planned(&arguments.options, arguments.plan.as_deref())?;
     let mut sweep = Sweep::new(planned.experiment.clone()).at_most(arguments.moments);
     for text in &arguments.fault {
-        let (fault, unit) = Fault::parse_with_unit(text).map_err(|error| wrong(&error))?;
+        let (fault, unit) = Fault::parse_with_unit(text).map_err(WrongUsage::because)?;
         sweep = match unit {
             Some(unit) => sweep.fault_on(unit, fault),
             None => sweep.fault(fault),
         };
     }
-    sweep.check().map_err(|error| wrong(&error))?;
+    sweep.check().map_err(WrongUsage::because)?;
     let files: Vec<&Path> = [&arguments.svg, &arguments.junit]
         .into_iter()
         .flatten()
@@ -108,7 +109,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     signal_hook::low_level::unregister(handler);
     let swept = match swept {
         Ok(swept) => swept,
-        Err(ExperimentError::Plan(error)) => return Err(wrong(&error).into()),
+        Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
     let command = run_command();
@@ -168,7 +169,7 @@ fn run_command() -> String {
 
 fn run_command_of(words: impl IntoIterator<Item = String>) -> String {
     let mut words = words.into_iter().skip_while(|word| word != "sweep").skip(1);
-    let mut kept = vec![crate::program().to_owned(), "run".to_owned()];
+    let mut kept = vec![program().to_owned(), "run".to_owned()];
     while let Some(word) = words.next() {
         let own = OWN_OPTIONS.iter().find(|(name, _)| {
             word == *name
@@ -194,10 +195,6 @@ fn quoted(word: &str) -> String {
         true => word.to_owned(),
         false => format!("'{}'", word.replace('\'', "'\\''")),
     }
-}
-
-fn wrong(error: &PlanError) -> WrongUsage {
-    WrongUsage(error.to_string())
 }
 
 fn write(file: &Path, text: &str) {

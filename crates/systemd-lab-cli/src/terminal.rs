@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, stdout};
 
-use crate::{output, put};
+use crate::output::{self, put};
 
 /// In characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

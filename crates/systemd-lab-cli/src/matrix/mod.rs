@@ -8,7 +8,8 @@ use systemd_lab::{Guest, Lab, Suite};
 use systemd_matrix::{Comparison, Matrix, TableId, measure};
 
 use crate::exit::WrongUsage;
-use crate::{output, put, style};
+use crate::output::{self, put};
+use crate::style;
 
 /// What systemd does with its settings, measured.
 #[derive(clap::Args)]

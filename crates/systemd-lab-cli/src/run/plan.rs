@@ -1,14 +1,16 @@
-//! Turns the options into an experiment.
+//! Turns the options, and a plan's file, into an experiment and its guest.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use systemd_lab::experiment::{Date, Requirement, is_unit_name};
-use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe};
+use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe, visible_lines};
 
 use super::options::Options;
-use super::{words, wrong};
+use super::{file, words};
 use crate::exit::WrongUsage;
+use crate::output::note;
+use crate::style;
 
 /// As often as eager monitoring does.
 const EVERY: Duration = Duration::from_secs(1);
@@ -19,8 +21,67 @@ const LARGEST: u64 = 1 << 20;
 /// The setting that names a service's program in its unit file.
 const EXEC_START: &str = "ExecStart=";
 
+/// What the options describe.
+pub(crate) struct Planned {
+    pub(crate) guest: Guest,
+    /// Not checked yet.
+    pub(crate) experiment: Experiment,
+    /// The files on the host that it consists of: nothing may replace them.
+    pub(crate) inputs: Vec<PathBuf>,
+}
+
+/// What the options and a plan's file describe. Reports what systemd will ignore in the unit files.
+pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<Planned> {
+    let mut options = options.clone();
+    if let Some(file) = file {
+        options = file::read(file)?.and(options);
+    }
+    let guest = guest(&options)?;
+    let experiment = experiment(&options)?;
+    warn(&experiment.warnings());
+    let mut inputs = inputs(&options);
+    inputs.extend(file.map(Path::to_owned));
+    Ok(Planned {
+        guest,
+        experiment,
+        inputs,
+    })
+}
+
+/// What a shell needs: the guest, its files, and the name of the first unit.
+pub(crate) fn guest_and_files(
+    options: &Options,
+) -> anyhow::Result<(Guest, Vec<GuestFile>, Option<String>)> {
+    let guest = guest(options)?;
+    if options.unit.is_empty() {
+        return Ok((guest, files(options)?, None));
+    }
+    let experiment = experiment(options)?;
+    warn(&experiment.warnings());
+    experiment.check().map_err(WrongUsage::because)?;
+    let unit = experiment.main_unit().to_owned();
+    Ok((guest, experiment.files().to_vec(), Some(unit)))
+}
+
+/// Prints warnings.
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        note!("{} {}", style::strong("warning:"), visible_lines(warning));
+    }
+}
+
+/// The files on the host that the options name.
+fn inputs(options: &Options) -> Vec<PathBuf> {
+    let mut inputs = options.unit.clone();
+    for file in &options.file {
+        let host = words::host_and_guest(file).map_or(file.as_str(), |(host, _)| host);
+        inputs.push(PathBuf::from(host));
+    }
+    inputs
+}
+
 /// The guest that the options ask for.
-pub(super) fn guest(options: &Options) -> anyhow::Result<Guest> {
+fn guest(options: &Options) -> anyhow::Result<Guest> {
     let guest = match options.suite {
         Some(suite) => Guest::new(suite),
         None => Guest::from_environment()?,
@@ -123,7 +184,7 @@ fn has_template(options: &Options, name: &str) -> bool {
 }
 
 /// The experiment that the options describe, not checked yet.
-pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
+fn experiment(options: &Options) -> anyhow::Result<Experiment> {
     let (first, others) = options.unit.split_first().ok_or_else(|| {
         WrongUsage(
             "nothing to start; name a unit file with --unit, or a plan that has one with --plan"
@@ -151,7 +212,8 @@ pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
     let mut experiment = probes(options, experiment)?;
     for requirement in &options.require {
         let parsed = requirement.parse::<Requirement>();
-        let requirement = parsed.map_err(|error| wrong(format!("--require: {error}")))?;
+        let requirement =
+            parsed.map_err(|error| WrongUsage::because(format!("--require: {error}")))?;
         experiment = experiment.require(requirement);
     }
     match &options.length {
@@ -161,7 +223,7 @@ pub(super) fn experiment(options: &Options) -> anyhow::Result<Experiment> {
 }
 
 /// The files of `--file`.
-pub(super) fn files(options: &Options) -> anyhow::Result<Vec<GuestFile>> {
+fn files(options: &Options) -> anyhow::Result<Vec<GuestFile>> {
     let files = options.file.iter();
     files.map(|file| words::guest_file(file)).collect()
 }
@@ -185,7 +247,7 @@ fn given(options: &Options, mut experiment: Experiment) -> anyhow::Result<Experi
     match &options.date {
         Some(date) => Ok(experiment.date(
             date.parse::<Date>()
-                .map_err(|error| wrong(format!("--date: {error}")))?,
+                .map_err(|error| WrongUsage::because(format!("--date: {error}")))?,
         )),
         None => Ok(experiment),
     }
@@ -195,7 +257,7 @@ fn faults(options: &Options, mut experiment: Experiment) -> anyhow::Result<Exper
     // clap takes them in pairs.
     for pair in options.at.chunks_exact(2) {
         let when = words::when(&pair[0], &pair[1])?;
-        let (fault, unit) = Fault::parse_with_unit(&pair[1]).map_err(wrong)?;
+        let (fault, unit) = Fault::parse_with_unit(&pair[1]).map_err(WrongUsage::because)?;
         experiment = match unit {
             Some(unit) => experiment.fault_on(unit, when, fault),
             None => experiment.fault(when, fault),

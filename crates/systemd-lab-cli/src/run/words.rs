@@ -6,7 +6,6 @@ use std::time::Duration;
 use systemd_lab::experiment::{DIRECTORY_MODE, DIRECTORY_OWNER, When, is_unit_name, parse_span};
 use systemd_lab::{Fault, GuestFile, Probe};
 
-use super::wrong;
 use crate::exit::WrongUsage;
 
 /// When a fault comes. People often swap the two words, or write them as one.
@@ -274,7 +273,7 @@ fn unescaped(text: &str) -> anyhow::Result<String> {
                 Some('\\') => '\\',
                 other => {
                     let other = other.map_or_else(String::new, String::from);
-                    return Err(wrong(format!(
+                    return Err(WrongUsage::because(format!(
                         "--ask: unknown escape \\{other} in {text:?}; expected \\r, \\n, \\t or \\\\"
                     )));
                 }

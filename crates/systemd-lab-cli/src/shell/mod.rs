@@ -14,8 +14,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use systemd_lab::{Lab, Shell, Suite};
 
 use crate::exit::ExitStatus;
+use crate::output::note;
 use crate::run::Options;
-use crate::{note, run, style};
+use crate::style;
 use mode::RawMode;
 pub use mode::this as terminal;
 
@@ -83,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         memory: arguments.memory.clone(),
         ..Options::default()
     };
-    let (guest, files, unit) = run::guest_and_files(&options)?;
+    let (guest, files, unit) = crate::run::guest_and_files(&options)?;
     let lab = Lab::options().guest(&guest).open()?;
     let starting = style::spinner("starting the lab VM");
     let shell = lab.shell(&files, &terminal());
