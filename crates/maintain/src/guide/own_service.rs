@@ -1,8 +1,10 @@
 //! The runs that the guide's pages about a service of one's own show: their commands, typed where the reader types them.
 
+use std::process::Command;
+
 use anyhow::{Context, anyhow, ensure};
 use measured::Measured;
-use systemd_lab::{Guest, Lab};
+use systemd_lab::{Guest, Lab, SUITE_VARIABLE};
 
 use super::bench::{Bench, executable};
 use super::item::Item;
@@ -26,6 +28,7 @@ pub(super) fn items() -> Vec<Item> {
     vec![
         Item::files(["run-plan.txt"], plan),
         Item::files(["run-hangs.txt", "run-watchdog.txt", "run-beside.md"], hang),
+        Item::files(["run-sweep.txt"], sweep),
         Item::files(["run-nginx.txt"], nginx).with_network(),
     ]
 }
@@ -74,6 +77,32 @@ fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
         Measured::text("run-watchdog.txt", &with, &lab),
         Measured::text("run-beside.md", &table, &lab),
     ])
+}
+
+/// A fault at every moment, up to the commands for what does not hold: these name the folder that the example is built in.
+fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let built = bench.build(&["--package", "systemd-lab-cli", "--bins"])?;
+    let command = bench.root().join("crates/systemd-lab-cli/Cargo.toml");
+    let command = executable(&built, &command, "systemd-lab")?;
+    let output = Command::new(command)
+        .args(["sweep", "--unit", UNIT, "--file", &file(bench)?])
+        .args("--get http://127.0.0.1:8080/ --fault kill,freeze --for 10s --moments 16".split(' '))
+        .args(["--require", "recovery <= 10s"])
+        .current_dir(bench.root())
+        .env_remove(SUITE_VARIABLE)
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(NOT_YET),
+        "the sweep ended with {}: {errors}",
+        output.status
+    );
+    let text = String::from_utf8(output.stdout).context("what it prints is not text")?;
+    let (shown, _) = text
+        .split_once("\nWhat does not hold\n")
+        .context("it says nothing that does not hold")?;
+    let with = bench.measured_with()?;
+    Ok(vec![Measured::text("run-sweep.txt", shown, &with)])
 }
 
 /// A daemon of Debian's.
