@@ -3,7 +3,8 @@
 
 use std::io::{Read, Write};
 
-use crate::{preprocess, protocol};
+use crate::guide::preprocess;
+use crate::protocol;
 
 const USAGE: &str =
     "mdBook runs this program, as book.toml says; to read the book, type: cargo workshop book";

@@ -12,11 +12,11 @@
 //! mdBook's own directives are left to mdBook, after a check of where they lead. mdBook treats unknown ones as text; we
 //! do not, so that a misspelt one does not end up in the book. After a backslash, a directive is text.
 
-use crate::Site;
 use crate::include;
 use crate::measured::{Measured, TimelineArguments};
 use crate::mistake;
 use crate::page::Page;
+use crate::site::Site;
 use crate::{minutes, path};
 
 const TIMELINE: &str = "timeline";

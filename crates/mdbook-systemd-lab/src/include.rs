@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::Site;
 use crate::page::Page;
+use crate::site::Site;
 
 /// Folders of the repository whose subfolders are crates, which are tested.
 const CRATES: [&str; 4] = ["crates", "examples", "exercises", "solutions"];

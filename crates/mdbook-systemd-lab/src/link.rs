@@ -3,8 +3,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::Site;
 use crate::page::Page;
+use crate::site::Site;
 
 pub(crate) fn check(
     site: &Site,

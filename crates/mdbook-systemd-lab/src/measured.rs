@@ -7,7 +7,7 @@ use std::path::Path;
 
 use systemd_timeline::{Picture, Timeline};
 
-use crate::Site;
+use crate::site::Site;
 
 const FOLDER: &str = "measured";
 

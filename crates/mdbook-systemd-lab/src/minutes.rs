@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::Site;
 use crate::page::{Page, identifier};
+use crate::site::Site;
 
 const FILE: &str = "minutes.toml";
 

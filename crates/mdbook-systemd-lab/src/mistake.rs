@@ -7,7 +7,7 @@ use std::path::Path;
 use diffy::Line;
 use diffy::patch_set::{FileOperation, ParseOptions, PatchSet};
 
-use crate::Site;
+use crate::site::Site;
 
 const FOLDER: &str = "mistakes";
 const EXTENSION: &str = ".patch";

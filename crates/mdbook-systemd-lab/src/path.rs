@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::Site;
 use crate::minutes;
+use crate::site::Site;
 
 const WIDTH: u32 = 360;
 /// Where the service's life runs, and where the words begin.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::Site;
+use crate::site::Site;
 
 /// All chapters, in the form in which mdBook sends them and takes them back.
 #[derive(Debug)]

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::preparation::Preparation;
+
 /// One thing that happened, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
@@ -65,7 +67,7 @@ pub enum EventKind {
     /// One of [`crate::Scenario::preparations`] was not possible. The agent carries out no step.
     NotPrepared {
         /// The preparation that was not possible.
-        preparation: crate::scenario::Preparation,
+        preparation: Preparation,
         /// The reason.
         message: String,
     },

@@ -17,7 +17,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Handover, PROTOCOL_VERSION, Scenario};
+use crate::scenario::Scenario;
+use crate::shell::Handover;
+use crate::version::PROTOCOL_VERSION;
 
 /// The first bytes of a job.
 pub const MAGIC: &[u8; 8] = b"SDLABJOB";

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::EventKind;
+use crate::event::EventKind;
 
 /// `SD_MESSAGE_UNIT_PROCESS_EXIT`
 const UNIT_PROCESS_EXIT: &str = "98e322203f7a4ed290d09fe03c09fe15";

@@ -15,15 +15,15 @@
 pub mod event;
 pub mod job;
 pub mod journal;
+mod preparation;
 pub mod scenario;
 pub mod seal;
 pub mod shell;
 pub mod sight;
+mod version;
 
 pub use event::{Event, EventKind};
 pub use job::{Blob, Job, JobError};
 pub use scenario::{Condition, Scenario, Step};
 pub use shell::{Handover, Terminal};
-
-/// The version of everything in this crate. The host refuses an agent that reports a different one.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub use version::PROTOCOL_VERSION;

@@ -4,7 +4,6 @@
 //! for the host would let virtual time jump by an arbitrary amount.
 
 mod builder;
-mod preparation;
 mod when;
 
 use std::collections::BTreeMap;
@@ -12,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use preparation::Preparation;
+pub use crate::preparation::Preparation;
 pub use when::{Happening, Trigger, When};
 
 /// What is to happen to one or more services, in order.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, EventKind};
+use crate::event::{Event, EventKind};
 
 /// When the agent carries out a [`Step::Later`](super::Step::Later).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,8 +3,8 @@
 //! clap_complete writes completions for a command `workshop`, which no one types. For each shell, a hook next to
 //! this file passes on what follows `cargo workshop`, and leaves everything else to cargo's own completion.
 
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use clap::{CommandFactory, ValueEnum};
 use exercise_check::Outcome;
 
 use stages::exercises::Workshop;
@@ -29,16 +29,21 @@ enum Shell {
     Fish,
 }
 
-/// Prints the completions; their first line says how to load them.
-pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+/// Prints the completions of this command line; their first line says how to load them.
+pub(crate) fn run(
+    workshop: &Workshop,
+    arguments: &Arguments,
+    command: clap::Command,
+) -> anyhow::Result<Outcome> {
     let mut text = Vec::new();
-    arguments.shell.write(workshop, &mut text);
+    let command = with_numbers(command, workshop);
+    arguments.shell.write(command, &mut text);
     output::document(&String::from_utf8_lossy(&text));
     Ok(Outcome::Passed)
 }
 
 impl Shell {
-    fn write(self, workshop: &Workshop, out: &mut Vec<u8>) {
+    fn write(self, mut command: clap::Command, out: &mut Vec<u8>) {
         let (load, hook) = match self {
             Shell::Bash => (
                 "source <(cargo workshop completions bash)",
@@ -54,7 +59,6 @@ impl Shell {
             ),
         };
         out.extend(format!("# To load this, inside the workshop's clone: {load}\n").bytes());
-        let mut command = with_numbers(workshop);
         let generator = match self {
             Shell::Bash => clap_complete::Shell::Bash,
             Shell::Zsh => clap_complete::Shell::Zsh,
@@ -91,13 +95,13 @@ fn values_for_fish(command: &clap::Command) -> String {
 }
 
 /// The command line, with the exercises of this clone.
-fn with_numbers(workshop: &Workshop) -> clap::Command {
+fn with_numbers(command: clap::Command, workshop: &Workshop) -> clap::Command {
     let numbers: Vec<String> = workshop
         .exercises
         .iter()
         .map(|exercise| exercise.number.clone())
         .collect();
-    crate::Arguments::command().mut_subcommands(|subcommand| {
+    command.mut_subcommands(|subcommand| {
         let takes_one = subcommand
             .get_arguments()
             .any(|argument| argument.get_id() == EXERCISE);

@@ -1,8 +1,6 @@
 //! `cargo workshop guide`: a page of the guide in the terminal, from the same sources as the book. It needs no network and no
 //! mdBook.
 
-#[cfg(test)]
-mod commands;
 mod render;
 mod table;
 mod wrap;

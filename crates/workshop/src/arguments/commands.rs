@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{CommandFactory, Parser};
 
-use crate::Arguments;
+use super::Arguments;
 
 /// `run` has its own page.
 const ELSEWHERE: [&str; 2] = ["run", "help"];
