@@ -8,7 +8,6 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use systemd_lab_protocol::Event;
 use systemd_lab_protocol::seal::{Key, Sealer};
 
@@ -21,9 +20,6 @@ use crate::suite::Suite;
 use crate::{Experiment, Fault, Picture, Timeline, findings, sight, visible_lines};
 use systemd_timeline::compare::Tolerance;
 use systemd_timeline::unit_file;
-
-/// The seed of all cases: any number works, as long as it stays the same.
-const SEED: u64 = 20_261_126;
 
 /// Besides letters, texts consist of these: everything that has a meaning for one of the readers.
 const SIGNS: &[&str] = &[
@@ -76,13 +72,6 @@ const SIGNS: &[&str] = &[
     "# measured with ",
 ];
 
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        rng_seed: RngSeed::Fixed(SEED),
-        ..ProptestConfig::default()
-    }
-}
-
 /// Texts of such signs and of anything else.
 fn text() -> impl Strategy<Value = String> {
     let part = prop_oneof![
@@ -133,7 +122,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(fuzzed::config())]
 
     #[test]
     fn unit_files(text in text()) {

@@ -10,8 +10,6 @@ mod book;
 mod check;
 mod completions;
 mod diff;
-#[cfg(test)]
-mod fuzz;
 mod guide;
 mod hint;
 mod install;

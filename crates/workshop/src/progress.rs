@@ -188,11 +188,14 @@ pub(crate) fn put_aside(root: &Path) -> anyhow::Result<PathBuf> {
 mod tests {
     use super::*;
 
+    /// The words that progress files consist of.
+    const WORDS: &[&str] = &["[04]\n", "passed", "hints", "last", " = \"not-yet\"\n"];
+
     proptest::proptest! {
-        #![proptest_config(crate::fuzz::config())]
+        #![proptest_config(fuzzed::config())]
 
         #[test]
-        fn any_text_is_progress_or_damaged(text in crate::fuzz::toml()) {
+        fn any_text_is_progress_or_damaged(text in fuzzed::toml(WORDS)) {
             let root = tempfile::tempdir().expect("a temporary directory");
             fs::write(root.path().join(FILE), &text).expect("it can be written");
             proptest::prop_assert!(Progress::read(root.path()).is_ok());

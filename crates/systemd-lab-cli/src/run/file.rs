@@ -40,11 +40,22 @@ mod tests {
 
     use super::*;
 
+    /// The words that plans consist of.
+    const WORDS: &[&str] = &[
+        "unit",
+        "at",
+        "for",
+        "get",
+        "require",
+        "suite",
+        " = [\"10s kill\"]\n",
+    ];
+
     proptest::proptest! {
-        #![proptest_config(crate::run::fuzz::config())]
+        #![proptest_config(fuzzed::config())]
 
         #[test]
-        fn any_text_is_a_plan_or_an_error_with_its_line(text in crate::run::fuzz::toml()) {
+        fn any_text_is_a_plan_or_an_error_with_its_line(text in fuzzed::toml(WORDS)) {
             if let Err((line, message)) = parsed(&text) {
                 let lines = text.lines().count().max(1);
                 proptest::prop_assert!((1..=lines + 1).contains(&line), "{line}: {message}");

@@ -5,8 +5,6 @@
 
 mod explained;
 mod file;
-#[cfg(test)]
-mod fuzz;
 mod help;
 mod junit;
 mod options;
