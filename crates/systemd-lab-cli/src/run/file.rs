@@ -25,7 +25,7 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Options> {
 
 /// The plan, or the bad line and what is wrong with it.
 fn parsed(text: &str) -> Result<Options, (usize, String)> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
+    Options::from_toml(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
         // serde's word for a key, with its quotes.
@@ -81,6 +81,7 @@ suite = \"oldstable\"
         assert_eq!(plan.at, ["10s", "kill", "READY=1 + 200ms", "freeze"]);
         assert!(plan.enable);
         assert_eq!(plan.length.as_deref(), Some("1h"));
+        assert_eq!(plan.guest.suite, "oldstable".parse().ok());
     }
 
     #[test]
@@ -110,7 +111,12 @@ suite = \"oldstable\"
         assert_eq!(line, 1);
         assert!(message.contains("expected a string"), "{message}");
         assert_eq!(error("unit = \"a\nfor = 1").0, 1);
-        assert!(error("suite = \"sid\"").1.contains("sid"));
+        let (line, message) = error("enable = true\nsuite = \"sid\"");
+        assert_eq!(line, 2);
+        assert!(message.contains("sid"), "{message}");
+        let (line, message) = error("enable = true\n\nmemory = 512");
+        assert_eq!(line, 3);
+        assert!(message.contains("expected a string"), "{message}");
     }
 
     #[test]

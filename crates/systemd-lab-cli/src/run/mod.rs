@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use systemd_lab::Timeline;
 
 pub use self::explained::explained;
-pub(crate) use self::options::Options;
+pub(crate) use self::options::{GuestOptions, Options};
 pub(crate) use self::plan::{Planned, guest_and_files, planned};
 use self::timeline::Outcome;
 use crate::exit::{ExitStatus, WrongUsage};

@@ -3,11 +3,31 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use systemd_lab::Suite;
 
 use super::words;
+
+/// The options for a guest, of every command that has one.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(default)]
+pub(crate) struct GuestOptions {
+    /// A Debian package for the guest, with everything that it depends on. Its daemons are not started: name one with --unit.
+    #[arg(long, value_name = "NAME")]
+    #[serde(deserialize_with = "one_or_more")]
+    pub package: Vec<String>,
+    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
+    #[arg(long, value_name = "SUITE")]
+    #[serde(deserialize_with = "parsed")]
+    pub suite: Option<Suite>,
+    /// The guest's memory, e.g. 768M or 2G. Default: 512M, or more if the packages need more.
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+}
+
+/// The value of a key that belongs to [`GuestOptions`]: such a key is no mistake, but it is read there.
+type OfGuest = IgnoredAny;
 
 /// The plan of a run. Each field is an option and a key; the texts below are the help's.
 #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
@@ -20,17 +40,16 @@ pub(crate) struct Options {
     /// Start this instance of the first unit, whose file is a template: --unit w@.service --instance 1.
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
-    /// A Debian package for the guest, with everything that it depends on. Its daemons are not started: name one with --unit.
-    #[arg(long, value_name = "NAME")]
-    #[serde(deserialize_with = "one_or_more")]
-    pub package: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
-    #[arg(long, value_name = "SUITE")]
-    #[serde(deserialize_with = "parsed")]
-    pub suite: Option<Suite>,
-    /// The guest's memory, e.g. 768M or 2G. Default: 512M, or more if the packages need more.
-    #[arg(long, value_name = "SIZE")]
-    pub memory: Option<String>,
+    /// clap has the guest's options here; a plan's file has them as keys beside the others: see [`Options::from_toml`].
+    #[command(flatten)]
+    #[serde(skip)]
+    pub guest: GuestOptions,
+    #[arg(skip)]
+    package: OfGuest,
+    #[arg(skip)]
+    suite: OfGuest,
+    #[arg(skip)]
+    memory: OfGuest,
     /// A file to put into the guest: a program, its configuration, a drop-in. Executable in the guest if it is on the host.
     #[arg(long, value_name = "HOST:GUEST")]
     #[serde(deserialize_with = "one_or_more")]
@@ -87,6 +106,30 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// Units with their files and variables in this guest, and nothing that happens to them.
+    pub(crate) fn installing(
+        unit: Vec<PathBuf>,
+        file: Vec<String>,
+        env: Vec<String>,
+        guest: GuestOptions,
+    ) -> Options {
+        Options {
+            unit,
+            file,
+            env,
+            guest,
+            ..Options::default()
+        }
+    }
+
+    /// Reads the keys of a plan's file. Errors of serde say where they are only if each struct reads the file itself, so the guest's
+    /// options are not flattened into the others.
+    pub(super) fn from_toml(text: &str) -> Result<Options, toml::de::Error> {
+        let options: Options = toml::from_str(text)?;
+        let guest = toml::from_str(text)?;
+        Ok(Options { guest, ..options })
+    }
+
     /// Combines these options with later ones: lists grow, and later single values replace earlier ones.
     pub(super) fn and(self, later: Options) -> Options {
         fn all<T>(mut these: Vec<T>, later: Vec<T>) -> Vec<T> {
@@ -96,9 +139,14 @@ impl Options {
         Options {
             unit: all(self.unit, later.unit),
             instance: later.instance.or(self.instance),
-            package: all(self.package, later.package),
-            suite: later.suite.or(self.suite),
-            memory: later.memory.or(self.memory),
+            guest: GuestOptions {
+                package: all(self.guest.package, later.guest.package),
+                suite: later.guest.suite.or(self.guest.suite),
+                memory: later.guest.memory.or(self.guest.memory),
+            },
+            package: IgnoredAny,
+            suite: IgnoredAny,
+            memory: IgnoredAny,
             file: all(self.file, later.file),
             user: all(self.user, later.user),
             dir: all(self.dir, later.dir),

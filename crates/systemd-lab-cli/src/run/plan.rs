@@ -6,7 +6,7 @@ use std::time::Duration;
 use systemd_lab::experiment::{Date, Requirement, is_unit_name};
 use systemd_lab::{Experiment, Fault, Guest, GuestFile, Probe, visible_lines};
 
-use super::options::Options;
+use super::options::{GuestOptions, Options};
 use super::{file, words};
 use crate::exit::WrongUsage;
 use crate::output::note;
@@ -36,7 +36,7 @@ pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<
     if let Some(file) = file {
         options = file::read(file)?.and(options);
     }
-    let guest = guest(&options)?;
+    let guest = guest(&options.guest)?;
     let experiment = experiment(&options)?;
     warn(&experiment.warnings());
     let mut inputs = inputs(&options);
@@ -52,7 +52,7 @@ pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<
 pub(crate) fn guest_and_files(
     options: &Options,
 ) -> anyhow::Result<(Guest, Vec<GuestFile>, Option<String>)> {
-    let guest = guest(options)?;
+    let guest = guest(&options.guest)?;
     if options.unit.is_empty() {
         return Ok((guest, files(options)?, None));
     }
@@ -81,7 +81,7 @@ fn inputs(options: &Options) -> Vec<PathBuf> {
 }
 
 /// The guest that the options ask for.
-fn guest(options: &Options) -> anyhow::Result<Guest> {
+fn guest(options: &GuestOptions) -> anyhow::Result<Guest> {
     let guest = match options.suite {
         Some(suite) => Guest::new(suite),
         None => Guest::from_environment()?,
@@ -110,7 +110,7 @@ fn unit<'a>(options: &Options, named: &'a Path) -> anyhow::Result<Unit<'a>> {
     }
     match named.to_str() {
         Some(name) if !name.contains('/') && !named.exists() => {
-            if options.package.is_empty() && !has_template(options, name) {
+            if options.guest.package.is_empty() && !has_template(options, name) {
                 return Err(WrongUsage(format!(
                     "there is no unit file {name} here; correct the path, or name the Debian package that brings this unit \
                      with --package"

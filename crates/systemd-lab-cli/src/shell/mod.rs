@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use systemd_lab::{Lab, Shell, Suite};
+use systemd_lab::{Lab, Shell};
 
 use crate::exit::ExitStatus;
 use crate::output::note;
-use crate::run::Options;
+use crate::run::{GuestOptions, Options};
 use crate::style;
 use mode::RawMode;
 pub use mode::this as terminal;
@@ -58,15 +58,8 @@ pub struct Arguments {
     /// A variable for a unit (the first one, if none is named): a drop-in with Environment=.
     #[arg(long, value_name = "[UNIT:]NAME=VALUE", requires = "unit")]
     env: Vec<String>,
-    /// A Debian package for the guest, with everything that it depends on. Its daemons are not started.
-    #[arg(long, value_name = "NAME")]
-    package: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
-    #[arg(long, value_name = "SUITE")]
-    suite: Option<Suite>,
-    /// The guest's memory, e.g. 768M or 2G. Default: 512M, or more if the packages need more.
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
+    #[command(flatten)]
+    guest: GuestOptions,
 }
 
 /// Opens a shell, and returns when the person has left it.
@@ -75,15 +68,12 @@ pub struct Arguments {
 ///
 /// [`WrongUsage`](crate::exit::WrongUsage) when a file cannot go into the guest; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
-    let options = Options {
-        unit: arguments.unit.clone(),
-        file: arguments.file.clone(),
-        env: arguments.env.clone(),
-        package: arguments.package.clone(),
-        suite: arguments.suite,
-        memory: arguments.memory.clone(),
-        ..Options::default()
-    };
+    let options = Options::installing(
+        arguments.unit.clone(),
+        arguments.file.clone(),
+        arguments.env.clone(),
+        arguments.guest.clone(),
+    );
     let (guest, files, unit) = crate::run::guest_and_files(&options)?;
     let lab = Lab::options().guest(&guest).open()?;
     let starting = style::spinner("starting the lab VM");
