@@ -8,7 +8,9 @@ use std::time::Duration;
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Timeline};
 
-use crate::support::{LONG, PROGRAM, UNIT, assert_same, lab, program, run, short_run, unit};
+use crate::support::{
+    LONG, PROGRAM, UNIT, assert_same_under_load, lab, program, run, short_run, unit,
+};
 use crate::{commands, logs};
 
 /// How long an attack goes on.
@@ -32,7 +34,7 @@ fn attack(service: &str, more: &[GuestFile]) -> Timeline {
     files.extend_from_slice(more);
     let timeline = run(&scenario, &files);
     assert_eq!(commands(&timeline), [(0, "alive\n")], "the guest works");
-    assert_same(
+    assert_same_under_load(
         before,
         &short_run(lab()).expect("the lab works").to_json_lines(),
     );
