@@ -141,6 +141,37 @@ fn each_part_knows_only_what_it_must() {
     assert_eq!(names, ["serde", "serde_json", "siphasher"]);
 }
 
+/// ARCHITECTURE.md, "The crates": a crate uses only crates on lines below its own.
+#[test]
+fn no_crate_uses_one_above_it() {
+    let architecture = read("ARCHITECTURE.md");
+    let (_, crates) = architecture
+        .split_once("\n## The crates\n")
+        .expect("it has that section");
+    let (picture, _) = crates.split_once("\n| Folder").expect("a table follows");
+    let lines = picture.lines().filter_map(|line| {
+        let (names, _) = line.strip_prefix("    ")?.split_once("   ")?;
+        let names: Vec<&str> = names.split(", ").collect();
+        names[0].starts_with(char::is_alphabetic).then_some(names)
+    });
+    let lines: Vec<Vec<&str>> = lines.collect();
+    let known: Vec<&str> = lines.iter().flatten().copied().collect();
+    assert!(known.len() > 10, "{lines:?}");
+    let mut below: Vec<&str> = Vec::new();
+    for names in lines.iter().rev() {
+        for name in names {
+            let manifest: toml::Table = read(&format!("crates/{name}/Cargo.toml"))
+                .parse()
+                .expect("it is TOML");
+            let used = manifest["dependencies"].as_table().expect("it has some");
+            for other in used.keys().filter(|other| known.contains(&other.as_str())) {
+                assert!(below.contains(&other.as_str()), "{name} uses {other}");
+            }
+        }
+        below.extend(names);
+    }
+}
+
 /// PROMISES.md: each test that it names exists.
 #[test]
 fn each_promise_names_a_test() {
