@@ -158,7 +158,6 @@ async fn ping_while_fresh(prices: &Prices) -> anyhow::Result<()> {
         let age = prices.age();
         if age > STALE_AFTER {
             let status = format!("prices are {} s old", age.as_secs());
-            eprintln!("<3>{status}");
             sd_notify::notify(&[NotifyState::Status(&status), NotifyState::WatchdogTrigger])?;
         } else {
             sd_notify::notify(&[NotifyState::Watchdog])?;
