@@ -26,7 +26,7 @@ pub(crate) struct GuestOptions {
     pub memory: Option<String>,
 }
 
-/// The value of a key that belongs to [`GuestOptions`]: such a key is no mistake, but it is read there.
+/// The value of a key that belongs to [`GuestOptions`]: such a key is not a mistake, but it is read there.
 type OfGuest = IgnoredAny;
 
 /// The plan of a run. Each field is an option and a key; the texts below are the help's.
