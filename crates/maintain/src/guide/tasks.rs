@@ -37,7 +37,7 @@ pub(super) fn items() -> Vec<Item> {
     vec![
         Item::files(timelines.into_iter().chain([TABLE.to_owned()]), panics),
         Item::sentence(
-            "watchdogs.md: with two worker threads, a service with one blocked thread answers, and with two it does not",
+            "watchdogs.md: with two worker threads, a service with two blocked threads does not answer",
             a_runtime_hangs_once_as_many_threads_are_blocked_as_it_has,
         ),
     ]
@@ -119,17 +119,14 @@ fn a_runtime_hangs_once_as_many_threads_are_blocked_as_it_has(
         .start(UNIT)
         .wait_for_job(UNIT, TIMEOUT)
         .get("first block", BLOCK, TIMEOUT)
-        .get("one blocked", URL, TIMEOUT)
         .get("second block", BLOCK, TIMEOUT)
         .get("two blocked", URL, TIMEOUT);
     let timeline = run(bench, "threads", false, &scenario)?;
-    let is_answered = |name| {
-        matches!(
-            timeline.response(name),
-            Some(ResponseOutcome::Answered { .. })
-        )
-    };
-    ensure!(is_answered("one blocked"), "one thread blocks the service");
-    ensure!(!is_answered("two blocked"), "two threads do not block it");
+    // With one blocked thread it depends on which one that is: the other may not be the one that waits for connections.
+    let is_answered = matches!(
+        timeline.response("two blocked"),
+        Some(ResponseOutcome::Answered { .. })
+    );
+    ensure!(!is_answered, "two threads do not block it");
     Ok(())
 }
