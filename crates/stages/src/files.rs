@@ -185,7 +185,7 @@ fn remove_others(root: &Path, below: &str, wanted: &BTreeSet<String>) -> anyhow:
     Ok(())
 }
 
-/// The names in a folder, sorted; none if there is no such folder.
+/// The names in a folder, sorted; none if the folder does not exist.
 pub fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .into_iter()

@@ -36,7 +36,7 @@ pub struct Finished {
 ///
 /// # Errors
 ///
-/// If the command cannot be started, e.g. because there is no such program.
+/// If the command cannot be started, e.g. because the program does not exist.
 pub fn run(argv: &[String], deadline: Duration) -> io::Result<Finished> {
     let end = Instant::now() + deadline;
     let (program, arguments) = argv

@@ -70,7 +70,7 @@ impl Commands {
 fn outcome(argv: Vec<String>, deadline: Duration) -> EventKind {
     let (status, output) = match command::run(&argv, deadline) {
         Ok(finished) => (finished.status, finished.output),
-        // As in a shell: 127 if there is no such program, or if it cannot be run for another reason.
+        // As in a shell: 127 if the program does not exist, or if it cannot be run for another reason.
         Err(error) => (127, error.to_string()),
     };
     EventKind::Command {

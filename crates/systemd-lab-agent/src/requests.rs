@@ -111,7 +111,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Sends the rest of a request and waits for the response. `None` if there is no such connection.
+    /// Sends the rest of a request and waits for the response. `None` if the connection does not exist.
     pub fn finish_half(&mut self, name: &str, bytes: &str, deadline: Duration) -> Option<Event> {
         let stream = self.half_open.remove(name)?;
         let outcome = http::finish(stream, bytes.as_bytes(), deadline);

@@ -48,7 +48,7 @@ pub enum JobType {
 ///
 /// # Errors
 ///
-/// [`CallError::Refused`] e.g. when there is no such unit or its file is bad.
+/// [`CallError::Refused`] e.g. when the unit does not exist or its file is bad.
 pub fn queue_job(job: JobType, unit: &str) -> Result<(), CallError> {
     let member = match job {
         JobType::Start => "StartUnit",
@@ -85,7 +85,7 @@ pub fn reset_failed(unit: &str) -> Result<(), CallError> {
 ///
 /// # Errors
 ///
-/// [`CallError::Refused`] when there is no such unit or it has no `[Install]` section.
+/// [`CallError::Refused`] when the unit does not exist or has no `[Install]` section.
 pub fn enable(unit: &str) -> Result<(), CallError> {
     let arguments = [
         Argument::Texts(&[unit]),

@@ -5,6 +5,7 @@
 mod report;
 mod strip;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +52,7 @@ pub struct Arguments {
     fault: Vec<String>,
     /// Try at most this many moments; requests are left out first.
     #[arg(long, value_name = "NUMBER", default_value_t = MOST_MOMENTS)]
-    moments: usize,
+    moments: NonZeroUsize,
     /// Print one JSON document: every moment and trial.
     #[arg(long)]
     json: bool,

@@ -45,7 +45,7 @@ impl Guest {
     ///
     /// # Errors
     ///
-    /// [`LabError::UnknownSuite`] when there is no such suite.
+    /// [`LabError::UnknownSuite`] when the name is not one of the suites.
     pub fn from_environment() -> Result<Guest, LabError> {
         match env::var_os(SUITE_VARIABLE).filter(|value| !value.is_empty()) {
             None => Ok(Guest::default()),

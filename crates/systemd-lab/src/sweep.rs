@@ -25,6 +25,7 @@ mod moments;
 mod trial;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -43,14 +44,14 @@ pub use trial::{Outcome, Trial};
 const AFTER_FAULT: Duration = Duration::from_secs(60);
 
 /// How many moments are tried by default: a minute's run of a service with a request a second has about a hundred.
-pub const MOST_MOMENTS: usize = 200;
+pub const MOST_MOMENTS: NonZeroUsize = NonZeroUsize::new(200).unwrap();
 
 /// An experiment, and the faults that hit it at every moment.
 #[derive(Debug, Clone)]
 pub struct Sweep {
     experiment: Experiment,
     faults: Vec<(Fault, String)>,
-    most: usize,
+    most: NonZeroUsize,
 }
 
 /// The results of a sweep.
@@ -97,7 +98,7 @@ impl Sweep {
 
     /// Tries at most this many moments. Requests are left out first, evenly.
     #[must_use]
-    pub fn at_most(self, most: usize) -> Sweep {
+    pub fn at_most(self, most: NonZeroUsize) -> Sweep {
         Sweep { most, ..self }
     }
 
@@ -143,7 +144,7 @@ impl Sweep {
             .with_requirements(|it| !it.is_about_recovery());
         let baseline = without.run(lab)?;
         let without_fault = without.verdicts(&baseline);
-        let (moments, left_out) = moments::of(&self.experiment, &baseline, self.most);
+        let (moments, left_out) = moments::of(&self.experiment, &baseline, self.most.get());
         let planned: Vec<(usize, &Moment, &Fault, &str)> = self
             .faults
             .iter()
@@ -205,9 +206,16 @@ impl Swept {
         faults.filter(|fault| seen.insert(*fault)).collect()
     }
 
-    /// Whether all requirements are met in every run.
+    /// Whether a fault came in at least one run. systemd may have refused all of them, e.g. because the service never started.
+    pub fn has_hit(&self) -> bool {
+        let mut trials = self.trials.iter();
+        trials.any(|trial| trial.outcome != Outcome::Refused)
+    }
+
+    /// Whether all requirements are met in every run, and a fault came at all: without one, nothing is known.
     pub fn holds(&self) -> bool {
-        self.without_fault.iter().all(|verdict| verdict.holds)
+        self.has_hit()
+            && self.without_fault.iter().all(|verdict| verdict.holds)
             && self.trials.iter().all(Trial::holds)
     }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -28,6 +29,10 @@ fn experiment(folder: &std::path::Path, lines: &str) -> Experiment {
         .probe(Probe::get(URL))
         .require("recovery <= 10s".parse().expect("it is a requirement"))
         .lasting(LENGTH)
+}
+
+fn few(most: usize) -> NonZeroUsize {
+    NonZeroUsize::new(most).expect("it is not zero")
 }
 
 fn swept(sweep: &Sweep) -> Swept {
@@ -102,13 +107,27 @@ fn a_service_that_cannot_be_killed_while_it_warms_up() {
     );
 }
 
+/// A service that never starts has nothing to kill: that is not a success.
+#[test]
+fn a_sweep_in_which_no_fault_came() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let experiment = experiment(folder.path(), "ExecCondition=/usr/bin/false");
+    let sweep = Sweep::new(experiment)
+        .fault("kill".parse().expect("it is a fault"))
+        .at_most(few(2));
+    let swept = swept(&sweep);
+    let refused = |trial: &Trial| trial.outcome == Outcome::Refused;
+    assert!(swept.trials.iter().all(refused), "{:#?}", swept.trials);
+    assert!(!swept.has_hit() && !swept.holds());
+}
+
 /// On all processors, and again: the moments, outcomes and figures are the same.
 #[test]
 fn a_sweep_comes_out_the_same_again() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let sweep = Sweep::new(experiment(folder.path(), "Restart=always\nRestartSec=1s"))
         .fault("kill".parse().expect("it is a fault"))
-        .at_most(6);
+        .at_most(few(6));
     let (one, other) = (swept(&sweep), swept(&sweep));
     let json = |swept: &Swept| serde_json::to_string_pretty(swept).expect("it is JSON");
     assert_eq!(json(&one), json(&other));
@@ -122,7 +141,7 @@ fn a_sweep_that_is_stopped() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let sweep = Sweep::new(experiment(folder.path(), "Restart=always"))
         .fault("kill".parse().expect("it is a fault"))
-        .at_most(10);
+        .at_most(few(10));
     let stop = AtomicBool::new(false);
     let swept = sweep
         .run(lab(), &stop, |done, _| {

@@ -52,7 +52,7 @@ pub enum Cause {
     OutOfMemory,
     /// The main process exits with 0 before `READY=1`.
     Protocol,
-    /// There is no such program.
+    /// The program does not exist.
     NoProgram,
     /// systemd cannot prepare the process: a file from `EnvironmentFile=` is missing.
     Resources,

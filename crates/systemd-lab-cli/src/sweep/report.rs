@@ -158,7 +158,9 @@ impl<'a> Report<'a> {
             );
         }
         let required = self.experiment.requirements();
-        if self.violations.is_empty() && !required.is_empty() {
+        if !self.swept.has_hit() {
+            text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
+        } else if self.swept.holds() && !required.is_empty() {
             text += &format!(
                 "\n✓ What is required holds in all {} runs\n",
                 self.swept.trials.len()

@@ -13,7 +13,7 @@ fn a_package_that_does_not_exist_is_named() {
     let error = Lab::options()
         .guest(&guest)
         .open()
-        .expect_err("there is no such package");
+        .expect_err("the package does not exist");
     assert!(error.kind() == LabErrorKind::Usage);
     assert_snapshot("unknown_package", &error.to_string());
     assert!(

@@ -37,6 +37,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("shall", "should, is to"),
     ("starts upon", "starts on"),
     ("the very same", "the same"),
+    ("there is no such", "it does not exist"),
     ("typing error", "typo"),
     ("what it is about", "its topic"),
     ("whoever", "anyone who"),
