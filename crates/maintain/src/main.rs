@@ -32,12 +32,12 @@ After a change                                                            takes
 
 To find out whether it holds
   what git has of starters        cargo maintain starters --check         a second
-  every stage, every mistake      cargo maintain verify                   five minutes
-  ... and ten virtual hours       cargo maintain verify --soak            two more
-  how strong the checks are       cargo maintain verify --mutants         hours; `--mutants sample` a minute
-  what the guide shows            cargo maintain guide --check            three minutes
+  every stage, every mistake      cargo maintain verify                   ten minutes
+  ... and ten virtual hours       cargo maintain verify --soak            one more
+  how strong the checks are       cargo maintain verify --mutants         hours; `--mutants sample` two minutes
+  what the guide shows            cargo maintain guide --check            four minutes
   ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
-  whatever Debian updates         cargo maintain perturbed sample         three minutes; `everything` an hour
+  whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
 
 Each says more with --help. `.ci/run` has them all, in the order of what they take.";
 

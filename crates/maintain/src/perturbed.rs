@@ -29,7 +29,7 @@ If something does not hold in such a guest, find out what two events are so clos
 boot. Do not raise the tolerance.
 
 Examples:
-    cargo maintain perturbed sample          three minutes
+    cargo maintain perturbed sample          five minutes
     cargo maintain perturbed everything      an hour
     SYSTEMD_LAB_PERTURBATION=3 cargo maintain verify 04";
 

@@ -42,7 +42,7 @@ written again.
 Known mistakes are measured when a word is `mistakes`: `cargo maintain verify` checks what the guide shows of them anyway.
 
 Examples:
-    cargo maintain guide --check                         all but what needs a network: three minutes
+    cargo maintain guide --check                         all but what needs a network: four minutes
     cargo maintain guide --check --network               everything
     cargo maintain guide --write 04-ready                then read what changed
     cargo maintain guide --write mistakes 04 no-ready";
