@@ -47,15 +47,15 @@ impl Shell {
         let (load, hook) = match self {
             Shell::Bash => (
                 "source <(cargo workshop completions bash)",
-                include_str!("hook.bash"),
+                include_str!("completions/hook.bash"),
             ),
             Shell::Zsh => (
                 "source <(cargo workshop completions zsh)",
-                include_str!("hook.zsh"),
+                include_str!("completions/hook.zsh"),
             ),
             Shell::Fish => (
                 "cargo workshop completions fish | source",
-                include_str!("hook.fish"),
+                include_str!("completions/hook.fish"),
             ),
         };
         out.extend(format!("# To load this, inside the workshop's clone: {load}\n").bytes());
