@@ -52,11 +52,12 @@ impl JobMemory {
 
     /// Takes the key out of a job, so that the job no longer contains it: services can read this memory, too.
     ///
-    /// Call it after the VM was restored, before anything else looks at the memory.
+    /// Call it each time the VM was restored, before anything else looks at the memory.
     #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
     pub fn take_key(&self) -> Key {
         // SAFETY: `map` mapped JOB_MEMORY_SIZE readable and writable bytes there, and nothing ever unmaps them. KEY_PLACE is
-        // inside that range. No slice of this memory is in use, because nothing has looked at the job before.
+        // inside that range. No slice of this memory is in use, because nothing has looked at this job before, and whoever looked at
+        // an earlier one has copied what it needs.
         unsafe {
             let place: *mut [u8; 16] = self.base.as_ptr().add(KEY_PLACE.start).cast();
             let key = Key::new(place.read_volatile());

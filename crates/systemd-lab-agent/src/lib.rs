@@ -13,6 +13,7 @@
 
 pub mod alarm;
 pub mod boot;
+pub mod checkpoint;
 pub mod command;
 pub mod commands;
 pub mod conditions;

@@ -16,9 +16,10 @@ use systemd_lab_agent::guest::Doorbell;
 use systemd_lab_agent::outbox::{EVENTS_PORT, Outbox};
 use systemd_lab_agent::prepare::{Prepared, TRACEFS, prepare, wait_for_beginning};
 use systemd_lab_agent::recorder::{Events, Recorder, own_event};
+use systemd_lab_agent::runner::Pauses;
 use systemd_lab_agent::termination::Terminated;
 use systemd_lab_agent::{REHEARSE, boot, preparations, runner};
-use systemd_lab_protocol::{EventKind, Job};
+use systemd_lab_protocol::{EventKind, Job, Step};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(REHEARSE) {
@@ -98,6 +99,11 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
         job.scenario.steps.clear();
         job.scenario.observe.clear();
     }
+    if job.scenario.steps == [Step::Checkpoint] {
+        let (key, steps) = prepared.checkpoint.pass()?;
+        outbox.seal_with(&key);
+        job.scenario.steps = steps;
+    }
     if job.scenario.awaits_events() {
         prepared.sources.alarm = Some(Alarm::set(Path::new(TRACEFS))?);
     }
@@ -110,7 +116,11 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
     if let Some(kind) = not_prepared {
         recorder.add(kind);
     }
-    runner::run(&job.scenario, begins_us, &mut recorder, &prepared.handover).inspect_err(|_| {
+    let pauses = Pauses {
+        handover: &prepared.handover,
+        checkpoint: &prepared.checkpoint,
+    };
+    runner::run(&job.scenario, begins_us, &mut recorder, pauses).inspect_err(|_| {
         // What happened before may explain the error, but the error is the one that counts.
         let _ = recorder.collect();
     })

@@ -18,6 +18,7 @@ use rustix::time::{ClockId, Timespec, clock_settime};
 use systemd_lab_protocol::sight::REHEARSAL;
 use systemd_lab_protocol::{Condition, EventKind, Scenario};
 
+use crate::checkpoint::Checkpoint;
 use crate::files::write_file;
 use crate::guest::{Doorbell, JobMemory};
 use crate::handover::Handover;
@@ -94,6 +95,8 @@ const HEADROOM: Duration = Duration::from_secs(5);
 pub struct Prepared {
     /// Where the job will arrive.
     pub memory: Arc<JobMemory>,
+    /// How a scenario pauses.
+    pub checkpoint: Checkpoint,
     /// How a person takes over.
     pub handover: Arc<Handover>,
     /// Where the agent reads events.
@@ -139,6 +142,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     rehearse(&mut sources).context("the rehearsal failed")?;
     come_to_rest(&mut sources, begins_us)?;
     Ok(Prepared {
+        checkpoint: Checkpoint::new(&memory, doorbell),
         memory,
         handover,
         sources,

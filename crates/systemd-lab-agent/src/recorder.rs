@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use systemd_lab_protocol::event::{Blinding, Source};
+use systemd_lab_protocol::seal::Key;
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario};
 
 use crate::alarm::Alarm;
@@ -126,6 +127,11 @@ impl<'a> Recorder<'a> {
     /// The steps to carry out later.
     pub fn schedule(&mut self) -> &mut Schedule {
         &mut self.schedule
+    }
+
+    /// From now on, seals events with this key: see [`Outbox::seal_with`].
+    pub fn seal_with(&mut self, key: &Key) {
+        self.outbox.seal_with(key);
     }
 
     /// Adds something that the agent has just done or received.

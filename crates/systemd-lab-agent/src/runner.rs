@@ -11,6 +11,7 @@ use anyhow::Context;
 use systemd_lab_protocol::event::{Source, StepOutcome};
 use systemd_lab_protocol::{Condition, Event, EventKind, Scenario, Step};
 
+use crate::checkpoint::Checkpoint;
 use crate::command;
 use crate::commands::Commands;
 use crate::dbus::CallError;
@@ -37,6 +38,15 @@ const LONGEST_BUSY_REST: Duration = Duration::from_secs(60);
 /// The same, if nothing that could change anything is still to come: no fault, and no deadline of the unit's.
 const LONGEST_REST_WITH_NOTHING_TO_COME: Duration = Duration::from_secs(10);
 
+/// Where a scenario may stop before its end.
+#[derive(Clone, Copy)]
+pub struct Pauses<'a> {
+    /// For a person.
+    pub handover: &'a Handover,
+    /// For the host, which saves the guest.
+    pub checkpoint: &'a Checkpoint,
+}
+
 /// Runs the scenario to its end, and records it. It begins at `began_us` of `CLOCK_MONOTONIC`, which is now.
 ///
 /// # Errors
@@ -49,7 +59,7 @@ pub fn run(
     scenario: &Scenario,
     began_us: u64,
     recorder: &mut Recorder<'_>,
-    handover: &Handover,
+    pauses: Pauses<'_>,
 ) -> anyhow::Result<()> {
     let mut runner = Runner {
         recorder,
@@ -60,7 +70,8 @@ pub fn run(
         ends: Duration::ZERO,
         something_comes: None,
         is_last_sleep: false,
-        handover,
+        checkpoint: pauses.checkpoint,
+        handover: pauses.handover,
     };
     runner.recorder.add_event(Event {
         at_us: began_us,
@@ -81,7 +92,7 @@ pub fn run(
         return Err(Terminated.into());
     }
     carried_out?;
-    handover.leave_to_person();
+    pauses.handover.leave_to_person();
     match runner.end(&scenario.observe) {
         Err(_) if runner.recorder.is_terminated() => {
             runner.end_with_machine()?;
@@ -104,6 +115,7 @@ struct Runner<'a, 'b> {
     something_comes: Option<bool>,
     /// The rest of the scenario only lets time pass.
     is_last_sleep: bool,
+    checkpoint: &'a Checkpoint,
     handover: &'a Handover,
 }
 
@@ -114,19 +126,30 @@ struct TooBusy;
 
 impl Runner<'_, '_> {
     fn carry_out(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
-        for (index, step) in scenario.steps.iter().enumerate() {
+        let mut steps = scenario.steps.clone();
+        let mut next = 0;
+        while let Some(step) = steps.get(next).cloned() {
+            let index = next;
+            next += 1;
             self.handover.leave_to_person();
-            if let Step::Later { when, what } = step {
+            if let Step::Later { when, what } = &step {
                 let schedule = self.recorder.schedule();
                 schedule.add(index, when, what, self.began_us);
                 continue;
             }
+            if step == Step::Checkpoint {
+                self.collect()?;
+                let (key, rest) = self.checkpoint.pass()?;
+                self.recorder.seal_with(&key);
+                steps.truncate(next);
+                steps.extend(rest);
+                continue;
+            }
             self.recorder.begin_step(index);
-            self.is_last_sleep =
-                index + 1 == scenario.steps.len() && matches!(step, Step::SleepUntil { .. });
-            self.ends = latest_end(self.elapsed(), &scenario.steps[index..]);
+            self.is_last_sleep = next == steps.len() && matches!(step, Step::SleepUntil { .. });
+            self.ends = latest_end(self.elapsed(), &steps[index..]);
             let outcome = self
-                .step(step)
+                .step(&step)
                 .with_context(|| format!("in step {index}"))?;
             let ends_here = match outcome {
                 StepOutcome::Done => false,
@@ -166,7 +189,7 @@ impl Runner<'_, '_> {
             } => self.wait_for(condition, *deadline),
             Step::Sleep { duration } => self.sleep_until(self.elapsed().saturating_add(*duration)),
             Step::SleepUntil { time } => self.sleep_until(*time),
-            Step::Later { .. } => Ok(refused(
+            Step::Later { .. } | Step::Checkpoint => Ok(refused(
                 "EINVAL",
                 "only a step of the scenario may come later".into(),
             )),

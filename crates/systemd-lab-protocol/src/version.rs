@@ -1,4 +1,4 @@
 //! The version of what host and guest say to each other.
 
 /// The version of everything in this crate. The host refuses an agent that reports a different one.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;

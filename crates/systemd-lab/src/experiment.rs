@@ -28,6 +28,7 @@
 //!
 //! Time 0 is when the lab asks systemd to start the unit. All times are the guest's virtual time.
 
+mod branches;
 mod check;
 mod date;
 mod error;
@@ -66,6 +67,7 @@ use check::{check_instance, not_prepared};
 use given::Given;
 
 pub use crate::unit_files::{is_unit_name, unit_texts};
+pub(crate) use branches::Branches;
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;
@@ -270,6 +272,11 @@ impl Experiment {
 
     /// The experiment as a scenario, for [`Lab::run`].
     pub fn scenario(&self) -> Scenario {
+        self.add_steps(self.prepared_scenario())
+    }
+
+    /// Everything of the scenario but its steps.
+    fn prepared_scenario(&self) -> Scenario {
         let unit = self.main_unit();
         let name = format!("{unit} for {}", span_text(self.length()));
         let mut scenario = Scenario::new(name).go_on_when_refused();
@@ -277,7 +284,7 @@ impl Experiment {
             scenario = scenario.observe(&unit);
         }
         let preparations = self.given.preparations(unit).into_iter();
-        self.add_steps(preparations.fold(scenario, Scenario::prepare))
+        preparations.fold(scenario, Scenario::prepare)
     }
 
     /// The units whose properties are recorded at the end: instances of templates, but not templates.
@@ -404,12 +411,20 @@ impl Experiment {
     ) -> Result<Timeline, ExperimentError> {
         self.check()?;
         self.check_guest(lab)?;
+        let options = options.deadline(self.deadline());
+        self.prepared(lab.run_with(&self.scenario(), &self.files, options))
+    }
+
+    /// How much processor time its run may take.
+    fn deadline(&self) -> Duration {
         let hours = self.length().as_secs().div_ceil(HOUR_S);
         let hours = u32::try_from(hours).unwrap_or(u32::MAX);
-        let deadline = WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours));
-        let timeline = lab
-            .run_with(&self.scenario(), &self.files, options.deadline(deadline))
-            .map_err(|error| self.not_put(error))?;
+        WALL_TIME.saturating_add(WALL_TIME_PER_HOUR.saturating_mul(hours))
+    }
+
+    /// The timeline, unless something that the experiment needs could not be put in place.
+    fn prepared(&self, result: Result<Timeline, LabError>) -> Result<Timeline, ExperimentError> {
+        let timeline = result.map_err(|error| self.not_put(error))?;
         match not_prepared(&timeline) {
             Some(error) => Err(error.into()),
             None => Ok(timeline),

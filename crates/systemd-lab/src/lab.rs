@@ -1,5 +1,6 @@
 //! The lab: takes a scenario and files, and returns what happened.
 
+pub(crate) mod checkpoint;
 mod listeners;
 mod machine_end;
 pub(crate) mod options;
@@ -244,9 +245,19 @@ impl Lab {
         self.finish(vm, options)
     }
 
-    fn finish(&self, mut vm: Vm, options: &mut RunOptions<'_>) -> Result<Timeline, LabError> {
+    fn finish(&self, vm: Vm, options: &mut RunOptions<'_>) -> Result<Timeline, LabError> {
+        let reader = EventReader::of(&vm);
+        self.finish_from(vm, reader, options)
+    }
+
+    /// Like [`Self::finish`], for a guest whose first events were read already.
+    fn finish_from(
+        &self,
+        mut vm: Vm,
+        mut reader: EventReader,
+        options: &mut RunOptions<'_>,
+    ) -> Result<Timeline, LabError> {
         let began = Instant::now();
-        let mut reader = EventReader::of(&vm);
         // How much of the console was searched for the kernel's last words.
         let mut looked_at = 0;
         let (mut says_halted, mut asked_at) = (false, began);
@@ -361,7 +372,7 @@ fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabEr
         job,
         Console::Recorded,
     )?;
-    vm.load()?;
+    vm.load(origin)?;
     vm.resume()?;
     Ok(vm)
 }
@@ -383,6 +394,14 @@ impl EventReader {
             consumed: 0,
             events: Vec::new(),
             has_foreign: false,
+        }
+    }
+
+    /// The same for a guest that sent these events before it was saved.
+    fn after(vm: &Vm, events: &[Event]) -> EventReader {
+        EventReader {
+            events: events.to_vec(),
+            ..EventReader::of(vm)
         }
     }
 

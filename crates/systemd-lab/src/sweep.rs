@@ -32,7 +32,7 @@ use std::time::Duration;
 use serde::Serialize;
 use systemd_timeline::Timeline;
 
-use crate::experiment::{Experiment, ExperimentError, Fault, PlanError, Verdict};
+use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlanError, Verdict};
 use crate::lab::Lab;
 use crate::pool;
 
@@ -154,6 +154,12 @@ impl Sweep {
                 moments.map(move |moment| (number, moment, fault, unit.as_str()))
             })
             .collect();
+        let longest = planned.iter().map(|(_, moment, fault, unit)| {
+            let experiment = self.experiment(moment.at, fault, unit);
+            experiment.length()
+        });
+        let longest = longest.max().unwrap_or_default();
+        let branches = Branches::new(lab, &self.experiment, &baseline, longest);
         let ended_early = AtomicBool::new(false);
         let mut results = Vec::new();
         let mut error = None;
@@ -166,7 +172,7 @@ impl Sweep {
                     return None;
                 }
                 let experiment = self.experiment(moment.at, fault, unit);
-                let trial = Trial::of(&experiment, lab, &baseline, moment, fault, unit);
+                let trial = Trial::of(&experiment, &branches, &baseline, moment, fault, unit);
                 if trial.is_err() {
                     ended_early.store(true, Ordering::Relaxed);
                 }

@@ -92,6 +92,8 @@ pub(crate) enum Origin<'a> {
     Snapshot,
     /// The same, for a guest that moves later: RAM is a copy of the file, made by [`copy_of_ram`].
     SnapshotToMove { ram: &'a File },
+    /// The guest that [`Vm::save_to_memory`] saved, with its RAM.
+    Checkpoint { ram: &'a File, state: &'a File },
     /// Another QEMU with the same machine and this RAM: [`Vm::move_to`].
     OtherVm { ram: &'a File },
 }
@@ -129,14 +131,15 @@ impl Vm {
         let anonymous =
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
-        let restoring = !matches!(origin, Origin::Boot { .. });
+        // What QEMU shares with a file is not part of the saved state, so a guest that is restored from there finds a new job.
+        let saves = matches!(origin, Origin::Boot { .. } | Origin::SnapshotToMove { .. });
 
         let size = match origin {
             Origin::Boot { ram, .. } => Ok(*ram),
             Origin::Snapshot => fs::metadata(directory.join("ram")).map(|meta| meta.len()),
-            Origin::SnapshotToMove { ram } | Origin::OtherVm { ram } => {
-                ram.metadata().map(|meta| meta.len())
-            }
+            Origin::SnapshotToMove { ram }
+            | Origin::Checkpoint { ram, .. }
+            | Origin::OtherVm { ram } => ram.metadata().map(|meta| meta.len()),
         };
         let size = size.map_err(LabError::io("looking at the snapshot's RAM"))?;
         if let Origin::Boot { .. } = origin {
@@ -155,7 +158,7 @@ impl Vm {
             .args(machine(size))
             .args(ram(origin, size))
             .args(clock(pace))
-            .args(job_device(&job, restoring))
+            .args(job_device(&job, saves))
             .args(event_port(&output))
             .args(serial_console(serial, &console))
             .args(doorbell())
@@ -169,7 +172,10 @@ impl Vm {
                     .arg(initrd);
                 command.args(["-append", KERNEL_COMMAND_LINE]);
             }
-            Origin::Snapshot | Origin::SnapshotToMove { .. } | Origin::OtherVm { .. } => {
+            Origin::Snapshot
+            | Origin::SnapshotToMove { .. }
+            | Origin::Checkpoint { .. }
+            | Origin::OtherVm { .. } => {
                 command.args(["-incoming", "defer"]);
             }
         }
@@ -188,7 +194,7 @@ impl Vm {
             console,
             key,
         };
-        if let Origin::Snapshot = origin {
+        if let Origin::Snapshot | Origin::Checkpoint { .. } = origin {
             vm.bound_output()
                 .map_err(LabError::io("bounding what QEMU writes"))?;
         }
@@ -199,19 +205,35 @@ impl Vm {
     }
 
     /// Loads the saved state. The guest stays stopped.
-    pub(crate) fn load(&mut self) -> Result<(), LabError> {
+    pub(crate) fn load(&mut self, origin: &Origin) -> Result<(), LabError> {
+        let state = match origin {
+            Origin::Checkpoint { state, .. } => path_of(*state),
+            _ => "state".to_owned(),
+        };
         self.qmp("loading the snapshot", |qmp| {
             ignore_shared_memory(qmp)?;
-            qmp.execute("migrate-incoming", json!({ "uri": "exec:cat state" }))?;
+            let uri = format!("exec:cat {state}");
+            qmp.execute("migrate-incoming", json!({ "uri": uri }))?;
             qmp.finish_migration()
         })
     }
 
     /// Saves the state of all devices into the file `state` in the working directory; RAM is in `ram` already.
     pub(crate) fn save(&mut self) -> Result<(), LabError> {
+        self.save_at("state")
+    }
+
+    /// The same, into memory, for [`Origin::Checkpoint`]. Its RAM must be the memory of [`Origin::SnapshotToMove`].
+    pub(crate) fn save_to_memory(&mut self) -> Result<File, LabError> {
+        let state = memory("lab-state").map_err(LabError::io("making memory for the guest"))?;
+        self.save_at(&path_of(&state))?;
+        Ok(state)
+    }
+
+    fn save_at(&mut self, path: &str) -> Result<(), LabError> {
         self.qmp("saving the snapshot", |qmp| {
             ignore_shared_memory(qmp)?;
-            qmp.execute("migrate", json!({ "uri": "exec:cat > state" }))?;
+            qmp.execute("migrate", json!({ "uri": format!("exec:cat > {path}") }))?;
             qmp.finish_migration()
         })
     }

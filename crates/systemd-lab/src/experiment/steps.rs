@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use systemd_lab_protocol::{Event, EventKind, Scenario};
+use systemd_lab_protocol::{Event, EventKind, Scenario, Step};
 
 use systemd_timeline::Timeline;
 
@@ -11,6 +11,9 @@ use super::{Experiment, Fault, PlannedFault};
 
 /// A job that is queued this soon after a fault was caused by it: systemd takes a few milliseconds.
 const WITHIN: Duration = Duration::from_millis(400);
+
+/// After a checkpoint, the clock is at most one tick of the kernel ahead: 4 ms. This is some more.
+pub(super) const SETTLED: Duration = Duration::from_millis(10);
 
 /// The label of the step that starts the unit.
 pub(super) const START: &str = "start";
@@ -26,17 +29,40 @@ pub(super) fn fault_label(number: usize) -> String {
 impl Experiment {
     /// Adds the experiment's steps to a scenario: probes, faults, the start, and a wait while everything happens.
     pub(super) fn add_steps(&self, scenario: Scenario) -> Scenario {
+        let scenario = self.add_start(scenario, |_| true);
+        scenario.sleep_until(self.length())
+    }
+
+    /// The same, with a checkpoint at this time. The faults that come later are planned after it, so that scenarios which differ only in
+    /// those begin alike. Whatever waits for an event is planned before it.
+    pub(super) fn add_steps_with_checkpoint(&self, scenario: Scenario, at: Duration) -> Scenario {
+        let comes_later =
+            |planned: &PlannedFault| planned.when.time().is_some_and(|time| time > at);
+        let scenario = self.add_start(scenario, |planned| !comes_later(planned));
+        let scenario = scenario.sleep_until(at).step(Step::Checkpoint);
+        // How far the clock jumps at a checkpoint depends on the host (`saved_state.rs`): from here on, it no longer matters.
+        let scenario = scenario.sleep_until(at + SETTLED);
+        self.add_faults(scenario, comes_later)
+            .sleep_until(self.length())
+    }
+
+    fn add_start(&self, scenario: Scenario, keep: impl Fn(&PlannedFault) -> bool) -> Scenario {
         let probes = self.probes.iter();
-        let mut scenario = probes.fold(scenario, |scenario, it| scenario.step(it.step()));
-        for (number, planned) in self.faults.iter().enumerate() {
-            let when = planned.when.of(self.main_unit());
-            let step = planned.fault.step(&planned.unit, self.length());
-            scenario = scenario.later(when, step).labelled(fault_label(number));
-        }
-        scenario
+        let scenario = probes.fold(scenario, |scenario, it| scenario.step(it.step()));
+        self.add_faults(scenario, keep)
             .start(self.main_unit())
             .labelled(START)
-            .sleep_until(self.length())
+    }
+
+    fn add_faults(&self, mut scenario: Scenario, keep: impl Fn(&PlannedFault) -> bool) -> Scenario {
+        for (number, planned) in self.faults.iter().enumerate() {
+            if keep(planned) {
+                let when = planned.when.of(self.main_unit());
+                let step = planned.fault.step(&planned.unit, self.length());
+                scenario = scenario.later(when, step).labelled(fault_label(number));
+            }
+        }
+        scenario
     }
 
     /// The fault whose step has this label.

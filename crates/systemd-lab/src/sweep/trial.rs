@@ -7,8 +7,8 @@ use systemd_timeline::Timeline;
 
 use super::moments::{Moment, milliseconds, phase};
 use crate::error::LabError;
-use crate::experiment::{Experiment, ExperimentError, Fault, Recovery, Verdict};
-use crate::lab::Lab;
+use crate::experiment::{Branches, Experiment, ExperimentError, Fault, Recovery, Verdict};
+use crate::lab::options::RunOptions;
 
 /// The effect of one fault at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -63,13 +63,13 @@ impl Trial {
     /// Runs the trial. `baseline` is the run without the fault.
     pub(super) fn of(
         experiment: &Experiment,
-        lab: &Lab,
+        branches: &Branches<'_>,
         baseline: &Timeline,
         moment: &Moment,
         fault: &Fault,
         unit: &str,
     ) -> Result<Trial, ExperimentError> {
-        let (outcome, verdicts) = match experiment.run(lab) {
+        let (outcome, verdicts) = match branches.run(experiment, moment.at, RunOptions::default()) {
             Ok(timeline) => judged(experiment, &timeline, moment.at, fault, unit),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => {
                 (Outcome::OutOfTime, Vec::new())

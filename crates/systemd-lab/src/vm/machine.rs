@@ -77,7 +77,7 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
         Origin::Boot { .. } => ("ram".to_owned(), "on"),
         Origin::Snapshot => ("ram".to_owned(), "off"),
         Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
-        Origin::OtherVm { ram } => (path_of(*ram), "off"),
+        Origin::Checkpoint { ram, .. } | Origin::OtherVm { ram } => (path_of(*ram), "off"),
     };
     [
         "-object".into(),
@@ -104,9 +104,9 @@ pub(super) fn clock(pace: Pace) -> Vec<String> {
 }
 
 /// The job's memory belongs to a PCI device, so reading it never waits for the host. `master=on`
-/// lets QEMU save a machine that has it; like RAM, it is private when restored.
-pub(super) fn job_device(job: &File, restoring: bool) -> Vec<String> {
-    let share = if restoring { "off" } else { "on" };
+/// lets QEMU save a machine that has it; like RAM, it is private in a guest that is not saved.
+pub(super) fn job_device(job: &File, is_shared: bool) -> Vec<String> {
+    let share = if is_shared { "on" } else { "off" };
     vec![
         "-object".into(),
         format!(
