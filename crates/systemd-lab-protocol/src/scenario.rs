@@ -153,8 +153,7 @@ pub enum Step {
         what: Box<Step>,
     },
     /// Stops the VM, so that the host can save the guest. A guest that is restored from there carries out the steps of its own job
-    /// instead of those after this step. As the only step, it comes before the scenario begins, and so before
-    /// [`crate::EventKind::ScenarioBegan`]. It is not reported.
+    /// instead of those after this step. It is not reported.
     Checkpoint,
     /// Asks whether a service answers, again and again until the scenario ends, while the following steps go on. Each
     /// change of the answer is a [`crate::EventKind::ProbeChanged`], the total a [`crate::EventKind::ProbeEnded`].

@@ -11,7 +11,7 @@ use crate::lab::Lab;
 use crate::lab::checkpoint::Checkpoint;
 use crate::lab::options::RunOptions;
 
-/// How many checkpoints there are at most, besides the one before the beginning. Each holds the guest's memory.
+/// How many checkpoints there are at most. Each holds the guest's memory.
 const MOST: usize = 4;
 
 /// How long nothing should have happened before a checkpoint, so that nothing is under way.
@@ -24,12 +24,15 @@ const QUIET_AFTER: Duration = Duration::from_millis(30);
 const COST_OF_EVENT: usize = 4;
 const COST_OF_REQUEST: usize = 5;
 
+/// A restored guest executes code that QEMU has to translate again, which takes about half a second: a checkpoint is worth that only
+/// after more work than this, in milliseconds. (Measured with QEMU 7.2: right after the start of a service it saves nothing.)
+const WORTH_SAVING: usize = 700;
+
 /// An experiment, and the checkpoints of its run.
 pub(crate) struct Branches<'a> {
     lab: &'a Lab,
     base: Experiment,
-    before: OnceLock<Option<Checkpoint>>,
-    later: Vec<(Duration, OnceLock<Option<Checkpoint>>)>,
+    checkpoints: Vec<(Duration, OnceLock<Option<Checkpoint>>)>,
 }
 
 impl<'a> Branches<'a> {
@@ -44,8 +47,7 @@ impl<'a> Branches<'a> {
         Branches {
             lab,
             base: base.clone().lasting(longest),
-            before: OnceLock::new(),
-            later: places.map(|at| (at, OnceLock::new())).collect(),
+            checkpoints: places.map(|at| (at, OnceLock::new())).collect(),
         }
     }
 
@@ -58,30 +60,25 @@ impl<'a> Branches<'a> {
         &self,
         experiment: &Experiment,
         first_added: Duration,
-        options: RunOptions<'_>,
     ) -> Result<Timeline, ExperimentError> {
-        let options = options.deadline(experiment.deadline());
-        let mut later = self.later.iter().rev();
-        let later = later.find(|(at, _)| *at + SETTLED < first_added);
-        let (scenario, checkpoint) = match later {
-            Some((at, checkpoint)) => {
-                let scenario =
-                    |of: &Experiment| of.add_steps_with_checkpoint(of.prepared_scenario(), *at);
-                let make = || self.lab.checkpoint(&scenario(&self.base), &self.base.files);
-                (scenario(experiment), checkpoint.get_or_init(make))
-            }
-            None => {
-                let make = || self.lab.checkpoint(&self.base.scenario(), &self.base.files);
-                (experiment.scenario(), self.before.get_or_init(make))
-            }
-        };
-        experiment.prepared(match checkpoint {
-            Some(checkpoint) => self.lab.run_from(checkpoint, &scenario, options),
-            None => {
-                let scenario = experiment.scenario();
-                self.lab.run_with(&scenario, &experiment.files, options)
-            }
-        })
+        let mut checkpoints = self.checkpoints.iter().rev();
+        let latest = checkpoints.find(|(at, _)| *at + SETTLED < first_added);
+        let result = latest.and_then(|(at, checkpoint)| {
+            let scenario =
+                |of: &Experiment| of.add_steps_with_checkpoint(of.prepared_scenario(), *at);
+            let make = || self.lab.checkpoint(&scenario(&self.base), &self.base.files);
+            let checkpoint = checkpoint.get_or_init(make).as_ref()?;
+            let options = RunOptions::default().deadline(experiment.deadline());
+            Some(
+                self.lab
+                    .run_from(checkpoint, &scenario(experiment), options),
+            )
+        });
+        experiment.prepared(result.unwrap_or_else(|| {
+            let options = RunOptions::default().deadline(experiment.deadline());
+            let scenario = experiment.scenario();
+            self.lab.run_with(&scenario, &experiment.files, options)
+        }))
     }
 }
 
@@ -110,7 +107,7 @@ fn places(experiment: &Experiment, baseline: &Timeline) -> Vec<Duration> {
             continue;
         };
         cost += of_event;
-        if *before + QUIET_BEFORE + QUIET_AFTER < *after {
+        if cost >= WORTH_SAVING && *before + QUIET_BEFORE + QUIET_AFTER < *after {
             quiet.push((*before + QUIET_BEFORE, cost));
         }
     }

@@ -23,18 +23,15 @@ pub(crate) struct Checkpoint {
 }
 
 impl Lab {
-    /// Runs the scenario up to its [`Step::Checkpoint`], and saves the guest there; without such a step, just before it begins. `None`
-    /// if that is not possible, e.g. because the machine ends before: a run from the start then shows why.
+    /// Runs the scenario up to its [`Step::Checkpoint`], and saves the guest there. `None` if that is not possible, e.g. because the
+    /// machine ends before: a run from the start then shows why.
     pub(crate) fn checkpoint(
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
     ) -> Option<Checkpoint> {
         let mut beginning = scenario.clone();
-        match place_in(scenario) {
-            Some(place) => beginning.steps.truncate(place + 1),
-            None => beginning.steps = vec![Step::Checkpoint],
-        }
+        beginning.steps.truncate(place_in(scenario)? + 1);
         let job = job(&beginning, files).ok()?;
         let _turn = self.turn();
         let ram = copy_of_ram(self.snapshot()).ok()?;

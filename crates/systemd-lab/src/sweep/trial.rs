@@ -8,7 +8,6 @@ use systemd_timeline::Timeline;
 use super::moments::{Moment, milliseconds, phase};
 use crate::error::LabError;
 use crate::experiment::{Branches, Experiment, ExperimentError, Fault, Recovery, Verdict};
-use crate::lab::options::RunOptions;
 
 /// The effect of one fault at one moment.
 #[derive(Debug, Clone, Serialize)]
@@ -69,7 +68,7 @@ impl Trial {
         fault: &Fault,
         unit: &str,
     ) -> Result<Trial, ExperimentError> {
-        let (outcome, verdicts) = match branches.run(experiment, moment.at, RunOptions::default()) {
+        let (outcome, verdicts) = match branches.run(experiment, moment.at) {
             Ok(timeline) => judged(experiment, &timeline, moment.at, fault, unit),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => {
                 (Outcome::OutOfTime, Vec::new())
