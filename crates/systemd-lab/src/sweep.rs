@@ -21,7 +21,6 @@
 //! millisecond after it, in separate runs, and also during each request. Virtual time makes this exact: up to the fault, every run
 //! equals the run without it.
 
-mod moments;
 mod trial;
 
 use std::collections::BTreeSet;
@@ -34,17 +33,15 @@ use systemd_timeline::Timeline;
 
 use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlanError, Verdict};
 use crate::lab::Lab;
+use crate::moments;
 use crate::pool;
 
-pub use moments::Moment;
+pub use crate::moments::{MOST_MOMENTS, Moment};
 pub use trial::{Outcome, Trial};
 
 /// How long a run continues after its fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
 /// and watchdogs are over.
 const AFTER_FAULT: Duration = Duration::from_secs(60);
-
-/// How many moments are tried by default: a minute's run of a service with a request a second has about a hundred.
-pub const MOST_MOMENTS: NonZeroUsize = NonZeroUsize::new(200).unwrap();
 
 /// An experiment, and the faults that hit it at every moment.
 #[derive(Debug, Clone)]

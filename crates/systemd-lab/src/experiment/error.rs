@@ -25,6 +25,18 @@ pub enum PlanError {
         /// The signals that exist.
         known: String,
     },
+    /// The earliest time of a random fault is after the latest.
+    #[error(
+        "no time is left for the faults: they come from {} until {}",
+        span_text(*from),
+        span_text(*until)
+    )]
+    EmptyWindow {
+        /// The earliest time.
+        from: std::time::Duration,
+        /// The latest time.
+        until: std::time::Duration,
+    },
     /// Words that are neither a time nor an event.
     #[error(
         "expected a time such as 10s, or an event such as READY=1, restart 2, running or \"log TEXT\" (each with #2 for the second one, @UNIT, and + 200ms), got {when:?}"

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 use systemd_timeline::Timeline;
 
-use super::moments::{Moment, milliseconds, phase};
 use crate::error::LabError;
 use crate::experiment::{Branches, Experiment, ExperimentError, Fault, Recovery, Verdict};
+use crate::moments::{Moment, milliseconds, phase};
 
 /// The effect of one fault at one moment.
 #[derive(Debug, Clone, Serialize)]

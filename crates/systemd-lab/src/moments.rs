@@ -1,6 +1,7 @@
 //! The moments of a run at which a fault could make a difference.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -19,6 +20,9 @@ const DEAD: &str = "dead";
 /// A ping of the watchdog: sd_notify(3).
 const PING: &str = "WATCHDOG=1";
 
+/// How many moments are tried by default: a minute's run of a service with a request a second has about a hundred.
+pub const MOST_MOMENTS: NonZeroUsize = NonZeroUsize::new(200).unwrap();
+
 /// A moment at which faults come.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Moment {
@@ -33,7 +37,7 @@ pub struct Moment {
 }
 
 /// For serde: in whole milliseconds.
-pub(super) fn milliseconds<S: Serializer>(
+pub(crate) fn milliseconds<S: Serializer>(
     time: &Duration,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -41,7 +45,7 @@ pub(super) fn milliseconds<S: Serializer>(
 }
 
 /// The moments of a run, in order, and how many were left out because there are more than `most`.
-pub(super) fn of(
+pub(crate) fn of(
     experiment: &Experiment,
     timeline: &Timeline,
     most: usize,
@@ -149,7 +153,7 @@ fn words(experiment: &Experiment, event: &Event) -> Option<String> {
 }
 
 /// What the unit was doing just before this time, according to systemd and the first probe: `running, answering`.
-pub(super) fn phase(
+pub(crate) fn phase(
     experiment: &Experiment,
     timeline: &Timeline,
     unit: &str,

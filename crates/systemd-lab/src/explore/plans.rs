@@ -1,0 +1,256 @@
+//! Random plans from a seed: the same on every machine, for ever the same for the same faults and limits.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Limits;
+use crate::experiment::{Fault, PlannedFault};
+
+/// How far from an event of the run without faults a fault may come, if it is aimed at that event.
+const NEAR: Duration = Duration::from_millis(40);
+
+/// How often a time is drawn again because it is too close to another fault's.
+const DRAWS: usize = 8;
+
+/// The faults of one run, in order of their times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Plan {
+    /// The faults.
+    pub faults: Vec<PlannedFault>,
+}
+
+impl Plan {
+    pub(super) fn of(mut faults: Vec<PlannedFault>) -> Plan {
+        faults.sort_by_key(|planned| planned.when.time());
+        Plan { faults }
+    }
+
+    /// When its faults come, first and last.
+    pub(super) fn span(&self) -> (Duration, Duration) {
+        let mut times = self.faults.iter().filter_map(|it| it.when.time());
+        let first = times.next().unwrap_or_default();
+        (first, times.next_back().unwrap_or(first))
+    }
+}
+
+/// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014). A crate's generator may draw other
+/// numbers in its next version, and a seed must mean the same plans forever.
+#[derive(Debug, Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below this one, which is not zero. The bias is below 2^-32 for anything that is drawn here.
+    fn below(&mut self, bound: usize) -> usize {
+        let product = u128::from(self.next()) * bound as u128;
+        (product >> 64) as usize
+    }
+
+    fn choose<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+        match items.len() {
+            0 => None,
+            length => items.get(self.below(length)),
+        }
+    }
+}
+
+/// Makes plans. Those that showed something new are changed a little and tried again.
+pub(super) struct Generator<'a> {
+    random: Random,
+    limits: Limits,
+    faults: &'a [(Fault, String)],
+    /// Moments of the run without faults.
+    moments: Vec<Duration>,
+    fruitful: Vec<Plan>,
+}
+
+impl<'a> Generator<'a> {
+    pub(super) fn new(
+        seed: u64,
+        limits: Limits,
+        faults: &'a [(Fault, String)],
+        moments: impl IntoIterator<Item = Duration>,
+    ) -> Generator<'a> {
+        let window = limits.from..=limits.until;
+        Generator {
+            random: Random(seed),
+            limits,
+            faults,
+            moments: moments
+                .into_iter()
+                .filter(|at| window.contains(at))
+                .collect(),
+            fruitful: Vec::new(),
+        }
+    }
+
+    /// Tells that this plan showed something new.
+    pub(super) fn reward(&mut self, plan: &Plan) {
+        self.fruitful.push(plan.clone());
+    }
+
+    /// The next plan. It has at least one fault.
+    pub(super) fn next(&mut self) -> Plan {
+        let mut faults = match self.random.below(2) {
+            0 => Vec::new(),
+            _ => self.changed(),
+        };
+        if faults.is_empty() {
+            let number = 1 + self.random.below(self.limits.most.get());
+            for _ in 0..number {
+                self.add(&mut faults);
+            }
+        }
+        Plan::of(faults)
+    }
+
+    /// A fruitful plan with one change; nothing if there is no such plan.
+    fn changed(&mut self) -> Vec<PlannedFault> {
+        let Some(plan) = self.random.choose(&self.fruitful) else {
+            return Vec::new();
+        };
+        let mut faults = plan.faults.clone();
+        let place = self.random.below(faults.len());
+        match self.random.below(3) {
+            0 if faults.len() < self.limits.most.get() => self.add(&mut faults),
+            1 if faults.len() > 1 => {
+                faults.remove(place);
+            }
+            _ => {
+                faults.remove(place);
+                self.add(&mut faults);
+            }
+        }
+        faults
+    }
+
+    /// Adds a fault, if there is room for its time.
+    fn add(&mut self, faults: &mut Vec<PlannedFault>) {
+        let Some((fault, unit)) = self.random.choose(self.faults).cloned() else {
+            return;
+        };
+        for _ in 0..DRAWS {
+            let time = self.time();
+            let mut times = faults.iter().filter_map(|it| it.when.time());
+            if times.all(|other| time.abs_diff(other) >= self.limits.apart) {
+                faults.push(PlannedFault {
+                    when: time.into(),
+                    fault,
+                    unit,
+                });
+                return;
+            }
+        }
+    }
+
+    /// Half of the times are near an event, the others anywhere.
+    fn time(&mut self) -> Duration {
+        let (from, until) = (self.limits.from, self.limits.until);
+        let near = match self.random.below(2) {
+            0 => None,
+            _ => self.random.choose(&self.moments).copied(),
+        };
+        let (from, until) = match near {
+            Some(moment) => (
+                from.max(moment.saturating_sub(NEAR)),
+                until.min(moment + NEAR),
+            ),
+            None => (from, until),
+        };
+        let width = usize::try_from(until.saturating_sub(from).as_millis()).unwrap_or(usize::MAX);
+        let offset = self.random.below(width.saturating_add(1));
+        from + Duration::from_millis(offset as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits {
+            most: NonZeroUsize::new(3).expect("it is not zero"),
+            apart: Duration::from_secs(1),
+            from: Duration::from_secs(2),
+            until: Duration::from_secs(20),
+        }
+    }
+
+    fn plans(seed: u64, number: usize) -> Vec<Plan> {
+        let faults = [
+            (Fault::Freeze, "a.service".to_owned()),
+            (Fault::Restart, "b.service".to_owned()),
+        ];
+        let moments = [1, 5, 6, 30].map(Duration::from_secs);
+        let mut generator = Generator::new(seed, limits(), &faults, moments);
+        let mut plans = Vec::new();
+        for number in 0..number {
+            let plan = generator.next();
+            if number % 5 == 0 {
+                generator.reward(&plan);
+            }
+            plans.push(plan);
+        }
+        plans
+    }
+
+    /// Values of the paper's algorithm, as in Java's SplittableRandom with the seed 0.
+    #[test]
+    fn a_seed_means_the_same_numbers_forever() {
+        let mut random = Random(0);
+        let numbers = [random.next(), random.next(), random.next()];
+        assert_eq!(
+            numbers,
+            [
+                0xe220_a839_7b1d_cdaf,
+                0x6e78_9e6a_a1b9_65f4,
+                0x06c4_5d18_8009_454f
+            ]
+        );
+    }
+
+    #[test]
+    fn plans_depend_on_the_seed_alone_and_keep_the_limits() {
+        let of_seed = plans(7, 300);
+        assert_eq!(of_seed, plans(7, 300));
+        assert_ne!(of_seed, plans(8, 300));
+        for plan in &of_seed {
+            assert!((1..=3).contains(&plan.faults.len()), "{plan:?}");
+            let times: Vec<Duration> = plan.faults.iter().filter_map(|it| it.when.time()).collect();
+            assert!(
+                times
+                    .iter()
+                    .all(|it| (limits().from..=limits().until).contains(it)),
+                "{plan:?}"
+            );
+            assert!(
+                times.windows(2).all(|it| it[0] + limits().apart <= it[1]),
+                "{plan:?}"
+            );
+        }
+        // All numbers of faults and all faults occur, and some times are near the two moments in the window.
+        for number in 1..=3 {
+            assert!(of_seed.iter().any(|plan| plan.faults.len() == number));
+        }
+        let near = |plan: &&Plan| {
+            let (first, _) = plan.span();
+            first.abs_diff(Duration::from_secs(5)) <= NEAR
+        };
+        assert!(of_seed.iter().filter(near).count() > 30);
+        for unit in ["a.service", "b.service"] {
+            let hit = |plan: &Plan| plan.faults.iter().any(|it| it.unit == unit);
+            assert!(of_seed.iter().any(hit));
+        }
+    }
+}

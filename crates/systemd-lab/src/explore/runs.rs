@@ -1,0 +1,139 @@
+//! The runs of an exploration: of many plans at once, and of ever smaller ones.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use systemd_timeline::Timeline;
+
+use super::coverage::{self, Combination};
+use super::plans::Plan;
+use super::{Explore, Violation};
+use crate::error::LabError;
+use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlannedFault, Verdict};
+use crate::{pool, shrink};
+
+/// What one run showed.
+pub(super) struct Shown {
+    pub(super) combinations: Vec<Combination>,
+    /// The requirements that were not met, with what was measured.
+    pub(super) broken: Vec<(String, String)>,
+}
+
+/// Runs plans.
+pub(super) struct Runs<'a> {
+    explore: &'a Explore,
+    branches: Branches<'a>,
+}
+
+/// A plan that was made smaller.
+pub(super) struct Shrunk {
+    pub(super) plan: Plan,
+    pub(super) measured: String,
+    /// How many runs that took.
+    pub(super) runs: usize,
+}
+
+impl<'a> Runs<'a> {
+    pub(super) fn new(explore: &'a Explore, branches: Branches<'a>) -> Runs<'a> {
+        Runs { explore, branches }
+    }
+
+    /// Runs the plans, on all processors. In the order of the plans: `None` if it was not run, and inside that `None` if it took too
+    /// long.
+    pub(super) fn all(
+        &self,
+        plans: &[Plan],
+        stop: &AtomicBool,
+    ) -> Vec<Option<Result<Option<Shown>, ExperimentError>>> {
+        let numbered: Vec<(usize, &Plan)> = plans.iter().enumerate().collect();
+        let mut results: Vec<_> = plans.iter().map(|_| None).collect();
+        pool::run(
+            &numbered,
+            pool::processors(),
+            |(_, plan)| (!stop.load(Ordering::Relaxed)).then(|| self.one(plan)),
+            |(number, _), result| results[*number] = result,
+        );
+        results
+    }
+
+    fn one(&self, plan: &Plan) -> Result<Option<Shown>, ExperimentError> {
+        let experiment = self.explore.experiment(plan);
+        let (first, _) = plan.span();
+        match self.branches.run(&experiment, first) {
+            Ok(timeline) => Ok(Some(shown(&experiment, &timeline))),
+            Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What was measured for this requirement with this plan, if the plan breaks it.
+    fn measured(&self, plan: &Plan, requirement: &str) -> Result<Option<String>, ExperimentError> {
+        let broken = self.one(plan)?.map(|shown| shown.broken);
+        let mut broken = broken.into_iter().flatten();
+        let found = broken.find(|(broken, _)| broken == requirement);
+        Ok(found.map(|(_, measured)| measured))
+    }
+
+    /// Makes the plan as small as possible. When the exploration is stopped, no further runs are tried.
+    pub(super) fn shrunk(
+        &self,
+        violation: &Violation,
+        stop: &AtomicBool,
+    ) -> Result<Shrunk, ExperimentError> {
+        let mut runs = 0;
+        let mut measured = violation.measured.clone();
+        let mut fails = |faults: Vec<PlannedFault>| -> Result<bool, ExperimentError> {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            runs += 1;
+            let found = self.measured(&Plan::of(faults), &violation.requirement)?;
+            let fails = found.is_some();
+            if let Some(found) = found {
+                measured = found;
+            }
+            Ok(fails)
+        };
+        let all = violation.found.faults.clone();
+        let mut faults = shrink::fewest(all, |some| fails(some.to_vec()))?;
+        for place in 0..faults.len() {
+            let Some(time) = faults[place].when.time() else {
+                continue;
+            };
+            let with = |time: Duration| {
+                let mut faults = faults.clone();
+                faults[place].when = time.into();
+                faults
+            };
+            let round = shrink::roundest(time, |time| fails(with(time)))?;
+            faults = with(round);
+        }
+        Ok(Shrunk {
+            plan: Plan::of(faults),
+            measured,
+            runs,
+        })
+    }
+}
+
+fn shown(experiment: &Experiment, timeline: &Timeline) -> Shown {
+    let faults = experiment.summary(timeline).faults;
+    let mut hits = faults
+        .iter()
+        .filter(|it| it.at.is_some() && it.refused.is_none());
+    let was_stopped = hits.clone().any(|it| it.planned.fault == Fault::Stop);
+    let has_hit = hits.next().is_some();
+    let verdicts = experiment.verdicts(timeline).into_iter();
+    let counts = |verdict: &Verdict| {
+        let requirement = &verdict.requirement;
+        !(requirement.is_about_recovery() && (!has_hit || was_stopped))
+            && !(requirement.is_about_answers() && was_stopped)
+    };
+    let broken = verdicts.filter(|it| !it.holds && counts(it));
+    Shown {
+        combinations: coverage::of(experiment, timeline),
+        broken: broken
+            .map(|it| (it.requirement.to_string(), it.measured))
+            .collect(),
+    }
+}
