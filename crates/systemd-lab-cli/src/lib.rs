@@ -7,10 +7,12 @@
 mod command;
 pub mod doctor;
 mod exit;
+pub mod explore;
 pub mod image;
 pub mod matrix;
 pub mod output;
 mod program;
+mod reproduce;
 pub mod run;
 pub mod shell;
 pub mod shortened;

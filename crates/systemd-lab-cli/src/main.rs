@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, image, matrix, run, shell, sweep};
+use systemd_lab_cli::{EXIT_STATUS, ExitStatus, doctor, explore, image, matrix, run, shell, sweep};
 
 /// Any service under real systemd, in virtual time: what systemd does with it, and why.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Hit a service with a fault at every moment of its run, one run each.
     Sweep(Box<sweep::Arguments>),
+    /// Hit a service with random faults from a seed, and show the smallest plan that breaks a requirement.
+    Explore(Box<explore::Arguments>),
     /// What systemd does with its settings, measured: every `Restart=` against every cause, dependencies, memory, and more.
     Matrix(matrix::Arguments),
     /// A root shell in the lab VM, in real time, with your service installed and not started.
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         let status = match &arguments.command {
             Command::Run(arguments) => run::run(arguments)?,
             Command::Sweep(arguments) => sweep::run(arguments)?,
+            Command::Explore(arguments) => explore::run(arguments)?,
             Command::Matrix(arguments) => {
                 matrix::run(arguments)?;
                 ExitStatus::Passed

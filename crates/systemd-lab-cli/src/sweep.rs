@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::signal::SIGINT;
 use systemd_lab::sweep::{MOST_MOMENTS, Swept};
 use systemd_lab::{ExperimentError, Fault, Lab, Sweep, clock_time};
 
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, note, put};
-use crate::program::program;
+use crate::reproduce;
 use crate::run::{self, Options};
 use crate::style;
 
@@ -68,7 +69,9 @@ pub struct Arguments {
 }
 
 /// Options of this command that `run` does not have, and whether a value follows each.
-const OWN_OPTIONS: [(&str, bool); 6] = [
+const OWN_OPTIONS: [(&str, bool); 7] = [
+    // A run has its own length.
+    ("--for", true),
     ("--fault", true),
     ("--moments", true),
     ("--json", false),
@@ -103,8 +106,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         output::ensure_writable(file, &planned.inputs, arguments.force)?;
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let interrupt = signal_hook::consts::signal::SIGINT;
-    let handler = signal_hook::flag::register(interrupt, Arc::clone(&stop))?;
+    let handler = signal_hook::flag::register(SIGINT, Arc::clone(&stop))?;
     let lab = Lab::options().guest(&planned.guest).open()?;
     let swept = carried_out(&sweep, &lab, &stop);
     signal_hook::low_level::unregister(handler);
@@ -113,7 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
-    let command = run_command();
+    let command = reproduce::run_command("sweep", &OWN_OPTIONS);
     let report = report::Report::new(&planned.experiment, &swept, &command);
     if arguments.json {
         output::document(&(report.json()? + "\n"));
@@ -162,66 +164,8 @@ fn left(passed: Duration, done: usize, of: usize) -> String {
     clock_time((each * (of - done) as f64).ceil() as u64)
 }
 
-/// The `run` command for the same plan: this command line without the options that only `sweep` has.
-fn run_command() -> String {
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    run_command_of(words)
-}
-
-fn run_command_of(words: impl IntoIterator<Item = String>) -> String {
-    let mut words = words.into_iter().skip_while(|word| word != "sweep").skip(1);
-    let mut kept = vec![program().to_owned(), "run".to_owned()];
-    while let Some(word) = words.next() {
-        let own = OWN_OPTIONS.iter().find(|(name, _)| {
-            word == *name
-                || word
-                    .strip_prefix(name)
-                    .is_some_and(|rest| rest.starts_with('='))
-        });
-        match own {
-            Some((name, true)) if word == *name => {
-                words.next();
-            }
-            Some(_) => {}
-            None => kept.push(quoted(&word)),
-        }
-    }
-    kept.join(" ")
-}
-
-/// Quoted, so that a shell treats it as one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 fn write(file: &Path, text: &str) {
     if output::write(file, text) {
         note!("{} is written.", file.display());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_of_run_has_the_options_of_the_plan() {
-        let words = "target/systemd-lab sweep --unit a.service --fault kill,stop --moments=9 --json --require|recovery <= 10s|--get u";
-        let words = words
-            .split('|')
-            .enumerate()
-            .flat_map(|(number, part)| match number {
-                1 => vec![part.to_owned()],
-                _ => part.split(' ').map(str::to_owned).collect(),
-            });
-        assert_eq!(
-            run_command_of(words),
-            "systemd-lab run --unit a.service --require 'recovery <= 10s' --get u"
-        );
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

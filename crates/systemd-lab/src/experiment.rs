@@ -561,6 +561,20 @@ impl Experiment {
         verdicts.map(|it| it.verdict(timeline, &summary)).collect()
     }
 
+    /// The same for faults that may come while the service still recovers from the one before: a recovery that the next fault cuts off
+    /// counts only if more time had passed than is required. If no recovery is left, nothing is said about it.
+    pub(crate) fn verdicts_of_overlapping(&self, timeline: &Timeline) -> Vec<Verdict> {
+        let summary = self.summary(timeline);
+        let verdicts = self.requirements.iter().filter_map(|it| {
+            let mut summary = summary.clone();
+            summary.leave_out_cut_off(it);
+            let mut faults = summary.faults.iter();
+            let is_measured = !it.is_about_recovery() || faults.any(FaultSummary::has_hit);
+            is_measured.then(|| it.verdict(timeline, &summary))
+        });
+        verdicts.collect()
+    }
+
     /// The figures of the run.
     pub fn summary(&self, timeline: &Timeline) -> Summary {
         summary::of(self, timeline)

@@ -101,7 +101,7 @@ impl Sweep {
 
     /// The experiment of a trial.
     pub fn experiment(&self, at: Duration, fault: &Fault, unit: &str) -> Experiment {
-        let length = self.experiment.length().max(at + AFTER_FAULT);
+        let length = length_after(&self.experiment, at);
         self.experiment
             .clone()
             .fault_on(unit, at, fault.clone())
@@ -199,6 +199,11 @@ impl Sweep {
             baseline,
         })
     }
+}
+
+/// How long the run with a fault at this time lasts: as long as the experiment, but at least a minute after the fault.
+pub fn length_after(experiment: &Experiment, at: Duration) -> Duration {
+    experiment.length().max(at + AFTER_FAULT)
 }
 
 impl Swept {

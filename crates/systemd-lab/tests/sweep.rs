@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use systemd_lab::experiment::Recovery;
 use systemd_lab::sweep::{Outcome, Swept, Trial};
 use systemd_lab::{Experiment, Fault, GuestFile, Probe, Sweep};
 
@@ -18,6 +19,12 @@ const URL: &str = "http://127.0.0.1:8080/";
 
 /// In virtual time: a start, and two requests.
 const LENGTH: Duration = Duration::from_millis(2500);
+
+/// By then, a service with a request a second has been busy for so long that there is a checkpoint.
+const LATE: Duration = Duration::from_secs(300);
+
+/// What may differ between a run from a checkpoint and a whole run: a tick of the guest's kernel.
+const TICK: Duration = Duration::from_millis(4);
 
 /// The unit with these lines in addition to its command, in the folder.
 fn experiment(folder: &std::path::Path, lines: &str) -> Experiment {
@@ -133,6 +140,36 @@ fn a_sweep_comes_out_the_same_again() {
     assert_eq!(json(&one), json(&other));
     assert!(one.left_out > 0);
     assert!(one.holds(), "{:#?}", one.trials);
+}
+
+/// Late moments of a long plan: their runs continue from a checkpoint, and a whole run shows the same.
+#[test]
+fn a_run_from_a_checkpoint_equals_a_whole_run() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let lines = "Restart=always\nRestartSec=2s\nWatchdogSec=30s";
+    let experiment = experiment(folder.path(), lines).lasting(Duration::from_secs(400));
+    let kill: Fault = "kill".parse().expect("it is a fault");
+    let sweep = Sweep::new(experiment).fault(kill.clone()).at_most(few(5));
+    let swept = swept(&sweep);
+    let mut late = 0;
+    for trial in swept.trials.iter().filter(|it| it.at > LATE) {
+        late += 1;
+        let whole = sweep.experiment(trial.at, &kill, UNIT);
+        let timeline = whole.run(lab()).expect("the lab works");
+        let summary = whole.summary(&timeline);
+        let recovery = summary.faults[0]
+            .running
+            .max(summary.faults[0].answering.unwrap_or(Recovery::NeverGone));
+        let Recovery::After(recovery) = recovery else {
+            panic!("{recovery:?}");
+        };
+        let of_trial = trial.recovery().unwrap_or_default();
+        assert!(
+            recovery.abs_diff(of_trial) <= TICK,
+            "{recovery:?} {trial:#?}"
+        );
+    }
+    assert!(late > 0, "{:#?}", swept.moments);
 }
 
 /// When a sweep is stopped, its results so far are kept.

@@ -10,22 +10,33 @@ const LARGEST: u64 = 1 << 20;
 
 /// Reads a plan. Its paths are relative to its folder.
 pub(super) fn read(file: &Path) -> anyhow::Result<Options> {
+    let options = read_with(file, Options::from_toml)?;
+    Ok(options.below(file.parent().unwrap_or(Path::new(""))))
+}
+
+/// Reads something from a plan's file.
+pub(crate) fn read_with<T>(
+    file: &Path,
+    parse: impl Fn(&str) -> Result<T, toml::de::Error>,
+) -> anyhow::Result<T> {
     let text = systemd_lab::read_text(file, LARGEST).map_err(|error| {
         let file = file.display();
         WrongUsage(format!(
             "cannot read the plan {file} ({error}); correct the path"
         ))
     })?;
-    let options = parsed(&text).map_err(|(line, message)| {
+    parsed_with(&text, parse).map_err(|(line, message)| {
         let file = file.display();
-        WrongUsage(format!("{file}:{line}: {message}"))
-    })?;
-    Ok(options.below(file.parent().unwrap_or(Path::new(""))))
+        WrongUsage(format!("{file}:{line}: {message}")).into()
+    })
 }
 
-/// The plan, or the bad line and what is wrong with it.
-fn parsed(text: &str) -> Result<Options, (usize, String)> {
-    Options::from_toml(text).map_err(|error| {
+/// What the parser makes of the text, or the bad line and what is wrong with it.
+fn parsed_with<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, toml::de::Error>,
+) -> Result<T, (usize, String)> {
+    parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
         // serde's word for a key, with its quotes.
@@ -39,6 +50,10 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+
+    fn parsed(text: &str) -> Result<Options, (usize, String)> {
+        parsed_with(text, Options::from_toml)
+    }
 
     /// The words that plans consist of.
     const WORDS: &[&str] = &[

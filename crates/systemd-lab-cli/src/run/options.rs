@@ -50,6 +50,9 @@ pub(crate) struct Options {
     suite: OfGuest,
     #[arg(skip)]
     memory: OfGuest,
+    /// The limits of `explore`, which reads this table itself.
+    #[arg(skip)]
+    explore: IgnoredAny,
     /// A file to put into the guest: a program, its configuration, a drop-in. Executable in the guest if it is on the host.
     #[arg(long, value_name = "HOST:GUEST")]
     #[serde(deserialize_with = "one_or_more")]
@@ -147,6 +150,7 @@ impl Options {
             package: IgnoredAny,
             suite: IgnoredAny,
             memory: IgnoredAny,
+            explore: IgnoredAny,
             file: all(self.file, later.file),
             user: all(self.user, later.user),
             dir: all(self.dir, later.dir),

@@ -88,7 +88,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-pub(super) fn span(option: &str, text: &str) -> anyhow::Result<Duration> {
+pub(crate) fn span(option: &str, text: &str) -> anyhow::Result<Duration> {
     parse_span(text).map_err(|message| WrongUsage(format!("{option}: {message}")).into())
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use systemd_lab::experiment::span_text;
-use systemd_lab::sweep::{Outcome, Swept, Trial};
+use systemd_lab::sweep::{Outcome, Swept, Trial, length_after};
 use systemd_lab::{Experiment, visible};
 
+use crate::reproduce::quoted;
 use crate::style;
 
 /// Increased when a field of the JSON is removed or changes its meaning.
@@ -68,7 +69,7 @@ impl<'a> Report<'a> {
             experiment,
             swept,
             groups: groups(&swept.trials),
-            violations: violations(&swept.trials, command),
+            violations: violations(&swept.trials, experiment, command),
         }
     }
 
@@ -296,7 +297,11 @@ fn how(trial: &Trial, worst: Duration, moments: usize) -> String {
 }
 
 /// Each requirement that is not met, by fault and phase, with the command of the worst moment.
-fn violations<'a>(trials: &'a [Trial], command: &str) -> Vec<Violation<'a>> {
+fn violations<'a>(
+    trials: &'a [Trial],
+    experiment: &Experiment,
+    command: &str,
+) -> Vec<Violation<'a>> {
     let mut found: Vec<(Violation<'a>, &'a Trial)> = Vec::new();
     for trial in trials {
         for verdict in trial.verdicts.iter().filter(|verdict| !verdict.holds) {
@@ -313,7 +318,7 @@ fn violations<'a>(trials: &'a [Trial], command: &str) -> Vec<Violation<'a>> {
                 moments,
                 measured: &verdict.measured,
                 what: &trial.what,
-                reproduce: reproduce(command, trial),
+                reproduce: reproduce(command, experiment, trial),
             };
             match same {
                 Some((known, worst)) => {
@@ -338,14 +343,16 @@ fn badness(trial: &Trial) -> (u8, Duration) {
     }
 }
 
-fn reproduce(command: &str, trial: &Trial) -> String {
+fn reproduce(command: &str, experiment: &Experiment, trial: &Trial) -> String {
     let at = match trial.at.is_zero() {
         true => "0s".to_owned(),
         false => span_text(trial.at),
     };
+    let length = span_text(length_after(experiment, trial.at));
     format!(
-        "{command} --at {} {}",
-        super::quoted(&at),
-        super::quoted(&trial.fault)
+        "{command} --for {} --at {} {}",
+        quoted(&length),
+        quoted(&at),
+        quoted(&trial.fault)
     )
 }

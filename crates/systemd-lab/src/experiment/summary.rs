@@ -11,6 +11,7 @@ use systemd_lab_protocol::event::{MachineEnd, StepOutcome};
 use systemd_lab_protocol::{Event, EventKind};
 
 use super::outages::{self, Change, ListenerOutage, microseconds};
+use super::requirement::{Requirement, Wanted};
 use super::steps;
 use super::{Experiment, PlannedFault, Probe};
 use systemd_timeline::Timeline;
@@ -86,6 +87,28 @@ pub struct FaultSummary {
     pub probes: Vec<ProbeRecovery>,
 }
 
+impl Summary {
+    /// Leaves out the faults after which the next fault came before the service had recovered, and before this requirement says that it
+    /// should have.
+    pub(super) fn leave_out_cut_off(&mut self, requirement: &Requirement) {
+        let Wanted::Recovery(_, limit) = requirement.wanted else {
+            return;
+        };
+        let came: Vec<Duration> = self.faults.iter().filter_map(|it| it.at).collect();
+        self.faults.retain(|fault| {
+            let recovery = fault
+                .answering
+                .into_iter()
+                .fold(fault.running, Recovery::max);
+            let Some(at) = fault.at.filter(|_| recovery == Recovery::NotBeforeNext) else {
+                return true;
+            };
+            let next = came.iter().filter(|other| **other > at).min();
+            next.is_none_or(|next| *next - at > limit)
+        });
+    }
+}
+
 /// When a probe succeeded again after a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProbeRecovery {
@@ -101,6 +124,11 @@ fn has_one_at_most(probes: &[ProbeRecovery]) -> bool {
 }
 
 impl FaultSummary {
+    /// Whether it came, and systemd did not refuse it.
+    pub(crate) fn has_hit(&self) -> bool {
+        self.at.is_some() && self.refused.is_none()
+    }
+
     /// When the probe of this name succeeded again.
     pub(super) fn of_probe(&self, name: &str) -> Option<Recovery> {
         let found = self.probes.iter().find(|it| it.probe == name);

@@ -166,10 +166,7 @@ impl Requirement {
 
     /// The slowest recovery from a fault that came, and the fault.
     fn slowest<'a>(&self, summary: &'a Summary) -> Option<(&'a FaultSummary, Recovery)> {
-        let came = summary
-            .faults
-            .iter()
-            .filter(|it| it.at.is_some() && it.refused.is_none());
+        let came = summary.faults.iter().filter(|fault| fault.has_hit());
         let recoveries = came.filter_map(|fault| {
             let recovery = match &self.of {
                 None => fault.answering.into_iter().chain([fault.running]).max()?,

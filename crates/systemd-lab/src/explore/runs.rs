@@ -105,7 +105,13 @@ impl<'a> Runs<'a> {
                 faults[place].when = time.into();
                 faults
             };
-            let round = shrink::roundest(time, |time| fails(with(time)))?;
+            let limits = &self.explore.limits;
+            let round = shrink::roundest(time, |time| {
+                match (limits.from..=limits.until).contains(&time) {
+                    true => fails(with(time)),
+                    false => Ok(false),
+                }
+            })?;
             faults = with(round);
         }
         Ok(Shrunk {
@@ -118,17 +124,14 @@ impl<'a> Runs<'a> {
 
 fn shown(experiment: &Experiment, timeline: &Timeline) -> Shown {
     let faults = experiment.summary(timeline).faults;
-    let mut hits = faults
-        .iter()
-        .filter(|it| it.at.is_some() && it.refused.is_none());
-    let was_stopped = hits.clone().any(|it| it.planned.fault == Fault::Stop);
-    let has_hit = hits.next().is_some();
-    let verdicts = experiment.verdicts(timeline).into_iter();
+    let mut hits = faults.iter().filter(|fault| fault.has_hit());
+    let was_stopped = hits.any(|fault| fault.planned.fault == Fault::Stop);
     let counts = |verdict: &Verdict| {
         let requirement = &verdict.requirement;
-        !(requirement.is_about_recovery() && (!has_hit || was_stopped))
-            && !(requirement.is_about_answers() && was_stopped)
+        let is_about_time = requirement.is_about_recovery() || requirement.is_about_answers();
+        !(is_about_time && was_stopped)
     };
+    let verdicts = experiment.verdicts_of_overlapping(timeline).into_iter();
     let broken = verdicts.filter(|it| !it.holds && counts(it));
     Shown {
         combinations: coverage::of(experiment, timeline),

@@ -1,0 +1,234 @@
+//! The results of an exploration, for people, as JSON and as JUnit XML.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+use systemd_lab::experiment::span_text;
+use systemd_lab::explore::{Explored, Plan, Violation};
+use systemd_lab::{Experiment, Explore, visible};
+
+use crate::reproduce::quoted;
+use crate::style;
+
+/// Increased when a field of the JSON is removed or changes its meaning.
+const VERSION: u32 = 1;
+
+/// For a unit that stayed in its state.
+const SAME: &str = "no change";
+
+/// The results of an exploration.
+pub(super) struct Report<'a> {
+    explore: &'a Explore,
+    experiment: &'a Experiment,
+    explored: &'a Explored,
+    /// Runs the experiment without the random faults.
+    command: &'a str,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    unit: &'a str,
+    #[serde(flatten)]
+    explored: &'a Explored,
+    /// A command for each violation, in their order.
+    reproduce: Vec<String>,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(
+        explore: &'a Explore,
+        experiment: &'a Experiment,
+        explored: &'a Explored,
+        command: &'a str,
+    ) -> Report<'a> {
+        Report {
+            explore,
+            experiment,
+            explored,
+            command,
+        }
+    }
+
+    pub(super) fn json(&self) -> serde_json::Result<String> {
+        let violations = self.explored.violations.iter();
+        serde_json::to_string_pretty(&Document {
+            version: VERSION,
+            unit: self.experiment.main_unit(),
+            explored: self.explored,
+            reproduce: violations.map(|it| self.reproduce(&it.plan)).collect(),
+        })
+    }
+
+    /// One case for each requirement.
+    pub(super) fn junit(&self) -> Result<String, quick_junit::SerializeError> {
+        let unit = self.experiment.main_unit();
+        let mut suite = TestSuite::new(unit);
+        for requirement in self.experiment.requirements() {
+            let text = requirement.to_string();
+            let mut violations = self.explored.violations.iter();
+            let status = match violations.find(|it| it.requirement == text) {
+                None => TestCaseStatus::success(),
+                Some(violation) => {
+                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+                    let plan = self.in_words(&violation.plan);
+                    let measured = visible(&violation.measured);
+                    status.set_message(format!("{plan}: {measured}"));
+                    status.set_description(self.reproduce(&violation.plan));
+                    status
+                }
+            };
+            let mut case = TestCase::new(text, status);
+            case.set_classname(unit);
+            suite.add_test_case(case);
+        }
+        let mut report = quick_junit::Report::new("systemd-lab");
+        report.add_test_suite(suite);
+        report.to_string()
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let explored = self.explored;
+        let mut text = format!(
+            "{}: {} plans with seed {}, {} combinations of a state, a fault and what came next\n",
+            style::strong(self.experiment.main_unit()),
+            explored.plans,
+            explored.seed,
+            explored.combinations.len(),
+        );
+        if explored.out_of_time > 0 {
+            text += &format!(
+                "✗ {} plans took too long: nothing is known about them\n",
+                explored.out_of_time
+            );
+        }
+        for verdict in &explored.without_fault {
+            if !verdict.holds {
+                text += &format!(
+                    "✗ {} does not hold without a fault: {}\n",
+                    verdict.requirement,
+                    visible(&verdict.measured)
+                );
+            }
+        }
+        text += "\n";
+        text += &self.table();
+        if !explored.violations.is_empty() {
+            text += &format!("\n{}\n", style::strong("What does not hold"));
+        }
+        for violation in &explored.violations {
+            text += &self.violation(violation);
+        }
+        if explored.plans > 0 && explored.combinations.is_empty() {
+            text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
+        } else if explored.plans > 0 && explored.holds() {
+            text += &format!(
+                "\n✓ What is required holds with all {} plans\n",
+                explored.plans
+            );
+        }
+        text
+    }
+
+    fn violation(&self, violation: &Violation) -> String {
+        let plans = match violation.plans {
+            1 => "1 plan".to_owned(),
+            number => format!("{number} plans"),
+        };
+        let from = match violation.found.faults.len() {
+            1 => "1 fault".to_owned(),
+            number => format!("{number} faults"),
+        };
+        format!(
+            "  ✗ {}: {plans}, first plan {} with {from}; the smallest that breaks it:\n      {}: {}\n      {}\n",
+            violation.requirement,
+            violation.number,
+            self.in_words(&violation.plan),
+            visible(&violation.measured),
+            self.reproduce(&violation.plan),
+        )
+    }
+
+    /// The states in which faults met the units, and what came next.
+    fn table(&self) -> String {
+        let mut rows: BTreeMap<[&str; 3], BTreeSet<&str>> = BTreeMap::new();
+        for it in &self.explored.combinations {
+            let next = it.next.as_deref().unwrap_or(SAME);
+            let row = rows.entry([&it.unit, &it.fault, &it.state]).or_default();
+            row.insert(next);
+        }
+        let header = ["Unit", "Fault", "In state", "Next state"].map(str::to_owned);
+        let rows = rows.into_iter().map(|([unit, fault, state], next)| {
+            let next: Vec<&str> = next.into_iter().collect();
+            [
+                unit.to_owned(),
+                fault.to_owned(),
+                state.to_owned(),
+                next.join(", "),
+            ]
+        });
+        let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or_default()
+        };
+        let widths = [width(0), width(1), width(2)];
+        let mut text = String::new();
+        let (mut unit, mut fault) = ("", "");
+        for row in &rows {
+            // What repeats is named only once.
+            let is_same_unit = row[0] == unit;
+            let shown = [
+                if is_same_unit { "" } else { &row[0] },
+                if is_same_unit && row[1] == fault {
+                    ""
+                } else {
+                    &row[1]
+                },
+            ];
+            text += &format!(
+                "  {:<w0$}  {:<w1$}  {:<w2$}  {}\n",
+                shown[0],
+                shown[1],
+                row[2],
+                row[3],
+                w0 = widths[0],
+                w1 = widths[1],
+                w2 = widths[2],
+            );
+            (unit, fault) = (&row[0], &row[1]);
+        }
+        text
+    }
+
+    /// `kill=SIGKILL at 2s, freeze@db.service at 5s`
+    fn in_words(&self, plan: &Plan) -> String {
+        let experiment = self.explore.experiment(plan);
+        let faults = plan
+            .faults
+            .iter()
+            .map(|planned| format!("{} at {}", experiment.fault_text(planned), planned.when));
+        faults.collect::<Vec<_>>().join(", ")
+    }
+
+    fn reproduce(&self, plan: &Plan) -> String {
+        let experiment = self.explore.experiment(plan);
+        let mut command = format!(
+            "{} --for {}",
+            self.command,
+            quoted(&span_text(experiment.length()))
+        );
+        for planned in &plan.faults {
+            let at = match planned.when.time() {
+                Some(time) if time.is_zero() => "0s".to_owned(),
+                Some(time) => span_text(time),
+                None => planned.when.to_string(),
+            };
+            let fault = experiment.fault_text(planned);
+            command += &format!(" --at {} {}", quoted(&at), quoted(&fault));
+        }
+        command
+    }
+}
