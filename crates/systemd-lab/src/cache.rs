@@ -4,6 +4,7 @@
 //! CACHE/lock                  held while something is built
 //! CACHE/lock-tmp              held while CACHE/tmp-* come and go
 //! CACHE/image-KEY/            kernel, initrd, manifest.json
+//! CACHE/program-KEY/          program, manifest.json (see image/program.rs)
 //! CACHE/snapshot-KEY/         ram, state, manifest.json; remembered/ (see lab/remembered.rs)
 //! CACHE/turns/                a file for each run that has a processor or waits for one (see lab/turn.rs)
 //! CACHE/self-test.json        the last self-test that came out well (see doctor/self_test.rs)
@@ -52,6 +53,7 @@ const LARGEST_MANIFEST: u64 = 64 << 10;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 pub(crate) const DIRECTORY: u32 = 0o755;
 const FILE: u32 = 0o644;
+const EXECUTABLE: u32 = 0o755;
 
 /// The beginning of the name of an old directory, while a new one replaces it on a disk that cannot exchange the two.
 const REPLACED: &str = "replaced-";
@@ -60,21 +62,33 @@ const REPLACED: &str = "replaced-";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Image,
+    /// A program from a package that no guest can have.
+    Program,
     Snapshot,
 }
 
 impl Kind {
     /// Its files, without the manifest. It must not contain others.
-    pub(crate) fn files(self) -> [&'static str; 2] {
+    pub(crate) fn files(self) -> &'static [&'static str] {
         match self {
-            Kind::Image => ["kernel", "initrd"],
-            Kind::Snapshot => ["ram", "state"],
+            Kind::Image => &["kernel", "initrd"],
+            Kind::Program => &["program"],
+            Kind::Snapshot => &["ram", "state"],
+        }
+    }
+
+    /// The mode of its files.
+    fn mode(self) -> u32 {
+        match self {
+            Kind::Image | Kind::Snapshot => FILE,
+            Kind::Program => EXECUTABLE,
         }
     }
 
     fn name(self) -> &'static str {
         match self {
             Kind::Image => "image",
+            Kind::Program => "program",
             Kind::Snapshot => "snapshot",
         }
     }
@@ -198,7 +212,7 @@ impl Cache {
         let entry = self.entry(kind, key);
         let on_error = || disk::cannot_write(&self.root);
         for name in kind.files() {
-            set_mode(&built.path().join(name), FILE).map_err(on_error())?;
+            set_mode(&built.path().join(name), kind.mode()).map_err(on_error())?;
         }
         Manifest::of(kind, built.path())
             .map_err(on_error())?
@@ -411,7 +425,7 @@ impl Manifest {
                 modified_ns,
                 sha256: sha256_of(&path)?,
             };
-            files.insert(name.to_owned(), record);
+            files.insert((*name).to_owned(), record);
         }
         Ok(Manifest { files })
     }
@@ -425,7 +439,7 @@ impl Manifest {
     /// Parses a manifest of this kind. Refuses one that names other files, or none: it would accept anything as complete.
     pub(crate) fn parse(kind: Kind, text: &[u8]) -> Option<Manifest> {
         let manifest: Manifest = serde_json::from_slice(text).ok()?;
-        let mut names = kind.files();
+        let mut names = kind.files().to_vec();
         names.sort_unstable();
         manifest.files.keys().eq(names).then_some(manifest)
     }

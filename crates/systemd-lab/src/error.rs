@@ -119,6 +119,17 @@ pub enum LabError {
         output: String,
     },
 
+    /// mmdebstrap failed to download a package of which only a program is needed.
+    #[error(
+        "downloading the Debian package {package} failed; is the network up? (once the lab has it, you do not need one)\nmmdebstrap said:\n{output}"
+    )]
+    PackageDownload {
+        /// The package.
+        package: String,
+        /// The end of what mmdebstrap printed.
+        output: String,
+    },
+
     /// The lab cannot build a guest of this suite.
     #[error(
         "unknown Debian suite {name}; the lab supports {}, also as the value of {}",
@@ -438,6 +449,7 @@ impl LabError {
             | LabError::FileSizeLimit { .. }
             | LabError::DamagedPackages { .. }
             | LabError::ImageBuild { .. }
+            | LabError::PackageDownload { .. }
             | LabError::PackageSetup { .. }
             | LabError::ImageIncomplete { .. }
             | LabError::BootFailed { .. } => LabErrorKind::SetUp,

@@ -9,11 +9,12 @@ pub(crate) mod contents;
 mod cpio;
 mod guest_files;
 mod perturbation;
+pub(crate) mod program;
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::cache::{Cache, Kind, Manifest, create_file, key_of};
 use crate::disk::{self, SPACE_NEEDED};
@@ -62,6 +63,9 @@ const PACKAGES: &[&str] = &[
 
 /// Debian's other essential packages that maintainer scripts use: for guests with added packages.
 const FOR_SCRIPTS: &[&str] = &["base-passwd", "dpkg"];
+
+/// What mmdebstrap writes, in the directory in which something is built.
+const ARCHIVE: &str = "packages.tar";
 
 /// How much of mmdebstrap's output an error shows.
 const OUTPUT_LINES: usize = 20;
@@ -170,29 +174,17 @@ fn base(guest: &Guest) -> Vec<&'static str> {
     }
 }
 
-/// Makes mmdebstrap download the packages and write them as one tar archive.
-///
-/// Mode `chrootless` with variant `extract` runs no maintainer scripts, so it needs neither root nor user
-/// namespaces. Mirror and keys are mmdebstrap's own defaults.
+/// Downloads the guest's packages as one tar archive.
 fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     let step = Step::begin("Downloading Debian packages for the guest");
     let base = base(guest);
     let packages: Vec<&str> = base.iter().copied().chain(guest.packages()).collect();
-    let include = format!("--include={}", packages.join(","));
-    let mut command = dies_with_us("TERM", "mmdebstrap");
-    command.args(["--mode=chrootless", "--variant=extract", &include]);
+    let mut command = mmdebstrap(guest, &packages, dir);
     if guest.packages().len() > 0 {
         let (hook, variables) = added::hook(&base, guest, dir).map_err(disk::cannot_write(dir))?;
         command.arg(hook).envs(variables);
     }
     let output = command
-        .args([guest.suite().codename(), "packages.tar"])
-        .current_dir(dir)
-        // If it is killed, its leftovers disappear with the build directory.
-        .env("TMPDIR", dir)
-        // The lab parses its errors: see `refusal`.
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
         .output()
         .map_err(LabError::io("running mmdebstrap"))?;
     if !output.status.success() {
@@ -206,6 +198,25 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
     }
     step.finish();
     Ok(())
+}
+
+/// The command that downloads these packages and what they depend on, and writes them as one tar archive, [`ARCHIVE`].
+///
+/// Mode `chrootless` with variant `extract` runs no maintainer scripts, so it needs neither root nor user
+/// namespaces. Mirror and keys are mmdebstrap's own defaults.
+fn mmdebstrap(guest: &Guest, packages: &[&str], dir: &Path) -> Command {
+    let include = format!("--include={}", packages.join(","));
+    let mut command = dies_with_us("TERM", "mmdebstrap");
+    command
+        .args(["--mode=chrootless", "--variant=extract", &include])
+        .args([guest.suite().codename(), ARCHIVE])
+        .current_dir(dir)
+        // If it is killed, its leftovers disappear with the build directory.
+        .env("TMPDIR", dir)
+        // The lab parses its errors: see `refusal`.
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null());
+    command
 }
 
 /// apt's complaint about the added packages, in `text`. Everything else has other causes.
@@ -234,9 +245,9 @@ fn refusal(guest: &Guest, text: &str) -> Option<LabError> {
     })
 }
 
-/// Turns `packages.tar` into `kernel` and `initrd`.
+/// Turns [`ARCHIVE`] into `kernel` and `initrd`.
 fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
-    let tar_path = dir.join("packages.tar");
+    let tar_path = dir.join(ARCHIVE);
     let in_cache = || disk::cannot_write(dir);
     // The input is what mmdebstrap has written; an error from the system is the disk's fault.
     let unpacking = |error: io::Error| match error.raw_os_error() {

@@ -138,6 +138,17 @@ impl Lab {
         })
     }
 
+    /// A program from a Debian package of the guest's suite that no guest can have, because it excludes one that every guest
+    /// needs. Returns its path in the cache; downloads it the first time. `path` is its path in the package, below `/usr`
+    /// also where Debian's older releases put it into `/sbin`.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::PackageDownload`] without a network; otherwise whatever is wrong with the name, the package or the cache.
+    pub fn program_of_package(&self, package: &str, path: &str) -> Result<PathBuf, LabError> {
+        image::program::provide(&self.cache, &self.guest, package, path)
+    }
+
     /// Runs a scenario in a restored guest and returns what happened.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What ran once need not run again: [`Lab::run_remembered`](systemd_lab::Lab::run_remembered).
+//! What ran once need not run again: [`RunOptions::remembered`](systemd_lab::RunOptions::remembered).
 
 mod support;
 

@@ -41,7 +41,7 @@ pub(crate) fn export(cache: &Cache, guest: &Guest, to: &Path) -> Result<(), LabE
         // A damaged image must not be carried to forty machines.
         Image::provide_unless(cache, guest, Manifest::is_whole)?
     };
-    let names = Kind::Image.files().into_iter();
+    let names = Kind::Image.files().iter();
     let sizes = names.map(|name| Ok(image.dir.join(name).metadata()?.len()));
     let bytes = sizes
         .sum::<io::Result<u64>>()
@@ -65,7 +65,7 @@ fn write(image: &Image, to: &mut File, step: &Step) -> io::Result<()> {
     header.set_size(key.len() as u64);
     header.set_mode(0o644);
     tar.append_data(&mut header, KEY_FILE, key.as_bytes())?;
-    for name in [MANIFEST].into_iter().chain(Kind::Image.files()) {
+    for name in [&MANIFEST].into_iter().chain(Kind::Image.files()) {
         tar.append_path_with_name(image.dir.join(name), name)?;
     }
     tar.finish()?;
@@ -131,9 +131,10 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
     check_key(guest, &String::from_utf8_lossy(&found))?;
     let manifest =
         Manifest::parse(Kind::Image, &text(next(MANIFEST)?)?).ok_or_else(|| damaged(()))?;
-    let lengths = Kind::Image
-        .files()
-        .map(|name| manifest.bytes_of(name).unwrap_or(0));
+    let lengths = Kind::Image.files().iter();
+    let lengths: Vec<u64> = lengths
+        .map(|name| manifest.bytes_of(name).unwrap_or(0))
+        .collect();
     if lengths.iter().any(|bytes| *bytes > LARGEST_FILE) {
         let most = LARGEST_FILE >> 20;
         return Err(Fault::Archive(format!(
@@ -142,7 +143,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
     }
     cache.ensure_space(lengths.iter().sum::<u64>() + SPARE)?;
     let build = cache.build_dir()?;
-    for (name, bytes) in Kind::Image.files().into_iter().zip(lengths) {
+    for (name, bytes) in Kind::Image.files().iter().zip(lengths) {
         let mut entry = next(name)?;
         if entry.size() != bytes {
             return Err(damaged(()));

@@ -1,4 +1,4 @@
-//! Stored timelines, for [`Lab::run_remembered`](super::Lab::run_remembered): the same snapshot and the same job give
+//! Stored timelines, for [`RunOptions::remembered`](super::RunOptions::remembered): the same snapshot and the same job give
 //! the same bytes, so running them again shows nothing new.
 //!
 //! The timelines are in `CACHE/snapshot-KEY/remembered/` and disappear with their snapshot. Everything here is best

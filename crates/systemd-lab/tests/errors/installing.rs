@@ -7,7 +7,9 @@ use std::{env, fs};
 use tempfile::TempDir;
 
 use crate::assert_text;
-use crate::support::{answer, cache_with_image, child_process, empty_cache, entries, find};
+use crate::support::{
+    answer, cache_with_image, child_process, copied_cache, empty_cache, entries, find, only,
+};
 
 /// A directory that contains these scripts.
 fn scripts(scripts: &[(&str, &str)]) -> TempDir {
@@ -56,6 +58,40 @@ fn mmdebstrap_fails() {
         echo 'E: cannot reach the mirror' >&2; exit 1";
     let (text, _) = answer_with(script, "open");
     assert_text("mmdebstrap_fails", &text, &[]);
+}
+
+/// A program from a package that no guest can have: stored once it was downloaded, and never by halves.
+#[test]
+fn a_program_of_a_package() {
+    let cache = copied_cache();
+    let program_with = |mmdebstrap: &str| {
+        let path = scripts(&[("mmdebstrap", mmdebstrap)]);
+        let rest = env::var("PATH").unwrap_or_default();
+        let path_variable = format!("{}:{rest}", path.path().display());
+        let mut command = child_process("program", cache.path());
+        answer(command.env("PATH", path_variable))
+    };
+    let offline = "echo 'E: cannot reach the mirror' >&2; exit 1";
+    assert_text("package_not_downloaded", &program_with(offline), &[]);
+    let unknown = "echo 'E: Unable to locate package sysvinit-core' >&2; exit 100";
+    let text = program_with(unknown);
+    assert!(
+        text.starts_with("Debian trixie has no package sysvinit-core"),
+        "{text}"
+    );
+    let other = "mkdir -p tree/usr/bin && echo >tree/usr/bin/init && tar -C tree -cf packages.tar . && rm -r tree";
+    assert_eq!(
+        program_with(other),
+        "the Debian packages that were downloaded for the guest are damaged (there is no /usr/sbin/init in them); run again, to download them again"
+    );
+    assert_eq!(entries(cache.path(), "program-"), [""; 0]);
+    // Debian 12 has it in /sbin.
+    let good = "mkdir -p tree/sbin && printf '#!/bin/sh\\necho init\\n' >tree/sbin/init && tar -C tree -cf packages.tar . && rm -r tree";
+    assert_eq!(program_with(good), "init\n");
+    assert_eq!(program_with(offline), "init\n");
+    let program = only(cache.path(), "program-").join("program");
+    fs::write(program, "damaged").expect("it is ours");
+    assert_eq!(program_with(good), "init\n");
 }
 
 #[test]

@@ -271,6 +271,11 @@ fn obey(order: &str) -> Result<String, LabError> {
             lab.run(&Scenario::new("none"), &files)
                 .map(|_| "ran".to_owned())
         }
+        "program" => {
+            let program = lab.program_of_package("sysvinit-core", "usr/sbin/init")?;
+            let output = Command::new(program).output().expect("it is executable");
+            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        }
         "compute" => {
             let scenario = Scenario::new("busy")
                 .start(UNIT)
