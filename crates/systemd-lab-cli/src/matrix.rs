@@ -14,7 +14,7 @@ use crate::style;
 /// What systemd does with its settings, measured.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Which tables. Without any: all.
+    /// Which tables. Without any: all but runit and sysvinit, which need a network the first time.
     #[arg(value_name = "TABLE", value_parser = PossibleValuesParser::new(TableId::ALL.map(TableId::name)))]
     tables: Vec<String>,
     /// How they are written.
@@ -101,7 +101,7 @@ fn compared(
 
 fn wanted(names: &[String]) -> Vec<TableId> {
     match names.is_empty() {
-        true => TableId::ALL.to_vec(),
+        true => TableId::of_systemd().collect(),
         // clap takes no other names.
         false => names
             .iter()
@@ -113,18 +113,22 @@ fn wanted(names: &[String]) -> Vec<TableId> {
 /// Shows its progress on a terminal.
 fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
     let lab = Lab::options().guest(&Guest::new(suite)).open()?;
-    let spinner = style::spinner("measuring");
+    // The lab shows its own progress until the first run.
+    let mut spinner = None;
     let matrix = measure(
         &lab,
         &wanted(&arguments.tables),
         arguments.fresh,
         |done, of| {
             let systemd = suite.systemd();
+            let spinner = spinner.get_or_insert_with(|| style::spinner("measuring"));
             spinner.set_message(format!(
                 "measuring systemd {systemd}, {done} of {of} runs done"
             ));
         },
     );
-    spinner.finish_and_clear();
+    if let Some(spinner) = spinner {
+        spinner.finish_and_clear();
+    }
     Ok(matrix?)
 }

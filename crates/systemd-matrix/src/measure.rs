@@ -7,7 +7,7 @@ use crate::error::{MatrixError, not_as_claimed};
 use crate::group::{self, Group};
 use crate::observed::{self, Observed};
 use crate::table::{Cell, Matrix, TableId};
-use crate::tables::{self, Plan};
+use crate::tables::{self, Plan, Recipe, Supervisor};
 use crate::trial::{self, Memory, Seen, Series};
 
 /// The limit for the units of one run, so that the large tables are distributed over the processors.
@@ -18,19 +18,35 @@ const RUNS_OF_A_CHECK: usize = 2;
 
 /// Measures these tables. Calls `progress` with how many of all runs are done.
 ///
-/// Stores the results as [`Lab::run_remembered`] does, and uses stored ones unless it should be `fresh`.
+/// Stores the results as [`RunOptions::remembered`](systemd_lab::RunOptions::remembered) does, and uses stored ones unless it should be `fresh`.
+///
+/// [`TableId::Runit`] and [`TableId::Sysvinit`] set up a guest and download a package first, which needs a network once.
 ///
 /// # Errors
 ///
-/// When the lab cannot run; [`MatrixError::NotAsClaimed`] when a unit did not end as its row claims.
+/// When the lab cannot run or be set up; [`MatrixError::NotAsClaimed`] when a unit did not end as its row claims.
 pub fn measure(
     lab: &Lab,
     wanted: &[TableId],
     fresh: bool,
-    progress: impl FnMut(usize, usize),
+    mut progress: impl FnMut(usize, usize),
 ) -> Result<Matrix, MatrixError> {
-    let wanted = TableId::ALL.into_iter().filter(|id| wanted.contains(id));
-    let plans: Vec<Plan> = wanted.map(tables::plan).collect();
+    let (mut plans, mut supervisors) = (Vec::new(), Vec::new());
+    for id in TableId::ALL.into_iter().filter(|id| wanted.contains(id)) {
+        match tables::recipe(id) {
+            Recipe::Units(plan) => plans.push(plan),
+            Recipe::Services(supervisor) => supervisors.push(supervisor),
+        }
+    }
+    // What may need a network comes first: nobody waits for tables and then for that error.
+    let prepared = |supervisor: Supervisor| {
+        let lab = supervisor.lab(lab)?;
+        let series = supervisor.series(&lab)?;
+        Ok((supervisor, lab, series))
+    };
+    let supervisors = supervisors.into_iter().map(prepared);
+    let supervisors: Vec<(Supervisor, Lab, Series)> =
+        supervisors.collect::<Result<_, MatrixError>>()?;
     let series: Vec<Series> = plans
         .iter()
         .map(|plan| {
@@ -42,17 +58,30 @@ pub fn measure(
         true => Memory::Ignored,
         false => Memory::Used,
     };
-    let seen = trial::run(lab, &series, memory, progress)?;
+    let (mut done, mut runs) = (0, supervisors.len());
+    let mut seen = trial::run(lab, &series, memory, |of_units, all| {
+        (done, runs) = (of_units, all + supervisors.len());
+        progress(done, runs);
+    })?;
+    let mut tables = plans
+        .iter()
+        .zip(&seen)
+        .map(|(plan, seen)| (plan.read)(&read(plan, seen)?))
+        .collect::<Result<Vec<_>, _>>()?;
+    for (supervisor, lab, series) in supervisors {
+        let of_it = trial::run(&lab, &[series], memory, |_, _| {})?;
+        done += 1;
+        progress(done, runs);
+        for seen in of_it.iter().flatten() {
+            tables.push(supervisor.read(seen)?);
+        }
+        seen.extend(of_it);
+    }
     let systemd = seen
         .iter()
         .flatten()
         .find_map(|seen| Some(seen.run().measured_with()?.systemd))
         .ok_or_else(|| not_as_claimed("the guest did not say which systemd it has"))?;
-    let tables = plans
-        .iter()
-        .zip(&seen)
-        .map(|(plan, seen)| (plan.read)(&read(plan, seen)?))
-        .collect::<Result<_, _>>()?;
     Ok(Matrix { systemd, tables })
 }
 

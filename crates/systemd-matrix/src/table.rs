@@ -53,11 +53,15 @@ pub enum TableId {
     Oom,
     /// Settings that not every systemd knows.
     Known,
+    /// What runit does after each end.
+    Runit,
+    /// What sysvinit's `init` does after each end.
+    Sysvinit,
 }
 
 impl TableId {
     /// All tables, in the order in which they are shown.
-    pub const ALL: [TableId; 10] = [
+    pub const ALL: [TableId; 12] = [
         TableId::Restart,
         TableId::PreventForce,
         TableId::Success,
@@ -68,7 +72,15 @@ impl TableId {
         TableId::Dependencies,
         TableId::Oom,
         TableId::Known,
+        TableId::Runit,
+        TableId::Sysvinit,
     ];
+
+    /// The tables about systemd.
+    pub fn of_systemd() -> impl Iterator<Item = TableId> {
+        let is_others = |id: &TableId| matches!(id, TableId::Runit | TableId::Sysvinit);
+        TableId::ALL.into_iter().filter(move |id| !is_others(id))
+    }
 
     /// The name that people type, which is also the name of its file in the guide: e.g.
     /// `prevent-force`.
@@ -84,6 +96,8 @@ impl TableId {
             TableId::Dependencies => "dependencies",
             TableId::Oom => "oom",
             TableId::Known => "known",
+            TableId::Runit => "runit",
+            TableId::Sysvinit => "sysvinit",
         }
     }
 

@@ -11,6 +11,7 @@ mod restart;
 mod restart_mode;
 mod start_limit;
 mod success;
+mod supervisors;
 
 use crate::cause::Cause;
 use crate::error::MatrixError;
@@ -19,6 +20,7 @@ use crate::observed::Observed;
 use crate::table::{Table, TableId};
 
 pub(crate) use restart::plan as restart;
+pub(crate) use supervisors::Supervisor;
 
 /// Turns the results of the units, group by group, into a table.
 pub(crate) type Reader = Box<dyn Fn(&[Vec<Observed>]) -> Result<Table, MatrixError> + Send + Sync>;
@@ -30,8 +32,16 @@ pub(crate) struct Plan {
     pub(crate) read: Reader,
 }
 
-pub(crate) fn plan(id: TableId) -> Plan {
-    match id {
+/// What a table is measured with.
+pub(crate) enum Recipe {
+    /// Units, under systemd.
+    Units(Plan),
+    /// Services under another supervisor.
+    Services(Supervisor),
+}
+
+pub(crate) fn recipe(id: TableId) -> Recipe {
+    Recipe::Units(match id {
         TableId::Restart => restart(&Cause::ALL),
         TableId::PreventForce => prevent_force::plan(),
         TableId::Success => success::plan(),
@@ -42,5 +52,7 @@ pub(crate) fn plan(id: TableId) -> Plan {
         TableId::Dependencies => dependencies::plan(),
         TableId::Oom => oom::plan(),
         TableId::Known => known::plan(),
-    }
+        TableId::Runit => return Recipe::Services(Supervisor::Runit),
+        TableId::Sysvinit => return Recipe::Services(Supervisor::Sysvinit),
+    })
 }

@@ -108,7 +108,7 @@ impl Series {
 /// Whether to repeat a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// Earlier runs are taken from [`Lab::run_remembered`].
+    /// Earlier runs are taken from [`RunOptions::remembered`].
     Used,
     /// Everything is run.
     Ignored,

@@ -1,4 +1,4 @@
-//! The tables about restarts: what systemd does with each setting, and what its manual says about that.
+//! The tables of `matrix`: what systemd does with each setting, what its manual says about that, and what other supervisors do.
 
 use anyhow::{Context, ensure};
 use measured::Measured;
@@ -9,15 +9,23 @@ use super::bench::Bench;
 use super::item::Item;
 
 pub(super) fn items() -> Vec<Item> {
-    let mut names: Vec<String> = TableId::ALL.into_iter().map(file).collect();
+    let mut names: Vec<String> = TableId::of_systemd().map(file).collect();
     names.push(SHORT.to_owned());
-    vec![
+    let mut items = vec![
         Item::files(names, tables).and_says("every difference to the manual is explained"),
         Item::files([VERSIONS], versions)
             .and_says("every difference to the manual of Debian's oldstable is explained")
             .with_network(),
-    ]
+    ];
+    items.extend(
+        SUPERVISORS
+            .map(|id| Item::files([file(id)], move |bench| supervisor(bench, id)).with_network()),
+    );
+    items
 }
+
+/// The tables about other supervisors: each brings its own.
+const SUPERVISORS: [TableId; 2] = [TableId::Runit, TableId::Sysvinit];
 
 /// The cheat sheet's.
 const SHORT: &str = "restart-short.md";
@@ -30,6 +38,8 @@ fn file(table: TableId) -> String {
     match table {
         // The page "Try it" has `restart-page.md`, and this one is not all of it.
         TableId::Restart => "restart-table.md".to_owned(),
+        // Next to the runs that its page shows.
+        TableId::Runit | TableId::Sysvinit => format!("{}/ends.md", table.name()),
         id => format!("{}.md", id.name()),
     }
 }
@@ -50,6 +60,19 @@ fn tables(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(files)
 }
 
+/// What a supervisor other than systemd does.
+fn supervisor(bench: &Bench<'_>, id: TableId) -> anyhow::Result<Vec<Measured>> {
+    let lab = bench.lab()?;
+    let matrix = measure(&lab, &[id], false, |_, _| {})?;
+    let table = matrix.table(id).context("it was measured")?;
+    let text = table.to_markdown(matrix.version());
+    Ok(vec![Measured::text(
+        &file(id),
+        &text,
+        &lab.measured_with()?,
+    )])
+}
+
 fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let old = measured(&Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)?;
     let stable = Lab::options().guest(&Guest::new(Suite::Trixie)).open()?;
@@ -60,7 +83,12 @@ fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 
 /// All tables, if they differ from the manual of that systemd only where it is known.
 fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
-    let matrix = measure(lab, &TableId::ALL, false, |_, _| {})?;
+    let matrix = measure(
+        lab,
+        &TableId::of_systemd().collect::<Vec<_>>(),
+        false,
+        |_, _| {},
+    )?;
     let manual = Manual::of(matrix.version())?;
     let manual = manual.with_context(|| {
         format!(

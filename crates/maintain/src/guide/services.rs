@@ -1,12 +1,11 @@
 //! The runs that the guide's pages "For your services" show: plans in `examples/services`, run as a reader would run them.
 //!
-//! What is shown of a run, and where, is in `runs.rs`; `tables.rs` makes tables of what services log.
+//! What is shown of a run, and where, is in `runs.rs`; `tables.rs` makes a table of what services log.
 
 mod runs;
 mod tables;
 
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context, ensure};
 use measured::Measured;
@@ -125,38 +124,26 @@ fn prepare(bench: &Bench<'_>, plan: &str) -> anyhow::Result<()> {
         bench.build(&[first, second, third, fourth, "--release"])?;
     }
     if plan.starts_with("sysvinit/") {
-        download_init(bench)?;
+        provide_init(bench)?;
     }
     Ok(())
 }
 
-/// As the page says: from Debian's package, in which release of Debian it may be in one of two folders.
-fn download_init(bench: &Bench<'_>) -> anyhow::Result<()> {
+/// The page says how to take it from Debian's package by hand.
+fn provide_init(bench: &Bench<'_>) -> anyhow::Result<()> {
     let init = bench.root().join(INIT);
     if init.is_file() {
         return Ok(());
     }
-    let folder = tempfile::tempdir_in(bench.root().join(TARGET))?;
-    let script =
-        "apt-get --quiet download sysvinit-core && dpkg-deb --extract sysvinit-core_*.deb .";
-    let output = Command::new("sh")
-        .args(["-c", script])
-        .current_dir(&folder)
-        .output()
-        .context("cannot run sh")?;
-    ensure!(
-        output.status.success(),
-        "cannot download sysvinit-core: {}; try: sudo apt-get update",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let places = ["usr/sbin/init", "sbin/init"].map(|place| folder.path().join(place));
-    let found = places.iter().find(|place| place.is_file());
-    let found = found.context("sysvinit-core has no init")?;
+    let program = bench
+        .lab()?
+        .program_of_package("sysvinit-core", "usr/sbin/init")?;
     let parent = init.parent().context("it is in a folder")?;
     fs::create_dir_all(parent)?;
     // Whole or not at all: items run at the same time.
+    let folder = tempfile::tempdir_in(parent)?;
     let copy = folder.path().join("copy");
-    fs::copy(found, &copy)?;
+    fs::copy(program, &copy)?;
     fs::rename(copy, init)?;
     Ok(())
 }

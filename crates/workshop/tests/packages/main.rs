@@ -3,6 +3,7 @@
 #[path = "../fixture/mod.rs"]
 mod fixture;
 
+use std::fs;
 use std::process::{Command, Output};
 
 use insta::assert_snapshot;
@@ -152,6 +153,26 @@ fn what_no_package_brings() {
     assert_snapshot!("unknown_package", said(&nobody));
     let unit = ["--unit", "sshd.service"];
     assert_snapshot!("unknown_unit", said(&[&PACKAGES[..], &unit].concat()));
+}
+
+/// runit comes in a guest of its own, and sysvinit's `init` from a package that no guest can have.
+#[test]
+fn the_tables_of_other_supervisors_are_those_of_the_guide() {
+    let fixture = Fixture::new();
+    let mut command = fixture.command(&["matrix", "runit", "sysvinit", "--format", "markdown"]);
+    let tables = [
+        ("runit/ends.md", "What runit does after each end"),
+        ("sysvinit/ends.md", "What sysvinit does after each end"),
+    ];
+    let of_guide = tables.map(|(file, title)| {
+        let measured = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/measured");
+        let text = fs::read_to_string(format!("{measured}/{file}")).expect("it is there");
+        format!("## {title}\n\n{}", measured::without_header(&text))
+    });
+    assert_eq!(
+        fixture.shown(&command.output().expect("it runs")),
+        format!("{}exit status 0", of_guide.join("\n"))
+    );
 }
 
 /// Debian 12's systemd reports the settings that it does not know.

@@ -1,11 +1,11 @@
-//! Tables of what services log.
+//! A table of what services log.
 
 use anyhow::{Context, ensure};
 use measured::Measured;
+use systemd_lab::Timeline;
 use systemd_lab::protocol::EventKind;
-use systemd_lab::{Timeline, nearest_second};
 
-use super::{prepare, timeline, with_needs};
+use super::{prepare, timeline};
 use crate::guide::bench::Bench;
 use crate::guide::item::Item;
 
@@ -20,27 +20,8 @@ const LISTENERS: [(&str, &str); 4] = [
 /// The client of those plans asks ten times a second for 15 s.
 const ASKED: u32 = 150;
 
-/// The services of the pages about other supervisors, and how their tables call the ends.
-const ENDS: [(&str, &str); 6] = [
-    ("exit-0", "exit code 0"),
-    ("exit-1", "exit code 1"),
-    ("exit-78", "exit code 78"),
-    ("KILL", "SIGKILL"),
-    ("TERM", "SIGTERM"),
-    ("SEGV", "SIGSEGV"),
-];
-
 pub(super) fn items() -> Vec<Item> {
-    let ends = [("runit/ends", 5), ("sysvinit/ends", 20)];
-    let ends = ends.map(|(plan, life)| {
-        let item = Item::files([format!("{plan}.md")], move |bench| {
-            after_each_end(bench, plan, life)
-        });
-        with_needs(item, plan)
-    });
-    let mut items = vec![Item::files(["handover/refused.md"], refused)];
-    items.extend(ends);
-    items
+    vec![Item::files(["handover/refused.md"], refused)]
 }
 
 /// What clients notice of a restart and of a kill.
@@ -65,8 +46,8 @@ fn refused(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 
 /// Two cells of what the client of this unit counted.
 fn counted(timeline: &Timeline, unit: &str) -> anyhow::Result<String> {
-    let mut logged = logged(timeline).filter(|(_, from, _)| *from == unit);
-    let line = logged.find_map(|(_, _, line)| line.starts_with("answered ").then_some(line));
+    let mut logged = logged(timeline).filter(|(from, _)| *from == unit);
+    let line = logged.find_map(|(_, line)| line.starts_with("answered ").then_some(line));
     let line = line.with_context(|| format!("{unit} logs no count"))?;
     let numbers: Vec<u32> = line
         .split(|c: char| !c.is_ascii_digit())
@@ -79,60 +60,11 @@ fn counted(timeline: &Timeline, unit: &str) -> anyhow::Result<String> {
     Ok(format!("{refused} | {slowest} s"))
 }
 
-/// Whether and how soon a supervisor starts a service again. Each service says when it starts, and ends after so many seconds.
-fn after_each_end(bench: &Bench<'_>, plan: &str, life: u64) -> anyhow::Result<Vec<Measured>> {
-    prepare(bench, plan)?;
-    let timeline = timeline(bench, plan)?;
-    let lines: Vec<_> = logged(&timeline).collect();
-    let finish = |name: &str| {
-        let begin = format!("{name}: finish ");
-        let arguments = lines
-            .iter()
-            .find_map(|(_, _, line)| line.strip_prefix(&begin));
-        arguments.map(|arguments| format!(" | `{arguments}`"))
-    };
-    let has_finish = finish(ENDS[0].0).is_some();
-    let (head, rule) = match has_finish {
-        true => (" | `finish` is called with |", "|---"),
-        false => (" |", ""),
-    };
-    let mut table = format!("| End | Started again | After{head}\n|---|---|---{rule}|\n");
-    for (name, end) in ENDS {
-        let started = format!("{name}: started");
-        let times: Vec<u64> = lines
-            .iter()
-            .filter(|(_, _, line)| *line == started)
-            .map(|(time, _, _)| *time)
-            .collect();
-        let (again, after) = match times[..] {
-            [] => anyhow::bail!("{name} never started"),
-            [_] => ("no", "–".to_owned()),
-            [first, second, ..] => (
-                "yes",
-                format!("{} s", (second - first).saturating_sub(life)),
-            ),
-        };
-        let finish = finish(name).unwrap_or_default();
-        ensure!(has_finish != finish.is_empty(), "{name}: no line of finish");
-        table += &format!("| {end} | {again} | {after}{finish} |\n");
-    }
-    let with = timeline
-        .measured_with()
-        .context("the run does not say what it was measured with")?;
-    Ok(vec![Measured::text(&format!("{plan}.md"), &table, &with)])
-}
-
-/// When which unit logged what, in whole seconds.
-fn logged(timeline: &Timeline) -> impl Iterator<Item = (u64, &str, &str)> {
-    timeline
-        .events()
-        .iter()
-        .filter_map(|event| match &event.kind {
-            EventKind::Log { message, .. } => Some((
-                nearest_second(timeline.time_of(event)),
-                event.unit.as_deref()?,
-                message.as_str(),
-            )),
-            _ => None,
-        })
+/// Which unit logged what.
+fn logged(timeline: &Timeline) -> impl Iterator<Item = (&str, &str)> {
+    let events = timeline.events().iter();
+    events.filter_map(|event| match &event.kind {
+        EventKind::Log { message, .. } => Some((event.unit.as_deref()?, message.as_str())),
+        _ => None,
+    })
 }
