@@ -67,7 +67,7 @@ pub(super) fn plan() -> Plan {
             legend(),
             "main, child: whom the kernel kills, the main process or a child of it".to_owned(),
             "runs on: the unit goes on without that child".to_owned(),
-            "`stop` is the default".to_owned(),
+            "`stop` is the default; with `Delegate=`, it is `continue`".to_owned(),
             "*: systemd.service(5) says of `continue` that the unit goes on; it ends with its main process".to_owned(),
         ],
         settings: &SETTINGS,

@@ -1,4 +1,9 @@
 //! The rows: what the other unit is like, what is done to it, and what the manual says of each setting.
+//!
+//! Each row quotes the sentences from which it follows: of systemd.unit(5) of systemd 257, unless it names another page. In 252,
+//! `BindsTo=` is described in other words, the rate limit of `Upholds=` is not mentioned, and there is no `RestartMode=`; the
+//! rest is the same. The manual compares settings with each other: `Requisite=` and `BindsTo=` are like `Requires=`, `PartOf=` is
+//! like it "but limited to stopping and restarting of units", and `Upholds=` is like `Wants=`.
 
 use systemd_lab::names::{SIGKILL, SIGTERM};
 
@@ -55,6 +60,9 @@ pub(super) enum Other {
     Ends(&'static str),
 }
 
+/// `Requires=`: "If this unit gets activated, the units listed will be activated as well." `Wants=`: "Units listed in this option
+/// will be started if the configuring unit is." `Requisite=`: "if the units listed here are not started already, they will not be
+/// started and the starting of this unit will fail immediately".
 const IS_DOWN: Line = Line {
     label: "is down",
     stem: "down",
@@ -73,6 +81,10 @@ const IS_DOWN: Line = Line {
     ],
 };
 
+/// `Requires=`: "If one of the other units fails to activate, and an ordering dependency After= on the failing unit is set, this
+/// unit will not be started." `Wants=`: "if the listed units fail to start [...], this unit will still be started". `Upholds=`: "as
+/// long as this unit is up, all units listed in Upholds= are started whenever found to be inactive or failed [...]. The restart
+/// happens without delay, and usual per-unit rate-limit applies."
 const FAILS: Line = Line {
     label: "fails at start",
     stem: "fails",
@@ -89,6 +101,8 @@ const FAILS: Line = Line {
     ..IS_DOWN
 };
 
+/// systemd.service(5): with `normal`, "the service restarts by going through a failed/inactive state", so it is as in [`FAILS`].
+/// `PartOf=`: "When systemd stops or restarts the units listed here, the action is propagated to this unit."
 const FAILS_ONCE: Line = Line {
     label: "fails, `normal`",
     stem: "fails-normal",
@@ -106,6 +120,9 @@ const FAILS_ONCE: Line = Line {
     ..FAILS
 };
 
+/// systemd.service(5): with `direct`, "the service transitions to the activating state directly during auto-restart", and
+/// "dependent units are not notified of these temporary failures". `After=`: "the listed unit is fully started up before the
+/// configured unit is started".
 const FAILS_ONCE_DIRECT: Line = Line {
     label: "fails, `direct`",
     stem: "fails-direct",
@@ -115,6 +132,9 @@ const FAILS_ONCE_DIRECT: Line = Line {
     ..FAILS_ONCE
 };
 
+/// `Requires=`: "this unit will be stopped (or restarted) if one of the other units is explicitly stopped (or restarted)"; that a
+/// unit deactivates on its own "is not propagated to units having a Requires= dependency". `BindsTo=`: "it also does so when a
+/// listed unit stops unexpectedly (which includes when it fails)". `Wants=` "has a one-time effect".
 const KILLED: Line = Line {
     label: "is killed",
     stem: "killed",
@@ -125,6 +145,8 @@ const KILLED: Line = Line {
     ..IS_DOWN
 };
 
+/// An automatic restart is not an explicit one, which `Requires=` speaks of; `PartOf=` speaks of each restart by systemd. `BindsTo=`
+/// with `After=`: "the unit bound to strictly has to be in active state for this unit to also be in active state".
 const KILLED_NORMAL: Line = Line {
     label: "killed, `normal`",
     stem: "killed-normal",
@@ -134,6 +156,7 @@ const KILLED_NORMAL: Line = Line {
     ..KILLED
 };
 
+/// systemd.service(5): "Dependent units are not notified of these temporary failures."
 const KILLED_DIRECT: Line = Line {
     label: "killed, `direct`",
     stem: "killed-direct",
@@ -143,6 +166,8 @@ const KILLED_DIRECT: Line = Line {
     ..KILLED
 };
 
+/// As [`KILLED`]: "a service process may decide to exit cleanly", and "the main process of a service unit might terminate on its own
+/// choice".
 const ENDS: Line = Line {
     label: "ends by itself",
     stem: "ends",
@@ -152,6 +177,7 @@ const ENDS: Line = Line {
     ..KILLED
 };
 
+/// "Explicitly stopped": see [`KILLED`]. `Upholds=`: see [`FAILS`].
 const IS_STOPPED: Line = Line {
     label: "`systemctl stop`",
     stem: "stopped",
@@ -162,6 +188,8 @@ const IS_STOPPED: Line = Line {
     ..IS_DOWN
 };
 
+/// systemd.service(5), `Restart=`: "When the death of the process is a result of systemd operation (e.g. service stop or restart),
+/// the service will not be restarted."
 const IS_STOPPED_ALWAYS: Line = Line {
     label: "stop, `always`",
     stem: "stopped-always",
@@ -170,6 +198,7 @@ const IS_STOPPED_ALWAYS: Line = Line {
     ..IS_STOPPED
 };
 
+/// "Explicitly restarted": see [`KILLED`]. `Upholds=` starts a unit only if "no job is queued" for it.
 const IS_RESTARTED: Line = Line {
     label: "`systemctl restart`",
     stem: "restarted",
