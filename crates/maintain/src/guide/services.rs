@@ -40,9 +40,11 @@ fn item(run: &'static Run) -> Item {
     with_needs(item, run.plan)
 }
 
-/// runit comes with a guest of its own, and sysvinit from a package that is downloaded.
+/// The beginnings of plans that need a guest with packages, or a program that is downloaded.
+const NEED_A_NETWORK: [&str; 3] = ["runit/", "sysvinit/", "short/linger"];
+
 fn with_needs(item: Item, plan: &str) -> Item {
-    match plan.starts_with("runit/") || plan.starts_with("sysvinit/") {
+    match NEED_A_NETWORK.iter().any(|begin| plan.starts_with(begin)) {
         true => item.with_network(),
         false => item,
     }

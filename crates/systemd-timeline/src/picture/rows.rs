@@ -26,8 +26,9 @@ const PASSING: [&str; 5] = [
 /// A state that lasts less than this appears to take no time.
 const PASSING_TIME: Duration = Duration::from_millis(500);
 
-/// Assignments that differ from run to run, or tell people nothing.
-const HIDDEN_ASSIGNMENTS: [&str; 2] = ["MONOTONIC_USEC=", "MAINPID="];
+/// Assignments that differ from run to run, or tell people nothing. A user's systemd sends those with `X_SYSTEMD_` about each of
+/// its targets.
+const HIDDEN_ASSIGNMENTS: [&str; 3] = ["MONOTONIC_USEC=", "MAINPID=", "X_SYSTEMD_"];
 
 /// The watchdog's ping: a tick, not a row.
 pub(super) const PING: &str = "WATCHDOG=1";

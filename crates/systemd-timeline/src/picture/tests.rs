@@ -248,6 +248,18 @@ fn what_differs_from_run_to_run_is_not_shown() {
 }
 
 #[test]
+fn what_one_systemd_tells_another_is_not_a_row() {
+    let events = vec![
+        began(),
+        notified(5, &["X_SYSTEMD_UNIT_ACTIVE=basic.target"]),
+        notified(6, &["X_SYSTEMD_SIGNALS_LEVEL=2", "READY=1"]),
+    ];
+    let (rows, _) = pictured(&Timeline::new(events));
+    let texts: Vec<&str> = rows.rows.iter().map(|row| row.text.as_str()).collect();
+    assert_eq!(texts, ["READY=1"]);
+}
+
+#[test]
 fn any_text_is_escaped() {
     let hostile = "</text><script>alert(\"1\")</script> & \u{0}\u{1b}[31m ]]> é";
     let timeline = Timeline::new(vec![began(), logged(5, hostile)]);

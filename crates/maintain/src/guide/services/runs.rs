@@ -206,4 +206,8 @@ pub(super) const RUNS: &[Run] = &[
             "forgetful.service",
         ])],
     },
+    Run {
+        plan: "short/linger",
+        shown: &[Said, Timeline(&["user@1000.service"])],
+    },
 ];
