@@ -1,4 +1,4 @@
-//! `cargo maintain guide`: what the guide shows was measured, and is measured again here. To add something, add it to `list.rs`.
+//! `cargo maintain guide`: measures everything again that the guide shows. To add something, add it to `list.rs`.
 
 mod bench;
 mod checks;
@@ -34,7 +34,7 @@ use bench::Bench;
 use item::Item;
 use systemd_lab::pool;
 
-/// For the end of its help.
+/// Shown at the end of the subcommand's help.
 pub(crate) const EXAMPLES: &str = "\
 What is measured now may differ from a file in book/measured by what an update of Debian changes, and no more. What holds is not \
 written again.
@@ -50,7 +50,7 @@ Examples:
 /// How names of known mistakes begin: their folder in `book/measured`.
 const MISTAKES: &str = "mistakes";
 
-/// Its arguments.
+/// The subcommand's arguments.
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     jobs: Option<NonZeroUsize>,
 }
 
-/// `None` when nothing has the words.
+/// `None` if no name contains the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let words = &arguments.words;
     if words.iter().any(|word| word.starts_with(MISTAKES)) {
@@ -133,7 +133,7 @@ fn lines(items: &[Item]) -> usize {
     items.iter().map(|item| item.names().len()).sum()
 }
 
-/// An error is of the lab, or says that systemd does not do what the guide says.
+/// An error comes from the lab, or says that systemd does not do what the guide says.
 fn failed(error: &anyhow::Error) -> Verified {
     let text = systemd_lab_cli::in_words(error);
     match error.downcast_ref::<LabError>() {
@@ -142,7 +142,7 @@ fn failed(error: &anyhow::Error) -> Verified {
     }
 }
 
-/// Of what was measured, the file of this name; a sentence has none, and holds.
+/// Checks or writes the file with this name. A sentence has no file: if its measurement succeeded, it holds.
 fn compare_or_write(root: &Path, name: &str, files: &[Measured], write: bool) -> Verified {
     let Some(file) = files.iter().find(|file| file.name() == name) else {
         return match item::is_sentence(name) {

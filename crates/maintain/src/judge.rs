@@ -1,4 +1,4 @@
-//! Runs a check's executable and says what it found first.
+//! Runs a check's executable and reports what it found first.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,31 +15,31 @@ use tempfile::NamedTempFile;
 use crate::verified::Verified;
 use stages::check::{last_lines, read, with_report};
 
-/// What a shell may have set, and what would let any service pass if insta compared the snapshots: every mistake must be caught
-/// all the same, and no file be written.
+/// Variables of insta that a shell may have set. If insta compared the snapshots, any service would pass with them. Every mistake must be
+/// caught all the same, and no file must be written.
 const INSTA_VARIABLES: [(&str, &str); 2] = [("INSTA_FORCE_PASS", "1"), ("INSTA_UPDATE", "force")];
 
 /// The test target that every exercise and every solution has.
 pub(crate) const CHECK: &str = "check";
 
-/// How soon a verdict is seen after it was written: no run in a guest is much shorter.
+/// How often to look for new verdicts: no run in a guest is much shorter.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A requirement that is not met, and what the attendee is told.
+/// A requirement that is not met, and what the check tells the attendee.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     pub(crate) number: u32,
     pub(crate) text: String,
 }
 
-/// A check, and what to judge with it.
+/// A check, and the service to judge with it.
 pub(crate) struct Check {
     pub(crate) executable: PathBuf,
     /// The folder of the check's package.
     pub(crate) folder: PathBuf,
-    /// In place of the package's own.
+    /// Used instead of the package's own.
     pub(crate) binary: Option<PathBuf>,
-    /// A folder in place of the workshop.
+    /// A folder that takes the place of the workshop.
     pub(crate) files: Option<PathBuf>,
     pub(crate) tests: Tests,
 }
@@ -47,14 +47,14 @@ pub(crate) struct Check {
 /// Which of its tests a check runs.
 pub(crate) enum Tests {
     All,
-    /// Those of the first requirements, so many. What comes after the first that is not met does not matter to a
-    /// mistake, and takes time.
+    /// The tests of this many requirements, from the first. For a mistake, nothing after the first failure matters, and it takes
+    /// time.
     UpTo(u32),
-    /// Those whose names contain one of these.
+    /// The tests whose names contain one of these.
     Named(Vec<String>),
-    /// This one, and with all the time that it needs.
+    /// Only this test, and without a deadline.
     Soak(String),
-    /// All of them; they write what they see as the snapshots.
+    /// All tests. They write what they see as the new snapshots.
     Write,
 }
 
@@ -69,7 +69,7 @@ impl Tests {
         }
     }
 
-    /// How many verdicts must come, of so many.
+    /// How many of these verdicts must come.
     fn expected(&self, of: usize) -> usize {
         match self {
             Tests::All | Tests::Write => of,
@@ -85,7 +85,7 @@ impl Tests {
 pub(crate) enum Found {
     Nothing,
     NotYet(Finding),
-    /// Nothing is known of the service: what is shown instead.
+    /// The check says nothing about the service. This text is shown instead.
     NoResult(Outcome, String),
 }
 
@@ -106,12 +106,12 @@ impl fmt::Display for Found {
 }
 
 impl Found {
-    /// Holds if this is what had to be found first.
+    /// Holds if this is what the check had to find first.
     pub(crate) fn verified(&self, expected: &str) -> Verified {
         match self {
             Found::NoResult(Outcome::LabBroken, report) => Verified::Broken(report.clone()),
             Found::NoResult(_, report) => Verified::Failed(report.clone()),
-            // Sentences name times, which differ a little from guest to guest.
+            // Sentences contain times, which differ a little from guest to guest.
             found if texts(expected, &found.to_string()).is_none() => Verified::Ok,
             found => Verified::Failed(format!("expected  {expected}\nactual    {found}")),
         }
@@ -119,7 +119,7 @@ impl Found {
 }
 
 impl Check {
-    /// Runs the check only until some requirement is not met, which need not be the first one: all that a mutant has to show.
+    /// Runs the check only until it has judged one requirement as not met, perhaps not the first one. That is enough to catch a mutant.
     ///
     /// # Errors
     ///
@@ -137,7 +137,7 @@ impl Check {
             let verdicts = read(collected.path())?.verdicts;
             let not_yet = verdicts.iter().find(|it| it.outcome == Outcome::NotYet);
             if let Some(verdict) = not_yet {
-                // Its guests end with it.
+                // The check's guests end with it.
                 let _ = child.kill();
                 child.wait().context("cannot wait for the check")?;
                 return Ok(Found::NotYet(finding(verdict)));
@@ -154,12 +154,12 @@ impl Check {
     ///
     /// # Errors
     ///
-    /// When it cannot be run. A check that ends without its verdicts is [`Found::NoResult`].
+    /// When it cannot be run. If a check ends without its verdicts, the result is [`Found::NoResult`].
     pub(crate) fn run(&self) -> anyhow::Result<Found> {
         Ok(self.run_with_report()?.0)
     }
 
-    /// Likewise; also returns all that the check reported.
+    /// As [`Self::run`], and also returns everything that the check reported.
     pub(crate) fn run_with_report(&self) -> anyhow::Result<(Found, Report)> {
         let collected = temporary_file()?;
         let output = self
@@ -211,7 +211,7 @@ fn finding(verdict: &Verdict) -> Finding {
     }
 }
 
-/// The first that is not met; a lab that broke at any of them leaves no certainty about the others. An empty report
+/// The first requirement that is not met. If the lab broke in any of them, nothing is certain about the others. An empty report
 /// means that verdicts are missing.
 fn found(mut verdicts: Vec<Verdict>, tests: &Tests) -> Found {
     let is_complete = match verdicts.first() {

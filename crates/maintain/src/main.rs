@@ -18,7 +18,7 @@ use stages::exercises::Workshop;
 use stages::outcome::exit_status;
 use systemd_lab_cli::{EXIT_STATUS, ExitStatus, carry_out, say};
 
-/// Printed when nothing was asked for. The times are those of two cores.
+/// Printed without a subcommand. The times are for two cores.
 const OVERVIEW: &str = "\
 cargo maintain proves that the workshop is true, and writes what is generated.
 
@@ -41,7 +41,7 @@ To find out whether it holds
 
 Each says more with --help. `.ci/run` has them all, in the order of what they take.";
 
-/// Proves that the workshop is true, and writes what is generated. Without a subcommand: says what each is for, and how long it takes.
+/// Proves that the workshop is true, and writes what is generated. Without a subcommand: lists what each is for, and how long it takes.
 #[derive(Parser)]
 #[command(bin_name = "cargo maintain", version, after_help = EXIT_STATUS)]
 struct Arguments {
@@ -54,16 +54,16 @@ enum Command {
     /// Verify exercises, starters, solutions, variants and known mistakes; format and lints too.
     #[command(after_help = verify::EXAMPLES)]
     Verify(verify::Arguments),
-    /// The patches that make the starters from the solutions: solutions/NN-topic/starter.patch.
+    /// Check or write the patches that turn solutions into starters: solutions/NN-topic/starter.patch.
     #[command(after_help = starters::EXAMPLES)]
     Starters(starters::Arguments),
-    /// What the guide shows and what was measured for it: book/measured.
+    /// Check or write what was measured for the guide: book/measured.
     #[command(after_help = guide::EXAMPLES)]
     Guide(guide::Arguments),
-    /// Measure again in guests that differ from the usual one as after an update of Debian's packages.
+    /// Measure again in guests that differ as if Debian had updated its packages.
     #[command(after_help = perturbed::EXAMPLES)]
     Perturbed(perturbed::Arguments),
-    /// The snapshots that the checks compare with: what systemd did with the solutions.
+    /// Write the snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
 }
@@ -95,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// Its command lines are some, and no command is left out.
+    /// Each command line in the overview is valid, and no command is missing.
     #[test]
     fn the_overview_names_every_command_as_it_is_typed() {
         let mut seen = Vec::new();
@@ -103,7 +103,7 @@ mod tests {
             let Some((_, typed)) = line.split_once("  cargo maintain ") else {
                 continue;
             };
-            // What it takes follows in a column of its own.
+            // The time it takes is in another column.
             let typed = typed.split("  ").next().unwrap_or_default();
             let words = ["maintain"].into_iter().chain(typed.split(' '));
             let parsed = Arguments::try_parse_from(words);

@@ -1,7 +1,8 @@
-//! A workspace beside the workshop's, under the target directory, with a package for each mistake in code, or for whatever else differs from a solution.
+//! A second workspace, in the target directory, with a package for each mistake in code and for everything else that differs from a
+//! solution.
 //!
-//! It shares the workshop's dependencies, profiles and lock file, so that nothing is resolved or downloaded again, and
-//! its target directory, so that what was built for the solutions is used again.
+//! It shares the workshop's dependencies, profiles and lock file, so that cargo resolves and downloads nothing again, and
+//! its target directory, so that cargo uses what it has built for the solutions.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use toml::{Table, Value};
 use stages::cargo::{Built, build, write_if_changed};
 use stages::files::{Files, names};
 
-/// Tables of the workshop's `Cargo.toml` that packages build upon. Lints are left out: mistakes may have warnings.
+/// Tables of the workshop's `Cargo.toml` that packages refer to. Lints are left out, because mistakes may have warnings.
 const SHARED: [&str; 2] = ["package", "dependencies"];
 
 /// Tables of a solution's `Cargo.toml` that only its tests and lints need, or that name its binary.
 const LEFT_OUT: [&str; 5] = ["dev-dependencies", "lints", "bin", "test", "bench"];
 
-/// Where packages of the overlay say what they depend on.
+/// The table of dependencies in a package's `Cargo.toml`.
 const DEPENDENCIES: [&str; 2] = ["dependencies", "build-dependencies"];
 
 /// The overlay, before and after it is built.
@@ -36,7 +37,7 @@ impl Overlay {
         }
     }
 
-    /// Adds a package: the solution in `solution` (relative to the workshop), as it is in `files`.
+    /// Adds a package: a copy of the one in the folder `solution` (relative to the workshop), with the content of `files`.
     pub(crate) fn add(
         &mut self,
         root: &Path,
@@ -76,7 +77,7 @@ impl Overlay {
         let manifest = self.folder.join("Cargo.toml");
         let text = workspace_manifest(root, &self.members)?;
         write_if_changed(&manifest, text.as_bytes())?;
-        // cargo drops from it what these packages do not use, and changes no version.
+        // cargo removes entries that these packages do not use, and changes no versions.
         let lock = root.join("Cargo.lock");
         fs::copy(&lock, self.folder.join("Cargo.lock"))
             .with_context(|| format!("cannot copy {}; run `cargo build` first", lock.display()))?;
@@ -98,7 +99,7 @@ impl Overlay {
     }
 }
 
-/// Another run with the same target directory would write the same folders: this one waits for it.
+/// Waits for other runs with the same target directory, which would write the same folders.
 pub(crate) fn lock(folder: &Path) -> anyhow::Result<File> {
     let path = folder.join("lock");
     let context = || format!("cannot lock {}; is the disk full?", path.display());
@@ -136,7 +137,7 @@ fn workspace_manifest(root: &Path, members: &[String]) -> anyhow::Result<String>
     toml::to_string(&manifest).context("cannot write the overlay's Cargo.toml")
 }
 
-/// The solution's manifest with another name, and only with what its binary needs.
+/// The solution's manifest under another name, reduced to what its binary needs.
 fn package_manifest(text: &str, name: &str, folder: &Path) -> anyhow::Result<String> {
     let mut manifest: Table = text.parse()?;
     for table in LEFT_OUT {
@@ -157,7 +158,7 @@ fn package_manifest(text: &str, name: &str, folder: &Path) -> anyhow::Result<Str
     Ok(toml::to_string(&manifest)?)
 }
 
-/// Paths are relative to the manifest that names them, which lies elsewhere now.
+/// Makes paths absolute: they were relative to the manifest, which is in another folder now.
 fn make_paths_absolute(dependencies: &mut Value, base: &Path) {
     let Value::Table(dependencies) = dependencies else {
         return;

@@ -1,8 +1,8 @@
-//! What is measured does not depend on the image: everything is measured again in guests that differ from the usual one as
-//! after an update of Debian's packages. The boot takes longer, other processes have run, files have other times, and the
-//! boot ID is another one (`crates/systemd-lab/src/image/perturbation.rs`).
+//! Shows that what is measured does not depend on the image: measures everything again in guests that differ from the usual one as
+//! if Debian had updated its packages. The boot takes longer, other processes have run, and the files' times and the boot ID are
+//! different (`crates/systemd-lab/src/image/perturbation.rs`).
 //!
-//! `cargo maintain perturbed sample` takes one such guest and some of everything; `everything` is all of it in all six.
+//! `cargo maintain perturbed sample` measures some of everything in one such guest, and `everything` measures all of it in all six.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 
 use crate::verified::{Tally, Verified};
 
-/// For the end of its help.
+/// Shown at the end of the subcommand's help.
 pub(crate) const EXAMPLES: &str = "\
 If something does not hold in such a guest, find out what two events are so close to each other, or what makes the time depend on the \
 boot. Do not raise the tolerance.
@@ -36,13 +36,13 @@ Examples:
 const PERTURBATION: &str = "SYSTEMD_LAB_PERTURBATION";
 const CACHE: &str = "SYSTEMD_LAB_CACHE";
 
-/// Would choose another guest, or another answer.
+/// Variables that would choose another guest, or let a check pass.
 const UNWANTED: [&str; 3] = ["SYSTEMD_LAB_SUITE", "SYSTEMD_LAB_SAVED", "INSTA_UPDATE"];
 
-/// As many as there are.
+/// How many such guests there are.
 const ALL: [u32; 6] = [1, 2, 3, 4, 5, 6];
 
-/// The boot takes longer by more than in any other, and PIDs differ by hundreds.
+/// The guest of the sample: its boot takes the longest, and PIDs differ by hundreds.
 const SAMPLE: [u32; 1] = [6];
 
 /// What is measured: cargo's arguments.
@@ -71,7 +71,7 @@ const OWN_SERVICE: &[&str] = &["test", "--manifest-path", MANIFEST];
 const UNIT: &str = "examples/own-service/units/own.service";
 const URL: &str = "http://127.0.0.1:8080/";
 
-/// A service that fails every few minutes for half a day, and never gives up: what adds up shows.
+/// A service that fails every few minutes for half a day, and on which systemd never gives up. Small differences would add up.
 const FLAKY: &str = "\
 [Unit]
 StartLimitIntervalSec=0
@@ -81,7 +81,7 @@ Restart=always
 RestartSec=203s
 ";
 
-/// Its arguments.
+/// The subcommand's arguments.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// How much is measured again.
@@ -96,7 +96,7 @@ enum Which {
     Everything,
 }
 
-/// Measures again, and says what does not hold in which guest.
+/// Measures again, and reports what does not hold in which guest.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let (perturbations, commands) = match arguments.which {
         Which::Sample => (&SAMPLE[..], SOME_OF_EVERYTHING),
@@ -123,12 +123,12 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
             &format!("{number}: a day of two services"),
             &Verified::without(&complaints),
         );
-        // Or these guests prove nothing.
+        // Otherwise, these guests would prove nothing.
         let differs = match difference(Tolerance::NONE)? {
             Some(_) => Verified::Ok,
             None => Verified::Failed("nothing differs by as much as a millisecond".to_owned()),
         };
-        tally.add(&format!("{number}: the guest is another one"), &differs);
+        tally.add(&format!("{number}: the guest differs"), &differs);
     }
     say!("{}", tally.summary());
     Ok(tally.outcome())
@@ -145,7 +145,7 @@ fn verified(output: &Output) -> Verified {
 struct Bench<'a> {
     root: &'a Path,
     target: PathBuf,
-    /// With the usual image: what is made here goes away with it.
+    /// A temporary cache with the usual image. The snapshots that are made in it disappear with it.
     cache: TempDir,
 }
 
@@ -175,7 +175,7 @@ impl Bench<'_> {
         let mut command = cargo(self.root);
         command
             .args(arguments)
-            // The example is a workspace of its own, and would build everything again.
+            // The example is a separate workspace, and would build everything again.
             .env("CARGO_TARGET_DIR", &self.target)
             .env(CACHE, self.cache.path())
             .env_remove(PERTURBATION);
@@ -189,7 +189,7 @@ impl Bench<'_> {
     }
 }
 
-/// A day in the life of a service, with faults, and of another that fails again and again.
+/// Runs two services for a day: one with faults, and one that fails again and again.
 struct Day {
     experiment: Experiment,
     arguments: Vec<String>,
@@ -261,7 +261,7 @@ impl Day {
     }
 }
 
-/// Builds the example, as its tests do.
+/// Builds the example in the same way as its tests.
 fn own_service(bench: &Bench<'_>) -> anyhow::Result<PathBuf> {
     let target = bench.target.clone().into_os_string();
     let arguments: Vec<OsString> = vec![

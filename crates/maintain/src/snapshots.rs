@@ -1,4 +1,4 @@
-//! `cargo maintain snapshots`: what the checks compare with, as the solutions come out now.
+//! `cargo maintain snapshots`: writes what the checks compare with, from what the solutions do now.
 
 use std::num::NonZeroUsize;
 
@@ -7,17 +7,17 @@ use stages::exercises::Workshop;
 
 use crate::verify;
 
-/// For the end of its help.
+/// Shown at the end of the subcommand's help.
 pub(crate) const EXAMPLES: &str = "\
 A snapshot is what an attendee is compared with: read each one after it was written.
 
 Example, after a change of the solution or the check of stage 04:
     cargo maintain snapshots --write 04";
 
-/// Its arguments.
+/// The subcommand's arguments.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Only of solutions whose line in `verify` contains all these words, e.g. `04`.
+    /// Write only those of solutions whose line in `verify` contains all these words, e.g. `04`.
     words: Vec<String>,
     /// Write them. `cargo maintain verify solution` compares them.
     #[arg(long, required = true)]
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     jobs: Option<NonZeroUsize>,
 }
 
-/// `None` when no solution has the words.
+/// `None` if no solution's line contains the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     verify::write_snapshots(workshop, &arguments.words, arguments.jobs)
 }

@@ -1,20 +1,20 @@
-//! `cargo maintain starters`: the patches that make the starters from the solutions.
+//! `cargo maintain starters`: checks or writes the patches that turn solutions into starters.
 
 use exercise_check::Outcome;
 use stages::exercises::Workshop;
 use stages::starter;
 use systemd_lab_cli::say;
 
-/// For the end of its help.
+/// Shown at the end of the subcommand's help.
 pub(crate) const EXAMPLES: &str = "\
 Example, after a change of an exercise or its solution:
     cargo maintain starters --write";
 
-/// Its arguments.
+/// The subcommand's arguments.
 #[derive(clap::Args)]
 #[group(skip)]
 pub(crate) struct Arguments {
-    /// Only say which patches no longer make the exercise as it is.
+    /// Only report which patches no longer result in the exercise.
     #[arg(long, conflicts_with = "write", required_unless_present = "write")]
     check: bool,
     /// Write the patches, from exercises/ and solutions/ as they are now.
@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     write: bool,
 }
 
-/// Checks or writes all of them.
+/// Checks or writes all patches.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::Passed;
     for exercise in &workshop.exercises {

@@ -1,4 +1,4 @@
-//! What came of each thing that is verified or measured: a line each, and how many held.
+//! The results of everything that is verified or measured: a line for each item, and how many held.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use exercise_check::Outcome;
 use systemd_lab_cli::say;
 
-/// What came of it.
+/// The result for one item.
 #[derive(Debug)]
 pub(crate) enum Verified {
     Ok,
-    /// With the wall time that it took.
+    /// It holds. This is the wall time that it took.
     OkIn(Duration),
     Failed(String),
-    /// The lab or a tool failed: nothing is known of what was to be verified.
+    /// The lab or a tool failed, so the item was not verified.
     Broken(String),
 }
 
@@ -26,7 +26,7 @@ impl Verified {
         Verified::Failed(complaints.join("\n"))
     }
 
-    /// What a person reads: a line, and indented what is to be said about it.
+    /// What a person reads: a line, and the details below it, indented.
     pub(crate) fn shown(&self, item: &dyn Display) -> String {
         let (word, more) = match self {
             Verified::Ok => ("ok   ", ""),
@@ -60,7 +60,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Says what came of an item, and counts it.
+    /// Prints the result of an item, and counts it.
     pub(crate) fn add(&mut self, item: &dyn Display, verified: &Verified) {
         say!("{}", verified.shown(item));
         match verified {
@@ -84,7 +84,7 @@ impl Tally {
         summary
     }
 
-    /// How the command ends.
+    /// The command's exit status.
     pub(crate) fn outcome(&self) -> Outcome {
         match (self.broken, self.failed) {
             (0, 0) => Outcome::Passed,

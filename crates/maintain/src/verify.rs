@@ -1,5 +1,5 @@
-//! `cargo maintain verify`: that starters fail and solutions pass, and that every known mistake gets
-//! the diagnosis that it must get.
+//! `cargo maintain verify`: checks that starters fail, that solutions pass, and that every known mistake gets
+//! its diagnosis.
 
 mod guide;
 mod item;
@@ -26,7 +26,7 @@ use systemd_lab_cli::{note, say};
 use tree::Tree;
 use verifier::Verifier;
 
-/// For the end of its help.
+/// Shown at the end of the subcommand's help.
 pub(crate) const EXAMPLES: &str = "\
 Examples:
     cargo maintain verify                       everything: some minutes
@@ -35,7 +35,7 @@ Examples:
     cargo maintain verify --soak                and ten virtual hours of stage 05
     cargo maintain verify 05 --mutants          how strong the check of stage 05 is";
 
-/// Its arguments.
+/// The subcommand's arguments.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Verify only items whose line contains all these words, e.g. `04 no-ready`.
@@ -46,17 +46,17 @@ pub(crate) struct Arguments {
     /// Also run the checks that take minutes.
     #[arg(long)]
     soak: bool,
-    /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. What was judged is
-    /// remembered. Needs cargo-mutants, unless it is the sample.
+    /// Verify the checks themselves: change the solutions in small ways, and see whether the checks notice. Results are
+    /// stored. All but the sample need cargo-mutants.
     #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "all", conflicts_with = "soak")]
     mutants: Option<mutants::Which>,
 }
 
-/// A part of all that can be verified.
+/// A part of everything that can be verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Only {
     Solutions,
-    /// Those that the guide shows.
+    /// Only mistakes that the guide shows.
     ShownMistakes,
 }
 
@@ -65,13 +65,13 @@ struct Task<'a> {
     words: &'a [String],
     jobs: Option<NonZeroUsize>,
     soak: bool,
-    /// Nothing else is verified.
+    /// If set, only this part is verified.
     only: Option<Only>,
-    /// Whether what they are compared with is written instead: the snapshots of solutions, what the guide shows of mistakes.
+    /// Writes instead of comparing: the snapshots of solutions, and what the guide shows of mistakes.
     writes: bool,
 }
 
-/// `None` when no item has the words.
+/// `None` if no item contains the words.
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Option<Outcome>> {
     let (words, jobs) = (&arguments.words, arguments.jobs);
     if let Some(which) = arguments.mutants {
@@ -88,7 +88,7 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     verify(workshop, &task)
 }
 
-/// Writes the snapshots of the solutions whose lines contain the words; `None` when there is none.
+/// Writes the snapshots of the solutions whose lines contain the words. `None` if there are none.
 pub(crate) fn write_snapshots(
     workshop: &Workshop,
     words: &[String],
@@ -104,8 +104,8 @@ pub(crate) fn write_snapshots(
     verify(workshop, &task)
 }
 
-/// Measures the mistakes that the guide shows and whose names there contain the words, e.g. `mistakes/04-no-ready`; `None` when there is
-/// none.
+/// Measures the mistakes that the guide shows and whose names there contain the words, e.g. `mistakes/04-no-ready`. `None` if there
+/// are none.
 pub(crate) fn shown_mistakes(
     workshop: &Workshop,
     words: &[String],
@@ -130,7 +130,7 @@ fn read(workshop: &Workshop) -> anyhow::Result<(Workspace, Vec<Material>)> {
     Ok((workspace, stages))
 }
 
-/// `None` when no item has the words.
+/// `None` if no item contains the words.
 fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome>> {
     let begin = Instant::now();
     let (workspace, stages) = read(workshop)?;
@@ -188,7 +188,7 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
             tally.add(item, &verified);
         },
     );
-    // Last of all: what the others leave behind is what it looks for.
+    // This comes last, because it looks for what the others leave behind.
     if let Some(tree) = tree {
         let verified = tree
             .after()
@@ -199,7 +199,7 @@ fn verify(workshop: &Workshop, task: &Task<'_>) -> anyhow::Result<Option<Outcome
     Ok(Some(tally.outcome()))
 }
 
-/// All there is to verify. What takes longest and uses one core comes first.
+/// Everything that can be verified. What takes longest and uses one core comes first.
 fn items(stages: &[Material], soak: bool) -> Vec<Item<'_>> {
     let mut items = vec![Item::Format, Item::Clippy];
     for stage in stages {

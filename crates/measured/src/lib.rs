@@ -105,7 +105,9 @@ impl Measured {
         let now = self.measured_with().map(|with| with.to_string());
         let why = match (then, now) {
             (Some(then), Some(now)) if then != now => {
-                format!("\nThe guest is another one: it was measured with {then}; this is {now}.")
+                format!(
+                    "\nThe guest is a different one: it was measured with {then}; this is {now}."
+                )
             }
             _ => String::new(),
         };

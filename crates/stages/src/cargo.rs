@@ -1,4 +1,4 @@
-//! Asks cargo what there is, and lets it build.
+//! Asks cargo which packages there are, and builds with it.
 
 mod failure;
 
@@ -16,8 +16,8 @@ use serde::Deserialize;
 pub use failure::PackageFolder;
 use failure::{CompilerError, why_failed};
 
-/// Runs the command in its arguments, and ends it with all its processes when standard input ends: that is when the process that started
-/// this is gone, however it ended. A compiler would go on for long.
+/// Runs the command in its arguments, and ends all its processes when standard input ends. That is when the process that started this is
+/// gone, however it ended. Otherwise, a compiler would go on for a long time.
 const GUARD: &str = r#"
 exec 3<&0 </dev/null
 { read -r nothing <&3; kill -KILL 0; } >/dev/null 2>&1 &
@@ -28,7 +28,7 @@ kill "$!"
 exit "$status"
 "#;
 
-/// What `cargo metadata` says of the workshop.
+/// What `cargo metadata` says about the workshop.
 pub struct Workspace {
     /// Where cargo builds.
     pub target: PathBuf,
@@ -45,12 +45,12 @@ pub struct Package {
     pub tests: Vec<String>,
 }
 
-/// What a build left behind.
+/// The result of a build.
 #[derive(Default)]
 pub struct Built {
-    /// Executables by the package's manifest and the target's name.
+    /// The executables, by the package's manifest and the target's name.
     executables: BTreeMap<(PathBuf, String), PathBuf>,
-    /// The first error of each target that has one, likewise.
+    /// The first error of each target that has one, by the same key.
     errors: BTreeMap<(PathBuf, String), String>,
 }
 
@@ -97,7 +97,7 @@ struct Code {
     code: String,
 }
 
-/// cargo, as found by cargo itself when it started this program, run in the workshop's root: its settings are there.
+/// The cargo that started this program, run in the workshop's top folder, where its settings are.
 pub fn cargo(root: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -120,7 +120,7 @@ impl Workspace {
             bail!("cargo metadata failed: {}", text(&output.stderr));
         }
         let metadata: Metadata = serde_json::from_slice(&output.stdout)
-            .context("cargo metadata says something unknown; use the toolchain of the workshop")?;
+            .context("cannot parse what cargo metadata prints; use the workshop's toolchain")?;
         let packages = metadata.packages.into_iter().map(|package| {
             let known = Package {
                 binaries: package.targets("bin"),
@@ -149,11 +149,11 @@ impl MetadataPackage {
     }
 }
 
-/// Builds as much as can be built, whatever fails on the way.
+/// Builds as much as possible, even if something fails.
 ///
 /// # Errors
 ///
-/// When cargo itself fails: not when a package does not compile.
+/// When cargo itself fails. A package that does not compile is not an error.
 pub fn build(root: &Path, arguments: &[OsString]) -> anyhow::Result<Built> {
     let mut command = cargo(root);
     command.arg("build").args(arguments);
@@ -171,7 +171,7 @@ impl Built {
         let mut built = Built::default();
         for line in text(&output.stdout).lines().filter(is_message) {
             let message: Message = serde_json::from_str(line)
-                .context("cargo build says something unknown; use the toolchain of the workshop")?;
+                .context("cannot parse what cargo build prints; use the workshop's toolchain")?;
             built.add(message);
         }
         Ok(built)
@@ -218,17 +218,17 @@ impl Built {
     }
 }
 
-/// Why a target could not be built: what the compiler says, or cargo.
+/// Why a target could not be built: what the compiler or cargo says.
 #[derive(Debug)]
 pub enum BuildFailed {
-    /// Over the package itself, which is the attendee's.
+    /// Because of the attendee's package.
     OfPackage(String),
-    /// Over anything else: the lab's own code, or a machine that cannot build anything as it is.
+    /// For another reason: the lab's own code, or a machine that cannot build anything in its state.
     OfLab(String),
 }
 
 impl BuildFailed {
-    /// How a check ends that could not be built.
+    /// The outcome of a check that could not be built.
     pub fn outcome(&self) -> Outcome {
         match self {
             BuildFailed::OfPackage(_) => Outcome::DidNotBuild,
@@ -236,7 +236,7 @@ impl BuildFailed {
         }
     }
 
-    /// What the compiler says, or cargo.
+    /// What the compiler or cargo says.
     pub fn text(&self) -> &str {
         match self {
             BuildFailed::OfPackage(text) | BuildFailed::OfLab(text) => text,
@@ -255,20 +255,20 @@ impl BuildFailed {
 /// What a person reads first when the lab is broken.
 pub const LAB_BROKEN: &str = "LAB BROKEN (this is not your service's fault)";
 
-/// What was built, and what the compiler had to say of it.
+/// What was built, and the compiler's warnings.
 pub struct Executable {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// The compiler's warnings, one after another; empty without any.
     pub warnings: String,
 }
 
-/// Builds one executable for an attendee, who reads all errors if there are any: `arguments` are those of cargo, e.g.
-/// `build --package exercise-04`. `on_built` is told the name of each crate that is compiled, as soon as it is.
+/// Builds one executable for an attendee, who will read all errors. `arguments` are those of cargo, e.g. `build --package exercise-04`.
+/// Calls `on_built` with the name of each crate as soon as it is compiled.
 ///
 /// # Errors
 ///
-/// When cargo cannot be run. What does not compile is [`BuildFailed`].
+/// When cargo cannot be run. If something does not compile, the result is [`BuildFailed`].
 pub fn executable(
     root: &Path,
     package: &PackageFolder<'_>,
@@ -323,12 +323,12 @@ pub fn executable(
         }))
 }
 
-/// A build script's own words may be between the messages.
+/// A build script may print other lines between the messages.
 fn is_message(line: &&str) -> bool {
     line.starts_with('{')
 }
 
-/// Writes a file unless it has this content already: cargo rebuilds what is younger than its build.
+/// Writes a file unless it has this content already, because cargo rebuilds what is newer than its last build.
 pub fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
@@ -341,7 +341,7 @@ pub fn write_if_changed(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     file.write_all(content).with_context(context)
 }
 
-/// The name of the crate that cargo has compiled just now, if this line says so.
+/// The name of a crate that cargo has just compiled, if this line says so.
 fn newly_built(line: &str) -> Option<String> {
     // Most lines are about crates that were there already.
     if !line.contains("\"compiler-artifact\"") || !line.contains("\"fresh\":false") {
@@ -351,15 +351,15 @@ fn newly_built(line: &str) -> Option<String> {
     message.target.map(|target| target.name)
 }
 
-/// What a command prints; `on_line` is told each line of its standard output as it comes. It does not outlive this process, nor do
-/// processes that it has started.
+/// What a command prints. Calls `on_line` with each line of its standard output as it comes. Neither the command nor the processes that
+/// it has started outlive this process.
 fn output_of(command: &Command, mut on_line: impl FnMut(&str)) -> std::io::Result<Output> {
     let mut guarded = Command::new("/bin/sh");
     guarded
         .args(["-c", GUARD, "sh"])
         .arg(command.get_program())
         .args(command.get_args())
-        // All of them can be told by their group.
+        // All of its processes are in one group.
         .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

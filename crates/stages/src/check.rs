@@ -1,4 +1,4 @@
-//! A check's executable: how it is run by what is not cargo, and what it reported.
+//! A check's executable: how to run it without cargo, and what it reported.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,14 +10,14 @@ use exercise_check::{BINARY_VARIABLE, FILES_VARIABLE, SOAK_VARIABLE, WRITE_VARIA
 /// How much of a test's output to show when it ended without a verdict.
 const OUTPUT_LINES: usize = 30;
 
-/// Lets a command, which runs a check's executable, run it as cargo would: in its package's folder, without what a shell may have set.
-/// The check writes its report into `report`.
+/// Sets up a command that runs a check's executable, so that it runs as under cargo: in its package's folder, and without variables that a
+/// shell may have set. The check writes its report into `report`.
 pub fn with_report(mut command: Command, folder: &Path, report: &Path) -> Command {
     command
         .current_dir(folder)
         .stdin(Stdio::null())
         .env("CARGO_MANIFEST_DIR", folder)
-        // Should the check itself panic, a backtrace tells an attendee nothing.
+        // If the check itself panics, a backtrace does not help an attendee.
         .env("RUST_BACKTRACE", "0")
         .env_remove(BINARY_VARIABLE)
         .env_remove(FILES_VARIABLE)
@@ -27,11 +27,11 @@ pub fn with_report(mut command: Command, folder: &Path, report: &Path) -> Comman
     command
 }
 
-/// The report that a check has written into this file, as far as it has come.
+/// The report that a check has written into this file so far.
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or holds something else.
+/// When the file cannot be read, or has something else in it.
 pub fn read(report: &Path) -> anyhow::Result<Report> {
     let report = std::fs::read(report).context("cannot read the check's report")?;
     Ok(Report::parse(&String::from_utf8_lossy(&report))?)

@@ -1,4 +1,4 @@
-//! Which exercises there are: the folders `exercises/NN-topic`.
+//! The workshop's exercises: the folders `exercises/NN-topic`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// The clone that this program was started from by cargo, else the one that it was built from.
+    /// The clone in which cargo started this program; otherwise, the one from which it was built.
     pub fn find() -> anyhow::Result<Workshop> {
         let package = std::env::var("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
@@ -67,7 +67,7 @@ impl Workshop {
         })
     }
 
-    /// What the workshop keeps for itself: nothing that anybody would miss.
+    /// The folder for the workshop's own files, which nobody would miss.
     pub fn private(&self) -> PathBuf {
         self.root.join(".workshop")
     }

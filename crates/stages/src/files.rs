@@ -1,4 +1,4 @@
-//! A package's files and its units, in memory: read, patched, written.
+//! A package's files and its units in memory: reads, patches and writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,14 +12,14 @@ use exercise_check::stage::{STARTER_PATCH, UNITS, is_unit_of};
 
 use crate::cargo::write_if_changed;
 
-/// How a patch's first line that is not text begins.
+/// The beginning of a patch's first line after the text.
 const PATCH: &str = "--- ";
 
-/// Everything that a solution is made of: paths relative to the workshop, and contents.
+/// All files of a solution: paths relative to the workshop, and contents.
 #[derive(Clone)]
 pub struct Files(pub BTreeMap<String, String>);
 
-/// A patch's file: the text for people, and the patch; the error is what to correct.
+/// The two parts of a patch's file: the text for people, and the patch. The error says what to correct.
 pub fn split_patch(text: &str) -> Result<(&str, &str), String> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -48,7 +48,7 @@ impl Files {
         Ok(self)
     }
 
-    /// Those that exercise-check would take, drop-in folders as well.
+    /// The units that exercise-check would use, with their drop-in folders.
     fn add_units(&mut self, folder: &Path, package: &str) -> anyhow::Result<()> {
         for name in names(folder) {
             if is_unit_of(&name, package) {
@@ -72,7 +72,7 @@ impl Files {
         Ok(())
     }
 
-    /// Writes those below `from` into `to`, under their paths relative to `from`, and removes what else is there.
+    /// Writes the files below `from` into `to`, under their paths relative to `from`, and removes everything else there.
     pub fn write(&self, from: &str, to: &Path) -> anyhow::Result<()> {
         let mut wanted = BTreeSet::new();
         for (path, content) in &self.0 {
@@ -84,7 +84,7 @@ impl Files {
         remove_others(to, "", &wanted)
     }
 
-    /// Applies a patch to these files and says which it changed; the error is what to correct.
+    /// Applies a patch to these files, and returns the paths that it changed. The error says what to correct.
     pub fn apply(&mut self, patch: &str) -> Result<Vec<String>, String> {
         let mut changed = Vec::new();
         for patch in PatchSet::parse(patch, ParseOptions::unidiff()) {
@@ -140,7 +140,7 @@ impl Files {
     }
 }
 
-/// Names the hunk that does not fit and, where it can be told, the first of its lines that the file lacks.
+/// Names the hunk that does not fit and, if possible, the first of its lines that is not in the file.
 fn does_not_apply(path: &str, content: &str, patch: &Patch<'_, str>) -> String {
     let remedy = "make the patch again with `diff -u` against the file as it is";
     for (index, hunk) in patch.hunks().iter().enumerate() {

@@ -1,7 +1,7 @@
-//! The stages of the workshop, as they are on the disk: what exercises there are and what belongs to each, what makes their starters, and
-//! how cargo builds them.
+//! The stages of the workshop on the disk: which exercises there are, what belongs to each, how their starters are made, and how cargo
+//! builds them.
 //!
-//! `cargo workshop` and `cargo maintain` share this. It runs nothing in the lab, and says nothing to anybody.
+//! `cargo workshop` and `cargo maintain` share this crate. It runs nothing in the lab, and prints nothing.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! What an exercise looks like before anybody has edited it. It is available without git, whatever was edited or
-//! committed: `solutions/NN-topic/starter.patch` makes it of the solution.
+//! What an exercise looks like before anybody edits it. It is available without git, whatever was edited or
+//! committed: `solutions/NN-topic/starter.patch` makes it from the solution.
 //!
-//! The patch applies to the solution under the exercise's name: its paths, and what its files call it. Before the patch
-//! stand checksums of the solution, so that no edit of it slips into a starter.
+//! The patch applies to the solution after its paths and its files have got the exercise's name. Checksums of the solution come
+//! before the patch, so that an edited solution never gets into a starter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,22 +19,22 @@ use crate::files::{Files, split_patch};
 use crate::work;
 use exercise_check::stage::Stage;
 
-/// Typed by a maintainer after a change of an exercise or its solution.
-const WRITE_ANEW: &str = "cargo maintain starters --write";
+/// The command for a maintainer who has changed an exercise or its solution.
+const WRITE: &str = "cargo maintain starters --write";
 
-/// Between a checksum and its path, as sha256sum(1) has it.
+/// Between a checksum and its path, as in the output of sha256sum(1).
 const SEPARATOR: &str = "  ";
 
-/// The starter's files, all of them.
+/// All files of the starter.
 ///
 /// # Errors
 ///
-/// When the solution that it is made of was edited.
+/// When the solution was edited.
 pub fn read(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     let path = patch_path(exercise);
     let text = fs::read_to_string(root.join(&path)).with_context(|| {
         format!(
-            "cannot read {path}; `git checkout -- {path}` brings it back, `{WRITE_ANEW}` writes it"
+            "cannot read {path}; `git checkout -- {path}` restores it, and `{WRITE}` writes it again"
         )
     })?;
     let (header, patch) =
@@ -42,13 +42,13 @@ pub fn read(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     let solution = solution(root, exercise)?;
     compare_sums(header, &sums(&solution), &path)?;
     let mut files = renamed(solution, exercise);
-    files.apply(patch).map_err(|complaint| {
-        anyhow::anyhow!("{path} {complaint}; a maintainer types `{WRITE_ANEW}`")
-    })?;
+    files
+        .apply(patch)
+        .map_err(|complaint| anyhow::anyhow!("{path} {complaint}; a maintainer types `{WRITE}`"))?;
     Ok(files)
 }
 
-/// The starter, called as the solution is: its paths, and in its files.
+/// The starter under the solution's name, in its paths and in its files.
 ///
 /// # Errors
 ///
@@ -60,12 +60,12 @@ pub fn read_as_solution(root: &Path, exercise: &Stage) -> anyhow::Result<Files> 
     Ok(called(files, &packages, &folders))
 }
 
-/// The solution, called as the exercise is: its paths, and in its files.
+/// The solution under the exercise's name, in its paths and in its files.
 pub fn solution_as_exercise(root: &Path, exercise: &Stage) -> anyhow::Result<Files> {
     Ok(renamed(solution(root, exercise)?, exercise))
 }
 
-/// Writes the patch that makes the exercise as it is now, and returns its path.
+/// Writes the patch that results in the exercise as it is now, and returns its path.
 ///
 /// # Errors
 ///
@@ -78,20 +78,20 @@ pub fn write(root: &Path, exercise: &Stage) -> anyhow::Result<String> {
     Ok(path)
 }
 
-/// Whether the patch makes the exercise as it is, byte for byte; the error is what to do.
+/// Whether the patch results in the exercise, byte for byte. The error says what to do.
 pub fn agrees(root: &Path, exercise: &Stage) -> Result<(), String> {
     let starter = read(root, exercise).map_err(|error| format!("{error:#}"))?;
     let work = work::read(root, exercise).map_err(|error| format!("{error:#}"))?;
     match differing(&starter, &work).first() {
         None => Ok(()),
         Some(path) => Err(format!(
-            "{path} is not what {} makes of the solution; if it is right, type `{WRITE_ANEW}`",
+            "{path} is not what {} makes from the solution; if it is right, type `{WRITE}`",
             patch_path(exercise)
         )),
     }
 }
 
-/// The paths of all files that are not the same in both.
+/// The paths of all files that differ.
 pub fn differing(starter: &Files, work: &work::Work) -> Vec<String> {
     let paths: BTreeSet<&String> = starter.0.keys().chain(work.keys()).collect();
     let differs = |path: &&&String| {
@@ -118,7 +118,7 @@ fn renamed(solution: Files, exercise: &Stage) -> Files {
     called(solution, &packages, &folders)
 }
 
-/// Files with another name of their package and another folder: from the first to the second.
+/// The files with another package name and another folder: the first is replaced by the second.
 fn called(files: Files, packages: &(String, String), folders: &(String, String)) -> Files {
     let (from, to) = packages;
     let files = files.0.into_iter().map(|(path, content)| {
@@ -143,26 +143,26 @@ fn sums(files: &Files) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Names the first file of the solution that is not as it was when the patch was made.
+/// An error that names the first file of the solution that has changed since the patch was made.
 fn compare_sums(header: &str, now: &BTreeMap<String, String>, patch: &str) -> anyhow::Result<()> {
     let lines = header.lines().filter_map(|line| line.split_once(SEPARATOR));
     let then: BTreeMap<String, String> = lines
         .map(|(sum, path)| (path.to_owned(), sum.to_owned()))
         .collect();
     if then.is_empty() {
-        bail!("{patch} has no checksums; `{WRITE_ANEW}` writes it again");
+        bail!("{patch} has no checksums; `{WRITE}` writes it again");
     }
     for path in then.keys().chain(now.keys()) {
         match (then.get(path), now.get(path)) {
             (then, now) if then == now => {}
             (None, _) => bail!(
-                "{path} is not a file of the solution, of which the starter is made; move it elsewhere (maintainers: `{WRITE_ANEW}`)"
+                "{path} is not one of the solution's files, from which the starter is made; move it elsewhere (maintainers: `{WRITE}`)"
             ),
             (_, None) => bail!(
-                "{path} is missing, and the starter is made of it; `git checkout -- {path}` brings it back, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+                "{path} is missing, and the starter is made from it; `git checkout -- {path}` restores it, or copy it from a fresh clone of the workshop (maintainers: `{WRITE}`)"
             ),
             _ => bail!(
-                "{path} was edited, and the starter is made of it; copy it elsewhere if you need it, then `git checkout -- {path}`, or take it from a fresh copy of the workshop (maintainers: `{WRITE_ANEW}`)"
+                "{path} was edited, and the starter is made from it; copy it elsewhere if you need it, then type `git checkout -- {path}`, or copy it from a fresh clone of the workshop (maintainers: `{WRITE}`)"
             ),
         }
     }
@@ -173,7 +173,7 @@ fn make_patch(root: &Path, exercise: &Stage) -> anyhow::Result<String> {
     let solution = solution(root, exercise)?;
     let mut patch = format!(
         "What makes the starter of {}, under the exercise's name.\n\
-         `{WRITE_ANEW}` writes this file, `cargo workshop reset {}` needs it,\n\
+         `{WRITE}` writes this file, `cargo workshop reset {}` needs it,\n\
          and the solution as it was then:\n\n",
         exercise.solution_folder(),
         exercise.number

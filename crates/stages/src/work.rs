@@ -1,6 +1,6 @@
-//! The attendee's work: the files of an exercise that are theirs to edit, as they are now.
+//! The attendee's work: the files of an exercise that they may edit, as they are now.
 //!
-//! Not theirs are the check (`tests/`), `exercise.toml`, `hints.toml` and what cargo writes.
+//! The check (`tests/`), `exercise.toml`, `hints.toml` and what cargo writes do not belong to it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use exercise_check::stage::{Stage, UNITS, is_unit_of, is_work};
 
 use crate::files::names;
 
-/// cargo puts it into each target directory, whatever that is called.
+/// cargo puts this file into each target directory, whatever its name.
 const TARGET_MARK: &str = "CACHEDIR.TAG";
 
-/// Paths relative to the workshop, and contents: these need not be text.
+/// Paths relative to the workshop, and contents, which may be anything.
 pub type Work = BTreeMap<String, Vec<u8>>;
 
 /// Reads the exercise's folder and its units.

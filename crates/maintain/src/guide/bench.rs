@@ -9,7 +9,7 @@ use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
 use systemd_lab::{Guest, Lab, MeasuredWith, SUITE_VARIABLE, Suite};
 
-/// Below the target directory: what is made on the way.
+/// Below the target directory: intermediate files.
 pub(super) const FOLDER: &str = "guide";
 
 /// The workshop, and what is measured in it. Items share it, and run at the same time.
@@ -29,7 +29,7 @@ impl Bench<'_> {
         self.root().join("book")
     }
 
-    /// The usual guest, whatever the environment says: the guide is about that one.
+    /// The usual guest, whatever the environment says, because the guide is about that one.
     pub(crate) fn lab(&self) -> anyhow::Result<Lab> {
         Ok(Lab::options().guest(&Guest::default()).open()?)
     }
@@ -39,12 +39,12 @@ impl Bench<'_> {
         Ok(Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)
     }
 
-    /// What is measured with in the usual guest.
+    /// The versions of kernel, systemd and QEMU in the usual guest.
     pub(crate) fn measured_with(&self) -> anyhow::Result<MeasuredWith> {
         Ok(self.lab()?.measured_with()?)
     }
 
-    /// Lets cargo build a program of this package, with more of cargo's arguments, and returns where it is. What is built already
+    /// Makes cargo build a program of this package, with more of cargo's arguments, and returns its path. If it is up to date, this
     /// takes a moment.
     pub(crate) fn program(&self, package: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
         let mut all = vec!["--package", package];
@@ -55,7 +55,7 @@ impl Bench<'_> {
         executable(&built, &known.manifest, package)
     }
 
-    /// Lets cargo build what these arguments say.
+    /// Runs `cargo build` with these arguments.
     pub(crate) fn build(&self, arguments: &[&str]) -> anyhow::Result<Built> {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         build(self.root(), &arguments)
@@ -74,13 +74,13 @@ impl Bench<'_> {
             .with_context(|| format!("cannot run {}", command.display()))
     }
 
-    /// A folder for what is made on the way.
+    /// A folder for an item's intermediate files.
     pub(crate) fn private(&self, name: &str) -> PathBuf {
         self.workspace.target.join(FOLDER).join(name)
     }
 }
 
-/// An executable of what was built, by the package's manifest.
+/// The path of an executable that was built, found by its package's manifest.
 pub(super) fn executable(built: &Built, manifest: &Path, target: &str) -> anyhow::Result<PathBuf> {
     let executable = built.executable(manifest, target);
     let executable = executable.map_err(|why| anyhow!("{target} {why}"))?;

@@ -1,7 +1,7 @@
-//! What the guide shows of the stages: runs that their own checks make, of solutions and of starters, and what a check says of a starter.
+//! What the guide shows of the stages: runs that the checks make of solutions and starters, and what a check says about a starter.
 //!
 //! Timelines are reduced to what their pictures show ([`Picture::essence`]).
-//! Solution and starter are called by the exercise's name: what attendees meet is `exercise-05.service`.
+//! Solution and starter get the exercise's name, because attendees see `exercise-05.service`.
 
 mod items;
 
@@ -21,10 +21,10 @@ use crate::judge::{CHECK, Check, Found, Tests};
 use crate::overlay::Overlay;
 use items::{ITEMS, MAIN_UNIT, Shown, Whose};
 
-/// A check of a stage that several files are taken from.
+/// A check of a stage, and the files that show parts of it.
 type Source = (&'static str, Whose);
 
-/// One for each check that is run.
+/// One item for each run of a check.
 pub(super) fn items() -> Vec<Item> {
     let mut sources: Vec<Source> = ITEMS.iter().map(|item| (item.stage, item.whose)).collect();
     sources.sort();
@@ -66,7 +66,7 @@ fn measure(bench: &Bench<'_>, source: Source) -> anyhow::Result<Vec<Measured>> {
         .collect()
 }
 
-/// The check that was built with the solution.
+/// The executable of the solution's check.
 fn check(bench: &Bench<'_>, exercise: &Stage) -> anyhow::Result<Check> {
     let package = exercise.solution();
     let built = bench.build(&["--package", &package, "--bins", "--test", CHECK])?;
@@ -81,7 +81,7 @@ fn check(bench: &Bench<'_>, exercise: &Stage) -> anyhow::Result<Check> {
     })
 }
 
-/// The starter's binary and its files, both called as the solution's are, whatever has become of the exercise in this clone.
+/// The starter's binary and files, under the solution's names. It does not matter how the exercise was edited in this clone.
 fn starter(bench: &Bench<'_>, exercise: &Stage) -> anyhow::Result<(PathBuf, PathBuf)> {
     let files = starter::read_as_solution(bench.root(), exercise)?;
     let name = format!("starter-{}", exercise.number);

@@ -17,7 +17,7 @@ const PACKAGE: &str = "panicking-task";
 const UNIT: &str = "deadlock.service";
 const PROGRAM: &str = "/usr/local/bin/deadlock";
 
-/// Bounds each command.
+/// Limits each command.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// systemd-coredump looks at a dump for a few seconds.
@@ -31,14 +31,14 @@ pub(super) fn items() -> Vec<Item> {
     vec![item.with_network()]
 }
 
-/// systemd-coredump keeps dumps, and with libdw it prints backtraces.
+/// systemd-coredump keeps core dumps, and prints backtraces if libdw is there.
 fn lab() -> anyhow::Result<Lab> {
     let guest = Guest::default().package("systemd-coredump")?;
     let guest = guest.package("libdw1t64")?;
     Ok(Lab::options().guest(&guest).open()?)
 }
 
-/// The functions in the backtraces of a service that hangs and gets SIGABRT, which is what the watchdog sends.
+/// The functions in the backtraces of a service that hangs and gets SIGABRT, as from the watchdog.
 fn functions(bench: &Bench<'_>, version: &str) -> anyhow::Result<BTreeSet<String>> {
     let executable = bench.program(PACKAGE, &[])?;
     let unit = format!("[Service]\nType=notify\nExecStart={PROGRAM} {version}\n");
@@ -47,7 +47,7 @@ fn functions(bench: &Bench<'_>, version: &str) -> anyhow::Result<BTreeSet<String
         GuestFile::program(PROGRAM, &executable),
     ];
     let scenario = Scenario::new("a deadlock, and its core dump")
-        // The guest's packages are set up and not started.
+        // The guest sets packages up, but does not start their daemons.
         .run(
             &["/usr/bin/systemctl", "start", "systemd-coredump.socket"],
             DEADLINE,
@@ -68,7 +68,7 @@ fn functions(bench: &Bench<'_>, version: &str) -> anyhow::Result<BTreeSet<String
     });
     let offsets: Vec<&str> = offsets.collect();
     ensure!(!offsets.is_empty(), "no backtrace: {info}");
-    // Of the linker's package, which cargo needs as well.
+    // addr2line is in the same package as the linker, which cargo needs as well.
     let mut names = Command::new("addr2line");
     names.args(["--functions", "--demangle", "--inlines", "--exe"]);
     let names = names.arg(&executable).args(offsets);
@@ -90,7 +90,7 @@ fn a_std_mutex_shows_in_a_backtrace_and_an_async_mutex_does_not(
     let of_async = functions(bench, "async-mutex")?;
     let shows = has(&of_async, "takes_an_async_mutex_twice");
     ensure!(!shows, "{of_async:#?}");
-    // What it shows is a runtime that waits for something to do.
+    // The backtrace shows only a runtime that waits for something to do.
     ensure!(has(&of_async, "park"), "{of_async:#?}");
     Ok(())
 }

@@ -6,14 +6,14 @@ use super::bench::Bench;
 
 type Measure = dyn Fn(&Bench<'_>) -> anyhow::Result<Vec<Measured>> + Send + Sync;
 
-/// What is measured in one go: one file or several, or what a page says in words.
+/// What is measured together: one file or several, or what a page says in words.
 pub(crate) struct Item {
     names: Vec<String>,
     needs_network: bool,
     measure: Box<Measure>,
 }
 
-/// Whether a name is what a page says in words, and not a file.
+/// Whether a name is a sentence of a page instead of a file.
 pub(super) fn is_sentence(name: &str) -> bool {
     name.contains(' ')
 }
@@ -41,14 +41,14 @@ impl Item {
         Item::files([says], move |bench| check(bench).map(|()| Vec::new()))
     }
 
-    /// A sentence that the same measurement proves.
+    /// Adds a sentence that the same measurement proves.
     #[must_use]
     pub(crate) fn and_says(mut self, says: &str) -> Item {
         self.names.push(says.to_owned());
         self
     }
 
-    /// It needs a network: a guest of another suite, or with more of Debian's packages.
+    /// Says that it needs a network: for a guest of another suite, or with more of Debian's packages.
     #[must_use]
     pub(crate) fn with_network(mut self) -> Item {
         self.needs_network = true;
@@ -59,12 +59,12 @@ impl Item {
         self.needs_network
     }
 
-    /// One for each line that a person reads.
+    /// One name for each line of the output.
     pub(super) fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Only the names that contain all these words are left.
+    /// Removes all names that do not contain all these words.
     pub(super) fn keep_only(&mut self, words: &[String]) {
         self.names
             .retain(|name| words.iter().all(|word| name.contains(word.as_str())));

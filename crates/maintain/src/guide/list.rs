@@ -1,5 +1,5 @@
-//! All that the guide shows and that is measured, and what it says in words alone. Known mistakes are in `mistakes/`: the header of each
-//! patch says what the guide shows of it.
+//! Everything in the guide that is measured: what it shows, and what it says in words only. Known mistakes are in `mistakes/`: the
+//! header of each patch says what the guide shows of it.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use super::{
     versions, words,
 };
 
-/// In the order in which they begin.
+/// All items, in the order in which they are measured.
 pub(super) fn items() -> Vec<Item> {
     let mut items = measured();
     items.push(Item::sentence(
@@ -41,7 +41,7 @@ fn measured() -> Vec<Item> {
     items
 }
 
-/// Looks into each folder that something is measured for: known mistakes lie in another one, which `cargo maintain verify` looks at.
+/// Looks into each folder that has measured files. Known mistakes have another folder, which `cargo maintain verify` checks.
 fn every_file_is_measured(bench: &Bench<'_>) -> anyhow::Result<()> {
     let items = measured();
     let names_of_files = items
@@ -62,7 +62,7 @@ fn every_file_is_measured(bench: &Bench<'_>) -> anyhow::Result<()> {
             };
             ensure!(
                 known.contains(name.as_str()) || place.join(&file).is_dir(),
-                "{FOLDER}/{name} is measured by nothing; remove it, or add it to crates/maintain/src/guide/list.rs"
+                "nothing measures {FOLDER}/{name}; remove it, or add it to crates/maintain/src/guide/list.rs"
             );
         }
     }

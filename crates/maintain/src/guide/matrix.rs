@@ -27,16 +27,16 @@ pub(super) fn items() -> Vec<Item> {
 /// The tables about other supervisors: each brings its own.
 const SUPERVISORS: [TableId; 2] = [TableId::Runit, TableId::Sysvinit];
 
-/// The cheat sheet's.
+/// The table on the cheat sheet.
 const SHORT: &str = "restart-short.md";
 
-/// Where the systemd of Debian's oldstable does something else.
+/// The cells in which the systemd of Debian's oldstable differs.
 const VERSIONS: &str = "versions.md";
 
 /// A table's file.
 fn file(table: TableId) -> String {
     match table {
-        // The page "Try it" has `restart-page.md`, and this one is not all of it.
+        // `restart-page.md` belongs to the page "Try it", and has more in it.
         TableId::Restart => "restart-table.md".to_owned(),
         // Next to the runs that its page shows.
         TableId::Runit | TableId::Sysvinit => format!("{}/ends.md", table.name()),
@@ -81,7 +81,7 @@ fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![Measured::text(VERSIONS, &text, &with)])
 }
 
-/// All tables, if they differ from the manual of that systemd only where it is known.
+/// All tables. An error if they differ from that systemd's manual in a way that is not explained yet.
 fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
     let matrix = measure(
         lab,
@@ -92,7 +92,7 @@ fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
     let manual = Manual::of(matrix.version())?;
     let manual = manual.with_context(|| {
         format!(
-            "the manual of systemd {} is not kept; write it into crates/systemd-matrix/manual",
+            "there is no manual of systemd {}; add it to crates/systemd-matrix/manual",
             matrix.version()
         )
     })?;
@@ -101,7 +101,7 @@ fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
     let known: Vec<Difference> = known.collect();
     ensure!(
         found == known,
-        "systemd differs from {}: {found:#?}, and known is only: {known:#?}; explain it in crates/systemd-matrix/manual",
+        "systemd differs from {}: {found:#?}; expected only: {known:#?}; explain the new ones in crates/systemd-matrix/manual",
         manual.source
     );
     let unexplained = manual.known.iter().find(|known| known.why.is_empty());

@@ -1,4 +1,4 @@
-//! The runs that the guide's pages about a service of one's own show: their commands, typed where the reader types them.
+//! The runs on the guide's pages about your own service: their commands, in the folder in which a reader types them.
 
 use std::process::Command;
 
@@ -18,7 +18,7 @@ const PLAN: &str = "examples/own-service/plan.toml";
 const WATCHDOG: &str =
     "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
 
-/// Lines of the summary that are shown side by side, too.
+/// Lines of the summary that a page also shows side by side.
 const SIDE_BY_SIDE: [&str; 3] = ["Availability", "Longest outage", "Restarts by systemd"];
 
 /// Status of the command if a requirement does not hold.
@@ -33,7 +33,7 @@ pub(super) fn items() -> Vec<Item> {
     ]
 }
 
-/// The plan in a file, one of whose requirements does not hold.
+/// The plan in a file. One of its requirements does not hold.
 fn plan(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let file = file(bench)?;
     let shown = shown(bench, &["--plan", PLAN, "--file", &file], NOT_YET)?;
@@ -44,7 +44,7 @@ fn plan(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let required = part("\nRequirements\n").context("it shows no requirements")?;
     ensure!(
         required.matches('✗').count() == 1,
-        "one requirement is not to hold: {required}"
+        "one requirement must not hold: {required}"
     );
     let summary = part("\nSummary\n").context("it shows no summary")?;
     let text = format!("Summary\n{summary}");
@@ -79,7 +79,7 @@ fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     ])
 }
 
-/// A fault at every moment, up to the commands for what does not hold: these name the folder that the example is built in.
+/// A fault at every moment: what the sweep prints, without the commands at its end, which name the folder of the example's build.
 fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let built = bench.build(&["--package", "systemd-lab-cli", "--bins"])?;
     let command = bench.root().join("crates/systemd-lab-cli/Cargo.toml");
@@ -100,12 +100,12 @@ fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let text = String::from_utf8(output.stdout).context("what it prints is not text")?;
     let (shown, _) = text
         .split_once("\nWhat does not hold\n")
-        .context("it says nothing that does not hold")?;
+        .context("it prints no violations")?;
     let with = bench.measured_with()?;
     Ok(vec![Measured::text("run-sweep.txt", shown, &with)])
 }
 
-/// A daemon of Debian's.
+/// One of Debian's daemons.
 fn nginx(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let arguments = "--package nginx --unit nginx.service --get http://127.0.0.1/ --at 10s kill";
     let arguments: Vec<&str> = arguments.split(' ').collect();
@@ -120,7 +120,7 @@ fn nginx(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     )])
 }
 
-/// Builds the example, as the guide says, but below the directory that all of this is built in. Returns it as `--file` takes it.
+/// Builds the example as the guide says, but below the workshop's target directory. Returns the value for `--file`.
 fn file(bench: &Bench<'_>) -> anyhow::Result<String> {
     let target = bench.workspace.target.to_string_lossy();
     let built = bench.build(&["--manifest-path", MANIFEST, "--target-dir", &target])?;
@@ -141,7 +141,7 @@ fn shown(bench: &Bench<'_>, arguments: &[&str], status: i32) -> anyhow::Result<S
     String::from_utf8(output.stdout).map_err(|_| anyhow!("what it prints is not text"))
 }
 
-/// What a line of the summary says, without what follows the figure.
+/// The figure in a line of the summary, without the words after it.
 fn figure<'a>(output: &'a str, name: &str) -> anyhow::Result<&'a str> {
     let mut lines = output.lines();
     let line = lines.find_map(|line| line.trim().strip_prefix(name));

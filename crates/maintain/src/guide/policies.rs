@@ -1,7 +1,7 @@
-//! How the policies in `book/policies` behave: each unit, as the guide shows it, meets each fault.
+//! How the policies in `book/policies` behave: each unit that the guide shows is tried with each fault.
 //!
-//! The program is a stand-in (`service.sh`): a policy is about what systemd does. Before systemd 254, delays do not grow; the drop-ins in
-//! `book/policies/before-254` are for those versions, and are measured with 252.
+//! The program is a stand-in (`service.sh`), because a policy is about what systemd does. Before systemd 254, delays do not grow: the
+//! drop-ins in `book/policies/before-254` are for those versions, and are measured with 252.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -19,17 +19,17 @@ use super::bench::Bench;
 use super::item::Item;
 use super::unit::{self, is_exit};
 
-/// Name of the unit file, how the table calls it, and how long its longest wait after a single failure is.
+/// The unit file's name, its name in the table, and the longest wait after a single failure.
 const POLICIES: [(&str, &str, Duration); 5] = [
     ("web", "stateless web", Duration::from_secs(45)),
     ("worker", "worker", Duration::from_secs(300)),
     ("database", "primary database", Duration::from_secs(30)),
     ("gateway", "gateway", Duration::from_secs(20)),
-    // A hang is noticed after an hour, and the next try is ten minutes later.
+    // systemd notices a hang after an hour, and tries again ten minutes later.
     ("job", "job", Duration::from_secs(75 * 60)),
 ];
 
-/// Its name for the stand-in, and what the table says.
+/// Each fault: its name for the stand-in, and its name in the table.
 const FAULTS: [(&str, &str); 7] = [
     ("killed", "SIGKILL"),
     ("hang", "hangs (SIGSTOP)"),
@@ -40,25 +40,26 @@ const FAULTS: [(&str, &str); 7] = [
     ("configuration", "wrong configuration (78)"),
 ];
 
-/// What differs before systemd 254: how soon a service comes back, and when systemd gives up.
+/// The faults whose results differ before systemd 254: how soon a service is back, and when systemd gives up.
 const FAULTS_BEFORE_254: [(&str, &str); 4] = [FAULTS[0], FAULTS[3], FAULTS[4], FAULTS[5]];
 
-/// The policies whose delays grow, and that have a drop-in for versions in which they do not. The other two behave alike everywhere.
+/// The policies whose delays grow. They have a drop-in for versions in which delays do not grow. The other two behave the same in all versions.
 const GROWING: [&str; 3] = ["web", "worker", "gateway"];
 
-/// The service works for so long before it is hit; less than the 30 s after which a job is done.
+/// How long the service works before the fault: less than the 30 s that a job takes.
 const WORKS: Duration = Duration::from_secs(20);
 
-/// Longer than any of the units takes to give up. Not a condition: before systemd 254 a unit is `failed` after each try.
+/// Longer than systemd takes to give up on any of the units. A condition would not do: before systemd 254, a unit is `failed` after each
+/// try.
 const GIVING_UP: Duration = Duration::from_secs(3600);
 
-/// Something is away for a minute; then comes the delay that had begun, of a minute and a half at most.
+/// Something is away for a minute. The delay that has begun by then lasts a minute and a half at most.
 const AWAY: Duration = Duration::from_secs(150);
 
-/// Bounds the end of a service that is stopped at last.
+/// Limits the stop of a service at the end.
 const STOP_DEADLINE: Duration = Duration::from_secs(600);
 
-/// In minutes from here on: the sum of many delays is not an exact time.
+/// Longer times are shown in minutes: a sum of many delays is not exact.
 const MINUTES_FROM: u64 = 120;
 
 /// The program of all units.
@@ -105,7 +106,7 @@ fn measure(lab: &Lab, book: &Path) -> anyhow::Result<String> {
     Ok(table(&POLICIES.map(|(_, title, _)| title), rows))
 }
 
-/// The same for a systemd whose delays do not grow: the units as they are, and with their drop-ins.
+/// The table for a systemd whose delays do not grow: each unit without and with its drop-in.
 fn measure_before_254(lab: &Lab, book: &Path) -> anyhow::Result<String> {
     let tried: Vec<_> = POLICIES
         .into_iter()
@@ -143,7 +144,7 @@ fn table(heads: &[&str], rows: impl Iterator<Item = String>) -> String {
 
 type Policy = (&'static str, &'static str, Duration);
 
-/// One for each policy, with or without its drop-in.
+/// One series for each policy, with or without its drop-in.
 fn columns(
     lab: &Lab,
     book: &Path,
@@ -169,7 +170,7 @@ fn columns(
         .collect()
 }
 
-/// Every fault of one policy, one after the other in the same guest.
+/// All faults for one policy, one after the other in the same guest.
 fn column(
     book: &Path,
     ((policy, _, settles), has_drop_in): (Policy, bool),
@@ -220,7 +221,7 @@ fn stand_in() -> GuestFile {
     GuestFile::program("/usr/local/bin/service", STAND_IN)
 }
 
-/// Time 0 is midnight.
+/// Time 0 of a scenario is midnight.
 fn the_timer_starts_the_job_at_two(bench: &Bench<'_>) -> anyhow::Result<()> {
     let book = bench.book();
     let (job, timer) = ("job.service", "job.timer");
@@ -254,9 +255,9 @@ const NO_ALERT: &str = "no alert";
 
 /// What happened to one unit and its alert while it was watched.
 struct Part {
-    /// When, whether it is the alert's, what.
+    /// The time, whether the event is about the alert, and the event.
     events: Vec<(Duration, bool, EventKind)>,
-    /// When the watching began: right after a signal, if one was sent.
+    /// When the watching began: right after the signal, if there was one.
     hit_at: Duration,
 }
 
@@ -277,7 +278,7 @@ impl Part {
         }
     }
 
-    /// When the unit did this, each time.
+    /// All times at which the unit did this.
     fn times(&self, wanted: impl Fn(&EventKind) -> bool) -> Vec<Duration> {
         let its = self.events.iter().filter(|(_, is_alert, _)| !is_alert);
         its.filter(|(_, _, kind)| wanted(kind))
@@ -285,7 +286,7 @@ impl Part {
             .collect()
     }
 
-    /// A service of `Type=simple` runs at once: before systemd 253, that is what becomes of `Type=notify-reload`.
+    /// A service with `Type=simple` is running at once. Before systemd 253, `Type=notify-reload` is unknown, and the type is `simple`.
     fn starts(&self) -> Vec<Duration> {
         self.times(|kind| match kind {
             EventKind::StateChanged { from, to } => {
@@ -304,7 +305,7 @@ impl Part {
         last.unwrap_or_default()
     }
 
-    /// In words, how often a person was called.
+    /// How often a person was called, in words.
     fn alerts(&self) -> Result<&'static str, String> {
         let started = self.events.iter().filter(|(_, is_alert, kind)| {
             *is_alert && matches!(kind, EventKind::StateChanged { from, .. } if from == "dead")
@@ -362,7 +363,7 @@ impl Part {
 }
 
 fn words(time: Duration) -> String {
-    // Not the nearest second: what takes half a second would be one or the other in each guest.
+    // Not the nearest second: half a second would be rounded up in one guest and down in the next.
     if time < Duration::from_secs(1) {
         return "less than 1 s".to_owned();
     }

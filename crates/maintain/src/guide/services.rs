@@ -1,6 +1,6 @@
-//! The runs that the guide's pages "For your services" show: plans in `examples/services`, run as a reader would run them.
+//! The runs that the guide's pages "For your services" show. They are plans in `examples/services`, and run as a reader would run them.
 //!
-//! What is shown of a run, and where, is in `runs.rs`; `tables.rs` makes a table of what services log.
+//! `runs.rs` lists the plans and what the guide shows of each; `tables.rs` makes a table from what services log.
 
 mod runs;
 mod tables;
@@ -16,7 +16,7 @@ use super::bench::Bench;
 use super::item::Item;
 use runs::{RUNS, Run, Shown};
 
-/// A package outside the workspace: it stands for a reader's own.
+/// A package outside the workspace, which stands for a reader's own.
 const FOLDER: &str = "examples/services";
 
 /// Where the plans expect their programs.
@@ -80,7 +80,7 @@ fn timeline(bench: &Bench<'_>, plan: &str) -> anyhow::Result<Timeline> {
     Ok(Timeline::new(events))
 }
 
-/// What the command says of it, without the timeline.
+/// What the command prints after the timeline.
 fn findings(bench: &Bench<'_>, plan: &str) -> anyhow::Result<String> {
     let text = printed(bench, plan, &[])?;
     let begin = PARTS.iter().find_map(|part| text.find(part));
@@ -88,7 +88,7 @@ fn findings(bench: &Bench<'_>, plan: &str) -> anyhow::Result<String> {
     Ok(text[begin..].trim_start().to_owned())
 }
 
-/// The commands of `run=` that printed something, and what they printed.
+/// Each command of `run=` that printed something, with its output.
 fn said(timeline: &Timeline) -> String {
     let commands = timeline.events().iter();
     let commands = commands.filter_map(|event| match &event.kind {
@@ -106,7 +106,7 @@ fn printed(bench: &Bench<'_>, plan: &str, more: &[&str]) -> anyhow::Result<Strin
     let mut arguments = vec!["--plan", &path];
     arguments.extend_from_slice(more);
     let output = bench.run(&arguments)?;
-    // A unit that systemd refuses is wrong usage, and its timeline is printed all the same.
+    // A unit that systemd refuses is wrong usage, but its timeline is printed.
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
         matches!(output.status.code(), Some(0 | 2)) && !output.stdout.is_empty(),
@@ -142,7 +142,7 @@ fn provide_init(bench: &Bench<'_>) -> anyhow::Result<()> {
         .program_of_package("sysvinit-core", "usr/sbin/init")?;
     let parent = init.parent().context("it is in a folder")?;
     fs::create_dir_all(parent)?;
-    // Whole or not at all: items run at the same time.
+    // It gets its name once it is complete, because items run at the same time.
     let folder = tempfile::tempdir_in(parent)?;
     let copy = folder.path().join("copy");
     fs::copy(program, &copy)?;

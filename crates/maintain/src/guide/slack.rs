@@ -12,7 +12,7 @@ use super::bench::Bench;
 use super::item::Item;
 use super::unit::{self, is_exit, is_restart};
 
-/// Settings, each with the same duration: under, at and above the slack of 250 ms.
+/// Values of `RestartSec=`, and the same as durations: under, at and above the slack of 250 ms.
 const SETTINGS: [(&str, Duration); 4] = [
     ("100ms", Duration::from_millis(100)),
     ("250ms", Duration::from_millis(250)),
@@ -22,17 +22,17 @@ const SETTINGS: [(&str, Duration); 4] = [
 
 const UNIT: &str = "late.service";
 
-/// How long the service lives: neither it nor the sum with a delay is near a multiple of 250 ms.
+/// How long the service runs. Neither this time nor its sum with a delay is near a multiple of 250 ms.
 const LIFE: &str = "0.09";
 
-/// The page says that restarts come on multiples of this.
+/// The page says that restarts happen at multiples of this.
 const GRID: Duration = Duration::from_millis(250);
 
-/// From when a timer fires to the stamp of what systemd logs then: 8 ms, or 15 ms where the agent reads the journal at the same time,
-/// since the guest has one processor. A tenth of the grid, so that no other time passes for a multiple of it.
+/// The time from a timer to the stamp of systemd's log line: 8 ms, or 15 ms if the agent reads the journal at the same time, because
+/// the guest has one processor. This is a tenth of the grid, so other times are not mistaken for a multiple.
 const SOON: Duration = Duration::from_millis(25);
 
-/// Longer than a life and the longest delay.
+/// Longer than the service runs, plus the longest delay.
 const WATCHED: Duration = Duration::from_secs(8);
 
 const TABLE: &str = "slack.md";
@@ -53,7 +53,7 @@ fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
         let scenario = Scenario::new(setting).start(UNIT).sleep(WATCHED);
         Trial::new(scenario, vec![unit::file(UNIT, &unit)])
     };
-    // Each in a guest of its own: when a service ends decides how late its restart is.
+    // Each has its own guest, because the time of the end decides how late the restart is.
     let series = SETTINGS.map(|setting| Series::new("how late", vec![trial(setting)]));
     let seen = trial::run(&lab, &series, Memory::Used, |_, _| {})?;
     for ((setting, delay), seen) in SETTINGS.into_iter().zip(seen.iter().flatten()) {

@@ -1,4 +1,4 @@
-//! What becomes of an open session when sshd's listener is killed: the case study of a page of the guide.
+//! What happens to an open session when sshd's listener is killed: a case study on a page of the guide.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use super::item::Item;
 const SSHD: &str = "ssh.service";
 const SESSION: &str = "session.service";
 
-/// In virtual time: longer than anything takes that is waited for.
+/// In virtual time: longer than any wait here takes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A service that is restarted is so after 100 ms.
+/// Long enough for a restart, which comes after 100 ms.
 const A_WHILE: Duration = Duration::from_secs(10);
 
 /// How often the session says that it is still there.
 const LINES: u32 = 6;
 
-/// A client that stays: what it prints came through the session. To log in takes nearly a second; with the pause, nothing
-/// is near a whole one, where the guide's times would depend on the guest's build.
+/// A client that stays. What it prints came through the session. The login takes nearly a second; with the pause, no time is near a
+/// whole second, where the guide's times would depend on the guest's build.
 const CLIENT: &str = "\
 [Unit]
 Description=An open SSH session
@@ -56,7 +56,7 @@ fn survives(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![file("sshd-session.json", &timeline)])
 }
 
-/// Without sshd's own `KillMode=`, the session dies too.
+/// Without the `KillMode=` of sshd's unit, the session dies, too.
 fn dies(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let group = GuestFile::text(
         "/etc/systemd/system/ssh.service.d/kill.conf",
@@ -69,8 +69,8 @@ fn dies(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![file("sshd-control-group.json", &timeline)])
 }
 
-/// `RestartPreventExitStatus=255` is meant to prevent that a wrong configuration is tried again. But it is `ExecStartPre=` that ends with
-/// 255, and the setting is about the main process.
+/// `RestartPreventExitStatus=255` is meant to keep systemd from trying a wrong configuration again. But `ExecStartPre=` is what ends
+/// with 255, and the setting is about the main process.
 fn wrong_configuration(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let scenario = Scenario::new("sshd with a wrong configuration")
         .start(SSHD)
@@ -89,7 +89,7 @@ fn wrong_configuration(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![file("sshd-configuration.json", &timeline)])
 }
 
-/// The file itself, as Debian ships it.
+/// The unit file as Debian ships it.
 fn debians_unit(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let file = "/usr/lib/systemd/system/ssh.service";
     let scenario = Scenario::new("the unit of sshd").run(&["/usr/bin/cat", file], LONG);
@@ -146,7 +146,7 @@ fn run(scenario: &Scenario, files: &[GuestFile]) -> anyhow::Result<Timeline> {
     let timeline = lab()?.run(scenario, files)?;
     ensure!(
         timeline.step_that_timed_out().is_none(),
-        "a step did not come to its end: {}",
+        "a step did not end: {}",
         told(&timeline)
     );
     Ok(timeline)
@@ -167,7 +167,7 @@ fn told(timeline: &Timeline) -> String {
     picture.lines(timeline).join("\n")
 }
 
-/// When the last line came through the session, by its number.
+/// The number of the last line that came through the session.
 fn last_line(timeline: &Timeline) -> Option<u32> {
     let number = |event: &Event| match &event.kind {
         EventKind::Log { message, .. } => message.strip_prefix("still here, ")?.parse().ok(),
@@ -176,7 +176,7 @@ fn last_line(timeline: &Timeline) -> Option<u32> {
     timeline.of(SESSION).filter_map(number).max()
 }
 
-/// Without what sshd logs: fingerprints of keys, which every guest makes for itself.
+/// Leaves out what sshd logs: fingerprints of keys, which differ in every guest.
 fn file(name: &str, timeline: &Timeline) -> Measured {
     let is_shown = |event: &&Event| {
         event.unit.as_deref() != Some(SSHD) || !matches!(event.kind, EventKind::Log { .. })

@@ -19,10 +19,10 @@ const PROGRAM: &str = "/usr/local/bin/prices";
 const URL: &str = "http://127.0.0.1:7878/";
 const BLOCK: &str = "http://127.0.0.1:7878/block";
 
-/// Bounds what takes a moment, and is how long a client waits.
+/// The limit for steps that take a moment, and how long a client waits.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How the page's table calls the versions, their argument, and whether they are built with `panic = "abort"`.
+/// The versions of the program: the name in the page's table, the argument, and whether it is built with `panic = "abort"`.
 const VERSIONS: [(&str, &str, bool); 4] = [
     ("drops the handle", "dropped", false),
     ("has `panic = \"abort\"`", "dropped", true),
@@ -50,7 +50,7 @@ fn file_of(version: &str, aborts: bool) -> String {
     }
 }
 
-/// cargo builds the program as a reader would.
+/// Builds the program with cargo, as a reader would.
 fn run(
     bench: &Bench<'_>,
     version: &str,
@@ -75,7 +75,7 @@ fn run(
     unit::run(&bench.lab()?, scenario, &files)
 }
 
-/// The panic comes after ten seconds; a client asks before that and after it.
+/// The program panics after ten seconds. A client asks before and after that.
 fn scenario() -> Scenario {
     Scenario::new("a task panics")
         .start(UNIT)
@@ -122,7 +122,7 @@ fn a_runtime_hangs_once_as_many_threads_are_blocked_as_it_has(
         .get("second block", BLOCK, TIMEOUT)
         .get("two blocked", URL, TIMEOUT);
     let timeline = run(bench, "threads", false, &scenario)?;
-    // With one blocked thread it depends on which one that is: the other may not be the one that waits for connections.
+    // With one blocked thread, it depends on which one: the other thread may not be the one that waits for connections.
     let is_answered = matches!(
         timeline.response("two blocked"),
         Some(ResponseOutcome::Answered { .. })

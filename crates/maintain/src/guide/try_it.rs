@@ -1,7 +1,7 @@
-//! The page "Try it": what can be chosen there, and what comes of each choice. `book/measured/restart-page.json` is for its script, and
-//! `.md` the list below it. Nothing here computes what systemd would do.
+//! The page "Try it": what readers can choose there, and what happens then. The page's script reads `book/measured/restart-page.json`;
+//! `restart-page.md` is the list below it. Nothing here computes what systemd would do.
 //!
-//! The choices are tried one after the other in the same guest, so that they do not slow each other down; waiting costs
+//! The choices are tried one after the other in the same guest, so that they do not slow each other down. Waiting costs
 //! next to nothing there.
 
 mod choices;
@@ -28,23 +28,23 @@ pub(super) fn items() -> Vec<Item> {
     vec![Item::files([DATA, LIST], measure)]
 }
 
-/// How many rounds (a life and the wait for a restart) each service is watched: three that are alike and then the one
-/// start too many of the limit of three. The rest keeps the end of the watch away from the end of a round.
+/// For how many rounds (a run of the service, and the wait for its restart) each service is watched: three that are alike, and then the
+/// start that exceeds the limit of three. The fraction keeps the end of the watch away from the end of a round.
 const ROUNDS: f64 = 3.6;
 
-/// Even if rounds are shorter: that it rests must show.
+/// The minimum, even if rounds are shorter: it must be long enough to see that nothing more happens.
 const WATCHED_AT_LEAST: Duration = Duration::from_secs(22);
 
-/// For a service that is started several times a second: that it goes on like this shows soon, and each start costs.
+/// For a service that starts several times a second: that soon shows, and each start costs time.
 const WATCHED_QUICK: Duration = Duration::from_secs(3);
 
-/// Bounds the end of a service when it is stopped at last, which takes a moment.
+/// Limits the stop of a service at the end, which takes a moment.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The choices are dealt out to this many VMs, since each computes on one core.
+/// The choices are distributed over this many VMs, because each uses one core.
 const VMS: usize = 2;
 
-/// What came of all choices.
+/// What happened with each choice.
 struct Outcomes {
     /// systemd's version in the guest, without what Debian adds, e.g. `257`.
     systemd: String,
@@ -56,7 +56,7 @@ fn measure(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let choices = Choice::measured();
     let trials = choices.iter().map(trial).collect();
     let series = Series::new("what comes of Restart=", trials).in_runs(VMS);
-    // Depends on nothing that anybody edits.
+    // Nobody edits what this depends on.
     let seen = trial::run(&bench.lab()?, &[series], Memory::Used, |_, _| {})?;
     let mut outcomes = Vec::new();
     for (choice, seen) in choices.iter().zip(seen.iter().flatten()) {

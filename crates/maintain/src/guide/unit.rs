@@ -1,4 +1,4 @@
-//! A unit that is tried in the lab: how it is run, and what is looked for in its timeline.
+//! Runs a unit in the lab, and looks for events in its timeline.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use anyhow::ensure;
 use systemd_lab::protocol::{EventKind, Scenario};
 use systemd_lab::{GuestFile, Lab, Timeline, nearest_second};
 
-/// A unit file, by its name.
+/// A unit file with this name.
 pub(super) fn file(name: &str, text: &str) -> GuestFile {
     GuestFile::unit(name, text)
 }
 
-/// Runs it, if every step ends as it should.
+/// Runs it. A step that does not end as it should is an error.
 pub(super) fn run(lab: &Lab, scenario: &Scenario, files: &[GuestFile]) -> anyhow::Result<Timeline> {
     let timeline = lab.run(scenario, files)?;
     ensure!(
         timeline.step_that_timed_out().is_none() && timeline.refusal().is_none(),
-        "a step of \"{}\" did not end well: {:?}, {:?}",
+        "a step of \"{}\" failed: {:?}, {:?}",
         scenario.name,
         timeline.step_that_timed_out(),
         timeline.refusal()
@@ -25,7 +25,7 @@ pub(super) fn run(lab: &Lab, scenario: &Scenario, files: &[GuestFile]) -> anyhow
     Ok(timeline)
 }
 
-/// An error that names both, unless what was measured is what the page says.
+/// Compares what was measured with what the page says. The error names both.
 pub(super) fn holds<T: PartialEq<U> + Debug, U: Debug>(
     what: &str,
     measured: T,
@@ -38,7 +38,7 @@ pub(super) fn holds<T: PartialEq<U> + Debug, U: Debug>(
     Ok(())
 }
 
-/// When this happened to the unit, in whole seconds.
+/// All times at which this happened to the unit, in whole seconds.
 pub(super) fn times(
     timeline: &Timeline,
     unit: &str,

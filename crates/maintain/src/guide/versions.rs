@@ -1,4 +1,4 @@
-//! What the guide says about systemd 252 as well as 257: each claim is measured with both.
+//! What the guide says about both systemd 252 and 257. Each claim is measured with both.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::unit::{file, first, holds, is_exit, is_restart, is_watchdog, printed,
 const UNIT: &str = "versions.service";
 const OTHER: &str = "other.service";
 
-/// Longer than any delay here, and than anything that happens after it.
+/// Longer than any delay here and everything that happens after it.
 const SHORT: Duration = Duration::from_secs(5);
 
 /// Longer than any watchdog, drain or deadline here.
@@ -81,7 +81,7 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// With a window that slides, the start at 12 s would be the third one within ten seconds.
+/// If the window were sliding, the start at 12 s would be the third within ten seconds.
 fn the_start_limits_window_does_not_slide(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let unit = "[Unit]\nStartLimitIntervalSec=10s\nStartLimitBurst=2\n[Service]\nType=oneshot\nExecStart=/usr/bin/false\n";
     let scenario = [9, 11, 12, 13].into_iter().fold(
@@ -101,11 +101,11 @@ fn the_start_limits_window_does_not_slide(bench: &Bench<'_>) -> anyhow::Result<V
     Ok(vec![Measured::timeline(WINDOW, essence)])
 }
 
-/// What becomes of the start limit's settings in `[Service]`.
+/// What systemd does with the start limit's settings in `[Service]`.
 fn half_of_the_start_limit_works_in_the_service_section(
     bench: &Bench<'_>,
 ) -> anyhow::Result<Vec<Measured>> {
-    // Setting, its property on D-Bus, and the property's value if the setting works.
+    // The setting, its property on D-Bus, and the property's value if the setting works.
     let settings = [
         ("StartLimitBurst=3", "StartLimitBurst", "3"),
         (
@@ -152,7 +152,7 @@ fn half_of_the_start_limit_works_in_the_service_section(
 fn starts_that_a_condition_skips_do_not_count(bench: &Bench<'_>) -> anyhow::Result<()> {
     let unit = "[Unit]\nConditionPathExists=/run/wanted\nStartLimitIntervalSec=1min\nStartLimitBurst=2\n\
         [Service]\nType=oneshot\nExecStart=/usr/bin/true\n";
-    // Keeps the unit loaded: otherwise systemd would forget it after each start.
+    // This keeps the unit loaded: otherwise, systemd would forget it after each start.
     let keeper = format!("[Unit]\nBefore={UNIT}\n[Service]\n{SLEEPER}\n");
     let scenario = (0..4).fold(Scenario::new("skipped").start(OTHER), |scenario, _| {
         scenario.start(UNIT).sleep(seconds(1))
@@ -273,7 +273,7 @@ fn other_units_stop_a_service_and_it_stays_down(bench: &Bench<'_>) -> anyhow::Re
 fn a_stop_job_or_stopping_stops_the_watchdog_and_a_signal_does_not(
     bench: &Bench<'_>,
 ) -> anyhow::Result<()> {
-    // It drains for 20 s, and does not ping meanwhile.
+    // It drains for 20 s, and does not ping during that time.
     let unit = |on_term: &str| {
         file(
             UNIT,
@@ -313,7 +313,7 @@ fn a_stop_job_or_stopping_stops_the_watchdog_and_a_signal_does_not(
 fn a_dropped_notification_is_no_longer_a_warning(bench: &Bench<'_>) -> anyhow::Result<()> {
     let unit = file(
         UNIT,
-        // systemd-notify speaks for the process that runs it: here for a second bash, which is not the main process.
+        // systemd-notify sends for the process that runs it: here a second bash, which is not the main process.
         "[Service]\nType=notify\nTimeoutStartSec=10s\nExecStart=/usr/bin/bash -c 'bash -c \"systemd-notify --ready; true\"; sleep infinity'\n",
     );
     let journal = [

@@ -1,4 +1,4 @@
-//! What the guide says in words alone, with no table or picture beside it that would be measured.
+//! What the guide says in words only, without a measured table or picture.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Bounds the steps that take a moment.
+/// Limits the steps that take a moment.
 const LONG: Duration = Duration::from_secs(120);
 
 pub(super) fn items() -> Vec<Item> {
@@ -54,7 +54,7 @@ fn run(bench: &Bench<'_>, text: &str, scenario: &Scenario) -> anyhow::Result<Tim
     unit::run(&bench.lab()?, scenario, &[unit::file(UNIT, text)])
 }
 
-/// The unit is started and left alone.
+/// Starts the unit and leaves it alone.
 fn watched(bench: &Bench<'_>, service: &str) -> anyhow::Result<Timeline> {
     let scenario = Scenario::new("a unit, left alone")
         .start(UNIT)
@@ -62,14 +62,14 @@ fn watched(bench: &Bench<'_>, service: &str) -> anyhow::Result<Timeline> {
     run(bench, &format!("[Service]\n{service}\n"), &scenario)
 }
 
-/// The first such event, and how many whole seconds it came after another one.
+/// The number of whole seconds from the first event of one kind to the first of another.
 fn seconds_after(
     timeline: &Timeline,
     before: impl Fn(&EventKind) -> bool,
     wanted: impl Fn(&EventKind) -> bool,
 ) -> anyhow::Result<u64> {
-    let before = unit::first(timeline, UNIT, before).context("what comes before did not come")?;
-    let wanted = unit::first(timeline, UNIT, wanted).context("what comes after did not come")?;
+    let before = unit::first(timeline, UNIT, before).context("the first event is missing")?;
+    let wanted = unit::first(timeline, UNIT, wanted).context("the second event is missing")?;
     Ok(nearest_second(wanted.saturating_sub(before)))
 }
 
@@ -79,7 +79,7 @@ fn is_signal(kind: &EventKind, name: &str) -> bool {
 
 fn a_good_day_does_not_reset_the_steps(bench: &Bench<'_>) -> anyhow::Result<()> {
     let killed = |scenario: Scenario| scenario.signal(UNIT, SIGKILL).sleep(MINUTE);
-    // A signal that comes before there is a process is refused.
+    // A signal is refused if there is no process yet.
     let scenario = Scenario::new("five kills")
         .start(UNIT)
         .wait_for_job(UNIT, LONG);
@@ -142,7 +142,7 @@ fn a_watchdog_that_is_ignored_kills(bench: &Bench<'_>) -> anyhow::Result<()> {
         |kind| is_signal(kind, "SIGKILL"),
     )?;
     holds("seconds from SIGABRT to SIGKILL", delay, 3)?;
-    // The first failure counts.
+    // Only the first failure counts.
     holds("Result", result(&timeline, UNIT), Some("watchdog"))
 }
 

@@ -1,8 +1,8 @@
 //! What the guide shows of a mistake: the timeline of one run, and what the check found. Verifying a mistake measures
-//! both anyway, so that comparing them with what the guide has costs nothing.
+//! both anyway, so it costs nothing to compare them with the guide's files.
 //!
 //! Timelines are reduced to what their pictures show ([`Picture::essence`]).
-//! The solution is called by the exercise's name: what attendees meet is `exercise-05.service`.
+//! The solution gets the exercise's name, because attendees see `exercise-05.service`.
 
 use std::fs;
 use std::path::Path;
@@ -17,37 +17,37 @@ use super::stage::{Material, MistakeFile};
 use crate::verified::Verified;
 use stages::files::{names, split_patch};
 
-/// Where it lies, relative to the workshop.
+/// Its folder, relative to the workshop.
 const FOLDER: &str = "book/measured/mistakes";
 
-/// Typed by a maintainer after a change of a mistake, its solution or its check.
+/// The command for a maintainer who has changed a mistake, its solution or its check.
 const WRITE: &str = "cargo maintain guide --write mistakes";
 
-/// How the lines in a patch's header begin.
+/// The beginnings of the lines in a patch's header.
 const SCENARIO: &str = "Guide: ";
 const UNITS: &str = "Guide units: ";
 const UNTIL: &str = "Guide until: ";
 
-/// How the time after [`UNTIL`] is written.
+/// The end of the time after [`UNTIL`].
 const SECONDS: &str = " s";
 
 const SECOND_US: u64 = 1_000_000;
 
-/// Of a report, the headline and the finding. What comes after them says in words what the picture shows.
+/// How many parts of a report are shown: the headline and the finding. The rest says in words what the picture shows.
 const PARAGRAPHS: usize = 2;
 
-/// What a patch's header asks for.
+/// What a patch's header asks the guide to show.
 pub(super) struct Guide {
     /// The scenario whose run is shown.
     scenario: String,
-    /// As the solution calls them.
+    /// The solution's names for the units.
     units: Vec<String>,
-    /// What comes later says nothing more.
+    /// The picture ends here, because what comes later adds nothing.
     until: Option<u64>,
 }
 
 impl Guide {
-    /// Nothing when the lines do not say that the guide shows it; the error is what to correct.
+    /// `None` if the lines do not say that the guide shows it. The error says what to correct.
     pub(super) fn read(lines: &str, stage: &Material) -> Result<Option<Guide>, String> {
         let line = |name: &str| lines.lines().find_map(|line| line.strip_prefix(name));
         let Some(scenario) = line(SCENARIO) else {
@@ -72,7 +72,7 @@ impl Guide {
         }))
     }
 
-    /// Takes it out of the check's report; the error is what to correct.
+    /// Takes it from the check's report. The error says what to correct.
     pub(super) fn measured(
         &self,
         stage: &Material,
@@ -131,7 +131,7 @@ impl Guide {
     }
 }
 
-/// Holds if the guide has the same.
+/// Compares it with the guide's files.
 pub(super) fn compare(measured: &[Measured], root: &Path) -> Verified {
     let complaints = measured.iter().filter_map(|one| {
         let complaint = one.complaint(root)?;
@@ -142,7 +142,7 @@ pub(super) fn compare(measured: &[Measured], root: &Path) -> Verified {
     Verified::without(&complaints.collect::<Vec<String>>())
 }
 
-/// Puts it into the guide.
+/// Writes it into the guide's files.
 pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
     for one in measured {
         one.write(root).context("cannot write into book/measured")?;
@@ -150,19 +150,19 @@ pub(super) fn write(measured: &[Measured], root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the guide shows of a mistake, without the extension: its path below `book/measured`.
+/// The path of a mistake's files below `book/measured`, without an extension.
 pub(super) fn name(stage: &Material, mistake: &str) -> String {
     format!("mistakes/{}-{mistake}", stage.number)
 }
 
-/// Whether the guide shows a mistake. One that cannot be read has a complaint of its own.
+/// Whether the guide shows a mistake. If it cannot be read, verifying it says so.
 pub(super) fn is_shown(mistake: &MistakeFile) -> bool {
     let text = fs::read_to_string(&mistake.path).unwrap_or_default();
     let header = split_patch(&text).map_or("", |(header, _)| header);
     header.lines().any(|line| line.starts_with(SCENARIO))
 }
 
-/// Files in the guide of which nothing says any more how they are measured.
+/// Files of the guide that no mistake asks for any more.
 pub(super) fn left_over(root: &Path, stage: &Material) -> Vec<String> {
     let shown = stage.mistakes.iter().filter(|mistake| is_shown(mistake));
     let shown: Vec<String> = shown
@@ -177,7 +177,9 @@ pub(super) fn left_over(root: &Path, stage: &Material) -> Vec<String> {
     let files = names(&root.join(FOLDER)).into_iter().filter(is_left_over);
     files
         .map(|name| {
-            format!("{FOLDER}/{name} is of no patch with a line `{SCENARIO}<scenario>`; remove it")
+            format!(
+                "no patch asks for {FOLDER}/{name} with a line `{SCENARIO}<scenario>`; remove it"
+            )
         })
         .collect()
 }

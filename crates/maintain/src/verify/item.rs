@@ -1,4 +1,4 @@
-//! What is verified, one line each.
+//! The items that are verified: one line for each.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::stage::{Material, MistakeFile};
 pub(super) enum Item<'a> {
     Format,
     Clippy,
-    /// That an exercise is complete.
+    /// An exercise must be complete.
     Exercise(&'a Material),
     Starter(&'a Material),
     Solution(&'a Material),
     Variant(&'a Material, &'a str),
     Mistake(&'a Material, &'a MistakeFile),
-    /// With the name of its test.
+    /// A check that takes minutes, by the name of its test.
     Soak(&'a Material, &'a str),
     StrayFiles,
 }

@@ -1,4 +1,4 @@
-//! A known mistake: a text for people, what the check must say, and a patch that makes the solution wrong.
+//! A known mistake: a text for people, what the check must say, and a patch that breaks the solution.
 
 use std::fs;
 use std::path::Path;
@@ -14,12 +14,12 @@ pub(super) struct Mistake {
     pub(super) files: Files,
     /// Whether it has a binary of its own.
     pub(super) is_in_code: bool,
-    /// What of it the guide shows, if it does.
+    /// What the guide shows of it, if anything.
     pub(super) guide: Option<Guide>,
 }
 
 impl Mistake {
-    /// Reads and applies it; the error is what to correct.
+    /// Reads and applies it. The error says what to correct.
     pub(super) fn read(
         root: &Path,
         stage: &Material,
@@ -48,7 +48,7 @@ impl Mistake {
     }
 }
 
-/// The last block before the patch is the lines for the command, all before it is the text for people.
+/// The last block before the patch has the lines for the command. Everything before that is text for people.
 fn blocks(header: &str) -> (&str, &str) {
     let header = header.trim_end();
     header.rsplit_once("\n\n").unwrap_or(("", header))
@@ -67,7 +67,7 @@ fn expected(text: &str, lines: &str) -> Result<Finding, String> {
     })?;
     let diagnosis = line("Diagnosis: ").ok_or_else(|| missing("Diagnosis: <one line>"))?;
     if text.trim().is_empty() {
-        return Err("begins with no text: say what is wrong and why people do it".into());
+        return Err("has no text at the beginning; say what is wrong and why people do it".into());
     }
     Ok(Finding {
         number,

@@ -1,9 +1,8 @@
-//! `cargo maintain verify --mutants`: how strong the checks are, measured without anybody thinking up mistakes.
+//! `cargo maintain verify --mutants`: measures how strong the checks are, without anybody inventing mistakes.
 //!
-//! Each mutant is a solution with one small change, in a unit file or in the code. The stage's check should catch it; one that
-//! survives shows something that the check does not look at. Those that may survive, because the task says nothing of what they
-//! change, are in `mistakes/free.toml` with the reason. Files that the starter has as the solution has them are left alone: nobody is asked
-//! to change them.
+//! Each mutant is a solution with one small change, in a unit file or in the code. The stage's check should catch it. If a mutant
+//! survives, the check does not look at something. A mutant may survive if the task leaves open what it changes; `mistakes/free.toml`
+//! lists these, with reasons. Files that are the same in the starter are not changed, because nobody is asked to edit them.
 
 mod code;
 mod free;
@@ -31,25 +30,25 @@ use systemd_lab::pool;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, put, say};
 
-/// Of the sample that `.ci/run` takes, every so-manieth mutant is one.
+/// The sample that `.ci/run` uses has one of this many mutants.
 const SAMPLE: usize = 16;
 
-/// So many mutants in code are built at a time: each takes ten megabytes of disk.
+/// How many mutants of code are built at a time: each takes ten megabytes of disk.
 const BATCH: usize = 60;
 
 /// Which mutants are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Which {
-    /// Every one: about an hour.
+    /// All of them: about an hour.
     All,
-    /// Some of those in unit files, always the same: about a minute.
+    /// Some mutants of unit files, always the same: about a minute.
     Sample,
 }
 
 /// A solution with one change.
 #[derive(Clone)]
 struct Mutant {
-    /// Of the stage, e.g. `04`.
+    /// The stage's number, e.g. `04`.
     stage: String,
     kind: Kind,
     /// The file that is changed, relative to the workshop.
@@ -65,15 +64,15 @@ enum Kind {
     Code,
 }
 
-/// What the check made of it.
+/// What happened to a mutant.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 enum Fate {
-    /// It was caught by this requirement, perhaps by others too.
+    /// This requirement caught it. Others may have caught it, too.
     Caught(u32),
-    /// It does not compile: no attendee could hand it in.
+    /// It does not compile, so no attendee could hand it in.
     Unviable,
     Survived,
-    /// The lab or the check failed, with what it said.
+    /// The lab or the check failed with this message.
     Broken(String),
 }
 
@@ -83,7 +82,7 @@ impl fmt::Display for Mutant {
     }
 }
 
-/// Makes the mutants, has each checked, and says what survived. `None` when none has the words.
+/// Makes the mutants, checks each, and reports what survived. `None` if no mutant contains the words.
 pub(super) fn run(
     workshop: &Workshop,
     stages: &[Material],
@@ -153,7 +152,7 @@ pub(super) fn run(
     }))
 }
 
-/// The checks, built, and where mutants are written.
+/// The checks' executables, and the folder for mutants.
 struct Bench<'a> {
     root: &'a Path,
     workspace: &'a Workspace,
@@ -264,7 +263,7 @@ fn package(number: usize) -> String {
     format!("mutant-{number}")
 }
 
-/// How many mutants of a stage had which fate.
+/// How many mutants of a stage were caught, may survive, survived, or did not compile.
 #[derive(Default, Clone, Copy)]
 struct Row {
     caught: usize,

@@ -1,7 +1,7 @@
 //! What changes from the solution of one stage to the exercise of the next.
 //!
-//! Attendees go on from where they were, so the next exercise begins with the code that the last solution ended with. Files that
-//! a stage has to change say why, under `[since]` in its `exercise.toml`; all others are copies, and this keeps them equal.
+//! Attendees continue where they were, so each exercise begins with the code of the solution before it. If a stage has to change a
+//! file, `[since]` in its `exercise.toml` says why. All other files are copies, and this module keeps them equal.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,11 +9,11 @@ use std::path::Path;
 
 use stages::files::names;
 
-/// The files of `src` that differ, with the reason; relative to it.
+/// The files that differ, relative to `src`, with reasons.
 pub(super) type Since = BTreeMap<String, String>;
 
-/// What is wrong with the declared differences: from the folder of the solution before to that of the exercise, relative to the
-/// workshop's `root`.
+/// What is wrong with the declared differences between the solution in the folder `before` and the exercise. Both folders are relative
+/// to the workshop's `root`.
 pub(super) fn complaints(root: &Path, before: &str, exercise: &str, since: &Since) -> Vec<String> {
     let read = |folder: &str, name: &str| fs::read(root.join(folder).join("src").join(name)).ok();
     let of = |folder: &str| names(&root.join(folder).join("src"));

@@ -1,4 +1,4 @@
-//! A stage as its maintainer sees it: the exercise, its solution, variants of it and known mistakes, and what each of
+//! A stage from its maintainer's point of view: exercise, solution, variants and known mistakes, and what each of
 //! these folders must contain.
 
 use std::collections::BTreeSet;
@@ -13,27 +13,27 @@ use stages::exercises::Workshop;
 use stages::files::{Files, names};
 use stages::starter;
 
-/// Fewer mistakes would leave requirements without one.
+/// With fewer mistakes, some requirements would have none.
 const FEWEST_MISTAKES: usize = 8;
 
 /// One variant may be right by accident; two show that the check asks for behaviour, not for code.
 const FEWEST_VARIANTS: usize = 2;
 
-/// What, where, and nearly how.
+/// The number of hints: what, where, and nearly how.
 const FEWEST_HINTS: usize = 3;
 
-/// What fits beside the rest when `cargo workshop` says where one is.
+/// The lines for a task that fit on the screen when `cargo workshop` shows the progress.
 const TASK_LINES: usize = 2;
 
-/// What there is of one stage, as far as it could be read.
+/// The parts of one stage, as far as they could be read.
 pub(super) struct Material {
     stage: Stage,
     /// The folder of the stage before, e.g. `03-restart-sec`, if there is one.
     before: Option<String>,
-    /// Or what is wrong with `exercise.toml`.
+    /// The settings, or what is wrong with `exercise.toml`.
     pub(super) settings: Result<Settings, String>,
     hints: Result<Hints, String>,
-    /// That `starter.patch` makes the exercise as it is, or what to do about it.
+    /// Whether `starter.patch` results in the exercise; the error says what to do.
     starter: Result<(), String>,
     /// The names of the binaries of package `variants-NN`.
     pub(super) variants: Vec<String>,
@@ -46,7 +46,7 @@ pub(super) struct MistakeFile {
     pub(super) path: PathBuf,
 }
 
-/// Its names are those of the stage.
+/// The stage with the names that belong to its folder.
 impl Deref for Material {
     type Target = Stage;
 
@@ -81,7 +81,7 @@ impl Material {
         Files::of_package(root, &self.solution_folder(), &self.solution())
     }
 
-    /// The files of the solution that its starter has as well, but for the names of package and units: paths relative to the workshop.
+    /// The files that are the same in solution and starter, apart from the names of package and units. Paths are relative to the workshop.
     pub(super) fn given(&self, root: &Path, solution: &Files) -> anyhow::Result<BTreeSet<String>> {
         let folder = self.exercise_folder();
         let starter = Files::of_package(root, &folder, &self.package())?;
@@ -93,7 +93,7 @@ impl Material {
         Ok(files.map(|(path, _)| path.clone()).collect())
     }
 
-    /// What its folders lack, with the remedy.
+    /// What is missing in its folders, with the remedy.
     pub(super) fn complaints(&self, root: &Path) -> Vec<String> {
         let mut complaints = Vec::new();
         match &self.settings {
@@ -225,7 +225,7 @@ fn hints_complaints(hints: &Hints, folder: &str) -> Vec<String> {
         let rungs = ladder.iter().filter(|hint| !hint.trim().is_empty()).count();
         if rungs < FEWEST_HINTS || rungs < ladder.len() {
             complain(format!(
-                "{rungs} of {} hints for requirement {requirement} say something; write at least {FEWEST_HINTS}, none empty",
+                "{rungs} of {} hints for requirement {requirement} have text; write at least {FEWEST_HINTS}, none empty",
                 ladder.len()
             ));
         }

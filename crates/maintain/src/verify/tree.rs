@@ -1,4 +1,4 @@
-//! What is verified of the whole tree: format, lints, and that verifying leaves nothing behind.
+//! Checks of the whole tree: format, lints, and that verifying leaves nothing behind.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use crate::verified::Verified;
 use stages::cargo::{cargo, text};
 
-/// How much of a tool's output to show: the first complaint, and not all that follow from it.
+/// How much of a tool's output to show: the first complaint, without its consequences.
 const OUTPUT_LINES: usize = 30;
 
 /// What insta writes beside a snapshot that differs.
@@ -55,7 +55,7 @@ fn tool(root: &Path, arguments: &[&str], remedy: &str) -> anyhow::Result<Verifie
 }
 
 impl<'a> Tree<'a> {
-    /// Records what git says before.
+    /// Records git's status before anything is verified.
     pub(super) fn before(root: &'a Path, target: &'a Path) -> anyhow::Result<Tree<'a>> {
         Ok(Tree {
             root,
@@ -64,15 +64,15 @@ impl<'a> Tree<'a> {
         })
     }
 
-    /// What is there now that was not, and what should never be.
+    /// Files that are new since then, and files that should never exist.
     pub(super) fn after(&self) -> anyhow::Result<Verified> {
         let now = status(self.root)?;
         let mut complaints = Vec::new();
         for line in now.lines().filter(|line| !has(&self.status, line)) {
-            complaints.push(format!("git status says what it did not before: {line}"));
+            complaints.push(format!("git status has a new line: {line}"));
         }
         for line in self.status.lines().filter(|line| !has(&now, line)) {
-            complaints.push(format!("git status no longer says: {line}"));
+            complaints.push(format!("git status has lost a line: {line}"));
         }
         let mut stray = Vec::new();
         find_stray(self.root, self.target, &mut stray)?;
@@ -108,7 +108,7 @@ fn find_stray(folder: &Path, target: &Path, found: &mut Vec<PathBuf>) -> anyhow:
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read {}", folder.display()))?;
         let (path, name) = (entry.path(), entry.file_name());
-        // Another target directory than the one in use has cargo's mark as well.
+        // A target directory that is not in use also contains cargo's tag.
         let is_built = path == target || name == ".git" || path.join("CACHEDIR.TAG").exists();
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             if !is_built {

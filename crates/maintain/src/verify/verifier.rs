@@ -1,4 +1,4 @@
-//! Builds what the items need, all of it before the first is verified, and then verifies them.
+//! Builds everything that the items need, and then verifies them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,15 +22,15 @@ pub(super) struct Verifier<'a> {
     root: &'a Path,
     workspace: &'a Workspace,
     built: Built,
-    /// By the names of their packages in the overlay; or why there is none.
+    /// The mistakes, by the names of their packages in the overlay, or why they could not be applied.
     mistakes: BTreeMap<String, Result<Mistake, String>>,
     overlay: Overlay,
     built_mistakes: Built,
-    /// Where folders that take the workshop's place are written.
+    /// The place for folders that stand for the workshop.
     files: PathBuf,
-    /// Whether snapshots and what the guide shows are written instead of compared.
+    /// Whether to write snapshots and the guide's files instead of comparing them.
     writes: bool,
-    /// Held as long as this lives.
+    /// The lock is held as long as this exists.
     _lock: File,
 }
 
@@ -234,7 +234,7 @@ fn all_packages(stages: &[Material]) -> Vec<String> {
     stages.iter().flat_map(of_stage).collect()
 }
 
-/// All checks, binaries and variants in one go: what they share is built once.
+/// Builds all checks, binaries and variants with one command, so that cargo builds shared crates once.
 fn build_packages(root: &Path, workspace: &Workspace, items: &[Item<'_>]) -> anyhow::Result<Built> {
     let names = items.iter().flat_map(Item::packages);
     let packages: BTreeMap<String, &Package> = names
@@ -244,7 +244,7 @@ fn build_packages(root: &Path, workspace: &Workspace, items: &[Item<'_>]) -> any
         return Ok(Built::default());
     }
     let mut arguments: Vec<OsString> = vec!["--bins".into()];
-    // cargo refuses to look for a test that no package has.
+    // cargo fails if no package has a test with this name.
     if packages
         .values()
         .any(|package| package.tests.iter().any(|test| test == CHECK))

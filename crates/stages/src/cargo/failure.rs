@@ -1,4 +1,4 @@
-//! Whose fault it is when cargo builds nothing: the attendee's code, the lab's, or a machine without room, memory or files.
+//! Why cargo cannot build: the attendee's code, the lab's code, or a machine without enough disk, memory or open files.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use super::{BuildFailed, Diagnostic};
 
 /// A package whose code is the attendee's, and its folder in the workshop, e.g. `exercises/04-notify`.
 pub struct PackageFolder<'a> {
-    /// As cargo calls it.
+    /// Its name for cargo.
     pub name: &'a str,
     /// Relative to the workshop.
     pub folder: &'a str,
@@ -101,10 +101,10 @@ const LACKS: [Lack; 6] = [
 /// rustc's codes for what another crate has left behind: a file that is cut off has them.
 const ABOUT_OTHER_CRATES: [&str; 2] = ["E0463", "E0786"];
 
-/// Before the line that an error is about.
+/// What rustc prints before the place of an error.
 const PLACE: &str = "-->";
 
-/// How rustc ends, after errors that say more.
+/// The last lines of rustc, after errors that say more.
 const SUMMARIES: [&str; 2] = ["aborting due to", "could not compile"];
 
 /// How much of a text to show.
@@ -115,7 +115,7 @@ impl CompilerError {
         self.diagnostic.rendered.as_deref().unwrap_or_default()
     }
 
-    /// What the machine lacks, if that is what it says. What points at a line of the source is about that line.
+    /// What the machine lacks, if the error is about that. An error that points at a line of the source is about that line.
     fn lack(&self) -> Option<&'static Lack> {
         let code = self.diagnostic.code.as_ref().map(|it| it.code.as_str());
         // Some have a place that is nowhere.
@@ -139,13 +139,13 @@ fn lack(text: &str) -> Option<&'static Lack> {
     LACKS.iter().find(is_told)
 }
 
-/// Judges what the compiler says and, where it says nothing, what cargo does.
+/// Judges what the compiler says. If it says nothing, judges what cargo says.
 pub(super) fn why_failed(
     package: &PackageFolder<'_>,
     errors: &[CompilerError],
     stderr: &str,
 ) -> BuildFailed {
-    // First, because errors about the source may only follow from it.
+    // This comes first, because errors about the source may be mere consequences.
     let told = errors
         .iter()
         .find_map(|error| Some((error.lack()?, error.rendered())));
@@ -164,11 +164,11 @@ pub(super) fn why_failed(
     }
     if let Some(other) = errors.iter().find(|error| error.says_something()) {
         return BuildFailed::OfLab(format!(
-            "a crate that is not the exercise's does not compile:\n\n{}\n\nIf you have changed the lab's own code, git checkout -- crates brings it back",
+            "a crate other than the exercise does not compile:\n\n{}\n\nIf you have changed the lab's own code, `git checkout -- crates` restores it",
             shortened(other.rendered())
         ));
     }
-    // It was cargo that failed: over the package's Cargo.toml, most likely. The first one that it names is to blame.
+    // cargo itself failed, most likely because of the package's Cargo.toml. The first package that it names is to blame.
     let manifest = stderr.lines().find(|line| line.contains("Cargo.toml"));
     let is_of_package = manifest.map_or_else(
         || stderr.contains(package.name),
@@ -213,7 +213,7 @@ mod tests {
         )
     }
 
-    /// Somebody may well write it into their code.
+    /// These words may also be in somebody's code.
     #[test]
     fn what_points_at_a_line_is_about_that_line() {
         let json = r#"{"level":"error","message":"no","code":null,"rendered":"--> src/main.rs:1:1 No space left on device"}"#;

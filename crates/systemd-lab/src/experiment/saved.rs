@@ -139,7 +139,7 @@ impl Experiment {
         {
             let _ = write!(
                 text,
-                "\nThe guest is another one, which may be why. It was measured with {then};\nthis is {now}.\n"
+                "\nThe guest is a different one, which may be why. It was measured with {then};\nthis is {now}.\n"
             );
         }
         Ok(Some(text))
@@ -331,7 +331,7 @@ mod tests {
           + 0:07  a.service  restart 1
             0:20             end
 
-        The guest is another one, which may be why. It was measured with Linux 6.12, systemd 257, QEMU 7.2.22;
+        The guest is a different one, which may be why. It was measured with Linux 6.12, systemd 257, QEMU 7.2.22;
         this is Linux 6.13, systemd 257, QEMU 7.2.22.
         ");
     }

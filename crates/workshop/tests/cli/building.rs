@@ -53,7 +53,7 @@ fn the_labs_own_code() {
     let said = check_after(&fixture, "");
     assert_broken(
         &said,
-        "a crate that is not the exercise's does not compile:\n\nerror[E0308]",
+        "a crate other than the exercise does not compile:\n\nerror[E0308]",
     );
     // Both are wrong: the attendee can fix only one of them.
     fixture.write(

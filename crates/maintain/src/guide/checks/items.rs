@@ -4,10 +4,10 @@
 pub(super) struct Item {
     /// Without its extension: `.json` for a timeline, `.txt` for text.
     pub(super) name: &'static str,
-    /// `05-watchdog`.
+    /// The stage's folder, e.g. `05-watchdog`.
     pub(super) stage: &'static str,
     pub(super) whose: Whose,
-    /// How the name of the test begins that makes the run: `r2_`.
+    /// The beginning of the name of the test that makes the run, e.g. `r2_`.
     pub(super) requirement: &'static str,
     pub(super) shown: Shown,
 }
@@ -15,7 +15,7 @@ pub(super) struct Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Whose {
     Solution,
-    /// As it was before anybody edited it.
+    /// The exercise before anybody edits it.
     Starter,
 }
 
@@ -24,10 +24,10 @@ pub(super) enum Shown {
     /// The run of this scenario.
     Timeline {
         scenario: &'static str,
-        /// What follows the package's name in theirs: `-client.service`; [`MAIN_UNIT`] in it is the main unit.
+        /// The ends of the units' names, after the package's name: `-client.service`. [`MAIN_UNIT`] among them is the main unit.
         units: &'static [&'static str],
     },
-    /// What the check says of the first requirement that is not met.
+    /// What the check says about the first requirement that is not met.
     Finding,
 }
 

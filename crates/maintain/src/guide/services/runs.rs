@@ -1,4 +1,4 @@
-//! Which plans of `examples/services` the guide shows, and what of each.
+//! The plans in `examples/services` that the guide shows, and what it shows of each.
 
 /// The plan whose program is a release build.
 pub(super) const RELEASE_BUILD: &str = "ten-faults/assert";
@@ -27,7 +27,7 @@ impl Shown {
 
 /// A plan, and what is shown of it.
 pub(super) struct Run {
-    /// Its path below `examples/services`, without `.toml`; of the same name is what it measures, below `book/measured`.
+    /// Its path below `examples/services`, without `.toml`. The measured files have the same path below `book/measured`.
     pub(super) plan: &'static str,
     pub(super) shown: &'static [Shown],
 }

@@ -1,4 +1,4 @@
-//! A table of what services log.
+//! A table made from what services log.
 
 use anyhow::{Context, ensure};
 use measured::Measured;
@@ -9,7 +9,7 @@ use super::{prepare, timeline};
 use crate::guide::bench::Bench;
 use crate::guide::item::Item;
 
-/// The plans of the page "A restart that refuses nobody", and how its table calls them.
+/// The plans of the page "A restart that refuses nobody", and their names in its table.
 const LISTENERS: [(&str, &str); 4] = [
     ("handover/late", "is bound after the warm-up"),
     ("handover/early", "is bound before the warm-up"),
@@ -44,7 +44,7 @@ fn refused(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![Measured::text("handover/refused.md", &table, &with)])
 }
 
-/// Two cells of what the client of this unit counted.
+/// Two cells: what the client in this unit counted.
 fn counted(timeline: &Timeline, unit: &str) -> anyhow::Result<String> {
     let mut logged = logged(timeline).filter(|(from, _)| *from == unit);
     let line = logged.find_map(|(_, line)| line.starts_with("answered ").then_some(line));
@@ -54,13 +54,16 @@ fn counted(timeline: &Timeline, unit: &str) -> anyhow::Result<String> {
         .filter_map(|word| word.parse().ok())
         .collect();
     let [answered, refused, 0, slowest] = numbers[..] else {
-        anyhow::bail!("{unit} counted something else: {line}");
+        anyhow::bail!("cannot read what {unit} counted: {line}");
     };
-    ensure!(answered + refused == ASKED, "{unit} counted wrong: {line}");
+    ensure!(
+        answered + refused == ASKED,
+        "{unit} did not count {ASKED} requests: {line}"
+    );
     Ok(format!("{refused} | {slowest} s"))
 }
 
-/// Which unit logged what.
+/// The lines that units logged.
 fn logged(timeline: &Timeline) -> impl Iterator<Item = (&str, &str)> {
     let events = timeline.events().iter();
     events.filter_map(|event| match &event.kind {

@@ -1,10 +1,10 @@
-//! What one can choose on the page, and the unit file that comes of it.
+//! What readers can choose on the page, and the unit file for each choice.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-/// How long a service of [`CAUSE`] lives that does not end at once.
+/// How long a service runs, unless its [`CAUSE`] ends it at once.
 const LIFE: Duration = Duration::from_secs(20);
 
 /// One question of the page.
@@ -73,8 +73,8 @@ const fn cause(id: &'static str, label: &'static str, service: &'static [&'stati
     }
 }
 
-/// How the service ends, each time. 20 s of life are longer than the usual start limit's interval, so that a service that
-/// starts well and one that does not differ there. A `$` is doubled for systemd.
+/// How the service ends, each time. It runs for 20 s, which is longer than the default start limit's interval, so that a service that
+/// starts well differs there from one that does not. A `$` is doubled for systemd.
 pub(super) const CAUSE: Question = Question {
     id: "cause",
     label: "How it ends",
@@ -189,9 +189,9 @@ pub(super) const LIMIT: Question = Question {
 /// All questions.
 pub(super) const QUESTIONS: [Question; 4] = [RESTART, CAUSE, DELAY, LIMIT];
 
-/// Where delays and limits other than the default are measured, too: with one setting that restarts after most causes,
-/// and one that restarts after a clean end. The other signals end a service as these do. Each start costs a fifth of a
-/// second of computing, so that all 567 choices would take minutes.
+/// The choices for which delays and limits other than the default are measured as well: one setting that restarts after most causes, and
+/// one that restarts after a clean end. Other signals end a service like these. Each start costs a fifth of a second of processor time,
+/// so all 567 choices would take minutes.
 const THOROUGHLY: [(&str, &[&str]); 2] = [
     (
         "on-failure",
@@ -256,7 +256,7 @@ impl Choice {
         format!("{}.service", self.key().replace(' ', "_"))
     }
 
-    /// The unit file: all of it, and what the page shows.
+    /// The unit file, in full and as the page shows it.
     pub(super) fn unit_text(&self) -> String {
         let lines = |of: fn(&Answer) -> &'static [&'static str]| {
             let lines: Vec<&str> = self.chosen().flat_map(of).copied().collect();
@@ -269,8 +269,7 @@ impl Choice {
         )
     }
 
-    /// How long the service lives, and how long systemd then waits, if all goes as it was chosen. Only says how long to
-    /// watch.
+    /// How long the service should run, and how long systemd should wait then. This only decides how long to watch.
     pub(super) fn round(&self) -> Duration {
         let [_, cause, delay, _] = self.answers;
         let life = match CAUSE.answers[cause].id {
@@ -284,7 +283,7 @@ impl Choice {
         }
     }
 
-    /// Whether the service ends at once and nothing slows systemd down: some starts a second.
+    /// Whether the service ends at once and nothing slows systemd down: then it starts several times a second.
     pub(super) fn is_quick(&self) -> bool {
         let [_, cause, delay, limit] = self.answers;
         CAUSE.answers[cause].id == "exit-1-at-once"

@@ -1,4 +1,4 @@
-//! What happened to a service, in words and rows: the same for every image, without what repeats.
+//! What happened to a service, in words and rows, without repetitions. The result is the same for every image.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use serde::{Serialize, Serializer};
 use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, clock_time, describe, nearest_second};
 
-/// Rounds that are told; those after them are only counted.
+/// How many rounds are shown. The ones after them are only counted.
 const TOLD: usize = 2;
 
-/// A service rests where nothing has happened for so long after any life or wait would have ended: timer slack and
-/// starts cost much less.
+/// A service is at rest if nothing happens for this long after its run or its wait should have ended. Timer slack and starts take much
+/// less.
 const AT_REST: Duration = Duration::from_secs(3);
 
-/// States that systemd passes through, and that last no time.
+/// States that take no time.
 const PASSING: [&str; 4] = [
     "stop-watchdog",
     "dead-before-auto-restart",
@@ -21,7 +21,7 @@ const PASSING: [&str; 4] = [
     "auto-restart-queued",
 ];
 
-/// What came of one choice.
+/// What happened with one choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Outcome {
     /// In one or two sentences.
@@ -32,7 +32,7 @@ pub(super) struct Outcome {
     pub(super) rows: Vec<Row>,
 }
 
-/// Time since the start, written as whole seconds; what kind of row; its words.
+/// Time since the start, written as whole seconds; the kind of row; its words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Row(
     #[serde(serialize_with = "whole_seconds")] Duration,
@@ -40,7 +40,7 @@ pub(super) struct Row(
     String,
 );
 
-/// What a row is.
+/// The kinds of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
@@ -56,11 +56,11 @@ pub(super) enum Kind {
     Signal,
     /// A restart is due.
     Restart,
-    /// Stands for rounds that are not told.
+    /// Stands for rounds that are not shown.
     More,
 }
 
-/// Some events of a service: up to a restart, or after the last one.
+/// The events of a service up to a restart, or after the last one.
 struct Round {
     rows: Vec<Row>,
     /// From its beginning to its end.
@@ -70,7 +70,7 @@ struct Round {
 impl Outcome {
     /// # Errors
     ///
-    /// When it did something for which there are no words: rounds that differ, or an end that is none.
+    /// When there are no words for what it did: the rounds differ, or it does not come to an end.
     pub(super) fn of(
         timeline: &Timeline,
         round: Duration,
@@ -79,7 +79,7 @@ impl Outcome {
         let rows = rows(timeline);
         let mut rounds = rounds(&rows);
         let tail = rounds.pop().ok_or("nothing happened")?;
-        // The first round's counter is 1, and it begins in another state; nothing else may differ.
+        // In the first round, the counter is 1 and the first state is another one. Nothing else may differ.
         if let Some(other) = rounds.iter().find(|round| !is_like(round, &rounds[0])) {
             return Err(format!(
                 "rounds differ: {:?} and {:?}",
@@ -98,7 +98,7 @@ impl Outcome {
     }
 }
 
-/// Where a service was when it was no longer watched.
+/// What a service did at the end of the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Dead,
@@ -172,7 +172,7 @@ fn row(kind: &EventKind) -> Option<(Kind, String)> {
     Some((mark, describe(kind)?))
 }
 
-/// Each up to its restart; the last is what came after all restarts, if only nothing.
+/// Each round ends with its restart. The last one is what came after all restarts, perhaps nothing.
 fn rounds(rows: &[Row]) -> Vec<Round> {
     let mut began = Duration::ZERO;
     let mut rounds = Vec::new();
@@ -196,7 +196,7 @@ fn rounds(rows: &[Row]) -> Vec<Round> {
     rounds
 }
 
-/// Whether both tell the same, but for the number of the restart.
+/// Whether both are the same, apart from the number of the restart.
 fn is_like(round: &Round, first: &Round) -> bool {
     let same = |(one, other): (&Row, &Row)| {
         one.1 == other.1 && (one.1 == Kind::Restart || one.2 == other.2)
@@ -335,7 +335,7 @@ mod tests {
         }
     }
 
-    /// A service that lives for 20 s and fails, so often, with these results.
+    /// A service that runs for 20 s and fails, once with each of these results.
     fn outcome(results: &[&str], watched: u64) -> Result<Outcome, String> {
         let mut kinds = vec![(
             0,

@@ -1,4 +1,4 @@
-//! How the measured choices are written down: data for the page, and a table for readers without JavaScript, or on paper.
+//! Writes the measured choices: data for the page, and a list for readers without JavaScript, or on paper.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::choices::{CAUSE, DELAY, LIMIT, QUESTIONS, RESTART};
 
 /// The data of the page as JSON.
 pub(super) fn json(measured: &Outcomes) -> Value {
-    // Many choices have the same outcome: that nothing comes back, above all.
+    // Many choices have the same outcome; most of all, that the service stays down.
     let mut outcomes = Vec::new();
     let mut choices = Map::new();
     for (choice, outcome) in &measured.of {
@@ -28,8 +28,8 @@ pub(super) fn json(measured: &Outcomes) -> Value {
     })
 }
 
-/// The same with each choice's outcome in place of its number: two outcomes may differ in a rounded time only, and then share
-/// a number in one guest and not in another.
+/// The same with each choice's outcome instead of its number. Two outcomes may differ only in a rounded time: then they share a number
+/// in one guest, but not in another.
 pub(super) fn with_outcomes(document: &Value) -> Value {
     let mut document = document.clone();
     let outcomes = document["outcomes"].take();
@@ -46,8 +46,8 @@ pub(super) fn with_outcomes(document: &Value) -> Value {
     document
 }
 
-/// What comes of every setting of `Restart=` and every cause with the default delay and limit, as a Markdown list: a
-/// table of seven columns fits neither phone nor paper.
+/// The outcome of every setting of `Restart=` and every cause, with the default delay and limit, as a Markdown list: a table with seven
+/// columns does not fit a phone or paper.
 pub(super) fn list(measured: &Outcomes) -> String {
     let mut text = format!(
         "With `RestartSec={}` and a start limit of {}, as measured with systemd {}:\n",

@@ -1,4 +1,4 @@
-//! Mutants of the code: cargo-mutants (<https://mutants.rs>) says where and what; they are built and judged here, as mistakes are.
+//! Mutants of the code. cargo-mutants (<https://mutants.rs>) proposes the changes; they are built and judged here, like mistakes.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Kind, Mutant};
 use stages::files::Files;
 
-/// One of those that `cargo mutants --list --json` prints.
+/// An entry in the output of `cargo mutants --list --json`.
 #[derive(Deserialize)]
 struct Listed {
     file: String,
@@ -54,13 +54,17 @@ pub(super) fn of(
         );
     }
     let listed: Vec<Listed> =
-        serde_json::from_slice(&output.stdout).context("cannot read what cargo mutants lists")?;
+        serde_json::from_slice(&output.stdout).context("cannot parse what cargo mutants prints")?;
     let mut mutants = Vec::new();
     for one in listed {
         let text = solution.0.get(&one.file);
         let text = text.with_context(|| format!("{} is not in the solution", one.file))?;
-        let changed = replaced(text, &one.span, &one.replacement)
-            .with_context(|| format!("{} has no such place: {}", one.file, one.name))?;
+        let changed = replaced(text, &one.span, &one.replacement).with_context(|| {
+            format!(
+                "{} has no line and column for this mutant: {}",
+                one.file, one.name
+            )
+        })?;
         let mut files = solution.clone();
         files.0.insert(one.file.clone(), changed);
         let file = one
@@ -88,7 +92,7 @@ fn replaced(text: &str, span: &Span, replacement: &str) -> Option<String> {
     Some(format!("{before}{replacement}{after}"))
 }
 
-/// The byte at which a position is.
+/// The index of the byte at a position.
 fn offset(text: &str, position: &Position) -> Option<usize> {
     let lines = text.split_inclusive('\n');
     let before: usize = lines.clone().take(position.line - 1).map(str::len).sum();

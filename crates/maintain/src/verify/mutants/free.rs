@@ -1,4 +1,4 @@
-//! Which mutants may survive, and why: `mistakes/free.toml`.
+//! The mutants that may survive, with reasons: `mistakes/free.toml`.
 
 use std::fs;
 use std::path::Path;
@@ -22,12 +22,12 @@ pub(super) struct Free {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
-    /// Each of these is in the mutant's line.
+    /// The mutant's line must contain all of these.
     words: Vec<String>,
-    /// Why the task says nothing of it.
+    /// Why the task leaves it open.
     #[allow(dead_code, reason = "it is for people, and must be there")]
     why: String,
-    /// Whether some mutant needed it.
+    /// Whether a mutant needed this entry.
     #[serde(skip)]
     is_used: bool,
 }
@@ -41,7 +41,7 @@ impl Free {
     pub(super) fn read(root: &Path) -> anyhow::Result<Free> {
         let text = fs::read_to_string(root.join(FILE));
         let text = text.with_context(|| format!("cannot read {FILE}"))?;
-        toml::from_str(&text).with_context(|| format!("{FILE} is not as it should be"))
+        toml::from_str(&text).with_context(|| format!("cannot parse {FILE}"))
     }
 
     /// Whether the mutant may survive.

@@ -1,4 +1,4 @@
-//! What came of each mutant, kept: a run that is ended goes on where it was, and what has not changed is not judged again.
+//! Stored results of mutants. A run that was interrupted continues where it was, and what has not changed is not judged again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Fate, Mutant};
 
-/// A folder with a file for each.
+/// A folder with a file for each mutant.
 pub(super) struct Results {
     folder: PathBuf,
 }
 
 impl Results {
-    /// Opens the folder, made if it is not there.
+    /// Opens the folder, and creates it if necessary.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Results> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Results {
@@ -22,7 +22,7 @@ impl Results {
         })
     }
 
-    /// Stands for the check and for all files of the mutant.
+    /// A key for the check and all files of the mutant.
     pub(super) fn key(&self, check: &Path, mutant: &Mutant) -> anyhow::Result<String> {
         let meta =
             fs::metadata(check).with_context(|| format!("cannot read {}", check.display()))?;
@@ -39,14 +39,14 @@ impl Results {
             .collect())
     }
 
-    /// What came of it, if that is known. What broke is tried again.
+    /// The stored result, if there is one. Mutants whose check broke are tried again.
     pub(super) fn read(&self, key: &str) -> Option<Fate> {
         let text = fs::read(self.folder.join(key)).ok()?;
         let fate = serde_json::from_slice(&text).ok()?;
         (!matches!(fate, Fate::Broken(_))).then_some(fate)
     }
 
-    /// Keeps it. What cannot be kept is judged again the next time.
+    /// Stores a result. If that fails, the mutant is judged again the next time.
     pub(super) fn write(&self, key: &str, fate: &Fate) {
         if let Ok(text) = serde_json::to_vec(fate) {
             let _ = fs::write(self.folder.join(key), text);

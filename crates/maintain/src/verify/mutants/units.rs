@@ -80,7 +80,7 @@ pub(super) fn of(stage: &str, solution: &Files) -> Vec<Mutant> {
     mutants
 }
 
-/// The text with another line in this place, or without the line.
+/// The text with this line replaced or removed.
 fn replaced(text: &str, index: usize, new: Option<&str>) -> String {
     let lines = text
         .lines()
@@ -92,7 +92,7 @@ fn replaced(text: &str, index: usize, new: Option<&str>) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// Values that are nearly the same.
+/// Neighbours of a value.
 fn neighbours(name: &str, value: &str) -> Vec<String> {
     if let Some((_, words)) = WORDS.iter().find(|(of, _)| *of == name) {
         let others = words.iter().filter(|word| **word != value);
@@ -121,7 +121,7 @@ fn neighbours(name: &str, value: &str) -> Vec<String> {
     }
 }
 
-/// A span as unit files have it, with no blank in it.
+/// A time span as in unit files, without blanks.
 fn short(span: Duration) -> String {
     span_text(span).replace(' ', "")
 }
