@@ -34,8 +34,19 @@ pub enum Record {
     Running(Running),
     /// A run in the lab has ended.
     Run(Run),
+    /// What a run comes to, for a person, whatever the verdicts are: e.g. the incident review of a game day.
+    Review(Review),
     /// A requirement was judged.
     Verdict(Verdict),
+}
+
+/// A text about a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// The name of its scenario.
+    pub scenario: String,
+    /// Its lines.
+    pub text: String,
 }
 
 /// How far a run has come.
@@ -122,6 +133,8 @@ pub struct Report {
     pub running: Vec<Running>,
     /// The runs, in the order of their scenarios' names.
     pub runs: Vec<Run>,
+    /// Texts about the runs, in the order of their scenarios' names.
+    pub reviews: Vec<Review>,
     /// The verdicts, in the order of their requirements.
     pub verdicts: Vec<Verdict>,
     /// How many lines were read.
@@ -192,6 +205,12 @@ impl Report {
                 let later = |other: &Run| other.scenario.name > run.scenario.name;
                 let place = self.runs.iter().position(later);
                 self.runs.insert(place.unwrap_or(self.runs.len()), run);
+            }
+            Record::Review(review) => {
+                let later = |other: &Review| other.scenario > review.scenario;
+                let place = self.reviews.iter().position(later);
+                let place = place.unwrap_or(self.reviews.len());
+                self.reviews.insert(place, review);
             }
             Record::Verdict(verdict) => {
                 let later = |other: &Verdict| other.number > verdict.number;
@@ -279,6 +298,19 @@ mod tests {
         let report = Report::parse(&text[..text.len() - 1]).expect("what is whole is good");
         let numbers: Vec<u32> = report.verdicts.iter().map(|one| one.number).collect();
         assert_eq!(numbers, [1, 2]);
+    }
+
+    #[test]
+    fn reviews_are_sorted_by_their_scenarios() {
+        let review = |scenario: &str| {
+            Record::Review(Review {
+                scenario: scenario.to_owned(),
+                text: format!("about {scenario}"),
+            })
+        };
+        let report = Report::parse(&lines(&[review("b"), review("a")])).expect("it is good");
+        let texts: Vec<&str> = report.reviews.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(texts, ["about a", "about b"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //! | 8:30 | the configuration is bad | the database is slow |
 //! | 9:18 | the database is damaged | the operator reloads |
 //!
-//! The third day comes from a seed. `GAME_DAY_SEED=7 cargo workshop check 06` chooses another than 257.
+//! The third day comes from a seed. `GAME_DAY_SEED=7 cargo workshop check 06` chooses another than 6.
 //!
 //! Frozen is SIGSTOP for good; slow is SIGSTOP for 3 s. Wedged is a deadlock: the database accepts connections and answers
 //! nobody (`faults.rs`). The disk is full for 24 s. After a bad configuration and a reload, the web front end is killed

@@ -1,13 +1,13 @@
 //! The requirements of stage 06 for a shop, checked under real systemd. You do not need to edit these files.
 //!
 //! `plan` says which fault comes when, `day` turns a plan into a scenario, `review` reads what happened, `promises` says
-//! which promises were kept, `causes` which setting decides, and `report` prints all of it.
+//! which promises were kept, `causes` which setting decides, and `incident` prints all of it.
 
 mod causes;
 mod day;
+mod incident;
 mod plan;
 mod promises;
-mod report;
 mod requirements;
 mod review;
 mod scenarios;

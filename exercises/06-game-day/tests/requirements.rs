@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use exercise_check::{Look, Observed, Requirement};
 
 use crate::causes;
+use crate::incident;
 use crate::promises::{Promise, is_over};
-use crate::report;
 use crate::review::Review;
 use crate::scenarios::{DAY_1, DAY_2, DAY_3, Day, seed};
 
@@ -56,7 +56,7 @@ pub(crate) const ANY_DAY: Requirement = Requirement {
         println!(
             "The day of seed {}:\n\n{}",
             seed(),
-            report::text(&Review::of(&timeline, &DAY_3.plan))
+            incident::text(&Review::of(&timeline, &DAY_3.plan))
         );
         judged(&[("the day of the seed", &DAY_3)], &Promise::ALL)
     },

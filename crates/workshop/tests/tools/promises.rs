@@ -278,6 +278,7 @@ fn each_requirement_has_hints() {
         "03-restart-sec",
         "04-notify",
         "05-watchdog",
+        "06-game-day",
     ] {
         let check = read(&format!("exercises/{stage}/tests/check.rs"));
         let requirements = check.lines().filter_map(|line| {
