@@ -6,7 +6,7 @@ mod commands;
 use clap::{Parser, Subcommand};
 use systemd_lab_cli::{EXIT_STATUS, doctor, image, matrix, run};
 
-use crate::{book, check, completions, diff, guide, install, list, reset, timeline};
+use crate::{book, check, completions, diff, game_day, guide, install, list, reset, timeline};
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     List(list::Arguments),
     /// The task of the first exercise that has not passed.
     Next,
+    /// Play a game day of stage 06 with your shop, and print what each fault cost.
+    GameDay(game_day::Arguments),
     /// A hint for the first requirement that the last check found open; each call says more.
     Hint {
         /// The exercise's number, e.g. 04. Default: the first that has not passed.

@@ -10,6 +10,7 @@ mod book;
 mod check;
 mod completions;
 mod diff;
+mod game_day;
 mod guide;
 mod hint;
 mod install;
@@ -65,6 +66,9 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
             let progress = progress()?;
             let exercise = progress.chosen(&workshop, exercise.as_deref())?;
             hint::run(&workshop, exercise, *requirement)?;
+        }
+        Some(Command::GameDay(arguments)) => {
+            return Ok(exit_status(game_day::run(&workshop, arguments)?).code());
         }
         Some(Command::Guide(arguments)) => guide::run(&workshop, &progress()?, arguments)?,
         Some(Command::Reset(arguments)) => reset::run(&workshop, arguments)?,

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -28,7 +29,7 @@ pub(crate) struct Ended {
 }
 
 /// Builds the exercise and its check, and returns the check.
-pub(super) fn compile(
+pub(crate) fn compile(
     workshop: &Workshop,
     exercise: &Stage,
     colours: bool,
@@ -49,6 +50,18 @@ pub(super) fn run(
     workshop: &Workshop,
     exercise: &Stage,
     executable: &Path,
+    on_progress: impl FnMut(&Report),
+) -> anyhow::Result<(Report, Ended)> {
+    // Whatever ends this process also ends the check, and its guests with it.
+    let command = dies_with_us("KILL", executable);
+    run_as(workshop, exercise, command, on_progress)
+}
+
+/// The same for a command that runs a check's executable, with arguments and variables of its own.
+pub(crate) fn run_as(
+    workshop: &Workshop,
+    exercise: &Stage,
+    command: Command,
     mut on_progress: impl FnMut(&Report),
 ) -> anyhow::Result<(Report, Ended)> {
     // The report is in memory, where a full disk cannot delay the verdicts.
@@ -61,12 +74,12 @@ pub(super) fn run(
         collected.as_raw_fd()
     ));
     let folder = workshop.root.join("exercises").join(exercise.folder());
-    // Whatever ends this process also ends the check, and its guests with it.
-    let mut child = check::with_report(dies_with_us("KILL", executable), &folder, &path)
+    let program = command.get_program().to_owned();
+    let mut child = check::with_report(command, &folder, &path)
         .stdout(output.try_clone().with_context(memory)?)
         .stderr(output.try_clone().with_context(memory)?)
         .spawn()
-        .with_context(|| format!("cannot run {}", executable.display()))?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     let mut report = Report::default();
     let mut seen = 0;
     let status = loop {

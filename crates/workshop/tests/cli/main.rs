@@ -7,6 +7,7 @@ mod starters;
 
 mod building;
 mod check;
+mod game_day;
 mod kills;
 mod output;
 mod progress;
