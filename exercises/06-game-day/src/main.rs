@@ -24,7 +24,8 @@
 //! | 8:30 | the configuration is bad | the database is slow |
 //! | 9:18 | the database is damaged | the operator reloads |
 //!
-//! The third day comes from a seed. `GAME_DAY_SEED=7 cargo workshop check 06` chooses another than 6.
+//! The third day comes from a seed. `GAME_DAY_SEED=7 cargo workshop check 06` chooses another than 6, and `cargo workshop
+//! game-day --seed 7` plays that day alone.
 //!
 //! Frozen is SIGSTOP for good; slow is SIGSTOP for 3 s. Wedged is a deadlock: the database accepts connections and answers
 //! nobody (`faults.rs`). The disk is full for 24 s. After a bad configuration and a reload, the web front end is killed
@@ -38,8 +39,8 @@
 //! 2. No outage is longer than 30 s: neither of the page, nor of the orders. What the operator stopped does not count, and
 //!    5 s after his start do not either.
 //! 3. No acknowledged order is lost: `GET /orders` lists it at the end of the day. What cannot be stored is refused: 507 if
-//!    the disk is full, 503 if the database does not answer. And the worker ships all of them: at the end of the day, its
-//!    last `STATUS=shipped 17 orders` names as many as there are, or at most 8 fewer.
+//!    the disk is full, 503 if the database does not answer. And the worker ships all of them: never more than 60 s pass
+//!    without a `STATUS=shipped 17 orders`, and the last of the day names as many as there are, or at most 8 fewer.
 //! 4. No crash loop: after a fault, systemd restarts no unit more than three times.
 //! 5. One alert if a person is needed, before the repair: when the web front end cannot use its configuration (exit code
 //!    78) and when the database finds damage (65). Else none. An alert is a start of `exercise-06-alert@.service`.

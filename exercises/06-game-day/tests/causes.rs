@@ -181,22 +181,10 @@ fn stayed_away(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
             "when {fault}, systemd stopped {unit} as well, and nothing starts it again: {setting}"
         ));
     }
-    let exit = main_exit(&span, &unit);
-    let Some(exit) = exit else {
-        return never_ended(review, cost, part);
-    };
-    let noticed = Duration::from_micros(exit.at_us - cost.span.start);
-    if noticed > NOTICED_LATE && needs_person(fault).is_none() {
-        let limit = case
-            .timeline
-            .duration_property(&unit, "WatchdogUSec")
-            .unwrap_or_default();
-        return Some(format!(
-            "when {fault}, {unit} hung for {} s before systemd ended it: WatchdogSec= is {} s, and what follows takes time as well",
-            nearest_second(noticed),
-            nearest_second(limit)
-        ));
+    if let Some(why) = noticed_late(review, cost, part) {
+        return Some(why);
     }
+    let exit = main_exit(&span, &unit)?;
     if let Some(why) = given_up(&case) {
         return Some(format!("when {fault}, {why}"));
     }
@@ -267,8 +255,8 @@ fn given_up(case: &Case) -> Option<String> {
     ))
 }
 
-/// A part hung, and nobody noticed; or the fault did not end it, and something else is wrong.
-fn never_ended(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
+/// A part was down before the fault, or hung, and nobody noticed in time.
+fn noticed_late(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
     let unit = day::unit(part);
     let fault = cost.planned.fault;
     let state = review.state(&unit, cost.span.start);
@@ -278,6 +266,13 @@ fn never_ended(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
     let is_hang = matches!(fault, Fault::Freeze(hung) if hung == part)
         || (fault == Fault::WedgedDatabase && part == Part::Database);
     if !is_hang {
+        return None;
+    }
+    let acted = review.events(&cost.span).find(|event| {
+        event.is_about(&unit) && matches!(event.kind, EventKind::WatchdogTimeout { .. })
+    });
+    let noticed = acted.map(|event| Duration::from_micros(event.at_us - cost.span.start));
+    if noticed.is_some_and(|noticed| noticed <= NOTICED_LATE) {
         return None;
     }
     let limit = review.timeline.duration_property(&unit, "WatchdogUSec");
@@ -292,11 +287,14 @@ fn never_ended(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
         (false, true) => format!(
             "when {fault}, WATCHDOG=1 went on arriving: its self-test does not ask what a client asks"
         ),
-        (false, false) => format!(
-            "when {fault}, systemd did not notice it in {} s: WatchdogSec= of {unit} is {} s",
-            (cost.span.end - cost.span.start) / 1_000_000,
-            nearest_second(limit)
-        ),
+        (false, false) => {
+            let fault_lasts = Duration::from_micros(cost.span.end - cost.span.start);
+            format!(
+                "when {fault}, systemd did not notice it in {} s: WatchdogSec= of {unit} is {} s",
+                nearest_second(noticed.unwrap_or(fault_lasts)),
+                nearest_second(limit)
+            )
+        }
     })
 }
 
@@ -368,35 +366,31 @@ fn of_loss(review: &Review<'_>) -> Option<String> {
 /// Why the worker did not ship all orders.
 fn not_shipped(review: &Review<'_>) -> Option<String> {
     let worker = day::unit(Part::Worker);
-    let last = review
-        .timeline
-        .notifications(&worker, "STATUS=shipped ")
-        .last();
-    let Some((last, _)) = last else {
+    if review.shipped().is_empty() {
+        if let Some(why) = not_wanted(Part::Worker) {
+            return Some(why);
+        }
         let case = SUBJECT.case_of(&worker, review.timeline);
         return Some(
             unit_file::died_at_start(&case)
                 .unwrap_or_else(|| format!("{worker} never said STATUS=shipped ... orders")),
         );
-    };
-    let cost = review
-        .costs
-        .iter()
-        .rev()
-        .find(|cost| cost.span.start <= last.at_us)?;
-    let when = review.time(last.at_us);
+    }
+    let (since, gap) = review.idle()?;
     // The fault, or the one after it if the last word came early in its time.
-    let costs = review
-        .costs
-        .iter()
-        .filter(|it| it.span.start >= cost.span.start);
-    let why = costs
-        .take(2)
-        .find_map(|cost| stayed_away(review, cost, Part::Worker));
+    let costs = review.costs.iter().filter(|cost| cost.span.end > since);
+    let why = costs.take(2).find_map(|cost| {
+        let why = stayed_away(review, cost, Part::Worker)?;
+        Some(format!(
+            "{why}. It shipped nothing for {} s",
+            nearest_second(gap)
+        ))
+    });
     Some(why.unwrap_or_else(|| {
         format!(
-            "{worker} last shipped an order at {when}, when {}",
-            cost.planned.fault
+            "from {} on, {worker} shipped nothing for {} s",
+            review.time(since),
+            nearest_second(gap)
         )
     }))
 }
@@ -547,6 +541,23 @@ fn needless_alert(review: &Review<'_>, cost: &Cost, alerts: &[String]) -> Option
         .or_else(|| Some(format!("when {fault}, {unit} failed and was not restarted")))
 }
 
+/// A part that the target does not start.
+fn not_wanted(part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let nothing = Timeline::new(Vec::new());
+    let texts = SUBJECT.case(&nothing).units;
+    let mut files = texts.iter().filter(|(name, _)| name.starts_with(&target));
+    let is_named = files.any(|(_, text)| {
+        let settings = text.lines().filter_map(|line| line.split_once('='));
+        let mut settings = settings
+            .filter(|(name, _)| ["Wants", "Requires", "BindsTo", "Upholds"].contains(&name.trim()));
+        settings.any(|(_, units)| units.split_whitespace().any(|one| one == unit))
+    });
+    (!is_named).then(|| {
+        format!("`systemctl start {target}` does not start {unit}: Wants= of the target does not name it")
+    })
+}
+
 /// Why the operator's commands did not do what he expects.
 fn of_operator(review: &Review<'_>) -> Option<String> {
     let target = day::target();
@@ -567,12 +578,9 @@ fn of_operator(review: &Review<'_>) -> Option<String> {
                     ),
                 }),
                 (true, false) => {
-                    let is_named = ["Wants", "Requires", "BindsTo", "Upholds"].iter().any(|name| {
-                        texts.value(&target, name).is_some_and(|value| value.contains(&unit))
-                    });
-                    Some(match is_named {
-                        false => format!("`systemctl start {target}` does not start {unit}: Wants= of the target does not name it"),
-                        true => stayed_away(review, cost, part).unwrap_or_else(|| format!(
+                    Some(match not_wanted(part) {
+                        Some(why) => why,
+                        None => stayed_away(review, cost, part).unwrap_or_else(|| format!(
                             "10 s after `systemctl start {target}`, {unit} was {}",
                             review.state(&unit, cost.span.start + 20_000_000)
                         )),

@@ -21,7 +21,7 @@ pub(crate) const FIRST_ORDER: Duration = Duration::from_millis(9_200);
 pub(crate) const ORDER_EVERY: Duration = Duration::from_secs(3);
 
 /// How long a customer waits for an answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
+pub(crate) const CUSTOMER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The requests of the check itself.
 pub(crate) const LIST: &str = "all orders";
@@ -71,7 +71,7 @@ pub(crate) fn order(number: u32) -> String {
 
 /// How many orders come before `end`.
 pub(crate) fn orders(end: Duration) -> u32 {
-    let span = end.saturating_sub(FIRST_ORDER + PATIENCE);
+    let span = end.saturating_sub(FIRST_ORDER + CUSTOMER_TIMEOUT);
     (span.as_millis() / ORDER_EVERY.as_millis()) as u32
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn scenario(name: &str, plan: &[Planned]) -> Scenario {
             name: PAGE.to_owned(),
             target: ProbeTarget::Get(format!("http://{ADDRESS}/")),
             every: PAGE_EVERY,
-            deadline: PATIENCE,
+            deadline: CUSTOMER_TIMEOUT,
         });
     for number in 1..=orders(end) {
         scenario = scenario.later(
@@ -102,31 +102,27 @@ pub(crate) fn scenario(name: &str, plan: &[Planned]) -> Scenario {
                 method: "POST".to_owned(),
                 url: format!("http://{ADDRESS}/orders"),
                 body: Some(number.to_string()),
-                deadline: PATIENCE,
+                deadline: CUSTOMER_TIMEOUT,
                 background: true,
             },
         );
     }
-    for (index, planned) in (0..).zip(plan) {
+    for planned in plan {
         for (step, (delay, what)) in steps(planned.fault).into_iter().enumerate() {
             scenario = scenario.later(When::At(planned.at + delay), what);
             if step == 0 {
-                scenario = scenario.labelled(label(index));
+                scenario = scenario.labelled(planned.fault.to_string());
             }
         }
     }
-    scenario = scenario
-        .sleep_until(end)
-        .get(LIST, &format!("http://{ADDRESS}/orders"), PATIENCE);
+    scenario =
+        scenario
+            .sleep_until(end)
+            .get(LIST, &format!("http://{ADDRESS}/orders"), CUSTOMER_TIMEOUT);
     for part in Part::ALL {
         scenario = scenario.observe(&unit(part));
     }
     scenario
-}
-
-/// The label of a fault's first step.
-pub(crate) fn label(index: usize) -> String {
-    format!("fault {index}")
 }
 
 /// The disk with the orders: small, so that it can be full.
@@ -154,7 +150,7 @@ fn steps(fault: Fault) -> Vec<(Duration, Step)> {
         method: "GET".to_owned(),
         url: format!("http://{ADDRESS}/"),
         body: None,
-        deadline: PATIENCE,
+        deadline: CUSTOMER_TIMEOUT,
         background: true,
     };
     let reload = Step::Reload {

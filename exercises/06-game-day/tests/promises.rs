@@ -27,8 +27,11 @@ const STOPS_WITHIN: Duration = Duration::from_secs(9);
 /// His start, too.
 pub(crate) const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
-/// The worker looks for orders at least this often, and has its time to restart. What came later may still be unshipped.
-const SHIPS_WITHIN: u32 = 8;
+/// Orders that came so late in the day need not be shipped yet.
+const UNSHIPPED: usize = 8;
+
+/// Never more than this passes without a word of the worker about shipped orders: the database may be away for 30 s of it.
+pub(crate) const SHIPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// One of the six things that the shop promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,10 +179,19 @@ fn lost_orders(review: &Review<'_>) -> Vec<String> {
     let mut lines: Vec<String> = costs
         .map(|cost| format!("{}: {}", at(review, cost), orders_gone(&cost.lost)))
         .collect();
-    let shipped = review.shipped().unwrap_or_default();
+    let shipped = review.shipped();
+    let shipped = shipped.last().map_or(0, |(_, number)| *number);
     let kept = kept.len();
-    if shipped + (SHIPS_WITHIN as usize) < kept {
+    if shipped + UNSHIPPED < kept {
         lines.push(format!("the worker shipped {shipped} of {kept} orders"));
+    }
+    if let Some((since, gap)) = review.idle()
+        && gap > SHIPS_WITHIN
+    {
+        let (since, gap) = (review.time(since), nearest_second(gap));
+        lines.push(format!(
+            "from {since} on, the worker shipped nothing for {gap} s"
+        ));
     }
     lines
 }

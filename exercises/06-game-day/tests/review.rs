@@ -170,12 +170,29 @@ impl<'a> Review<'a> {
             .count()
     }
 
-    /// The number in the last `STATUS=shipped 17 orders` of the worker.
-    pub(crate) fn shipped(&self) -> Option<usize> {
+    /// The stamp and the number of each `STATUS=shipped 17 orders` of the worker.
+    pub(crate) fn shipped(&self) -> Vec<(u64, usize)> {
         let unit = day::unit(Part::Worker);
         let statuses = self.timeline.notifications(&unit, "STATUS=shipped ");
-        let (_, last) = statuses.last()?;
-        last.split(' ').nth(1)?.parse().ok()
+        let numbers = statuses.filter_map(|(event, status)| {
+            Some((event.at_us, status.split(' ').nth(1)?.parse().ok()?))
+        });
+        numbers.collect()
+    }
+
+    /// The longest time in which the worker shipped nothing, with its beginning: between two such messages, or from the last to
+    /// the end of the day.
+    pub(crate) fn idle(&self) -> Option<(u64, Duration)> {
+        let shipped = self.shipped();
+        let end = self.costs.last()?.span.end;
+        let stamps: Vec<u64> = shipped.iter().map(|(at, _)| *at).chain([end]).collect();
+        let gaps = stamps.windows(2).map(|pair| {
+            (
+                pair[0],
+                Duration::from_micros(pair[1].saturating_sub(pair[0])),
+            )
+        });
+        gaps.max_by_key(|(_, gap)| *gap)
     }
 
     /// What happened in a span.
