@@ -15,6 +15,8 @@ const PROGRAM: &str = "own-service";
 
 const UNIT: &str = "examples/own-service/units/own.service";
 const PLAN: &str = "examples/own-service/plan.toml";
+const EAGER: &str =
+    "examples/own-service/units/eager.conf:/etc/systemd/system/own.service.d/eager.conf";
 const WATCHDOG: &str =
     "examples/own-service/units/watchdog.conf:/etc/systemd/system/own.service.d/watchdog.conf";
 
@@ -29,6 +31,7 @@ pub(super) fn items() -> Vec<Item> {
         Item::files(["run-plan.txt"], plan),
         Item::files(["run-hangs.txt", "run-watchdog.txt", "run-beside.md"], hang),
         Item::files(["run-sweep.txt"], sweep),
+        Item::files(["run-explore.txt"], explore),
         Item::files(["run-nginx.txt"], nginx).with_network(),
     ]
 }
@@ -81,12 +84,35 @@ fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 
 /// A fault at every moment: what the sweep prints, without the commands at its end, which name the folder of the example's build.
 fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let options = "--fault kill,freeze --for 10s --moments 16";
+    let text = broken(bench, "sweep", options)?;
+    let (shown, _) = text
+        .split_once("\nWhat does not hold\n")
+        .context("it prints no violations")?;
+    let with = bench.measured_with()?;
+    Ok(vec![Measured::text("run-sweep.txt", shown, &with)])
+}
+
+/// Random kills, without the command that repeats them: it names the folder that the example is built in.
+fn explore(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let options =
+        format!("--file {EAGER} --fault kill --most 8 --apart 1s --from 1s --until 9s --runs 16");
+    let text = broken(bench, "explore", &options)?;
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.retain(|line| !line.trim_start().starts_with("systemd-lab run "));
+    let with = bench.measured_with()?;
+    let shown = lines.join("\n") + "\n";
+    Ok(vec![Measured::text("run-explore.txt", &shown, &with)])
+}
+
+/// What a command prints that hits the example with many faults, some of which it does not survive.
+fn broken(bench: &Bench<'_>, command: &str, options: &str) -> anyhow::Result<String> {
     let built = bench.build(&["--package", "systemd-lab-cli", "--bins"])?;
-    let command = bench.root().join("crates/systemd-lab-cli/Cargo.toml");
-    let command = executable(&built, &command, "systemd-lab")?;
-    let output = Command::new(command)
-        .args(["sweep", "--unit", UNIT, "--file", &file(bench)?])
-        .args("--get http://127.0.0.1:8080/ --fault kill,freeze --for 10s --moments 16".split(' '))
+    let package = bench.root().join("crates/systemd-lab-cli/Cargo.toml");
+    let output = Command::new(executable(&built, &package, "systemd-lab")?)
+        .args([command, "--unit", UNIT, "--file", &file(bench)?])
+        .args(["--get", "http://127.0.0.1:8080/"])
+        .args(options.split(' '))
         .args(["--require", "recovery <= 10s"])
         .current_dir(bench.root())
         .env_remove(SUITE_VARIABLE)
@@ -94,15 +120,10 @@ fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.code() == Some(NOT_YET),
-        "the sweep ended with {}: {errors}",
+        "{command} ended with {}: {errors}",
         output.status
     );
-    let text = String::from_utf8(output.stdout).context("what it prints is not text")?;
-    let (shown, _) = text
-        .split_once("\nWhat does not hold\n")
-        .context("it prints no violations")?;
-    let with = bench.measured_with()?;
-    Ok(vec![Measured::text("run-sweep.txt", shown, &with)])
+    String::from_utf8(output.stdout).context("what it prints is not text")
 }
 
 /// One of Debian's daemons.

@@ -12,6 +12,9 @@ use crate::error::LabError;
 use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlannedFault, Verdict};
 use crate::{pool, shrink};
 
+/// How often faults are taken away and times are rounded: twice has always been enough.
+const ROUNDS: usize = 3;
+
 /// What one run showed.
 pub(super) struct Shown {
     pub(super) combinations: Vec<Combination>,
@@ -80,45 +83,67 @@ impl<'a> Runs<'a> {
         violation: &Violation,
         stop: &AtomicBool,
     ) -> Result<Shrunk, ExperimentError> {
-        let mut runs = 0;
+        // The plans that were tried, and whether they fail: a second round asks for the same ones.
+        let mut tried: Vec<(Plan, bool)> = Vec::new();
         let mut measured = violation.measured.clone();
         let mut fails = |faults: Vec<PlannedFault>| -> Result<bool, ExperimentError> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            runs += 1;
-            let found = self.measured(&Plan::of(faults), &violation.requirement)?;
+            let plan = Plan::of(faults);
+            if let Some((_, fails)) = tried.iter().find(|(known, _)| *known == plan) {
+                return Ok(*fails);
+            }
+            let found = self.measured(&plan, &violation.requirement)?;
             let fails = found.is_some();
+            tried.push((plan, fails));
             if let Some(found) = found {
                 measured = found;
             }
             Ok(fails)
         };
-        let all = violation.found.faults.clone();
-        let mut faults = shrink::fewest(all, |some| fails(some.to_vec()))?;
-        for place in 0..faults.len() {
-            let Some(time) = faults[place].when.time() else {
-                continue;
-            };
-            let with = |time: Duration| {
-                let mut faults = faults.clone();
-                faults[place].when = time.into();
-                faults
-            };
-            let limits = &self.explore.limits;
-            let round = shrink::roundest(time, |time| {
-                match (limits.from..=limits.until).contains(&time) {
-                    true => fails(with(time)),
-                    false => Ok(false),
-                }
-            })?;
-            faults = with(round);
+        let mut faults = violation.found.faults.clone();
+        // With rounder times, a fault that was needed may no longer be.
+        for _ in 0..ROUNDS {
+            let before = faults.clone();
+            faults = shrink::fewest(faults, |some| fails(some.to_vec()))?;
+            for place in 0..faults.len() {
+                faults = self.rounded(faults, place, &mut fails)?;
+            }
+            if faults == before {
+                break;
+            }
         }
         Ok(Shrunk {
             plan: Plan::of(faults),
             measured,
-            runs,
+            runs: tried.len(),
         })
+    }
+
+    /// The faults with a rounder time of this one, if they still fail then.
+    fn rounded(
+        &self,
+        faults: Vec<PlannedFault>,
+        place: usize,
+        mut fails: impl FnMut(Vec<PlannedFault>) -> Result<bool, ExperimentError>,
+    ) -> Result<Vec<PlannedFault>, ExperimentError> {
+        let Some(time) = faults[place].when.time() else {
+            return Ok(faults);
+        };
+        let with = |time: Duration| {
+            let mut faults = faults.clone();
+            faults[place].when = time.into();
+            faults
+        };
+        let limits = self.explore.limits;
+        let round = shrink::roundest(time, |time| {
+            match (limits.from..=limits.until).contains(&time) {
+                true => fails(with(time)),
+                false => Ok(false),
+            }
+        })?;
+        Ok(with(round))
     }
 }
 
