@@ -55,7 +55,10 @@ struct Rules {
 impl Rules {
     /// The rules that know systemd, and their tests.
     fn of_the_lab(&mut self) {
-        for path in files(&crates().join("systemd-timeline/src/diagnosis")) {
+        let timeline = crates().join("systemd-timeline/src");
+        let mut rules = files(&timeline.join("diagnosis"));
+        rules.push(timeline.join("diagnosis.rs"));
+        for path in rules {
             let source = read(&path);
             let is_test = path.ends_with("tests.rs") || path.ends_with("fixture.rs");
             let (code, tests) = match is_test {

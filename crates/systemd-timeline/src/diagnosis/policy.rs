@@ -86,7 +86,7 @@ fn refused_by_limit(case: &Case, last: &End) -> Option<String> {
         .duration_property(case.unit, "StartLimitIntervalUSec")
         .map_or("infinity".to_owned(), spoken);
     Some(format!(
-        "{} ended {} and was not started again: {} allows {burst} starts in {interval} ({}), the first one counts too, and they were used up",
+        "{} ended {} and was not started again: {} allows {burst} starts in {interval} ({}), including the first, and all of them were used",
         case.unit,
         last.ending.described(),
         case.as_written("StartLimitBurst", &burst.to_string()),
@@ -103,12 +103,12 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
     match (&end.result, expected.succeeds) {
         (Some(Verdict::Failure(result)), true) => {
             return Some(format!(
-                "{unit} ended {ending}, and systemd takes that for a failure ({result}): SuccessExitStatus= does not contain it"
+                "{unit} ended {ending}, and systemd treats that as a failure ({result}): SuccessExitStatus= does not contain it"
             ));
         }
         (Some(Verdict::Success), false) => {
             return Some(format!(
-                "{unit} ended {ending}, and systemd takes that for a success: SuccessExitStatus= contains it"
+                "{unit} ended {ending}, and systemd treats that as a success: SuccessExitStatus= contains it"
             ));
         }
         _ => {}
@@ -141,7 +141,7 @@ fn differs(case: &Case, end: &End, expected: &Expected) -> Option<String> {
         )),
         (true, false) if end.ending.is_in(case, "RestartForceExitStatus") => None,
         (true, false) => Some(format!(
-            "{unit} ended {ending} and did not come back: Restart={policy} leaves it there{}",
+            "{unit} ended {ending} and did not come back: Restart={policy} does not restart it{}",
             match &end.result {
                 Some(Verdict::Failure(result)) => format!(" after the result {result}"),
                 Some(Verdict::Success) => " after a success".to_owned(),
@@ -164,7 +164,7 @@ fn wrong_ending(case: &Case, end: &End, expected: &Expected) -> String {
     }
     let words = last_error(case).map_or(String::new(), |line| format!("; it had logged {line:?}"));
     format!(
-        "{} ended {} where it should end {}: systemd has nothing else to go by{words}",
+        "{} ended {} where it should end {}: systemd decides by that alone{words}",
         case.unit,
         end.ending.described(),
         expected.ending.described()

@@ -67,7 +67,7 @@ pub fn type_without_readiness(case: &Case) -> Option<String> {
         _ => String::new(),
     };
     Some(format!(
-        "{} has Type={kind}: systemd took it for started as soon as its program ran{gap}",
+        "{} has Type={kind}: systemd considered it started as soon as its program ran{gap}",
         case.unit
     ))
 }
@@ -153,7 +153,7 @@ pub fn ready_before_answering(case: &Case) -> Option<String> {
         ResponseOutcome::Broken { .. } => "was cut off".to_owned(),
     };
     Some(format!(
-        "READY=1 had arrived, and yet the request \"{name}\" {how}: the service was not ready"
+        "READY=1 had arrived, but the request \"{name}\" {how}: the service was not ready"
     ))
 }
 
@@ -173,7 +173,7 @@ pub fn ready_before_warm(case: &Case) -> Option<String> {
     let waited = between(began, ended);
     (waited >= SLOW_ANSWER).then(|| {
         format!(
-            "READY=1 had arrived, and yet {dependent} had to wait {} for its answer: the service was not ready",
+            "READY=1 had arrived, but {dependent} had to wait {} for its answer: the service was not ready",
             spoken(waited)
         )
     })
@@ -271,7 +271,7 @@ pub fn extended_too_far(case: &Case) -> Option<String> {
     let start = case.entered("start")?;
     (between(start, event) + extension > bound + A_PART).then(|| {
         format!(
-            "{assignment} asks for {} at once, more than TimeoutStartSec= allows the whole start: data that stalls is noticed that much later. Ask for a little more after every part",
+            "{assignment} asks for {} at once, more than TimeoutStartSec= allows the whole start: systemd notices that much later that the data stalls. Ask for a little more after every part",
             spoken(extension)
         )
     })
@@ -286,7 +286,7 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
     let (exit, code, status) = case.main_exit_since(sigterm.at_us)?;
     match (code, status) {
         ("killed", SIGKILL) => Some(format!(
-            "systemd gave up on the start and sent SIGTERM, and the service did nothing about it in its warm-up: SIGKILL ended it {} later",
+            "systemd gave up on the start and sent SIGTERM, and the service ignored it in its warm-up: SIGKILL ended it {} later",
             spoken(between(sigterm, exit))
         )),
         ("killed", SIGTERM) => Some(
@@ -308,7 +308,7 @@ pub fn ready_although_stalled(case: &Case) -> Option<String> {
 pub fn ready_without_port(case: &Case) -> Option<String> {
     if case.notification("READY=1").is_some() {
         return Some(format!(
-            "READY=1 was sent although {} could not be bound: bind first, then say it",
+            "READY=1 was sent although {} could not be bound: bind first, then send READY=1",
             case.address
         ));
     }
@@ -358,13 +358,7 @@ pub fn other_start_timeout(case: &Case, wanted: Duration) -> Option<String> {
     let found = Duration::from_micros(property.as_u64()?);
     let is_set = ["TimeoutStartSec", "TimeoutSec"];
     let written = case.units.first_of(case.unit, &is_set)?;
-    (found != wanted).then(|| {
-        format!(
-            "{written} of {} is not the {} that is asked for",
-            case.unit,
-            spoken(wanted)
-        )
-    })
+    (found != wanted).then(|| format!("{written} of {} should be {}", case.unit, spoken(wanted)))
 }
 
 /// `EXTEND_TIMEOUT_USEC=` asks for a time other than 5 s, or never came.
@@ -428,8 +422,7 @@ pub fn status_missing(case: &Case) -> Option<String> {
         .collect();
     if statuses.is_empty() {
         return Some(
-            "no STATUS= ever arrived: systemctl status has nothing to show but the state"
-                .to_owned(),
+            "no STATUS= ever arrived: systemctl status can only show the state".to_owned(),
         );
     }
     let (ready, _) = case.notification("READY=1")?;

@@ -45,7 +45,7 @@ pub fn not_reloadable(case: &Case) -> Option<String> {
     }
     let kind = case.timeline.text_property(case.unit, "Type")?;
     Some(format!(
-        "{} has Type={kind}, and systemd does not know how to reload it: Type=notify-reload does, with SIGHUP",
+        "{} has Type={kind}, and systemd does not know how to reload it: with Type=notify-reload, it sends SIGHUP",
         case.unit
     ))
 }
@@ -77,7 +77,7 @@ pub fn other_signal(case: &Case) -> Option<String> {
         _ => "the service reloads at SIGHUP",
     };
     Some(format!(
-        "{written} of {} sends that signal at systemctl reload, in place of SIGHUP; {then}",
+        "{written} of {} makes systemctl reload send that signal instead of SIGHUP; {then}",
         case.unit
     ))
 }
@@ -149,12 +149,12 @@ pub fn out_of_order(before: &Case, after: &Case) -> Option<String> {
     };
     if said(before, "READY=1", reload.at_us) {
         return Some(
-            "READY=1 ended the reload before the configuration had been read: systemctl reload returned, and the old one was still in use".to_owned(),
+            "READY=1 ended the reload before the configuration had been read: systemctl reload returned while the old one was still in use".to_owned(),
         );
     }
     if !said(before, "RELOADING=1", reload.at_us) && said(after, "RELOADING=1", 0) {
         return Some(
-            "RELOADING=1 came only after the configuration had been read: say it first, then read"
+            "RELOADING=1 came only after the configuration had been read: send it first, then read"
                 .to_owned(),
         );
     }
@@ -167,7 +167,7 @@ pub fn ended_by_reload(case: &Case) -> Option<String> {
     let (_, code, status) = case.main_exit_since(reload.at_us)?;
     (code == "exited").then(|| {
         format!(
-            "the service was told to reload and ended with exit code {status}: what worked before must go on working{}",
+            "the service was told to reload and ended with exit code {status}: what worked before must keep working{}",
             case.last_words()
         )
     })
@@ -187,7 +187,7 @@ pub fn stamp_missing(case: &Case) -> Option<String> {
     let waited = given_up_after(case, reload(case)?)?;
     case.notification("RELOADING=1")?;
     case.notification("MONOTONIC_USEC=").is_none().then(|| {
-        format!("RELOADING=1 arrived without MONOTONIC_USEC=, so that systemd could not tell which reload it answers: it waited {waited}")
+        format!("RELOADING=1 arrived without MONOTONIC_USEC=, so systemd could not tell which reload it belongs to: it waited {waited}")
     })
 }
 
@@ -263,12 +263,12 @@ pub fn status_missing(case: &Case) -> Option<String> {
         .collect();
     if statuses.is_empty() {
         return Some(
-            "no STATUS= came with a reload or after it: systemctl status does not say how it went"
+            "no STATUS= came with a reload or after it: systemctl status does not show its result"
                 .to_owned(),
         );
     }
     statuses.iter().all(|at| *at < last.at_us).then(|| {
-        "no new STATUS= came with the last reload: systemctl status still says how the one before went".to_owned()
+        "no new STATUS= came with the last reload: systemctl status still shows the result of the one before".to_owned()
     })
 }
 

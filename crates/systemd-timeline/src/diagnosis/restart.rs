@@ -127,7 +127,7 @@ pub fn given_up_within(case: &Case, outage: Duration) -> Option<String> {
         .time_before_start()
         .map_or(String::new(), |(time, command)| {
             format!(
-                "; {command} adds {} to each start, and counts for none of the delays",
+                "; {command} adds {} to each start, and is not part of any delay",
                 spoken(time)
             )
         });
@@ -232,7 +232,7 @@ pub fn starts_too_slow_for_limit(case: &Case) -> Option<String> {
 pub fn other_burst(case: &Case, wanted: u64) -> Option<String> {
     let (burst, _) = start_limit(case)?;
     (case.is_given_up() && burst != wanted)
-        .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, and {wanted} starts are asked for"))
+        .then(|| format!("StartLimitBurst={burst} decides when systemd gives up, which should be after {wanted} starts"))
 }
 
 /// systemd counts starts within an interval other than this.
@@ -243,7 +243,7 @@ pub fn other_interval(case: &Case, wanted: Duration) -> Option<String> {
     }
     let effective = interval.map_or("infinity".to_owned(), setting);
     Some(format!(
-        "{} decides how long starts are counted, and for how long a start by hand is refused: {} is asked for",
+        "{} decides how long starts are counted, and for how long a start by hand is refused: it should be {}",
         case.as_written("StartLimitIntervalSec", &effective),
         setting(wanted)
     ))

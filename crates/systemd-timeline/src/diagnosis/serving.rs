@@ -80,7 +80,7 @@ pub fn text_for_people_missing(case: &Case) -> Option<String> {
         .iter()
         .find(|setting| !is_set(case, setting))?;
     Some(format!(
-        "{} sets no {setting}= in its [Unit] section: systemctl status has nothing to tell people",
+        "{} sets no {setting}= in its [Unit] section: systemctl status cannot say what it is",
         case.unit
     ))
 }
@@ -181,12 +181,12 @@ pub fn other_type(case: &Case, wanted: &str) -> Option<String> {
         "simple" | "idle" => {
             "its start job is done before the program runs, so that even the start of a missing one succeeds"
         }
-        "oneshot" => "systemd takes it for started only when its program has ended",
+        "oneshot" => "systemd considers it started only when its program has ended",
         "forking" => {
-            "systemd takes it for started only when its first process has ended and left another one behind"
+            "systemd considers it started only when its first process has ended and left another one behind"
         }
-        "dbus" => "systemd takes it for started only when it has its name on D-Bus",
-        _ => "systemd takes it for started only when it has sent READY=1",
+        "dbus" => "systemd considers it started only when it has its name on D-Bus",
+        _ => "systemd considers it started only when it has sent READY=1",
     };
     Some(format!(
         "{} has Type={kind}, not Type={wanted}: {means}",
@@ -265,7 +265,7 @@ pub fn restarts(case: &Case) -> Option<String> {
     let policy = case.timeline.text_property(case.unit, "Restart")?;
     (policy != "no").then(|| {
         format!(
-            "{} of {} is not asked for yet: without it, a service that has ended stays down",
+            "{} of {} should not be set: without it, a service that has ended stays down",
             case.as_written("Restart", policy),
             case.unit
         )
@@ -297,7 +297,7 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
     );
     Some(match time_to_end(patient) {
         _ if !stopped_listening => format!(
-            "{killed}, and all the while it listened on {}: it does nothing about SIGTERM",
+            "{killed}, and it kept listening on {}: it ignores SIGTERM",
             case.address
         ),
         Some(needed) if needed <= longest + MEASURING => format!(
@@ -316,7 +316,7 @@ pub fn killed_before_it_ended(case: &Case, patient: &Case, longest: Duration) ->
                 spoken(more)
             ),
             None => format!(
-                "{killed}: it had closed its listener, and what it still waited for needs a deadline"
+                "{killed}: it had closed its listener, and whatever it still waited for needs a deadline"
             ),
         },
     })
@@ -378,7 +378,7 @@ pub fn priority_text(priority: u8) -> String {
 pub fn error_while_well(case: &Case) -> Option<String> {
     let (priority, message) = *error_lines(case, stop_began(case)).first()?;
     Some(format!(
-        "nothing was wrong, and yet a line came at priority {}: {message:?}",
+        "nothing was wrong, but a line has priority {}: {message:?}",
         priority_text(priority)
     ))
 }

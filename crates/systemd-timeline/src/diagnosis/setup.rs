@@ -115,10 +115,10 @@ pub fn command_failed(case: &Case) -> Option<String> {
             })?;
     let setting = command.split('=').next().unwrap_or_default();
     let then = match setting {
-        "ExecCondition" | "ExecStartPre" => "so that the service itself was not started",
-        "ExecStartPost" => "so that systemd takes the start for failed, and stopped the service",
-        "ExecReload" => "so that systemd takes the reload for failed",
-        _ => "and systemd takes that for a failure of the service",
+        "ExecCondition" | "ExecStartPre" => "so the service itself was not started",
+        "ExecStartPost" => "so systemd treats the start as failed, and stopped the service",
+        "ExecReload" => "so systemd treats the reload as failed",
+        _ => "and systemd treats that as a failure of the service",
     };
     Some(format!(
         "{command} of {} ended {}, {then}",
@@ -142,7 +142,7 @@ pub fn main_process_is_a_shell(case: &Case) -> Option<String> {
     let replaces_itself = words.iter().any(|word| word.contains("exec "));
     (is_shell && !replaces_itself).then(|| {
         format!(
-            "the main process of {} is {program}, and the service only its child: SIGTERM and the exit code are the shell's; name the program itself in ExecStart=, or begin its command with exec",
+            "the main process of {} is {program}, and the service is only its child: the shell gets SIGTERM, and its exit code counts; name the program itself in ExecStart=, or begin its command with exec",
             case.unit
         )
     })

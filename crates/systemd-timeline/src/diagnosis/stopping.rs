@@ -44,11 +44,9 @@ pub fn drain_without_deadline(case: &Case) -> Option<String> {
             && event.at_us < timeout.at_us
     });
     let why = match case.notification("STOPPING=1") {
-        Some(_) => {
-            "it had said STOPPING=1 and then waited for a connection without a deadline of its own"
-        }
+        Some(_) => "it had said STOPPING=1 and then waited for a connection without a deadline",
         None if is_closed => {
-            "it had closed its listener, without STOPPING=1, and then waited for a connection without a deadline of its own"
+            "it had closed its listener, without STOPPING=1, and then waited for a connection without a deadline"
         }
         None => "it sent no STOPPING=1 and went on listening, as if SIGTERM had not come",
     };
@@ -93,7 +91,7 @@ fn other_stop_signal(case: &Case, status: i32) -> Option<String> {
     let is_sent = property("KillSignal")?.as_i64() == Some(i64::from(status));
     (is_sent && status != SIGTERM && status != SIGKILL).then(|| {
         format!(
-            "{ended}: {} of {} sends it in place of SIGTERM",
+            "{ended}: {} of {} sends it instead of SIGTERM",
             case.as_written("KillSignal", &signal_name(status)),
             case.unit
         )
@@ -120,7 +118,7 @@ pub fn interrupt_ignored(case: &Case) -> Option<String> {
     let last = events.rfind(|event| !is_property(event));
     Some(match (case.timeline.refusal(), sent, last) {
         (Some((_, message)), ..) => format!(
-            "the service no longer ran when Ctrl-C (SIGINT) was to come ({})",
+            "the service was no longer running when Ctrl-C (SIGINT) should have come ({})",
             message.trim_end_matches('.')
         ),
         (None, Some(sent), Some(last)) => format!(
@@ -147,7 +145,7 @@ pub fn never_killed(case: &Case) -> Option<String> {
     let property = case.timeline.property(case.unit, "SendSIGKILL")?;
     (property.as_bool() == Some(false)).then(|| {
         format!(
-            "SendSIGKILL=no of {}: a service that hangs is not ended when TimeoutStopSec= is over, but left running",
+            "SendSIGKILL=no of {}: a service that hangs keeps running after TimeoutStopSec=",
             case.unit
         )
     })
@@ -188,7 +186,7 @@ pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
     }
     if code == "killed" && status == SIGKILL {
         return Some(format!(
-            "{when}, and the service did nothing about it: systemd ended it by SIGKILL after {}",
+            "{when}, and the service ignored it: systemd ended it with SIGKILL after {}",
             spoken(took)
         ));
     }
@@ -200,7 +198,7 @@ pub fn in_warm_up(case: &Case, signal: &str) -> Option<String> {
     }
     if took >= AT_ONCE {
         return Some(format!(
-            "{when}, and the service ended only {} later: it hears the signal when its data is loaded",
+            "{when}, and the service ended only {} later: it handles the signal only after its data is loaded",
             spoken(took)
         ));
     }
@@ -218,7 +216,7 @@ pub fn late_announcement(case: &Case) -> Option<Duration> {
 pub fn announced_late(case: &Case, signal: &str) -> Option<String> {
     let took = late_announcement(case)?;
     Some(format!(
-        "STOPPING=1 arrived {} after {signal}: say it before the drain and not after it, so that systemd and people know what the service is doing",
+        "STOPPING=1 arrived {} after {signal}: send it before the drain, not after it, so that systemd and people know what the service is doing",
         spoken(took)
     ))
 }
@@ -294,7 +292,7 @@ pub fn new_connection_taken(case: &Case, request: &str) -> Option<String> {
     let how = match case.timeline.response(request)? {
         ResponseOutcome::Refused | ResponseOutcome::Broken { .. } => return None,
         ResponseOutcome::Answered { status, .. } => format!("was answered with status {status}"),
-        ResponseOutcome::TimedOut => "was taken, and not answered".to_owned(),
+        ResponseOutcome::TimedOut => "was accepted, but not answered".to_owned(),
     };
     let came =
         case.timeline.events().iter().find(

@@ -49,7 +49,7 @@ pub fn triggered_while_stopping(case: &Case) -> Option<String> {
     let stop = case.entered("stop-sigterm")?;
     let trigger = notified(case, "WATCHDOG=trigger")?;
     (trigger.at_us >= stop.at_us).then(|| {
-        "WATCHDOG=trigger was sent while the service was being stopped: the self-test has to end with the serving".to_owned()
+        "WATCHDOG=trigger was sent while the service was being stopped: end the self-test when the stop begins".to_owned()
     })
 }
 
@@ -61,7 +61,7 @@ pub fn triggered_while_healthy(case: &Case) -> Option<String> {
     let pinged = all_notified(case, "WATCHDOG=1").any(|event| event.at_us < trigger.at_us);
     Some(match pinged {
         true => format!(
-            "WATCHDOG=trigger was sent although the service was only busy: the self-test's timeout is shorter than honest work takes{status}"
+            "WATCHDOG=trigger was sent although the service was only busy: the self-test's timeout is shorter than normal work takes{status}"
         ),
         false => format!(
             "WATCHDOG=trigger was sent before any WATCHDOG=1, and nothing was wrong: the self-test itself never succeeds{status}. One that reads to the end of the connection has to ask for Connection: close"
@@ -99,12 +99,12 @@ pub fn other_limit(case: &Case, wanted: Duration) -> Option<String> {
         });
     if let Some(changed) = changed {
         return Some(format!(
-            "the service sent {changed}, which takes the place of WatchdogSec=: that is not the {} that is asked for{acted}",
+            "the service sent {changed}, which replaces WatchdogSec=: it should be {}{acted}",
             spoken(wanted)
         ));
     }
     Some(format!(
-        "{} of {} is not the {} that is asked for{acted}",
+        "{} of {} should be {}{acted}",
         case.as_written("WatchdogSec", &spoken(limit).replace(' ', "")),
         case.unit,
         spoken(wanted)
@@ -130,7 +130,7 @@ pub fn never_pinged(case: &Case) -> Option<String> {
     let timeout = timeout(case)?;
     notified(case, "WATCHDOG=1").is_none().then(|| {
         format!(
-            "WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout}): {} of {} is for one that pings",
+            "WATCHDOG=1 never arrived, and systemd ended a service that worked ({timeout}): {} of {} is for a service that pings",
             case.units
                 .first_of(case.unit, &["WatchdogSec"])
                 .unwrap_or_else(|| "WatchdogSec=".to_owned()),
@@ -227,7 +227,7 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
     let took = Duration::from_micros(back.at_us - span.start);
     if took > promise.back + SLACK {
         return Some(format!(
-            "the watchdog ended the service {} after the fault, and it ran again only after {}: {} comes between, and {} is asked for",
+            "the watchdog ended the service {} after the fault, and it ran again only after {}: {} comes in between, and should be {}",
             spoken(elapsed),
             spoken(took),
             case.as_written("RestartSec", "100ms"),
@@ -236,8 +236,8 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
     }
     let status = status_before(case, noticed).filter(|_| promise.has_reason);
     match (promise.has_reason, triggered) {
-        (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted. Say it first, since systemd kills the service as soon as it reads the trigger".to_owned()),
-        (false, false) => Some("the self-test failed in silence: WATCHDOG=1 stopped coming, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
+        (false, true) => Some("WATCHDOG=trigger was sent and STATUS= did not say why: a person sees only that the watchdog acted. Send it first, because systemd kills the service as soon as it reads the trigger".to_owned()),
+        (false, false) => Some("the self-test failed silently: WATCHDOG=1 stopped coming, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker".to_owned()),
         (true, false) => Some(format!(
             "STATUS= said {:?}, but WATCHDOG=trigger did not follow: systemd waited for the rest of WatchdogSec=",
             status.unwrap_or_default()
@@ -254,7 +254,7 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
             .or_else(|| {
                 let waited = test_overlong(case, span, promise.longest_test)?;
                 Some(format!(
-                    "the self-test that failed took {}, counted from when the next one was due: it is to give up after {}",
+                    "the self-test that failed took {}, counted from when the next one was due: it should give up after {}",
                     spoken(waited),
                     spoken(promise.longest_test)
                 ))
@@ -357,10 +357,10 @@ fn ping_without_test(case: &Case, span: Range<u64>, fault: &str) -> Option<Strin
     let failed = status_before(case, last).filter(|text| mentions_failure(text));
     Some(match failed {
         Some(text) => format!(
-            "STATUS= said {text:?}, and WATCHDOG=1 went on arriving for {lasted} all the same: a self-test that fails must keep it back"
+            "STATUS= said {text:?}, but WATCHDOG=1 kept arriving for {lasted}: a self-test that fails must hold it back"
         ),
         None => format!(
-            "{fault}, and WATCHDOG=1 went on arriving for {lasted}: whatever is tested before it is sent, it is not whether {wanted}"
+            "{fault}, and WATCHDOG=1 kept arriving for {lasted}: whatever the self-test looks at, it is not whether {wanted}"
         ),
     })
 }
@@ -398,7 +398,7 @@ pub fn pinged_by_a_thread(case: &Case, span: Range<u64>) -> Option<String> {
     let lasted = Duration::from_micros(last.at_us - began);
     (lasted > limit).then(|| {
         format!(
-            "WATCHDOG=1 went on arriving while the executor was blocked, for longer than the {} of WatchdogSec=: a thread of its own sends it, and proves only that this thread runs",
+            "WATCHDOG=1 kept arriving while the executor was blocked, for longer than the {} of WatchdogSec=: a separate thread sends it, which only proves that this thread runs",
             spoken(limit)
         )
     })
@@ -465,7 +465,7 @@ pub fn never_given_up(case: &Case) -> Option<String> {
         .property(case.unit, "StartLimitBurst")?
         .as_u64()?;
     Some(format!(
-        "the service hung at each start and systemd never gave up on it: {burst} starts within {} (StartLimitBurst=, StartLimitIntervalSec=) never come together",
+        "the service hung at each start and systemd never gave up on it: there are never {burst} starts within {} (StartLimitBurst=, StartLimitIntervalSec=)",
         spoken(interval)
     ))
 }

@@ -27,7 +27,7 @@ impl Finding {
             }
             Rule::ReloadNeverEnds => "send READY=1 when the reload is over, also when it failed",
             Rule::DefaultStartLimit { .. } => {
-                "set RestartSec= so long that an outage passes, and StartLimitIntervalSec= and StartLimitBurst= in [Unit] to match"
+                "make RestartSec= long enough to outlast an outage, and StartLimitIntervalSec= and StartLimitBurst= in [Unit] to match"
             }
             Rule::StepsNeverReset { .. } => {
                 "choose a RestartMaxDelaySec= that you can bear after a good day, or reset the counter with systemctl reset-failed"
@@ -47,7 +47,7 @@ impl Finding {
             Rule::DependencyFailed {
                 other: Some(other), ..
             } if other.ends_with(".device") => {
-                "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= bound the wait"
+                "correct the device's name, or put the device into the machine; x-systemd.device-timeout= and JobTimeoutSec= limit the wait"
             }
             Rule::DependencyFailed {
                 end: DependencyEnd::NotActive,
@@ -70,13 +70,13 @@ impl Finding {
                 "make the assertion true, or remove it: until then, each start job fails"
             }
             Rule::ConditionUnmet { .. } => {
-                "make the condition true, or remove it: an unmet condition is not a failure, and no one hears of it"
+                "make the condition true, or remove it: an unmet condition is not a failure, so nobody is told"
             }
             Rule::OrderingCycle => {
                 "remove one of the After= and Before= that make the cycle; the timeline names its units"
             }
             Rule::TriggeredTooOften { .. } => {
-                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. One that fails before leaves it there"
+                "let the service take what triggers it: the file of a PathExists=, the connection of a socket. A service that fails before that leaves it there"
             }
             Rule::TimerNeverFires { .. } => {
                 "add OnActiveSec= or OnBootSec= for the first time; OnUnitActiveSec= counts from an activation of the service, and a date must be in the future"
@@ -91,7 +91,7 @@ impl Finding {
                 "put the command into the guest as a file, or add the Debian package that brings it"
             }
             Rule::CannotListen { message } if message.contains("in use") => {
-                "choose another address, or find out what else listens there; two lines with one address are too many as well"
+                "choose another address, or find out what else listens there; two lines with the same address fail, too"
             }
             Rule::CannotListen { message } if message.contains("assign requested address") => {
                 "use an address of this machine, or set FreeBind=yes to listen on one that comes later"
@@ -113,10 +113,10 @@ impl Finding {
                     "make the command line and the environment shorter"
                 }
                 _ => {
-                    "make the program exist in the guest, and the interpreter in a script's first line, which must not end in a carriage return"
+                    "put the program into the guest, and the interpreter in a script's first line; that line must not end in a carriage return"
                 }
             },
-            Rule::ExecFailed { .. } => "correct the line, or make what it names exist in the guest",
+            Rule::ExecFailed { .. } => "correct the line, or put what it names into the guest",
             Rule::OutOfMemory { .. } => {
                 "give the service more memory, or find out what takes it. With OOMPolicy=continue, a unit is only restarted if its main process was killed"
             }
@@ -137,7 +137,7 @@ impl Finding {
                 setting: Some(_),
                 ..
             } => {
-                "remove the setting, or bound the service with MemoryMax=: its own limit ends it, and not the machine"
+                "remove the setting, or limit the service with MemoryMax=: then it reaches its own limit before the machine has no memory left"
             }
             Rule::MachineEnded {
                 setting: Some(_), ..
@@ -148,7 +148,7 @@ impl Finding {
                 "set Restart= if only the service should start again: a reboot ends all other services too"
             }
             Rule::ProcessorBusy { .. } => {
-                "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= bounds it"
+                "let it wait for something: a loop without a pause, a retry without a delay and a poll without a timeout do this; CPUQuota= limits it"
             }
             Rule::WentBlind { how, .. } => match how {
                 Blinding::LogLevel { .. } | Blinding::LogTarget { .. } => {
@@ -181,7 +181,7 @@ impl Finding {
                 "send WATCHDOG=1 every half of WatchdogSec= as long as the self-test succeeds, or make WatchdogSec= longer than the self-test takes"
             }
             Rule::WatchdogFedRegardless { .. } => {
-                "send WATCHDOG=1 only after a self-test that goes the way a request goes, from the process that serves"
+                "send WATCHDOG=1 only after a self-test that takes the same path as a request, from the process that serves"
             }
             Rule::NotificationFlood { .. } => {
                 "wait between two notifications, or send one only when something has changed"

@@ -36,7 +36,7 @@ impl Finding {
                 span(*later_us)
             ),
             Rule::NotificationDropped { assignment, access } => format!(
-                "systemd accepted no {assignment} of {unit}: it dropped notifications, because NotifyAccess={access} does not accept them from the process that sent them"
+                "systemd dropped {assignment} of {unit}: NotifyAccess={access} does not accept notifications from the process that sent it"
             ),
             Rule::ReloadWithoutStamp => format!(
                 "{unit} is a Type=notify-reload service, and sent RELOADING=1 without MONOTONIC_USEC= in the same message: systemd can't tell which reload it belongs to"
@@ -192,12 +192,12 @@ impl Finding {
                     more => format!("{until}, and {} times more", more - 1),
                 };
                 format!(
-                    "the lab did not see {what} {until}: {}. The timeline is not whole, and neither are its figures",
+                    "the lab did not see {what} {until}: {}. The timeline and its figures are not complete",
                     blinding_text(how)
                 )
             }
             Rule::HangUnnoticed => format!(
-                "{unit} hung, and systemd did not notice: for systemd a process that is alive is well"
+                "{unit} hung, and systemd did not notice: for systemd, a process that is alive is healthy"
             ),
             Rule::LimitNeverReached {
                 burst,
@@ -216,7 +216,7 @@ impl Finding {
                 "systemd ignores {setting}= of {unit}, because it is in [{section}]: it belongs in [{belongs}]"
             ),
             Rule::WatchdogNeverFed { limit_us } => format!(
-                "{unit} has WatchdogSec={}, and never sent WATCHDOG=1: systemd ends it each time, however well it is",
+                "{unit} has WatchdogSec={}, and never sent WATCHDOG=1: systemd ends it each time, even if it is healthy",
                 span(*limit_us)
             ),
             Rule::WatchdogEndsAnswering {
@@ -260,7 +260,7 @@ impl Finding {
                     restart => format!(", and Restart={restart} does not act on a success"),
                 };
                 format!(
-                    "ExecStart= of {unit} failed with {status}, and systemd takes that for a success, because the command begins with \"-\"{after}"
+                    "ExecStart= of {unit} failed with {status}, and systemd treats that as a success, because the command begins with \"-\"{after}"
                 )
             }
             Rule::OneOfCommandsFailed { number, of, status } => {

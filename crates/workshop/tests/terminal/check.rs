@@ -8,7 +8,7 @@ use crate::session::{self, INTERRUPT, Session};
 /// The usual sizes, a small and a wide one: columns and rows.
 const SIZES: [(u16, u16); 4] = [(60, 20), (80, 24), (100, 35), (200, 60)];
 
-const DIAGNOSIS: &str = "exercise-01.service has Type=exec: systemd took it for started as soon as its program ran, 2 s before anything listened on 127.0.0.1:7878";
+const DIAGNOSIS: &str = "exercise-01.service has Type=exec: systemd considered it started as soon as its program ran, 2 s before anything listened on 127.0.0.1:7878";
 
 fn long_difference() -> String {
     let context =

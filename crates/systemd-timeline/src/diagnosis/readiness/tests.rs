@@ -33,7 +33,7 @@ fn a_type_that_waits_for_nothing() {
         .states(0, &["start", "running"]);
     exec.is_told(
         type_without_readiness,
-        "a.service has Type=exec: systemd took it for started as soon as its program ran, while nothing listened on 127.0.0.1:7878 yet",
+        "a.service has Type=exec: systemd considered it started as soon as its program ran, while nothing listened on 127.0.0.1:7878 yet",
     );
     ready().is_not_told(type_without_readiness);
 }
@@ -83,19 +83,19 @@ fn ready_before_requests_are_answered() {
     };
     told(
         answered(503),
-        "READY=1 had arrived, and yet the request \"first\" was answered with status 503: the service was not ready",
+        "READY=1 had arrived, but the request \"first\" was answered with status 503: the service was not ready",
     );
     told(
         ResponseOutcome::Refused,
-        "READY=1 had arrived, and yet the request \"first\" was refused: the service was not ready",
+        "READY=1 had arrived, but the request \"first\" was refused: the service was not ready",
     );
     told(
         ResponseOutcome::TimedOut,
-        "READY=1 had arrived, and yet the request \"first\" was not answered in time: the service was not ready",
+        "READY=1 had arrived, but the request \"first\" was not answered in time: the service was not ready",
     );
     told(
         broken(),
-        "READY=1 had arrived, and yet the request \"first\" was cut off: the service was not ready",
+        "READY=1 had arrived, but the request \"first\" was cut off: the service was not ready",
     );
     let answers = ready().response(2500, "first", answered(200));
     answers.is_not_told(ready_before_answering);

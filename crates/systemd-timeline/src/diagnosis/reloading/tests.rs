@@ -30,7 +30,7 @@ fn a_reload_that_is_announced_when_it_is_over() {
     assert_eq!(
         told(&reloading()).as_deref(),
         Some(
-            "RELOADING=1 came only after the configuration had been read: say it first, then read"
+            "RELOADING=1 came only after the configuration had been read: send it first, then read"
         )
     );
     let first = reloading().notified(2001, &["RELOADING=1", "MONOTONIC_USEC=2001000"]);
@@ -60,7 +60,7 @@ fn a_status_that_is_of_the_reload_before() {
         .job(4000, "reload");
     again.is_told(
         status_missing,
-        "no new STATUS= came with the last reload: systemctl status still says how the one before went",
+        "no new STATUS= came with the last reload: systemctl status still shows the result of the one before",
     );
     let says = again.notified(4001, &["STATUS=the configuration cannot be read"]);
     says.is_not_told(status_missing);
@@ -76,10 +76,10 @@ fn a_reload_may_send_another_signal() {
         .states(1000, &["reload-signal"]);
     reloaded.is_told(
         other_signal,
-        "ReloadSignal=SIGUSR1 of a.service sends that signal at systemctl reload, in place of SIGHUP; the service reloads at SIGHUP",
+        "ReloadSignal=SIGUSR1 of a.service makes systemctl reload send that signal instead of SIGHUP; the service reloads at SIGHUP",
     );
     reloaded.killed(1005, 10).is_told(
         other_signal,
-        "ReloadSignal=SIGUSR1 of a.service sends that signal at systemctl reload, in place of SIGHUP; that ended the process: nothing in the service handles it",
+        "ReloadSignal=SIGUSR1 of a.service makes systemctl reload send that signal instead of SIGHUP; that ended the process: nothing in the service handles it",
     );
 }

@@ -128,7 +128,7 @@ fn called_between_starts(case: &Case) -> Option<String> {
         .count();
     (mode != "direct" && failures > 0 && !called_units(case)?.is_empty()).then(|| {
         format!(
-            "RestartMode={mode} lets {} be `failed` for a moment before each restart, and OnFailure= calls each time",
+            "RestartMode={mode} lets {} be `failed` for a moment before each restart, and that triggers OnFailure= each time",
             case.unit
         )
     })

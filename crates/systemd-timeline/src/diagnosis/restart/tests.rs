@@ -109,7 +109,7 @@ fn another_burst_than_is_asked_for() {
         |burst| limit(failing(&[100, 100]), burst, 300).event(5000, EventKind::StartLimitHit);
     given_up(3).is_told(
         |case| other_burst(case, 4),
-        "StartLimitBurst=3 decides when systemd gives up, and 4 starts are asked for",
+        "StartLimitBurst=3 decides when systemd gives up, which should be after 4 starts",
     );
     given_up(4).is_not_told(|case| other_burst(case, 4));
     limit(failing(&[100]), 3, 300).is_not_told(|case| other_burst(case, 4));

@@ -58,7 +58,7 @@ fn failure_taken_for_success(case: &Case) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{} is taken, and the service ends with exit code {status}, which systemd takes for a success: {why}",
+        "{} is taken, and the service ends with exit code {status}, which systemd treats as a success: {why}",
         case.address
     ))
 }
@@ -167,7 +167,7 @@ fn failure_at_lower_priority(case: &Case) -> Option<String> {
     let lines = lines(case);
     let (_, priority, message) = lines.last()?;
     Some(format!(
-        "the line {message:?} came at priority {}: an error has priority 3 (err), which a line gets by beginning with <3>",
+        "the line {message:?} has priority {}: an error has priority 3 (err); begin the line with <3>",
         priority_text(*priority)
     ))
 }
@@ -180,7 +180,7 @@ fn failure_without_address(case: &Case) -> Option<String> {
             case.address
         )),
         [(priority, message)] if *priority < ERROR => Some(format!(
-            "the line {message:?} came at priority {}: an error of one service has priority 3 (err)",
+            "the line {message:?} has priority {}: an error of one service has priority 3 (err)",
             priority_text(*priority)
         )),
         _ => None,
@@ -192,7 +192,7 @@ fn failure_logged_twice(case: &Case) -> Option<String> {
     let count = error_lines(case, u64::MAX).len();
     (count > 1).then(|| {
         format!(
-            "{count} lines came at priority 3 (err) or worse for one failure: say it once, where the service gives up"
+            "{count} lines have priority 3 (err) or worse for one failure: log it once, where the service gives up"
         )
     })
 }

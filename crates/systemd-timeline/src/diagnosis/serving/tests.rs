@@ -95,21 +95,21 @@ fn what_another_type_means() {
     let kind = |kind: &str| Run::new().property("Type", kind);
     kind("oneshot").is_told(
         rule,
-        "a.service has Type=oneshot, not Type=exec: systemd takes it for started only when its program has ended",
+        "a.service has Type=oneshot, not Type=exec: systemd considers it started only when its program has ended",
     );
     kind("forking").is_told(
         rule,
-        "a.service has Type=forking, not Type=exec: systemd takes it for started only when its first process has ended and left another one behind",
+        "a.service has Type=forking, not Type=exec: systemd considers it started only when its first process has ended and left another one behind",
     );
     kind("dbus").is_told(
         rule,
-        "a.service has Type=dbus, not Type=exec: systemd takes it for started only when it has its name on D-Bus",
+        "a.service has Type=dbus, not Type=exec: systemd considers it started only when it has its name on D-Bus",
     );
     for notify in ["notify", "notify-reload"] {
         kind(notify).is_told(
             rule,
             &format!(
-                "a.service has Type={notify}, not Type=exec: systemd takes it for started only when it has sent READY=1"
+                "a.service has Type={notify}, not Type=exec: systemd considers it started only when it has sent READY=1"
             ),
         );
     }
@@ -131,7 +131,7 @@ fn a_drain_that_is_cut_short() {
     assert_eq!(
         said.as_deref(),
         Some(
-            "the service still ran 10 s after SIGTERM and was ended by SIGKILL (TimeoutStopSec=): it had closed its listener, and what it still waited for needs a deadline"
+            "the service still ran 10 s after SIGTERM and was ended by SIGKILL (TimeoutStopSec=): it had closed its listener, and whatever it still waited for needs a deadline"
         )
     );
 }

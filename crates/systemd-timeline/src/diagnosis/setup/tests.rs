@@ -50,22 +50,22 @@ fn what_follows_when_a_command_fails() {
     told(
         "condition",
         "ExecCondition=/opt/check",
-        "ExecCondition=/opt/check of a.service ended with exit code 1, so that the service itself was not started",
+        "ExecCondition=/opt/check of a.service ended with exit code 1, so the service itself was not started",
     );
     told(
         "start-pre",
         "ExecStartPre=/opt/prepare",
-        "ExecStartPre=/opt/prepare of a.service ended with exit code 1, so that the service itself was not started",
+        "ExecStartPre=/opt/prepare of a.service ended with exit code 1, so the service itself was not started",
     );
     told(
         "reload",
         "ExecReload=/opt/reload",
-        "ExecReload=/opt/reload of a.service ended with exit code 1, so that systemd takes the reload for failed",
+        "ExecReload=/opt/reload of a.service ended with exit code 1, so systemd treats the reload as failed",
     );
     told(
         "stop",
         "ExecStop=/opt/stop",
-        "ExecStop=/opt/stop of a.service ended with exit code 1, and systemd takes that for a failure of the service",
+        "ExecStop=/opt/stop of a.service ended with exit code 1, and systemd treats that as a failure of the service",
     );
     let succeeds = Run::new().command(10, "stop", "ExecStop=/opt/stop", 0);
     succeeds.is_not_told(command_failed);

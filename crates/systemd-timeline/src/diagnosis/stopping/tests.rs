@@ -23,7 +23,7 @@ fn what_a_service_did_about_sigterm_is_what_shows_of_it() {
     );
     hangs(running()).closes(10_005, ADDRESS).is_told(
         drain_without_deadline,
-        "the service still ran 10 s after SIGTERM and was ended by SIGKILL (TimeoutStopSec=): it had closed its listener, without STOPPING=1, and then waited for a connection without a deadline of its own",
+        "the service still ran 10 s after SIGTERM and was ended by SIGKILL (TimeoutStopSec=): it had closed its listener, without STOPPING=1, and then waited for a connection without a deadline",
     );
     // At its end, the kernel closes the listener.
     hangs(running()).closes(20_005, ADDRESS).is_told(
@@ -65,7 +65,7 @@ fn a_service_that_does_not_end_at_ctrl_c() {
         )
         .is_told(
             interrupt_ignored,
-            "the service no longer ran when Ctrl-C (SIGINT) was to come (No main process to kill)",
+            "the service was no longer running when Ctrl-C (SIGINT) should have come (No main process to kill)",
         );
     sent.exited(1100, 0).is_not_told(interrupt_ignored);
 }
@@ -100,7 +100,7 @@ fn a_connection_that_is_taken_during_the_stop() {
     let tried = |outcome| running().stop(10_000).response(11_000, "new", outcome);
     tried(ResponseOutcome::TimedOut).is_told(
         |case| new_connection_taken(case, "new"),
-        "a new connection that came within 1 s of SIGTERM was taken, and not answered: close the listener as soon as the stop begins, so that clients go elsewhere",
+        "a new connection that came within 1 s of SIGTERM was accepted, but not answered: close the listener as soon as the stop begins, so that clients go elsewhere",
     );
     for away in [ResponseOutcome::Refused, broken()] {
         tried(away).is_not_told(|case| new_connection_taken(case, "new"));
@@ -117,7 +117,7 @@ fn a_stop_in_the_warm_up() {
     );
     stopped.clone().killed(11_000, SIGKILL).is_told(
         rule,
-        "SIGTERM came in the middle of the warm-up, and the service did nothing about it: systemd ended it by SIGKILL after 10 s",
+        "SIGTERM came in the middle of the warm-up, and the service ignored it: systemd ended it with SIGKILL after 10 s",
     );
     stopped.clone().killed(1000, SIGTERM).is_told(
         rule,
@@ -125,7 +125,7 @@ fn a_stop_in_the_warm_up() {
     );
     stopped.clone().exited(2100, 0).is_told(
         rule,
-        "SIGTERM came in the middle of the warm-up, and the service ended only 1 s later: it hears the signal when its data is loaded",
+        "SIGTERM came in the middle of the warm-up, and the service ended only 1 s later: it handles the signal only after its data is loaded",
     );
     let said = stopped.notified(1001, &["STOPPING=1"]);
     said.clone().exited(3001, 0).is_told(
@@ -159,7 +159,7 @@ fn a_stop_may_send_other_signals() {
     );
     ended(SIGINT).property("KillSignal", SIGINT).is_told(
         no_signal_handler,
-        "SIGINT ended the process on the spot, and nothing in the service handles that signal: KillSignal=SIGINT of a.service sends it in place of SIGTERM",
+        "SIGINT ended the process on the spot, and nothing in the service handles that signal: KillSignal=SIGINT of a.service sends it instead of SIGTERM",
     );
     ended(SIGKILL)
         .property("KillSignal", SIGTERM)

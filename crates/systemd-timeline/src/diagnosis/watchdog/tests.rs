@@ -33,11 +33,11 @@ fn a_limit_that_is_too_short_or_too_long() {
     let rule = |case: &Case| other_limit(case, LIMIT);
     acts(watched(5), 5000, "5s").is_told(
         rule,
-        "WatchdogSec=5s of a.service is not the 10 s that is asked for, and systemd acted too soon: Watchdog timeout (limit 5s)",
+        "WatchdogSec=5s of a.service should be 10 s, and systemd acted too soon: Watchdog timeout (limit 5s)",
     );
     acts(watched(60), 60_000, "1min").is_told(
         rule,
-        "WatchdogSec=1min of a.service is not the 10 s that is asked for, and systemd acted too late: Watchdog timeout (limit 1min)",
+        "WatchdogSec=1min of a.service should be 10 s, and systemd acted too late: Watchdog timeout (limit 1min)",
     );
     acts(watched(10), 10_000, "10s").is_not_told(rule);
 }

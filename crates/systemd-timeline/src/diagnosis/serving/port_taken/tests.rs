@@ -27,7 +27,7 @@ fn a_failure_that_is_said_too_loudly() {
     let said = |priority| fails().log(10, priority, "cannot listen on 127.0.0.1:7878");
     said(2).is_told(
         rules,
-        "the line \"cannot listen on 127.0.0.1:7878\" came at priority 2 (crit): an error of one service has priority 3 (err)",
+        "the line \"cannot listen on 127.0.0.1:7878\" has priority 2 (crit): an error of one service has priority 3 (err)",
     );
     said(3).is_not_told(rules);
 }
