@@ -37,7 +37,7 @@ struct Stage {
     life: &'static [(State, u32)],
 }
 
-const STAGES: [Stage; 5] = [
+const STAGES: [Stage; 6] = [
     Stage {
         page: "01-plain",
         name: "01 plain",
@@ -74,6 +74,18 @@ const STAGES: [Stage; 5] = [
         about: "it hangs, and somebody notices",
         life: &[(State::Hangs, 38), (State::Down, 24), (State::Up, 34)],
     },
+    Stage {
+        page: "06-game-day",
+        name: "06 game day",
+        about: "all of it in one day, and promises to keep",
+        life: &[
+            (State::Down, 24),
+            (State::Up, 12),
+            (State::Hangs, 26),
+            (State::Down, 24),
+            (State::Up, 34),
+        ],
+    },
 ];
 
 /// The picture, without a blank line, at which Markdown would begin again.
@@ -107,7 +119,7 @@ pub(crate) fn picture(site: &Site) -> Result<String, String> {
         "<figure style=\"margin-inline: 0\">\n\
          <svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"path-title path-words\" style=\"display: block; width: 100%; \
          max-width: 30rem; break-inside: avoid\" font-family=\"sans-serif\" font-size=\"15\" fill=\"currentColor\" stroke-linecap=\"round\">\n\
-         <title id=\"path-title\">The life of a service, and the five stages</title>\n\
+         <title id=\"path-title\">The life of a service, and the six stages</title>\n\
          <desc id=\"path-words\">{words}</desc>\n\
          {body}</svg>\n\
          <figcaption>The life of a service, from top to bottom. Solid: it serves; gap with a cross: it is dead; dashed: it is starting; zigzag: it hangs.\

@@ -38,7 +38,8 @@ pub(crate) fn text(review: &Review<'_>) -> String {
             some(cost.lost.len()),
         ));
     }
-    lines.join("\n") + "\n"
+    let lines = lines.iter().map(|line| format!("{}\n", line.trim_end()));
+    lines.collect()
 }
 
 fn orders_down(cost: &Cost) -> Duration {

@@ -66,13 +66,13 @@ impl Promise {
         }
     }
 
-    /// The figure for a report, e.g. `56 s of 86 s`.
+    /// The figure for a report, e.g. `56 s of a budget of 86 s`; empty where there is none.
     pub(crate) fn figure(self, review: &Review<'_>) -> String {
         let seconds = nearest_second;
         match self {
             Promise::Answered => {
                 let down = page_down(review);
-                format!("{} s of {} s", seconds(down), seconds(BUDGET))
+                format!("{} s of a budget of {} s", seconds(down), seconds(BUDGET))
             }
             Promise::NoLongOutage => {
                 let longest = review.costs.iter().map(Cost::longest).max();
@@ -91,14 +91,14 @@ impl Promise {
                 let restarts =
                     costs.flat_map(|cost| Part::ALL.map(|part| review.restarts(part, &cost.span)));
                 let most = restarts.max().unwrap_or_default();
-                format!("at most {most} restarts after a fault")
+                format!("most restarts after a fault: {most}")
             }
             Promise::OneAlert => {
                 let costs = review.costs.iter();
                 let alerts = costs.map(|cost| review.alerts(&cost.span).len());
-                format!("{} alerts", alerts.sum::<usize>())
+                format!("alerts: {}", alerts.sum::<usize>())
             }
-            Promise::Operator => "stop, start, reload".to_owned(),
+            Promise::Operator => String::new(),
         }
     }
 

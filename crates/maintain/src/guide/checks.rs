@@ -19,7 +19,7 @@ use super::bench::{Bench, executable};
 use super::item::Item;
 use crate::judge::{CHECK, Check, Found, Tests};
 use crate::overlay::Overlay;
-use items::{ITEMS, MAIN_UNIT, Shown, Whose};
+use items::{ITEMS, MAIN_UNIT, PREFIX, Shown, Whose};
 
 /// A check of a stage, and the files that show parts of it.
 type Source = (&'static str, Whose);
@@ -111,7 +111,10 @@ fn file(item: &items::Item, exercise: &Stage, report: &Report) -> anyhow::Result
             })?;
             let units: Vec<String> = units
                 .iter()
-                .map(|unit| format!("{own}{unit}").replace(MAIN_UNIT, &format!("{own}.service")))
+                .map(|unit| {
+                    let unit = unit.replace(MAIN_UNIT, &format!("{own}.service"));
+                    format!("{own}{}", unit.replace(PREFIX, &own))
+                })
                 .collect();
             let units: Vec<&str> = units.iter().map(String::as_str).collect();
             let essence = Picture::of(&units).essence(timeline);
@@ -129,11 +132,22 @@ fn file(item: &items::Item, exercise: &Stage, report: &Report) -> anyhow::Result
             let mut verdicts = report.verdicts.iter();
             let open = verdicts.find(|verdict| verdict.outcome == Outcome::NotYet);
             let open = open.context("the starter passes; correct items.rs")?;
-            let text = called(open.report().trim()) + "\n";
-            let timelines = report.runs.iter().filter_map(|run| run.timeline.as_ref());
-            let with = timelines.filter_map(Timeline::measured_with).next();
-            let with = with.context("no run says what it was measured with")?;
-            Ok(Measured::text(&name, &text, &with))
+            text_file(&name, &called(open.report().trim()), report)
+        }
+        Shown::Review(scenario) => {
+            let mut reviews = report.reviews.iter();
+            let review = reviews.find(|review| review.scenario == scenario);
+            let review =
+                review.with_context(|| format!("no review of `{scenario}`; correct items.rs"))?;
+            text_file(&name, &called(review.text.trim_end()), report)
         }
     }
+}
+
+/// A text, with what it was measured with.
+fn text_file(name: &str, text: &str, report: &Report) -> anyhow::Result<Measured> {
+    let timelines = report.runs.iter().filter_map(|run| run.timeline.as_ref());
+    let with = timelines.filter_map(Timeline::measured_with).next();
+    let with = with.context("no run says what it was measured with")?;
+    Ok(Measured::text(name, &format!("{text}\n"), &with))
 }

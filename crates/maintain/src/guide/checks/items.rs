@@ -29,19 +29,22 @@ pub(super) enum Shown {
     },
     /// What the check says about the first requirement that is not met.
     Finding,
+    /// The review of the run of this scenario.
+    Review(&'static str),
 }
 
 impl Item {
     pub(super) fn file_name(&self) -> String {
         match self.shown {
             Shown::Timeline { .. } => format!("{}.json", self.name),
-            Shown::Finding => format!("{}.txt", self.name),
+            Shown::Finding | Shown::Review(_) => format!("{}.txt", self.name),
         }
     }
 }
 
 /// As in unit files: systemd.unit(5), "Specifiers".
 pub(super) const MAIN_UNIT: &str = "%n";
+pub(super) const PREFIX: &str = "%p";
 
 const STOP: Shown = timeline("start, then stop with requests in flight", &[".service"]);
 
@@ -67,6 +70,19 @@ const DEADLOCK: Shown = timeline("a deadlock", &[".service"]);
 const KEEPS_HANGING: Shown = timeline(
     "a service that keeps hanging",
     &[".service", "-alert@%n.service"],
+);
+
+const GAME_DAY_1: &str = "game day 1";
+
+const GAME_DAY: Shown = timeline(
+    GAME_DAY_1,
+    &[
+        ".service",
+        "-database.service",
+        "-worker.service",
+        "-alert@%n.service",
+        "-alert@%p-database.service.service",
+    ],
 );
 
 pub(super) const ITEMS: &[Item] = &[
@@ -141,6 +157,16 @@ pub(super) const ITEMS: &[Item] = &[
         timeline("a wedged dependency", &[".service"]),
     ),
     solution("05-keeps-hanging", "05-watchdog", "r6_", KEEPS_HANGING),
+    solution("06-day", "06-game-day", "r1_", GAME_DAY),
+    starter("06-day-starter", "06-game-day", "r1_", GAME_DAY),
+    starter("06-starter", "06-game-day", "r1_", Shown::Finding),
+    starter(
+        "06-review-starter",
+        "06-game-day",
+        "r1_",
+        Shown::Review(GAME_DAY_1),
+    ),
+    solution("06-review", "06-game-day", "r1_", Shown::Review(GAME_DAY_1)),
 ];
 
 const fn timeline(scenario: &'static str, units: &'static [&'static str]) -> Shown {
