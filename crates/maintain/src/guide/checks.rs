@@ -19,7 +19,7 @@ use super::bench::{Bench, executable};
 use super::item::Item;
 use crate::judge::{CHECK, Check, Found, Tests};
 use crate::overlay::Overlay;
-use items::{ITEMS, MAIN_UNIT, PREFIX, Shown, Whose};
+use items::{ITEMS, MAIN_UNIT, Shown, Whose};
 
 /// A check of a stage, and the files that show parts of it.
 type Source = (&'static str, Whose);
@@ -101,7 +101,11 @@ fn file(item: &items::Item, exercise: &Stage, report: &Report) -> anyhow::Result
     let called = |text: &str| text.replace(&own, &exercise.package());
     let name = item.file_name();
     match item.shown {
-        Shown::Timeline { scenario, units } => {
+        Shown::Timeline {
+            scenario,
+            units,
+            until,
+        } => {
             let run = report.run(scenario);
             let timeline = run.and_then(|run| run.timeline.as_ref());
             let timeline = timeline.with_context(|| {
@@ -111,13 +115,11 @@ fn file(item: &items::Item, exercise: &Stage, report: &Report) -> anyhow::Result
             })?;
             let units: Vec<String> = units
                 .iter()
-                .map(|unit| {
-                    let unit = unit.replace(MAIN_UNIT, &format!("{own}.service"));
-                    format!("{own}{}", unit.replace(PREFIX, &own))
-                })
+                .map(|unit| format!("{own}{unit}").replace(MAIN_UNIT, &format!("{own}.service")))
                 .collect();
             let units: Vec<&str> = units.iter().map(String::as_str).collect();
-            let essence = Picture::of(&units).essence(timeline);
+            let timeline = until.map_or_else(|| timeline.clone(), |label| timeline.before(label));
+            let essence = Picture::of(&units).essence(&timeline);
             ensure!(
                 essence.events().iter().any(|event| event.unit.is_some()),
                 "nothing happens to {units:?} in the run `{scenario}`; correct items.rs"
