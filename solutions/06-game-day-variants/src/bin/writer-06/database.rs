@@ -54,7 +54,7 @@ pub(crate) async fn run(mut stop: StopSignals) -> Result<(), Failure> {
 /// The writer.
 async fn write(mut store: Store, mut inbox: mpsc::Receiver<Letter>) {
     while let Some(letter) = inbox.recv().await {
-        // Whoever asked may be gone: that is not the writer's business.
+        // The client may be gone: that is not the writer's business.
         match letter {
             Letter::Add(order, reply) => {
                 let written = store.write(order);
