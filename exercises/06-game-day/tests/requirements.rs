@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use exercise_check::{Look, Observed, Requirement};
+use exercise_check::{Look, Observed, Requirement, host_error};
 
 use crate::causes;
 use crate::incident;
@@ -51,11 +51,11 @@ pub(crate) const ANY_DAY: Requirement = Requirement {
     title: "the promises hold on the day of any seed",
     snapshot: "any-day",
     look: || {
+        let seed = seed().map_err(host_error)?;
         let timeline = DAY_3.run.seen.clone()?;
         // cargo shows it where the requirement is not met, and `-- --nocapture` shows it always.
         println!(
-            "The day of seed {}:\n\n{}",
-            seed(),
+            "The day of seed {seed}:\n\n{}",
             incident::text(&Review::of(&timeline, &DAY_3.plan))
         );
         judged(&[("the day of the seed", &DAY_3)], &Promise::ALL)

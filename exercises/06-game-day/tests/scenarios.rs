@@ -50,24 +50,22 @@ impl Day {
 pub(crate) static DAY_1: LazyLock<Day> = LazyLock::new(|| Day::of("game day 1", plan::of_day(1)));
 pub(crate) static DAY_2: LazyLock<Day> = LazyLock::new(|| Day::of("game day 2", plan::of_day(2)));
 
-/// The day from a seed.
+/// The day from a seed. If the seed is not a number, the requirement says so and looks no further.
 pub(crate) static DAY_3: LazyLock<Day> = LazyLock::new(|| {
-    Day::of(
-        &format!("the game day of seed {}", seed()),
-        kept(plan::of_seed(seed())),
-    )
+    let seed = seed().unwrap_or(DEFAULT_SEED);
+    let name = format!("the game day of seed {seed}");
+    Day::of(&name, kept(plan::of_seed(seed)))
 });
 
 /// The seed of the third day.
-pub(crate) fn seed() -> u64 {
-    let chosen = env::var(SEED_VARIABLE).ok();
-    let chosen = chosen.map(|seed| {
-        let number = seed.trim().parse();
-        number.unwrap_or_else(|_| {
-            panic!("{SEED_VARIABLE}={seed} is not a number; use one such as {SEED_VARIABLE}=7")
-        })
-    });
-    chosen.unwrap_or(DEFAULT_SEED)
+pub(crate) fn seed() -> Result<u64, String> {
+    let Ok(chosen) = env::var(SEED_VARIABLE) else {
+        return Ok(DEFAULT_SEED);
+    };
+    let number = chosen.trim().parse();
+    number.map_err(|_| {
+        format!("{SEED_VARIABLE}={chosen} is not a number; set it to one, e.g. {SEED_VARIABLE}=7")
+    })
 }
 
 /// The faults that are kept.
