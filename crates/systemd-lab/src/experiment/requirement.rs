@@ -11,7 +11,7 @@ use systemd_timeline::span::{parse_span, span_text};
 
 /// The possible requirements, for error messages.
 pub(super) const KNOWN: &str = "\"availability >= 99.9%\", \"outage <= 2s\", \"outages <= 1\", \"recovery <= 5s\", \"restarts <= 3\", \
-                                \"no unit failed\", \"my.service did not fail\"";
+                                \"starts of alert@.service = 1\", \"no unit failed\", \"my.service did not fail\"";
 
 const NO_UNIT_FAILED: &str = "no unit failed";
 const DID_NOT_FAIL: &str = " did not fail";
@@ -23,7 +23,7 @@ const OF: &str = " of ";
 ///
 /// As text, with the name of a probe or a unit if only that one is meant: `availability >= 99.9%`, `availability of health >= 99%`,
 /// `outage <= 2s` (the longest of any probe), `outages <= 1` (their number), `recovery <= 5s` (the longest after any fault), `restarts of
-/// worker.service <= 3`, `no unit failed`, `worker.service did not fail`. The signs are `>=`, `<=`, `>`, `<` and `=`.
+/// worker.service <= 3`, `starts of alert@.service = 1` (of the main unit if none is named, of all instances of a template), `no unit failed`, `worker.service did not fail`. The signs are `>=`, `<=`, `>`, `<` and `=`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Requirement {
     /// The probe or unit that it is about; `None` if it is about all of them.
@@ -46,6 +46,8 @@ pub enum Wanted {
     Recovery(Sign, Duration),
     /// How often systemd restarted a unit.
     Restarts(Sign, u32),
+    /// How often a unit was started, whoever asked for it.
+    Starts(Sign, u32),
     /// Units did not enter the state `failed`. An automatic restart does not count as that state.
     NotFailed,
 }
@@ -169,6 +171,7 @@ fn parsed(text: &str) -> Option<Requirement> {
         "outages" => Wanted::Outages(sign, bound.parse().ok()?),
         "recovery" => Wanted::Recovery(sign, parse_span(bound).ok()?),
         "restarts" => Wanted::Restarts(sign, bound.parse().ok()?),
+        "starts" => Wanted::Starts(sign, bound.parse().ok()?),
         _ => return None,
     };
     Some(Requirement { of, wanted })
@@ -209,6 +212,7 @@ impl fmt::Display for Requirement {
                 write!(formatter, "recovery{of} {sign} {}", span_text(*span))
             }
             Wanted::Restarts(sign, number) => write!(formatter, "restarts{of} {sign} {number}"),
+            Wanted::Starts(sign, number) => write!(formatter, "starts{of} {sign} {number}"),
             Wanted::NotFailed => match &self.of {
                 Some(unit) => write!(formatter, "{unit}{DID_NOT_FAIL}"),
                 None => formatter.write_str(NO_UNIT_FAILED),
@@ -237,6 +241,8 @@ mod tests {
             "outages = 0",
             "recovery < 1min 30s",
             "restarts of worker.service <= 3",
+            "starts of alert@.service = 1",
+            "starts > 0",
             "no unit failed",
             "worker.service did not fail",
         ] {

@@ -17,6 +17,16 @@ use systemd_timeline::unit_file::template_of;
 /// enter `failed`.
 const RESTARTED: &str = "auto-restart";
 
+/// The sub-states in which nothing of a unit runs: org.freedesktop.systemd1(5), and `service_state_table` of systemd's service.c.
+const RESTING: [&str; 6] = [
+    "dead",
+    "failed",
+    "dead-before-auto-restart",
+    "failed-before-auto-restart",
+    "auto-restart",
+    "auto-restart-queued",
+];
+
 /// The result for something measured while the lab was blind.
 const UNSEEN: &str = "unknown: the lab did not see all that systemd did";
 
@@ -73,7 +83,7 @@ impl Requirement {
                     None => Ok(()),
                 }
             }
-            (Wanted::Restarts(..) | Wanted::NotFailed, of) => {
+            (Wanted::Restarts(..) | Wanted::Starts(..) | Wanted::NotFailed, of) => {
                 match of.as_ref().filter(|name| !is_unit(name)) {
                     Some(name) => refuse(format!(
                         "no unit is called {name:?}; there are: {}",
@@ -133,7 +143,14 @@ impl Requirement {
                 }
             },
             // What the lab did see may be enough to know that a unit failed.
-            Wanted::Restarts(..) if summary.went_blind.is_some() => (UNSEEN.to_owned(), false),
+            Wanted::Restarts(..) | Wanted::Starts(..) if summary.went_blind.is_some() => {
+                (UNSEEN.to_owned(), false)
+            }
+            Wanted::Starts(sign, number) => {
+                let main = summary.units.first().map(|unit| unit.unit.as_str());
+                let starts = starts(timeline, self.of.as_deref().or(main).unwrap_or_default());
+                (starts.to_string(), sign.holds(&starts, number))
+            }
             Wanted::Restarts(sign, number) => {
                 let (restarts, unit) = self.restarts(timeline, summary);
                 let measured = match (&self.of, summary.units.len(), restarts) {
@@ -199,6 +216,19 @@ impl Requirement {
             }
         }
     }
+}
+
+/// How often this unit, or an instance of this template, left a state in which nothing of it runs.
+fn starts(timeline: &Timeline, name: &str) -> u32 {
+    let is_meant = |unit: &str| unit == name || template_of(unit) == name;
+    let starts = timeline.events().iter().filter(|event| {
+        let EventKind::StateChanged { from, to } = &event.kind else {
+            return false;
+        };
+        let rests = |state: &String| RESTING.contains(&state.as_str());
+        event.unit.as_deref().is_some_and(is_meant) && rests(from) && !rests(to)
+    });
+    u32::try_from(starts.count()).unwrap_or(u32::MAX)
 }
 
 /// The first unit that entered the state `failed`, and when; if a name is given, only that unit counts.

@@ -59,6 +59,8 @@ fn requirements_are_compared_with_what_was_measured() {
         ("recovery of t.service <= 5s", false),
         ("restarts = 1", true),
         ("restarts of t.service < 1", false),
+        ("starts = 2", true),
+        ("starts of t.service < 2", false),
         ("no unit failed", true),
         ("t.service did not fail", true),
     ];
@@ -113,6 +115,36 @@ fn a_unit_that_fails_is_named() {
         text.contains("fault: stop never came: no restart"),
         "{text}"
     );
+}
+
+/// A template stands for all of its instances.
+#[test]
+fn alerts_are_counted_as_starts() {
+    let text = server().replace("Restart=on-failure\n", "");
+    let text = format!("[Unit]\nOnFailure=alert@%n.service\n{text}");
+    let (experiment, folder) = experiment(&text);
+    let alert = folder.path().join("alert@.service");
+    let lines = "[Service]\nType=oneshot\nExecStart=/usr/bin/echo %i failed\n";
+    fs::write(&alert, lines).expect("it can be written");
+    let mut experiment = experiment
+        .unit(alert)
+        .fault(seconds(5), Fault::Kill(9))
+        .fault(seconds(10), Fault::Start)
+        .fault(seconds(15), Fault::Kill(9))
+        .lasting(seconds(20));
+    let required = [
+        ("starts of alert@.service = 2", true),
+        ("starts of alert@t.service.service = 2", true),
+        ("starts of alert@other.service <= 0", true),
+        ("starts of t.service = 1", false),
+    ];
+    for (text, _) in required {
+        experiment = experiment.require(text.parse().expect(text));
+    }
+    let timeline = run(&experiment);
+    for ((text, holds), verdict) in required.iter().zip(experiment.verdicts(&timeline)) {
+        assert_eq!(verdict.holds, *holds, "{text}: {}", verdict.measured);
+    }
 }
 
 #[test]
