@@ -19,7 +19,7 @@ mod words;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use exercise_check::Outcome;
 use measured::Measured;
@@ -49,6 +49,9 @@ Examples:
 
 /// How names of known mistakes begin: their folder in `book/measured`.
 const MISTAKES: &str = "mistakes";
+
+/// The time of an item that takes at least as long is shown. Most take a second or two.
+const SLOW: Duration = Duration::from_secs(10);
 
 /// The subcommand's arguments.
 #[derive(clap::Args)]
@@ -110,12 +113,20 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     pool::run(
         &items,
         jobs,
-        |item| item.measure(&bench),
-        |item, measured| {
-            for name in item.names() {
+        |item| {
+            let begin = Instant::now();
+            (item.measure(&bench), begin.elapsed())
+        },
+        |item, (measured, took)| {
+            for (index, name) in item.names().iter().enumerate() {
                 let verified = match &measured {
                     Ok(files) => compare_or_write(bench.root(), name, files, arguments.write),
                     Err(error) => failed(error),
+                };
+                // Once for everything that was measured together.
+                let verified = match verified {
+                    Verified::Ok if index == 0 && took >= SLOW => Verified::OkIn(took),
+                    verified => verified,
                 };
                 tally.add(name, &verified);
             }
