@@ -8,9 +8,11 @@ use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, nearest_second};
 
 use crate::SUBJECT;
-use crate::day::{self, BADLY_RELOADED, PAGE, RELOADED};
-use crate::plan::{BAD_FOR, Fault, Part};
-use crate::promises::{Promise, RESTARTS, is_short, needs_person, obeys, page_down};
+use crate::day::{self, BADLY_RELOADED, NEW_GREETING, PAGE, RELOADED};
+use crate::plan::{BAD_FOR, Fault, Part, STOPPED_FOR};
+use crate::promises::{
+    Promise, RESTARTS, STARTS_WITHIN, STOPS_WITHIN, is_short, needs_person, obeys, page_down,
+};
 use crate::review::{Cost, Review, is_down};
 
 /// Rules that come first everywhere: a unit that systemd cannot use explains everything else.
@@ -231,10 +233,10 @@ fn long_delay(case: &Case, restarted: &Event, delay: Duration) -> String {
     let written = value("RestartSec").unwrap_or_else(|| "100ms".to_owned());
     let delay = nearest_second(delay);
     match value("RestartSteps") {
-        Some(steps) => format!(
+        Some(steps) if counter > 1 => format!(
             "systemd waited for {delay} s before restart {counter} of {unit}: RestartSec={written} grows with RestartSteps={steps}, and systemd counts all restarts of the day, not only those in a row"
         ),
-        None => {
+        _ => {
             format!("systemd waited for {delay} s before it restarted {unit}: RestartSec={written}")
         }
     }
@@ -560,53 +562,73 @@ fn not_wanted(part: Part) -> Option<String> {
 
 /// Why the operator's commands did not do what he expects.
 fn of_operator(review: &Review<'_>) -> Option<String> {
-    let target = day::target();
-    review.costs.iter().find_map(|cost| match cost.planned.fault {
-        Fault::StopAndStart => Part::ALL.into_iter().find_map(|part| {
-            let unit = day::unit(part);
-            let (stopped, started) = obeys(review, cost, part);
-            let texts = SUBJECT.case_of(&unit, review.timeline).units;
-            match (stopped, started) {
-                (true, true) => None,
-                (false, _) => Some(match texts.value(&unit, "PartOf") {
-                    Some(value) if value.contains(&target) => format!(
-                        "9 s after `systemctl stop {target}`, {unit} was still {}: it takes longer to stop, or something starts it again",
-                        review.state(&unit, cost.span.start + 9_000_000)
-                    ),
-                    _ => format!(
-                        "`systemctl stop {target}` did not stop {unit}: PartOf={target} is missing there, and Wants= and Requires= of the target only start"
-                    ),
-                }),
-                (true, false) => {
-                    Some(match not_wanted(part) {
-                        Some(why) => why,
-                        None => stayed_away(review, cost, part).unwrap_or_else(|| format!(
-                            "10 s after `systemctl start {target}`, {unit} was {}",
-                            review.state(&unit, cost.span.start + 20_000_000)
-                        )),
-                    })
-                }
+    review
+        .costs
+        .iter()
+        .find_map(|cost| match cost.planned.fault {
+            // What did not stop comes first: it may be why something else did not start.
+            Fault::StopAndStart => {
+                let mut parts = Part::ALL.into_iter();
+                let mut again = Part::ALL.into_iter();
+                parts
+                    .find_map(|part| not_stopped(review, cost, part))
+                    .or_else(|| again.find_map(|part| not_started(review, cost, part)))
             }
-        }),
-        Fault::Reload => {
-            let answer = review.timeline.response(RELOADED);
-            match answer {
-                Some(ResponseOutcome::Answered { status: 200, .. }) if cost.page.is_empty() && cost.refused == 0 => None,
-                _ => Some(format!(
-                    "the page after a reload: {}",
+            Fault::Reload => match review.timeline.response(RELOADED) {
+                Some(ResponseOutcome::Answered { status: 200, body })
+                    if body.contains(NEW_GREETING) && cost.page.is_empty() && cost.refused == 0 =>
+                {
+                    None
+                }
+                answer => Some(format!("the page after a reload: {}", said(answer))),
+            },
+            Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
+                Some(ResponseOutcome::Answered { status: 200, .. }) => None,
+                answer => Some(format!(
+                    "a reload with a bad configuration must keep what worked; the page after it: {}",
                     said(answer)
                 )),
-            }
-        }
-        Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
-            Some(ResponseOutcome::Answered { status: 200, .. }) => None,
-            answer => Some(format!(
-                "a reload with a bad configuration must keep what worked; the page after it: {}",
-                said(answer)
-            )),
-        },
-        _ => None,
+            },
+            _ => None,
+        })
+}
+
+/// A part that went on when the operator had stopped the shop.
+fn not_stopped(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let (stopped, _) = obeys(review, cost, part);
+    if stopped {
+        return None;
+    }
+    let texts = SUBJECT.case_of(&unit, review.timeline).units;
+    Some(match texts.value(&unit, "PartOf") {
+        Some(value) if value.contains(&target) => format!(
+            "9 s after `systemctl stop {target}`, {unit} was still {}: it takes longer to stop, or something starts it again",
+            review.state(&unit, cost.span.start + STOPS_WITHIN.as_micros() as u64)
+        ),
+        _ => format!(
+            "`systemctl stop {target}` did not stop {unit}: PartOf={target} is missing there, and Wants= and Requires= of the target only start"
+        ),
     })
+}
+
+/// A part that did not run when the operator had started the shop again.
+fn not_started(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let (_, started) = obeys(review, cost, part);
+    if started {
+        return None;
+    }
+    let why = not_wanted(part).or_else(|| stayed_away(review, cost, part));
+    Some(why.unwrap_or_else(|| {
+        format!(
+            "10 s after `systemctl start {target}`, {unit} was {}",
+            review.state(
+                &unit,
+                cost.span.start + (STOPPED_FOR + STARTS_WITHIN).as_micros() as u64
+            )
+        )
+    }))
 }
 
 fn said(answer: Option<&ResponseOutcome>) -> String {

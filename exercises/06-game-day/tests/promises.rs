@@ -22,7 +22,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(30);
 pub(crate) const RESTARTS: usize = 3;
 
 /// The operator's stop is over in this time: less than the time for which he keeps the shop stopped.
-const STOPS_WITHIN: Duration = Duration::from_secs(9);
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(9);
 
 /// His start, too.
 pub(crate) const STARTS_WITHIN: Duration = Duration::from_secs(10);
@@ -78,14 +78,13 @@ impl Promise {
                 let longest = review.costs.iter().map(Cost::longest).max();
                 format!("longest: {} s", seconds(longest.unwrap_or_default()))
             }
-            Promise::NoOrderLost => format!(
-                "{} acknowledged, {} lost",
-                review.acknowledged.len(),
+            Promise::NoOrderLost => {
+                let acknowledged = review.acknowledged.len();
                 match review.kept {
-                    Some(_) => review.lost().len().to_string(),
-                    None => "nobody knows how many".to_owned(),
+                    Some(_) => format!("{acknowledged} acknowledged, {} lost", review.lost().len()),
+                    None => format!("{acknowledged} acknowledged, and no list at the end"),
                 }
-            ),
+            }
             Promise::NoCrashLoop => {
                 let costs = review.costs.iter();
                 let restarts =
