@@ -1,0 +1,111 @@
+//! Why the operator's commands did not do what he expects.
+
+use systemd_lab::Timeline;
+use systemd_lab::protocol::event::ResponseOutcome;
+
+use super::outage::stayed_away;
+use crate::SUBJECT;
+use crate::day::{self, BADLY_RELOADED, NEW_GREETING, RELOADED};
+use crate::plan::{Fault, Part, STOPPED_FOR};
+use crate::promises::{STARTS_WITHIN, STOPS_WITHIN, obeys};
+use crate::review::{Cost, Review};
+
+/// Why the operator's commands did not do what he expects.
+pub(super) fn of_operator(review: &Review<'_>) -> Option<String> {
+    review
+        .costs
+        .iter()
+        .find_map(|cost| match cost.planned.fault {
+            // What did not stop comes first: it may be why something else did not start.
+            Fault::StopAndStart => {
+                let mut parts = Part::ALL.into_iter();
+                let mut again = Part::ALL.into_iter();
+                parts
+                    .find_map(|part| not_stopped(review, cost, part))
+                    .or_else(|| again.find_map(|part| not_started(review, cost, part)))
+            }
+            Fault::Reload => match review.timeline.response(RELOADED) {
+                Some(ResponseOutcome::Answered { status: 200, body })
+                    if body.contains(NEW_GREETING) && cost.page.is_empty() && cost.refused == 0 =>
+                {
+                    None
+                }
+                answer => Some(format!("the page after a reload: {}", said(answer))),
+            },
+            Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
+                Some(ResponseOutcome::Answered { status: 200, .. }) => None,
+                answer => Some(format!(
+                    "a reload with a bad configuration must keep what worked; the page after it: {}",
+                    said(answer)
+                )),
+            },
+            _ => None,
+        })
+}
+
+/// A part that went on when the operator had stopped the shop.
+fn not_stopped(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let (stopped, _) = obeys(review, cost, part);
+    if stopped {
+        return None;
+    }
+    let texts = SUBJECT.case_of(&unit, review.timeline).units;
+    Some(match texts.value(&unit, "PartOf") {
+        Some(value) if value.contains(&target) => format!(
+            "9 s after `systemctl stop {target}`, {unit} was still {}: it takes longer to stop, or something starts it again",
+            review.state(&unit, cost.span.start + STOPS_WITHIN.as_micros() as u64)
+        ),
+        _ => format!(
+            "`systemctl stop {target}` did not stop {unit}: PartOf={target} is missing there, and Wants= and Requires= of the target only start"
+        ),
+    })
+}
+
+/// A part that did not run when the operator had started the shop again.
+fn not_started(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let (_, started) = obeys(review, cost, part);
+    if started {
+        return None;
+    }
+    let why = not_wanted(part).or_else(|| stayed_away(review, cost, part));
+    Some(why.unwrap_or_else(|| {
+        format!(
+            "10 s after `systemctl start {target}`, {unit} was {}",
+            review.state(
+                &unit,
+                cost.span.start + (STOPPED_FOR + STARTS_WITHIN).as_micros() as u64
+            )
+        )
+    }))
+}
+
+/// A part that the target does not start.
+pub(super) fn not_wanted(part: Part) -> Option<String> {
+    let (unit, target) = (day::unit(part), day::target());
+    let nothing = Timeline::new(Vec::new());
+    let texts = SUBJECT.case(&nothing).units;
+    let mut files = texts.iter().filter(|(name, _)| name.starts_with(&target));
+    let is_named = files.any(|(_, text)| {
+        let settings = text.lines().filter_map(|line| line.split_once('='));
+        let mut settings = settings
+            .filter(|(name, _)| ["Wants", "Requires", "BindsTo", "Upholds"].contains(&name.trim()));
+        settings.any(|(_, units)| units.split_whitespace().any(|one| one == unit))
+    });
+    (!is_named).then(|| {
+        format!("`systemctl start {target}` does not start {unit}: Wants= of the target does not name it")
+    })
+}
+
+fn said(answer: Option<&ResponseOutcome>) -> String {
+    match answer {
+        Some(ResponseOutcome::Answered { status, body }) => {
+            format!("{status} {:?}", body.trim_end())
+        }
+        Some(ResponseOutcome::Refused) => "nothing listens".to_owned(),
+        Some(ResponseOutcome::TimedOut) => "no answer within 3 s".to_owned(),
+        Some(ResponseOutcome::Broken { error }) => format!("the connection ended early ({error})"),
+        None => "not asked".to_owned(),
+    }
+}
