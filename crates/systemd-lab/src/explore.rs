@@ -212,7 +212,8 @@ impl Explore {
     }
 
     /// Runs plans until the budget is used up, on all processors, and makes the first plan that breaks a requirement as small as
-    /// possible. Calls `progress` after each batch and before it makes a plan smaller. Once `stop` is set, no further run begins, and the results so far are returned.
+    /// possible. Calls `progress` after each batch and before it makes a plan smaller. Once `stop` is set, the runs end,
+    /// and the results so far are returned.
     ///
     /// # Errors
     ///
@@ -288,7 +289,10 @@ impl Explore {
             }
             while let Some(violation) = explored.violations.get(smallest).cloned() {
                 progress(explored.progress(true));
-                let shrunk = runs.shrunk(&violation, stop)?;
+                let shrunk = match runs.shrunk(&violation, stop) {
+                    Err(_) if stop.load(Ordering::Relaxed) => return Ok(explored),
+                    shrunk => shrunk?,
+                };
                 explored.shrinking += shrunk.runs;
                 let violation = &mut explored.violations[smallest];
                 (violation.plan, violation.measured) = (shrunk.plan, shrunk.measured);

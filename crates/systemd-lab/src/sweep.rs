@@ -121,7 +121,7 @@ impl Sweep {
     }
 
     /// Runs everything, on all processors. Calls `progress` with how many trials have ended, and how many there are. Once `stop` is
-    /// set, no further trial begins, and the results so far are returned.
+    /// set, the trials that still run end, and the results so far are returned.
     ///
     /// # Errors
     ///
@@ -169,7 +169,7 @@ impl Sweep {
                     return None;
                 }
                 let experiment = self.experiment(moment.at, fault, unit);
-                let trial = Trial::of(&experiment, &branches, &baseline, moment, fault, unit);
+                let trial = Trial::of(&experiment, &branches, &baseline, moment, fault, unit, stop);
                 if trial.is_err() {
                     ended_early.store(true, Ordering::Relaxed);
                 }

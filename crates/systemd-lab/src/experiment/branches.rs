@@ -1,6 +1,7 @@
 //! Many runs of one experiment that differ only in added faults: each continues from a checkpoint before its first added fault.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use systemd_timeline::Timeline;
@@ -51,16 +52,21 @@ impl<'a> Branches<'a> {
         }
     }
 
-    /// Runs the experiment, to which faults were added that come at this time or later.
+    /// Runs the experiment, to which faults were added that come at this time or later. Once `stop` is set, the run ends.
     ///
     /// # Errors
     ///
-    /// As [`Experiment::run`].
+    /// As [`Experiment::run`]; [`LabError::Interrupted`](crate::LabError::Interrupted) when it was stopped.
     pub(crate) fn run(
         &self,
         experiment: &Experiment,
         first_added: Duration,
+        stop: &AtomicBool,
     ) -> Result<Timeline, ExperimentError> {
+        let options = || {
+            let options = RunOptions::default().interrupted_by(stop);
+            options.deadline(experiment.deadline())
+        };
         let mut checkpoints = self.checkpoints.iter().rev();
         let latest = checkpoints.find(|(at, _)| *at + SETTLED < first_added);
         let result = latest.and_then(|(at, checkpoint)| {
@@ -68,16 +74,14 @@ impl<'a> Branches<'a> {
                 |of: &Experiment| of.add_steps_with_checkpoint(of.prepared_scenario(), *at);
             let make = || self.lab.checkpoint(&scenario(&self.base), &self.base.files);
             let checkpoint = checkpoint.get_or_init(make).as_ref()?;
-            let options = RunOptions::default().deadline(experiment.deadline());
             Some(
                 self.lab
-                    .run_from(checkpoint, &scenario(experiment), options),
+                    .run_from(checkpoint, &scenario(experiment), options()),
             )
         });
         experiment.prepared(result.unwrap_or_else(|| {
-            let options = RunOptions::default().deadline(experiment.deadline());
             let scenario = experiment.scenario();
-            self.lab.run_with(&scenario, &experiment.files, options)
+            self.lab.run_with(&scenario, &experiment.files, options())
         }))
     }
 }

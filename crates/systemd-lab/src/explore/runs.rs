@@ -53,16 +53,16 @@ impl<'a> Runs<'a> {
         pool::run(
             &numbered,
             pool::processors(),
-            |(_, plan)| (!stop.load(Ordering::Relaxed)).then(|| self.one(plan)),
+            |(_, plan)| (!stop.load(Ordering::Relaxed)).then(|| self.one(plan, stop)),
             |(number, _), result| results[*number] = result,
         );
         results
     }
 
-    fn one(&self, plan: &Plan) -> Result<Option<Shown>, ExperimentError> {
+    fn one(&self, plan: &Plan, stop: &AtomicBool) -> Result<Option<Shown>, ExperimentError> {
         let experiment = self.explore.experiment(plan);
         let (first, _) = plan.span();
-        match self.branches.run(&experiment, first) {
+        match self.branches.run(&experiment, first, stop) {
             Ok(timeline) => Ok(Some(shown(&experiment, &timeline))),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
             Err(error) => Err(error),
@@ -70,8 +70,13 @@ impl<'a> Runs<'a> {
     }
 
     /// What was measured for this requirement with this plan, if the plan breaks it.
-    fn measured(&self, plan: &Plan, requirement: &str) -> Result<Option<String>, ExperimentError> {
-        let broken = self.one(plan)?.map(|shown| shown.broken);
+    fn measured(
+        &self,
+        plan: &Plan,
+        requirement: &str,
+        stop: &AtomicBool,
+    ) -> Result<Option<String>, ExperimentError> {
+        let broken = self.one(plan, stop)?.map(|shown| shown.broken);
         let mut broken = broken.into_iter().flatten();
         let found = broken.find(|(broken, _)| broken == requirement);
         Ok(found.map(|(_, measured)| measured))
@@ -94,7 +99,7 @@ impl<'a> Runs<'a> {
             if let Some((_, fails)) = tried.iter().find(|(known, _)| *known == plan) {
                 return Ok(*fails);
             }
-            let found = self.measured(&plan, &violation.requirement)?;
+            let found = self.measured(&plan, &violation.requirement, stop)?;
             let fails = found.is_some();
             tried.push((plan, fails));
             if let Some(found) = found {

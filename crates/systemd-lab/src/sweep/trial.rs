@@ -1,5 +1,6 @@
 //! One fault at one moment, and its effect.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -67,8 +68,9 @@ impl Trial {
         moment: &Moment,
         fault: &Fault,
         unit: &str,
+        stop: &AtomicBool,
     ) -> Result<Trial, ExperimentError> {
-        let (outcome, verdicts) = match branches.run(experiment, moment.at) {
+        let (outcome, verdicts) = match branches.run(experiment, moment.at, stop) {
             Ok(timeline) => judged(experiment, &timeline, moment.at, fault, unit),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => {
                 (Outcome::OutOfTime, Vec::new())
