@@ -56,7 +56,7 @@ impl JobMemory {
     #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
     pub fn take_key(&self) -> Key {
         // SAFETY: `map` mapped JOB_MEMORY_SIZE readable and writable bytes there, and nothing ever unmaps them. KEY_PLACE is
-        // inside that range. No slice of this memory is in use, because nothing has looked at this job before, and whoever looked at
+        // inside that range. No slice of this memory is in use, because nothing has looked at this job before, and what looked at
         // an earlier one has copied what it needs.
         unsafe {
             let place: *mut [u8; 16] = self.base.as_ptr().add(KEY_PLACE.start).cast();

@@ -46,7 +46,7 @@ pub enum Wanted {
     Recovery(Sign, Duration),
     /// How often systemd restarted a unit.
     Restarts(Sign, u32),
-    /// How often a unit was started, whoever asked for it.
+    /// How often a unit was started, no matter what asked for it.
     Starts(Sign, u32),
     /// Units did not enter the state `failed`. An automatic restart does not count as that state.
     NotFailed,

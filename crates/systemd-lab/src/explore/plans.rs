@@ -1,4 +1,4 @@
-//! Random plans from a seed: the same on every machine, for ever the same for the same faults and limits.
+//! Random plans from a seed: the same faults and limits give the same plans on every machine, forever.
 
 use std::time::Duration;
 
@@ -113,7 +113,7 @@ impl<'a> Generator<'a> {
         Plan::of(faults)
     }
 
-    /// A fruitful plan with one change; nothing if there is no such plan.
+    /// A fruitful plan with one change; nothing if there is none.
     fn changed(&mut self) -> Vec<PlannedFault> {
         let Some(plan) = self.random.choose(&self.fruitful) else {
             return Vec::new();
