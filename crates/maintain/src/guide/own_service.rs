@@ -33,6 +33,7 @@ pub(super) fn items() -> Vec<Item> {
         Item::files(["run-sweep.txt"], sweep),
         Item::files(["run-explore.txt"], explore),
         Item::files(["run-nginx.txt"], nginx).with_network(),
+        Item::files(["run-sweep-ssh.txt"], ssh).with_network(),
     ]
 }
 
@@ -84,19 +85,34 @@ fn hang(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 
 /// A fault at every moment: what the sweep prints, without the commands at its end, which name the folder of the example's build.
 fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
-    let options = "--fault kill,freeze --for 10s --moments 16";
+    let example = example(bench)?;
+    let options = format!("{example} --fault kill,freeze --for 10s --moments 16");
+    swept(bench, "run-sweep.txt", &options)
+}
+
+/// Debian's sshd, which survives every SIGKILL and no SIGTERM.
+fn ssh(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let options = "--package openssh-server --unit ssh.service --connect 127.0.0.1:22 --every 5s \
+                   --fault kill,kill=SIGTERM --for 4s --moments 6";
+    swept(bench, "run-sweep-ssh.txt", options)
+}
+
+/// A sweep, up to the commands for what does not hold.
+fn swept(bench: &Bench<'_>, name: &'static str, options: &str) -> anyhow::Result<Vec<Measured>> {
     let text = broken(bench, "sweep", options)?;
     let (shown, _) = text
         .split_once("\nWhat does not hold\n")
         .context("it prints no violations")?;
     let with = bench.measured_with()?;
-    Ok(vec![Measured::text("run-sweep.txt", shown, &with)])
+    Ok(vec![Measured::text(name, shown, &with)])
 }
 
 /// Random kills, without the command that repeats them: it names the folder that the example is built in.
 fn explore(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
-    let options =
-        format!("--file {EAGER} --fault kill --most 8 --apart 1s --from 1s --until 9s --runs 16");
+    let example = example(bench)?;
+    let options = format!(
+        "{example} --file {EAGER} --fault kill --most 8 --apart 1s --from 1s --until 9s --runs 16"
+    );
     let text = broken(bench, "explore", &options)?;
     let mut lines: Vec<&str> = text.lines().collect();
     lines.retain(|line| !line.trim_start().starts_with("systemd-lab run "));
@@ -105,14 +121,21 @@ fn explore(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     Ok(vec![Measured::text("run-explore.txt", &shown, &with)])
 }
 
-/// What a command prints that hits the example with many faults, some of which it does not survive.
+/// The options that hit the example.
+fn example(bench: &Bench<'_>) -> anyhow::Result<String> {
+    let file = file(bench)?;
+    Ok(format!(
+        "--unit {UNIT} --file {file} --get http://127.0.0.1:8080/"
+    ))
+}
+
+/// What a command prints that hits a unit with many faults, some of which it does not survive.
 fn broken(bench: &Bench<'_>, command: &str, options: &str) -> anyhow::Result<String> {
     let built = bench.build(&["--package", "systemd-lab-cli", "--bins"])?;
     let package = bench.root().join("crates/systemd-lab-cli/Cargo.toml");
     let output = Command::new(executable(&built, &package, "systemd-lab")?)
-        .args([command, "--unit", UNIT, "--file", &file(bench)?])
-        .args(["--get", "http://127.0.0.1:8080/"])
-        .args(options.split(' '))
+        .arg(command)
+        .args(options.split_whitespace())
         .args(["--require", "recovery <= 10s"])
         .current_dir(bench.root())
         .env_remove(SUITE_VARIABLE)
