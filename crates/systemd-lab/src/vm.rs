@@ -92,6 +92,8 @@ pub(crate) enum Origin<'a> {
     Snapshot,
     /// The same, for a guest that moves later: RAM is a copy of the file, made by [`copy_of_ram`].
     SnapshotToMove { ram: &'a File },
+    /// The same, for a guest that is saved later: [`Vm::save_to_memory`].
+    SnapshotToSave { ram: &'a File },
     /// The guest that [`Vm::save_to_memory`] saved, with its RAM.
     Checkpoint { ram: &'a File, state: &'a File },
     /// Another QEMU with the same machine and this RAM: [`Vm::move_to`].
@@ -132,12 +134,13 @@ impl Vm {
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
         // What QEMU shares with a file is not part of the saved state, so a guest that is restored from there finds a new job.
-        let saves = matches!(origin, Origin::Boot { .. } | Origin::SnapshotToMove { .. });
+        let saves = matches!(origin, Origin::Boot { .. } | Origin::SnapshotToSave { .. });
 
         let size = match origin {
             Origin::Boot { ram, .. } => Ok(*ram),
             Origin::Snapshot => fs::metadata(directory.join("ram")).map(|meta| meta.len()),
             Origin::SnapshotToMove { ram }
+            | Origin::SnapshotToSave { ram }
             | Origin::Checkpoint { ram, .. }
             | Origin::OtherVm { ram } => ram.metadata().map(|meta| meta.len()),
         };
@@ -174,6 +177,7 @@ impl Vm {
             }
             Origin::Snapshot
             | Origin::SnapshotToMove { .. }
+            | Origin::SnapshotToSave { .. }
             | Origin::Checkpoint { .. }
             | Origin::OtherVm { .. } => {
                 command.args(["-incoming", "defer"]);
@@ -223,7 +227,7 @@ impl Vm {
         self.save_at("state")
     }
 
-    /// The same, into memory, for [`Origin::Checkpoint`]. Its RAM must be the memory of [`Origin::SnapshotToMove`].
+    /// The same, into memory, for [`Origin::Checkpoint`]. It must come from [`Origin::SnapshotToSave`].
     pub(crate) fn save_to_memory(&mut self) -> Result<File, LabError> {
         let state = memory("lab-state").map_err(LabError::io("making memory for the guest"))?;
         self.save_at(&path_of(&state))?;

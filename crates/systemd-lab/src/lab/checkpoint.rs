@@ -35,7 +35,7 @@ impl Lab {
         let job = job(&beginning, files).ok()?;
         let _turn = self.turn();
         let ram = copy_of_ram(self.snapshot()).ok()?;
-        let mut vm = restore(&self.snapshot, &Origin::SnapshotToMove { ram: &ram }, &job).ok()?;
+        let mut vm = restore(&self.snapshot, &Origin::SnapshotToSave { ram: &ram }, &job).ok()?;
         let rang = vm.wait_for_doorbell(DEADLINE).ok()?;
         let mut reader = EventReader::of(&vm);
         reader.read(&vm, self.snapshot(), &mut |_| {}).ok()?;

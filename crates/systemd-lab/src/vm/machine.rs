@@ -76,7 +76,7 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     let (path, share) = match origin {
         Origin::Boot { .. } => ("ram".to_owned(), "on"),
         Origin::Snapshot => ("ram".to_owned(), "off"),
-        Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
+        Origin::SnapshotToMove { ram } | Origin::SnapshotToSave { ram } => (path_of(*ram), "on"),
         Origin::Checkpoint { ram, .. } | Origin::OtherVm { ram } => (path_of(*ram), "off"),
     };
     [
