@@ -215,7 +215,7 @@ fn limits_that_leave_no_time_are_refused() {
         .expect_err("40s is after 30s");
     assert_eq!(
         error.to_string(),
-        "no time is left for the faults: they come from 40s until 30s"
+        "the earliest time of a random fault, 40s, is after the latest, 30s; choose an earlier or a later one"
     );
     let error = explore
         .fault_on("other.service", Fault::Stop)

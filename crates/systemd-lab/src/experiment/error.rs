@@ -27,7 +27,7 @@ pub enum PlanError {
     },
     /// The earliest time of a random fault is after the latest.
     #[error(
-        "no time is left for the faults: they come from {} until {}",
+        "the earliest time of a random fault, {}, is after the latest, {}; choose an earlier or a later one",
         span_text(*from),
         span_text(*until)
     )]
