@@ -43,39 +43,10 @@ use plans::Generator;
 use runs::Runs;
 
 pub use coverage::Combination;
-pub use plans::Plan;
+pub use plans::{Limits, Plan};
 
 /// How many plans are made before any of them has run.
 const BATCH: usize = 16;
-
-/// How long a run continues after its last fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
-/// and watchdogs are over.
-const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
-
-/// Which plans are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How many faults a plan has at most.
-    pub most: NonZeroUsize,
-    /// The shortest time between two of them.
-    pub apart: Duration,
-    /// The earliest time of a fault.
-    pub from: Duration,
-    /// The latest time of a fault.
-    pub until: Duration,
-}
-
-impl Default for Limits {
-    /// Up to three faults in the first half minute, at any time.
-    fn default() -> Limits {
-        Limits {
-            most: const { NonZeroUsize::new(3).unwrap() },
-            apart: Duration::ZERO,
-            from: Duration::ZERO,
-            until: Duration::from_secs(30),
-        }
-    }
-}
 
 /// When an exploration ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,15 +148,7 @@ impl Explore {
 
     /// The experiment with the faults of a plan.
     pub fn experiment(&self, plan: &Plan) -> Experiment {
-        let (_, last) = plan.span();
-        let length = self.experiment.length().max(last + AFTER_LAST_FAULT);
-        let faults = plan.faults.iter();
-        faults
-            .fold(self.experiment.clone(), |experiment, planned| {
-                let when = planned.when.clone();
-                experiment.fault_on(&planned.unit, when, planned.fault.clone())
-            })
-            .lasting(length)
+        plan.added_to(&self.experiment)
     }
 
     /// Finds what is wrong with the experiment, the faults and the limits, as far as possible without a lab.
@@ -237,12 +200,9 @@ impl Explore {
         let (moments, _) = moments::of(&self.experiment, &baseline, MOST_MOMENTS.get());
         let moments = moments.into_iter().map(|moment| moment.at);
         let mut generator = Generator::new(self.seed, self.limits, &self.faults, moments);
-        let longest = self.experiment.length();
-        let longest = longest.max(self.limits.until + AFTER_LAST_FAULT);
-        let runs = Runs::new(
-            self,
-            Branches::new(lab, &self.experiment, &baseline, longest),
-        );
+        let longest = plans::length(&self.experiment, self.limits.until);
+        let branches = Branches::new(lab, &self.experiment, &baseline, longest);
+        let runs = Runs::new(&self.experiment, self.limits, branches);
         // How many violations have been made smaller.
         let mut smallest = 0;
         let mut explored = Explored {
@@ -289,13 +249,16 @@ impl Explore {
             }
             while let Some(violation) = explored.violations.get(smallest).cloned() {
                 progress(explored.progress(true));
-                let shrunk = match runs.shrunk(&violation, stop) {
+                let shrunk = match runs.shrunk(&violation.found, &violation.requirement, stop) {
                     Err(_) if stop.load(Ordering::Relaxed) => return Ok(explored),
                     shrunk => shrunk?,
                 };
                 explored.shrinking += shrunk.runs;
                 let violation = &mut explored.violations[smallest];
-                (violation.plan, violation.measured) = (shrunk.plan, shrunk.measured);
+                violation.plan = shrunk.plan;
+                if let Some(measured) = shrunk.measured {
+                    violation.measured = measured;
+                }
                 smallest += 1;
             }
         }

@@ -1,17 +1,46 @@
 //! Random plans from a seed: the same faults and limits give the same plans on every machine, forever.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Limits;
-use crate::experiment::{Fault, PlannedFault};
+use crate::experiment::{Experiment, Fault, PlannedFault};
 
 /// How far from an event of the run without faults a fault may come, if it is aimed at that event.
 const NEAR: Duration = Duration::from_millis(40);
 
 /// How often a time is drawn again because it is too close to another fault's.
 const DRAWS: usize = 8;
+
+/// How long a run continues after its last fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
+/// and watchdogs are over.
+const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
+
+/// Which plans are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many faults a plan has at most.
+    pub most: NonZeroUsize,
+    /// The shortest time between two of them.
+    pub apart: Duration,
+    /// The earliest time of a fault.
+    pub from: Duration,
+    /// The latest time of a fault.
+    pub until: Duration,
+}
+
+impl Default for Limits {
+    /// Up to three faults in the first half minute, at any time.
+    fn default() -> Limits {
+        Limits {
+            most: const { NonZeroUsize::new(3).unwrap() },
+            apart: Duration::ZERO,
+            from: Duration::ZERO,
+            until: Duration::from_secs(30),
+        }
+    }
+}
 
 /// The faults of one run, in order of their times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,12 +56,29 @@ impl Plan {
         Plan { faults }
     }
 
+    /// The experiment with these faults in addition.
+    pub(super) fn added_to(&self, base: &Experiment) -> Experiment {
+        let (_, last) = self.span();
+        let faults = self.faults.iter();
+        faults
+            .fold(base.clone(), |experiment, planned| {
+                let when = planned.when.clone();
+                experiment.fault_on(&planned.unit, when, planned.fault.clone())
+            })
+            .lasting(length(base, last))
+    }
+
     /// When its faults come, first and last.
     pub(super) fn span(&self) -> (Duration, Duration) {
         let mut times = self.faults.iter().filter_map(|it| it.when.time());
         let first = times.next().unwrap_or_default();
         (first, times.next_back().unwrap_or(first))
     }
+}
+
+/// How long a run lasts whose last added fault comes at this time.
+pub(super) fn length(base: &Experiment, last: Duration) -> Duration {
+    base.length().max(last + AFTER_LAST_FAULT)
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014). A crate's generator may draw other
@@ -174,8 +220,6 @@ impl<'a> Generator<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
     use super::*;
 
     fn limits() -> Limits {

@@ -6,8 +6,7 @@ use std::time::Duration;
 use systemd_timeline::Timeline;
 
 use super::coverage::{self, Combination};
-use super::plans::Plan;
-use super::{Explore, Violation};
+use super::plans::{Limits, Plan};
 use crate::error::LabError;
 use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlannedFault, Verdict};
 use crate::{pool, shrink};
@@ -24,21 +23,27 @@ pub(super) struct Shown {
 
 /// Runs plans.
 pub(super) struct Runs<'a> {
-    explore: &'a Explore,
+    base: &'a Experiment,
+    limits: Limits,
     branches: Branches<'a>,
 }
 
 /// A plan that was made smaller.
 pub(super) struct Shrunk {
     pub(super) plan: Plan,
-    pub(super) measured: String,
+    /// What was measured with it, if it was run.
+    pub(super) measured: Option<String>,
     /// How many runs that took.
     pub(super) runs: usize,
 }
 
 impl<'a> Runs<'a> {
-    pub(super) fn new(explore: &'a Explore, branches: Branches<'a>) -> Runs<'a> {
-        Runs { explore, branches }
+    pub(super) fn new(base: &'a Experiment, limits: Limits, branches: Branches<'a>) -> Runs<'a> {
+        Runs {
+            base,
+            limits,
+            branches,
+        }
     }
 
     /// Runs the plans, on all processors. In the order of the plans: `None` if it was not run, and inside that `None` if it took too
@@ -60,7 +65,7 @@ impl<'a> Runs<'a> {
     }
 
     fn one(&self, plan: &Plan, stop: &AtomicBool) -> Result<Option<Shown>, ExperimentError> {
-        let experiment = self.explore.experiment(plan);
+        let experiment = plan.added_to(self.base);
         let (first, _) = plan.span();
         match self.branches.run(&experiment, first, stop) {
             Ok(timeline) => Ok(Some(shown(&experiment, &timeline))),
@@ -85,12 +90,13 @@ impl<'a> Runs<'a> {
     /// Makes the plan as small as possible. When the exploration is stopped, no further runs are tried.
     pub(super) fn shrunk(
         &self,
-        violation: &Violation,
+        found: &Plan,
+        requirement: &str,
         stop: &AtomicBool,
     ) -> Result<Shrunk, ExperimentError> {
         // The plans that were tried, and whether they fail: a second round asks for the same ones.
         let mut tried: Vec<(Plan, bool)> = Vec::new();
-        let mut measured = violation.measured.clone();
+        let mut measured = None;
         let mut fails = |faults: Vec<PlannedFault>| -> Result<bool, ExperimentError> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(false);
@@ -99,15 +105,13 @@ impl<'a> Runs<'a> {
             if let Some((_, fails)) = tried.iter().find(|(known, _)| *known == plan) {
                 return Ok(*fails);
             }
-            let found = self.measured(&plan, &violation.requirement, stop)?;
-            let fails = found.is_some();
+            let now = self.measured(&plan, requirement, stop)?;
+            let fails = now.is_some();
             tried.push((plan, fails));
-            if let Some(found) = found {
-                measured = found;
-            }
+            measured = now.or(measured.take());
             Ok(fails)
         };
-        let mut faults = violation.found.faults.clone();
+        let mut faults = found.faults.clone();
         // With rounder times, a fault that was needed may no longer be.
         for _ in 0..ROUNDS {
             let before = faults.clone();
@@ -141,7 +145,7 @@ impl<'a> Runs<'a> {
             faults[place].when = time.into();
             faults
         };
-        let limits = self.explore.limits;
+        let limits = self.limits;
         let round = shrink::roundest(time, |time| {
             match (limits.from..=limits.until).contains(&time) {
                 true => fails(with(time)),
