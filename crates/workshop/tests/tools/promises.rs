@@ -221,7 +221,11 @@ fn has_test(place: &[&str], name: &str) -> bool {
                 .join("systemd-lab/tests/steps")
                 .join(format!("{place}.rs")),
         ],
-        _ => vec![crates.join("workshop/tests"), crates.join("systemd-lab")],
+        _ => vec![
+            crates.join("workshop/tests"),
+            crates.join("systemd-lab"),
+            crates.join("exercise-check/tests"),
+        ],
     };
     let files = roots.iter().flat_map(|root| match root.is_dir() {
         true => sources(root),
