@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Between the damage and the end of the database: no order comes in it.
-const DAMAGE_FIRST: Duration = Duration::from_millis(500);
+pub(crate) const DAMAGE_FIRST: Duration = Duration::from_millis(500);
 
 /// signal(7), x86-64.
 const SIGKILL: i32 = 9;

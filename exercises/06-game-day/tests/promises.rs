@@ -7,7 +7,7 @@ use systemd_lab::nearest_second;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
 
-use crate::day::{self, BADLY_RELOADED, NEW_GREETING, RELOADED};
+use crate::day::{self, BADLY_RELOADED, DAMAGE_FIRST, NEW_GREETING, RELOADED};
 use crate::plan::{BAD_FOR, Fault, PERSON_NEEDS, Part, STOPPED_FOR};
 use crate::review::{Cost, Review, is_down};
 
@@ -240,12 +240,12 @@ fn wrong_alerts(review: &Review<'_>) -> Vec<String> {
 }
 
 /// Whether the alert came while the person could still use it.
-fn is_in_time(review: &Review<'_>, cost: &Cost) -> bool {
-    let delay = match cost.planned.fault {
-        Fault::BadConfiguration => BAD_FOR + PERSON_NEEDS,
-        _ => PERSON_NEEDS,
+pub(crate) fn is_in_time(review: &Review<'_>, cost: &Cost) -> bool {
+    let kill = match cost.planned.fault {
+        Fault::BadConfiguration => BAD_FOR,
+        _ => DAMAGE_FIRST,
     };
-    let until = cost.span.start + delay.as_micros() as u64;
+    let until = cost.span.start + (kill + PERSON_NEEDS).as_micros() as u64;
     !review.alerts(&(cost.span.start..until)).is_empty()
 }
 

@@ -59,9 +59,11 @@ pub(crate) static DAY_3: LazyLock<Day> = LazyLock::new(|| {
 
 /// The seed of the third day.
 pub(crate) fn seed() -> Result<u64, String> {
-    let Ok(chosen) = env::var(SEED_VARIABLE) else {
-        return Ok(DEFAULT_SEED);
-    };
+    env::var_os(SEED_VARIABLE).map_or(Ok(DEFAULT_SEED), |chosen| number(&chosen.to_string_lossy()))
+}
+
+/// The seed that this text means.
+pub(crate) fn number(chosen: &str) -> Result<u64, String> {
     let number = chosen.trim().parse();
     number.map_err(|_| {
         format!("{SEED_VARIABLE}={chosen} is not a number; set it to one, e.g. {SEED_VARIABLE}=7")

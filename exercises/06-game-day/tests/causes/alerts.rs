@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use systemd_lab::diagnosis::restart;
+use systemd_lab::diagnosis::{Case, restart};
 use systemd_lab::protocol::EventKind;
 
 use super::outage::{LONG_DELAY, given_up, long_delay, main_exit};
 use crate::SUBJECT;
 use crate::day;
-use crate::plan::{BAD_FOR, Fault, Part};
-use crate::promises::needs_person;
+use crate::plan::Part;
+use crate::promises::{is_in_time, needs_person};
 use crate::review::{Cost, Review};
 
 /// Why an alert is missing, or one too many.
@@ -19,6 +19,7 @@ pub(super) fn of_alert(review: &Review<'_>) -> Option<String> {
         let fault = cost.planned.fault;
         match (needs_person(fault), alerts.len()) {
             (None, 0) => None,
+            (Some(_), 1) if is_in_time(review, cost) => None,
             (Some(_), 1) => missing_alert(review, cost, true),
             (Some(_), 0) => missing_alert(review, cost, false),
             (_, _) => needless_alert(review, cost, &alerts),
@@ -66,28 +67,17 @@ fn missing_alert(review: &Review<'_>, cost: &Cost, came_late: bool) -> Option<St
         None => Some(format!(
             "when {fault}, {unit} failed and nobody was told: OnFailure= is not set"
         )),
-        Some(value) => {
-            let found = restart::ALERT.iter().find_map(|rule| rule(&case));
-            found.or_else(|| {
-                Some(format!(
-                    "when {fault}, nothing came of OnFailure={value} of {unit}: {}",
-                    match review.state(&unit, cost.span.end) {
-                        "failed" => "it names another unit than the alert's".to_owned(),
-                        _ if cost.planned.fault == Fault::BadConfiguration
-                            && main_exit(
-                                &review.part(
-                                    &(cost.span.start
-                                        ..cost.span.start + BAD_FOR.as_micros() as u64)
-                                ),
-                                &unit
-                            )
-                            .is_some() =>
-                            "the reload had ended it already".to_owned(),
-                        _ => "the unit did not fail".to_owned(),
-                    }
-                ))
-            })
-        }
+        Some(_) => restart::ALERT
+            .iter()
+            .find_map(|rule| rule(&case))
+            .or_else(|| restart::other_unit_called(&case, &SUBJECT.unit("-alert@")))
+            .or_else(|| {
+                result(&case).is_none().then(|| {
+                    format!(
+                        "when {fault}, {unit} did not fail, and systemd starts the unit of OnFailure= only after a failure"
+                    )
+                })
+            }),
     }
 }
 
@@ -119,5 +109,20 @@ fn needless_alert(review: &Review<'_>, cost: &Cost, alerts: &[String]) -> Option
     }
     restart::not_restarted(&case)
         .map(|why| format!("when {fault}: {why}"))
-        .or_else(|| Some(format!("when {fault}, {unit} failed and was not restarted")))
+        .or_else(|| {
+            let result = result(&case)?;
+            Some(format!(
+                "when {fault}, {unit} failed, and systemd calls the result {result}: OnFailure= acts at each failure"
+            ))
+        })
+}
+
+/// With which result a unit failed, if it did.
+fn result<'a>(case: &Case<'a>) -> Option<&'a str> {
+    case.timeline
+        .of(case.unit)
+        .find_map(|event| match &event.kind {
+            EventKind::Failed { result } => Some(result.as_str()),
+            _ => None,
+        })
 }

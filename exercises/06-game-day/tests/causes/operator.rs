@@ -1,7 +1,7 @@
 //! Why the operator's commands did not do what he expects.
 
-use systemd_lab::Timeline;
 use systemd_lab::protocol::event::ResponseOutcome;
+use systemd_lab::{Timeline, nearest_second};
 
 use super::outage::stayed_away;
 use crate::SUBJECT;
@@ -26,11 +26,14 @@ pub(super) fn of_operator(review: &Review<'_>) -> Option<String> {
             }
             Fault::Reload => match review.timeline.response(RELOADED) {
                 Some(ResponseOutcome::Answered { status: 200, body })
-                    if body.contains(NEW_GREETING) && cost.page.is_empty() && cost.refused == 0 =>
+                    if body.contains(NEW_GREETING) =>
                 {
-                    None
+                    costly_reload(cost)
                 }
-                answer => Some(format!("the page after a reload: {}", said(answer))),
+                answer => Some(format!(
+                    "a reload must show the new greeting; the page after it: {}",
+                    said(answer)
+                )),
             },
             Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
                 Some(ResponseOutcome::Answered { status: 200, .. }) => None,
@@ -43,6 +46,17 @@ pub(super) fn of_operator(review: &Review<'_>) -> Option<String> {
         })
 }
 
+/// A reload that worked, but not for every customer.
+fn costly_reload(cost: &Cost) -> Option<String> {
+    (!cost.page.is_empty() || cost.refused > 0).then(|| {
+        format!(
+            "a reload must not cost a request; after this one the page was away for {} s, and the shop refused orders: {}",
+            nearest_second(cost.page_down()),
+            cost.refused
+        )
+    })
+}
+
 /// A part that went on when the operator had stopped the shop.
 fn not_stopped(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
     let (unit, target) = (day::unit(part), day::target());
@@ -53,7 +67,7 @@ fn not_stopped(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
     let texts = SUBJECT.case_of(&unit, review.timeline).units;
     Some(match texts.value(&unit, "PartOf") {
         Some(value) if value.contains(&target) => format!(
-            "9 s after `systemctl stop {target}`, {unit} was still {}: it takes longer to stop, or something starts it again",
+            "9 s after `systemctl stop {target}`, {unit} was still in the state {}: it takes longer to stop, or something starts it again",
             review.state(&unit, cost.span.start + STOPS_WITHIN.as_micros() as u64)
         ),
         _ => format!(
@@ -72,7 +86,7 @@ fn not_started(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> {
     let why = not_wanted(part).or_else(|| stayed_away(review, cost, part));
     Some(why.unwrap_or_else(|| {
         format!(
-            "10 s after `systemctl start {target}`, {unit} was {}",
+            "10 s after `systemctl start {target}`, {unit} was in the state {}",
             review.state(
                 &unit,
                 cost.span.start + (STOPPED_FOR + STARTS_WITHIN).as_micros() as u64
