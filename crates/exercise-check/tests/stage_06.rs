@@ -1,20 +1,22 @@
-//! The plans of stage 06, and how a day is read. That the whole check judges shops rightly is proved by its solution, its variants
-//! and its mistakes.
+//! The plans of stage 06, and how a day is read. `stage_06_causes` tests what the check says about a broken promise. That the
+//! whole check judges shops rightly is proved by its solution, its variants and its mistakes.
 
 #![allow(
     dead_code,
     reason = "the check itself is built with the exercise and with the solution"
 )]
 
-#[path = "../../../exercises/06-game-day/tests/day.rs"]
-mod day;
-#[path = "../../../exercises/06-game-day/tests/plan.rs"]
-mod plan;
-#[path = "../../../exercises/06-game-day/tests/promises.rs"]
-mod promises;
-#[path = "../../../exercises/06-game-day/tests/review.rs"]
-mod review;
-mod support;
+#[path = "../../../exercises/06-game-day/tests"]
+mod check {
+    pub(crate) mod causes;
+    pub(crate) mod day;
+    pub(crate) mod incident;
+    pub(crate) mod plan;
+    pub(crate) mod promises;
+    pub(crate) mod review;
+    pub(crate) mod scenarios;
+}
+mod game_day;
 
 use std::mem::discriminant;
 use std::sync::LazyLock;
@@ -22,9 +24,11 @@ use std::time::Duration;
 
 use exercise_check::Subject;
 use systemd_lab::Timeline;
-use systemd_lab::protocol::event::{ProbeOutcome, ResponseOutcome, Source};
-use systemd_lab::protocol::{Event, EventKind};
+use systemd_lab::protocol::event::ProbeOutcome;
 
+// The check's own files look for each other at the root of the crate.
+use check::{causes, day, incident, plan, promises, review, scenarios};
+use game_day::{WELL, alert, answered, day_of, killed, page};
 use plan::{Fault, Part, Planned};
 use promises::Promise;
 use review::Review;
@@ -114,92 +118,12 @@ fn the_task_shows_the_plans() {
     }
 }
 
-/// The time at which a day's scenario begins, in these runs.
-const BEGAN_US: u64 = 60_000_000;
-
-fn event(at: Duration, unit: Option<&str>, kind: EventKind) -> Event {
-    Event {
-        at_us: BEGAN_US + at.as_micros() as u64,
-        unit: unit.map(str::to_owned),
-        source: Source::Agent,
-        kind,
-    }
-}
-
-/// A day with one fault, in which every order is answered like this and is in the list if `is_kept` says so.
-fn day_of(
-    fault: Fault,
-    answer: impl Fn(u32) -> ResponseOutcome,
-    is_kept: impl Fn(u32) -> bool,
-) -> (Vec<Planned>, Vec<Event>) {
-    let at = Duration::from_millis(30_500);
-    let plan = vec![Planned { at, fault }];
-    let name = "a day".to_owned();
-    let mut events = vec![event(
-        Duration::ZERO,
-        None,
-        EventKind::ScenarioBegan { name },
-    )];
-    let last = day::orders(plan::end(&plan));
-    for number in 1..=last {
-        let name = day::order(number);
-        let outcome = answer(number);
-        events.push(event(
-            day::time_of_order(number) + Duration::from_millis(5),
-            None,
-            EventKind::Response { name, outcome },
-        ));
-    }
-    let kept = (1..=last).filter(|number| is_kept(*number));
-    let kept: Vec<String> = kept.map(|number| number.to_string()).collect();
-    events.push(event(
-        plan::end(&plan),
-        None,
-        EventKind::Response {
-            name: day::LIST.to_owned(),
-            outcome: answered(200, &kept.join(" ")),
-        },
-    ));
-    (plan, events)
-}
-
-fn answered(status: u16, body: &str) -> ResponseOutcome {
-    ResponseOutcome::Answered {
-        status,
-        body: body.to_owned(),
-    }
-}
-
-fn page(at: u64, outcome: ProbeOutcome) -> Event {
-    event(
-        Duration::from_secs(at),
-        None,
-        EventKind::ProbeChanged {
-            name: day::PAGE.to_owned(),
-            outcome,
-            attempts_before: 0,
-        },
-    )
-}
-
-const WELL: ProbeOutcome = ProbeOutcome::Answered { status: 200 };
-
 #[test]
 fn an_order_that_was_only_in_memory_goes_to_the_account_of_the_end() {
     // Order 8 comes at 30.2 s, the database is killed at 30.5 s.
-    let killed = Fault::Kill(Part::Database);
-    let (plan, mut events) = day_of(killed, |_| answered(201, ""), |number| number != 8);
-    events.push(event(
-        plan[0].at,
-        Some("solution-06-database.service"),
-        EventKind::ProcessExited {
-            role: "main".to_owned(),
-            code: "killed".to_owned(),
-            status: 9,
-            command: None,
-            is_ignored: false,
-        },
-    ));
+    let fault = Fault::Kill(Part::Database);
+    let (plan, mut events) = day_of(fault, |_| answered(201, ""), |number| number != 8);
+    events.push(killed(plan[0].at, Part::Database));
     let timeline = Timeline::new(events);
     let review = Review::of(&timeline, &plan);
     assert_eq!(review.costs[0].lost, [8]);
@@ -266,4 +190,70 @@ fn a_budget_is_spent_fault_by_fault() {
         Promise::NoLongOutage.broken(&review),
         ["0:30, the web front end is killed: no page for 48 s"]
     );
+}
+
+/// What promise 5 says about a day with this fault and these alerts: how long after the fault, and for which unit.
+fn alerts(fault: Fault, alerts: &[(Duration, &str)]) -> Vec<String> {
+    let (plan, mut events) = day_of(fault, |_| answered(201, ""), |_| true);
+    let times = alerts.iter();
+    events.extend(times.map(|(after, unit)| alert(plan[0].at + *after, unit)));
+    let timeline = Timeline::new(events);
+    Promise::OneAlert.broken(&Review::of(&timeline, &plan))
+}
+
+const DATABASE: &str = "solution-06-database.service";
+const WEB: &str = "solution-06.service";
+
+#[test]
+fn one_alert_comes_before_the_repair() {
+    let nothing: [&str; 0] = [];
+    let soon = Duration::from_secs(3);
+    // The database is killed half a second after the damage, the web front end ten seconds after the bad reload. The
+    // person has repaired either 20 s later.
+    let damaged = Fault::DamagedDatabase;
+    let before = Duration::from_millis(20_400);
+    let after = Duration::from_millis(20_600);
+    assert_eq!(alerts(damaged, &[(soon, DATABASE)]), nothing);
+    assert_eq!(alerts(damaged, &[(before, DATABASE)]), nothing);
+    assert_eq!(
+        alerts(damaged, &[(after, DATABASE)]),
+        ["0:30, the database is damaged: the alert came after the repair"]
+    );
+    let bad = Fault::BadConfiguration;
+    assert_eq!(alerts(bad, &[(Duration::from_secs(29), WEB)]), nothing);
+    assert_eq!(
+        alerts(bad, &[(Duration::from_secs(31), WEB)]),
+        ["0:30, the configuration is bad: the alert came after the repair"]
+    );
+    assert_eq!(
+        alerts(damaged, &[]),
+        ["0:30, the database is damaged: no alert, and a person was needed"]
+    );
+    assert_eq!(
+        alerts(damaged, &[(soon, DATABASE), (soon, WEB)]),
+        ["0:30, the database is damaged: alerts for solution-06-database, solution-06"]
+    );
+}
+
+#[test]
+fn no_alert_comes_without_need() {
+    let killed = Fault::Kill(Part::Database);
+    assert!(alerts(killed, &[]).is_empty());
+    assert_eq!(
+        alerts(killed, &[(Duration::from_secs(3), DATABASE)]),
+        ["0:30, the database is killed: an alert for solution-06-database, and nobody was needed"]
+    );
+}
+
+#[test]
+fn a_seed_is_a_number() {
+    assert_eq!(scenarios::number("7"), Ok(7));
+    assert_eq!(scenarios::number(" 7\n"), Ok(7));
+    assert_eq!(
+        scenarios::number("seven").as_ref().map_err(String::as_str),
+        Err("GAME_DAY_SEED=seven is not a number; set it to one, e.g. GAME_DAY_SEED=7")
+    );
+    for text in ["", "-1", "7.5", "18446744073709551616"] {
+        assert!(scenarios::number(text).is_err(), "{text}");
+    }
 }
