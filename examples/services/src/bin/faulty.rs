@@ -1,4 +1,4 @@
-//! A greeter with a watchdog, as many examples on the web show one. It works on the desk of its author. Five of its lines are faults: the
+//! A greeter with a watchdog, as many examples on the web show one. Its author says that it works. It has five faults: the
 //! guide's page "The unit that started it all" asks you to find them. `repaired.rs` beside it is the same service without them.
 
 use std::io::{self, BufRead, BufReader, Write};
