@@ -32,10 +32,10 @@ After a change                                                            takes
 
 To find out whether it holds
   what git has of starters        cargo maintain starters --check         a second
-  every stage, every mistake      cargo maintain verify                   ten minutes
+  every stage, every mistake      cargo maintain verify                   a quarter of an hour
   ... and ten virtual hours       cargo maintain verify --soak            one more
-  how strong the checks are       cargo maintain verify --mutants         hours; `--mutants sample` two minutes
-  what the guide shows            cargo maintain guide --check            four minutes
+  how strong the checks are       cargo maintain verify --mutants         hours; `--mutants sample` five minutes
+  what the guide shows            cargo maintain guide --check            five minutes
   ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
   whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
 

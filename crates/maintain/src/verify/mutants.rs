@@ -41,7 +41,7 @@ const BATCH: usize = 60;
 pub(super) enum Which {
     /// All of them: about an hour.
     All,
-    /// Some mutants of unit files, always the same: about a minute.
+    /// Some mutants of unit files, always the same: about five minutes.
     Sample,
 }
 
