@@ -16,9 +16,9 @@ use systemd_lab::{Experiment, ExperimentError, Explore, Fault, Lab};
 
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, note, put};
-use crate::reproduce;
 use crate::run::{self, Options, span};
 use crate::style;
+use crate::trials;
 
 /// The faults that are tried unless others are named.
 const FAULTS: [&str; 3] = ["kill", "freeze", "restart"];
@@ -221,7 +221,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
-    let command = reproduce::run_command("explore", &OWN_OPTIONS);
+    let command = trials::run_command("explore", &OWN_OPTIONS);
     let report = report::Report::new(&explore, &planned.experiment, &explored, &command);
     let is_shown_elsewhere = arguments
         .junit

@@ -12,13 +12,13 @@ pub mod image;
 pub mod matrix;
 pub mod output;
 mod program;
-mod reproduce;
 pub mod run;
 pub mod shell;
 pub mod shortened;
 pub mod style;
 pub mod sweep;
 pub mod terminal;
+mod trials;
 
 pub use command::{carry_out, in_words};
 pub use exit::{EXIT_STATUS, ExitStatus, WrongUsage};

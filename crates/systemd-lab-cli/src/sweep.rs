@@ -17,9 +17,9 @@ use systemd_lab::{ExperimentError, Fault, Lab, Sweep, clock_time};
 
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, note, put};
-use crate::reproduce;
 use crate::run::{self, Options};
 use crate::style;
+use crate::trials;
 
 /// With fewer finished trials, a remaining time would change too much to be worth showing.
 const ENOUGH_TRIALS: usize = 4;
@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
         Err(ExperimentError::Lab(error)) => return Err(error.into()),
     };
-    let command = reproduce::run_command("sweep", &OWN_OPTIONS);
+    let command = trials::run_command("sweep", &OWN_OPTIONS);
     let report = report::Report::new(&planned.experiment, &swept, &command);
     if arguments.json {
         output::document(&(report.json()? + "\n"));

@@ -84,8 +84,8 @@ pub use systemd_timeline::span::{parse_span, span_text};
 pub use verdict::Verdict;
 pub use when::{On, When};
 
-/// How long an experiment lasts after its last fault by default: by then, `RestartSec=` of a few seconds and
-/// `StartLimitIntervalSec=` of 10 s are over.
+/// How long an experiment lasts after its last fault by default: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop
+/// timeouts of 30 s and watchdogs are over.
 const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
 
 /// By then, systemd has logged the direct effects of a fault.
@@ -263,6 +263,11 @@ impl Experiment {
         let times = self.faults.iter().filter_map(|planned| planned.when.time());
         let last = times.max().unwrap_or_default();
         self.length.unwrap_or(last.saturating_add(AFTER_LAST_FAULT))
+    }
+
+    /// How long it lasts if a further fault comes at this time: no shorter than itself, and until a minute after the fault.
+    pub fn length_after(&self, fault: Duration) -> Duration {
+        self.length().max(fault.saturating_add(AFTER_LAST_FAULT))
     }
 
     /// The faults: those with a time in order, then those that wait for an event.

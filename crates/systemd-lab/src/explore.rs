@@ -200,7 +200,7 @@ impl Explore {
         let (moments, _) = moments::of(&self.experiment, &baseline, MOST_MOMENTS.get());
         let moments = moments.into_iter().map(|moment| moment.at);
         let mut generator = Generator::new(self.seed, self.limits, &self.faults, moments);
-        let longest = plans::length(&self.experiment, self.limits.until);
+        let longest = self.experiment.length_after(self.limits.until);
         let branches = Branches::new(lab, &self.experiment, &baseline, longest);
         let runs = Runs::new(&self.experiment, self.limits, branches);
         // How many violations have been made smaller.

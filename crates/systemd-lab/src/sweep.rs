@@ -39,10 +39,6 @@ use crate::pool;
 pub use crate::moments::{MOST_MOMENTS, Moment};
 pub use trial::{Outcome, Trial};
 
-/// How long a run continues after its fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
-/// and watchdogs are over.
-const AFTER_FAULT: Duration = Duration::from_secs(60);
-
 /// An experiment, and the faults that hit it at every moment.
 #[derive(Debug, Clone)]
 pub struct Sweep {
@@ -101,7 +97,7 @@ impl Sweep {
 
     /// The experiment of a trial.
     pub fn experiment(&self, at: Duration, fault: &Fault, unit: &str) -> Experiment {
-        let length = length_after(&self.experiment, at);
+        let length = self.experiment.length_after(at);
         self.experiment
             .clone()
             .fault_on(unit, at, fault.clone())
@@ -151,11 +147,8 @@ impl Sweep {
                 moments.map(move |moment| (number, moment, fault, unit.as_str()))
             })
             .collect();
-        let longest = planned.iter().map(|(_, moment, fault, unit)| {
-            let experiment = self.experiment(moment.at, fault, unit);
-            experiment.length()
-        });
-        let longest = longest.max().unwrap_or_default();
+        let latest = moments.last().map_or(Duration::ZERO, |moment| moment.at);
+        let longest = self.experiment.length_after(latest);
         let branches = Branches::new(lab, &self.experiment, &baseline, longest);
         let ended_early = AtomicBool::new(false);
         let mut results = Vec::new();
@@ -199,11 +192,6 @@ impl Sweep {
             baseline,
         })
     }
-}
-
-/// How long the run with a fault at this time lasts: as long as the experiment, but at least a minute after the fault.
-pub fn length_after(experiment: &Experiment, at: Duration) -> Duration {
-    experiment.length().max(at + AFTER_FAULT)
 }
 
 impl Swept {

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
-use systemd_lab::experiment::span_text;
 use systemd_lab::explore::{Explored, Plan, Violation};
 use systemd_lab::{Experiment, Explore, visible};
 
-use crate::reproduce::quoted;
 use crate::style;
+use crate::trials::{broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -104,15 +103,7 @@ impl<'a> Report<'a> {
                 explored.out_of_time
             );
         }
-        for verdict in &explored.without_fault {
-            if !verdict.holds {
-                text += &format!(
-                    "✗ {} does not hold without a fault: {}\n",
-                    verdict.requirement,
-                    visible(&verdict.measured)
-                );
-            }
-        }
+        text += &broken_without_fault(&explored.without_fault);
         text += "\n";
         text += &self.table();
         if !explored.violations.is_empty() {
@@ -215,20 +206,14 @@ impl<'a> Report<'a> {
 
     fn reproduce(&self, plan: &Plan) -> String {
         let experiment = self.explore.experiment(plan);
-        let mut command = format!(
-            "{} --for {}",
+        let faults = plan
+            .faults
+            .iter()
+            .filter_map(|planned| Some((planned.when.time()?, experiment.fault_text(planned))));
+        format!(
+            "{} {}",
             self.command,
-            quoted(&span_text(experiment.length()))
-        );
-        for planned in &plan.faults {
-            let at = match planned.when.time() {
-                Some(time) if time.is_zero() => "0s".to_owned(),
-                Some(time) => span_text(time),
-                None => planned.when.to_string(),
-            };
-            let fault = experiment.fault_text(planned);
-            command += &format!(" --at {} {}", quoted(&at), quoted(&fault));
-        }
-        command
+            with_faults(experiment.length(), faults)
+        )
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use systemd_lab::experiment::span_text;
-use systemd_lab::sweep::{Outcome, Swept, Trial, length_after};
+use systemd_lab::sweep::{Outcome, Swept, Trial};
 use systemd_lab::{Experiment, visible};
 
-use crate::reproduce::quoted;
 use crate::style;
+use crate::trials::{broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -133,15 +133,7 @@ impl<'a> Report<'a> {
                 self.swept.left_out
             );
         }
-        for verdict in &self.swept.without_fault {
-            if !verdict.holds {
-                text += &format!(
-                    "✗ {} does not hold without a fault: {}\n",
-                    verdict.requirement,
-                    visible(&verdict.measured)
-                );
-            }
-        }
+        text += &broken_without_fault(&self.swept.without_fault);
         text += "\n";
         text += &self.table();
         if !self.violations.is_empty() {
@@ -344,15 +336,7 @@ fn badness(trial: &Trial) -> (u8, Duration) {
 }
 
 fn reproduce(command: &str, experiment: &Experiment, trial: &Trial) -> String {
-    let at = match trial.at.is_zero() {
-        true => "0s".to_owned(),
-        false => span_text(trial.at),
-    };
-    let length = span_text(length_after(experiment, trial.at));
-    format!(
-        "{command} --for {} --at {} {}",
-        quoted(&length),
-        quoted(&at),
-        quoted(&trial.fault)
-    )
+    let length = experiment.length_after(trial.at);
+    let fault = (trial.at, trial.fault.clone());
+    format!("{command} {}", with_faults(length, [fault]))
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with an experiment before anything runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::error::LabError;
 use systemd_timeline::span::span_text;
@@ -33,9 +34,9 @@ pub enum PlanError {
     )]
     EmptyWindow {
         /// The earliest time.
-        from: std::time::Duration,
+        from: Duration,
         /// The latest time.
-        until: std::time::Duration,
+        until: Duration,
     },
     /// Words that are neither a time nor an event.
     #[error(
@@ -151,9 +152,9 @@ pub enum PlanError {
         /// The fault.
         fault: String,
         /// When it should come.
-        at: std::time::Duration,
+        at: Duration,
         /// How long the experiment lasts.
-        length: std::time::Duration,
+        length: Duration,
     },
     /// The path does not end in the name of a unit.
     #[error("{} is not a unit file; expected a name that ends in .service, .socket, .timer, .path, .mount, .automount, .swap, .slice or .target", path.display())]
@@ -271,7 +272,7 @@ pub enum PlanError {
     #[error("probe interval {} is too short; use 10ms or more", span_text(*every))]
     BadInterval {
         /// The interval.
-        every: std::time::Duration,
+        every: Duration,
     },
     /// A probe's timeout is zero.
     #[error("a probe's timeout must be longer than 0; use 10ms or more")]

@@ -13,10 +13,6 @@ const NEAR: Duration = Duration::from_millis(40);
 /// How often a time is drawn again because it is too close to another fault's.
 const DRAWS: usize = 8;
 
-/// How long a run continues after its last fault: by then, `RestartSec=` of a few seconds, start limits of 10 s, stop timeouts of 30 s
-/// and watchdogs are over.
-const AFTER_LAST_FAULT: Duration = Duration::from_secs(60);
-
 /// Which plans are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -65,7 +61,7 @@ impl Plan {
                 let when = planned.when.clone();
                 experiment.fault_on(&planned.unit, when, planned.fault.clone())
             })
-            .lasting(length(base, last))
+            .lasting(base.length_after(last))
     }
 
     /// When its faults come, first and last.
@@ -74,11 +70,6 @@ impl Plan {
         let first = times.next().unwrap_or_default();
         (first, times.next_back().unwrap_or(first))
     }
-}
-
-/// How long a run lasts whose last added fault comes at this time.
-pub(super) fn length(base: &Experiment, last: Duration) -> Duration {
-    base.length().max(last + AFTER_LAST_FAULT)
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014). A crate's generator may draw other

@@ -127,7 +127,7 @@ fn judged(
         found.map_or_else(String::new, |it| it.state_at_end.clone())
     };
     let outcome = match hit {
-        Some(hit) if hit.at.is_some() && hit.refused.is_none() => {
+        Some(hit) if hit.has_hit() => {
             match hit.answering.into_iter().fold(hit.running, Recovery::max) {
                 Recovery::Unknown => Outcome::Unseen,
                 _ if *fault == Fault::Stop => Outcome::Stopped { state: state() },

@@ -1,4 +1,9 @@
-//! The `run` command that repeats one run of a command which makes many.
+//! What the commands that make many runs have in common: the `run` command that repeats one of them, and lines of their reports.
+
+use std::time::Duration;
+
+use systemd_lab::experiment::{Verdict, span_text};
+use systemd_lab::visible;
 
 use crate::program::program;
 
@@ -35,8 +40,37 @@ fn run_command_of(
     kept.join(" ")
 }
 
+/// The options of `run` for a run of this length with these faults.
+pub(crate) fn with_faults(
+    length: Duration,
+    faults: impl IntoIterator<Item = (Duration, String)>,
+) -> String {
+    let time = |time: Duration| match time.is_zero() {
+        true => "0s".to_owned(),
+        false => quoted(&span_text(time)),
+    };
+    let mut options = format!("--for {}", time(length));
+    for (at, fault) in faults {
+        options += &format!(" --at {} {}", time(at), quoted(&fault));
+    }
+    options
+}
+
+/// A line for each requirement that is not met even without a fault.
+pub(crate) fn broken_without_fault(verdicts: &[Verdict]) -> String {
+    let broken = verdicts.iter().filter(|verdict| !verdict.holds);
+    let lines = broken.map(|verdict| {
+        format!(
+            "✗ {} does not hold without a fault: {}\n",
+            verdict.requirement,
+            visible(&verdict.measured)
+        )
+    });
+    lines.collect()
+}
+
 /// Quoted, so that a shell treats it as one word.
-pub(crate) fn quoted(word: &str) -> String {
+fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {
         true => word.to_owned(),
@@ -62,6 +96,13 @@ mod tests {
         assert_eq!(
             run_command_of(words, "sweep", &own),
             "systemd-lab run --unit a.service --require 'recovery <= 10s' --get u"
+        );
+        let second = Duration::from_secs(1);
+        let faults = [(Duration::ZERO, "kill"), (90 * second, "run=echo it")];
+        let faults = faults.map(|(at, fault)| (at, fault.to_owned()));
+        assert_eq!(
+            with_faults(150 * second, faults),
+            "--for '2min 30s' --at 0s kill --at '1min 30s' 'run=echo it'"
         );
         assert_eq!(quoted("it's"), "'it'\\''s'");
     }
