@@ -354,3 +354,30 @@ fn a_worker_that_says_nothing() {
         Some("solution-06-worker.service never said STATUS=shipped ... orders")
     );
 }
+
+/// An earlier fault ended the database, and systemd never started it again: what comes later is not to blame.
+#[test]
+fn a_database_that_was_down_before_the_fault() {
+    let ended = event(START, Some(DATABASE), enters("running", "failed"));
+    assert_eq!(
+        why(
+            Promise::OneAlert,
+            Fault::DamagedDatabase,
+            vec![ended.clone()]
+        )
+        .as_deref(),
+        Some(
+            "when the database is damaged, solution-06-database.service was already in the state failed"
+        )
+    );
+    let (plan, mut events) = day_of(Fault::WedgedDatabase, |_| answered(201, ""), |_| true);
+    events.retain(
+        |event| !matches!(&event.kind, EventKind::Response { name, .. } if name == day::LIST),
+    );
+    assert_eq!(
+        why_of(Promise::NoOrderLost, (plan, events), vec![ended]).as_deref(),
+        Some(
+            "when the database is wedged, solution-06-database.service was already in the state failed"
+        )
+    );
+}

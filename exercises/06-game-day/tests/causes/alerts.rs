@@ -59,7 +59,7 @@ fn missing_alert(review: &Review<'_>, cost: &Cost, came_late: bool) -> Option<St
     }
     if review.state(&unit, cost.span.start) != "running" {
         return Some(format!(
-            "when {fault}, {unit} was {} already",
+            "when {fault}, {unit} was already in the state {}",
             review.state(&unit, cost.span.start)
         ));
     }

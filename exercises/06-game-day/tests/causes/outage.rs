@@ -197,7 +197,9 @@ fn noticed_late(review: &Review<'_>, cost: &Cost, part: Part) -> Option<String> 
     let fault = cost.planned.fault;
     let state = review.state(&unit, cost.span.start);
     if is_down(state) {
-        return Some(format!("when {fault}, {unit} was {state} already"));
+        return Some(format!(
+            "when {fault}, {unit} was already in the state {state}"
+        ));
     }
     let is_hang = matches!(fault, Fault::Freeze(hung) if hung == part)
         || (fault == Fault::WedgedDatabase && part == Part::Database);
