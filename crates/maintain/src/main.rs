@@ -3,9 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod guide;
+mod hosts;
 mod judge;
 mod overlay;
 mod perturbed;
+mod root;
 mod snapshots;
 mod starters;
 mod verified;
@@ -38,6 +40,7 @@ To find out whether it holds
   what the guide shows            cargo maintain guide --check            five minutes
   ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
   whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
+  another host                    cargo maintain hosts                    seven minutes; as root, with a network
 
 Each says more with --help. `.ci/run` has them all, in the order of what they take.";
 
@@ -63,6 +66,9 @@ enum Command {
     /// Measure again in guests that differ as if Debian had updated its packages.
     #[command(after_help = perturbed::EXAMPLES)]
     Perturbed(perturbed::Arguments),
+    /// Try the workshop on another host: in a fresh Debian root, as an ordinary user.
+    #[command(after_help = hosts::EXAMPLES)]
+    Hosts(hosts::Arguments),
     /// Write the snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
@@ -84,6 +90,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Starters(arguments) => Some(starters::run(&workshop, arguments)?),
         Command::Guide(arguments) => guide::run(&workshop, arguments)?,
         Command::Perturbed(arguments) => Some(perturbed::run(&workshop, arguments)?),
+        Command::Hosts(arguments) => Some(hosts::run(&workshop, arguments)?),
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
     Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())
