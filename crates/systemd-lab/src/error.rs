@@ -33,13 +33,16 @@ pub enum LabErrorKind {
     Output,
 }
 
+/// What works for those whose machine is not x86-64.
+pub(crate) const ELSEWHERE: &str = "use a cloud VM with x86-64 Linux (two cores and 4 GiB suffice), or an x86-64 Linux VM on this machine";
+
 /// Why the lab could not do what was asked. Every message says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
     /// The guest is x86-64, and the host's binaries must run in it.
     #[error(
-        "the lab runs binaries of x86-64 Linux only, and this machine is {arch}; use an x86-64 machine"
+        "this machine is {arch}, and the lab needs x86-64: what you build here is run in an x86-64 guest; {ELSEWHERE}"
     )]
     UnsupportedHost {
         /// The host's architecture.
@@ -47,14 +50,14 @@ pub enum LabError {
     },
 
     /// Programs are missing and could not be installed.
-    #[error("the lab needs {} and cannot install packages by itself: {why}; on Debian and Ubuntu, type:\n\n    {command}\n", programs.join(" and "))]
+    #[error("the lab needs {} and cannot install packages by itself: {why}; {remedy}", programs.join(" and "))]
     MissingPrograms {
         /// What is missing.
         programs: Vec<String>,
         /// Why they were not installed.
         why: &'static str,
-        /// The command that installs them.
-        command: String,
+        /// What to do.
+        remedy: String,
     },
 
     /// `apt-get` was run and failed.

@@ -29,6 +29,11 @@
 //! and files give the same bytes. It runs Debian's current stable release; [`Lab::options`] opens a [`Guest`] of another
 //! release, or with more of Debian's packages. `ARCHITECTURE.md` explains how this works.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "the lab runs on x86-64 Linux: it runs what is built there in a guest; use a cloud VM with x86-64 Linux, or an x86-64 Linux VM on this machine"
+);
+
 mod cache;
 mod disk;
 pub mod doctor;

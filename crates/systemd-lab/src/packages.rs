@@ -1,11 +1,15 @@
 //! The programs that the lab needs on the host, and how to get them.
 
+mod manager;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::LabError;
 use crate::progress::Step;
 use systemd_timeline::visible;
+
+pub(crate) use manager::Manager;
 
 /// A program or file on the host, and the Debian package that contains it.
 #[derive(Debug)]
@@ -41,6 +45,12 @@ pub(crate) const FOR_IMAGE: [Needed; 2] = [
 /// How much of apt's output an error shows.
 const OUTPUT_LINES: usize = 15;
 
+/// What to do where the guest image cannot be made: mmdebstrap makes it from Debian's packages, with apt.
+pub(crate) const IMPORT_IMAGE: &str = "make the guest image on a Debian or Ubuntu machine with `image export FILE`, and type `image import FILE` here";
+
+/// Where the host's package manager is not known.
+pub(crate) const BY_OTHER_MEANS: &str = "install it with this machine's package manager";
+
 /// The host's QEMU; installs it if necessary.
 pub(crate) fn qemu() -> Result<PathBuf, LabError> {
     provide(&[QEMU])?;
@@ -74,7 +84,7 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
 
 /// Why the lab cannot install packages by itself.
 pub(crate) fn why_not_install() -> Option<&'static str> {
-    if find("apt-get").is_none() {
+    if Manager::of_host() != Some(Manager::Apt) {
         Some("this machine has no apt-get")
     } else if rustix::process::geteuid().is_root() || can_sudo() {
         None
@@ -83,9 +93,9 @@ pub(crate) fn why_not_install() -> Option<&'static str> {
     }
 }
 
-/// The command that installs these.
-pub(crate) fn install_command(needed: &[&Needed]) -> String {
-    command_line(&packages(needed))
+/// The command that installs these on this machine. `None` if it is not known.
+pub(crate) fn install_command(needed: &[&Needed]) -> Option<String> {
+    Manager::of_host()?.command(needed)
 }
 
 /// Finds a program in `PATH`, or checks whether a file exists.
@@ -137,7 +147,7 @@ fn install(missing: &[&Needed], root: bool) -> Result<(), LabError> {
     }
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     Err(LabError::PackageInstall {
-        command: command_line(&packages),
+        command: Manager::Apt.command(missing).unwrap_or_default(),
         output: last_lines(&text, OUTPUT_LINES),
     })
 }
@@ -146,18 +156,34 @@ fn packages(needed: &[&Needed]) -> Vec<&'static str> {
     needed.iter().map(|needed| needed.package).collect()
 }
 
-fn command_line(packages: &[&str]) -> String {
-    format!(
-        "sudo apt-get update && sudo apt-get install --no-install-recommends {}",
-        packages.join(" ")
-    )
-}
-
 fn missing(needed: &[&Needed], why: &'static str) -> LabError {
     LabError::MissingPrograms {
         why,
         programs: needed.iter().map(|needed| needed.file.to_owned()).collect(),
-        command: command_line(&packages(needed)),
+        remedy: remedy(needed),
+    }
+}
+
+fn remedy(needed: &[&Needed]) -> String {
+    let type_this = |command: String| format!("type:\n\n    {command}\n");
+    if let Some(command) = install_command(needed) {
+        return type_this(command);
+    }
+    let (here, for_image): (Vec<&Needed>, Vec<&Needed>) = needed
+        .iter()
+        .copied()
+        .partition(|needed| [QEMU.file, SETPRIV.file].contains(&needed.file));
+    match (here.is_empty(), for_image.is_empty()) {
+        (true, _) => IMPORT_IMAGE.to_owned(),
+        (false, true) => BY_OTHER_MEANS.to_owned(),
+        (false, false) => {
+            let first = install_command(&here).map_or_else(|| BY_OTHER_MEANS.to_owned(), type_this);
+            let names: Vec<&str> = for_image.iter().map(|needed| needed.file).collect();
+            format!(
+                "{first}\nInstead of {}: {IMPORT_IMAGE}",
+                names.join(" and ")
+            )
+        }
     }
 }
 

@@ -5,15 +5,20 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{Finding, Remedy, State};
-use crate::packages::{self, FOR_IMAGE, Needed, QEMU, SETPRIV};
+use crate::error::ELSEWHERE;
+use crate::packages::{self, BY_OTHER_MEANS, FOR_IMAGE, IMPORT_IMAGE, Needed, QEMU, SETPRIV};
 
 pub(super) fn machine() -> Finding {
+    machine_of(env::consts::ARCH)
+}
+
+fn machine_of(architecture: &str) -> Finding {
     const NAME: &str = "machine";
-    match env::consts::ARCH {
+    match architecture {
         "x86_64" => Finding::good(NAME, "x86-64"),
         other => {
-            let remedy = Remedy::Advice("use an x86-64 machine".to_owned());
-            let detail = format!("{other}: the guest is x86-64, and runs what was built here");
+            let remedy = Remedy::Advice(ELSEWHERE.to_owned());
+            let detail = format!("{other}: what you build here is run in an x86-64 guest");
             Finding::new(NAME, State::Damaged, detail, Some(remedy))
         }
     }
@@ -49,14 +54,29 @@ pub(super) fn programs(need_image: bool) -> Vec<Finding> {
                 finding.remedy = finding.remedy.take().map(|_| Remedy::SetUp);
             }
         }
-        Some(Some(why)) => findings.push(Finding::new(
-            "installing",
-            State::Missing,
-            format!("the lab cannot install these by itself: {why}"),
-            Some(Remedy::Type(packages::install_command(&missing))),
-        )),
+        Some(Some(why)) => {
+            // Otherwise, each has a remedy of its own.
+            if let Some(command) = packages::install_command(&missing) {
+                findings.push(Finding::new(
+                    "installing",
+                    State::Missing,
+                    format!("the lab cannot install these by itself: {why}"),
+                    Some(Remedy::Type(command)),
+                ));
+            }
+        }
     }
     findings
+}
+
+/// What to do where the host does not have this.
+fn remedy(needed: &Needed) -> Remedy {
+    let of_image = FOR_IMAGE.iter().any(|other| other.file == needed.file);
+    match packages::install_command(&[needed]) {
+        Some(command) => Remedy::Type(command),
+        None if of_image => Remedy::Advice(IMPORT_IMAGE.to_owned()),
+        None => Remedy::Advice(BY_OTHER_MEANS.to_owned()),
+    }
 }
 
 fn program(name: &'static str, needed: &Needed) -> Finding {
@@ -66,7 +86,7 @@ fn program(name: &'static str, needed: &Needed) -> Finding {
             name,
             State::Missing,
             format!("{} is not installed", needed.file),
-            Some(Remedy::Type(packages::install_command(&[needed]))),
+            Some(remedy(needed)),
         ),
     }
 }
@@ -116,4 +136,22 @@ pub(super) fn compiler_flags() -> Option<Finding> {
         format!("{name} replaces the flags that make binaries static"),
         Some(Remedy::Type(format!("unset {name}"))),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_is_told_what_works() {
+        assert_eq!(machine_of("x86_64").state, State::Good);
+        let finding = machine_of("aarch64");
+        assert_eq!(finding.state, State::Damaged);
+        assert!(
+            finding.detail.starts_with("aarch64: "),
+            "{}",
+            finding.detail
+        );
+        assert_eq!(finding.remedy, Some(Remedy::Advice(ELSEWHERE.to_owned())));
+    }
 }

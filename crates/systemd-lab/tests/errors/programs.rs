@@ -69,3 +69,26 @@ fn nothing_is_installed_and_sudo_wants_a_password() {
     let text = answer(command.env("PATH", path.path()));
     assert_text("sudo_wants_a_password", &text, &[]);
 }
+
+/// Other distributions have other names for QEMU; the guest image comes from elsewhere.
+#[test]
+fn other_package_managers() {
+    for (manager, command) in [
+        ("dnf", "sudo dnf install qemu-system-x86-core"),
+        ("pacman", "sudo pacman -S qemu-base"),
+        ("zypper", "sudo zypper install qemu-x86"),
+        ("nix-shell", "nix-shell -p qemu"),
+    ] {
+        let (path, cache) = (path_with(&[manager]), cache_with_image());
+        let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
+        assert_text(
+            "another_package_manager",
+            &text.replace(command, "[COMMAND]"),
+            &[],
+        );
+    }
+    let (path, cache) = (path_with(&["dnf"]), tempfile::tempdir());
+    let cache = cache.expect("it can be made");
+    let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
+    assert_text("no_image_with_dnf", &text, &[]);
+}

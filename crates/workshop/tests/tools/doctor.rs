@@ -39,6 +39,20 @@ fn nothing_is_installed() {
     );
 }
 
+/// Fedora has another name for QEMU, and the guest image comes from elsewhere.
+#[test]
+fn nothing_is_installed_on_fedora() {
+    let (root, empty) = (workshop(), tempfile::tempdir().expect("a directory"));
+    fs::write(empty.path().join("dnf"), "").expect("a file");
+    let output = command(root.path(), &["doctor"])
+        .env("SYSTEMD_LAB_CACHE", empty.path().join("cache"))
+        .env("PATH", empty.path())
+        .output()
+        .expect("it runs");
+    let text = shown(&output, &[(empty.path(), "[DIR]")]);
+    assert_text("doctor_nothing_is_installed_on_fedora", &redacted(&text));
+}
+
 #[test]
 fn the_cache_would_lie_below_a_file() {
     let (root, directory) = (workshop(), tempfile::tempdir().expect("a directory"));
