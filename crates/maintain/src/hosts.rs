@@ -20,7 +20,7 @@ pub(crate) const EXAMPLES: &str = "\
 Needs root and a network. What is not committed is not tried.
 
 Examples:
-    cargo maintain hosts             Debian 13, with QEMU 10.0: seven minutes on two cores
+    cargo maintain hosts             Debian 13, with QEMU 10.0: six minutes on two cores
     cargo maintain hosts bookworm    Debian 12, with QEMU 7.2";
 
 /// Fails every few minutes, and systemd never gives up. Small differences between hosts would add up.

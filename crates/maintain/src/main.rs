@@ -40,7 +40,7 @@ To find out whether it holds
   what the guide shows            cargo maintain guide --check            five minutes
   ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
   whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
-  another host                    cargo maintain hosts                    seven minutes; as root, with a network
+  another host                    cargo maintain hosts                    six minutes; as root, with a network
 
 Each says more with --help. `.ci/run` has them all, in the order of what they take.";
 

@@ -33,7 +33,7 @@ pub enum Action {
 /// [`WrongUsage`] when the arguments name an unsuitable file; otherwise the lab is broken.
 pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     let (file, fault) = match action {
-        Action::Export { file, force } => (file, cannot_export(file, *force)),
+        Action::Export { file, force } => (file, cannot_export(file, *force, "workshop.image")),
         Action::Import { file } => (file, cannot_import(file)),
     };
     if let Some(fault) = fault {
@@ -75,13 +75,13 @@ pub fn run(action: &Action) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Passed)
 }
 
-/// Checked before a minute of work, not after it.
-fn cannot_export(file: &Path, force: bool) -> Option<String> {
+/// Why this cannot be the file to write, if it cannot: checked before a minute of work, not after it. `example` is a good name.
+pub fn cannot_export(file: &Path, force: bool, example: &str) -> Option<String> {
     let shown = file.display();
     if file.is_dir() {
         return Some(format!(
             "{shown} is a directory; name a file, e.g. {}",
-            file.join("workshop.image").display()
+            file.join(example).display()
         ));
     }
     if file.exists() && !force {

@@ -71,6 +71,15 @@ pub enum LabError {
         output: String,
     },
 
+    /// `apt-get` failed to download the packages that another host needs.
+    #[error(
+        "downloading the Debian packages that hosts need failed; is the network up?\napt-get said:\n{output}"
+    )]
+    HostPackages {
+        /// The end of what `apt-get` printed.
+        output: String,
+    },
+
     /// No place for the cache is known.
     #[error(
         "no cache directory: neither HOME nor XDG_CACHE_HOME is set; set SYSTEMD_LAB_CACHE to a directory that you can write to"
@@ -446,6 +455,7 @@ impl LabError {
             LabError::UnsupportedHost { .. }
             | LabError::MissingPrograms { .. }
             | LabError::PackageInstall { .. }
+            | LabError::HostPackages { .. }
             | LabError::NoCacheDirectory
             | LabError::CacheNotWritable { .. }
             | LabError::DiskFull { .. }

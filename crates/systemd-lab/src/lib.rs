@@ -45,6 +45,7 @@ pub mod explore;
 mod fuzz;
 mod guest;
 mod guest_file;
+pub mod host_packages;
 mod image;
 mod lab;
 mod moments;

@@ -18,6 +18,13 @@ pub(crate) struct Needed {
     package: &'static str,
 }
 
+impl Needed {
+    /// Debian's name for the package.
+    pub(crate) fn package(&self) -> &'static str {
+        self.package
+    }
+}
+
 pub(crate) const QEMU: Needed = Needed {
     file: "qemu-system-x86_64",
     package: "qemu-system-x86",
@@ -75,9 +82,8 @@ fn provide(needed: &[Needed]) -> Result<(), LabError> {
     if let Some(why) = why_not_install() {
         return Err(missing(&missing_now, why));
     }
-    let root = rustix::process::geteuid().is_root();
     let step = Step::begin(format!("Installing {}", packages(&missing_now).join(", ")));
-    install(&missing_now, root)?;
+    install(&missing_now)?;
     step.finish();
     Ok(())
 }
@@ -119,23 +125,29 @@ fn can_sudo() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn install(missing: &[&Needed], root: bool) -> Result<(), LabError> {
+/// A command that runs this program as root, without a question.
+pub(crate) fn as_root(program: &str) -> Command {
+    const ANSWERS: (&str, &str) = ("DEBIAN_FRONTEND", "noninteractive");
+    let (name, value) = ANSWERS;
+    if rustix::process::geteuid().is_root() {
+        let mut command = Command::new(program);
+        command.env(name, value);
+        return command;
+    }
+    let mut command = Command::new("sudo");
+    command.args(["-n", &format!("{name}={value}"), program]);
+    command
+}
+
+/// The files of those that are not there.
+pub(crate) fn missing_of(needed: &[&Needed]) -> Vec<String> {
+    let missing = needed.iter().filter(|needed| find(needed.file).is_none());
+    missing.map(|needed| needed.file.to_owned()).collect()
+}
+
+fn install(missing: &[&Needed]) -> Result<(), LabError> {
     let packages = packages(missing);
-    let apt = |args: &[&str]| {
-        let mut command = if root {
-            Command::new("apt-get")
-        } else {
-            Command::new("sudo")
-        };
-        if !root {
-            command.args(["-n", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        }
-        command
-            .args(args)
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .stdin(Stdio::null())
-            .output()
-    };
+    let apt = |args: &[&str]| as_root("apt-get").args(args).stdin(Stdio::null()).output();
     // A fresh machine has no package lists yet, and old lists name files that have disappeared. If this fails,
     // the install below may still succeed.
     let _ = apt(&["update", "-q"]);

@@ -6,7 +6,9 @@ mod commands;
 use clap::{Parser, Subcommand};
 use systemd_lab_cli::{EXIT_STATUS, doctor, image, matrix, run};
 
-use crate::{book, check, completions, diff, game_day, guide, install, list, reset, timeline};
+use crate::{
+    book, check, completions, diff, game_day, guide, install, list, reset, room, timeline,
+};
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
 ///
@@ -72,6 +74,9 @@ pub(crate) enum Command {
     /// Export or import the guest image, for a room without a network.
     #[command(subcommand)]
     Image(image::Action),
+    /// Make one file with everything for a room without a network, or take it apart there.
+    #[command(subcommand)]
+    Room(room::Action),
     /// What systemd does with its settings, measured: every `Restart=` against every cause, dependencies, memory, and more.
     Matrix(matrix::Arguments),
     /// Serve the guide and open it in a browser.

@@ -11,6 +11,7 @@ use anyhow::{Context, bail, ensure};
 use exercise_check::Outcome;
 use systemd_lab::doctor::{Finding, State};
 
+use crate::room;
 use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 use systemd_lab_cli::style;
@@ -23,7 +24,7 @@ const MDBOOK_VERSION: &str = "0.5.4";
 const PREPROCESSOR: &str = "MDBOOK_PREPROCESSOR__SYSTEMD_LAB__COMMAND";
 
 /// The place from `book.toml`.
-const BUILT: &str = "target/book";
+pub(crate) const BUILT: &str = "target/book";
 
 /// mdBook's default.
 const DEFAULT_PORT: u16 = 3000;
@@ -54,25 +55,22 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
     if !arguments.build {
         ensure_port_is_free(arguments.port)?;
     }
-    let mdbook = match installed(workshop) {
-        Some(mdbook) => mdbook,
-        None => install(workshop)?,
-    };
-    let preprocessor = preprocessor()?;
-    let cannot_run = || format!("cannot run {}; remove it and try again", mdbook.display());
     if arguments.build {
-        let mut command = Command::new(&mdbook);
-        command.env(PREPROCESSOR, preprocessor);
-        let status = command.arg("build").arg(&book).status();
-        let status = status.with_context(cannot_run)?;
-        ensure!(
-            status.success(),
-            "mdBook could not build the guide; its text above says why"
-        );
-        let index = workshop.root.join(BUILT).join("index.html");
+        let index = build(workshop)?;
         say!("The guide: {}", index.display());
         return Ok(Outcome::Passed);
     }
+    let mdbook = match installed(workshop) {
+        Some(mdbook) => mdbook,
+        None => match room::guide(workshop) {
+            Some(index) => {
+                show(&index, arguments.no_open);
+                return Ok(Outcome::Passed);
+            }
+            None => install(workshop)?,
+        },
+    };
+    let preprocessor = preprocessor()?;
     say!(
         "The guide: http://127.0.0.1:{} (Ctrl-C ends it)",
         arguments.port
@@ -86,7 +84,39 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
         command.arg("--open");
     }
     let error = command.exec();
-    Err(error).with_context(cannot_run)
+    Err(error).with_context(cannot_run(&mdbook))
+}
+
+/// Builds the guide, and returns its first page.
+pub(crate) fn build(workshop: &Workshop) -> anyhow::Result<PathBuf> {
+    let mdbook = match installed(workshop) {
+        Some(mdbook) => mdbook,
+        None => install(workshop)?,
+    };
+    let status = Command::new(&mdbook)
+        .env(PREPROCESSOR, preprocessor()?)
+        .arg("build")
+        .arg(workshop.root.join("book"))
+        .status()
+        .with_context(cannot_run(&mdbook))?;
+    ensure!(
+        status.success(),
+        "mdBook could not build the guide; its text above says why"
+    );
+    Ok(workshop.root.join(BUILT).join("index.html"))
+}
+
+fn cannot_run(mdbook: &Path) -> impl FnOnce() -> String {
+    move || format!("cannot run {}; remove it and try again", mdbook.display())
+}
+
+/// Names the guide of a kit, whose files a browser reads without a server; opens one if there is a display.
+fn show(index: &Path, no_open: bool) {
+    say!("The guide, as it came with the kit: {}", index.display());
+    if !no_open && has_display() {
+        // Best effort: the path is printed.
+        let _ = Command::new("xdg-open").arg(index).status();
+    }
 }
 
 /// The command line that mdBook runs instead of the one in `book.toml`. mdBook splits it like a shell.

@@ -20,6 +20,7 @@ mod outcome;
 mod pager;
 mod progress;
 mod reset;
+mod room;
 mod shell;
 mod status;
 mod timeline;
@@ -94,6 +95,7 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Image(action)) => {
             return Ok(image::run(action)?.code());
         }
+        Some(Command::Room(action)) => room::run(&workshop, action)?,
         Some(Command::Matrix(arguments)) => matrix::run(arguments)?,
         Some(Command::Book(arguments)) => {
             return Ok(exit_status(book::run(&workshop, arguments)?).code());
