@@ -7,6 +7,7 @@ mod hosts;
 mod judge;
 mod overlay;
 mod perturbed;
+mod room;
 mod root;
 mod snapshots;
 mod starters;
@@ -41,6 +42,7 @@ To find out whether it holds
   ... of other guests, too        cargo maintain guide --check --network  five more, and needs a network
   whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
   another host                    cargo maintain hosts                    six minutes; as root, with a network
+  a room without a network        cargo maintain room                     six minutes; as root
 
 Each says more with --help. `.ci/run` has them all, in the order of what they take.";
 
@@ -69,6 +71,9 @@ enum Command {
     /// Try the workshop on another host: in a fresh Debian root, as an ordinary user.
     #[command(after_help = hosts::EXAMPLES)]
     Hosts(hosts::Arguments),
+    /// Make a kit for a room without a network, and use it in a fresh Debian root.
+    #[command(after_help = room::EXAMPLES)]
+    Room,
     /// Write the snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
@@ -91,6 +96,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Guide(arguments) => guide::run(&workshop, arguments)?,
         Command::Perturbed(arguments) => Some(perturbed::run(&workshop, arguments)?),
         Command::Hosts(arguments) => Some(hosts::run(&workshop, arguments)?),
+        Command::Room => Some(room::run(&workshop)?),
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
     Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())

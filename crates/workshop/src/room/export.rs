@@ -69,10 +69,11 @@ pub(super) fn run(workshop: &Workshop, file: &Path, force: bool) -> anyhow::Resu
         Some(release) => say!("Its Debian packages are for machines with {release}.\n"),
         None => say!("It has no Debian packages: this machine has no apt-get.\n"),
     }
+    let name = file.file_name().unwrap_or_default().display();
     say!(
-        "Carry it to the other machines. There, in a folder of your choice, type:\n\n    \
-         tar -xf {shown} {clone} && cd {clone}\n    \
-         cargo workshop room import ../{shown}",
+        "Carry it to the other machines. There, in the folder that has it, type:\n\n    \
+         tar -xf {name} {clone} && cd {clone}\n    \
+         cargo workshop room import ../{name}",
         clone = kit::CLONE,
     );
     Ok(())
