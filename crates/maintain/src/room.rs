@@ -21,9 +21,12 @@ Needs root, and a network to make the kit. What is not committed is not in it.
 Example:
     cargo maintain room    six minutes on two cores, the first time";
 
-/// The page, and what begins the block of commands in it.
+/// The page, and the heading above its block of commands.
 const PAGE: &str = "book/src/room.md";
-const FENCE: &str = "```console\n";
+const HEADING: &str = "## On each machine\n";
+
+/// A block of commands is indented by this.
+const INDENT: &str = "    ";
 
 /// The kit's name on the page.
 const KIT: &str = "kit.tar";
@@ -115,11 +118,14 @@ pub(crate) fn run(workshop: &Workshop) -> anyhow::Result<Outcome> {
     Ok(tally.outcome())
 }
 
-/// The commands in the page's first block of this kind, a line each.
+/// The commands in the first block below the heading, a line each.
 fn commands(page: &str) -> Option<Vec<String>> {
-    let (_, rest) = page.split_once(FENCE)?;
-    let (block, _) = rest.split_once("```")?;
-    Some(block.lines().map(str::to_owned).collect())
+    let (_, rest) = page.split_once(HEADING)?;
+    let block = rest
+        .lines()
+        .skip_while(|line| !line.starts_with(INDENT))
+        .map_while(|line| line.strip_prefix(INDENT));
+    Some(block.map(str::to_owned).collect())
 }
 
 #[cfg(test)]
