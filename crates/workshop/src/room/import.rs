@@ -53,11 +53,11 @@ pub(super) fn run(workshop: &Workshop, file: &Path) -> anyhow::Result<()> {
     }
     let settings = root.join(crates::SETTINGS);
     fs::write(&settings, crates::SETTINGS_TEXT).with_context(|| cannot_write(&settings))?;
-    kit.unpack(kit::IMAGE, &imported)
-        .with_context(|| cannot_write(&imported))?;
+    let image = imported.join(kit::IMAGE);
+    kit.unpack(kit::IMAGE, &image)
+        .with_context(|| cannot_write(&image))?;
     spinner.finish_and_clear();
 
-    let image = imported.join(kit::IMAGE);
     let taken = Lab::options().import_image(&image);
     // Best effort: the file only takes space.
     let _ = fs::remove_file(&image);

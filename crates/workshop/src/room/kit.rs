@@ -204,15 +204,15 @@ impl Kit {
         }
     }
 
-    /// Unpacks the entries below `prefix` into a folder, without the prefix. Returns how many there were.
-    pub(super) fn unpack(&mut self, prefix: &str, to: &Path) -> io::Result<usize> {
+    /// Unpacks the entry of this name to this path, and what is below it. Returns how many entries there were.
+    pub(super) fn unpack(&mut self, name: &str, to: &Path) -> io::Result<usize> {
         self.file.seek(SeekFrom::Start(0))?;
         let mut archive = tar::Archive::new(BufReader::with_capacity(BUFFER, &self.file));
         let mut count = 0;
         for entry in archive.entries()? {
             let mut entry = entry?;
             let path = entry.path()?.into_owned();
-            let Ok(inside) = path.strip_prefix(prefix) else {
+            let Ok(inside) = path.strip_prefix(name) else {
                 continue;
             };
             // Never outside the folder: nothing but the checksum says who made the kit.
@@ -222,7 +222,11 @@ impl Kit {
             if !is_plain {
                 continue;
             }
-            let at = to.join(inside);
+            // Joining an empty path would add a slash: the name of a folder.
+            let at = match inside.as_os_str().is_empty() {
+                true => to.to_owned(),
+                false => to.join(inside),
+            };
             if let Some(parent) = at.parent() {
                 std::fs::create_dir_all(parent)?;
             }
