@@ -149,11 +149,11 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd | sed 's/ /%20/g')
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
-mkdir -p "$state/partial"
+mkdir -p "$state/lists/partial"
 # Not signed: whoever carried the folder has compared its checksum.
 echo "deb [trusted=yes] copy:$here ./" >"$state/room.list"
 apt() {{
-    apt-get -q -y -o Dir::Etc::sourcelist="$state/room.list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$state" \
+    apt-get -q -y -o Dir::Etc::sourcelist="$state/room.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$state/lists" \
         -o APT::Sandbox::User= "$@"
 }}
 export DEBIAN_FRONTEND=noninteractive
