@@ -17,6 +17,7 @@ mod image;
 mod matrix;
 mod promises;
 mod prose;
+mod room;
 #[path = "../fixture/starters.rs"]
 mod starters;
 
