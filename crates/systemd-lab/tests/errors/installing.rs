@@ -52,6 +52,19 @@ fn apt_get_fails_on_the_host() {
     assert_text("apt_get_fails", &text, &[]);
 }
 
+/// For another machine: nothing is left in the folder.
+#[test]
+fn apt_get_downloads_nothing() {
+    let apt_get = "echo 'E: Could not resolve the archive' >&2; exit 100";
+    let (path, cache) = (scripts(&[("apt-get", apt_get)]), empty_cache());
+    let folder = tempfile::tempdir().expect("it can be made");
+    let order = format!("host-packages {}", folder.path().display());
+    let text = answer(child_process(&order, cache.path()).env("PATH", path.path()));
+    assert_text("host_packages_not_downloaded", &text, &[]);
+    let left = fs::read_dir(folder.path()).expect("it is there").count();
+    assert_eq!(left, 0, "nothing is left");
+}
+
 #[test]
 fn mmdebstrap_fails() {
     let script = "echo 'I: automatically chosen format: tar' >&2

@@ -242,6 +242,10 @@ fn obey(order: &str) -> Result<String, LabError> {
             .import_image(Path::new(file))
             .map(|()| "imported".to_owned());
     }
+    if let Some(folder) = order.strip_prefix("host-packages ") {
+        return systemd_lab::host_packages::download(Path::new(folder))
+            .map(|()| "downloaded".to_owned());
+    }
     if order == "repair" {
         return Lab::options()
             .repaired()
