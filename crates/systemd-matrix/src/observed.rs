@@ -57,8 +57,11 @@ pub(crate) type List = BTreeMap<String, Listed>;
 /// nor been deactivated.
 const SKIPPED: &str = "Skipped due to '";
 
-/// The beginning of systemd's message when the kernel has killed a process of a unit because memory ran out.
-const OOM_KILL: &str = "A process of this unit has been killed by the OOM killer";
+/// The beginning of systemd's message when the kernel has killed a process of a unit because memory ran out: up to 257, and in 262.
+const OOM_KILL: [&str; 2] = [
+    "A process of this unit has been killed by the OOM killer",
+    "The kernel OOM killer killed some processes in this unit",
+];
 
 impl Observed {
     /// Reads it from the timeline. `list` is the result of [`list`] for the same timeline.
@@ -97,7 +100,9 @@ impl Observed {
                 self.exits.push((code.clone(), *status));
             }
             EventKind::UnitFile { message, .. } => self.complaints.push(message.clone()),
-            EventKind::Manager { message, .. } if message.starts_with(OOM_KILL) => {
+            EventKind::Manager { message, .. }
+                if OOM_KILL.iter().any(|begin| message.starts_with(begin)) =>
+            {
                 self.oom_kills += 1;
             }
             EventKind::RestartScheduled { .. } => {

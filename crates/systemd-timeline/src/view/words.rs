@@ -133,10 +133,10 @@ const SAID_ELSEWHERE: [&str; 4] = [
     "Reload failed for ",
 ];
 
-/// Messages that explain a decision of systemd's and are logged below `warning`, in the words of src/core of v252 to v257:
+/// Messages that explain a decision of systemd's and are logged below `warning`, in the words of src/core of v252 to v262:
 /// conditions and asserts that are not met, PID files, the kernel's OOM killer, jobs that units queue for each other, and
 /// the end of the machine.
-const EXPLANATIONS: [&str; 18] = [
+const EXPLANATIONS: [&str; 19] = [
     "unmet condition",
     "no trigger condition checks were met",
     "reference to PID ",
@@ -147,6 +147,7 @@ const EXPLANATIONS: [&str; 18] = [
     "PID file",
     "New main PID",
     "killed by the OOM killer",
+    "kernel OOM killer killed",
     "eft-over process",
     "remains running after unit stopped",
     "because bound to inactive unit",
@@ -259,6 +260,10 @@ mod tests {
             (
                 5,
                 "A process of this unit has been killed by the OOM killer.",
+            ),
+            (
+                5,
+                "The kernel OOM killer killed some processes in this unit.",
             ),
         ] {
             assert_eq!(said(priority, message), Some(format!("systemd: {message}")));
