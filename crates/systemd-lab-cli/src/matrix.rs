@@ -93,10 +93,10 @@ fn compared(
     let mut pair = [suite, other];
     pair.sort_by_key(|suite| suite.systemd());
     let [before, after] = pair;
-    Ok(Comparison::of(
-        &measured(arguments, before)?,
-        &measured(arguments, after)?,
-    ))
+    Ok(Comparison::of(&[
+        measured(arguments, before)?,
+        measured(arguments, after)?,
+    ]))
 }
 
 fn wanted(names: &[String]) -> Vec<TableId> {

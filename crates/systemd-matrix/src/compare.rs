@@ -1,10 +1,10 @@
-//! Finds where two versions of systemd behave differently.
+//! Finds where versions of systemd behave differently.
 
 use serde::Serialize;
 
 use crate::table::{Cell, Matrix, Row, Table, TableId};
 
-/// A cell that differs between the two.
+/// A cell that is not the same in all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The table.
@@ -13,54 +13,62 @@ pub struct Change {
     pub row: String,
     /// The column's header.
     pub column: String,
-    /// What the first version does. `None` if it was not measured.
-    pub before: Option<Cell>,
-    /// What the second version does.
-    pub after: Option<Cell>,
+    /// What each version does, in the order in which they were given. `None` if it was not measured.
+    pub cells: Vec<Option<Cell>>,
 }
 
-/// All cells that differ, in the order of `before`; then those that only `after` has. Tables that only one of them
-/// has are left out: they were not requested.
-pub fn compare(before: &Matrix, after: &Matrix) -> Vec<Change> {
+/// All cells that are not the same in all of them, in the order of the first; then those that only later ones have. Tables that not all
+/// of them have are left out: they were not requested.
+pub fn compare(matrices: &[&Matrix]) -> Vec<Change> {
+    let Some(first) = matrices.first() else {
+        return Vec::new();
+    };
     let mut changes = Vec::new();
-    for table in &before.tables {
-        if let Some(other) = after.table(table.id) {
-            compare_tables(table, other, &mut changes);
+    for table in &first.tables {
+        let same = matrices.iter().map(|matrix| matrix.table(table.id));
+        if let Some(tables) = same.collect::<Option<Vec<&Table>>>() {
+            compare_tables(&tables, &mut changes);
         }
     }
     changes
 }
 
-fn compare_tables(before: &Table, after: &Table, changes: &mut Vec<Change>) {
+fn compare_tables(tables: &[&Table], changes: &mut Vec<Change>) {
     let row_of =
         |table: &Table, label: &str| table.rows.iter().find(|row| row.label == label).cloned();
-    let mut labels: Vec<&str> = before.rows.iter().map(|row| row.label.as_str()).collect();
-    for row in &after.rows {
-        if !labels.contains(&row.label.as_str()) {
-            labels.push(&row.label);
-        }
-    }
-    let mut columns: Vec<&str> = before.columns.iter().map(String::as_str).collect();
-    for column in &after.columns {
-        if !columns.contains(&column.as_str()) {
-            columns.push(column);
-        }
-    }
+    let rows = tables.iter().flat_map(|table| &table.rows);
+    let labels = each_once(rows.map(|row| row.label.as_str()));
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    let columns = each_once(columns.map(String::as_str));
     for label in labels {
-        let (old, new) = (row_of(before, label), row_of(after, label));
+        let rows: Vec<(&Table, Option<Row>)> = tables
+            .iter()
+            .map(|table| (*table, row_of(table, label)))
+            .collect();
         for column in &columns {
-            let (old, new) = (cell(before, &old, column), cell(after, &new, column));
-            if old != new {
+            let cells = rows.iter().map(|(table, row)| cell(table, row, column));
+            let cells: Vec<Option<Cell>> = cells.collect();
+            if cells.windows(2).any(|pair| pair[0] != pair[1]) {
                 changes.push(Change {
-                    table: before.id,
+                    table: tables[0].id,
                     row: label.to_owned(),
                     column: (*column).to_owned(),
-                    before: old,
-                    after: new,
+                    cells,
                 });
             }
         }
     }
+}
+
+/// Each text once, where it comes first.
+fn each_once<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut found = Vec::new();
+    for text in texts {
+        if !found.contains(&text) {
+            found.push(text);
+        }
+    }
+    found
 }
 
 fn cell(table: &Table, row: &Option<Row>, column: &str) -> Option<Cell> {
@@ -78,7 +86,7 @@ mod tests {
         let cells = [stays("exit-code"), restarted("exit-code")];
         let one = matrix("257", &[("exit code 1", &cells)]);
         let other = matrix("252", &[("exit code 1", &cells)]);
-        assert_eq!(compare(&one, &other), []);
+        assert_eq!(compare(&[&one, &other]), []);
     }
 
     #[test]
@@ -101,11 +109,10 @@ mod tests {
             table: TableId::Oneshot,
             row: row.to_owned(),
             column: column.to_owned(),
-            before,
-            after,
+            cells: vec![before, after],
         };
         assert_eq!(
-            compare(&old, &new),
+            compare(&[&old, &new]),
             [
                 change(
                     "forced",
@@ -131,7 +138,7 @@ mod tests {
             "260",
             &[("limit", &[stays("exit-code"), stays("start-limit-hit")])],
         );
-        assert_eq!(compare(&one, &other).len(), 1);
+        assert_eq!(compare(&[&one, &other]).len(), 1);
     }
 
     #[test]
@@ -139,11 +146,27 @@ mod tests {
         let mut other = matrix("252", &[]);
         other.tables.clear();
         assert_eq!(
-            compare(
+            compare(&[
                 &matrix("257", &[("a", &[Cell::Refused, Cell::Refused])]),
                 &other
-            ),
+            ]),
             []
         );
+    }
+
+    #[test]
+    fn of_three_each_may_be_the_one_that_differs() {
+        let one = |cell: Cell| matrix("1", &[("end", &[Cell::Refused, cell])]);
+        let (old, new) = (one(stays("signal")), one(restarted("signal")));
+        for order in [[&old, &new, &new], [&new, &old, &new], [&new, &new, &old]] {
+            let [change] = &compare(&order)[..] else {
+                panic!("one cell differs");
+            };
+            assert_eq!(change.column, "`always`");
+            let cells = order.map(|it| Some(it.tables[0].rows[0].cells[1].clone()));
+            assert_eq!(change.cells, cells);
+        }
+        assert_eq!(compare(&[&old, &old, &old]), []);
+        assert_eq!(compare(&[]), []);
     }
 }

@@ -1,17 +1,15 @@
-//! The differences between two versions of systemd, for people and programs.
+//! The differences between versions of systemd, for people and programs.
 
 use serde::Serialize;
 
 use crate::compare::{Change, compare};
 use crate::table::{Cell, Matrix, Row, Table, short_version};
 
-/// Everything that two versions of systemd do differently.
+/// Everything that not all of these versions of systemd do in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Comparison {
-    /// The first one's version, e.g. `252.39-1~deb12u2`.
-    pub before: String,
-    /// The second one's version.
-    pub after: String,
+    /// The versions, e.g. `252.39-1~deb12u2`, the oldest first.
+    pub systemd: Vec<String>,
     /// Cell by cell.
     pub changes: Vec<Change>,
     /// The same as tables, one for each table that has changes.
@@ -20,11 +18,17 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares them; see [`compare()`].
-    pub fn of(before: &Matrix, after: &Matrix) -> Comparison {
-        let changes = compare(before, after);
-        let columns = [before, after].map(|matrix| format!("systemd {}", matrix.version()));
-        let tables = after.tables.iter().filter_map(|table| {
+    /// Compares them, whatever their order; see [`compare()`].
+    pub fn of(matrices: &[Matrix]) -> Comparison {
+        let mut matrices: Vec<&Matrix> = matrices.iter().collect();
+        matrices.sort_by_key(|matrix| matrix.version().parse().unwrap_or(u32::MAX));
+        let changes = compare(&matrices);
+        let columns = matrices.iter();
+        let columns = columns.map(|matrix| format!("systemd {}", matrix.version()));
+        let columns: Vec<String> = columns.collect();
+        // Titles and remarks are those of the newest.
+        let newest = matrices.last().map_or(&[][..], |matrix| &matrix.tables);
+        let tables = newest.iter().filter_map(|table| {
             let rows = rows(table, &changes);
             let is_of_use = |remark: &&String| match remark.starts_with("*: ") {
                 true => has_stars(&rows),
@@ -32,18 +36,26 @@ impl Comparison {
             };
             let legend = table.legend.iter().filter(is_of_use).cloned().collect();
             (!rows.is_empty()).then(|| Table {
-                columns: columns.to_vec(),
+                columns: columns.clone(),
                 rows: rows.clone(),
                 legend,
                 ..table.clone()
             })
         });
         Comparison {
-            before: before.systemd.clone(),
-            after: after.systemd.clone(),
+            systemd: matrices
+                .iter()
+                .map(|matrix| matrix.systemd.clone())
+                .collect(),
             tables: tables.collect(),
             changes,
         }
+    }
+
+    /// All versions in full, e.g. `252.39-1~deb12u2, 257.13-1~deb13u1 and 262.1-1`.
+    pub fn versions(&self) -> String {
+        let versions: Vec<&str> = self.systemd.iter().map(String::as_str).collect();
+        listed(&versions)
     }
 
     /// The tables, each below its title, and the versions that were compared.
@@ -53,12 +65,20 @@ impl Comparison {
             .iter()
             .map(|table| format!("**{}**\n\n{}\n", table.title, table.body_to_markdown()));
         // Debian's part of the version changes with each update, but the guide should not.
-        let [before, after] = [&self.before, &self.after].map(|systemd| short_version(systemd));
-        let summary = format!("Measured with systemd {before} and {after}");
+        let versions: Vec<&str> = self.systemd.iter().map(|it| short_version(it)).collect();
+        let summary = format!("Measured with systemd {}", listed(&versions));
         match self.changes.is_empty() {
             true => format!("{summary}: no difference.\n"),
             false => format!("{}{summary}.\n", tables.collect::<String>()),
         }
+    }
+}
+
+/// `252, 257 and 262`
+fn listed(versions: &[&str]) -> String {
+    match versions {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => versions.concat(),
     }
 }
 
@@ -67,8 +87,7 @@ fn rows(table: &Table, changes: &[Change]) -> Vec<Row> {
     let mut merged: Vec<(&Change, Vec<&str>)> = Vec::new();
     for change in changes.iter().filter(|change| change.table == table.id) {
         let is_alike = |(other, _): &&mut (&Change, Vec<&str>)| {
-            (&other.row, &other.before, &other.after)
-                == (&change.row, &change.before, &change.after)
+            (&other.row, &other.cells) == (&change.row, &change.cells)
         };
         match merged.iter_mut().find(is_alike) {
             Some((_, columns)) => columns.push(&change.column),
@@ -81,19 +100,24 @@ fn rows(table: &Table, changes: &[Change]) -> Vec<Row> {
             _ => format!("{}: {}", change.row, columns.join(", ")),
         },
         means: String::new(),
-        cells: vec![
-            shown(&change.before, &change.after),
-            shown(&change.after, &change.before),
-        ],
+        cells: change
+            .cells
+            .iter()
+            .map(|cell| shown(cell, &change.cells))
+            .collect(),
     };
     merged.into_iter().map(row).collect()
 }
 
-/// A cell next to the one that it differs from.
-fn shown(cell: &Option<Cell>, other: &Option<Cell>) -> Cell {
-    match (cell, other) {
-        (None, _) => Cell::text("not measured"),
-        (Some(cell), Some(other)) if cell.short() == other.short() => match cell {
+/// A cell among those that it is compared with: in full where the short text would not tell it from another.
+fn shown(cell: &Option<Cell>, all: &[Option<Cell>]) -> Cell {
+    let looks_like_another = |cell: &Cell| {
+        let mut others = all.iter().flatten();
+        others.any(|other| other != cell && other.short() == cell.short())
+    };
+    match cell {
+        None => Cell::text("not measured"),
+        Some(cell) if looks_like_another(cell) => match cell {
             Cell::Restarted {
                 result,
                 delay_seconds,
@@ -101,7 +125,7 @@ fn shown(cell: &Option<Cell>, other: &Option<Cell>) -> Cell {
             Cell::NotRestarted { result, state } => Cell::text(format!("–, `{result}`, `{state}`")),
             Cell::Refused | Cell::Text { .. } => cell.clone(),
         },
-        (Some(cell), _) => cell.clone(),
+        Some(cell) => cell.clone(),
     }
 }
 
@@ -150,7 +174,7 @@ mod tests {
             ],
         );
         assert_eq!(
-            Comparison::of(&old, &new).to_markdown(),
+            Comparison::of(&[old, new]).to_markdown(),
             "**`Type=oneshot`**\n\
              \n\
              | end | systemd 252 | systemd 257 |\n\
@@ -173,7 +197,7 @@ mod tests {
             for table in old.tables.iter_mut().chain(&mut new.tables) {
                 table.legend = vec!["*: why".to_owned(), "a remark".to_owned()];
             }
-            Comparison::of(&old, &new).tables[0].legend.clone()
+            Comparison::of(&[old, new]).tables[0].legend.clone()
         };
         assert_eq!(legend("a *"), ["*: why"]);
         assert!(legend("a").is_empty());
@@ -184,11 +208,47 @@ mod tests {
         let cells = [stays("signal"), restarted("signal")];
         let one = matrix("252.39-1", &[("SIGKILL", &cells)]);
         let other = matrix("257.13-1", &[("SIGKILL", &cells)]);
-        let comparison = Comparison::of(&one, &other);
+        let comparison = Comparison::of(&[one, other]);
         assert_eq!(comparison.tables, []);
         assert_eq!(
             comparison.to_markdown(),
             "Measured with systemd 252 and 257: no difference.\n"
         );
+    }
+
+    #[test]
+    fn three_versions_have_three_columns_the_oldest_first() {
+        let of = |version: &str, limit: &str, forced: Cell| {
+            let same = [stays("signal"), stays("signal")];
+            let rows: [(&str, &[Cell]); 3] = [
+                ("same", &same),
+                ("limit", &[stays(limit), Cell::Refused]),
+                ("forced", &[Cell::Refused, forced]),
+            ];
+            matrix(version, &rows)
+        };
+        let comparison = Comparison::of(&[
+            of("262.1-1", "start-limit-hit", stays("success")),
+            of("99", "exit-code", restarted("success")),
+            of("257.13-1", "exit-code", stays("success")),
+        ]);
+        assert_eq!(comparison.systemd, ["99", "257.13-1", "262.1-1"]);
+        assert_eq!(
+            comparison.to_markdown(),
+            "**`Type=oneshot`**\n\
+             \n\
+             | end | systemd 99 | systemd 257 | systemd 262 |\n\
+             | --- | --- | --- | --- |\n\
+             | limit: `no` | –, `exit-code`, `failed` | –, `exit-code`, `failed` | –, `start-limit-hit`, `failed` |\n\
+             | forced: `always` | yes | – | – |\n\
+             \n\
+             Yes: started again.\n\
+             \n\
+             Measured with systemd 99, 257 and 262.\n"
+        );
+        let json = serde_json::to_value(&comparison).expect("it is data");
+        let cells = &json["changes"][0]["cells"];
+        assert_eq!(cells[1]["result"], "exit-code");
+        assert_eq!(cells[2]["result"], "start-limit-hit");
     }
 }

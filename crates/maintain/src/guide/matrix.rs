@@ -76,7 +76,7 @@ fn supervisor(bench: &Bench<'_>, id: TableId) -> anyhow::Result<Vec<Measured>> {
 fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let old = measured(&Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)?;
     let stable = Lab::options().guest(&Guest::new(Suite::Trixie)).open()?;
-    let text = Comparison::of(&old, &measured(&stable)?).to_markdown();
+    let text = Comparison::of(&[old, measured(&stable)?]).to_markdown();
     let with = stable.measured_with()?;
     Ok(vec![Measured::text(VERSIONS, &text, &with)])
 }

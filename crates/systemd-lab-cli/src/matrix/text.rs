@@ -27,10 +27,7 @@ pub(super) fn matrix(matrix: &Matrix) -> String {
 /// The differences, below the titles of the tables that have any.
 pub(super) fn comparison(comparison: &Comparison) -> String {
     let tables: Vec<String> = comparison.tables.iter().map(table).collect();
-    let summary = format!(
-        "Measured with systemd {} and {}",
-        comparison.before, comparison.after
-    );
+    let summary = format!("Measured with systemd {}", comparison.versions());
     match tables.is_empty() {
         true => format!("{summary}: no difference.\n"),
         false => format!("{}\n{summary}.\n", tables.join("\n")),
@@ -154,7 +151,7 @@ mod tests {
 
     fn compared(before: [Cell; 2], after: [Cell; 2]) -> String {
         let (before, after) = (matrix("252.39-1", before), matrix("257.13-1", after));
-        let text = comparison(&Comparison::of(&before, &after));
+        let text = comparison(&Comparison::of(&[before, after]));
         anstream::adapter::strip_str(&text).to_string()
     }
 
