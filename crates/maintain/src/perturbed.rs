@@ -37,7 +37,12 @@ const PERTURBATION: &str = "SYSTEMD_LAB_PERTURBATION";
 const CACHE: &str = "SYSTEMD_LAB_CACHE";
 
 /// Variables that would choose another guest, or let a check pass.
-const UNWANTED: [&str; 3] = ["SYSTEMD_LAB_SUITE", "SYSTEMD_LAB_SAVED", "INSTA_UPDATE"];
+const UNWANTED: [&str; 4] = [
+    "SYSTEMD_LAB_SUITE",
+    "SYSTEMD_LAB_MIRROR",
+    "SYSTEMD_LAB_SAVED",
+    "INSTA_UPDATE",
+];
 
 /// How many such guests there are.
 const ALL: [u32; 6] = [1, 2, 3, 4, 5, 6];

@@ -23,17 +23,16 @@ pub struct Arguments {
     /// Measure again instead of using stored results.
     #[arg(long)]
     fresh: bool,
-    /// Which Debian the guest is: stable has systemd 257, oldstable 252.
+    /// Which Debian the guest is: stable has systemd 257, oldstable 252, testing the newest.
     #[arg(long, value_name = "SUITE", value_parser = suites())]
     suite: Option<String>,
-    /// Only what the systemd of another suite does differently. Default: the other one of the two.
-    #[arg(long, value_name = "SUITE", num_args = 0..=1, require_equals = true, value_parser = suites())]
-    compare: Option<Option<String>>,
+    /// Only what the systemd of other suites does differently, e.g. --compare=oldstable,testing. Default: all suites.
+    #[arg(long, value_name = "SUITE,…", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = suites())]
+    compare: Option<Vec<String>>,
 }
 
 fn suites() -> PossibleValuesParser {
-    let names = Suite::ALL.map(|suite| [suite.alias(), suite.codename()]);
-    PossibleValuesParser::new(names.into_iter().flatten())
+    PossibleValuesParser::new(Suite::names())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -53,8 +52,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Guest::from_environment()?.suite(),
     };
     match &arguments.compare {
-        Some(other) => {
-            let comparison = compared(arguments, suite, other.as_deref())?;
+        Some(others) => {
+            let comparison = compared(arguments, suite, others)?;
             match arguments.format {
                 Format::Text => put!("{}", text::comparison(&comparison)),
                 Format::Markdown => output::document(&comparison.to_markdown()),
@@ -75,28 +74,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The older systemd comes first.
-fn compared(
-    arguments: &Arguments,
-    suite: Suite,
-    other: Option<&str>,
-) -> anyhow::Result<Comparison> {
-    let other = match other {
-        Some(name) => Some(name.parse()?).filter(|other| *other != suite),
-        None => Suite::ALL.into_iter().find(|other| *other != suite),
+/// Compares the suite with the others; without others, all suites.
+fn compared(arguments: &Arguments, suite: Suite, others: &[String]) -> anyhow::Result<Comparison> {
+    let others: Vec<Suite> = match others {
+        [] => Suite::ALL.to_vec(),
+        names => names
+            .iter()
+            .map(|name| name.parse())
+            .collect::<Result<_, _>>()?,
     };
-    let other = other.ok_or_else(|| {
-        WrongUsage(format!(
-            "{suite} cannot be compared with itself; leave out the name after --compare"
+    let mut suites = vec![suite];
+    for other in others {
+        if !suites.contains(&other) {
+            suites.push(other);
+        }
+    }
+    if suites.len() < 2 {
+        return Err(WrongUsage(format!(
+            "{suite} cannot be compared with itself; name another suite, or none, after --compare"
         ))
-    })?;
-    let mut pair = [suite, other];
-    pair.sort_by_key(|suite| suite.systemd());
-    let [before, after] = pair;
-    Ok(Comparison::of(&[
-        measured(arguments, before)?,
-        measured(arguments, after)?,
-    ]))
+        .into());
+    }
+    let matrices = suites.into_iter().map(|suite| measured(arguments, suite));
+    Ok(Comparison::of(
+        &matrices.collect::<anyhow::Result<Vec<_>>>()?,
+    ))
 }
 
 fn wanted(names: &[String]) -> Vec<TableId> {
@@ -112,7 +114,7 @@ fn wanted(names: &[String]) -> Vec<TableId> {
 
 /// Shows its progress on a terminal.
 fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
-    let lab = Lab::options().guest(&Guest::new(suite)).open()?;
+    let lab = Lab::options().guest(&Guest::chosen(Some(suite))?).open()?;
     // The lab shows its own progress until the first run.
     let mut spinner = None;
     let matrix = measure(
@@ -120,11 +122,12 @@ fn measured(arguments: &Arguments, suite: Suite) -> anyhow::Result<Matrix> {
         &wanted(&arguments.tables),
         arguments.fresh,
         |done, of| {
-            let systemd = suite.systemd();
+            let systemd = match suite.systemd() {
+                Some(version) => format!("systemd {version}"),
+                None => format!("Debian {suite}"),
+            };
             let spinner = spinner.get_or_insert_with(|| style::spinner("measuring"));
-            spinner.set_message(format!(
-                "measuring systemd {systemd}, {done} of {of} runs done"
-            ));
+            spinner.set_message(format!("measuring {systemd}, {done} of {of} runs done"));
         },
     );
     if let Some(spinner) = spinner {

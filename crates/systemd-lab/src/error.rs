@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use systemd_lab_protocol::JobError;
 
-use crate::suite::{SUITE_VARIABLE, Suite, suites};
+use crate::suite::{DEFAULT_MIRROR, MIRROR_VARIABLE, SUITE_VARIABLE, Suite, suites};
 
 /// What kind of error a [`LabError`] is, for callers that decide what to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +122,29 @@ pub enum LabError {
         why: String,
     },
 
+    /// The mirror has not been updated for so long that its Release file has expired.
+    #[error(
+        "the mirror {mirror} has an expired Release file for Debian {suite}: nobody updates it, or this machine's clock is wrong (apt said: {why}); \
+         to use its old packages all the same, name it or another mirror: type {MIRROR_VARIABLE}={DEFAULT_MIRROR} before the command"
+    )]
+    ExpiredRelease {
+        /// The mirror.
+        mirror: String,
+        /// The suite of the packages.
+        suite: Suite,
+        /// For how long, in apt's words.
+        why: String,
+    },
+
+    /// This is not the URL of a mirror.
+    #[error(
+        "{url:?} is not a mirror of Debian's archive; expected a URL such as {MIRROR_VARIABLE}={DEFAULT_MIRROR}"
+    )]
+    BadMirror {
+        /// What was given.
+        url: String,
+    },
+
     /// mmdebstrap failed.
     #[error(
         "building the guest image failed; is the network up? (once the image is built, you do not need one)\nmmdebstrap said:\n{output}"
@@ -155,13 +178,15 @@ pub enum LabError {
 
     /// The guest's systemd does not know a required setting.
     #[error(
-        "this needs systemd {needed} or newer, and the guest's is {} (Debian {suite}); type: unset {}",
-        suite.systemd(), SUITE_VARIABLE
+        "this needs systemd {needed} or newer, and the guest's is {systemd} (Debian {suite}); type: unset {}",
+        SUITE_VARIABLE
     )]
     SystemdTooOld {
         /// The version that introduced it.
         needed: u32,
-        /// The guest's.
+        /// The guest's version.
+        systemd: u32,
+        /// The guest's suite.
         suite: Suite,
     },
 
@@ -444,6 +469,7 @@ impl LabError {
             | LabError::SystemdTooOld { .. }
             | LabError::BadPackageName { .. }
             | LabError::BadMemory { .. }
+            | LabError::BadMirror { .. }
             | LabError::UnknownPackage { .. }
             | LabError::PackageConflict { .. }
             | LabError::BadArchive { .. }
@@ -461,6 +487,7 @@ impl LabError {
             | LabError::DiskFull { .. }
             | LabError::FileSizeLimit { .. }
             | LabError::DamagedPackages { .. }
+            | LabError::ExpiredRelease { .. }
             | LabError::ImageBuild { .. }
             | LabError::PackageDownload { .. }
             | LabError::PackageSetup { .. }

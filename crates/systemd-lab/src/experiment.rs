@@ -54,6 +54,7 @@ use systemd_lab_protocol::Scenario;
 use systemd_lab_protocol::scenario::ProbeTarget;
 
 use crate::error::LabError;
+use crate::guest::Guest;
 use crate::guest_file::{GuestFile, UNIT_DIRECTORY};
 use crate::lab::Lab;
 use crate::lab::options::RunOptions;
@@ -364,10 +365,11 @@ impl Experiment {
         files::check(&self.files)
     }
 
-    /// The settings in the unit files that systemd will ignore, with file and line, and with the right section or a similar name.
-    /// A unit with such lines still runs, without these settings.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = files::warnings(&self.files);
+    /// The settings in the unit files that this guest's systemd will ignore, with file and line, and with the right section or a similar
+    /// name. A unit with such lines still runs, without these settings. The systemd of testing knows settings that no list here has: what
+    /// that one ignores is only in the timeline.
+    pub fn warnings(&self, guest: &Guest) -> Vec<String> {
+        let mut warnings = files::warnings(&self.files, guest);
         warnings.extend(self.given.warnings(self.main_unit(), &self.files));
         warnings.iter().map(|warning| visible(warning)).collect()
     }

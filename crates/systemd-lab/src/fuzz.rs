@@ -131,7 +131,7 @@ proptest! {
         let unit = GuestFile::text("/etc/systemd/system/a.service", text.as_str());
         let experiment = Experiment::packaged("a.service").file(unit);
         let _ = experiment.check();
-        let _ = experiment.warnings();
+        let _ = experiment.warnings(&Guest::default());
         let _ = sight::warnings("a.service", &text);
     }
 

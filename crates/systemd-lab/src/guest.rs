@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::LabError;
-use crate::suite::{SUITE_VARIABLE, Suite};
+use crate::suite::{MIRROR_VARIABLE, SUITE_VARIABLE, Suite};
 
 /// What the guest consists of, in addition to what every guest has. Each combination has its own image and snapshot in the
 /// cache.
@@ -16,7 +16,7 @@ use crate::suite::{SUITE_VARIABLE, Suite};
 ///
 /// # fn main() -> Result<(), systemd_lab::LabError> {
 /// let guest = Guest::new(Suite::Bookworm).package("openssh-server")?;
-/// assert_eq!(guest.systemd(), 252);
+/// assert_eq!(guest.systemd(), Some(252));
 /// # Ok(())
 /// # }
 /// ```
@@ -25,6 +25,7 @@ pub struct Guest {
     suite: Suite,
     packages: BTreeSet<String>,
     memory_mib: Option<u32>,
+    mirror: Option<String>,
 }
 
 /// The minimum and the maximum memory of a guest, in MiB. With less than the minimum, it does not boot; the maximum is more
@@ -38,18 +39,40 @@ impl Guest {
             suite,
             packages: BTreeSet::new(),
             memory_mib: None,
+            mirror: None,
         }
     }
 
-    /// The guest that [`SUITE_VARIABLE`] asks for; the default guest if it is not set.
+    /// The guest that [`SUITE_VARIABLE`] and [`MIRROR_VARIABLE`] ask for; the default guest if neither is set.
     ///
     /// # Errors
     ///
-    /// [`LabError::UnknownSuite`] when the name is not one of the suites.
+    /// [`LabError::UnknownSuite`] when the name is not one of the suites; [`LabError::BadMirror`].
     pub fn from_environment() -> Result<Guest, LabError> {
-        match env::var_os(SUITE_VARIABLE).filter(|value| !value.is_empty()) {
-            None => Ok(Guest::default()),
-            Some(name) => Ok(Guest::new(name.to_string_lossy().parse()?)),
+        let suite = match variable(SUITE_VARIABLE) {
+            None => Suite::default(),
+            Some(name) => name.parse()?,
+        };
+        Guest::new(suite).mirror_from_environment()
+    }
+
+    /// A guest of the suite that a person chose, else the one of [`Guest::from_environment`]; its packages come from the mirror that
+    /// [`MIRROR_VARIABLE`] names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Guest::from_environment`].
+    pub fn chosen(suite: Option<Suite>) -> Result<Guest, LabError> {
+        match suite {
+            None => Guest::from_environment(),
+            Some(suite) => Guest::new(suite).mirror_from_environment(),
+        }
+    }
+
+    fn mirror_from_environment(self) -> Result<Guest, LabError> {
+        match variable(MIRROR_VARIABLE) {
+            None => Ok(self),
+            Some(url) => self.mirror(&url),
         }
     }
 
@@ -67,6 +90,38 @@ impl Guest {
         }
         self.packages.insert(name.to_owned());
         Ok(self)
+    }
+
+    /// Takes its packages from this mirror instead of mmdebstrap's default, and from nowhere else. The mirror may be a dated snapshot, or one
+    /// that is no longer updated: it does not matter that its Release file has expired. The signature of that file must be Debian's.
+    /// A guest with a mirror has an image of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::BadMirror`] when this is not the URL of a mirror.
+    pub fn mirror(mut self, url: &str) -> Result<Guest, LabError> {
+        let bad = || LabError::BadMirror {
+            url: url.to_owned(),
+        };
+        let place = MIRROR_SCHEMES
+            .iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        let place = place.ok_or_else(bad)?;
+        // A space or a bracket would mean something else in apt's list of sources.
+        if place.is_empty()
+            || !place
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"[]#".contains(&byte))
+        {
+            return Err(bad());
+        }
+        self.mirror = Some(url.trim_end_matches('/').to_owned());
+        Ok(self)
+    }
+
+    /// The mirror that [`Self::mirror`] set.
+    pub fn chosen_mirror(&self) -> Option<&str> {
+        self.mirror.as_deref()
     }
 
     /// Sets the size of its memory, in MiB. By default, it follows the size of the packages: 512 MiB, or more if they need
@@ -102,24 +157,36 @@ impl Guest {
         self.packages.iter().map(String::as_str)
     }
 
-    /// The version of its systemd, e.g. 257.
-    pub fn systemd(&self) -> u32 {
+    /// The version of its systemd, e.g. 257, if its suite never changes it: see [`Suite::systemd`].
+    pub fn systemd(&self) -> Option<u32> {
         self.suite.systemd()
     }
 
     /// Makes sure that its systemd is at least version `needed`: an older one ignores settings that it does not know,
-    /// and a service would be blamed for that.
+    /// and a service would be blamed for that. Testing's is taken to be new enough.
     ///
     /// # Errors
     ///
     /// [`LabError::SystemdTooOld`] when it is older.
     pub fn ensure_systemd(&self, needed: u32) -> Result<(), LabError> {
-        if self.systemd() < needed {
-            let suite = self.suite;
-            return Err(LabError::SystemdTooOld { needed, suite });
+        match self.systemd() {
+            Some(systemd) if systemd < needed => Err(LabError::SystemdTooOld {
+                needed,
+                systemd,
+                suite: self.suite,
+            }),
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+/// Where apt gets packages from without more programs than mmdebstrap's.
+const MIRROR_SCHEMES: [&str; 3] = ["http://", "https://", "file:///"];
+
+/// An environment variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    let value = env::var_os(name).filter(|value| !value.is_empty())?;
+    Some(value.to_string_lossy().into_owned())
 }
 
 /// Debian Policy 5.6.1: lower case letters, digits, `+`, `-` and `.`, at least two, the first a letter or digit.
@@ -156,18 +223,49 @@ mod tests {
             ("stable", Suite::Trixie),
             ("bookworm", Suite::Bookworm),
             ("oldstable", Suite::Bookworm),
+            ("testing", Suite::Testing),
         ] {
             assert_eq!(name.parse::<Suite>().ok(), Some(suite));
         }
         let error = "sid".parse::<Suite>().map_err(|error| error.to_string());
-        insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"unknown Debian suite sid; the lab supports trixie (stable) and bookworm (oldstable), also as the value of SYSTEMD_LAB_SUITE");
+        insta::assert_snapshot!(error.expect_err("the lab does not know it"), @"unknown Debian suite sid; the lab supports trixie (stable), bookworm (oldstable) and testing, also as the value of SYSTEMD_LAB_SUITE");
     }
 
     #[test]
     fn an_old_systemd_differs_from_a_new_one() {
         assert!(Guest::new(Suite::Bookworm).ensure_systemd(252).is_ok());
+        assert!(Guest::new(Suite::Testing).ensure_systemd(258).is_ok());
         let error = Guest::new(Suite::Bookworm).ensure_systemd(254);
         insta::assert_snapshot!(error.expect_err("it has 252"), @"this needs systemd 254 or newer, and the guest's is 252 (Debian bookworm); type: unset SYSTEMD_LAB_SUITE");
+    }
+
+    #[test]
+    fn a_mirror_is_a_url_and_nothing_else_of_apts() {
+        let mirror = |url: &str| Guest::default().mirror(url);
+        for url in [
+            "http://deb.debian.org/debian",
+            "https://snapshot.debian.org/archive/debian/20261030T000000Z/",
+            "file:///srv/mirror",
+        ] {
+            let guest = mirror(url).expect("it is a mirror");
+            assert_eq!(guest.chosen_mirror(), Some(url.trim_end_matches('/')));
+            assert_ne!(guest, Guest::default());
+        }
+        for url in [
+            "",
+            "deb.debian.org/debian",
+            "http://",
+            "/srv/mirror",
+            "-",
+            "deb [trusted=yes] http://x/debian testing main",
+            "http://x/debian testing main",
+            "http://x/debian#fragment",
+            "http://x/debian\n",
+        ] {
+            assert!(mirror(url).is_err(), "{url:?}");
+        }
+        let error = mirror("deb.debian.org").expect_err("it has no scheme");
+        insta::assert_snapshot!(error, @r#""deb.debian.org" is not a mirror of Debian's archive; expected a URL such as SYSTEMD_LAB_MIRROR=http://deb.debian.org/debian"#);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Image {
         guest: &Guest,
         is_good: impl Fn(Kind, &Path) -> bool,
     ) -> Result<Image, LabError> {
-        let key = key(guest);
+        let key = entry_key(guest);
         let image = Image::as_it_is(cache, guest);
         if is_good(Kind::Image, &image.dir) {
             return Ok(image);
@@ -123,12 +123,17 @@ impl Image {
 
     /// The image's place in the cache, whether it exists or not.
     pub(crate) fn place(cache: &Cache, guest: &Guest) -> PathBuf {
-        cache.entry(Kind::Image, &key(guest))
+        cache.entry(Kind::Image, &entry_key(guest))
     }
 
     /// The guest that it belongs to.
     pub(crate) fn guest(&self) -> &Guest {
         &self.guest
+    }
+
+    /// Where it is, or would be.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub(crate) fn kernel(&self) -> PathBuf {
@@ -148,7 +153,18 @@ impl Image {
     }
 }
 
-/// Identifies everything that this module puts into an image.
+/// Identifies an image in the cache: what this module puts into it, and the mirror that a person chose for it. The image that was
+/// made from another mirror stays, and no one gets it by mistake.
+fn entry_key(guest: &Guest) -> String {
+    let key = key(guest);
+    match guest.chosen_mirror() {
+        None => key,
+        Some(mirror) => key_of([key.as_str(), mirror].map(str::as_bytes)),
+    }
+}
+
+/// Identifies everything that this module puts into an image, wherever the packages come from: an image that was exported can be
+/// imported by people who do not know its mirror.
 fn key(guest: &Guest) -> String {
     let packages = base(guest).join(",");
     let base = guest_files::base_recipe();
@@ -189,7 +205,7 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
         .map_err(LabError::io("running mmdebstrap"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        if let Some(refusal) = refusal(guest, &text) {
+        if let Some(refusal) = refusal(guest, &text).or_else(|| expired(guest, &text)) {
             return Err(refusal);
         }
         return Err(LabError::ImageBuild {
@@ -203,20 +219,42 @@ fn bootstrap(guest: &Guest, dir: &Path) -> Result<(), LabError> {
 /// The command that downloads these packages and what they depend on, and writes them as one tar archive, [`ARCHIVE`].
 ///
 /// Mode `chrootless` with variant `extract` runs no maintainer scripts, so it needs neither root nor user
-/// namespaces. Mirror and keys are mmdebstrap's own defaults.
+/// namespaces. The keys are mmdebstrap's own defaults, and so is the mirror if the guest has none.
 fn mmdebstrap(guest: &Guest, packages: &[&str], dir: &Path) -> Command {
     let include = format!("--include={}", packages.join(","));
     let mut command = dies_with_us("TERM", "mmdebstrap");
     command
         .args(["--mode=chrootless", "--variant=extract", &include])
         .args([guest.suite().codename(), ARCHIVE])
+        .args(guest.chosen_mirror())
         .current_dir(dir)
         // If it is killed, its leftovers disappear with the build directory.
         .env("TMPDIR", dir)
         // The lab parses its errors: see `refusal`.
         .env("LC_ALL", "C")
         .stdin(Stdio::null());
+    if guest.chosen_mirror().is_some() {
+        // A dated snapshot is always expired. apt.conf(5)
+        command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+    }
     command
+}
+
+/// apt's complaint about a mirror that is no longer updated, in `text`:
+/// `E: Release file for URL/dists/SUITE/InRelease is expired (invalid since 20d 9h 59min 45s). Updates …`.
+fn expired(guest: &Guest, text: &str) -> Option<LabError> {
+    let mut lines = text.lines();
+    lines.find_map(|line| {
+        let line = line.strip_prefix("E: Release file for ")?;
+        let (url, rest) = line.split_once(" is expired (")?;
+        let (why, _) = rest.split_once(')')?;
+        let mirror = url.split_once("/dists/").map_or(url, |(mirror, _)| mirror);
+        Some(LabError::ExpiredRelease {
+            mirror: mirror.to_owned(),
+            suite: guest.suite(),
+            why: why.to_owned(),
+        })
+    })
 }
 
 /// apt's complaint about the added packages, in `text`. Everything else has other causes.
@@ -286,7 +324,7 @@ fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
             modules.push((*name, content.to_owned()));
         }
         has_systemd |= path == "usr/lib/systemd/systemd";
-        if path.starts_with("boot/vmlinuz-") {
+        if is_kernel(path) {
             has_kernel = true;
             create_file(&dir.join("kernel"))?.write_all(content)?;
         }
@@ -319,6 +357,15 @@ fn convert(guest: &Guest, dir: &Path, shown: &Path) -> Result<(), LabError> {
         }
     }
     Ok(())
+}
+
+/// Whether this is the path of the kernel in the packages: in `/boot`, and in newer releases among its modules.
+fn is_kernel(path: &str) -> bool {
+    let among_modules = || {
+        path.strip_prefix("usr/lib/modules/")?
+            .strip_suffix("/vmlinuz")
+    };
+    path.starts_with("boot/vmlinuz-") || among_modules().is_some_and(|it| !it.contains('/'))
 }
 
 /// The name of a kernel module, from its path in the packages.

@@ -75,7 +75,7 @@ pub use lab::options::{LabOptions, RunOptions};
 pub use lab::shell::Shell;
 pub use process::dies_with_us;
 pub use regular::read_text;
-pub use suite::{SUITE_VARIABLE, Suite};
+pub use suite::{DEFAULT_MIRROR, MIRROR_VARIABLE, SUITE_VARIABLE, Suite};
 pub use sweep::Sweep;
 pub use systemd_lab_protocol as protocol;
 pub use systemd_timeline::view::ERROR;

@@ -1,9 +1,16 @@
-//! The Debian releases that a guest can run.
+//! The Debian releases that a guest can run, and where their packages come from.
 
 use std::fmt;
 
 /// Sets the guest's suite if nothing else does, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
 pub const SUITE_VARIABLE: &str = "SYSTEMD_LAB_SUITE";
+
+/// Sets the mirror that the guest's packages come from, e.g.
+/// `SYSTEMD_LAB_MIRROR=https://snapshot.debian.org/archive/debian/20261030T000000Z`.
+pub const MIRROR_VARIABLE: &str = "SYSTEMD_LAB_MIRROR";
+
+/// The mirror that mmdebstrap uses by default: mmdebstrap(1).
+pub const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
 
 /// A Debian release that the guest can run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,17 +20,21 @@ pub enum Suite {
     Trixie,
     /// Debian 12, oldstable: systemd 252.
     Bookworm,
+    /// Debian testing, with the newest systemd that Debian has tested. It changes every day, so an image of it shows one day's.
+    Testing,
 }
 
 impl Suite {
     /// All suites, the default first.
-    pub const ALL: [Suite; 2] = [Suite::Trixie, Suite::Bookworm];
+    pub const ALL: [Suite; 3] = [Suite::Trixie, Suite::Bookworm, Suite::Testing];
 
-    /// The codename, which the archive keeps forever; `stable` changes its meaning.
+    /// The name that the lab uses for it: the codename, which the archive keeps forever, because `stable` changes its meaning. For
+    /// testing it is `testing`, because a release has its codename as `stable`, too.
     pub fn codename(self) -> &'static str {
         match self {
             Suite::Trixie => "trixie",
             Suite::Bookworm => "bookworm",
+            Suite::Testing => "testing",
         }
     }
 
@@ -32,14 +43,25 @@ impl Suite {
         match self {
             Suite::Trixie => "stable",
             Suite::Bookworm => "oldstable",
+            Suite::Testing => "testing",
         }
     }
 
-    /// The version of its systemd, e.g. 257. A suite never changes it.
-    pub fn systemd(self) -> u32 {
+    /// All names of all suites, each once, the default suite first.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let names = |suite: Suite| {
+            let codename = Some(suite.codename()).filter(|name| *name != suite.alias());
+            [suite.alias()].into_iter().chain(codename)
+        };
+        Suite::ALL.into_iter().flat_map(names)
+    }
+
+    /// The version of its systemd, e.g. 257, if the suite never changes it; `None` for testing, where only a guest knows.
+    pub fn systemd(self) -> Option<u32> {
         match self {
-            Suite::Trixie => 257,
-            Suite::Bookworm => 252,
+            Suite::Trixie => Some(257),
+            Suite::Bookworm => Some(252),
+            Suite::Testing => None,
         }
     }
 }
@@ -50,8 +72,12 @@ impl fmt::Display for Suite {
     }
 }
 
-/// For people: `trixie (stable) and bookworm (oldstable)`.
+/// For people: `trixie (stable), bookworm (oldstable) and testing`.
 pub(crate) fn suites() -> String {
-    let shown = |suite: Suite| format!("{} ({})", suite.codename(), suite.alias());
-    Suite::ALL.map(shown).join(" and ")
+    let shown = |suite: Suite| match (suite.codename(), suite.alias()) {
+        (codename, alias) if codename == alias => codename.to_owned(),
+        (codename, alias) => format!("{codename} ({alias})"),
+    };
+    let [others @ .., last] = Suite::ALL.map(shown);
+    format!("{} and {last}", others.join(", "))
 }

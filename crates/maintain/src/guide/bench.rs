@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, anyhow};
 use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
-use systemd_lab::{Guest, Lab, MeasuredWith, SUITE_VARIABLE, Suite};
+use systemd_lab::{Guest, Lab, MIRROR_VARIABLE, MeasuredWith, SUITE_VARIABLE, Suite};
 
 /// Below the target directory: intermediate files.
 pub(super) const FOLDER: &str = "guide";
@@ -70,6 +70,7 @@ impl Bench<'_> {
             .current_dir(self.root())
             // The guide is about the usual guest.
             .env_remove(SUITE_VARIABLE)
+            .env_remove(MIRROR_VARIABLE)
             .output()
             .with_context(|| format!("cannot run {}", command.display()))
     }

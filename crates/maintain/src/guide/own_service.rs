@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, anyhow, ensure};
 use measured::Measured;
-use systemd_lab::{Guest, Lab, SUITE_VARIABLE};
+use systemd_lab::{Guest, Lab, MIRROR_VARIABLE, SUITE_VARIABLE};
 
 use super::bench::{Bench, executable};
 use super::item::Item;
@@ -139,6 +139,7 @@ fn broken(bench: &Bench<'_>, command: &str, options: &str) -> anyhow::Result<Str
         .args(["--require", "recovery <= 10s"])
         .current_dir(bench.root())
         .env_remove(SUITE_VARIABLE)
+        .env_remove(MIRROR_VARIABLE)
         .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(

@@ -17,7 +17,7 @@ pub(crate) struct GuestOptions {
     #[arg(long, value_name = "NAME")]
     #[serde(deserialize_with = "one_or_more")]
     pub package: Vec<String>,
-    /// The guest's Debian release: stable (systemd 257) or oldstable (252). Default: SYSTEMD_LAB_SUITE, or stable.
+    /// The guest's Debian release: stable (systemd 257), oldstable (252) or testing (the newest). Default: SYSTEMD_LAB_SUITE, or stable.
     #[arg(long, value_name = "SUITE")]
     #[serde(deserialize_with = "parsed")]
     pub suite: Option<Suite>,

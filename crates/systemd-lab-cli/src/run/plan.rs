@@ -38,7 +38,7 @@ pub(crate) fn planned(options: &Options, file: Option<&Path>) -> anyhow::Result<
     }
     let guest = guest(&options.guest)?;
     let experiment = experiment(&options)?;
-    warn(&experiment.warnings());
+    warn(&experiment.warnings(&guest));
     let mut inputs = inputs(&options);
     inputs.extend(file.map(Path::to_owned));
     Ok(Planned {
@@ -57,7 +57,7 @@ pub(crate) fn guest_and_files(
         return Ok((guest, files(options)?, None));
     }
     let experiment = experiment(options)?;
-    warn(&experiment.warnings());
+    warn(&experiment.warnings(&guest));
     experiment.check().map_err(WrongUsage::because)?;
     let unit = experiment.main_unit().to_owned();
     Ok((guest, experiment.files().to_vec(), Some(unit)))
@@ -82,10 +82,7 @@ fn inputs(options: &Options) -> Vec<PathBuf> {
 
 /// The guest that the options ask for.
 fn guest(options: &GuestOptions) -> anyhow::Result<Guest> {
-    let guest = match options.suite {
-        Some(suite) => Guest::new(suite),
-        None => Guest::from_environment()?,
-    };
+    let guest = Guest::chosen(options.suite)?;
     let guest = match &options.memory {
         Some(size) => guest.memory_mib(words::mebibytes(size)?)?,
         None => guest,

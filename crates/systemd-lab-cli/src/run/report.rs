@@ -56,8 +56,9 @@ pub(super) fn json(run: &Run<'_>) -> anyhow::Result<String> {
         "unit": experiment.main_unit(),
         "guest": {
             "suite": guest.suite().codename(),
-            "systemd": guest.systemd(),
+            "systemd": systemd(run),
             "packages": guest.packages().collect::<Vec<_>>(),
+            "mirror": guest.chosen_mirror(),
         },
         "length_us": microseconds,
         "scenario": experiment.scenario(),
@@ -83,7 +84,7 @@ pub(super) fn text(run: &Run<'_>, logs: bool, full: bool) -> String {
         };
     }
     if *run.guest != Guest::default() {
-        text += &format!("  {}\n", described(run.guest));
+        text += &format!("  {}\n", described(run));
     }
     text.push('\n');
     text += &told(experiment, run.timeline, logs, full);
@@ -116,16 +117,25 @@ fn required(verdicts: &[Verdict]) -> String {
 }
 
 /// `in Debian trixie (systemd 257) with nginx`
-fn described(guest: &Guest) -> String {
-    let (suite, systemd) = (guest.suite(), guest.systemd());
-    let packages: Vec<&str> = guest.packages().collect();
-    match packages.is_empty() {
-        true => format!("in Debian {suite} (systemd {systemd})"),
-        false => format!(
-            "in Debian {suite} (systemd {systemd}) with {}",
-            packages.join(" ")
-        ),
+fn described(run: &Run<'_>) -> String {
+    let suite = run.guest.suite();
+    let systemd = systemd(run).map_or_else(|| "unknown".to_owned(), |version| version.to_string());
+    let mut text = format!("in Debian {suite} (systemd {systemd})");
+    let packages: Vec<&str> = run.guest.packages().collect();
+    if !packages.is_empty() {
+        text += &format!(" with {}", packages.join(" "));
     }
+    if let Some(mirror) = run.guest.chosen_mirror() {
+        text += &format!(" from {mirror}");
+    }
+    text
+}
+
+/// The version of the guest's systemd, e.g. 257. A suite that changes does not know it, but systemd says it in each run.
+fn systemd(run: &Run<'_>) -> Option<u32> {
+    let said = run.timeline.measured_with()?.systemd;
+    let end = said.find(|c: char| !c.is_ascii_digit());
+    said[..end.unwrap_or(said.len())].parse().ok()
 }
 
 /// The timeline; `full` folds nothing.

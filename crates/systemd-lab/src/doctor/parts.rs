@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::{Finding, Remedy, State};
 use crate::cache::{Cache, Condition, Kind, Manifest};
@@ -12,10 +13,12 @@ use crate::guest::Guest;
 use crate::image::Image;
 use crate::packages;
 use crate::snapshot::Snapshot;
-use crate::suite::SUITE_VARIABLE;
+use crate::suite::{MIRROR_VARIABLE, SUITE_VARIABLE, Suite};
 
 /// `st_blocks` counts blocks of this size, whatever the disk's own block size is: stat(2).
 const BLOCK: u64 = 512;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The contents of the cache.
 pub(super) struct Parts {
@@ -51,14 +54,10 @@ impl Parts {
         let (cache, guest) = match &self.cache {
             Ok((cache, guest)) => (cache, guest),
             Err(error @ LabError::UnknownSuite { .. }) => {
-                let advice = format!("unset {SUITE_VARIABLE}");
-                let remedy = Some(Remedy::Type(advice));
-                return vec![Finding::new(
-                    "suite",
-                    State::Damaged,
-                    error.to_string(),
-                    remedy,
-                )];
+                return vec![wrong("suite", SUITE_VARIABLE, error)];
+            }
+            Err(error @ LabError::BadMirror { .. }) => {
+                return vec![wrong("mirror", MIRROR_VARIABLE, error)];
             }
             Err(error) => {
                 let advice =
@@ -70,12 +69,45 @@ impl Parts {
             }
         };
         let complete = self.image == Condition::Whole && self.snapshot == Condition::Whole;
-        let image = format!("Debian {}", guest.suite());
+        let image = described(guest, &Image::as_it_is(cache, guest));
         let mut findings = vec![directory(cache), disk(cache, complete)];
         findings.push(made("guest image", self.image, &image));
         findings.push(made("snapshot", self.snapshot, "the booted guest"));
         findings
     }
+}
+
+/// A variable that has a value that means nothing.
+fn wrong(name: &'static str, variable: &str, error: &LabError) -> Finding {
+    let remedy = Some(Remedy::Type(format!("unset {variable}")));
+    Finding::new(name, State::Damaged, error.to_string(), remedy)
+}
+
+/// `Debian trixie`; with the mirror that a person chose, and for testing with its age, because testing changes every day.
+fn described(guest: &Guest, image: &Image) -> String {
+    let mut text = format!("Debian {}", guest.suite());
+    if let Some(mirror) = guest.chosen_mirror() {
+        text += &format!(" from {mirror}");
+    }
+    if guest.suite() == Suite::Testing
+        && let Some(age) = age(&image.initrd())
+    {
+        text += &match age.as_secs() / DAY.as_secs() {
+            0 => ", made today".to_owned(),
+            days => format!(
+                ", made {days} {} ago (for today's packages, remove {})",
+                if days == 1 { "day" } else { "days" },
+                image.dir().display()
+            ),
+        };
+    }
+    text
+}
+
+/// How long ago a file was written, if it is there.
+fn age(path: &Path) -> Option<Duration> {
+    let written = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+    SystemTime::now().duration_since(written).ok()
 }
 
 /// `None` if there is no QEMU: the snapshot depends on QEMU and on the image.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::PlanError;
 use crate::elf;
+use crate::guest::Guest;
 use crate::guest_file::{self, GuestFile};
 use crate::image;
 use crate::sight;
@@ -149,11 +150,14 @@ pub(super) fn aliased(files: &[GuestFile], alias: &str) -> Option<String> {
 }
 
 /// The settings in these unit files that systemd will ignore or that the lab overrides, with reasons.
-pub(super) fn warnings(files: &[GuestFile]) -> Vec<String> {
+pub(super) fn warnings(files: &[GuestFile], guest: &Guest) -> Vec<String> {
     let texts = texts(files).into_iter();
     texts
         .flat_map(|(name, text)| {
-            let mut warnings = unit_file::unknown_names(&name, &text);
+            let mut warnings = match guest.systemd() {
+                Some(_) => unit_file::unknown_names(&name, &text),
+                None => Vec::new(),
+            };
             warnings.extend(unit_file::random_delay(&name, &text));
             warnings.extend(sight::warnings(&name, &text));
             warnings
@@ -257,10 +261,23 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::suite::Suite;
 
     fn guest() -> HashSet<String> {
         let paths = ["usr/bin/bash", "usr/lib/x86_64-linux-gnu/libc.so.6"];
         paths.map(str::to_owned).into()
+    }
+
+    /// A list of the settings that testing's systemd knows would be old tomorrow.
+    #[test]
+    fn what_testing_ignores_is_left_to_its_systemd() {
+        let text = "[Service]\nExecStart=/bin/true\nPrivateBPF=yes\n";
+        let unit = GuestFile::text("/etc/systemd/system/my.service", text);
+        let said = |suite| warnings(std::slice::from_ref(&unit), &Guest::new(suite));
+        assert_eq!(said(Suite::Testing), [""; 0]);
+        for suite in [Suite::Trixie, Suite::Bookworm] {
+            assert!(said(suite)[0].contains("ignores PrivateBPF="), "{suite}");
+        }
     }
 
     #[test]

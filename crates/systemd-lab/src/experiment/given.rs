@@ -244,6 +244,7 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::Guest;
 
     fn experiment() -> Experiment {
         Experiment::packaged("my.service")
@@ -293,7 +294,10 @@ mod tests {
     fn a_unit_without_an_install_section_cannot_be_enabled() {
         let with = |text: &str| {
             let file = GuestFile::text("/etc/systemd/system/my.service", text);
-            experiment().file(file).enabled().warnings()
+            experiment()
+                .file(file)
+                .enabled()
+                .warnings(&Guest::default())
         };
         assert_eq!(
             with("[Service]\nExecStart=/bin/true\n"),
@@ -301,7 +305,12 @@ mod tests {
         );
         let right = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
         assert!(with(right).is_empty());
-        assert!(experiment().enabled().warnings().is_empty());
+        assert!(
+            experiment()
+                .enabled()
+                .warnings(&Guest::default())
+                .is_empty()
+        );
     }
 
     #[test]

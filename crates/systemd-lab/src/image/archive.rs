@@ -7,8 +7,9 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Image, key};
+use super::{Image, entry_key, key};
 use crate::cache::{Cache, Kind, MANIFEST, Manifest, create_file};
 use crate::disk;
 use crate::error::LabError;
@@ -150,7 +151,11 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
         }
         let on_error = || disk::cannot_write(cache.root());
         let mut out = create_file(&build.path().join(name)).map_err(on_error())?;
+        // An image of Debian testing is as old as its packages, not as its import.
+        let written = entry.header().mtime().map_err(damaged)?;
         copy(&mut entry, &mut out, bytes, |error| on_error()(error))?;
+        out.set_modified(UNIX_EPOCH + Duration::from_secs(written))
+            .map_err(on_error())?;
     }
     if entries.next().is_some() {
         return Err(Fault::Archive(
@@ -165,7 +170,7 @@ fn unpack(cache: &Cache, guest: &Guest, archive: File) -> Result<(), Fault> {
             "its checksums do not match; copy it again".to_owned(),
         ));
     }
-    cache.publish(build, Kind::Image, &key(guest))?;
+    cache.publish(build, Kind::Image, &entry_key(guest))?;
     Ok(())
 }
 

@@ -270,7 +270,7 @@ const MODULES: &str = "usr/lib/systemd-lab/modules";
 pub(super) fn modules(suite: Suite) -> &'static [&'static str] {
     match suite {
         // They are built into the kernel.
-        Suite::Trixie => &[],
+        Suite::Trixie | Suite::Testing => &[],
         Suite::Bookworm => SERIAL_PORT_MODULES,
     }
 }

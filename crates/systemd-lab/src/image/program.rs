@@ -10,7 +10,7 @@ use crate::disk;
 use crate::error::LabError;
 use crate::guest::Guest;
 use crate::image::cpio::place;
-use crate::image::{ARCHIVE, OUTPUT_LINES, mmdebstrap, refusal};
+use crate::image::{ARCHIVE, OUTPUT_LINES, expired, mmdebstrap, refusal};
 use crate::packages;
 use crate::progress::Step;
 
@@ -26,8 +26,13 @@ pub(crate) fn provide(
 ) -> Result<PathBuf, LabError> {
     // A guest checks the name, and `refusal` looks for the package there.
     let wanted = Guest::new(guest.suite()).package(package)?;
+    let wanted = match guest.chosen_mirror() {
+        None => wanted,
+        Some(mirror) => wanted.mirror(mirror)?,
+    };
     let suite = guest.suite().codename();
-    let key = key_of([suite, package, path].map(str::as_bytes));
+    let parts = [suite, package, path].into_iter();
+    let key = key_of(parts.chain(guest.chosen_mirror()).map(str::as_bytes));
     let entry = cache.entry(Kind::Program, &key);
     let program = entry.join(Kind::Program.files()[0]);
     let is_there = || Manifest::looks_whole(Kind::Program, &entry);
@@ -47,12 +52,11 @@ pub(crate) fn provide(
         .map_err(LabError::io("running mmdebstrap"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        return Err(
-            refusal(&wanted, &text).unwrap_or_else(|| LabError::PackageDownload {
-                package: package.to_owned(),
-                output: packages::last_lines(&text, OUTPUT_LINES),
-            }),
-        );
+        let error = refusal(&wanted, &text).or_else(|| expired(&wanted, &text));
+        return Err(error.unwrap_or_else(|| LabError::PackageDownload {
+            package: package.to_owned(),
+            output: packages::last_lines(&text, OUTPUT_LINES),
+        }));
     }
     take(build.path(), path)?;
     cache.publish(build, Kind::Program, &key)?;

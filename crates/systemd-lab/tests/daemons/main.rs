@@ -1,5 +1,5 @@
 //! Daemons as Debian ships them, with Debian's own units: killed, frozen and recovered. Also a guest with Debian's
-//! oldstable.
+//! oldstable, and one with testing.
 //!
 //! To see what changed: `INSTA_OUTPUT=diff`. To accept it: `INSTA_UPDATE=always`, then read each.
 
@@ -9,7 +9,7 @@ mod support;
 mod bus;
 mod databases;
 mod debian;
-mod oldstable;
+mod releases;
 mod sshd;
 mod wrong;
 

@@ -2,8 +2,10 @@
 //! `PATH` than apt-get and mmdebstrap, or use them as the whole `PATH`.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::{env, fs};
 
+use systemd_lab::MIRROR_VARIABLE;
 use tempfile::TempDir;
 
 use crate::assert_text;
@@ -35,10 +37,14 @@ fn answer_of_suite(suite: &str, mmdebstrap: &str, order: &str) -> (String, TempD
     command
         .env("PATH", path_variable)
         .env("SYSTEMD_LAB_SUITE", suite);
-    let text = answer(&mut command);
+    (no_image_after(&mut command, &cache), cache)
+}
+
+fn no_image_after(command: &mut Command, cache: &TempDir) -> String {
+    let text = answer(command);
     let kept = entries(cache.path(), "image-");
     assert_eq!(kept, [""; 0], "no image is kept");
-    (text, cache)
+    text
 }
 
 #[test]
@@ -71,6 +77,60 @@ fn mmdebstrap_fails() {
         echo 'E: cannot reach the mirror' >&2; exit 1";
     let (text, _) = answer_with(script, "open");
     assert_text("mmdebstrap_fails", &text, &[]);
+}
+
+/// In apt's words for Debian testing on a mirror that nobody updates.
+const EXPIRED: &str = "echo 'Get:1 http://deb.debian.org/debian testing InRelease [151 kB]' >&2
+    echo 'E: Release file for http://deb.debian.org/debian/dists/testing/InRelease is expired (invalid since 20d 9h 59min 45s). Updates for this repository will not be applied.' >&2
+    exit 1";
+
+#[test]
+fn a_release_file_has_expired() {
+    let (text, _) = answer_of_suite("testing", EXPIRED, "open");
+    assert_text("release_file_expired", &text, &[]);
+    // The same for a program that no guest can have.
+    let cache = copied_cache();
+    let path = scripts(&[("mmdebstrap", EXPIRED)]);
+    let rest = env::var("PATH").unwrap_or_default();
+    let path_variable = format!("{}:{rest}", path.path().display());
+    let mut command = child_process("program", cache.path());
+    let text = answer(command.env("PATH", path_variable));
+    assert!(
+        text.contains("has an expired Release file for Debian trixie"),
+        "{text}"
+    );
+}
+
+/// A mirror that a person names is the only one, and it may be old; otherwise mmdebstrap and apt decide.
+#[test]
+fn mmdebstrap_gets_the_mirror() {
+    let script = "for word; do echo \"$word\" >&2; done; exit 1";
+    let said = |mirror: &str| {
+        let (path, cache) = (scripts(&[("mmdebstrap", script)]), empty_cache());
+        let rest = env::var("PATH").unwrap_or_default();
+        let path_variable = format!("{}:{rest}", path.path().display());
+        let mut command = child_process("open", cache.path());
+        let command = command
+            .env("PATH", path_variable)
+            .env("SYSTEMD_LAB_SUITE", "testing")
+            .env(MIRROR_VARIABLE, mirror);
+        let text = no_image_after(command, &cache);
+        let (_, words) = text.split_once("mmdebstrap said:\n").expect("it failed");
+        words.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let usual = said("");
+    assert_eq!(usual[usual.len() - 2..], ["testing", "packages.tar"]);
+    assert!(!usual.iter().any(|word| word.contains("Check-Valid-Until")));
+    let chosen = said("https://mirror.example/debian/");
+    let mut expected = usual;
+    expected.push("https://mirror.example/debian".to_owned());
+    expected.push("--aptopt=Acquire::Check-Valid-Until \"false\"".to_owned());
+    assert_eq!(chosen, expected);
+    let no_url = answer(child_process("open", empty_cache().path()).env(MIRROR_VARIABLE, "x"));
+    assert!(
+        no_url.starts_with("\"x\" is not a mirror of Debian's archive"),
+        "{no_url}"
+    );
 }
 
 /// A program from a package that no guest can have: stored once it was downloaded, and never by halves.
@@ -127,6 +187,17 @@ fn an_image_that_lacks_something() {
     for (suite, name, files) in [
         ("stable", "image_without_kernel", ""),
         ("stable", "image_without_systemd", "boot/vmlinuz-6"),
+        // Newer releases have the kernel among its modules.
+        (
+            "testing",
+            "image_of_testing_without_systemd",
+            "usr/lib/modules/7/vmlinuz usr/lib/modules/7/kernel/vmlinuz",
+        ),
+        (
+            "testing",
+            "image_of_testing_without_kernel",
+            "usr/lib/modules/7/kernel/vmlinuz",
+        ),
         (
             // Only the older kernel has the serial port's drivers as modules.
             "oldstable",
@@ -135,7 +206,7 @@ fn an_image_that_lacks_something() {
         ),
     ] {
         let script = format!(
-            "mkdir -p tree/boot tree/usr/lib/systemd
+            "mkdir -p tree/boot tree/usr/lib/systemd tree/usr/lib/modules/7/kernel
             for file in {files}; do echo >tree/$file; done
             tar -C tree -cf packages.tar . && rm -r tree"
         );

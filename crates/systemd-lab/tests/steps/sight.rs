@@ -7,7 +7,7 @@ use systemd_lab::experiment::{Experiment, Fault, Recovery};
 use systemd_lab::findings::Rule;
 use systemd_lab::protocol::event::Blinding;
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{GuestFile, Lab, LabErrorKind, Timeline};
+use systemd_lab::{Guest, GuestFile, Lab, LabErrorKind, Timeline};
 
 use crate::support::{LONG, UNIT, lab, run, unit};
 use crate::{assert_all_done, logs};
@@ -77,7 +77,7 @@ fn a_log_level_of_the_unit_hides_its_own_lines_only() {
             Some(more) => experiment.file(more),
             None => experiment,
         };
-        let warnings = experiment.warnings();
+        let warnings = experiment.warnings(&Guest::default());
         assert!(
             warnings.len() == 1
                 && warnings[0].contains("the lab runs the unit without LogLevelMax=: "),
