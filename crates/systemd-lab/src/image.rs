@@ -61,6 +61,9 @@ const PACKAGES: &[&str] = &[
     "vim-tiny",
 ];
 
+/// What newer versions of systemd only load if it is there, and every Debian machine has: `SystemCallFilter=` needs it.
+const FOR_NEWER_SYSTEMD: &[&str] = &["libseccomp2"];
+
 /// Debian's other essential packages that maintainer scripts use: for guests with added packages.
 const FOR_SCRIPTS: &[&str] = &["base-passwd", "dpkg"];
 
@@ -184,10 +187,15 @@ fn key(guest: &Guest) -> String {
 
 /// The packages whose scripts are not run.
 fn base(guest: &Guest) -> Vec<&'static str> {
-    match guest.packages().len() {
-        0 => PACKAGES.to_vec(),
-        _ => [PACKAGES, FOR_SCRIPTS].concat(),
+    let mut packages = PACKAGES.to_vec();
+    // The systemd of the others depends on it.
+    if guest.suite() == Suite::Testing {
+        packages.extend(FOR_NEWER_SYSTEMD);
     }
+    if guest.packages().len() > 0 {
+        packages.extend(FOR_SCRIPTS);
+    }
+    packages
 }
 
 /// Downloads the guest's packages as one tar archive.

@@ -19,6 +19,35 @@ fn run(lab: &Lab) -> Timeline {
     lab.run(&scenario, &files).expect("the lab works")
 }
 
+/// Newer versions of systemd load the library for this only if it is there.
+#[test]
+fn system_call_filters_work_in_testing() {
+    let lab = testing();
+    let scenario = Scenario::new("filtered")
+        .start("t.service")
+        .wait_for_job("t.service", LONG);
+    let said = |setting: &str| {
+        let unit = unit(&format!(
+            "Type=oneshot\nExecStart=/usr/bin/uname\n{setting}"
+        ));
+        life(
+            "t.service",
+            &lab.run(&scenario, &[unit]).expect("the lab works"),
+        )
+    };
+    let filter = "SystemCallFilter=~uname\nSystemCallErrorNumber=EPERM";
+    assert!(said(filter).contains("failed: exit-code"));
+    assert!(!said("").contains("failed"));
+}
+
+/// However old the mirror is.
+fn testing() -> Lab {
+    let guest = Guest::new(Suite::Testing).mirror(DEFAULT_MIRROR);
+    let guest = guest.expect("it is a mirror");
+    assert_eq!(guest.systemd(), None);
+    Lab::options().guest(&guest).open().expect("the lab opens")
+}
+
 /// The version of the systemd that ran, e.g. 257.
 fn systemd(timeline: &Timeline) -> u32 {
     let said = timeline.measured_with().expect("the guest says it").systemd;
@@ -36,15 +65,11 @@ fn the_systemd_of_oldstable_is_252_and_restarts() {
     assert_same(&timeline.to_json_lines(), &run(&lab).to_json_lines());
 }
 
-/// Testing changes every day. This is about a guest with its kernel and its systemd, however old the mirror is.
+/// Testing changes every day, so this does not know its versions.
 #[test]
 fn the_systemd_of_testing_is_newer_than_that_of_stable_and_restarts() {
-    let guest = Guest::new(Suite::Testing)
-        .mirror(DEFAULT_MIRROR)
-        .expect("it is a mirror");
-    let lab = Lab::options().guest(&guest).open().expect("the lab opens");
+    let lab = testing();
     let timeline = run(&lab);
-    assert_eq!(guest.systemd(), None);
     assert!(Some(systemd(&timeline)) > Suite::Trixie.systemd());
     let life = life("t.service", &timeline);
     let states = ["by SIGKILL", "auto-restart", "-> running"];
