@@ -1,16 +1,15 @@
 //! The command as `cargo install` installs it: it works when the clone is gone.
 
+mod clone;
+
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn the_clone_may_go() {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().nth(2).expect("it is in crates/");
     let place = tempfile::tempdir().expect("there is room");
     let clone = place.path().join("clone");
-    copy_of_tracked_files(root, &clone);
+    clone::copy_to(&clone);
     let installed = Command::new(env!("CARGO"))
         .args(["install", "--locked", "--debug"])
         .args(["--path", "crates/systemd-lab-cli", "--root"])
@@ -33,22 +32,4 @@ fn the_clone_may_go() {
         .expect("it is installed");
     let said = String::from_utf8_lossy(&run.stderr);
     assert_eq!(run.status.code(), Some(0), "{said}");
-}
-
-/// The files that git tracks, as they are in the work tree.
-fn copy_of_tracked_files(root: &Path, to: &Path) {
-    let listed = Command::new("git")
-        .args(["ls-files", "-z"])
-        .current_dir(root)
-        .output()
-        .expect("git runs");
-    let names = String::from_utf8(listed.stdout).expect("names are text");
-    for name in names.split('\0').filter(|name| !name.is_empty()) {
-        let target = to.join(name);
-        fs::create_dir_all(target.parent().expect("it is below")).expect("there is room");
-        // A file that is deleted but not yet committed is missing.
-        if root.join(name).is_file() {
-            fs::copy(root.join(name), target).expect("it can be copied");
-        }
-    }
 }
