@@ -28,6 +28,9 @@ kill "$!"
 exit "$status"
 "#;
 
+/// What cargo writes before the name of a crate that it begins to compile.
+const COMPILING: &str = "Compiling ";
+
 /// What `cargo metadata` says about the workshop.
 pub struct Workspace {
     /// Where cargo builds.
@@ -323,6 +326,43 @@ pub fn executable(
         }))
 }
 
+/// What keeps this from being built already, e.g. the first crate that cargo would compile. cargo is stopped before it has compiled
+/// anything, and asks no network.
+///
+/// # Errors
+///
+/// When cargo cannot be run.
+pub fn not_built(root: &Path, arguments: &[&str]) -> anyhow::Result<Option<String>> {
+    let mut command = cargo(root);
+    command
+        .args(arguments)
+        .args(["--locked", "--offline"])
+        .env("CARGO_TERM_QUIET", "false")
+        .env("CARGO_TERM_COLOR", "never");
+    let mut child = guarded(&command).spawn().context("cannot run cargo")?;
+    let lifeline = child.stdin.take();
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).lines() {
+            let line = line.context("cannot read what cargo says")?;
+            if let Some(crate_) = line.trim_start().strip_prefix(COMPILING) {
+                // `itoa v1.0.0 (folder)`
+                let name = crate_.split(' ').next().unwrap_or(crate_).to_owned();
+                drop(lifeline);
+                child.wait().context("cannot wait for cargo")?;
+                return Ok(Some(format!("{name} is not compiled")));
+            }
+            said.push(line);
+        }
+    }
+    let status = child.wait().context("cannot wait for cargo")?;
+    let first = said.iter().find(|line| line.starts_with("error"));
+    Ok((!status.success()).then(|| match first {
+        Some(error) => error.clone(),
+        None => format!("cargo ended with {status}"),
+    }))
+}
+
 /// A build script may print other lines between the messages.
 fn is_message(line: &&str) -> bool {
     line.starts_with('{')
@@ -354,26 +394,7 @@ fn newly_built(line: &str) -> Option<String> {
 /// What a command prints. Calls `on_line` with each line of its standard output as it comes. Neither the command nor the processes that
 /// it has started outlive this process.
 fn output_of(command: &Command, mut on_line: impl FnMut(&str)) -> std::io::Result<Output> {
-    let mut guarded = Command::new("/bin/sh");
-    guarded
-        .args(["-c", GUARD, "sh"])
-        .arg(command.get_program())
-        .args(command.get_args())
-        // All of its processes are in one group.
-        .process_group(0)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if let Some(directory) = command.get_current_dir() {
-        guarded.current_dir(directory);
-    }
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => guarded.env(name, value),
-            None => guarded.env_remove(name),
-        };
-    }
-    let mut child = guarded.spawn()?;
+    let mut child = guarded(command).spawn()?;
     let lifeline = child.stdin.take();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let errors = std::thread::spawn(move || {
@@ -400,6 +421,30 @@ fn output_of(command: &Command, mut on_line: impl FnMut(&str)) -> std::io::Resul
         stdout: printed,
         stderr,
     })
+}
+
+/// The command with pipes, run by [`GUARD`]: when the end of its standard input is closed, it and all that it has started are gone.
+fn guarded(command: &Command) -> Command {
+    let mut guarded = Command::new("/bin/sh");
+    guarded
+        .args(["-c", GUARD, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        // All of its processes are in one group.
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(directory) = command.get_current_dir() {
+        guarded.current_dir(directory);
+    }
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => guarded.env(name, value),
+            None => guarded.env_remove(name),
+        };
+    }
+    guarded
 }
 
 /// What a program printed.

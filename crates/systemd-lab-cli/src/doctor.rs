@@ -19,7 +19,7 @@ const INDENT: usize = NAME_WIDTH + 4;
 pub struct Arguments {
     /// Set up what is missing and rebuild what is damaged, then check again.
     #[arg(long)]
-    fix: bool,
+    pub fix: bool,
 }
 
 /// Checks everything, after repairing it if `repair` is set. Also shows `more`, which the lab does

@@ -4,10 +4,10 @@
 mod commands;
 
 use clap::{Parser, Subcommand};
-use systemd_lab_cli::{EXIT_STATUS, doctor, image, matrix, run};
+use systemd_lab_cli::{EXIT_STATUS, image, matrix, run};
 
 use crate::{
-    book, check, completions, diff, game_day, guide, install, list, reset, room, timeline,
+    book, check, completions, diff, game_day, guide, install, list, ready, reset, room, timeline,
 };
 
 /// Service Resilience with systemd: checks your exercises in a VM and says what to do next.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Remove everything that install has written.
     Uninstall(install::UninstallArguments),
     /// Check everything that the lab needs, and say how to fix what is missing.
-    Doctor(doctor::Arguments),
+    Doctor(ready::Arguments),
     /// Export or import the guest image, for a room without a network.
     #[command(subcommand)]
     Image(image::Action),

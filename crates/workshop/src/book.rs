@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use exercise_check::Outcome;
-use systemd_lab::doctor::{Finding, State};
+use systemd_lab::doctor::{Finding, Remedy, State};
 
 use crate::room;
 use stages::exercises::Workshop;
@@ -104,6 +104,23 @@ pub(crate) fn build(workshop: &Workshop) -> anyhow::Result<PathBuf> {
         "mdBook could not build the guide; its text above says why"
     );
     Ok(workshop.root.join(BUILT).join("index.html"))
+}
+
+/// Whether there is a built guide, for `doctor --all`.
+pub(crate) fn built(workshop: &Workshop) -> Finding {
+    let own = workshop.root.join(BUILT).join("index.html");
+    let (state, detail) = match (own.is_file(), room::guide(workshop)) {
+        (true, _) => (State::Good, "built"),
+        (false, Some(_)) => (State::Good, "from the kit"),
+        (false, None) => (State::Missing, "not built yet"),
+    };
+    Finding {
+        name: "guide",
+        state,
+        detail: detail.to_owned(),
+        remedy: (state == State::Missing)
+            .then(|| Remedy::Type("cargo workshop book --build".to_owned())),
+    }
 }
 
 fn cannot_run(mdbook: &Path) -> impl FnOnce() -> String {

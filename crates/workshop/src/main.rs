@@ -19,6 +19,7 @@ mod list;
 mod outcome;
 mod pager;
 mod progress;
+mod ready;
 mod reset;
 mod room;
 mod shell;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 use stages::exercises::Workshop;
 use stages::outcome::exit_status;
-use systemd_lab_cli::{ExitStatus, doctor, image, matrix, run};
+use systemd_lab_cli::{ExitStatus, image, matrix, run};
 
 use arguments::{Arguments, Command};
 
@@ -89,8 +90,7 @@ fn run_command(arguments: &Arguments) -> anyhow::Result<u8> {
         Some(Command::Run(arguments)) => return Ok(run::run(arguments)?.code()),
         Some(Command::Timeline(arguments)) => timeline::run(&workshop, arguments)?,
         Some(Command::Doctor(arguments)) => {
-            // The guide can be read without mdBook, so its absence is not an error.
-            return Ok(doctor::run(arguments, &[book::finding(&workshop)])?.code());
+            return Ok(ready::run(&workshop, arguments)?.code());
         }
         Some(Command::Image(action)) => {
             return Ok(image::run(action)?.code());

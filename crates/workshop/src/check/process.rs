@@ -28,6 +28,11 @@ pub(crate) struct Ended {
     pub(crate) last_words: String,
 }
 
+/// How cargo compiles a package of the workshop, and its check.
+pub(crate) fn compile_arguments(package: &str) -> [&str; 6] {
+    ["test", "--package", package, "--test", "check", "--no-run"]
+}
+
 /// Builds the exercise and its check, and returns the check.
 pub(crate) fn compile(
     workshop: &Workshop,
@@ -36,7 +41,7 @@ pub(crate) fn compile(
     on_built: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Result<Executable, BuildFailed>> {
     let package = exercise.package();
-    let arguments = ["test", "--package", &package, "--test", "check", "--no-run"];
+    let arguments = compile_arguments(&package);
     let folder = format!("exercises/{}", exercise.folder());
     let own = PackageFolder {
         name: &package,

@@ -11,6 +11,7 @@ mod game_day;
 mod kills;
 mod output;
 mod progress;
+mod ready;
 mod suite;
 mod timeline;
 
