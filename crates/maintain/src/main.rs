@@ -44,7 +44,7 @@ To find out whether it holds
   another host                    cargo maintain hosts                    six minutes; as root, with a network
   a room without a network        cargo maintain room                     six minutes; as root
 
-Each says more with --help. `.ci/run` has them all, in the order of what they take.";
+Each says more with --help. `.ci/run nightly` has them all; `.ci/run` has those that every change must pass.";
 
 /// Proves that the workshop is true, and writes what is generated. Without a subcommand: lists what each is for, and how long it takes.
 #[derive(Parser)]

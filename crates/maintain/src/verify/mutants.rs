@@ -30,7 +30,7 @@ use systemd_lab::pool;
 use systemd_lab_cli::style::spinner;
 use systemd_lab_cli::{note, put, say};
 
-/// The sample that `.ci/run` uses has one of this many mutants.
+/// The sample that `.ci/run nightly` uses has one of this many mutants.
 const SAMPLE: usize = 16;
 
 /// How many mutants of code are built at a time: each takes ten megabytes of disk.
