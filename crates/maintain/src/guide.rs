@@ -6,6 +6,7 @@ mod coredumps;
 mod item;
 mod list;
 mod matrix;
+mod newest;
 mod own_service;
 mod policies;
 mod services;

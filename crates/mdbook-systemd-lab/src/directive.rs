@@ -5,6 +5,7 @@
 //! - `{{#timeline NAME title="…" units="a.service b.service"}}`: a picture of `measured/NAME.json`. Without a title, the
 //!   caption lists its units; without units, all are shown.
 //! - `{{#output NAME}}`: the text in `measured/NAME.txt`.
+//! - `{{#measured-with NAME}}`: the versions with which the table in `measured/NAME.md` was measured.
 //! - `{{#mistake NN NAME}}`: the wrong lines of `mistakes/NN-topic/NAME.patch`.
 //! - `{{#minutes}}`: how long the page takes in a room, by `book/minutes.toml`.
 //! - `{{#path}}`: the picture of the first page.
@@ -21,10 +22,11 @@ use crate::{minutes, path};
 
 const TIMELINE: &str = "timeline";
 const OUTPUT: &str = "output";
+const MEASURED_WITH: &str = "measured-with";
 const MISTAKE: &str = "mistake";
 const MINUTES: &str = "minutes";
 const PATH: &str = "path";
-const OURS: [&str; 5] = [TIMELINE, OUTPUT, MISTAKE, MINUTES, PATH];
+const OURS: [&str; 6] = [TIMELINE, OUTPUT, MEASURED_WITH, MISTAKE, MINUTES, PATH];
 const TITLE: &str = "title";
 const INCLUDES: [&str; 3] = ["include", "rustdoc_include", "playground"];
 
@@ -112,6 +114,9 @@ fn one_line(
                 .map(|text| replaced = Some(text)),
             OUTPUT => measured
                 .output(directive.arguments.trim())
+                .map(|text| replaced = Some(text)),
+            MEASURED_WITH => measured
+                .versions(directive.arguments)
                 .map(|text| replaced = Some(text)),
             MISTAKE => mistake::shown(site, directive.arguments).map(|text| replaced = Some(text)),
             MINUTES => minutes::shown(site, page).map(|text| replaced = Some(text)),

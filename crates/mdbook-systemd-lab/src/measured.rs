@@ -128,6 +128,15 @@ impl<'a> Measured<'a> {
         Ok(block(measured::without_header(&text)))
     }
 
+    /// A sentence with the versions with which a table was measured. The table itself need not name them: it is measured again with
+    /// whatever is newest, and kept as long as it holds.
+    pub(crate) fn versions(&mut self, name: &str) -> Result<String, String> {
+        let file = self.shown_file(name, "md");
+        measured::measured_with(&self.read(name, "md")?)
+            .map(|with| format!("Measured with {with}."))
+            .ok_or_else(|| format!("{file} does not say what it was measured with"))
+    }
+
     fn read(&self, name: &str, extension: &str) -> Result<String, String> {
         let folder = self.site.book.join(FOLDER);
         if !name.split('/').all(is_name) {

@@ -55,6 +55,7 @@ fn nothing_in_the_guide_leads_nowhere() {
         for ours in [
             "{{#timeline",
             "{{#output",
+            "{{#measured-with",
             "{{#mistake",
             "{{#minutes",
             "{{#path",

@@ -68,6 +68,11 @@ fn repository() -> TempDir {
     };
     write("book/measured/good.json", EVENTS);
     write("book/measured/damaged.json", "{\"at_us\":0}\n");
+    write(
+        "book/measured/good.md",
+        "<!-- measured with Linux 7.2, systemd 262-1, QEMU 10.0 -->\n| a |\n|---|\n",
+    );
+    write("book/measured/bare.md", "| a |\n|---|\n");
     write("book/measured/good.txt", "```\nNOT YET <1>\n");
     write("book/measured/mistakes/01-below.json", EVENTS);
     write("book/measured/mistakes/01-below.txt", "NOT YET\n");
@@ -145,6 +150,8 @@ See {{#timeline good}}
 - list
   {{#output good}}
 {{#output missing}}
+{{#measured-with missing}}
+{{#measured-with bare}}
 {{#outptu good}}
 {{#include ../../crates/one/src/main.rs:all
 
@@ -318,4 +325,13 @@ After.
 fn an_output_is_a_block_of_text() {
     let contents = preprocessed(&[("a.md", "Before.\n{{#output good}}\nAfter.\n")]);
     assert_text("output", &contents.expect("nothing is wrong").concat());
+}
+
+#[test]
+fn the_versions_of_a_measurement_are_a_sentence() {
+    let contents = preprocessed(&[("a.md", "Before.\n{{#measured-with good}}\nAfter.\n")]);
+    assert_eq!(
+        contents.expect("nothing is wrong").concat(),
+        "Before.\n\nMeasured with Linux 7.2, systemd 262-1, QEMU 10.0.\n\nAfter.\n"
+    );
 }

@@ -203,8 +203,8 @@ pub fn without_header(text: &str) -> &str {
     }
 }
 
-/// What a file was measured with, if it says so.
-fn measured_with(text: &str) -> Option<String> {
+/// What a file was measured with, if it says so: `Linux 6.12.1, systemd 257.13-1, QEMU 7.2.22`.
+pub fn measured_with(text: &str) -> Option<String> {
     let first = text.lines().next()?;
     let (begin, end) = MARKDOWN;
     let in_markdown = first

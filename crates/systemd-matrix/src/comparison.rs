@@ -54,8 +54,21 @@ impl Comparison {
 
     /// All versions in full, e.g. `252.39-1~deb12u2, 257.13-1~deb13u1 and 262.1-1`.
     pub fn versions(&self) -> String {
-        let versions: Vec<&str> = self.systemd.iter().map(String::as_str).collect();
-        listed(&versions)
+        listed(&self.systemd)
+    }
+
+    /// Calls the newest version so, instead of by its number: for a page that should stay true when a newer one does the same.
+    #[must_use]
+    pub fn with_newest_called(mut self, name: &str) -> Comparison {
+        for table in &mut self.tables {
+            if let Some(column) = table.columns.last_mut() {
+                name.clone_into(column);
+            }
+        }
+        if let Some(newest) = self.systemd.last_mut() {
+            name.clone_into(newest);
+        }
+        self
     }
 
     /// The tables, each below its title, and the versions that were compared.
@@ -65,7 +78,11 @@ impl Comparison {
             .iter()
             .map(|table| format!("**{}**\n\n{}\n", table.title, table.body_to_markdown()));
         // Debian's part of the version changes with each update, but the guide should not.
-        let versions: Vec<&str> = self.systemd.iter().map(|it| short_version(it)).collect();
+        let shown = |systemd: &String| match short_version(systemd) {
+            "" => systemd.clone(),
+            version => version.to_owned(),
+        };
+        let versions: Vec<String> = self.systemd.iter().map(shown).collect();
         let summary = format!("Measured with systemd {}", listed(&versions));
         match self.changes.is_empty() {
             true => format!("{summary}: no difference.\n"),
@@ -75,7 +92,7 @@ impl Comparison {
 }
 
 /// `252, 257 and 262`
-fn listed(versions: &[&str]) -> String {
+fn listed(versions: &[String]) -> String {
     match versions {
         [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
         _ => versions.concat(),
@@ -245,6 +262,13 @@ mod tests {
              Yes: started again.\n\
              \n\
              Measured with systemd 99, 257 and 262.\n"
+        );
+        let called = comparison.clone().with_newest_called("the newest");
+        let text = called.to_markdown();
+        assert!(text.contains("| systemd 257 | the newest |"), "{text}");
+        assert!(
+            text.ends_with("systemd 99, 257 and the newest.\n"),
+            "{text}"
         );
         let json = serde_json::to_value(&comparison).expect("it is data");
         let cells = &json["changes"][0]["cells"];

@@ -7,10 +7,15 @@ use std::process::{Command, Output};
 use anyhow::{Context, anyhow};
 use stages::cargo::{Built, Workspace, build};
 use stages::exercises::Workshop;
-use systemd_lab::{Guest, Lab, MIRROR_VARIABLE, MeasuredWith, SUITE_VARIABLE, Suite};
+use systemd_lab::{
+    DEFAULT_MIRROR, Guest, Lab, MIRROR_VARIABLE, MeasuredWith, SUITE_VARIABLE, Suite,
+};
 
 /// Below the target directory: intermediate files.
 pub(super) const FOLDER: &str = "guide";
+
+/// What pages call the systemd of [`Bench::newest_lab`], whose number changes.
+pub(super) const NEWEST: &str = "the newest";
 
 /// The workshop, and what is measured in it. Items share it, and run at the same time.
 pub(crate) struct Bench<'a> {
@@ -37,6 +42,13 @@ impl Bench<'_> {
     /// The guest with the systemd of Debian's oldstable, 252. Needs a network.
     pub(crate) fn old_lab(&self) -> anyhow::Result<Lab> {
         Ok(Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)
+    }
+
+    /// The guest with the newest systemd, that of Debian testing, from the usual mirror however old that is: what is measured says which
+    /// systemd it was. Needs a network.
+    pub(crate) fn newest_lab(&self) -> anyhow::Result<Lab> {
+        let guest = Guest::new(Suite::Testing).mirror(DEFAULT_MIRROR)?;
+        Ok(Lab::options().guest(&guest).open()?)
     }
 
     /// The versions of kernel, systemd and QEMU in the usual guest.

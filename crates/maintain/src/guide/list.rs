@@ -10,7 +10,7 @@ use stages::files::names;
 use super::bench::Bench;
 use super::item::{Item, is_sentence};
 use super::{
-    checks, coredumps, matrix, own_service, policies, services, slack, sshd, tasks, try_it,
+    checks, coredumps, matrix, newest, own_service, policies, services, slack, sshd, tasks, try_it,
     versions, words,
 };
 
@@ -37,6 +37,7 @@ fn measured() -> Vec<Item> {
     items.extend(services::items());
     items.extend(sshd::items());
     items.extend(versions::items());
+    items.extend(newest::items());
     items.extend(coredumps::items());
     items
 }

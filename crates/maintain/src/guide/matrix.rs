@@ -2,10 +2,10 @@
 
 use anyhow::{Context, ensure};
 use measured::Measured;
-use systemd_lab::{Guest, Lab, Suite};
+use systemd_lab::Lab;
 use systemd_matrix::{Comparison, Difference, Manual, Matrix, TableId, measure};
 
-use super::bench::Bench;
+use super::bench::{Bench, NEWEST};
 use super::item::Item;
 
 pub(super) fn items() -> Vec<Item> {
@@ -30,7 +30,7 @@ const SUPERVISORS: [TableId; 2] = [TableId::Runit, TableId::Sysvinit];
 /// The table on the cheat sheet.
 const SHORT: &str = "restart-short.md";
 
-/// The cells in which the systemd of Debian's oldstable differs.
+/// The cells in which the systemd of Debian's oldstable, of stable and the newest are not alike.
 const VERSIONS: &str = "versions.md";
 
 /// A table's file.
@@ -73,22 +73,28 @@ fn supervisor(bench: &Bench<'_>, id: TableId) -> anyhow::Result<Vec<Measured>> {
     )])
 }
 
-fn versions(_: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
-    let old = measured(&Lab::options().guest(&Guest::new(Suite::Bookworm)).open()?)?;
-    let stable = Lab::options().guest(&Guest::new(Suite::Trixie)).open()?;
-    let text = Comparison::of(&[old, measured(&stable)?]).to_markdown();
-    let with = stable.measured_with()?;
-    Ok(vec![Measured::text(VERSIONS, &text, &with)])
+/// The newest systemd is another one every few months: the file's header says which it was, and the file holds as long as its cells do.
+fn versions(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
+    let old = measured(&bench.old_lab()?)?;
+    let stable = measured(&bench.lab()?)?;
+    let newest = bench.newest_lab()?;
+    let comparison = Comparison::of(&[old, stable, tables_of(&newest)?]);
+    let text = comparison.with_newest_called(NEWEST).to_markdown();
+    Ok(vec![Measured::text(
+        VERSIONS,
+        &text,
+        &newest.measured_with()?,
+    )])
+}
+
+fn tables_of(lab: &Lab) -> anyhow::Result<Matrix> {
+    let ids: Vec<TableId> = TableId::of_systemd().collect();
+    Ok(measure(lab, &ids, false, |_, _| {})?)
 }
 
 /// All tables. An error if they differ from that systemd's manual in a way that is not explained yet.
 fn measured(lab: &Lab) -> anyhow::Result<Matrix> {
-    let matrix = measure(
-        lab,
-        &TableId::of_systemd().collect::<Vec<_>>(),
-        false,
-        |_, _| {},
-    )?;
+    let matrix = tables_of(lab)?;
     let manual = Manual::of(matrix.version())?;
     let manual = manual.with_context(|| {
         format!(
