@@ -41,7 +41,9 @@ fn systemctl_journalctl_and_kill_work() {
     session.see("Active: active (running)");
     // `clear` has removed the earlier prompts: this one is new.
     session.see(PROMPT);
-    session.keys("clear; journalctl -fu exercise-01\n");
+    // `systemctl status` shows the same lines: only after this word they are journalctl's, which the key then ends.
+    session.keys("clear; echo foll''ow; journalctl -fu exercise-01\n");
+    session.see("follow\n");
     session.see("exercise-01[");
     session.see("good morning");
     session.keys(INTERRUPT);
