@@ -82,6 +82,8 @@ pub fn run(
             },
         )
     });
+    // The host must know it before a service can write into the agent's port.
+    runner.recorder.write_out()?;
     let carried_out = match runner.carry_out(scenario) {
         Err(error) if error.is::<TooBusy>() => Ok(()),
         result => result,

@@ -25,6 +25,21 @@ const DEFAULT_PRIORITY: u8 = 6;
 /// systemd's own unit: a child runs in it until systemd moves it to its own unit's control group.
 const MANAGER_UNIT: &str = "init.scope";
 
+/// syslog's `debug`.
+const DEBUG: u8 = 7;
+
+/// Whether an entry looks as if the child that systemd forked, `(sleep)` for example, says that it loads a library. A service that
+/// imitates this only hides a debug line of its own.
+fn is_loading(fields: &Fields) -> bool {
+    let get = |name: &str| fields.get(name).map_or("", String::as_str);
+    let name = get("SYSLOG_IDENTIFIER");
+    let is_childs = name == EXECUTOR || name.starts_with('(') && name.ends_with(')');
+    get("_TRANSPORT") == "journal" && is_childs && get("MESSAGE").contains("hared library '")
+}
+
+/// What systemd's child is until it takes the name of what it will run.
+const EXECUTOR: &str = "systemd-executor";
+
 /// The fields of one journal entry, by name.
 pub type Fields = BTreeMap<String, String>;
 
@@ -58,6 +73,8 @@ pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
             };
             Some((unit.to_owned(), kind))
         }
+        // Before it becomes the service, the child of newer versions of systemd logs which libraries it loads, without naming the unit.
+        _ if priority == DEBUG && is_loading(fields) => None,
         _ => {
             let unit = get("_SYSTEMD_UNIT")?;
             let message = message.to_owned();
@@ -474,5 +491,38 @@ mod tests {
         assert!(matches!(kind, EventKind::Log { .. }));
         let (_, kind) = said("t.service", "t.service");
         assert!(matches!(kind, EventKind::Manager { .. }), "{kind:?}");
+    }
+
+    /// In the words of v262.
+    #[test]
+    fn how_a_child_loads_its_libraries_is_not_the_services_log() {
+        let said = |identifier: &str, priority: &str, transport: &str, message: &str| {
+            let fields = [
+                ("_PID", "130"),
+                ("_SYSTEMD_UNIT", "t.service"),
+                ("_TRANSPORT", transport),
+                ("SYSLOG_IDENTIFIER", identifier),
+                ("PRIORITY", priority),
+                ("MESSAGE", message),
+            ];
+            let fields = fields.map(|(k, v)| (k.to_owned(), v.to_owned()));
+            classify(&fields.into_iter().collect())
+        };
+        let loaded = "t.service: Loaded shared library 'libmount.so.1' via dlopen().";
+        let missing = "t.service: Shared library 'libcrypto.so.4' is not available: no such file";
+        for message in [loaded, missing] {
+            assert_eq!(said("(sleep)", "7", "journal", message), None);
+            assert_eq!(said("systemd-executor", "7", "journal", message), None);
+        }
+        for (identifier, priority, transport, message) in [
+            ("sleep", "7", "journal", loaded),
+            ("(sleep", "7", "journal", loaded),
+            ("(sleep)", "6", "journal", loaded),
+            ("(sleep)", "7", "stdout", loaded),
+            ("(sleep)", "7", "journal", "a line of the service's"),
+        ] {
+            let is_log = |(_, kind)| matches!(kind, EventKind::Log { .. });
+            assert!(said(identifier, priority, transport, message).is_some_and(is_log));
+        }
     }
 }
