@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SUITE", value_parser = suites())]
     suite: Option<String>,
     /// Only what the systemd of other suites does differently, e.g. --compare=oldstable,testing. Default: all suites.
-    #[arg(long, value_name = "SUITE,…", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = suites())]
+    #[arg(long, value_name = "SUITE", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = suites())]
     compare: Option<Vec<String>>,
 }
 

@@ -1,4 +1,4 @@
-//! `cargo workshop run` in guests with Debian packages, and in Debian's oldstable.
+//! `cargo workshop run` in guests with Debian packages, and in Debian's oldstable and testing.
 
 #[path = "../fixture/mod.rs"]
 mod fixture;
@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use insta::assert_snapshot;
 use serde_json::Value;
+use systemd_lab::{DEFAULT_MIRROR, MIRROR_VARIABLE};
 
 use fixture::Fixture;
 
@@ -195,4 +196,43 @@ fn oldstable_has_an_older_systemd() {
         ],
     );
     assert_snapshot!("oldstable", fixture.shown(&output));
+}
+
+/// Three versions of systemd, from one mirror that may be old. What the first two do never changes; the third is whatever is newest.
+#[test]
+fn three_releases_are_compared() {
+    let fixture = Fixture::new();
+    let arguments = [
+        "matrix",
+        "oneshot",
+        "--suite",
+        "testing",
+        "--compare=stable,oldstable",
+        "--format",
+        "json",
+    ];
+    let mut command = fixture.command(&arguments);
+    let output = command.env(MIRROR_VARIABLE, DEFAULT_MIRROR).output();
+    let output = output.expect("the command runs");
+    assert!(output.status.success(), "{}", fixture.shown(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).expect("it is one document");
+    let version = |index: usize| {
+        let text = document["systemd"][index].as_str().unwrap_or_default();
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().expect("it begins with a number")
+    };
+    assert_eq!([version(0), version(1)], [252, 257]);
+    assert!(version(2) > 257, "{}", version(2));
+    let changes = document["changes"].as_array().expect("it is a list");
+    let forced = changes
+        .iter()
+        .find(|change| change["row"] == "exit code 0, forced" && change["column"] == "`no`");
+    let cells = forced.expect("they differ")["cells"].as_array();
+    let kinds: Vec<&Value> = cells
+        .expect("a list")
+        .iter()
+        .map(|it| &it["kind"])
+        .collect();
+    assert_eq!(kinds[..2], ["refused", "not-restarted"]);
+    assert_eq!(kinds.len(), 3);
 }
