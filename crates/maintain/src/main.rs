@@ -5,6 +5,7 @@
 mod guide;
 mod hosts;
 mod judge;
+mod lab_vm;
 mod overlay;
 mod perturbed;
 mod room;
@@ -13,6 +14,8 @@ mod snapshots;
 mod starters;
 mod verified;
 mod verify;
+mod workflows;
+mod yaml;
 
 use std::process::ExitCode;
 
@@ -43,6 +46,8 @@ To find out whether it holds
   whatever Debian updates         cargo maintain perturbed sample         five minutes; `everything` an hour
   another host                    cargo maintain hosts                    six minutes; as root, with a network
   a room without a network        cargo maintain room                     six minutes; as root
+  the workflow files for CI       cargo maintain workflows                twenty minutes; as root, with a network
+  the file that makes lab VMs     cargo maintain lab-vm                   fifteen minutes; as root, with a network
 
 Each says more with --help. `.ci/run nightly` has them all; `.ci/run` has those that every change must pass.";
 
@@ -74,6 +79,12 @@ enum Command {
     /// Make a kit for a room without a network, and use it in a fresh Debian root.
     #[command(after_help = room::EXAMPLES)]
     Room,
+    /// Make a lab VM as lab-vm/user-data.yaml says, in a fresh Debian root.
+    #[command(after_help = lab_vm::EXAMPLES)]
+    LabVm,
+    /// Try the workflow files for CI servers: in a repository of its own, in a fresh Debian root.
+    #[command(after_help = workflows::EXAMPLES)]
+    Workflows(workflows::Arguments),
     /// Write the snapshots that the checks compare with: what systemd did with the solutions.
     #[command(after_help = snapshots::EXAMPLES)]
     Snapshots(snapshots::Arguments),
@@ -97,6 +108,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<u8> {
         Command::Perturbed(arguments) => Some(perturbed::run(&workshop, arguments)?),
         Command::Hosts(arguments) => Some(hosts::run(&workshop, arguments)?),
         Command::Room => Some(room::run(&workshop)?),
+        Command::LabVm => Some(lab_vm::run(&workshop)?),
+        Command::Workflows(arguments) => Some(workflows::run(&workshop, arguments)?),
         Command::Snapshots(arguments) => snapshots::run(&workshop, arguments)?,
     };
     Ok(outcome.map_or(ExitStatus::WrongUsage, exit_status).code())
