@@ -186,3 +186,35 @@ fn size_of(directory: &Path) -> u64 {
 fn mebibytes(bytes: u64) -> String {
     format!("{} MiB", bytes >> 20)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_testing_says_how_old_it_is() {
+        let root = tempfile::tempdir().expect("it can be made");
+        let cache = Cache::in_folder(root.path());
+        let said = |guest: &Guest, days: u32| {
+            let image = Image::as_it_is(&cache, guest);
+            fs::create_dir_all(image.dir()).expect("it can be made");
+            let initrd = fs::File::create(image.initrd()).expect("it can be made");
+            initrd
+                .set_modified(SystemTime::now() - DAY * days)
+                .expect("it is ours");
+            described(guest, &image).replace(&image.dir().display().to_string(), "DIR")
+        };
+        let testing = Guest::new(Suite::Testing);
+        assert_eq!(said(&testing, 0), "Debian testing, made today");
+        assert_eq!(
+            said(&testing, 1),
+            "Debian testing, made 1 day ago (for today's packages, remove DIR)"
+        );
+        let mirror = testing.mirror("https://mirror.example/debian");
+        assert_eq!(
+            said(&mirror.expect("it is a mirror"), 30),
+            "Debian testing from https://mirror.example/debian, made 30 days ago (for today's packages, remove DIR)"
+        );
+        assert_eq!(said(&Guest::default(), 30), "Debian trixie");
+    }
+}
