@@ -61,7 +61,7 @@ pub(crate) fn run(workshop: &Workshop) -> anyhow::Result<Outcome> {
         .context("cannot run cargo")?;
     ensure!(
         exported.success(),
-        "no kit was made; the text above says why"
+        "the kit was not made; the text above says why"
     );
     tally.add(&"room export", &Verified::OkIn(began.elapsed()));
     let size = kit.metadata().context("there is no kit")?.len() >> 20;

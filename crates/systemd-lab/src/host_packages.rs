@@ -1,7 +1,8 @@
 //! The Debian packages that a host needs, as a folder that is carried to machines without a network.
 //!
 //! The folder holds QEMU, mmdebstrap and all that they depend on, down to the C library, for one release: apt takes from it what a
-//! machine lacks. Whoever carries the folder makes sure that it arrives whole: nothing here is signed.
+//! machine lacks. Nothing here is signed: those who carry the folder compare its
+//! checksum.
 
 use std::fmt::Write;
 use std::fs;
@@ -150,7 +151,7 @@ here=$(cd "$(dirname "$0")" && pwd | sed 's/ /%20/g')
 state=$(mktemp -d)
 trap 'rm -rf "$state"' EXIT
 mkdir -p "$state/lists/partial"
-# Not signed: whoever carried the folder has compared its checksum.
+# Not signed: the kit's checksum was compared before.
 echo "deb [trusted=yes] copy:$here ./" >"$state/room.list"
 apt() {{
     apt-get -q -y -o Dir::Etc::sourcelist="$state/room.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$state/lists" \

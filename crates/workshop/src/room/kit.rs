@@ -60,7 +60,7 @@ impl Label {
 pub(super) enum Fault {
     /// There is no label.
     #[error(
-        "it is no kit; on a machine with a network, `cargo workshop room export FILE` makes one"
+        "it is not a kit; on a machine with a network, `cargo workshop room export FILE` makes one"
     )]
     NotAKit,
     /// The format is not this program's.

@@ -1,4 +1,4 @@
-//! Files that are no kit, or not for this machine: they are refused before anything is written. `cargo maintain room` uses a good one.
+//! Files that are not kits, or not for this machine: they are refused before anything is written. `cargo maintain room` uses a good one.
 
 use std::fs;
 use std::path::Path;
@@ -77,7 +77,7 @@ fn suitable() -> Vec<u8> {
 }
 
 #[test]
-fn files_that_are_no_kit() {
+fn files_that_are_not_kits() {
     for (name, content) in [
         ("room_import_of_text", b"Dear diary, ...".to_vec()),
         ("room_import_of_nothing", Vec::new()),
