@@ -125,7 +125,7 @@ pub enum LabError {
     /// The mirror has not been updated for so long that its Release file has expired.
     #[error(
         "the mirror {mirror} has an expired Release file for Debian {suite}: nobody updates it, or this machine's clock is wrong (apt said: {why}); \
-         to use its old packages all the same, name it or another mirror: type {MIRROR_VARIABLE}={DEFAULT_MIRROR} before the command"
+         to use its old packages all the same, type {MIRROR_VARIABLE}={DEFAULT_MIRROR} before the command; or name another mirror there, by its URL"
     )]
     ExpiredRelease {
         /// The mirror.
@@ -138,7 +138,7 @@ pub enum LabError {
 
     /// This is not the URL of a mirror.
     #[error(
-        "{url:?} is not a mirror of Debian's archive; expected a URL such as {MIRROR_VARIABLE}={DEFAULT_MIRROR}"
+        "{url:?} is not a mirror of Debian's archive; expected a URL such as {MIRROR_VARIABLE}=https://mirror.example.org/debian, or the word {DEFAULT_MIRROR}"
     )]
     BadMirror {
         /// What was given.

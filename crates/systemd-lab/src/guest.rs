@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use crate::error::LabError;
-use crate::suite::{MIRROR_VARIABLE, SUITE_VARIABLE, Suite};
+use crate::suite::{DEFAULT_MIRROR, MIRROR_VARIABLE, SUITE_VARIABLE, Suite};
 
 /// What the guest consists of, in addition to what every guest has. Each combination has its own image and snapshot in the
 /// cache.
@@ -92,7 +92,8 @@ impl Guest {
         Ok(self)
     }
 
-    /// Takes its packages from this mirror instead of mmdebstrap's default, and from nowhere else. The mirror may be a dated snapshot, or one
+    /// Takes its packages from the mirror with this URL instead of mmdebstrap's default, and from nowhere else; or from the default, if this
+    /// is [`DEFAULT_MIRROR`]. The mirror may be a dated snapshot, or one
     /// that is no longer updated: it does not matter that its Release file has expired. The signature of that file must be Debian's.
     /// A guest with a mirror has an image of its own.
     ///
@@ -103,6 +104,10 @@ impl Guest {
         let bad = || LabError::BadMirror {
             url: url.to_owned(),
         };
+        if url == DEFAULT_MIRROR {
+            self.mirror = Some(url.to_owned());
+            return Ok(self);
+        }
         let place = MIRROR_SCHEMES
             .iter()
             .find_map(|scheme| url.strip_prefix(scheme));
@@ -122,6 +127,11 @@ impl Guest {
     /// The mirror that [`Self::mirror`] set.
     pub fn chosen_mirror(&self) -> Option<&str> {
         self.mirror.as_deref()
+    }
+
+    /// Its URL, unless it is mmdebstrap's default.
+    pub(crate) fn mirror_url(&self) -> Option<&str> {
+        self.chosen_mirror().filter(|url| *url != DEFAULT_MIRROR)
     }
 
     /// Sets the size of its memory, in MiB. By default, it follows the size of the packages: 512 MiB, or more if they need
@@ -243,8 +253,9 @@ mod tests {
     fn a_mirror_is_a_url_and_nothing_else_of_apts() {
         let mirror = |url: &str| Guest::default().mirror(url);
         for url in [
-            "http://deb.debian.org/debian",
-            "https://snapshot.debian.org/archive/debian/20261030T000000Z/",
+            "http://mirror.example.org/debian",
+            "https://mirror.example.org/archive/debian/20261030T000000Z/",
+            "default",
             "file:///srv/mirror",
         ] {
             let guest = mirror(url).expect("it is a mirror");
@@ -253,7 +264,7 @@ mod tests {
         }
         for url in [
             "",
-            "deb.debian.org/debian",
+            "mirror.example.org/debian",
             "http://",
             "/srv/mirror",
             "-",
@@ -264,8 +275,8 @@ mod tests {
         ] {
             assert!(mirror(url).is_err(), "{url:?}");
         }
-        let error = mirror("deb.debian.org").expect_err("it has no scheme");
-        insta::assert_snapshot!(error, @r#""deb.debian.org" is not a mirror of Debian's archive; expected a URL such as SYSTEMD_LAB_MIRROR=http://deb.debian.org/debian"#);
+        let error = mirror("mirror.example.org").expect_err("it has no scheme");
+        insta::assert_snapshot!(error, @r#""mirror.example.org" is not a mirror of Debian's archive; expected a URL such as SYSTEMD_LAB_MIRROR=https://mirror.example.org/debian, or the word default"#);
     }
 
     #[test]

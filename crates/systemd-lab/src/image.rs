@@ -236,7 +236,7 @@ fn mmdebstrap(guest: &Guest, packages: &[&str], dir: &Path) -> Command {
         // mmdebstrap 1.5 refuses this mode to root outside a chroot, because maintainer scripts would run on the host.
         .arg("--skip=check/chrootless")
         .args([guest.suite().codename(), ARCHIVE])
-        .args(guest.chosen_mirror())
+        .args(guest.mirror_url())
         .current_dir(dir)
         // If it is killed, its leftovers disappear with the build directory.
         .env("TMPDIR", dir)

@@ -5,12 +5,11 @@ use std::fmt;
 /// Sets the guest's suite if nothing else does, e.g. `SYSTEMD_LAB_SUITE=oldstable`.
 pub const SUITE_VARIABLE: &str = "SYSTEMD_LAB_SUITE";
 
-/// Sets the mirror that the guest's packages come from, e.g.
-/// `SYSTEMD_LAB_MIRROR=https://snapshot.debian.org/archive/debian/20261030T000000Z`.
+/// Sets the mirror that the guest's packages come from, e.g. `SYSTEMD_LAB_MIRROR=https://mirror.example.org/debian`.
 pub const MIRROR_VARIABLE: &str = "SYSTEMD_LAB_MIRROR";
 
-/// The mirror that mmdebstrap uses by default: mmdebstrap(1).
-pub const DEFAULT_MIRROR: &str = "http://deb.debian.org/debian";
+/// In place of a URL: the mirror that mmdebstrap uses anyway, however old it is.
+pub const DEFAULT_MIRROR: &str = "default";
 
 /// A Debian release that the guest can run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -86,7 +86,7 @@ fn wrong(name: &'static str, variable: &str, error: &LabError) -> Finding {
 /// `Debian trixie`; with the mirror that a person chose, and for testing with its age, because testing changes every day.
 fn described(guest: &Guest, image: &Image) -> String {
     let mut text = format!("Debian {}", guest.suite());
-    if let Some(mirror) = guest.chosen_mirror() {
+    if let Some(mirror) = guest.mirror_url() {
         text += &format!(" from {mirror}");
     }
     if guest.suite() == Suite::Testing

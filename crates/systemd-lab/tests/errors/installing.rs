@@ -80,8 +80,8 @@ fn mmdebstrap_fails() {
 }
 
 /// In apt's words for Debian testing on a mirror that nobody updates.
-const EXPIRED: &str = "echo 'Get:1 http://deb.debian.org/debian testing InRelease [151 kB]' >&2
-    echo 'E: Release file for http://deb.debian.org/debian/dists/testing/InRelease is expired (invalid since 20d 9h 59min 45s). Updates for this repository will not be applied.' >&2
+const EXPIRED: &str = "echo 'Get:1 http://mirror.example/debian testing InRelease [151 kB]' >&2
+    echo 'E: Release file for http://mirror.example/debian/dists/testing/InRelease is expired (invalid since 20d 9h 59min 45s). Updates for this repository will not be applied.' >&2
     exit 1";
 
 #[test]
