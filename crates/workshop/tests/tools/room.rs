@@ -91,6 +91,17 @@ fn files_that_are_not_kits() {
 }
 
 #[test]
+fn a_file_that_is_not_there() {
+    let (root, directory) = (workshop(), tempfile::tempdir().expect("a directory"));
+    let output = command(root.path(), &["room", "import"])
+        .arg(directory.path().join("kit.tar"))
+        .output()
+        .expect("it runs");
+    let text = shown(&output, &[(directory.path(), "[DIR]")]);
+    assert_text("room_import_of_a_missing_file", &text);
+}
+
+#[test]
 fn a_kit_of_another_version() {
     let other = label(1, "the crates of another version", None);
     assert_text(
