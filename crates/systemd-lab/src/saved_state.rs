@@ -1,4 +1,5 @@
-//! Removes the only thing that depends on the host from a saved machine: how far its clock had jumped when it stopped.
+//! Changes the clock of a saved machine: removes the only thing that depends on the host, how far the clock had jumped when the machine
+//! stopped, and lets the count of instructions begin at zero.
 //!
 //! When the guest rings, its CPU stops at that instruction, and for a moment looks idle to QEMU's main loop, which may
 //! or may not jump to the next timer before it notices that the whole machine stops (`icount_start_warp_timer` in
@@ -21,12 +22,16 @@ const VERSION_SIZE: usize = 4;
 const STEP_NS: u64 = 1_000_000_000;
 
 /// The part of this module that a snapshot depends on, for its key.
-pub(crate) const IDENTITY: &[u8] = b"clock settled to 1 s, wall time forgotten";
+pub(crate) const IDENTITY: &[u8] =
+    b"clock settled to 1 s, wall time forgotten, instructions counted from zero";
+
+/// An instruction takes two to the power of this, in nanoseconds.
+pub(crate) const SHIFT: u32 = 1;
 
 /// The devices' state is about 0.4 MB and comes last, after RAM if RAM is saved as well.
 const TAIL: u64 = 4 << 20;
 
-/// Rounds the saved clock up, as if the guest had been stopped a little later.
+/// Rounds the saved clock up, as if the guest had been stopped a little later, and begins to count instructions.
 ///
 /// # Errors
 ///
@@ -34,11 +39,27 @@ const TAIL: u64 = 4 << 20;
 pub(crate) fn settle_clock(state: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(state)?;
     forget_wall_time(&file)?;
-    let at = find_clock(&file)? + (CLOCK.len() + VERSION_SIZE) as u64;
-    let mut jumped = [0; 8];
+    rewrite(&file, |jumped| jumped.next_multiple_of(STEP_NS))
+}
+
+/// Lets the count of instructions begin at zero, and the clock show the same time: what they took becomes a jump. A QEMU that records
+/// cannot begin with more than 2^31 instructions: it keeps differences of the count in an `int` (`replay_advance_current_icount`).
+///
+/// # Errors
+///
+/// As [`settle_clock`].
+pub(crate) fn count_from_zero(state: &File) -> io::Result<()> {
+    rewrite(state, |jumped| jumped)
+}
+
+fn rewrite(file: &File, settled: impl FnOnce(u64) -> u64) -> io::Result<()> {
+    let at = find_clock(file)? + (CLOCK.len() + VERSION_SIZE) as u64;
+    let (mut jumped, mut executed) = ([0; 8], [0; 8]);
     file.read_exact_at(&mut jumped, at)?;
-    let settled = u64::from_be_bytes(jumped).next_multiple_of(STEP_NS);
-    file.write_all_at(&settled.to_be_bytes(), at)
+    file.read_exact_at(&mut executed, at + 8)?;
+    let clock = settled(u64::from_be_bytes(jumped)) + (u64::from_be_bytes(executed) << SHIFT);
+    file.write_all_at(&clock.to_be_bytes(), at)?;
+    file.write_all_at(&[0; 8], at + 8)
 }
 
 /// Sets the wall time that the guest has run for (`cpu_clock_offset`, saved just before the clock) to zero. A QEMU that
@@ -80,8 +101,18 @@ mod tests {
 
     /// The end of a saved state, in QEMU's layout.
     fn state(wall_ns: u64, jumped_ns: u64) -> Vec<u8> {
+        state_after(wall_ns, jumped_ns, INSTRUCTIONS)
+    }
+
+    /// The same, settled: all of the time is in the jump.
+    fn settled_state(jumped_ns: u64) -> Vec<u8> {
+        // Two nanoseconds for each instruction.
+        state_after(0, jumped_ns + 14_000_000_002, 0)
+    }
+
+    fn state_after(wall_ns: u64, jumped_ns: u64, instructions: u64) -> Vec<u8> {
         let wall = wall_ns.to_be_bytes();
-        let (jumped, instructions) = (jumped_ns.to_be_bytes(), INSTRUCTIONS.to_be_bytes());
+        let (jumped, instructions) = (jumped_ns.to_be_bytes(), instructions.to_be_bytes());
         let parts: [&[u8]; 7] = [OTHER, &wall, CLOCK, &VERSION, &jumped, &instructions, OTHER];
         parts.concat()
     }
@@ -100,9 +131,21 @@ mod tests {
             (8_999_999_999, 9_000_000_000),
             (9_000_000_000, 9_000_000_000),
         ] {
-            // Nothing else changes, especially not the number of instructions.
-            assert_eq!(settled(&state(WALL_TIME_NS, jumped)), state(0, rounded));
+            // Nothing else changes.
+            assert_eq!(
+                settled(&state(WALL_TIME_NS, jumped)),
+                settled_state(rounded)
+            );
         }
+    }
+
+    #[test]
+    fn the_count_begins_at_zero_and_the_clock_stays() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), state(0, 1)).expect("it is ours");
+        let open = File::options().read(true).write(true).open(file.path());
+        count_from_zero(&open.expect("it is ours")).expect("it has a clock");
+        assert_eq!(fs::read(file.path()).expect("it is ours"), settled_state(1));
     }
 
     /// RAM may be saved before it, and may contain the same bytes.
@@ -111,7 +154,7 @@ mod tests {
         let ram = state(WALL_TIME_NS, 1);
         let long = vec![0; TAIL as usize];
         let saved = [&*ram, &long, &ram, &state(WALL_TIME_NS, 1)].concat();
-        let expected = [&*ram, &long, &ram, &state(0, STEP_NS)].concat();
+        let expected = [&*ram, &long, &ram, &settled_state(STEP_NS)].concat();
         assert!(settled(&saved) == expected);
     }
 

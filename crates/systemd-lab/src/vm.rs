@@ -135,6 +135,7 @@ impl Vm {
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
         // What QEMU shares with a file is not part of the saved state, so a guest that is restored from there finds a new job.
         let saves = matches!(origin, Origin::Boot { .. } | Origin::SnapshotToSave { .. });
+        let moves = matches!(origin, Origin::SnapshotToMove { .. });
 
         let size = match origin {
             Origin::Boot { ram, .. } => Ok(*ram),
@@ -160,7 +161,7 @@ impl Vm {
             ])
             .args(machine(size))
             .args(ram(origin, size))
-            .args(clock(pace))
+            .args(clock(pace, saves || moves))
             .args(job_device(&job, saves))
             .args(event_port(&output))
             .args(serial_console(serial, &console))
@@ -231,6 +232,7 @@ impl Vm {
     pub(crate) fn save_to_memory(&mut self) -> Result<File, LabError> {
         let state = memory("lab-state").map_err(LabError::io("making memory for the guest"))?;
         self.save_at(&path_of(&state))?;
+        saved_state::count_from_zero(&state).map_err(LabError::io("setting the guest's clock"))?;
         Ok(state)
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
 
 use super::{Console, Origin, Pace};
+use crate::saved_state::SHIFT;
 
 /// Enough for the guest without packages (about 150 MiB) and for services that use much memory before the OOM killer ends
 /// them.
@@ -46,7 +47,7 @@ const CPU: &str = "max,-rdrand,-rdseed,-la57,-erms,-fsrm";
 pub(crate) fn machine_identity(ram: u64) -> Vec<u8> {
     format!(
         "{CPU} {JOB_MEMORY_SIZE} {KERNEL_COMMAND_LINE} {:?}",
-        (machine(ram), clock(Pace::Virtual), doorbell())
+        (machine(ram), clock(Pace::Virtual, true), doorbell())
     )
     .into_bytes()
 }
@@ -85,17 +86,23 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     ]
 }
 
-/// Two nanoseconds for each instruction executed (`shift=1`). The calendar begins later than the build date of any
+/// Two nanoseconds for each instruction executed. The calendar begins later than the build date of any
 /// systemd that the guest may run: systemd would move an earlier clock forward. The agent sets it so that scenarios
 /// begin at midnight.
-pub(super) fn clock(pace: Pace) -> Vec<String> {
-    let sleep = match pace {
-        Pace::Virtual => "off",
-        Pace::Real => "on",
+///
+/// A guest that halts has executed instructions that QEMU has not counted yet. If QEMU's main loop looks just then, it jumps to the next
+/// timer from a clock that is behind, and everything after it is late. When QEMU records (docs/devel/replay.rst), it has a lock against
+/// that: the main loop waits until they are counted (`replay_mutex_lock` in `icount_prepare_for_run`). What it records goes nowhere. A
+/// machine that records cannot be saved.
+pub(super) fn clock(pace: Pace, is_saved: bool) -> Vec<String> {
+    let rest = match (pace, is_saved) {
+        (Pace::Virtual, false) => "sleep=off,rr=record,rrfile=/dev/null",
+        (Pace::Virtual, true) => "sleep=off",
+        (Pace::Real, _) => "sleep=on",
     };
     [
         "-icount",
-        &format!("shift=1,sleep={sleep}"),
+        &format!("shift={SHIFT},{rest}"),
         "-rtc",
         "base=2029-12-31T23:00:00,clock=vm",
     ]

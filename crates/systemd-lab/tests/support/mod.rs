@@ -301,8 +301,8 @@ fn bad_findings() -> String {
     shown.join(", ")
 }
 
-/// QEMU itself may shift a time by a microsecond or two, in about one run of a hundred: ARCHITECTURE.md, "Known limit".
-/// In tests about something else, times may differ by this much.
+/// Before QEMU's clock was exact, it shifted a time by a microsecond or two in about one run of a hundred, and a run up to a checkpoint
+/// still may: ARCHITECTURE.md, "Why runs are the same to the last byte". In tests about something else, times may differ by this much.
 const SHIFT_US: u64 = 50;
 
 /// On a machine with several busy processes for each processor, a short run ended 1.15 ms early once. The kernel's tick is 4 ms.
