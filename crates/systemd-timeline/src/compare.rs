@@ -5,8 +5,8 @@
 //! [`Tolerance`]:
 //!
 //! - Each unit has the same events in the same order. The comparison ignores PIDs, and what the kernel chooses in names: the port or PID of a
-//!   client for which a socket started a unit, and the PIDs in the names of `systemd-run`. What the kernel saw of a unit's sockets and what
-//!   systemd logged are two accounts of the same instant, each with its own order.
+//!   client for which a socket started a unit, and the PIDs in the names of `systemd-run`. What the kernel saw of a unit's sockets, what
+//!   systemd logged, and what the unit's processes logged are accounts of the same instant, each with its own order.
 //! - Each event is on time: as long after the beginning of the run as before, or as long after the previous event of its
 //!   unit. The second rule is for long runs: one start that takes a little longer can push a systemd timer to the next
 //!   multiple of 250 ms, and everything that follows with it.
@@ -25,9 +25,9 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 pub use difference::Difference;
 pub use difference::exact_time;
-use words::is_activation;
+pub(crate) use words::comparable;
 pub use words::texts;
-pub(crate) use words::{comparable, is_about_listener};
+use words::{Witness, is_activation};
 
 /// How far apart events of different units must be for their order to count. The kernel decides how two processes that run at the
 /// same time take turns, and each may take some tens of milliseconds longer after an update.
@@ -123,8 +123,8 @@ fn pairs(expected: &[Moment], seen: &[Moment], tolerance: Tolerance) -> Vec<Pair
     pairs
 }
 
-/// A unit's name for the comparison, and whether this is the kernel's account of its sockets.
-type Account = (String, bool);
+/// A unit's name for the comparison, and whose account of it this is.
+type Account = (String, Witness);
 
 /// The indices of the events of each account, in both.
 fn by_account(expected: &[Moment], seen: &[Moment]) -> BTreeMap<Account, (Vec<usize>, Vec<usize>)> {
@@ -140,7 +140,7 @@ fn by_account(expected: &[Moment], seen: &[Moment]) -> BTreeMap<Account, (Vec<us
 
 impl Moment {
     fn account(&self) -> Account {
-        (comparable(&self.unit), is_about_listener(&self.what))
+        (comparable(&self.unit), Witness::of(&self.what))
     }
 }
 

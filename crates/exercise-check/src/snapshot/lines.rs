@@ -1,5 +1,6 @@
 //! Compares what a [`View`](systemd_lab::View) shows with the snapshot: the same lines in the same order, at distances within a
-//! tolerance.
+//! tolerance. What a unit's processes log and what systemd logs about the unit have no order within one moment: journald reads them
+//! from different sockets.
 
 use std::time::Duration;
 
@@ -14,12 +15,18 @@ const TOLERANCE: Tolerance = Tolerance::ANY_SERVICE;
 /// Between a distance and what follows it.
 const GAP: &str = "  ";
 
+/// What a view writes before a line of a unit's processes.
+const LOG: &str = "log: ";
+
 /// Width of a distance in whole seconds, as people see it: `+300 s`.
 const SHOWN_WIDTH: usize = 6;
 
 /// Whether the lines and their distances are as expected.
 pub(super) fn is_as_expected(expected: &str, actual: &str) -> bool {
-    let (expected, actual) = (Lines::of(expected), Lines::of(actual));
+    let (expected, actual) = (
+        Lines::of(expected).with_logs_first(),
+        Lines::of(actual).with_logs_first(),
+    );
     let mut pairs = expected.0.iter().zip(&actual.0);
     expected.0.len() == actual.0.len()
         && pairs.all(|(one, other)| one.words == other.words && is_on_time(one, other))
@@ -120,6 +127,21 @@ impl Lines {
         Lines(lines.collect())
     }
 
+    /// Within each moment, what a unit's processes log is before what systemd logs about the unit.
+    fn with_logs_first(mut self) -> Lines {
+        for index in 1..self.0.len() {
+            let mut at = index;
+            while at > 0 && self.0[at].follows_only_by_chance(&self.0[at - 1]) {
+                // The distances stay: they belong to the moment.
+                let words = std::mem::take(&mut self.0[at].words);
+                let words = std::mem::replace(&mut self.0[at - 1].words, words);
+                self.0[at].words = words;
+                at -= 1;
+            }
+        }
+        self
+    }
+
     fn text(&self) -> String {
         let lines = self.0.iter().map(Line::text);
         lines.collect::<Vec<String>>().join("\n")
@@ -127,6 +149,19 @@ impl Lines {
 }
 
 impl Line {
+    /// Whether this is a log line, and the one before it is of systemd about the same unit and in the same moment.
+    fn follows_only_by_chance(&self, before: &Line) -> bool {
+        let split = |words: &str| -> Option<(String, bool)> {
+            let (unit, what) = words.split_once(GAP)?;
+            Some((unit.to_owned(), what.trim_start().starts_with(LOG)))
+        };
+        let (own, other) = (split(&self.words), split(&before.words));
+        self.distance == Some(Duration::ZERO)
+            && own.zip(other).is_some_and(|(own, other)| {
+                !own.0.is_empty() && own.0 == other.0 && own.1 && !other.1
+            })
+    }
+
     fn text(&self) -> String {
         let Some(distance) = self.distance else {
             return self.words.clone();
@@ -172,6 +207,48 @@ mod tests {
             &EXPECTED.replace("READY=1", "STATUS=x")
         ));
         assert!(!is_as_expected(EXPECTED, ""));
+    }
+
+    /// The last line of a process and its end come from different sockets.
+    #[test]
+    fn within_a_moment_logs_have_an_order_of_their_own() {
+        let text = |lines: [&str; 4]| lines.join("\n");
+        let [begin, log, exit, later] = [
+            "            a.service  dead -> start",
+            "  +2.100 s  a.service  log: Hello World!",
+            "            a.service  main process exited, status 0",
+            "  +3.000 s  a.service  log: and again",
+        ];
+        let swapped = [
+            "  +2.100 s  a.service  main process exited, status 0",
+            "            a.service  log: Hello World!",
+        ];
+        let expected = text([begin, log, exit, later]);
+        assert!(is_as_expected(
+            &expected,
+            &text([begin, swapped[0], swapped[1], later])
+        ));
+        // Another unit's lines, another moment, and logs among themselves have an order.
+        let other = swapped[1].replace("a.service", "b.service");
+        assert!(!is_as_expected(
+            &text([begin, swapped[0], &other, later]),
+            &text([
+                begin,
+                &other.replace("          ", "  +2.100 s"),
+                exit,
+                later
+            ])
+        ));
+        let moved = text([begin, later, exit, log]);
+        assert!(!is_as_expected(&expected, &moved));
+        let late = expected.replace("            a.service  main", "  +2.000 s  a.service  main");
+        let early = text([
+            begin,
+            swapped[0],
+            "  +2.000 s  a.service  log: Hello World!",
+            later,
+        ]);
+        assert!(!is_as_expected(&late, &early));
     }
 
     #[test]

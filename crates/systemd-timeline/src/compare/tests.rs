@@ -108,6 +108,20 @@ fn what_the_kernel_saw_has_an_order_of_its_own() {
 }
 
 #[test]
+fn what_processes_log_has_an_order_of_its_own() {
+    let ends = |logs_at| {
+        let mut moments = vec![
+            moment(1_000, "a", "main process exited, status 0"),
+            moment(logs_at, "a", "log: Hello World!"),
+        ];
+        moments.sort_by_key(|moment| moment.at);
+        moments
+    };
+    assert_eq!(difference(&ends(999), &ends(1_001)), None);
+    assert!(difference(&ends(900), &ends(1_100)).is_some());
+}
+
+#[test]
 fn pids_do_not_count() {
     let from = |pid: u32| [moment(0, "a", &format!("dropped, it came from PID {pid}"))];
     assert_eq!(difference(&from(131), &from(140)), None);

@@ -123,8 +123,32 @@ pub(crate) fn is_activation(what: &str) -> bool {
     states.is_some_and(|(from, to)| is_activating(from) || (is_inactive(from) && !is_inactive(to)))
 }
 
+/// Who saw what an event says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Witness {
+    Systemd,
+    /// It reports about sockets.
+    Kernel,
+    /// journald, which reads their lines from other sockets than systemd's.
+    TheUnitsProcesses,
+}
+
+impl Witness {
+    /// Of an event, in words or as JSON.
+    pub(super) fn of(what: &str) -> Witness {
+        const LOGS: [&str; 2] = ["log: ", "{\"event\":\"log\""];
+        if is_about_listener(what) {
+            Witness::Kernel
+        } else if LOGS.iter().any(|begin| what.starts_with(begin)) {
+            Witness::TheUnitsProcesses
+        } else {
+            Witness::Systemd
+        }
+    }
+}
+
 /// Whether this is the kernel's report about a socket, in words or as JSON.
-pub(crate) fn is_about_listener(what: &str) -> bool {
+fn is_about_listener(what: &str) -> bool {
     const KERNEL: [&str; 3] = [
         "listening on ",
         "no longer listening on ",
