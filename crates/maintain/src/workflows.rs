@@ -93,7 +93,7 @@ impl Server {
 
     fn project(self) -> &'static str {
         match self {
-            Server::Github => "/home/attendee/work/own-service",
+            Server::Github => "/home/attendee/checkout/own-service",
             Server::Gitlab => "/builds/own-service",
         }
     }
