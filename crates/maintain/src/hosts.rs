@@ -12,6 +12,7 @@ use stages::cargo::{Workspace, cargo};
 use stages::exercises::Workshop;
 use systemd_lab_cli::say;
 
+use crate::perturbed::FLAKY;
 use crate::root::{CLONE, Network, Root, USER};
 use crate::verified::{Tally, Verified};
 
@@ -22,16 +23,6 @@ Needs root and a network. What is not committed is not tried.
 Examples:
     cargo maintain hosts             Debian 13, with QEMU 10.0: six minutes on two cores
     cargo maintain hosts bookworm    Debian 12, with QEMU 7.2";
-
-/// Fails every few minutes, and systemd never gives up. Small differences between hosts would add up.
-const FLAKY: &str = "\
-[Unit]
-StartLimitIntervalSec=0
-[Service]
-ExecStart=/usr/bin/sleep 97.3
-Restart=always
-RestartSec=203s
-";
 
 const UNIT: &str = "flaky.service";
 const SAVED: &str = "ten-hours.json";

@@ -77,7 +77,7 @@ const UNIT: &str = "examples/own-service/units/own.service";
 const URL: &str = "http://127.0.0.1:8080/";
 
 /// A service that fails every few minutes for half a day, and on which systemd never gives up. Small differences would add up.
-const FLAKY: &str = "\
+pub(crate) const FLAKY: &str = "\
 [Unit]
 StartLimitIntervalSec=0
 [Service]

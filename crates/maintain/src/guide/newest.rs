@@ -10,11 +10,11 @@ use anyhow::ensure;
 use measured::Measured;
 use systemd_lab::names::SIGKILL;
 use systemd_lab::protocol::{EventKind, Scenario};
-use systemd_lab::{Lab, Timeline, nearest_second};
+use systemd_lab::{Lab, Timeline};
 
 use super::bench::{Bench, NEWEST};
 use super::item::Item;
-use super::unit::{file, holds, is_exit, is_restart, run, times};
+use super::unit::{self, file, holds, is_exit, run, times};
 
 const UNIT: &str = "newest.service";
 
@@ -111,17 +111,7 @@ fn restart_reset(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 /// The delay before each of the four restarts, in whole seconds.
 fn delays(lab: &Lab, scenario: &Scenario) -> anyhow::Result<Vec<u64>> {
     let timeline = run(lab, scenario, &[file(UNIT, STEPS)])?;
-    let mut delays = Vec::new();
-    let mut ended = Duration::ZERO;
-    for event in timeline.of(UNIT) {
-        match &event.kind {
-            kind if is_exit(kind) => ended = timeline.time_of(event),
-            kind if is_restart(kind) => {
-                delays.push(nearest_second(timeline.time_of(event) - ended));
-            }
-            _ => {}
-        }
-    }
+    let delays = unit::delays(&timeline, UNIT);
     holds("restarts", delays.len(), 4)?;
     let is_reset = |kind: &EventKind| matches!(kind, EventKind::Notified { assignments, .. } if assignments.iter().any(|it| it == "RESTART_RESET=1"));
     holds(

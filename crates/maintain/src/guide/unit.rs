@@ -90,3 +90,19 @@ pub(super) fn is_restart(kind: &EventKind) -> bool {
 pub(super) fn is_watchdog(kind: &EventKind) -> bool {
     matches!(kind, EventKind::WatchdogTimeout { .. })
 }
+
+/// From each end of the unit's main process to the restart that follows it, in whole seconds.
+pub(super) fn delays(timeline: &Timeline, unit: &str) -> Vec<u64> {
+    let mut delays = Vec::new();
+    let mut ended = Duration::ZERO;
+    for event in timeline.of(unit) {
+        match &event.kind {
+            kind if is_exit(kind) => ended = timeline.time_of(event),
+            kind if is_restart(kind) => {
+                delays.push(nearest_second(timeline.time_of(event) - ended));
+            }
+            _ => {}
+        }
+    }
+    delays
+}

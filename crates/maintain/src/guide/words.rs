@@ -9,7 +9,7 @@ use systemd_lab::{Timeline, nearest_second};
 
 use super::bench::Bench;
 use super::item::Item;
-use super::unit::{self, holds, is_exit, is_restart, is_watchdog, result};
+use super::unit::{self, holds, is_watchdog, result};
 
 const UNIT: &str = "words.service";
 
@@ -96,17 +96,7 @@ fn a_good_day_does_not_reset_the_steps(bench: &Bench<'_>) -> anyhow::Result<()> 
         Restart=always\nRestartSec=10s\nRestartSteps=2\nRestartMaxDelaySec=40s\n";
     let timeline = run(bench, unit, &killed(scenario))?;
 
-    let mut delays = Vec::new();
-    let mut ended = Duration::ZERO;
-    for event in timeline.of(UNIT) {
-        match &event.kind {
-            kind if is_exit(kind) => ended = timeline.time_of(event),
-            kind if is_restart(kind) => {
-                delays.push(nearest_second(timeline.time_of(event) - ended));
-            }
-            _ => {}
-        }
-    }
+    let delays = unit::delays(&timeline, UNIT);
     holds("delays in seconds", delays, [10, 20, 40, 10, 10])
 }
 
