@@ -12,7 +12,7 @@ use std::slice;
 
 use anyhow::{Context, bail};
 use rustix::mm::{MapFlags, ProtFlags};
-use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+use systemd_lab_protocol::job::{JOB_MEMORY_SIZE, gate};
 use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 /// Vendor and device id of QEMU's `ivshmem-plain`; its BAR 2 is the shared memory.
@@ -64,6 +64,15 @@ impl JobMemory {
             place.write_volatile([0; 16]);
             key
         }
+    }
+
+    /// Reads a byte of the page with this number at the end of the memory: see [`systemd_lab_protocol::job::GATES`].
+    #[expect(unsafe_code, reason = "device memory is reached through a pointer")]
+    pub fn pass_gate(&self, number: usize) {
+        let offset = gate(number);
+        assert!(offset < JOB_MEMORY_SIZE, "there are no more gates");
+        // SAFETY: `map` mapped JOB_MEMORY_SIZE readable bytes there and nothing ever unmaps them; the offset is inside.
+        unsafe { self.base.as_ptr().add(offset).read_volatile() };
     }
 
     /// The memory's bytes.

@@ -142,7 +142,7 @@ pub fn prepare(doorbell: &Arc<Doorbell>) -> anyhow::Result<Prepared> {
     rehearse(&mut sources).context("the rehearsal failed")?;
     come_to_rest(&mut sources, begins_us)?;
     Ok(Prepared {
-        checkpoint: Checkpoint::new(&memory, doorbell),
+        checkpoint: Checkpoint::new(&memory),
         memory,
         handover,
         sources,

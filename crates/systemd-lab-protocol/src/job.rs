@@ -8,6 +8,7 @@
 //! offset 64  key              16 bytes  see `seal.rs`
 //! offset 80  index            JSON      Scenario and the files' places
 //! …          file contents    each at a multiple of BLOB_ALIGNMENT
+//! the end    gates            see [`GATES`]
 //! ```
 //!
 //! All bytes are there before the VM resumes; if the memory is all zeros, there is no job yet.
@@ -24,8 +25,24 @@ use crate::version::PROTOCOL_VERSION;
 /// The first bytes of a job.
 pub const MAGIC: &[u8; 8] = b"SDLABJOB";
 
-/// Size of the shared memory in bytes, and so the largest possible job. The memory is sparse on the host.
+/// Size of the shared memory in bytes. The memory is sparse on the host.
 pub const JOB_MEMORY_SIZE: usize = 128 << 20;
+
+/// How many pages at the end of the memory are gates. A scenario that comes to its first [`Checkpoint`](crate::Step::Checkpoint) reads
+/// the first of them, and so on. The host may withhold a page: the machine then stands still at that very instruction, without
+/// noticing. Then the host makes copies of it, each with a job of its own, which it writes over the first one.
+pub const GATES: usize = 64;
+
+/// The size of a page.
+pub const PAGE: usize = 4096;
+
+/// The largest possible job, in bytes.
+pub const LARGEST_JOB: usize = JOB_MEMORY_SIZE - GATES * PAGE;
+
+/// Where the gate with this number is, in bytes.
+pub fn gate(number: usize) -> usize {
+    LARGEST_JOB + number * PAGE
+}
 
 /// File contents begin at a multiple of this, so that the guest copies whole pages.
 pub const BLOB_ALIGNMENT: usize = 4096;
@@ -75,7 +92,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// [`JobError::TooLarge`] when it does not fit into [`JOB_MEMORY_SIZE`].
+    /// [`JobError::TooLarge`] when it does not fit into [`LARGEST_JOB`].
     pub fn encode(
         scenario: &Scenario,
         blobs: &[Blob],
@@ -101,7 +118,7 @@ impl Job {
         };
         let index = serde_json::to_vec(&job).map_err(|e| JobError::Index(e.to_string()))?;
         let base = (HEADER_SIZE + index.len()).next_multiple_of(BLOB_ALIGNMENT);
-        if base + offset > JOB_MEMORY_SIZE {
+        if base + offset > LARGEST_JOB {
             return Err(JobError::TooLarge {
                 bytes: base + offset,
             });

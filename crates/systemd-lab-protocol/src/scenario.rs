@@ -152,8 +152,9 @@ pub enum Step {
         /// What to do. It must not be a step that waits.
         what: Box<Step>,
     },
-    /// Stops the VM, so that the host can save the guest. A guest that is restored from there carries out the steps of its own job
-    /// instead of those after this step. It is not reported.
+    /// Lets the machine stand still, without the guest's noticing, so that the host can copy it: see [`crate::job::GATES`]. Each copy
+    /// carries out the steps of a job of its own instead of those after this step. It is not reported. Without a new job, the guest
+    /// ends with an error.
     Checkpoint,
     /// Asks whether a service answers, again and again until the scenario ends, while the following steps go on. Each
     /// change of the answer is a [`crate::EventKind::ProbeChanged`], the total a [`crate::EventKind::ProbeEnded`].

@@ -383,7 +383,7 @@ fn restore(snapshot: &Snapshot, origin: &Origin, job: &[u8]) -> Result<Vm, LabEr
         job,
         Console::Recorded,
     )?;
-    vm.load(origin)?;
+    vm.load()?;
     vm.resume()?;
     Ok(vm)
 }

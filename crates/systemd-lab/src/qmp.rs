@@ -39,6 +39,17 @@ pub(crate) enum QmpError {
 
 impl Qmp {
     pub(crate) fn connect(to_qemu: ChildStdin, from_qemu: ChildStdout) -> Result<Qmp, QmpError> {
+        let mut qmp = Qmp::of_copy(to_qemu, from_qemu, None);
+        qmp.execute("qmp_capabilities", json!({}))?;
+        Ok(qmp)
+    }
+
+    /// For a monitor that somebody has connected to before.
+    pub(crate) fn of_copy(
+        to_qemu: ChildStdin,
+        from_qemu: ChildStdout,
+        version: Option<String>,
+    ) -> Qmp {
         let (sender, receiver) = channel();
         std::thread::spawn(move || {
             for line in BufReader::new(from_qemu).lines().map_while(Result::ok) {
@@ -50,15 +61,13 @@ impl Qmp {
                 }
             }
         });
-        let mut qmp = Qmp {
+        Qmp {
             to_qemu,
             from_qemu: receiver,
             events: Vec::new(),
             guest_ended: false,
-            version: None,
-        };
-        qmp.execute("qmp_capabilities", json!({}))?;
-        Ok(qmp)
+            version,
+        }
     }
 
     /// Runs a command and returns its result.

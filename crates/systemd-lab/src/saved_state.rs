@@ -31,7 +31,9 @@ pub(crate) const SHIFT: u32 = 1;
 /// The devices' state is about 0.4 MB and comes last, after RAM if RAM is saved as well.
 const TAIL: u64 = 4 << 20;
 
-/// Rounds the saved clock up, as if the guest had been stopped a little later, and begins to count instructions.
+/// Rounds the saved clock up, as if the guest had been stopped a little later. Then lets the count of instructions begin at zero, and the
+/// clock show the same time: what they took becomes a jump. A QEMU that records cannot begin with more than 2^31 instructions: it keeps
+/// differences of the count in an `int` (`replay_advance_current_icount`).
 ///
 /// # Errors
 ///
@@ -39,25 +41,12 @@ const TAIL: u64 = 4 << 20;
 pub(crate) fn settle_clock(state: &Path) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(state)?;
     forget_wall_time(&file)?;
-    rewrite(&file, |jumped| jumped.next_multiple_of(STEP_NS))
-}
-
-/// Lets the count of instructions begin at zero, and the clock show the same time: what they took becomes a jump. A QEMU that records
-/// cannot begin with more than 2^31 instructions: it keeps differences of the count in an `int` (`replay_advance_current_icount`).
-///
-/// # Errors
-///
-/// As [`settle_clock`].
-pub(crate) fn count_from_zero(state: &File) -> io::Result<()> {
-    rewrite(state, |jumped| jumped)
-}
-
-fn rewrite(file: &File, settled: impl FnOnce(u64) -> u64) -> io::Result<()> {
-    let at = find_clock(file)? + (CLOCK.len() + VERSION_SIZE) as u64;
+    let at = find_clock(&file)? + (CLOCK.len() + VERSION_SIZE) as u64;
     let (mut jumped, mut executed) = ([0; 8], [0; 8]);
     file.read_exact_at(&mut jumped, at)?;
     file.read_exact_at(&mut executed, at + 8)?;
-    let clock = settled(u64::from_be_bytes(jumped)) + (u64::from_be_bytes(executed) << SHIFT);
+    let settled = u64::from_be_bytes(jumped).next_multiple_of(STEP_NS);
+    let clock = settled + (u64::from_be_bytes(executed) << SHIFT);
     file.write_all_at(&clock.to_be_bytes(), at)?;
     file.write_all_at(&[0; 8], at + 8)
 }
@@ -137,15 +126,6 @@ mod tests {
                 settled_state(rounded)
             );
         }
-    }
-
-    #[test]
-    fn the_count_begins_at_zero_and_the_clock_stays() {
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        fs::write(file.path(), state(0, 1)).expect("it is ours");
-        let open = File::options().read(true).write(true).open(file.path());
-        count_from_zero(&open.expect("it is ours")).expect("it has a clock");
-        assert_eq!(fs::read(file.path()).expect("it is ours"), settled_state(1));
     }
 
     /// RAM may be saved before it, and may contain the same bytes.

@@ -6,23 +6,30 @@
 //!
 //! A run leaves no file behind: job and output are anonymous memory, which QEMU opens through `/proc`.
 
+#[cfg(target_arch = "x86_64")]
+mod fork;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "vm/no_fork.rs"]
+mod fork;
 mod machine;
+mod process;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::libc::{O_RDONLY, O_WRONLY};
 use rustix::fs::{MemfdFlags, SeekFrom, memfd_create, seek, sendfile};
 use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Resource, Rlimit};
 use rustix::rand::{GetRandomFlags, getrandom};
-use serde_json::json;
-use systemd_lab_protocol::job::JOB_MEMORY_SIZE;
+use serde_json::{Value, json};
+use systemd_lab_protocol::job::{GATES, JOB_MEMORY_SIZE, PAGE, gate};
 use systemd_lab_protocol::seal::{KEY_PLACE, Key};
 
 use crate::disk;
@@ -31,12 +38,15 @@ use crate::packages;
 use crate::process::dies_with_us;
 use crate::qmp::{Qmp, QmpError};
 use crate::saved_state;
+use fork::Replaced;
 use machine::{
     KERNEL_COMMAND_LINE, clock, doorbell, event_port, job_device, machine, monitor, path_of, ram,
     serial_console,
 };
+use process::Process;
 use systemd_timeline::names;
 
+pub(crate) use fork::Processor;
 pub(crate) use machine::{machine_identity, ram_for};
 
 /// QEMU stops the guest when the guest writes to its pvpanic device: `GUEST_PANICKED` in QEMU's run-state
@@ -92,10 +102,6 @@ pub(crate) enum Origin<'a> {
     Snapshot,
     /// The same, for a guest that moves later: RAM is a copy of the file, made by [`copy_of_ram`].
     SnapshotToMove { ram: &'a File },
-    /// The same, for a guest that is saved later: [`Vm::save_to_memory`].
-    SnapshotToSave { ram: &'a File },
-    /// The guest that [`Vm::save_to_memory`] saved, with its RAM.
-    Checkpoint { ram: &'a File, state: &'a File },
     /// Another QEMU with the same machine and this RAM: [`Vm::move_to`].
     OtherVm { ram: &'a File },
 }
@@ -110,7 +116,8 @@ pub(crate) enum Console<'a> {
 }
 
 pub(crate) struct Vm {
-    child: Child,
+    process: Process,
+    stderr: Option<ChildStderr>,
     qmp: Option<Qmp>,
     output: File,
     console: File,
@@ -134,16 +141,15 @@ impl Vm {
             |name: &str| memory(name).map_err(LabError::io("making memory for the guest's output"));
         let (output, console) = (anonymous("lab-events")?, anonymous("lab-console")?);
         // What QEMU shares with a file is not part of the saved state, so a guest that is restored from there finds a new job.
-        let saves = matches!(origin, Origin::Boot { .. } | Origin::SnapshotToSave { .. });
+        let saves = matches!(origin, Origin::Boot { .. });
         let moves = matches!(origin, Origin::SnapshotToMove { .. });
 
         let size = match origin {
             Origin::Boot { ram, .. } => Ok(*ram),
             Origin::Snapshot => fs::metadata(directory.join("ram")).map(|meta| meta.len()),
-            Origin::SnapshotToMove { ram }
-            | Origin::SnapshotToSave { ram }
-            | Origin::Checkpoint { ram, .. }
-            | Origin::OtherVm { ram } => ram.metadata().map(|meta| meta.len()),
+            Origin::SnapshotToMove { ram } | Origin::OtherVm { ram } => {
+                ram.metadata().map(|meta| meta.len())
+            }
         };
         let size = size.map_err(LabError::io("looking at the snapshot's RAM"))?;
         if let Origin::Boot { .. } = origin {
@@ -176,11 +182,7 @@ impl Vm {
                     .arg(initrd);
                 command.args(["-append", KERNEL_COMMAND_LINE]);
             }
-            Origin::Snapshot
-            | Origin::SnapshotToMove { .. }
-            | Origin::SnapshotToSave { .. }
-            | Origin::Checkpoint { .. }
-            | Origin::OtherVm { .. } => {
+            Origin::Snapshot | Origin::SnapshotToMove { .. } | Origin::OtherVm { .. } => {
                 command.args(["-incoming", "defer"]);
             }
         }
@@ -193,13 +195,14 @@ impl Vm {
             .map_err(LabError::io("starting setpriv (util-linux) and QEMU"))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let mut vm = Vm {
-            child,
+            stderr: child.stderr.take(),
+            process: Process::Started(child),
             qmp: None,
             output,
             console,
             key,
         };
-        if let Origin::Snapshot | Origin::Checkpoint { .. } = origin {
+        if let Origin::Snapshot = origin {
             vm.bound_output()
                 .map_err(LabError::io("bounding what QEMU writes"))?;
         }
@@ -209,37 +212,96 @@ impl Vm {
         Ok(vm)
     }
 
-    /// Loads the saved state. The guest stays stopped.
-    pub(crate) fn load(&mut self, origin: &Origin) -> Result<(), LabError> {
-        let state = match origin {
-            Origin::Checkpoint { state, .. } => path_of(*state),
-            _ => "state".to_owned(),
+    /// Lets the machine stand still when the guest comes to a checkpoint. The guest must not run yet.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not permit it.
+    pub(crate) fn stop_at_checkpoint(&mut self) -> Result<Processor, LabError> {
+        let what = "following QEMU";
+        let processors = self.qmp(what, |qmp| qmp.execute("query-cpus-fast", json!({})))?;
+        let thread = processors.pointer("/0/thread-id").and_then(Value::as_i64);
+        let thread = thread.and_then(|thread| i32::try_from(thread).ok());
+        let followed = || {
+            let process = self.number()?;
+            let place = fork::place_of(process, "lab-job")?;
+            fork::withhold(process, place + gate(0) as u64..place + gate(GATES) as u64)?;
+            Processor::follow(process, thread.ok_or(io::ErrorKind::NotFound)?)
         };
+        followed().map_err(LabError::io(what))
+    }
+
+    fn number(&self) -> io::Result<i32> {
+        let process = self.process.id().ok_or(io::ErrorKind::NotFound)?;
+        Ok(process.as_raw_nonzero().get())
+    }
+
+    /// A copy of this QEMU, whose machine stands still at the checkpoint with this number, with another job. The copy runs, and has sent
+    /// nothing yet. If it `stops` at the next checkpoint, its processor is returned as well.
+    ///
+    /// # Errors
+    ///
+    /// When QEMU cannot be copied: see [`fork`].
+    pub(crate) fn copy(
+        &self,
+        processor: &Processor,
+        checkpoint: usize,
+        job: &[u8],
+        stops: bool,
+    ) -> io::Result<(Vm, Option<Processor>)> {
+        let key = new_key()?;
+        let (output, console) = (memory("lab-events")?, memory("lab-console")?);
+        let (commands, to_qemu) = io::pipe()?;
+        let (from_qemu, answers) = io::pipe()?;
+        let (errors, stderr) = io::pipe()?;
+        let process = self.number()?;
+        let opened = |number: RawFd, path: String, flags: i32| Replaced {
+            number,
+            path,
+            flags,
+        };
+        let number_of = |file: &str| fork::number_of(process, file);
+        let replaced = [
+            opened(0, path_of(&commands), O_RDONLY),
+            opened(1, path_of(&answers), O_WRONLY),
+            opened(2, path_of(&stderr), O_WRONLY),
+            opened(number_of("lab-events")?, path_of(&output), O_WRONLY),
+            opened(number_of("lab-console")?, path_of(&console), O_WRONLY),
+        ];
+        let place = fork::place_of(process, "lab-job")?;
+        let gate = place + gate(checkpoint) as u64;
+        let gate = gate..gate + PAGE as u64;
+        let (copy, followed) = processor.copy(&replaced, gate, stops, |copy| {
+            fork::write(copy, place, job)?;
+            fork::write(copy, place + KEY_PLACE.start as u64, key.bytes())
+        })?;
+        let (to_qemu, from_qemu) = (OwnedFd::from(to_qemu), OwnedFd::from(from_qemu));
+        let version = self.qemu_version().map(str::to_owned);
+        let copy = Vm {
+            process: Process::Copied(Pid::from_raw(copy)),
+            stderr: Some(OwnedFd::from(errors).into()),
+            qmp: Some(Qmp::of_copy(to_qemu.into(), from_qemu.into(), version)),
+            output,
+            console,
+            key,
+        };
+        Ok((copy, followed))
+    }
+
+    /// Loads the saved state. The guest stays stopped.
+    pub(crate) fn load(&mut self) -> Result<(), LabError> {
         self.qmp("loading the snapshot", |qmp| {
             ignore_shared_memory(qmp)?;
-            let uri = format!("exec:cat {state}");
-            qmp.execute("migrate-incoming", json!({ "uri": uri }))?;
+            qmp.execute("migrate-incoming", json!({ "uri": "exec:cat state" }))?;
             qmp.finish_migration()
         })
     }
 
     /// Saves the state of all devices into the file `state` in the working directory; RAM is in `ram` already.
     pub(crate) fn save(&mut self) -> Result<(), LabError> {
-        self.save_at("state")
-    }
-
-    /// The same, into memory, for [`Origin::Checkpoint`]. It must come from [`Origin::SnapshotToSave`].
-    pub(crate) fn save_to_memory(&mut self) -> Result<File, LabError> {
-        let state = memory("lab-state").map_err(LabError::io("making memory for the guest"))?;
-        self.save_at(&path_of(&state))?;
-        saved_state::count_from_zero(&state).map_err(LabError::io("setting the guest's clock"))?;
-        Ok(state)
-    }
-
-    fn save_at(&mut self, path: &str) -> Result<(), LabError> {
         self.qmp("saving the snapshot", |qmp| {
             ignore_shared_memory(qmp)?;
-            qmp.execute("migrate", json!({ "uri": format!("exec:cat > {path}") }))?;
+            qmp.execute("migrate", json!({ "uri": "exec:cat > state" }))?;
             qmp.finish_migration()
         })
     }
@@ -310,7 +372,8 @@ impl Vm {
 
     /// How much processor time QEMU has had, for all its threads together; `None` if /proc cannot be read.
     pub(crate) fn processor_time(&self) -> Option<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        let pid = self.process.id()?.as_raw_nonzero();
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let ticks = ticks(&stat)?;
         Some(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).ok()?)
     }
@@ -322,8 +385,7 @@ impl Vm {
             current: most,
             maximum: most,
         };
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        rustix::process::prlimit(pid, Resource::Fsize, limit)?;
+        rustix::process::prlimit(self.process.id(), Resource::Fsize, limit)?;
         Ok(())
     }
 
@@ -387,7 +449,7 @@ impl Vm {
         // QEMU's standard error ends only when QEMU does.
         self.end();
         let mut stderr = String::new();
-        if let Some(mut pipe) = self.child.stderr.take() {
+        if let Some(mut pipe) = self.stderr.take() {
             let _ = pipe.read_to_string(&mut stderr);
         }
         let what = match error {
@@ -416,7 +478,7 @@ impl Vm {
     fn ended_by(&mut self) -> Option<i32> {
         let until = Instant::now() + LAST_BREATH;
         loop {
-            match self.child.try_wait() {
+            match self.process.try_wait() {
                 Ok(Some(status)) => return status.signal(),
                 Ok(None) if Instant::now() < until => std::thread::sleep(GLANCE),
                 _ => return None,
@@ -426,8 +488,7 @@ impl Vm {
 
     fn end(&mut self) {
         // QEMU is not needed any more, so it need not end gracefully.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.process.end();
     }
 }
 

@@ -4,36 +4,36 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use systemd_lab_protocol::Scenario;
 use systemd_timeline::Timeline;
 
 use super::steps::SETTLED;
 use super::{Experiment, ExperimentError};
 use crate::lab::Lab;
-use crate::lab::checkpoint::Checkpoint;
+use crate::lab::checkpoint::{Checkpoint, Checkpoints};
 use crate::lab::options::RunOptions;
 
-/// How many checkpoints there are at most. Each holds the guest's memory.
-const MOST: usize = 4;
+/// How many checkpoints there are at most. Each keeps the memory that the guest has written since the one before: some 30 MB.
+const MOST: usize = 16;
 
 /// How long nothing should have happened before a checkpoint, so that nothing is under way.
 const QUIET_BEFORE: Duration = Duration::from_millis(50);
 
-/// How long nothing should happen after it: until the clock has settled, and some more.
+/// How long nothing should happen after it: until the guest has read its new job, and some more.
 const QUIET_AFTER: Duration = Duration::from_millis(30);
 
 /// About how much wall time it takes to see an event, and to answer a request, in milliseconds.
 const COST_OF_EVENT: usize = 4;
-const COST_OF_REQUEST: usize = 5;
-
-/// A restored guest executes code that QEMU has to translate again, which takes about half a second: a checkpoint is worth that only
-/// after more work than this, in milliseconds. (Measured with QEMU 7.2: right after the start of a service it saves nothing.)
-const WORTH_SAVING: usize = 700;
+const COST_OF_REQUEST: usize = 3;
 
 /// An experiment, and the checkpoints of its run.
 pub(crate) struct Branches<'a> {
     lab: &'a Lab,
     base: Experiment,
-    checkpoints: Vec<(Duration, OnceLock<Option<Checkpoint>>)>,
+    checkpoints: Checkpoints,
+    places: Vec<Duration>,
+    /// One for each place, once it was needed.
+    made: Vec<OnceLock<Option<Checkpoint>>>,
 }
 
 impl<'a> Branches<'a> {
@@ -44,11 +44,13 @@ impl<'a> Branches<'a> {
         baseline: &Timeline,
         longest: Duration,
     ) -> Branches<'a> {
-        let places = places(base, baseline).into_iter();
+        let places = places(base, baseline);
         Branches {
             lab,
             base: base.clone().lasting(longest),
-            checkpoints: places.map(|at| (at, OnceLock::new())).collect(),
+            checkpoints: Checkpoints::new(lab),
+            made: places.iter().map(|_| OnceLock::new()).collect(),
+            places,
         }
     }
 
@@ -57,32 +59,46 @@ impl<'a> Branches<'a> {
     /// # Errors
     ///
     /// As [`Experiment::run`]; [`LabError::Interrupted`](crate::LabError::Interrupted) when it was stopped.
+    ///
+    /// Returns whether the run continued from a checkpoint, too.
     pub(crate) fn run(
         &self,
         experiment: &Experiment,
         first_added: Duration,
         stop: &AtomicBool,
-    ) -> Result<Timeline, ExperimentError> {
-        let options = || {
-            let options = RunOptions::default().interrupted_by(stop);
-            options.deadline(experiment.deadline())
-        };
-        let mut checkpoints = self.checkpoints.iter().rev();
-        let latest = checkpoints.find(|(at, _)| *at + SETTLED < first_added);
-        let result = latest.and_then(|(at, checkpoint)| {
-            let scenario =
-                |of: &Experiment| of.add_steps_with_checkpoint(of.prepared_scenario(), *at);
-            let make = || self.lab.checkpoint(&scenario(&self.base), &self.base.files);
-            let checkpoint = checkpoint.get_or_init(make).as_ref()?;
-            Some(
-                self.lab
-                    .run_from(checkpoint, &scenario(experiment), options()),
-            )
-        });
-        experiment.prepared(result.unwrap_or_else(|| {
+    ) -> Result<(Timeline, bool), ExperimentError> {
+        let options = RunOptions::default().interrupted_by(stop);
+        let mut options = options.deadline(experiment.deadline());
+        let mut result = None;
+        let places = self.places.iter();
+        let before = places.filter(|at| **at + SETTLED < first_added).count();
+        if let Some(checkpoint) = before.checked_sub(1).and_then(|it| self.checkpoint(it)) {
+            let scenario = self.scenario(experiment, before);
+            let run = self
+                .checkpoints
+                .run_from(checkpoint, &scenario, &mut options);
+            result = run.transpose();
+        }
+        let is_continued = result.is_some();
+        let timeline = experiment.prepared(result.unwrap_or_else(|| {
             let scenario = experiment.scenario();
-            self.lab.run_with(&scenario, &experiment.files, options())
-        }))
+            self.lab.run_with(&scenario, &experiment.files, options)
+        }))?;
+        Ok((timeline, is_continued))
+    }
+
+    fn scenario(&self, of: &Experiment, places: usize) -> Scenario {
+        of.add_steps_with_checkpoints(of.prepared_scenario(), &self.places[..places])
+    }
+
+    /// The checkpoint at the place with this number. It is made from the one before.
+    fn checkpoint(&self, number: usize) -> Option<&Checkpoint> {
+        let made = self.made[number].get_or_init(|| {
+            let before = number.checked_sub(1).and_then(|it| self.checkpoint(it));
+            let scenario = self.scenario(&self.base, number + 1);
+            self.checkpoints.make(&scenario, &self.base.files, before)
+        });
+        made.as_ref()
     }
 }
 
@@ -111,12 +127,12 @@ fn places(experiment: &Experiment, baseline: &Timeline) -> Vec<Duration> {
             continue;
         };
         cost += of_event;
-        if cost >= WORTH_SAVING && *before + QUIET_BEFORE + QUIET_AFTER < *after {
+        if *before + QUIET_BEFORE + QUIET_AFTER < *after {
             quiet.push((*before + QUIET_BEFORE, cost));
         }
     }
     let most = quiet.last().map_or(0, |(_, cost)| *cost);
-    let shares = (1..=MOST).filter_map(|share| {
+    let shares = (0..MOST).filter_map(|share| {
         let mut quiet = quiet.iter();
         quiet.find(|(_, cost)| cost * MOST >= most * share)
     });

@@ -12,7 +12,7 @@ use super::{Experiment, Fault, PlannedFault};
 /// A job that is queued this soon after a fault was caused by it: systemd takes a few milliseconds.
 const WITHIN: Duration = Duration::from_millis(400);
 
-/// After a checkpoint, the clock is at most one tick of the kernel ahead: 4 ms. This is some more.
+/// By then, a guest has read its new job after a checkpoint: that takes it about a millisecond.
 pub(super) const SETTLED: Duration = Duration::from_millis(10);
 
 /// The label of the step that starts the unit.
@@ -33,17 +33,26 @@ impl Experiment {
         scenario.sleep_until(self.length())
     }
 
-    /// The same, with a checkpoint at this time. The faults that come later are planned after it, so that scenarios which differ only in
-    /// those begin alike. Whatever waits for an event is planned before it.
-    pub(super) fn add_steps_with_checkpoint(&self, scenario: Scenario, at: Duration) -> Scenario {
-        let comes_later =
-            |planned: &PlannedFault| planned.when.time().is_some_and(|time| time > at);
-        let scenario = self.add_start(scenario, |planned| !comes_later(planned));
-        let scenario = scenario.sleep_until(at).step(Step::Checkpoint);
-        // How far the clock jumps at a checkpoint depends on the host (`saved_state.rs`): from here on, it no longer matters.
-        let scenario = scenario.sleep_until(at + SETTLED);
-        self.add_faults(scenario, comes_later)
-            .sleep_until(self.length())
+    /// The same, with checkpoints at these times. The faults that come after a checkpoint are planned after it, so that scenarios which
+    /// differ only in those begin alike. Whatever waits for an event is planned before the first one.
+    pub(super) fn add_steps_with_checkpoints(
+        &self,
+        scenario: Scenario,
+        places: &[Duration],
+    ) -> Scenario {
+        // The number of checkpoints before a fault.
+        let segment = |planned: &PlannedFault| {
+            let time = planned.when.time();
+            time.map_or(0, |time| places.partition_point(|place| *place < time))
+        };
+        let mut scenario = self.add_start(scenario, |planned| segment(planned) == 0);
+        for (number, place) in places.iter().enumerate() {
+            scenario = scenario.sleep_until(*place).step(Step::Checkpoint);
+            // Reading the new job takes the guest some time.
+            scenario = scenario.sleep_until(*place + SETTLED);
+            scenario = self.add_faults(scenario, |planned| segment(planned) == number + 1);
+        }
+        scenario.sleep_until(self.length())
     }
 
     fn add_start(&self, scenario: Scenario, keep: impl Fn(&PlannedFault) -> bool) -> Scenario {

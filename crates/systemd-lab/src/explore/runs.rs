@@ -68,7 +68,7 @@ impl<'a> Runs<'a> {
         let experiment = plan.added_to(self.base);
         let (first, _) = plan.span();
         match self.branches.run(&experiment, first, stop) {
-            Ok(timeline) => Ok(Some(shown(&experiment, &timeline))),
+            Ok((timeline, _)) => Ok(Some(shown(&experiment, &timeline))),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
             Err(error) => Err(error),
         }

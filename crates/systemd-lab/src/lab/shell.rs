@@ -50,7 +50,7 @@ impl Lab {
         self.with_snapshot(|snapshot| {
             let wire = Wire::new()?;
             let mut vm = wire.start(snapshot, &Origin::Snapshot, &job)?;
-            vm.load(&Origin::Snapshot)?;
+            vm.load()?;
             wire.open(vm)
         })
     }

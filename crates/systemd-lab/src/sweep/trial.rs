@@ -27,6 +27,8 @@ pub struct Trial {
     /// Each requirement with what was measured; empty if the run was out of time. After a `stop`, requirements on answers and recovery
     /// are left out, because nothing should restart the service; after a fault that systemd refused, those on recovery.
     pub verdicts: Vec<Verdict>,
+    #[serde(skip)]
+    is_continued: bool,
 }
 
 /// How a trial ended.
@@ -70,8 +72,12 @@ impl Trial {
         unit: &str,
         stop: &AtomicBool,
     ) -> Result<Trial, ExperimentError> {
+        let mut is_continued = false;
         let (outcome, verdicts) = match branches.run(experiment, moment.at, stop) {
-            Ok(timeline) => judged(experiment, &timeline, moment.at, fault, unit),
+            Ok((timeline, continued)) => {
+                is_continued = continued;
+                judged(experiment, &timeline, moment.at, fault, unit)
+            }
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => {
                 (Outcome::OutOfTime, Vec::new())
             }
@@ -87,7 +93,13 @@ impl Trial {
             },
             outcome,
             verdicts,
+            is_continued,
         })
+    }
+
+    /// Whether its beginning was shared with other trials: it continued from a copy of the machine.
+    pub fn is_continued(&self) -> bool {
+        self.is_continued
     }
 
     /// Whether all requirements are met.

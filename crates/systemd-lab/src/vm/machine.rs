@@ -77,8 +77,8 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
     let (path, share) = match origin {
         Origin::Boot { .. } => ("ram".to_owned(), "on"),
         Origin::Snapshot => ("ram".to_owned(), "off"),
-        Origin::SnapshotToMove { ram } | Origin::SnapshotToSave { ram } => (path_of(*ram), "on"),
-        Origin::Checkpoint { ram, .. } | Origin::OtherVm { ram } => (path_of(*ram), "off"),
+        Origin::SnapshotToMove { ram } => (path_of(*ram), "on"),
+        Origin::OtherVm { ram } => (path_of(*ram), "off"),
     };
     [
         "-object".into(),
@@ -93,7 +93,7 @@ pub(super) fn ram(origin: &Origin, size: u64) -> [String; 2] {
 /// A guest that halts has executed instructions that QEMU has not counted yet. If QEMU's main loop looks just then, it jumps to the next
 /// timer from a clock that is behind, and everything after it is late. When QEMU records (docs/devel/replay.rst), it has a lock against
 /// that: the main loop waits until they are counted (`replay_mutex_lock` in `icount_prepare_for_run`). What it records goes nowhere. A
-/// machine that records cannot be saved.
+/// machine that records cannot be saved, but copied (`fork`).
 pub(super) fn clock(pace: Pace, is_saved: bool) -> Vec<String> {
     let rest = match (pace, is_saved) {
         (Pace::Virtual, false) => "sleep=off,rr=record,rrfile=/dev/null",
