@@ -107,6 +107,20 @@ fn killed_in_the_midst_of_a_run() {
     assert_eq!(entries(&cache.path().join("turns"), ""), ["lock"]);
 }
 
+/// The copies of QEMU at a checkpoint, and those that stand still there, end as well.
+#[test]
+fn killed_in_the_midst_of_a_sweep() {
+    let cache = crate::support::copied_cache();
+    for how in [killed, interrupted] {
+        let doomed = Doomed::start("sweep", cache.path());
+        // Two at a time run, on a machine with two processors.
+        let busy = 1 + systemd_lab::pool::processors();
+        wait_until("copies run", || qemus_in(cache.path()).len() > busy);
+        doomed.kill(how);
+        wait_until("QEMU ends", || qemus_in(cache.path()).is_empty());
+    }
+}
+
 /// How many processes open a cache at once.
 const AT_ONCE: usize = 3;
 

@@ -9,11 +9,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use systemd_lab::protocol::Scenario;
-use systemd_lab::{Guest, GuestFile, Lab, LabError, RunOptions, Timeline};
+use systemd_lab::{
+    Experiment, Guest, GuestFile, Lab, LabError, Probe, RunOptions, Sweep, Timeline,
+};
 use tempfile::TempDir;
 
 /// In virtual time: longer than any wait in these tests takes.
@@ -287,6 +290,19 @@ fn obey(order: &str) -> Result<String, LabError> {
             let files = [unit(&format!("ExecStart={PROGRAM} compute")), program()];
             lab.run(&scenario, &files).map(|_| "ran".to_owned())
         }
+        "sweep" => {
+            let folder = tempfile::tempdir().expect("a temporary directory");
+            let file = folder.path().join(UNIT);
+            fs::write(&file, "[Service]\nExecStart=/usr/bin/sleep infinity\n")
+                .expect("it can be written");
+            let experiment = Experiment::new(file)
+                .probe(Probe::exec("/usr/bin/true"))
+                .lasting(LONG);
+            let sweep = Sweep::new(experiment).fault("kill".parse().expect("it is a fault"));
+            let never = AtomicBool::new(false);
+            let swept = sweep.run(&lab, &never, |_, _| {});
+            Ok(swept.expect("the lab works").planned.to_string())
+        }
         other => panic!("no such order: {other}"),
     }
 }
@@ -301,7 +317,7 @@ fn bad_findings() -> String {
     shown.join(", ")
 }
 
-/// Before QEMU's clock was exact, it shifted a time by a microsecond or two in about one run of a hundred, and a run up to a checkpoint
+/// Before QEMU's clock was exact, it shifted a time by a microsecond or two in about one run of a hundred, and a run on its way to a shell
 /// still may: ARCHITECTURE.md, "Why runs are the same to the last byte". In tests about something else, times may differ by this much.
 const SHIFT_US: u64 = 50;
 
