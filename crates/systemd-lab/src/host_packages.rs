@@ -175,7 +175,7 @@ pub fn install(from: &Path) -> Result<(), LabError> {
         return Ok(());
     }
     let script = from.join(SCRIPT);
-    let typed = format!("sudo sh {}", script.display());
+    let typed = packages::typed_as_root(&[&format!("sh {}", script.display())]);
     if let Some(why) = packages::why_not_install() {
         return Err(LabError::MissingPrograms {
             programs: missing,

@@ -49,6 +49,9 @@ pub(crate) const FOR_IMAGE: [Needed; 2] = [
     },
 ];
 
+/// Runs a program as root.
+const SUDO: &str = "sudo";
+
 /// How much of apt's output an error shows.
 const OUTPUT_LINES: usize = 15;
 
@@ -94,8 +97,19 @@ pub(crate) fn why_not_install() -> Option<&'static str> {
         Some("this machine has no apt-get")
     } else if rustix::process::geteuid().is_root() || can_sudo() {
         None
+    } else if find(SUDO).is_none() {
+        Some("this machine has no sudo")
     } else {
         Some("sudo wants a password")
+    }
+}
+
+/// What a person types to run this as root. Debian's installer leaves sudo out if root has a password; su(1) is everywhere. Without
+/// `-`, the PATH would lack the folders in which dpkg looks for its programs.
+pub(crate) fn typed_as_root(commands: &[&str]) -> String {
+    match find(SUDO) {
+        Some(_) => format!("sudo {}", commands.join(" && sudo ")),
+        None => format!("su - -c '{}'", commands.join(" && ")),
     }
 }
 
@@ -116,7 +130,7 @@ pub(crate) fn find(file: &str) -> Option<PathBuf> {
 }
 
 fn can_sudo() -> bool {
-    Command::new("sudo")
+    Command::new(SUDO)
         .args(["-n", "true"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -134,7 +148,7 @@ pub(crate) fn as_root(program: &str) -> Command {
         command.env(name, value);
         return command;
     }
-    let mut command = Command::new("sudo");
+    let mut command = Command::new(SUDO);
     command.args(["-n", &format!("{name}={value}"), program]);
     command
 }

@@ -1,6 +1,6 @@
 //! Package managers of hosts, and what to type so that the host has QEMU.
 
-use super::{Needed, find};
+use super::{Needed, find, typed_as_root};
 
 /// A host's package manager.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +50,13 @@ impl Manager {
             needed.iter().map(|needed| self.package(needed)).collect();
         let packages = packages?.join(" ");
         Some(match self {
-            Manager::Apt => format!(
-                "sudo apt-get update && sudo apt-get install --no-install-recommends {packages}"
-            ),
-            Manager::Dnf => format!("sudo dnf install {packages}"),
-            Manager::Pacman => format!("sudo pacman -S {packages}"),
-            Manager::Zypper => format!("sudo zypper install {packages}"),
+            Manager::Apt => typed_as_root(&[
+                "apt-get update",
+                &format!("apt-get install --no-install-recommends {packages}"),
+            ]),
+            Manager::Dnf => typed_as_root(&[&format!("dnf install {packages}")]),
+            Manager::Pacman => typed_as_root(&[&format!("pacman -S {packages}")]),
+            Manager::Zypper => typed_as_root(&[&format!("zypper install {packages}")]),
             Manager::Nix => format!("nix-shell -p {packages}"),
         })
     }

@@ -43,7 +43,20 @@ fn no_mmdebstrap_and_no_apt_get() {
 /// A person who has to type something sees all of it at once, and that sudo wants a password.
 #[test]
 fn nothing_is_installed_and_sudo_wants_a_password() {
-    let path = path_with(&["apt-get"]);
+    let text = answer_as_ordinary_user(&["apt-get", "sudo"]);
+    assert_text("sudo_wants_a_password", &text, &[]);
+}
+
+/// Debian's installer leaves sudo out if root has a password.
+#[test]
+fn nothing_is_installed_and_there_is_no_sudo() {
+    let text = answer_as_ordinary_user(&["apt-get"]);
+    assert_text("no_sudo", &text, &[]);
+}
+
+/// What the lab answers a person who is not root, with these programs of the host.
+fn answer_as_ordinary_user(programs: &[&str]) -> String {
+    let path = path_with(programs);
     // A place that an ordinary user can reach, no matter who runs this test: the binary may be in root's home.
     let place = tempfile::tempdir().expect("it can be made");
     let mode = |path: &Path, mode| {
@@ -66,8 +79,7 @@ fn nothing_is_installed_and_sudo_wants_a_password() {
         Command::new(&binary)
     };
     as_child(&mut command, "open", &cache);
-    let text = answer(command.env("PATH", path.path()));
-    assert_text("sudo_wants_a_password", &text, &[]);
+    answer(command.env("PATH", path.path()))
 }
 
 /// Other distributions have other names for QEMU; the guest image comes from elsewhere.
@@ -79,7 +91,7 @@ fn other_package_managers() {
         ("zypper", "sudo zypper install qemu-x86"),
         ("nix-shell", "nix-shell -p qemu"),
     ] {
-        let (path, cache) = (path_with(&[manager]), cache_with_image());
+        let (path, cache) = (path_with(&[manager, "sudo"]), cache_with_image());
         let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
         assert_text(
             "another_package_manager",
@@ -87,7 +99,7 @@ fn other_package_managers() {
             &[],
         );
     }
-    let (path, cache) = (path_with(&["dnf"]), tempfile::tempdir());
+    let (path, cache) = (path_with(&["dnf", "sudo"]), tempfile::tempdir());
     let cache = cache.expect("it can be made");
     let text = answer(child_process("open", cache.path()).env("PATH", path.path()));
     assert_text("no_image_with_dnf", &text, &[]);
