@@ -89,6 +89,11 @@ pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<
 
 /// Builds the guide, and returns its first page.
 pub(crate) fn build(workshop: &Workshop) -> anyhow::Result<PathBuf> {
+    build_in(workshop, &workshop.root)
+}
+
+/// Builds the guide of another clone, with this one's mdBook, and returns its first page.
+pub(crate) fn build_in(workshop: &Workshop, clone: &Path) -> anyhow::Result<PathBuf> {
     let mdbook = match installed(workshop) {
         Some(mdbook) => mdbook,
         None => install(workshop)?,
@@ -96,14 +101,14 @@ pub(crate) fn build(workshop: &Workshop) -> anyhow::Result<PathBuf> {
     let status = Command::new(&mdbook)
         .env(PREPROCESSOR, preprocessor()?)
         .arg("build")
-        .arg(workshop.root.join("book"))
+        .arg(clone.join("book"))
         .status()
         .with_context(cannot_run(&mdbook))?;
     ensure!(
         status.success(),
         "mdBook could not build the guide; its text above says why"
     );
-    Ok(workshop.root.join(BUILT).join("index.html"))
+    Ok(clone.join(BUILT).join("index.html"))
 }
 
 /// Whether there is a built guide, for `doctor --all`.
@@ -161,10 +166,16 @@ pub(crate) fn finding(workshop: &Workshop) -> Finding {
             State::Good,
             format!("{MDBOOK_VERSION} ({})", mdbook.display()),
         ),
-        None => (
-            State::Unneeded,
-            format!("{MDBOOK_VERSION} is absent; `cargo workshop book` fetches it"),
-        ),
+        None => {
+            let instead = match room::guide(workshop) {
+                Some(_) => "shows the guide of the kit",
+                None => "fetches it",
+            };
+            (
+                State::Unneeded,
+                format!("{MDBOOK_VERSION} is absent; `cargo workshop book` {instead}"),
+            )
+        }
     };
     Finding {
         name: "mdBook",
