@@ -20,7 +20,6 @@ pub(super) fn run(workshop: &Workshop, file: &Path, force: bool) -> anyhow::Resu
     let root = &workshop.root;
     let commit = git(root, &["log", "-1", "--format=%h of %cs"])
         .context("the kit has a clone in it, and this is not one")?;
-    let lock = fs::read(root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     if !git(root, &["status", "--porcelain"])?.is_empty() {
         say!("What is not committed here will not be in the kit.");
     }
@@ -36,12 +35,17 @@ pub(super) fn run(workshop: &Workshop, file: &Path, force: bool) -> anyhow::Resu
         fs::create_dir(at(kit::PACKAGES)).context("cannot make a folder; is the disk full?")?;
         host_packages::download(&at(kit::PACKAGES))?;
     }
+    // Crates and guide are the clone's, whatever was edited here since.
+    clone(root, &at(kit::CLONE))?;
+    let lock = fs::read(at(kit::CLONE).join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let spinner = style::spinner("downloading all crates");
-    let vendored = crates::vendor(root, &at(crates::FOLDER));
+    let vendored = crates::vendor(&at(kit::CLONE), &at(crates::FOLDER));
     spinner.finish_and_clear();
     vendored?;
-    book::build(workshop)?;
-    clone(root, &at(kit::CLONE))?;
+    book::build_in(workshop, &at(kit::CLONE))?;
+    let built = at(kit::CLONE).join(book::BUILT);
+    fs::rename(built, at(kit::GUIDE)).context("cannot move the guide")?;
+    fs::remove_dir_all(at(kit::CLONE).join("target")).context("cannot remove a folder")?;
     Lab::options().export_image(&at(kit::IMAGE))?;
 
     let label = kit::Label::new(commit, kit::digest(&lock), release);
@@ -53,7 +57,7 @@ pub(super) fn run(workshop: &Workshop, file: &Path, force: bool) -> anyhow::Resu
         kit.text(&in_clone(crates::SETTINGS), crates::SETTINGS_TEXT)?;
         kit.folder(&in_clone(crates::FOLDER), &at(crates::FOLDER))?;
         kit.file(kit::IMAGE, &at(kit::IMAGE))?;
-        kit.folder(kit::GUIDE, &root.join(book::BUILT))?;
+        kit.folder(kit::GUIDE, &at(kit::GUIDE))?;
         if label.release.is_some() {
             kit.folder(kit::PACKAGES, &at(kit::PACKAGES))?;
         }
