@@ -102,18 +102,16 @@ fn ensure_suitable(workshop: &Workshop, kit: &Kit, file: &Path) -> anyhow::Resul
     if !host_packages::are_needed() {
         return Ok(false);
     }
-    let name = |release: &Option<String>| {
-        release
-            .clone()
-            .unwrap_or_else(|| "another distribution".to_owned())
-    };
-    bail!(WrongUsage(match &label.release {
-        Some(_) => format!(
-            "this machine has no QEMU, and the packages in {shown} are for {}, not for {}; make a kit on a machine with {1}, or install QEMU",
-            name(&label.release),
-            name(&here),
+    bail!(WrongUsage(match (&label.release, here) {
+        // A kit that is made on a machine like this one has packages for it.
+        (Some(release), Some(here)) if host_packages::can_download() => format!(
+            "this machine has no QEMU, and the packages in {shown} are for {release}, not for {here}; \
+             make a kit on a machine with {here}, or install QEMU"
         ),
-        None => format!(
+        (Some(release), _) => format!(
+            "this machine has no QEMU, and the packages in {shown} are for {release}; install QEMU: `cargo workshop doctor` says how"
+        ),
+        (None, _) => format!(
             "this machine has no QEMU, and {shown} has no Debian packages; install QEMU: `cargo workshop doctor` says how"
         ),
     }));

@@ -15,10 +15,18 @@ const BLOCK: usize = 512;
 
 /// The output and exit status of importing this, on a machine without QEMU.
 fn import(content: &[u8]) -> String {
+    import_with(&[], content)
+}
+
+/// The same on a machine with these programs.
+fn import_with(programs: &[&str], content: &[u8]) -> String {
     let (root, directory) = (workshop(), tempfile::tempdir().expect("a directory"));
     fs::write(root.path().join("Cargo.lock"), LOCK).expect("a file");
     let file = directory.path().join("kit.tar");
     fs::write(&file, content).expect("a file");
+    for program in programs {
+        fs::write(directory.path().join(program), "").expect("a file");
+    }
     let before = entries(root.path());
     let output = command(root.path(), &["room", "import"])
         .arg(&file)
@@ -120,11 +128,13 @@ fn a_kit_of_another_version() {
 fn a_kit_of_another_release() {
     let here = host_packages::release().expect("this machine has a release");
     let other = label(1, LOCK, Some("debian potato"));
-    let text = import(&kit(&[("room.json", &other)]));
+    let other = kit(&[("room.json", &other)]);
+    let text = import_with(&["apt-get"], &other);
     assert_text(
         "room_import_of_another_release",
         &text.replace(&here, "[RELEASE]"),
     );
+    assert_text("room_import_without_apt", &import(&other));
     let without = label(1, LOCK, None);
     assert_text(
         "room_import_without_packages",
