@@ -94,7 +94,11 @@ fn exercises(workshop: &Workshop) -> anyhow::Result<Finding> {
         let package = exercise.package();
         let arguments = process::compile_arguments(&package);
         if let Some(why) = cargo::not_built(&workshop.root, &arguments)? {
-            return Ok(finding(State::Missing, format!("{package}: {why}")));
+            let detail = match why.starts_with(&package) {
+                true => why,
+                false => format!("{package}: {why}"),
+            };
+            return Ok(finding(State::Missing, detail));
         }
     }
     let number = workshop.exercises.len();

@@ -31,7 +31,7 @@ fn one_line_says_whether_everything_is_there() {
 
     let (line, status) = all(&fixture, &[]);
     assert_eq!(status, Some(5), "{line}");
-    let why = "exercises exercise-01: exercise-01 is not compiled (type: cargo workshop doctor --all --fix); \
+    let why = "exercises exercise-01 is not compiled (type: cargo workshop doctor --all --fix); \
                guide not built yet (type: cargo workshop book --build)";
     assert!(line.ends_with(&format!(": NOT READY: {why}")), "{line}");
 
