@@ -137,7 +137,7 @@ mod tests {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../book/src/room.md");
         let page = fs::read_to_string(page).expect("it is there");
         let commands = commands(&page).expect("it has a block");
-        assert_eq!(commands.len(), 3);
+        assert_eq!(commands.len(), 4);
         assert_eq!(commands[1], format!("cargo workshop room import ../{KIT}"));
     }
 }

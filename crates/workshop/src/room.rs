@@ -20,7 +20,7 @@ const IMPORTED: &str = "target/room";
 #[derive(clap::Subcommand)]
 pub(crate) enum Action {
     /// Write the kit: the clone, all crates, the guest image, the guide, and the Debian packages that the machines need. Needs a
-    /// network, and takes about two minutes.
+    /// network, and takes about three minutes.
     Export {
         /// The file to write, e.g. kit.tar.
         file: PathBuf,
