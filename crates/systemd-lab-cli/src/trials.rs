@@ -6,6 +6,7 @@ use systemd_lab::experiment::{Verdict, span_text};
 use systemd_lab::visible;
 
 use crate::program::program;
+use crate::run::quoted;
 
 /// The `run` command for the plan of this command line, which is one of `command`. `own` are the options that `run` does not have, and
 /// whether a value follows each.
@@ -67,15 +68,6 @@ pub(crate) fn broken_without_fault(verdicts: &[Verdict]) -> String {
         )
     });
     lines.collect()
-}
-
-/// Quoted, so that a shell treats it as one word.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn in_one_word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Quoted, so that a shell treats it as one word.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=-_.@:/+,%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.to_owned(),

@@ -3,7 +3,7 @@
 //! A restored QEMU has to translate the guest's code again. A copy has all that its original has translated, so it goes on at full
 //! speed. QEMU cannot fork by itself, so this process does it from outside, as a debugger would (ptrace(2)).
 //!
-//! 1. [`withhold`] makes pages of the guest's memory unreadable for QEMU.
+//! 1. [`withhold`] makes pages of the guest's memory unreadable for QEMU. The guest does not run yet.
 //! 2. [`Processor::follow`] attaches to the thread that executes the guest. When the guest reads such a page, the kernel stops this
 //!    thread with SIGSEGV, and it never goes on. Neither the guest nor QEMU notices: the guest's clock counts instructions.
 //! 3. [`Processor::copy`] stops the other threads for a moment, and lets this one call clone(2). It gives the copy, which has only that
@@ -62,7 +62,7 @@ pub(super) struct Replaced {
     pub(super) flags: i32,
 }
 
-/// Makes this memory unreadable for the process.
+/// Makes this memory unreadable for the process. All of its memory will be in its copies.
 ///
 /// # Errors
 ///
@@ -70,7 +70,12 @@ pub(super) struct Replaced {
 pub(super) fn withhold(process: i32, memory: Range<u64>) -> io::Result<()> {
     let threads = stop_all(process, None)?;
     let main = threads.first().ok_or_else(unexpected)?;
-    main.protect(instruction(&threads)?, &memory, libc::PROT_NONE)
+    let instruction = instruction(&threads)?;
+    for range in process::left_out_of_forks(process)? {
+        let arguments = [range.start, range.end - range.start, DO_FORK, 0, 0];
+        main.call(instruction, libc::SYS_madvise, arguments)?;
+    }
+    main.protect(instruction, &memory, libc::PROT_NONE)
 }
 
 /// The thread of QEMU that executes the guest, followed until the guest reads withheld memory.
@@ -138,10 +143,6 @@ impl Processor {
         let processor = self.stopped.as_ref().ok_or_else(unexpected)?;
         let others = stop_others(self.process, self.thread)?;
         let instruction = instruction(&others)?;
-        for range in process::left_out_of_forks(self.process)? {
-            let arguments = [range.start, range.end - range.start, DO_FORK, 0, 0];
-            processor.call(instruction, libc::SYS_madvise, arguments)?;
-        }
         let place = processor.place_of_number(instruction)?;
         processor.announce_new()?;
         let places: io::Result<Vec<u64>> = others
