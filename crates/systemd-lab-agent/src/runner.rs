@@ -372,10 +372,7 @@ impl Runner<'_, '_> {
                 self.recorder.doze(left.min(pace::DOZE))?;
                 self.handover.leave_to_person();
             }
-            // A step whose time has come does not wait until everything is read that was written meanwhile.
-            if !self.until_next().is_zero() {
-                self.collect()?;
-            }
+            self.collect()?;
         }
     }
 
