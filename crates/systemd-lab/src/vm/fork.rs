@@ -9,7 +9,7 @@
 //! 3. [`Processor::copy`] stops the other threads for a moment, and lets this one call clone(2). It gives the copy, which has only that
 //!    thread, the others again: with the same registers and stacks, in the same system calls. All that QEMU knows is in its memory and
 //!    its files. The copy's memory is its own (the kernel copies a page when one of the two writes to it), and a file that only one of
-//!    the two may read or write is opened anew. Then the page is readable, and the copy goes on.
+//!    the two may read or write is opened again. Then the page is readable, and the copy goes on.
 //!
 //! Nothing here depends on QEMU's version. If something is not as expected, e.g. because ptrace(2) is not permitted, there is no copy.
 //! All of this must happen in the thread that started QEMU: only the thread that attached to another one may ask for anything, and the
@@ -108,7 +108,7 @@ impl Processor {
     /// When the thread has ended.
     pub(crate) fn has_stopped(&mut self) -> io::Result<bool> {
         let any = WaitPidFlag::WEXITED | WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL;
-        // Whoever started the process wants to know how it ended.
+        // Its parent wants to know how it ended.
         let look = any | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(self.thread), look)? {
             WaitStatus::StillAlive => return Ok(self.stopped.is_some()),

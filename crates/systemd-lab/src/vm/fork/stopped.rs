@@ -231,7 +231,7 @@ impl Stopped {
                         self.call(instruction, libc::SYS_eventfd2, [count, flags, 0, 0, 0])?;
                     self.put(instruction, opened, number)?;
                 }
-                // A process sees its own signals, whoever made the file: signalfd(2).
+                // A process sees its own signals, even if another one made the file: signalfd(2).
                 "anon_inode:[signalfd]" => {}
                 // Not used.
                 "anon_inode:[eventpoll]" if !information.contains("tfd:") => {}
