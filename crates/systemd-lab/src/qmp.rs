@@ -39,13 +39,13 @@ pub(crate) enum QmpError {
 
 impl Qmp {
     pub(crate) fn connect(to_qemu: ChildStdin, from_qemu: ChildStdout) -> Result<Qmp, QmpError> {
-        let mut qmp = Qmp::of_copy(to_qemu, from_qemu, None);
+        let mut qmp = Qmp::of_pipes(to_qemu, from_qemu, None);
         qmp.execute("qmp_capabilities", json!({}))?;
         Ok(qmp)
     }
 
-    /// For a monitor that somebody has connected to before.
-    pub(crate) fn of_copy(
+    /// A monitor at the other end of these pipes that takes commands already, because it was connected to before it was copied.
+    pub(crate) fn of_pipes(
         to_qemu: ChildStdin,
         from_qemu: ChildStdout,
         version: Option<String>,

@@ -280,7 +280,7 @@ impl Vm {
         let copy = Vm {
             process: Process::Copied(Pid::from_raw(copy)),
             stderr: Some(OwnedFd::from(errors).into()),
-            qmp: Some(Qmp::of_copy(to_qemu.into(), from_qemu.into(), version)),
+            qmp: Some(Qmp::of_pipes(to_qemu.into(), from_qemu.into(), version)),
             output,
             console,
             key,

@@ -55,12 +55,11 @@ impl<'a> Branches<'a> {
     }
 
     /// Runs the experiment, to which faults were added that come at this time or later. Once `stop` is set, the run ends.
+    /// Also returns whether the run continued from a checkpoint.
     ///
     /// # Errors
     ///
     /// As [`Experiment::run`]; [`LabError::Interrupted`](crate::LabError::Interrupted) when it was stopped.
-    ///
-    /// Returns whether the run continued from a checkpoint, too.
     pub(crate) fn run(
         &self,
         experiment: &Experiment,
