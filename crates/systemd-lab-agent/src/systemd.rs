@@ -2,7 +2,7 @@
 //!
 //! Each call of a scenario uses its own connection. systemd sends its signals to every open private connection, and logs each of
 //! them at debug level: one that stayed open would fill the journal. But a new connection costs systemd ten million instructions, to
-//! register all its objects and methods there. So the first connection is made before the snapshot ([`connect_ahead`]), and all
+//! register all its objects and methods there. So the first connections are made before the snapshot ([`connect_ahead`]), and all
 //! questions after the scenario share one ([`Questions`]).
 
 use std::collections::BTreeMap;
@@ -152,24 +152,29 @@ pub fn thaw(unit: &str) -> Result<(), CallError> {
     manager("ThawUnit", &[Argument::Text(unit)])
 }
 
-/// The connection made ahead, for the next call.
-static AHEAD: Mutex<Option<Connection>> = Mutex::new(None);
+/// How many connections are made ahead: few scenarios make more calls in their first 90 s.
+const CONNECTIONS: usize = 5;
 
-/// Makes the connection for the next call, which may come much later: systemd closes the connection if nothing is sent within 90 s,
-/// and then the call makes its own.
+/// The connections made ahead, for the next calls.
+static AHEAD: Mutex<Vec<Connection>> = Mutex::new(Vec::new());
+
+/// Makes the connections for the next calls, which may come much later. systemd closes those on which nothing is sent within 90 s, and a
+/// call that finds none makes its own.
 ///
 /// # Errors
 ///
 /// When systemd does not listen.
 pub fn connect_ahead() -> io::Result<()> {
-    let connection = Connection::open(Path::new(PRIVATE_SOCKET))?;
-    *AHEAD.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
+    let mut ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner);
+    while ahead.len() < CONNECTIONS {
+        ahead.push(Connection::open(Path::new(PRIVATE_SOCKET))?);
+    }
     Ok(())
 }
 
 fn connect(deadline: Duration) -> Result<Connection, CallError> {
-    let ahead = AHEAD.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(mut connection) = ahead {
+    let next = || AHEAD.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    while let Some(mut connection) = next() {
         match connection.authenticate(deadline) {
             Ok(()) => return Ok(connection),
             Err(error @ CallError::TimedOut(_)) => return Err(error),
