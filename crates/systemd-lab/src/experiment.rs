@@ -68,7 +68,7 @@ use check::{check_instance, not_prepared};
 use given::Given;
 
 pub use crate::unit_files::{is_unit_name, unit_texts};
-pub(crate) use branches::Branches;
+pub(crate) use branches::{Beginnings, Branches};
 pub use date::Date;
 pub use error::{ExperimentError, PlanError};
 pub use fault::Fault;

@@ -100,6 +100,8 @@ pub struct Explored {
     pub combinations: BTreeSet<Combination>,
     /// The requirements that some plan broke, in the order of those plans.
     pub violations: Vec<Violation>,
+    #[serde(skip)]
+    continued: usize,
 }
 
 /// How far an exploration has come.
@@ -213,6 +215,7 @@ impl Explore {
             without_fault: without.verdicts(&baseline),
             combinations: BTreeSet::new(),
             violations: Vec::new(),
+            continued: 0,
         };
         loop {
             let size = match budget {
@@ -223,7 +226,7 @@ impl Explore {
             if size == 0 || stop.load(Ordering::Relaxed) {
                 return Ok(explored);
             }
-            let batch: Vec<Plan> = (0..size).map(|_| generator.next()).collect();
+            let batch = generator.batch(size);
             let results = runs.all(&batch, stop);
             for (plan, result) in batch.iter().zip(results) {
                 let shown = match result {
@@ -237,6 +240,7 @@ impl Explore {
                     explored.out_of_time += 1;
                     continue;
                 };
+                explored.continued += usize::from(shown.is_continued);
                 let known = explored.combinations.len();
                 explored.combinations.extend(shown.combinations);
                 if explored.combinations.len() > known {
@@ -272,6 +276,11 @@ impl Explored {
             && !self.combinations.is_empty()
             && self.without_fault.iter().all(|verdict| verdict.holds)
             && self.violations.is_empty()
+    }
+
+    /// In how many runs of plans the beginning was shared with others: they continued from a copy of the machine.
+    pub fn continued(&self) -> usize {
+        self.continued
     }
 
     fn note(&mut self, plan: &Plan, requirement: String, measured: String) {

@@ -19,6 +19,9 @@ const UNIT: &str = "explored.service";
 /// A whole batch, so that the processors are busy.
 const PLANS: usize = 16;
 
+/// As in a sweep, runs that continue and whole runs differ by less than this.
+const CLOSE: Duration = Duration::from_millis(5);
+
 /// The unit with these lines in addition to its command, in the folder.
 fn experiment(folder: &Path, lines: &str) -> Experiment {
     let file = folder.join(UNIT);
@@ -169,6 +172,52 @@ fn an_exploration_comes_out_the_same_again() {
     let faults = violation.plan.faults.as_slice();
     assert_eq!(faults.len(), 1, "{violation:#?}");
     assert_eq!(faults[0].fault, Fault::Freeze);
+}
+
+/// Most plans begin like others, and continue from a copy of the machine that has had the same faults: a whole run shows the same.
+#[test]
+fn a_plan_that_shares_its_beginning_shows_what_a_whole_run_does() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let strict = ["recovery <= 1ms", "restarts = 0"];
+    let experiment = strict.iter().fold(
+        experiment(folder.path(), "Restart=always\nRestartSec=2s"),
+        |experiment, it| experiment.require(it.parse().expect("it is a requirement")),
+    );
+    for seed in [1, 2] {
+        let explore = Explore::new(experiment.clone(), seed)
+            .fault("kill".parse().expect("it is a fault"))
+            .within(Limits {
+                apart: Duration::from_secs(4),
+                from: Duration::from_secs(2),
+                ..Limits::default()
+            });
+        // Before anything is made smaller.
+        let stop = AtomicBool::new(false);
+        let found = explore
+            .run(lab(), Budget::Runs(number(PLANS)), &stop, |_| {
+                stop.store(true, Ordering::Relaxed);
+            })
+            .expect("the lab works");
+        assert_eq!(found.plans, PLANS);
+        assert!(2 * found.continued() > PLANS, "{found:#?}");
+        let [recovery, restarts] = found.violations.as_slice() else {
+            panic!("{:#?}", found.violations);
+        };
+        assert_eq!(recovery.found, restarts.found);
+        let whole = explore.experiment(&recovery.found);
+        let timeline = whole.run(lab()).expect("the lab works");
+        let mut verdicts = whole.verdicts(&timeline);
+        verdicts.retain(|it| !it.holds);
+        assert_eq!(verdicts.len(), 2, "{verdicts:#?}");
+        let seconds = |measured: &str| {
+            let number = measured.split(' ').next().and_then(|it| it.parse().ok());
+            Duration::from_secs_f64(number.expect("it begins with a time"))
+        };
+        let of_whole = seconds(&verdicts[0].measured);
+        let difference = seconds(&recovery.measured).abs_diff(of_whole);
+        assert!(difference < CLOSE, "{recovery:#?} {verdicts:#?}");
+        assert_eq!(restarts.measured, verdicts[1].measured, "{restarts:#?}");
+    }
 }
 
 /// A service that recovers from everything.

@@ -1,4 +1,9 @@
-//! Many runs of one experiment that differ only in added faults: each continues from a checkpoint before its first added fault.
+//! Many runs of one experiment that differ only in added faults: each continues from a checkpoint before its first added fault, or from
+//! one after faults that it shares with other runs.
+
+mod beginnings;
+
+pub(crate) use beginnings::Beginnings;
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
@@ -66,13 +71,24 @@ impl<'a> Branches<'a> {
         first_added: Duration,
         stop: &AtomicBool,
     ) -> Result<(Timeline, bool), ExperimentError> {
+        let before = self.places_before(first_added);
+        let checkpoint = before.checked_sub(1).and_then(|it| self.checkpoint(it));
+        self.run_from(checkpoint, &self.places[..before], experiment, stop)
+    }
+
+    /// Runs the experiment from this checkpoint, which is at the last one of the places; without one, from the start.
+    fn run_from(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        places: &[Duration],
+        experiment: &Experiment,
+        stop: &AtomicBool,
+    ) -> Result<(Timeline, bool), ExperimentError> {
         let options = RunOptions::default().interrupted_by(stop);
         let mut options = options.deadline(experiment.deadline());
         let mut result = None;
-        let places = self.places.iter();
-        let before = places.filter(|at| **at + SETTLED < first_added).count();
-        if let Some(checkpoint) = before.checked_sub(1).and_then(|it| self.checkpoint(it)) {
-            let scenario = self.scenario(experiment, before);
+        if let Some(checkpoint) = checkpoint {
+            let scenario = scenario(experiment, places);
             let run = self
                 .checkpoints
                 .run_from(checkpoint, &scenario, &mut options);
@@ -86,19 +102,25 @@ impl<'a> Branches<'a> {
         Ok((timeline, is_continued))
     }
 
-    fn scenario(&self, of: &Experiment, places: usize) -> Scenario {
-        of.add_steps_with_checkpoints(of.prepared_scenario(), &self.places[..places])
+    /// How many places are before a fault at this time.
+    fn places_before(&self, fault: Duration) -> usize {
+        let places = self.places.iter();
+        places.filter(|at| **at + SETTLED < fault).count()
     }
 
     /// The checkpoint at the place with this number. It is made from the one before.
     fn checkpoint(&self, number: usize) -> Option<&Checkpoint> {
         let made = self.made[number].get_or_init(|| {
             let before = number.checked_sub(1).and_then(|it| self.checkpoint(it));
-            let scenario = self.scenario(&self.base, number + 1);
+            let scenario = scenario(&self.base, &self.places[..=number]);
             self.checkpoints.make(&scenario, &self.base.files, before)
         });
         made.as_ref()
     }
+}
+
+fn scenario(of: &Experiment, places: &[Duration]) -> Scenario {
+    of.add_steps_with_checkpoints(of.prepared_scenario(), places)
 }
 
 /// The times for checkpoints: each in a quiet moment, and so that about the same work is done between two of them.

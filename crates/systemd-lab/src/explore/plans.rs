@@ -10,6 +10,9 @@ use crate::experiment::{Experiment, Fault, PlannedFault};
 /// How far from an event of the run without faults a fault may come, if it is aimed at that event.
 const NEAR: Duration = Duration::from_millis(40);
 
+/// How many plans in a row begin alike: the later ones only cost what comes after that. Every fourth plan begins with something else.
+pub(super) const FAMILY: usize = 4;
+
 /// How often a time is drawn again because it is too close to another fault's.
 const DRAWS: usize = 8;
 
@@ -135,8 +138,19 @@ impl<'a> Generator<'a> {
         self.fruitful.push(plan.clone());
     }
 
-    /// The next plan. It has at least one fault.
-    pub(super) fn next(&mut self) -> Plan {
+    /// The next plans. Each has at least one fault.
+    pub(super) fn batch(&mut self, size: usize) -> Vec<Plan> {
+        let mut plans: Vec<Plan> = Vec::new();
+        for number in 0..size {
+            let relative = plans.last().filter(|_| number % FAMILY > 0);
+            let plan = relative.and_then(|plan| self.related(plan));
+            let plan = plan.unwrap_or_else(|| self.unrelated());
+            plans.push(plan);
+        }
+        plans
+    }
+
+    fn unrelated(&mut self) -> Plan {
         let mut faults = match self.random.below(2) {
             0 => Vec::new(),
             _ => self.changed(),
@@ -144,10 +158,27 @@ impl<'a> Generator<'a> {
         if faults.is_empty() {
             let number = 1 + self.random.below(self.limits.most.get());
             for _ in 0..number {
-                self.add(&mut faults);
+                self.add(&mut faults, self.limits.from);
             }
         }
         Plan::of(faults)
+    }
+
+    /// A plan that begins with one fault or more of this one, and has others after them; `None` if there is no room.
+    fn related(&mut self, plan: &Plan) -> Option<Plan> {
+        let most = self.limits.most.get();
+        let longest = plan
+            .faults
+            .len()
+            .min(most.checked_sub(1).filter(|it| *it > 0)?);
+        let kept = 1 + self.random.below(longest);
+        let mut faults = plan.faults[..kept].to_vec();
+        let after = faults.last().and_then(|it| it.when.time())?;
+        let number = 1 + self.random.below(most - kept);
+        for _ in 0..number {
+            self.add(&mut faults, after);
+        }
+        (faults.len() > kept).then(|| Plan::of(faults))
     }
 
     /// A fruitful plan with one change; nothing if there is none.
@@ -158,25 +189,25 @@ impl<'a> Generator<'a> {
         let mut faults = plan.faults.clone();
         let place = self.random.below(faults.len());
         match self.random.below(3) {
-            0 if faults.len() < self.limits.most.get() => self.add(&mut faults),
+            0 if faults.len() < self.limits.most.get() => self.add(&mut faults, self.limits.from),
             1 if faults.len() > 1 => {
                 faults.remove(place);
             }
             _ => {
                 faults.remove(place);
-                self.add(&mut faults);
+                self.add(&mut faults, self.limits.from);
             }
         }
         faults
     }
 
-    /// Adds a fault, if there is room for its time.
-    fn add(&mut self, faults: &mut Vec<PlannedFault>) {
+    /// Adds a fault, no earlier than this, if there is room for its time.
+    fn add(&mut self, faults: &mut Vec<PlannedFault>, from: Duration) {
         let Some((fault, unit)) = self.random.choose(self.faults).cloned() else {
             return;
         };
         for _ in 0..DRAWS {
-            let time = self.time();
+            let time = self.time(from);
             let mut times = faults.iter().filter_map(|it| it.when.time());
             if times.all(|other| time.abs_diff(other) >= self.limits.apart) {
                 faults.push(PlannedFault {
@@ -189,12 +220,14 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Half of the times are near an event, the others anywhere.
-    fn time(&mut self) -> Duration {
-        let (from, until) = (self.limits.from, self.limits.until);
+    /// Half of the times are near an event, the others anywhere, from this time on.
+    fn time(&mut self, from: Duration) -> Duration {
+        let until = self.limits.until;
+        // The moments are in order.
+        let passed = self.moments.partition_point(|moment| *moment < from);
         let near = match self.random.below(2) {
             0 => None,
-            _ => self.random.choose(&self.moments).copied(),
+            _ => self.random.choose(&self.moments[passed..]).copied(),
         };
         let (from, until) = match near {
             Some(moment) => (
@@ -230,12 +263,12 @@ mod tests {
         let moments = [1, 5, 6, 30].map(Duration::from_secs);
         let mut generator = Generator::new(seed, limits(), &faults, moments);
         let mut plans = Vec::new();
-        for number in 0..number {
-            let plan = generator.next();
-            if number % 5 == 0 {
-                generator.reward(&plan);
+        while plans.len() < number {
+            let batch = generator.batch(20);
+            for plan in batch.iter().step_by(5) {
+                generator.reward(plan);
             }
-            plans.push(plan);
+            plans.extend(batch);
         }
         plans
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 use systemd_timeline::Timeline;
 
 use super::coverage::{self, Combination};
-use super::plans::{Limits, Plan};
+use super::plans::{FAMILY, Limits, Plan};
 use crate::error::LabError;
-use crate::experiment::{Branches, Experiment, ExperimentError, Fault, PlannedFault, Verdict};
+use crate::experiment::{
+    Beginnings, Branches, Experiment, ExperimentError, Fault, PlannedFault, Verdict,
+};
 use crate::{pool, shrink};
 
 /// How often faults are taken away and times are rounded: twice has always been enough.
@@ -19,6 +21,8 @@ pub(super) struct Shown {
     pub(super) combinations: Vec<Combination>,
     /// The requirements that were not met, with what was measured.
     pub(super) broken: Vec<(String, String)>,
+    /// Whether it continued from a checkpoint.
+    pub(super) is_continued: bool,
 }
 
 /// Runs plans.
@@ -53,22 +57,29 @@ impl<'a> Runs<'a> {
         plans: &[Plan],
         stop: &AtomicBool,
     ) -> Vec<Option<Result<Option<Shown>, ExperimentError>>> {
-        let numbered: Vec<(usize, &Plan)> = plans.iter().enumerate().collect();
+        let faults: Vec<&[PlannedFault]> = plans.iter().map(|it| &*it.faults).collect();
+        let beginnings = self.branches.beginnings(&faults);
+        let mut numbered: Vec<(usize, &Plan)> = plans.iter().enumerate().collect();
+        numbered.sort_by_key(|(number, _)| number % FAMILY);
         let mut results: Vec<_> = plans.iter().map(|_| None).collect();
         pool::run(
             &numbered,
             pool::processors(),
-            |(_, plan)| (!stop.load(Ordering::Relaxed)).then(|| self.one(plan, stop)),
+            |(_, plan)| (!stop.load(Ordering::Relaxed)).then(|| self.one(plan, &beginnings, stop)),
             |(number, _), result| results[*number] = result,
         );
         results
     }
 
-    fn one(&self, plan: &Plan, stop: &AtomicBool) -> Result<Option<Shown>, ExperimentError> {
+    fn one(
+        &self,
+        plan: &Plan,
+        beginnings: &Beginnings,
+        stop: &AtomicBool,
+    ) -> Result<Option<Shown>, ExperimentError> {
         let experiment = plan.added_to(self.base);
-        let (first, _) = plan.span();
-        match self.branches.run(&experiment, first, stop) {
-            Ok((timeline, _)) => Ok(Some(shown(&experiment, &timeline))),
+        match beginnings.run(&experiment, &plan.faults, stop) {
+            Ok((timeline, is_continued)) => Ok(Some(shown(&experiment, &timeline, is_continued))),
             Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
             Err(error) => Err(error),
         }
@@ -81,7 +92,9 @@ impl<'a> Runs<'a> {
         requirement: &str,
         stop: &AtomicBool,
     ) -> Result<Option<String>, ExperimentError> {
-        let broken = self.one(plan, stop)?.map(|shown| shown.broken);
+        let broken = self
+            .one(plan, &self.branches.beginnings(&[]), stop)?
+            .map(|shown| shown.broken);
         let mut broken = broken.into_iter().flatten();
         let found = broken.find(|(broken, _)| broken == requirement);
         Ok(found.map(|(_, measured)| measured))
@@ -156,7 +169,7 @@ impl<'a> Runs<'a> {
     }
 }
 
-fn shown(experiment: &Experiment, timeline: &Timeline) -> Shown {
+fn shown(experiment: &Experiment, timeline: &Timeline, is_continued: bool) -> Shown {
     let faults = experiment.summary(timeline).faults;
     let mut hits = faults.iter().filter(|fault| fault.has_hit());
     let was_stopped = hits.any(|fault| fault.planned.fault == Fault::Stop);
@@ -172,5 +185,6 @@ fn shown(experiment: &Experiment, timeline: &Timeline) -> Shown {
         broken: broken
             .map(|it| (it.requirement.to_string(), it.measured))
             .collect(),
+        is_continued,
     }
 }

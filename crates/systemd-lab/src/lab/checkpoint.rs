@@ -2,7 +2,8 @@
 //!
 //! ARCHITECTURE.md, "Checkpoints", says what this saves and why the results stay the same.
 
-use std::sync::mpsc::{Sender, channel};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -26,9 +27,28 @@ pub(crate) struct Checkpoints {
 }
 
 /// Something that the keeper of the guests is to do.
-type Order = Box<dyn FnOnce(&mut Vec<Standing>) + Send>;
+type Order = Box<dyn FnOnce(&mut Guests) + Send>;
 
-/// A guest that stands still.
+/// All guests of a keeper.
+#[derive(Default)]
+struct Guests {
+    standing: BTreeMap<usize, Standing>,
+    /// How many there have been.
+    numbered: usize,
+    coming: Vec<Coming>,
+}
+
+/// A guest on its way to its checkpoint.
+struct Coming {
+    guest: Standing,
+    until: Instant,
+    then: Then,
+}
+
+/// What is done with a guest once it stands still; with `None` if it never does.
+type Then = Box<dyn FnOnce(&mut Guests, Option<Standing>)>;
+
+/// A guest that stands still, or is about to.
 struct Standing {
     // Ends before the rest of its process does.
     processor: Processor,
@@ -39,8 +59,8 @@ struct Standing {
 pub(crate) struct Checkpoint {
     /// Among all guests of the keeper.
     number: usize,
-    /// How many checkpoints the scenario had before it.
-    earlier: usize,
+    /// Its place among the checkpoints of its scenario.
+    place: usize,
     /// What the guest has reported so far.
     events: Vec<Event>,
 }
@@ -49,12 +69,7 @@ impl Checkpoints {
     /// None so far.
     pub(crate) fn new(lab: &Lab) -> Checkpoints {
         let (orders, received) = channel::<Order>();
-        let keeper = thread::spawn(move || {
-            let mut standing = Vec::new();
-            for order in received {
-                order(&mut standing);
-            }
-        });
+        let keeper = thread::spawn(move || Guests::default().keep(&received));
         Checkpoints {
             lab: lab.clone(),
             orders: Some(orders),
@@ -62,48 +77,63 @@ impl Checkpoints {
         }
     }
 
-    /// Runs the scenario up to its last [`Step::Checkpoint`]; from an earlier one of its checkpoints if there is a guest at that. `None`
-    /// if that is not possible, e.g. because the machine ends before: a run from the start then shows why.
+    /// Runs the scenario up to its last [`Step::Checkpoint`]: from this guest, or else from the snapshot. `None` if that is not
+    /// possible, e.g. because the machine ends before: a run from the start then shows why.
     pub(crate) fn make(
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
         from: Option<&Checkpoint>,
     ) -> Option<Checkpoint> {
-        let place = *places_in(scenario).last()?;
+        let places = places_in(scenario);
         let mut beginning = scenario.clone();
-        beginning.steps.truncate(place + 1);
-        let job = match from {
-            Some(from) => rest(&beginning, from.earlier),
-            None => job(&beginning, files),
+        beginning.steps.truncate(places.last()? + 1);
+        let job = match (from, places.as_slice()) {
+            (Some(from), _) => rest(&beginning, from.place),
+            (None, [_]) => job(&beginning, files),
+            // It would stop at the first one.
+            (None, _) => return None,
         };
         let job = job.ok()?;
         let _turn = self.lab.turn();
         let lab = self.lab.clone();
-        let from = from.map(|it| (it.number, it.earlier, it.events.clone()));
-        let made = self.order(move |standing| {
-            let (mut next, events) = match from {
-                Some((number, earlier, events)) => {
-                    let from = standing.get(number)?;
-                    (from.follow_copy(earlier, &job).ok()?, events)
+        let from = from.map(|it| (it.number, it.place, it.events.clone()));
+        let (answer, answered) = channel();
+        self.order(move |guests| {
+            let (guest, events) = match from {
+                Some((number, place, events)) => {
+                    let from = guests.standing.get(&number)?;
+                    (from.follow_copy(place, &job).ok()?, events)
                 }
                 None => (Standing::restore(&lab, &job).ok()?, Vec::new()),
             };
-            let mut reader = EventReader::after(&next.vm, &events);
-            let stands = next.stands_within(DEADLINE);
-            reader.read(&next.vm, lab.snapshot(), &mut |_| {}).ok()?;
-            let is_there = stands && !reader.has_ended() && reader.complaint().is_ok();
-            is_there.then(|| {
-                standing.push(next);
-                (standing.len() - 1, reader.events)
-            })
-        });
-        let (number, events) = made.flatten()?;
+            let mut reader = EventReader::after(&guest.vm, &events);
+            let keep = move |guests: &mut Guests, guest: Option<Standing>| {
+                let guest = guest?;
+                reader.read(&guest.vm, lab.snapshot(), &mut |_| {}).ok()?;
+                let is_there = !reader.has_ended() && reader.complaint().is_ok();
+                is_there.then(|| (guests.keep_standing(guest), reader.events))
+            };
+            guests.coming.push(Coming {
+                guest,
+                until: Instant::now() + DEADLINE,
+                // Somebody waits for it below.
+                then: Box::new(move |guests, guest| drop(answer.send(keep(guests, guest)))),
+            });
+            Some(())
+        })??;
+        let (number, events) = answered.recv().ok()??;
         Some(Checkpoint {
             number,
-            earlier: places_in(scenario).len() - 1,
+            place: places.len() - 1,
             events,
         })
+    }
+
+    /// Ends the guest of a checkpoint.
+    pub(crate) fn end(&self, checkpoint: &Checkpoint) {
+        let number = checkpoint.number;
+        self.order(move |guests| drop(guests.standing.remove(&number)));
     }
 
     /// Runs the rest of a scenario that begins like the one of the checkpoint. `None` if the guest cannot be copied.
@@ -117,12 +147,12 @@ impl Checkpoints {
         scenario: &Scenario,
         options: &mut RunOptions<'_>,
     ) -> Result<Option<Timeline>, LabError> {
-        let job = rest(scenario, checkpoint.earlier)?;
+        let job = rest(scenario, checkpoint.place)?;
         let _turn = self.lab.turn();
-        let (number, earlier) = (checkpoint.number, checkpoint.earlier);
-        let copied = self.order(move |standing| {
-            let from = standing.get(number)?;
-            from.vm.copy(&from.processor, earlier, &job, false).ok()
+        let (number, place) = (checkpoint.number, checkpoint.place);
+        let copied = self.order(move |guests| {
+            let from = guests.standing.get(&number)?;
+            from.vm.copy(&from.processor, place, &job, false).ok()
         });
         let Some((vm, _)) = copied.flatten() else {
             return Ok(None);
@@ -135,12 +165,12 @@ impl Checkpoints {
     /// Lets the keeper do something, and waits for it.
     fn order<T: Send + 'static>(
         &self,
-        what: impl FnOnce(&mut Vec<Standing>) -> T + Send + 'static,
+        what: impl FnOnce(&mut Guests) -> T + Send + 'static,
     ) -> Option<T> {
         let (answer, answered) = channel();
-        let order = Box::new(move |standing: &mut Vec<Standing>| {
+        let order = Box::new(move |guests: &mut Guests| {
             // Somebody waits for it below.
-            let _ = answer.send(what(standing));
+            let _ = answer.send(what(guests));
         });
         self.orders.as_ref()?.send(order).ok()?;
         answered.recv().ok()
@@ -153,6 +183,41 @@ impl Drop for Checkpoints {
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.join();
         }
+    }
+}
+
+impl Guests {
+    /// Carries out orders until there will be no more. Meanwhile guests come to their checkpoints.
+    fn keep(mut self, orders: &Receiver<Order>) {
+        loop {
+            let order = match self.coming.is_empty() {
+                true => orders.recv().map_err(RecvTimeoutError::from),
+                false => orders.recv_timeout(GLANCE),
+            };
+            match order {
+                Ok(order) => order(&mut self),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            for coming in std::mem::take(&mut self.coming) {
+                self.look_at(coming);
+            }
+        }
+    }
+
+    fn look_at(&mut self, mut coming: Coming) {
+        match coming.guest.stands() {
+            Some(true) => (coming.then)(self, Some(coming.guest)),
+            Some(false) if Instant::now() < coming.until => self.coming.push(coming),
+            _ => (coming.then)(self, None),
+        }
+    }
+
+    /// Keeps the guest. Returns its number.
+    fn keep_standing(&mut self, guest: Standing) -> usize {
+        self.numbered += 1;
+        self.standing.insert(self.numbered, guest);
+        self.numbered
     }
 }
 
@@ -169,35 +234,30 @@ impl Standing {
     }
 
     /// A copy that is on its way to the next checkpoint.
-    fn follow_copy(&self, earlier: usize, job: &[u8]) -> std::io::Result<Standing> {
-        let (vm, processor) = self.vm.copy(&self.processor, earlier, job, true)?;
+    fn follow_copy(&self, place: usize, job: &[u8]) -> std::io::Result<Standing> {
+        let (vm, processor) = self.vm.copy(&self.processor, place, job, true)?;
         let processor = processor.ok_or(std::io::ErrorKind::NotFound)?;
         Ok(Standing { processor, vm })
     }
 
-    /// Whether the guest comes to its checkpoint.
-    fn stands_within(&mut self, deadline: Duration) -> bool {
-        let until = Instant::now() + deadline;
-        while Instant::now() < until {
-            match self.processor.has_stopped() {
-                Ok(true) => return true,
-                Ok(false) => {}
-                Err(_) => return false,
-            }
-            // It may come to its end instead.
-            if !matches!(self.vm.wait_for_doorbell(GLANCE), Ok(false)) {
-                return false;
-            }
+    /// Whether the guest has come to its checkpoint; `None` if it never will.
+    fn stands(&mut self) -> Option<bool> {
+        if self.processor.has_stopped().ok()? {
+            return Some(true);
         }
-        false
+        // It may come to its end instead.
+        match self.vm.wait_for_doorbell(Duration::ZERO) {
+            Ok(false) => Some(false),
+            _ => None,
+        }
     }
 }
 
-/// What is left of a scenario after one of its checkpoints, which has so many earlier ones.
-fn rest(scenario: &Scenario, earlier: usize) -> Result<Vec<u8>, LabError> {
+/// What is left of a scenario after the checkpoint at this place among its checkpoints.
+fn rest(scenario: &Scenario, place: usize) -> Result<Vec<u8>, LabError> {
     let mut rest = scenario.clone();
-    if let Some(place) = places_in(scenario).get(earlier) {
-        rest.steps.drain(..=*place);
+    if let Some(step) = places_in(scenario).get(place) {
+        rest.steps.drain(..=*step);
     }
     Ok(Job::encode(&rest, &[], &Default::default())?)
 }
