@@ -14,6 +14,7 @@ use signal_hook::consts::signal::SIGINT;
 use systemd_lab::explore::{Budget, Explored, Limits, Progress};
 use systemd_lab::{Experiment, ExperimentError, Explore, Fault, Lab};
 
+use crate::counted::counted;
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, note, put};
 use crate::run::{self, Options, span};
@@ -238,7 +239,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         note!("{} is written.", file.display());
     }
     if stop.load(Ordering::Relaxed) {
-        note!("Interrupted after {} plans.", explored.plans);
+        note!("Interrupted after {}.", counted(explored.plans, "plan"));
     }
     Ok(ExitStatus::holds(explored.holds()))
 }
@@ -268,7 +269,13 @@ fn in_words(progress: Progress) -> String {
         true => ", making a plan smaller,",
         false => ",",
     };
-    format!("{plans} plans, {combinations} combinations, {violations} broken requirements{what}")
+    let [plans, combinations, violations] = [
+        (plans, "plan"),
+        (combinations, "combination"),
+        (violations, "broken requirement"),
+    ]
+    .map(|(number, one)| counted(number, one));
+    format!("{plans}, {combinations}, {violations}{what}")
 }
 
 #[cfg(test)]

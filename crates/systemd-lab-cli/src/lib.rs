@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod command;
+mod counted;
 pub mod doctor;
 mod exit;
 pub mod explore;

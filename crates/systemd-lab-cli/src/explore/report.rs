@@ -7,6 +7,7 @@ use serde::Serialize;
 use systemd_lab::explore::{Explored, Plan, Violation};
 use systemd_lab::{Experiment, Explore, visible};
 
+use crate::counted::{all, counted};
 use crate::style;
 use crate::trials::{broken_without_fault, with_faults};
 
@@ -91,16 +92,16 @@ impl<'a> Report<'a> {
     pub(super) fn text(&self) -> String {
         let explored = self.explored;
         let mut text = format!(
-            "{}: {} plans with seed {}, {} combinations of a state, a fault and what came next\n",
+            "{}: {} with seed {}, {} of a state, a fault and what came next\n",
             style::strong(self.experiment.main_unit()),
-            explored.plans,
+            counted(explored.plans, "plan"),
             explored.seed,
-            explored.combinations.len(),
+            counted(explored.combinations.len(), "combination"),
         );
         if explored.out_of_time > 0 {
             text += &format!(
-                "✗ {} plans took too long: nothing is known about them\n",
-                explored.out_of_time
+                "✗ {} took too long: nothing is known about that\n",
+                counted(explored.out_of_time, "plan")
             );
         }
         text += &broken_without_fault(&explored.without_fault);
@@ -116,22 +117,16 @@ impl<'a> Report<'a> {
             text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
         } else if explored.plans > 0 && explored.holds() {
             text += &format!(
-                "\n✓ What is required holds with all {} plans\n",
-                explored.plans
+                "\n✓ What is required holds with {}\n",
+                all(explored.plans, "plan")
             );
         }
         text
     }
 
     fn violation(&self, violation: &Violation) -> String {
-        let plans = match violation.plans {
-            1 => "1 plan".to_owned(),
-            number => format!("{number} plans"),
-        };
-        let from = match violation.found.faults.len() {
-            1 => "1 fault".to_owned(),
-            number => format!("{number} faults"),
-        };
+        let plans = counted(violation.plans, "plan");
+        let from = counted(violation.found.faults.len(), "fault");
         format!(
             "  ✗ {}: {plans}, first plan {} with {from}; the smallest that breaks it:\n      {}: {}\n      {}\n",
             violation.requirement,

@@ -210,7 +210,11 @@ fn summarized(experiment: &Experiment, summary: &Summary) -> String {
     let mut text = format!("{}\n", style::strong("Summary"));
     let mut row = |name: &str, value: String| text += &format!("  {name:<20}{}\n", visible(&value));
     for probe in &summary.probes {
-        row("Asked", format!("{}, {} times", probe.name, probe.attempts));
+        let times = match probe.attempts {
+            1 => "once".to_owned(),
+            number => format!("{number} times"),
+        };
+        row("Asked", format!("{}, {times}", probe.name));
         row("Availability", availability(probe));
         row("Longest outage", outages(probe));
         if let Some(missed) = between_attempts(probe) {
@@ -298,6 +302,7 @@ fn between_attempts(probe: &ProbeSummary) -> Option<String> {
     let told = told.collect::<Vec<_>>().join(", ");
     let more = match all.len().saturating_sub(MOST) {
         0 => String::new(),
+        1 => " and once more".to_owned(),
         more => format!(" and {more} times more"),
     };
     let meanwhile = match all.len() == probe.outages {

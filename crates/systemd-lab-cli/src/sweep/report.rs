@@ -9,6 +9,7 @@ use systemd_lab::experiment::span_text;
 use systemd_lab::sweep::{Outcome, Swept, Trial};
 use systemd_lab::{Experiment, visible};
 
+use crate::counted::{all, counted};
 use crate::style;
 use crate::trials::{broken_without_fault, with_faults};
 
@@ -120,18 +121,19 @@ impl<'a> Report<'a> {
     /// For people.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
-            "{}: {} in {} runs, at {} moments of {}\n",
+            "{}: {} in {}, at {} of {}\n",
             style::strong(self.experiment.main_unit()),
             self.swept.faults().join(", "),
-            self.swept.trials.len(),
-            self.swept.moments.len(),
+            counted(self.swept.trials.len(), "run"),
+            counted(self.swept.moments.len(), "moment"),
             span_text(self.experiment.length()),
         );
         if self.swept.left_out > 0 {
-            text += &format!(
-                "{} more moments were left out; --moments tries more\n",
-                self.swept.left_out
-            );
+            let left_out = match self.swept.left_out {
+                1 => "1 more moment was".to_owned(),
+                number => format!("{number} more moments were"),
+            };
+            text += &format!("{left_out} left out; --moments tries more\n");
         }
         text += &broken_without_fault(&self.swept.without_fault);
         text += "\n";
@@ -145,7 +147,7 @@ impl<'a> Report<'a> {
                 violation.requirement,
                 violation.fault,
                 violation.phase,
-                of_moments(violation.moments),
+                counted(violation.moments, "moment"),
                 visible(&format!("{}, {}", violation.measured, violation.what)),
                 violation.reproduce,
             );
@@ -155,8 +157,8 @@ impl<'a> Report<'a> {
             text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
         } else if self.swept.holds() && !required.is_empty() {
             text += &format!(
-                "\n✓ What is required holds in all {} runs\n",
-                self.swept.trials.len()
+                "\n✓ What is required holds in {}\n",
+                all(self.swept.trials.len(), "run")
             );
         }
         text
@@ -197,13 +199,6 @@ impl<'a> Report<'a> {
             before = &row[0];
         }
         text
-    }
-}
-
-fn of_moments(moments: usize) -> String {
-    match moments {
-        1 => "1 moment".to_owned(),
-        _ => format!("{moments} moments"),
     }
 }
 

@@ -8,6 +8,8 @@ use systemd_lab::Experiment;
 use systemd_lab::experiment::span_text;
 use systemd_lab::sweep::{Outcome, Swept, Trial};
 
+use crate::counted::counted;
+
 /// Sizes in pixels: of the whole picture, of a strip's bars, and of the text next to and between
 /// them.
 const WIDTH: f64 = 720.0;
@@ -44,9 +46,9 @@ pub(super) fn draw(experiment: &Experiment, swept: &Swept) -> String {
     let strip = TITLE + BAR + FOOT;
     let height = MARGIN * 2.0 + strip * faults.len() as f64;
     let title = format!(
-        "{}: a fault at each of {} moments",
+        "{}: a fault at {}",
         experiment.main_unit(),
-        swept.moments.len()
+        counted(swept.moments.len(), "moment")
     );
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"systemd-timeline\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
@@ -64,8 +66,8 @@ pub(super) fn draw(experiment: &Experiment, swept: &Swept) -> String {
             .collect();
         let bad = of_fault.iter().filter(|trial| !trial.holds()).count();
         let heading = format!(
-            "{fault}: {} runs, {bad} bad, full height {}",
-            of_fault.len(),
+            "{fault}: {}, {bad} bad, full height {}",
+            counted(of_fault.len(), "run"),
             span_text(Duration::from_millis(worst.as_millis() as u64))
         );
         let _ = writeln!(
