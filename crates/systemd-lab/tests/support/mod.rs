@@ -6,13 +6,14 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use systemd_lab::protocol::Scenario;
 use systemd_lab::{
     Experiment, Guest, GuestFile, Lab, LabError, Probe, RunOptions, Sweep, Timeline,
@@ -302,6 +303,26 @@ fn obey(order: &str) -> Result<String, LabError> {
             let never = AtomicBool::new(false);
             let swept = sweep.run(&lab, &never, |_, _| {});
             Ok(swept.expect("the lab works").planned.to_string())
+        }
+        "sweep-briefly" => {
+            let folder = tempfile::tempdir().expect("a temporary directory");
+            let file = folder.path().join(UNIT);
+            fs::write(
+                &file,
+                "[Service]\nExecStart=/usr/bin/sleep infinity\nRestart=always\n",
+            )
+            .expect("it can be written");
+            let experiment = Experiment::new(file)
+                .probe(Probe::exec("/usr/bin/true"))
+                .lasting(Duration::from_secs(6));
+            let sweep = Sweep::new(experiment)
+                .fault("kill".parse().expect("it is a fault"))
+                .at_most(const { NonZeroUsize::new(6).unwrap() });
+            let never = AtomicBool::new(false);
+            let swept = sweep.run(&lab, &never, |_, _| {}).expect("the lab works");
+            let continued = swept.trials.iter().filter(|it| it.is_continued());
+            let answer = json!({ "continued": continued.count(), "trials": swept.trials });
+            Ok(answer.to_string())
         }
         other => panic!("no such order: {other}"),
     }
