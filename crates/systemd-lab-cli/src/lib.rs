@@ -18,6 +18,7 @@ pub mod shell;
 pub mod shortened;
 pub mod style;
 pub mod sweep;
+mod table;
 pub mod terminal;
 mod trials;
 

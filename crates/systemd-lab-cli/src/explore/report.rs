@@ -9,6 +9,7 @@ use systemd_lab::{Experiment, Explore, visible};
 
 use crate::counted::{all, counted};
 use crate::style;
+use crate::table::table;
 use crate::trials::{broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
@@ -156,37 +157,7 @@ impl<'a> Report<'a> {
             ]
         });
         let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or_default()
-        };
-        let widths = [width(0), width(1), width(2)];
-        let mut text = String::new();
-        let (mut unit, mut fault) = ("", "");
-        for row in &rows {
-            // What repeats is named only once.
-            let is_same_unit = row[0] == unit;
-            let shown = [
-                if is_same_unit { "" } else { &row[0] },
-                if is_same_unit && row[1] == fault {
-                    ""
-                } else {
-                    &row[1]
-                },
-            ];
-            text += &format!(
-                "  {:<w0$}  {:<w1$}  {:<w2$}  {}\n",
-                shown[0],
-                shown[1],
-                row[2],
-                row[3],
-                w0 = widths[0],
-                w1 = widths[1],
-                w2 = widths[2],
-            );
-            (unit, fault) = (&row[0], &row[1]);
-        }
-        text
+        table(&rows, 2, None)
     }
 
     /// `kill=SIGKILL at 2s, freeze@db.service at 5s`

@@ -11,13 +11,11 @@ use systemd_lab::{Experiment, visible};
 
 use crate::counted::{all, counted};
 use crate::style;
+use crate::table::table;
 use crate::trials::{broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
-
-/// The space between the columns of the table.
-const GAP: &str = "  ";
 
 /// The results of a sweep.
 pub(super) struct Report<'a> {
@@ -176,29 +174,7 @@ impl<'a> Report<'a> {
             ]
         });
         let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or_default()
-        };
-        let widths = [width(0), width(1), width(2)];
-        let mut text = String::new();
-        let mut before = "";
-        for row in &rows {
-            // A repeated fault is named only once.
-            let fault = if row[0] == before { "" } else { &row[0] };
-            let line = format!(
-                "{GAP}{fault:<w0$}{GAP}{:<w1$}{GAP}{:>w2$}{GAP}{}",
-                row[1],
-                row[2],
-                row[3],
-                w0 = widths[0],
-                w1 = widths[1],
-                w2 = widths[2],
-            );
-            text += &(line + "\n");
-            before = &row[0];
-        }
-        text
+        table(&rows, 1, Some(2))
     }
 }
 
