@@ -278,7 +278,7 @@ impl Explored {
             && self.violations.is_empty()
     }
 
-    /// In how many runs of plans the beginning was shared with others: they continued from a copy of the machine.
+    /// How many plans continued from a copy of the machine instead of running from the start.
     pub fn continued(&self) -> usize {
         self.continued
     }

@@ -365,6 +365,15 @@ impl Vm {
         }
     }
 
+    /// Whether QEMU is there, and the guest has neither rung nor ended. Unlike the other operations, this does not wait for the end of a
+    /// QEMU that is gone: whoever follows one of its threads must do something before it can end.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        let rung = self.qmp.as_mut().map_or(Err(QmpError::Gone), |qmp| {
+            qmp.wait_for(DOORBELL, Instant::now())
+        });
+        matches!(rung, Err(QmpError::TimedOut))
+    }
+
     /// QEMU's version, e.g. `7.2.22`.
     pub(crate) fn qemu_version(&self) -> Option<&str> {
         self.qmp.as_ref()?.version()

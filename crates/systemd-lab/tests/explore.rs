@@ -183,11 +183,12 @@ fn a_plan_that_shares_its_beginning_shows_what_a_whole_run_does() {
         experiment(folder.path(), "Restart=always\nRestartSec=2s"),
         |experiment, it| experiment.require(it.parse().expect("it is a requirement")),
     );
-    for seed in [1, 2] {
+    // Without a gap, some faults come before a checkpoint is possible.
+    for (seed, apart) in [(1, 4), (2, 0)] {
         let explore = Explore::new(experiment.clone(), seed)
             .fault("kill".parse().expect("it is a fault"))
             .within(Limits {
-                apart: Duration::from_secs(4),
+                apart: Duration::from_secs(apart),
                 from: Duration::from_secs(2),
                 ..Limits::default()
             });

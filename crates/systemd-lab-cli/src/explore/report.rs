@@ -101,7 +101,7 @@ impl<'a> Report<'a> {
         );
         if explored.out_of_time > 0 {
             text += &format!(
-                "✗ {} took too long: nothing is known about that\n",
+                "✗ {} took too long, with unknown results\n",
                 counted(explored.out_of_time, "plan")
             );
         }

@@ -18,7 +18,7 @@ use crate::lab::Lab;
 use crate::lab::checkpoint::{Checkpoint, Checkpoints};
 use crate::lab::options::RunOptions;
 
-/// How many checkpoints there are at most. Each keeps the memory that the guest has written since the one before: some 30 MB.
+/// How many checkpoints there are at most without added faults. Each keeps the memory that the guest has written since the one before: some 30 MB.
 const MOST: usize = 16;
 
 /// How long nothing should have happened before a checkpoint, so that nothing is under way.
@@ -72,7 +72,9 @@ impl<'a> Branches<'a> {
         stop: &AtomicBool,
     ) -> Result<(Timeline, bool), ExperimentError> {
         let before = self.places_before(first_added);
-        let checkpoint = before.checked_sub(1).and_then(|it| self.checkpoint(it));
+        let checkpoint = before
+            .checked_sub(1)
+            .and_then(|it| self.checkpoint(it, stop));
         self.run_from(checkpoint, &self.places[..before], experiment, stop)
     }
 
@@ -109,11 +111,14 @@ impl<'a> Branches<'a> {
     }
 
     /// The checkpoint at the place with this number. It is made from the one before.
-    fn checkpoint(&self, number: usize) -> Option<&Checkpoint> {
+    fn checkpoint(&self, number: usize, stop: &AtomicBool) -> Option<&Checkpoint> {
         let made = self.made[number].get_or_init(|| {
-            let before = number.checked_sub(1).and_then(|it| self.checkpoint(it));
+            let before = number
+                .checked_sub(1)
+                .and_then(|it| self.checkpoint(it, stop));
             let scenario = scenario(&self.base, &self.places[..=number]);
-            self.checkpoints.make(&scenario, &self.base.files, before)
+            self.checkpoints
+                .make(&scenario, &self.base.files, before, stop)
         });
         made.as_ref()
     }

@@ -40,6 +40,7 @@ impl Experiment {
         scenario: Scenario,
         places: &[Duration],
     ) -> Scenario {
+        debug_assert!(places.is_sorted());
         // The number of checkpoints before a fault.
         let segment = |planned: &PlannedFault| {
             let time = planned.when.time();

@@ -10,11 +10,11 @@ use crate::experiment::{Experiment, Fault, PlannedFault};
 /// How far from an event of the run without faults a fault may come, if it is aimed at that event.
 const NEAR: Duration = Duration::from_millis(40);
 
-/// Of so many plans in a row, each begins like the one before. That takes less time, because what they have in common runs only once.
-/// More of them would save hardly any more time, and begin less differently.
+/// Plans come in groups of this size: all but the first begin like the one before, so what they have in common runs only once. Larger
+/// groups save little more time, and their plans begin in fewer ways.
 pub(super) const FAMILY: usize = 4;
 
-/// How often a time is drawn again because it is too close to another fault's.
+/// How often a time is drawn again because it is too close to another fault's, or a plan because there is one like it.
 const DRAWS: usize = 8;
 
 /// Which plans are made.
@@ -77,7 +77,7 @@ impl Plan {
 }
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014). A crate's generator may draw other
-/// numbers in its next version, and a seed must mean the same plans forever.
+/// numbers in its next version.
 #[derive(Debug, Clone)]
 struct Random(u64);
 
@@ -143,11 +143,12 @@ impl<'a> Generator<'a> {
     pub(super) fn batch(&mut self, size: usize) -> Vec<Plan> {
         let mut plans: Vec<Plan> = Vec::new();
         for number in 0..size {
-            let plan = match plans.last().filter(|_| number % FAMILY > 0) {
-                Some(before) => self.related(before),
-                None => self.unrelated(),
-            };
-            plans.push(plan);
+            let before = plans.last().filter(|_| number % FAMILY > 0);
+            let related = before.and_then(|before| {
+                let mut drawn = (0..DRAWS).filter_map(|_| self.related(before));
+                drawn.find(|plan| !plans.contains(plan))
+            });
+            plans.push(related.unwrap_or_else(|| self.unrelated()));
         }
         plans
     }
@@ -166,23 +167,23 @@ impl<'a> Generator<'a> {
         Plan::of(faults)
     }
 
-    /// A plan that begins like this one, with one fault or more, and goes on like another one.
-    fn related(&mut self, plan: &Plan) -> Plan {
+    /// A plan that begins like this one, with one fault or more, and goes on like another one; `None` if this one has no fault.
+    fn related(&mut self, plan: &Plan) -> Option<Plan> {
         let other = self.unrelated();
         let kept = 1 + self.random.below(plan.faults.len());
+        if kept > plan.faults.len() {
+            return None;
+        }
         let mut faults = plan.faults[..kept].to_vec();
         let last = faults.last().and_then(|it| it.when.time());
-        let first_free = last.unwrap_or_default() + self.limits.apart;
+        let first_free = last.unwrap_or_default().saturating_add(self.limits.apart);
         let room = self.limits.most.get() - kept;
         let later = other.faults.iter().filter(|it| {
             let time = it.when.time();
             time > last && time >= Some(first_free)
         });
         faults.extend(later.take(room).cloned());
-        match faults == plan.faults {
-            true => other,
-            false => Plan { faults },
-        }
+        Some(Plan { faults })
     }
 
     /// A fruitful plan with one change; nothing if there is none.
@@ -191,6 +192,9 @@ impl<'a> Generator<'a> {
             return Vec::new();
         };
         let mut faults = plan.faults.clone();
+        if faults.is_empty() {
+            return faults;
+        }
         let place = self.random.below(faults.len());
         match self.random.below(3) {
             0 if faults.len() < self.limits.most.get() => self.add(&mut faults),

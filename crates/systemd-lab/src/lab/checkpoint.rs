@@ -3,14 +3,15 @@
 //! ARCHITECTURE.md, "Checkpoints", says what this saves and why the results stay the same.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use systemd_lab_protocol::{Event, Job, Scenario, Step};
+use systemd_lab_protocol::{Event, EventKind, Job, Scenario, Step};
 
 use super::options::{DEADLINE, RunOptions};
-use super::{EventReader, Lab, job};
+use super::{EventReader, Lab, job, machine_end};
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::vm::{Console, Origin, Pace, Processor, Vm};
@@ -18,6 +19,9 @@ use systemd_timeline::Timeline;
 
 /// How often to look whether a guest has come to its checkpoint.
 const GLANCE: Duration = Duration::from_millis(1);
+
+/// How often to ask, meanwhile, whether it is still wanted.
+const GLANCE_AT_STOP: Duration = Duration::from_millis(50);
 
 /// Guests that stand still in the middle of a scenario. All of them belong to one thread, because only this thread may copy them.
 pub(crate) struct Checkpoints {
@@ -77,13 +81,14 @@ impl Checkpoints {
         }
     }
 
-    /// Runs the scenario up to its last [`Step::Checkpoint`]: from this guest, or else from the snapshot. `None` if that is not
-    /// possible, e.g. because the machine ends before: a run from the start then shows why.
+    /// Runs the scenario up to its last [`Step::Checkpoint`]: from this guest, or else from the snapshot. `None` once `stop` is set, and
+    /// if it is not possible, e.g. because the machine ends before: a run from the start then shows why.
     pub(crate) fn make(
         &self,
         scenario: &Scenario,
         files: &[GuestFile],
         from: Option<&Checkpoint>,
+        stop: &AtomicBool,
     ) -> Option<Checkpoint> {
         let places = places_in(scenario);
         let mut beginning = scenario.clone();
@@ -111,8 +116,11 @@ impl Checkpoints {
             let keep = move |guests: &mut Guests, guest: Option<Standing>| {
                 let guest = guest?;
                 reader.read(&guest.vm, lab.snapshot(), &mut |_| {}).ok()?;
-                let is_there = !reader.has_ended() && reader.complaint().is_ok();
-                is_there.then(|| (guests.keep_standing(guest), reader.events))
+                let is_whole = !reader.is_cut(&guest.vm) && !reader.has_ended();
+                // How a scenario goes on beside a service that computes all the time depends on how much of it is left.
+                let busy = |event: &Event| matches!(event.kind, EventKind::ProcessorBusy { .. });
+                let is_fit = reader.complaint().is_ok() && !reader.events.iter().any(busy);
+                (is_whole && is_fit).then(|| (guests.keep_standing(guest), reader.events))
             };
             guests.coming.push(Coming {
                 guest,
@@ -122,7 +130,13 @@ impl Checkpoints {
             });
             Some(())
         })??;
-        let (number, events) = answered.recv().ok()??;
+        let (number, events) = loop {
+            match answered.recv_timeout(GLANCE_AT_STOP) {
+                Ok(made) => break made?,
+                Err(RecvTimeoutError::Timeout) if !stop.load(Ordering::Relaxed) => {}
+                Err(_) => return None,
+            }
+        };
         Some(Checkpoint {
             number,
             place: places.len() - 1,
@@ -245,11 +259,9 @@ impl Standing {
         if self.processor.has_stopped().ok()? {
             return Some(true);
         }
-        // It may come to its end instead.
-        match self.vm.wait_for_doorbell(Duration::ZERO) {
-            Ok(false) => Some(false),
-            _ => None,
-        }
+        // It may come to its end instead, or halt.
+        let goes_on = self.vm.goes_on() && !machine_end::is_halted(&self.vm.console());
+        goes_on.then_some(false)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::lab::checkpoint::Checkpoint;
 /// Runs that begin alike, and their beginnings.
 pub(crate) struct Beginnings<'a> {
     branches: &'a Branches<'a>,
-    /// Each comes after those that it continues, with its checkpoint once that was needed.
+    /// Each comes after those that it continues. With its checkpoint, once a run has needed it.
     all: Vec<(Beginning, OnceLock<Option<Checkpoint>>)>,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Beginnings<'a> {
         let mut of_run = (0..self.all.len()).filter(|it| self.all[*it].0.leads_to(added));
         let checkpoint = of_run
             .next_back()
-            .and_then(|number| Some((number, self.checkpoint(number)?)));
+            .and_then(|number| Some((number, self.checkpoint(number, stop)?)));
         let Some((number, checkpoint)) = checkpoint else {
             return self.branches.run(experiment, time(added.first()), stop);
         };
@@ -62,15 +62,17 @@ impl<'a> Beginnings<'a> {
     }
 
     /// The checkpoint of the beginning with this number. It is made from the one before.
-    fn checkpoint(&self, number: usize) -> Option<&Checkpoint> {
+    fn checkpoint(&self, number: usize, stop: &AtomicBool) -> Option<&Checkpoint> {
         let (beginning, made) = &self.all[number];
         let made = made.get_or_init(|| {
             let branches = self.branches;
             let before = match self.before(number).next_back() {
-                Some(number) => self.checkpoint(number),
+                Some(number) => self.checkpoint(number, stop),
                 None => {
                     let places = branches.places_before(time(beginning.faults.first()));
-                    places.checked_sub(1).and_then(|it| branches.checkpoint(it))
+                    places
+                        .checked_sub(1)
+                        .and_then(|it| branches.checkpoint(it, stop))
                 }
             };
             let faults = beginning.faults.iter();
@@ -78,15 +80,17 @@ impl<'a> Beginnings<'a> {
                 experiment.fault_on(&it.unit, it.when.clone(), it.fault.clone())
             });
             let scenario = scenario(&base, &self.places(number));
-            branches.checkpoints.make(&scenario, &base.files, before)
+            branches
+                .checkpoints
+                .make(&scenario, &base.files, before, stop)
         });
         made.as_ref()
     }
 
     /// The beginnings that this one continues.
     fn before(&self, number: usize) -> impl DoubleEndedIterator<Item = usize> {
-        let faults = &self.all[number].0.faults;
-        (0..number).filter(|it| faults.starts_with(&self.all[*it].0.faults))
+        let (beginning, _) = &self.all[number];
+        (0..number).filter(|it| beginning.continues(&self.all[*it].0))
     }
 
     /// All places for checkpoints up to the one of this beginning.
@@ -110,6 +114,11 @@ impl Drop for Beginnings<'_> {
 }
 
 impl Beginning {
+    /// Whether it goes on from another one's guest.
+    fn continues(&self, other: &Beginning) -> bool {
+        other.faults.len() < self.faults.len() && other.leads_to(&self.faults)
+    }
+
     /// Whether a run with these faults begins so, and nothing else comes before the guest stands still.
     fn leads_to(&self, faults: &[PlannedFault]) -> bool {
         let next = next_after(faults, self.faults.len());
@@ -142,11 +151,22 @@ fn found<Q: Iterator<Item = Duration>>(
             }));
         }
     }
+    // Those from which only one goes on would save nothing.
+    let going_on = |number: usize| {
+        let of_run =
+            |run: &&&[PlannedFault]| found.iter().rposition(|it| it.leads_to(run)) == Some(number);
+        let of_longer =
+            |longer: &&Beginning| found.iter().rposition(|it| longer.continues(it)) == Some(number);
+        runs.iter().filter(of_run).count() + found.iter().filter(of_longer).count()
+    };
+    let useful: Vec<bool> = (0..found.len()).map(|it| going_on(it) > 1).collect();
+    let mut useful = useful.into_iter();
+    found.retain(|_| useful.next() == Some(true));
     found
 }
 
-/// The last moment for a checkpoint after a fault from which runs can go on in which something else comes `next`: as many of them as
-/// possible, and at least two. It may come too soon in some.
+/// The latest moment after a fault for a checkpoint that at least two runs can use. `next` is when something else comes in each run; those
+/// in which that is too soon are left out.
 fn place<Q: Iterator<Item = Duration>>(
     fault: Duration,
     next: Vec<Duration>,
@@ -154,7 +174,7 @@ fn place<Q: Iterator<Item = Duration>>(
 ) -> Option<Duration> {
     let first = quiet(fault, *next.iter().max()?).next()?;
     let mut later = next;
-    later.retain(|next| first + SETTLED < *next);
+    later.retain(|next| first + QUIET_AFTER < *next);
     if later.len() < 2 {
         return None;
     }
@@ -163,7 +183,7 @@ fn place<Q: Iterator<Item = Duration>>(
     before.last()
 }
 
-/// What comes once so many of a run's faults have come: its next fault, or, not before this time, its end.
+/// When a run's next fault comes after so many have come; if there is none, a time that is not after the run's end.
 fn next_after(faults: &[PlannedFault], come: usize) -> Duration {
     match faults.get(come) {
         next @ Some(_) => time(next),
@@ -279,6 +299,32 @@ mod tests {
             [false, true, true, false]
         );
         assert_eq!(beginnings(&runs[..2]), []);
+    }
+
+    /// The guest of a shorter beginning may stand after a fault of a longer one.
+    #[test]
+    fn a_beginning_does_not_continue_one_that_stands_too_late() {
+        let runs: [&[u64]; 4] = [
+            &[1000, 1100, 5000],
+            &[1000, 1100, 6000],
+            &[1000, 8000],
+            &[1000, 9000],
+        ];
+        let expected = [(vec![1000], 7550), (vec![1000, 1100], 4550)];
+        assert_eq!(beginnings(&runs), expected);
+        let of = |times: &[u64], place| Beginning {
+            faults: kills(times),
+            place: Duration::from_millis(place),
+        };
+        let longer = of(&[1000, 1100], 4550);
+        assert!(!longer.continues(&of(&[1000], 7550)));
+        assert!(of(&[1000, 7600], 8550).continues(&of(&[1000], 7550)));
+    }
+
+    #[test]
+    fn a_beginning_from_which_only_one_run_goes_on_is_left_out() {
+        let runs: [&[u64]; 2] = [&[1000, 3000, 5000], &[1000, 3000, 7000]];
+        assert_eq!(beginnings(&runs), [(vec![1000, 3000], 4550)]);
     }
 
     /// Runs that are the same go on together until a minute after the last fault, which is before they end.
