@@ -84,7 +84,7 @@ const DATE_S: i64 = 1_893_456_000;
 /// Longer than the rehearsal and the rest take together.
 const PREPARATION: Duration = Duration::from_secs(35);
 
-/// By then, systemd has accepted a connection and is at rest again: that takes a hundredth of this.
+/// By then, systemd has accepted the connections and is at rest again: that takes a tenth of this.
 const CONNECTING: Duration = Duration::from_secs(1);
 
 /// From the snapshot to the beginning of a scenario. It is longer than it takes to restore the guest (which may add a

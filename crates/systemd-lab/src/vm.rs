@@ -366,7 +366,7 @@ impl Vm {
     }
 
     /// Whether QEMU is there, and the guest has neither rung nor ended. Unlike the other operations, this does not wait for the end of a
-    /// QEMU that is gone: whoever follows one of its threads must do something before it can end.
+    /// QEMU that is gone, which does not come before [`Processor`] is dropped.
     pub(crate) fn goes_on(&mut self) -> bool {
         let rung = self.qmp.as_mut().map_or(Err(QmpError::Gone), |qmp| {
             qmp.wait_for(DOORBELL, Instant::now())
