@@ -1,6 +1,6 @@
 //! What the lab needs on this machine, whether it is available, and what to do if not.
 //!
-//! [`look`] changes nothing, downloads nothing and starts no guest. [`self_test`] proves that the lab works.
+//! [`look`] changes nothing, downloads nothing and starts no guest. [`self_test()`] proves that the lab works.
 
 mod host;
 mod parts;
@@ -67,7 +67,7 @@ pub fn look() -> Vec<Finding> {
     findings
 }
 
-/// [`look`], and a [`self_test`] if the lab is set up.
+/// [`look`], and a [`self_test()`] if the lab is set up.
 pub fn examine() -> Vec<Finding> {
     let before = Cache::locate()
         .ok()

@@ -8,7 +8,7 @@ use crate::timeline::Timeline;
 const AT_ONCE_US: u64 = 20_000;
 
 /// Settings that make the stop of one unit stop another, best explanation first: `BindsTo=` also acts when the other unit
-/// ends by itself. D-Bus uses the same names. systemd.unit(5), "[Unit] Section Options".
+/// ends by itself. D-Bus uses the same names. systemd.unit(5), "`[Unit]` Section Options".
 const STOPPING: [&str; 5] = [
     "BindsTo",
     "PartOf",
