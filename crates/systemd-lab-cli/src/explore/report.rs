@@ -101,7 +101,7 @@ impl<'a> Report<'a> {
         );
         if explored.out_of_time > 0 {
             text += &format!(
-                "✗ {} took too long, with unknown results\n",
+                "✗ {} took too long, without a result\n",
                 counted(explored.out_of_time, "plan")
             );
         }
