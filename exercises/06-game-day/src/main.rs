@@ -29,7 +29,7 @@
 //!
 //! Frozen is SIGSTOP for good; slow is SIGSTOP for 3 s. Wedged is a deadlock: the database accepts connections and answers
 //! nobody (`faults.rs`). The disk is full for 24 s. After a bad configuration and a reload, the web front end is killed
-//! 10 s later; a damaged database is killed at once. Both then need a person, who reads the alert and has repaired the
+//! 7 s later; a damaged database is killed at once. Both then need a person, who reads the alert and has repaired the
 //! cause 20 s after the kill (`systemctl reset-failed`, then `systemctl start exercise-06.target`). The operator stops the
 //! shop for 10 s (`systemctl stop exercise-06.target`).
 //!

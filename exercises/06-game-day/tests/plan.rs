@@ -60,8 +60,10 @@ pub(crate) const FULL_FOR: Duration = Duration::from_secs(24);
 /// How long the operator keeps the shop stopped.
 pub(crate) const STOPPED_FOR: Duration = Duration::from_secs(10);
 
-/// How long the shop serves with a file of configuration that it could not read, before it is killed.
-pub(crate) const BAD_FOR: Duration = Duration::from_secs(10);
+/// How long the shop serves with a file of configuration that it could not read, before it is killed. With
+/// [`PERSON_NEEDS`], it is 3 s less than the longest outage that is allowed: a front end that ends at the reload has not
+/// obeyed the operator, and whether its outage was too long does not hang on a few milliseconds.
+pub(crate) const BAD_FOR: Duration = Duration::from_secs(7);
 
 /// How long a person needs: to read the alert, to find the cause, to repair it.
 pub(crate) const PERSON_NEEDS: Duration = Duration::from_secs(20);
