@@ -25,6 +25,10 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// The worker is in the middle of its work.
 const HALF_AN_ITEM: Duration = Duration::from_millis(500);
 
+/// A service of Type=exec runs, for systemd, as soon as its program is executed. It needs a moment until it listens to
+/// SIGTERM, and before that the signal would end it. Nobody is to blame for that.
+const LISTENS: Duration = Duration::from_secs(1);
+
 /// signal(7), x86-64. SIGABRT dumps core; so does SIGSEGV, but Rust's runtime takes the first one that is sent from outside.
 const SIGKILL: i32 = 9;
 const SIGABRT: i32 = 6;
@@ -41,7 +45,10 @@ pub(crate) static ENDS: LazyLock<Run> = LazyLock::new(|| {
         .start(web)
         .wait_for_job(web, START_DEADLINE);
     for signal in [SIGKILL, SIGABRT, SIGTERM] {
-        scenario = scenario.signal(web, signal).step(comes_back(web));
+        scenario = scenario
+            .sleep(LISTENS)
+            .signal(web, signal)
+            .step(comes_back(web));
     }
     let scenario = scenario
         .start(&worker)
