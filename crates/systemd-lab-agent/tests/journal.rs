@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use systemd_lab_agent::journal::events::Interpreter;
 use systemd_lab_agent::journal::file::{Entry, JournalError, JournalFile};
 use systemd_lab_agent::journal::follower::Follower;
@@ -302,4 +303,50 @@ fn what_journald_removed_unread_is_counted() {
     fs::write(directory.file("system.journal"), later(&first, 100)).unwrap();
     assert_eq!(read(&mut follower).len(), ENTRIES);
     assert_eq!(follower.lost(), 100 - ENTRIES as u64);
+}
+
+/// Whether the follower would wake the agent now.
+fn is_announced(follower: &Follower) -> bool {
+    let mut descriptors = [PollFd::new(follower, PollFlags::IN)];
+    poll(&mut descriptors, Some(&Timespec::default())).unwrap() > 0
+}
+
+#[test]
+fn a_folder_that_was_made_again_is_followed() {
+    let directory = Directory::new("again");
+    let first = fixture("compact.journal");
+    let count = ENTRIES as u64;
+    let active = directory.file("system.journal");
+    let remove = || fs::remove_dir_all(directory.0.join("5ad0")).unwrap();
+    let make = |by: u64| {
+        fs::create_dir(directory.0.join("5ad0")).unwrap();
+        fs::write(&active, later(&first, by)).unwrap();
+    };
+    fs::write(&active, &first).unwrap();
+    let mut follower = Follower::open(&directory.0, |_| true).unwrap();
+    assert_eq!(read(&mut follower).len(), ENTRIES);
+    assert!(!is_announced(&follower));
+
+    // journald puts its files back before anybody has looked.
+    remove();
+    make(count);
+    assert!(is_announced(&follower));
+    assert_eq!(read(&mut follower).len(), ENTRIES);
+    assert!(!follower.is_removed());
+    // The old folder is gone now that its last file is closed, which is announced as well.
+    assert!(read(&mut follower).is_empty());
+    assert!(!is_announced(&follower));
+    fs::rename(&active, directory.file("system@1.journal")).unwrap();
+    fs::write(&active, later(&first, 2 * count)).unwrap();
+    assert!(is_announced(&follower), "the new folder is watched");
+    assert_eq!(read(&mut follower).len(), ENTRIES);
+
+    // Somebody looks while there is no folder.
+    remove();
+    assert!(read(&mut follower).is_empty());
+    assert!(follower.is_removed());
+    make(3 * count);
+    assert_eq!(read(&mut follower).len(), ENTRIES);
+    fs::write(directory.file("another"), b"").unwrap();
+    assert!(is_announced(&follower), "the third folder is watched");
 }

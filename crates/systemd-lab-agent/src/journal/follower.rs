@@ -56,8 +56,7 @@ impl Follower {
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no system.journal"))?;
         let announcements =
             inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC).map_err(io::Error::from)?;
-        let changes = WatchFlags::MODIFY | WatchFlags::CREATE;
-        inotify::add_watch(&announcements, &directory, changes).map_err(io::Error::from)?;
+        watch(&announcements, &directory)?;
         let file = File::open(directory.join(ACTIVE))?;
         let inode = file.metadata()?.ino();
         let current = JournalFile::new(file, keep)?;
@@ -92,6 +91,9 @@ impl Follower {
             result => result?,
         }
         if rotated {
+            // Before the files are listed, so that none comes in between. A folder that is still the same stays watched; without
+            // one, the next look tries again.
+            let _ = watch(&self.announcements, &self.directory);
             let newer = match self.newer_files() {
                 // A process has removed the folder. journald keeps writing to the file that it has
                 // open.
@@ -177,6 +179,15 @@ impl Follower {
             .map(|(_, inode, file)| Ok((JournalFile::new(file, self.keep)?, inode)))
             .collect()
     }
+}
+
+/// Asks the kernel to announce what changes in this folder. It watches the folder itself and not its name, so a folder that
+/// was removed and made again has to be watched again. That this has happened shows in the old one, where files are removed
+/// (inotify(7), `IN_DELETE`): it stays as long as one of them is open.
+fn watch(announcements: &OwnedFd, directory: &Path) -> io::Result<()> {
+    let changes = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::DELETE;
+    inotify::add_watch(announcements, directory, changes)?;
+    Ok(())
 }
 
 impl AsFd for Follower {
