@@ -25,6 +25,7 @@ use std::time::Duration;
 use exercise_check::Subject;
 use systemd_lab::Timeline;
 use systemd_lab::protocol::event::ProbeOutcome;
+use systemd_lab::protocol::scenario::first_attempt;
 
 // The check's own files look for each other at the root of the crate.
 use check::{causes, day, incident, plan, promises, review, scenarios};
@@ -115,6 +116,40 @@ fn the_task_shows_the_plans() {
         let first = words(&first).replacen(' ', " | ", 1);
         let row = format!("//! | {first} | {} |", second.fault);
         assert!(task.contains(&row), "the task lacks: {row}");
+    }
+    let text = task.replace("\n//! ", " ");
+    for (before, time, after) in [
+        ("slow is SIGSTOP for ", plan::SLOW_FOR, ""),
+        ("The disk is full for ", plan::FULL_FOR, ""),
+        ("the web front end is killed ", plan::BAD_FOR, " later"),
+        ("repaired the cause ", plan::PERSON_NEEDS, " after the kill"),
+        ("stops the shop for ", plan::STOPPED_FOR, ""),
+    ] {
+        let said = format!("{before}{} s{after}", time.as_secs());
+        assert!(text.contains(&said), "the task lacks: {said}");
+    }
+}
+
+/// What comes at one moment has no order, and then a few milliseconds decide how long an outage was.
+#[test]
+fn faults_orders_and_looks_at_the_page_keep_apart() {
+    let apart = Duration::from_millis(100);
+    let look = day::FIRST_CUSTOMER + first_attempt(day::PAGE_EVERY);
+    let plans = [1, 2].map(plan::of_day).into_iter();
+    for fault in plans.chain((0..100).map(plan::of_seed)).flatten() {
+        for (first, every) in [
+            (look, day::PAGE_EVERY),
+            (day::FIRST_ORDER, day::ORDER_EVERY),
+        ] {
+            let since = (fault.at - first).as_millis() % every.as_millis();
+            let until = every.as_millis() - since;
+            assert!(since.min(until) >= apart.as_millis(), "{fault:?}");
+        }
+    }
+    for number in 1..=6 {
+        let since = (day::time_of_order(number) - look).as_millis() % day::PAGE_EVERY.as_millis();
+        let until = day::PAGE_EVERY.as_millis() - since;
+        assert!(since.min(until) >= apart.as_millis(), "order {number}");
     }
 }
 

@@ -15,10 +15,10 @@ use crate::plan::{
 pub(crate) const PAGE: &str = "page";
 pub(crate) const PAGE_EVERY: Duration = Duration::from_secs(2);
 
-/// Customers look at the page from then on: first at 1.4 s, because a probe waits for 0.45 s. So each look is 0.1 s before a
-/// fault could come, and at least 0.5 s after the shop is ready again: loading takes 2.1 s from a start at half a second,
-/// or from a timer of systemd's, which waits for a quarter.
-const FIRST_CUSTOMER: Duration = Duration::from_millis(950);
+/// Customers look at the page from then on: first at 1.4 s, because a probe waits for 0.45 s (`first_attempt`). So each
+/// look is 0.1 s before a fault could come, and at least 0.5 s after the shop is ready again: loading takes 2.1 s from a
+/// start at half a second, or from a timer of systemd's, which waits for a quarter.
+pub(crate) const FIRST_CUSTOMER: Duration = Duration::from_millis(950);
 
 /// One order every three seconds, a fifth of a second after a full one: then neither a fault nor a look at the page nor a
 /// timer of systemd's comes at the same moment.

@@ -224,6 +224,7 @@ fn has_test(place: &[&str], name: &str) -> bool {
         _ => vec![
             crates.join("workshop/tests"),
             crates.join("systemd-lab"),
+            crates.join("systemd-lab-agent/tests"),
             crates.join("exercise-check/tests"),
         ],
     };
