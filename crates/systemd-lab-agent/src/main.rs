@@ -19,7 +19,7 @@ use systemd_lab_agent::recorder::{Events, Recorder, own_event};
 use systemd_lab_agent::runner::Pauses;
 use systemd_lab_agent::termination::Terminated;
 use systemd_lab_agent::{REHEARSE, boot, preparations, runner};
-use systemd_lab_protocol::{EventKind, Job};
+use systemd_lab_protocol::{EventKind, Job, Step};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(REHEARSE) {
@@ -98,6 +98,11 @@ fn run_job(mut prepared: Prepared, outbox: &mut Events) -> anyhow::Result<()> {
     if not_prepared.is_some() {
         job.scenario.steps.clear();
         job.scenario.observe.clear();
+    }
+    if job.scenario.steps.first() == Some(&Step::Checkpoint) {
+        let (key, rest) = prepared.checkpoint.pass()?;
+        outbox.seal_with(&key);
+        job.scenario.steps.splice(1.., rest);
     }
     if job.scenario.awaits_events() {
         prepared.sources.alarm = Some(Alarm::set(Path::new(TRACEFS))?);

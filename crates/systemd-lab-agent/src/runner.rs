@@ -95,7 +95,7 @@ pub fn run(
     }
     carried_out?;
     pauses.handover.leave_to_person();
-    match runner.end(&scenario.observe) {
+    match runner.end(scenario) {
         Err(_) if runner.recorder.is_terminated() => {
             runner.end_with_machine()?;
             Err(Terminated.into())
@@ -129,7 +129,8 @@ struct TooBusy;
 impl Runner<'_, '_> {
     fn carry_out(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         let mut steps = scenario.steps.clone();
-        let mut next = 0;
+        // A first checkpoint was before the scenario began.
+        let mut next = usize::from(steps.first() == Some(&Step::Checkpoint));
         while let Some(step) = steps.get(next).cloned() {
             let index = next;
             next += 1;
@@ -452,7 +453,7 @@ impl Runner<'_, '_> {
     }
 
     /// Writes out everything known at the end.
-    fn end(&mut self, observe: &[String]) -> anyhow::Result<()> {
+    fn end(&mut self, scenario: &Scenario) -> anyhow::Result<()> {
         // Nothing after this could take too long.
         self.ends = Duration::ZERO;
         for event in self.probes.end().into_iter().chain(self.commands.end()) {
@@ -482,8 +483,12 @@ impl Runner<'_, '_> {
         if let Some(why) = why {
             self.recorder.check_sight(asked_us, &why);
         }
-        for unit in observe {
-            let values = match systemd.unit_properties(unit) {
+        for unit in &scenario.observe {
+            let values = match scenario.observe_only.as_slice() {
+                [] => systemd.unit_properties(unit),
+                names => systemd.unit_properties_named(unit, names),
+            };
+            let values = match values {
                 // systemd's socket is gone: a process removed it.
                 Err(CallError::Io(_)) => continue,
                 values => {

@@ -21,6 +21,7 @@ const PRIVATE_SOCKET: &str = "/run/systemd/private";
 
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const PEER: &str = "org.freedesktop.DBus.Peer";
 
@@ -229,6 +230,33 @@ impl Questions {
             Some(Value::Object(values)) => Ok(values.into_iter().map(in_one_order).collect()),
             _ => Err(CallError::Malformed("GetAll did not return properties")),
         }
+    }
+
+    /// These properties of a unit, of the interface that all units have: org.freedesktop.systemd1(5), "Unit Objects". Each takes systemd
+    /// far less work than all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Refused`] when the name is not that of a unit, or it has no such property.
+    pub fn unit_properties_named(
+        &mut self,
+        unit: &str,
+        names: &[String],
+    ) -> Result<BTreeMap<String, Value>, CallError> {
+        let path = unit_path(unit);
+        let method = Method {
+            path: &path,
+            interface: PROPERTIES,
+            member: "Get",
+        };
+        let one = |name: &String| {
+            let arguments = [Argument::Text(UNIT), Argument::Text(name)];
+            let answer = self.ask(method, &arguments, LONGEST_CALL)?;
+            let value = answer.into_iter().next();
+            let value = value.ok_or(CallError::Malformed("Get did not return a property"))?;
+            Ok(in_one_order((name.clone(), value)))
+        };
+        names.iter().map(one).collect()
     }
 
     fn ask(

@@ -35,6 +35,9 @@ pub struct Scenario {
     /// Units whose effective properties are recorded when the scenario ends
     /// (as `systemctl show UNIT` prints them; see [`crate::EventKind::Properties`]).
     pub observe: Vec<String>,
+    /// Which of their properties: those with these names, of the interface org.freedesktop.systemd1.Unit. All, if there is no name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observe_only: Vec<String>,
     /// If systemd refuses a step, the scenario carries on. A plan of faults needs this: a fault may find nothing left to
     /// hit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -154,7 +157,7 @@ pub enum Step {
     },
     /// Lets the machine stand still, without the guest's noticing, so that the host can copy it: see [`crate::job::GATES`]. Each copy
     /// carries out the steps of a job of its own instead of those after this step. It is not reported. Without a new job, the guest
-    /// ends with an error.
+    /// ends with an error. As the first step, it comes before the scenario begins: everything that the guest is given is in place.
     Checkpoint,
     /// Asks whether a service answers, again and again until the scenario ends, while the following steps go on. Each
     /// change of the answer is a [`crate::EventKind::ProbeChanged`], the total a [`crate::EventKind::ProbeEnded`].

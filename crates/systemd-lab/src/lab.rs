@@ -357,10 +357,19 @@ fn ensure_supported_host() -> Result<(), LabError> {
 
 /// All bytes that the guest gets.
 fn job(scenario: &Scenario, files: &[GuestFile]) -> Result<Vec<u8>, LabError> {
+    job_that_begins(scenario, scenario, files)
+}
+
+/// The same with only the beginning of the scenario.
+fn job_that_begins(
+    scenario: &Scenario,
+    beginning: &Scenario,
+    files: &[GuestFile],
+) -> Result<Vec<u8>, LabError> {
     sight::check(files)?;
     let mut blobs = loaded(files)?;
     blobs.extend(sight::needed(scenario, files));
-    Ok(Job::encode(scenario, &blobs, &sight::log_levels(files))?)
+    Ok(Job::encode(beginning, &blobs, &sight::log_levels(files))?)
 }
 
 /// The same for a person, who should see what systemd does with the files as they are.

@@ -140,7 +140,7 @@ fn a_sweep_comes_out_the_same_again() {
     assert!(one.holds(), "{:#?}", one.trials);
 }
 
-/// Most runs of a sweep continue from a checkpoint, and a whole run shows the same.
+/// All runs of a sweep continue from a checkpoint, the first ones from the one before the beginning, and a whole run shows the same.
 #[test]
 fn a_run_from_a_checkpoint_equals_a_whole_run() {
     let folder = tempfile::tempdir().expect("a temporary directory");
@@ -149,10 +149,16 @@ fn a_run_from_a_checkpoint_equals_a_whole_run() {
     let kill: Fault = "kill".parse().expect("it is a fault");
     let sweep = Sweep::new(experiment).fault(kill.clone()).at_most(few(12));
     let swept = swept(&sweep);
-    let continued: Vec<&Trial> = swept.trials.iter().filter(|it| it.is_continued()).collect();
-    assert!(2 * continued.len() > swept.trials.len(), "{swept:#?}");
-    // The last one's checkpoint was made from another one.
-    for trial in [continued[0], continued[1], continued[continued.len() - 1]] {
+    let trials = swept.trials.as_slice();
+    assert!(trials.iter().all(Trial::is_continued), "{swept:#?}");
+    // Before there is a process, there is nothing to kill.
+    let mut hit = trials.iter().filter(|it| it.outcome != Outcome::Refused);
+    let during_start = hit.next().expect("there is a process");
+    // No moment is quiet so soon.
+    assert!(during_start.at < Duration::from_millis(120), "{swept:#?}");
+    let next = hit.next().expect("there are more moments");
+    // The checkpoint of the last one was made from another one, which is after the start.
+    for trial in [during_start, next, &trials[trials.len() - 1]] {
         let whole = sweep.experiment(trial.at, &kill, UNIT);
         let timeline = whole.run(lab()).expect("the lab works");
         let fault = &whole.summary(&timeline).faults[0];

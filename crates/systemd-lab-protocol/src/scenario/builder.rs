@@ -114,6 +114,16 @@ impl Scenario {
         self.step(Step::Later { when, what })
     }
 
+    /// [`Scenario::observe_only`]
+    #[must_use]
+    pub fn observe_only(self, properties: &[&str]) -> Scenario {
+        let names = properties.iter().map(|name| (*name).to_owned());
+        Scenario {
+            observe_only: names.collect(),
+            ..self
+        }
+    }
+
     /// [`Scenario::goes_on_when_refused`]
     #[must_use]
     pub fn go_on_when_refused(self) -> Scenario {

@@ -13,12 +13,13 @@ use systemd_lab_protocol::Scenario;
 use systemd_timeline::Timeline;
 
 use super::steps::SETTLED;
+use super::summary::SUB_STATE;
 use super::{Experiment, ExperimentError};
 use crate::lab::Lab;
 use crate::lab::checkpoint::{Checkpoint, Checkpoints};
 use crate::lab::options::RunOptions;
 
-/// How many checkpoints there are at most without added faults. Each keeps the memory that the guest has written since the one before: some 30 MB.
+/// How many checkpoints there are at most without added faults, and without the one before the beginning. Each keeps the memory that the guest has written since the one before: some 30 MB.
 const MOST: usize = 16;
 
 /// How long nothing should have happened before a checkpoint, so that nothing is under way.
@@ -37,7 +38,7 @@ pub(crate) struct Branches<'a> {
     base: Experiment,
     checkpoints: Checkpoints,
     places: Vec<Duration>,
-    /// One for each place, once it was needed.
+    /// One before the beginning and one for each place, once it was needed.
     made: Vec<OnceLock<Option<Checkpoint>>>,
 }
 
@@ -54,7 +55,7 @@ impl<'a> Branches<'a> {
             lab,
             base: base.clone().lasting(longest),
             checkpoints: Checkpoints::new(lab),
-            made: places.iter().map(|_| OnceLock::new()).collect(),
+            made: (0..=places.len()).map(|_| OnceLock::new()).collect(),
             places,
         }
     }
@@ -72,13 +73,12 @@ impl<'a> Branches<'a> {
         stop: &AtomicBool,
     ) -> Result<(Timeline, bool), ExperimentError> {
         let before = self.places_before(first_added);
-        let checkpoint = before
-            .checked_sub(1)
-            .and_then(|it| self.checkpoint(it, stop));
+        let checkpoint = self.checkpoint(before, stop);
         self.run_from(checkpoint, &self.places[..before], experiment, stop)
     }
 
-    /// Runs the experiment from this checkpoint, which is at the last one of the places; without one, from the start.
+    /// Runs the experiment from this checkpoint, which is at the last one of the places, or before the beginning if there are none.
+    /// Without one, runs it from the start.
     fn run_from(
         &self,
         checkpoint: Option<&Checkpoint>,
@@ -110,13 +110,13 @@ impl<'a> Branches<'a> {
         places.filter(|at| **at + SETTLED < fault).count()
     }
 
-    /// The checkpoint at the place with this number. It is made from the one before.
-    fn checkpoint(&self, number: usize, stop: &AtomicBool) -> Option<&Checkpoint> {
-        let made = self.made[number].get_or_init(|| {
-            let before = number
+    /// The checkpoint after so many places. It is made from the one before.
+    fn checkpoint(&self, places: usize, stop: &AtomicBool) -> Option<&Checkpoint> {
+        let made = self.made[places].get_or_init(|| {
+            let before = places
                 .checked_sub(1)
                 .and_then(|it| self.checkpoint(it, stop));
-            let scenario = scenario(&self.base, &self.places[..=number]);
+            let scenario = scenario(&self.base, &self.places[..places]);
             self.checkpoints
                 .make(&scenario, &self.base.files, before, stop)
         });
@@ -125,7 +125,8 @@ impl<'a> Branches<'a> {
 }
 
 fn scenario(of: &Experiment, places: &[Duration]) -> Scenario {
-    of.add_steps_with_checkpoints(of.prepared_scenario(), places)
+    let scenario = of.prepared_scenario().observe_only(&[SUB_STATE]);
+    of.add_steps_with_checkpoints(scenario, places)
 }
 
 /// The times for checkpoints: each in a quiet moment, and so that about the same work is done between two of them.

@@ -33,19 +33,20 @@ impl Experiment {
         scenario.sleep_until(self.length())
     }
 
-    /// The same, with checkpoints at these times. The faults that come after a checkpoint are planned after it, so that scenarios which
-    /// differ only in those begin alike. Whatever waits for an event is planned before the first one.
+    /// The same, with a checkpoint before the beginning, and at these times. The faults that come after a checkpoint are planned after it,
+    /// so that scenarios which differ only in those begin alike. Whatever waits for an event is planned at the beginning.
     pub(super) fn add_steps_with_checkpoints(
         &self,
         scenario: Scenario,
         places: &[Duration],
     ) -> Scenario {
         debug_assert!(places.is_sorted());
-        // The number of checkpoints before a fault.
+        // The number of checkpoints before a fault, without the first one.
         let segment = |planned: &PlannedFault| {
             let time = planned.when.time();
             time.map_or(0, |time| places.partition_point(|place| *place < time))
         };
+        let scenario = scenario.step(Step::Checkpoint);
         let mut scenario = self.add_start(scenario, |planned| segment(planned) == 0);
         for (number, place) in places.iter().enumerate() {
             scenario = scenario.sleep_until(*place).step(Step::Checkpoint);

@@ -222,6 +222,9 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     }
 }
 
+/// The only property that a summary needs: org.freedesktop.systemd1(5), "Unit Objects".
+pub(super) const SUB_STATE: &str = "SubState";
+
 /// The sub-state of a unit that the lab could not see.
 const UNKNOWN: &str = "unknown";
 
@@ -253,7 +256,7 @@ fn blind_for(timeline: &Timeline, unit: &str) -> Option<Duration> {
 fn state_at_end(timeline: &Timeline, unit: &str) -> String {
     if blind_for(timeline, unit).is_some() {
         let asked = timeline.of(unit).rev().find_map(|event| match &event.kind {
-            EventKind::Properties { values } => values.get("SubState")?.as_str(),
+            EventKind::Properties { values } => values.get(SUB_STATE)?.as_str(),
             _ => None,
         });
         return asked.unwrap_or(UNKNOWN).to_owned();

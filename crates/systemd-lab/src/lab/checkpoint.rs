@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use systemd_lab_protocol::{Event, EventKind, Job, Scenario, Step};
 
 use super::options::{DEADLINE, RunOptions};
-use super::{EventReader, Lab, job, machine_end};
+use super::{EventReader, Lab, job_that_begins, machine_end};
 use crate::error::LabError;
 use crate::guest_file::GuestFile;
 use crate::vm::{Console, Origin, Pace, Processor, Vm};
@@ -95,7 +95,7 @@ impl Checkpoints {
         beginning.steps.truncate(places.last()? + 1);
         let job = match (from, places.as_slice()) {
             (Some(from), _) => rest(&beginning, from.place),
-            (None, [_]) => job(&beginning, files),
+            (None, [_]) => job_that_begins(scenario, &beginning, files),
             // It would stop at the first one.
             (None, _) => return None,
         };

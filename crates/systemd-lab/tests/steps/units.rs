@@ -79,6 +79,23 @@ fn jobs_and_signals() {
     assert!(timeline.first(UNIT, killed).is_some());
 }
 
+#[test]
+fn properties_by_name() {
+    let scenario = Scenario::new("properties")
+        .start(UNIT)
+        .wait_for(next_log("begun"), LONG)
+        .observe(UNIT)
+        .observe_only(&["SubState", "Names"]);
+    let timeline = run(&scenario, &[unit(TALKATIVE)]);
+    let mut observed = timeline.of(UNIT).filter_map(|event| match &event.kind {
+        EventKind::Properties { values } => serde_json::to_value(values).ok(),
+        _ => None,
+    });
+    let expected = serde_json::json!({ "SubState": "running", "Names": [UNIT] });
+    assert_eq!(observed.next(), Some(expected));
+    assert_eq!(observed.next(), None);
+}
+
 /// A frozen service does nothing; what it missed arrives when it is thawed.
 #[test]
 fn freeze_and_thaw() {

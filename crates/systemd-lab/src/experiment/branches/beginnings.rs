@@ -70,9 +70,7 @@ impl<'a> Beginnings<'a> {
                 Some(number) => self.checkpoint(number, stop),
                 None => {
                     let places = branches.places_before(time(beginning.faults.first()));
-                    places
-                        .checked_sub(1)
-                        .and_then(|it| branches.checkpoint(it, stop))
+                    branches.checkpoint(places, stop)
                 }
             };
             let faults = beginning.faults.iter();
