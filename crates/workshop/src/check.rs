@@ -14,6 +14,7 @@ use exercise_check::report::Report;
 use exercise_check::{Outcome, UNEXPLAINED, Verdict, sentence_of};
 use systemd_lab::{Guest, Lab, visible, visible_lines};
 
+use crate::game_day;
 use crate::outcome;
 use crate::progress::Progress;
 use crate::voice;
@@ -162,6 +163,7 @@ fn checked(workshop: &Workshop, exercise: &Stage, loudness: Loudness) -> anyhow:
             .ensure_systemd(needed)
             .map_err(|error| WrongUsage(format!("exercise {}: {error}", exercise.number)))?;
     }
+    game_day::ensure_seed(exercise)?;
     // Done before the build: if the lab has to be set up, it reports that itself.
     if let Err(error) = Lab::open() {
         return Ok(without_verdicts(Outcome::LabBroken, error.to_string()));

@@ -59,6 +59,18 @@ struct Player<'a> {
     check: std::path::PathBuf,
 }
 
+/// Checks the seed that a person has chosen, if the exercise plays days. Its check would say the same, but only at its end.
+pub(crate) fn ensure_seed(exercise: &Stage) -> Result<(), WrongUsage> {
+    let chosen = std::env::var_os(SEED).filter(|_| exercise.topic == TOPIC);
+    let chosen = chosen.map(|it| it.to_string_lossy().into_owned());
+    match chosen {
+        Some(chosen) if chosen.trim().parse::<u64>().is_err() => Err(WrongUsage(format!(
+            "{SEED}={chosen} is not a number; set it to one, e.g. {SEED}=7"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
     let mut exercises = workshop.exercises.iter();
     let exercise = exercises.find(|exercise| exercise.topic == TOPIC);

@@ -137,3 +137,24 @@ fn what_is_no_day_is_refused() {
     exit status 2
     "#);
 }
+
+/// Before anything is built: `check` reports requirement 7 last, and `watch` checks again and again.
+#[test]
+fn a_seed_that_is_no_number_is_refused() {
+    let fixture = shop();
+    let says = |arguments: &[&str]| {
+        let mut command = fixture.command(arguments);
+        command.env("GAME_DAY_SEED", "soon");
+        fixture.shown(&command.output().expect("the command runs"))
+    };
+    assert_snapshot!(says(&["check", "06"]), @r#"
+    Exercise 06: game-day
+
+    standard error:
+    GAME_DAY_SEED=soon is not a number; set it to one, e.g. GAME_DAY_SEED=7
+    exit status 2
+    "#);
+    // Other stages have no seed.
+    let of_another = says(&["check", "01"]);
+    assert!(!of_another.contains("GAME_DAY_SEED"), "{of_another}");
+}
