@@ -19,7 +19,8 @@ use crate::lab::Lab;
 use crate::lab::checkpoint::{Checkpoint, Checkpoints};
 use crate::lab::options::RunOptions;
 
-/// How many checkpoints there are at most without added faults, and without the one before the beginning. Each keeps the memory that the guest has written since the one before: some 30 MB.
+/// How many checkpoints there are at most without added faults, and without the one before the beginning. Each keeps the memory that the
+/// guest has written since the one before: some 30 MB.
 const MOST: usize = 16;
 
 /// How long nothing should have happened before a checkpoint, so that nothing is under way.
