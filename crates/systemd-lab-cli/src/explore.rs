@@ -199,6 +199,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         None => Chosen::default(),
     };
     let chosen = in_file.and(&arguments.chosen);
+    let explore = chosen.explore(planned.experiment.clone())?;
+    let budget = chosen.budget()?;
+    explore.check().map_err(WrongUsage::because)?;
     if planned.experiment.requirements().is_empty() {
         return Err(WrongUsage(
             "nothing is required, so no plan can break anything; add a requirement, e.g. --require 'recovery <= 10s'"
@@ -206,9 +209,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         )
         .into());
     }
-    let explore = chosen.explore(planned.experiment.clone())?;
-    let budget = chosen.budget()?;
-    explore.check().map_err(WrongUsage::because)?;
     if let Some(file) = &arguments.junit {
         output::ensure_writable(file, &planned.inputs, arguments.force)?;
     }

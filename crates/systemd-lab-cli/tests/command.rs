@@ -108,3 +108,46 @@ fn it_names_itself() {
     assert_eq!(import.status.code(), Some(2));
     assert_snapshot!(said(&import), @"there is no file none.image; on a machine with a network, `systemd-lab image export FILE` makes one");
 }
+
+/// In no time nothing happens.
+#[test]
+fn a_sweep_without_a_moment() {
+    let folder = folder();
+    let output = systemd_lab(folder.path())
+        .args([
+            "sweep",
+            "--unit",
+            "my.service",
+            "--fault",
+            "kill",
+            "--for",
+            "0s",
+        ])
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(1));
+    let said = said(&output);
+    assert!(
+        said.starts_with("my.service: 0 runs, at 0 moments of 0s\n"),
+        "{said}"
+    );
+    let advice = "so there is no moment for a fault: choose a longer one with --for";
+    assert!(said.contains(advice), "{said}");
+    assert!(!said.contains("No fault came"), "{said}");
+}
+
+/// What is wrong with the plan comes before what is missing.
+#[test]
+fn an_exploration_with_a_wrong_fault() {
+    let folder = folder();
+    let says = |fault: &str| {
+        let output = systemd_lab(folder.path())
+            .args(["explore", "--unit", "my.service", "--fault", fault])
+            .output()
+            .expect("the command runs");
+        assert_eq!(output.status.code(), Some(2));
+        said(&output)
+    };
+    assert!(says("kill@other.service").contains("other.service"));
+    assert!(says("kill").contains("nothing is required"));
+}

@@ -229,6 +229,48 @@ fn a_plan_that_shares_its_beginning_shows_what_a_whole_run_does() {
     }
 }
 
+/// It lasts until the end of the plan, however long it takes the guest to end the run.
+#[test]
+fn an_outage_without_an_end_is_as_long_as_in_a_whole_run() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let requirement = "outage <= 1s";
+    let parsed = requirement.parse().expect("it is a requirement");
+    let experiment = experiment(folder.path(), "").require(parsed);
+    let explore = Explore::new(experiment, 1)
+        .fault(Fault::Freeze)
+        .within(Limits {
+            most: number(1),
+            from: Duration::from_millis(2_300),
+            until: Duration::from_millis(2_300),
+            ..Limits::default()
+        });
+    let never = AtomicBool::new(false);
+    let found = explore
+        .run(lab(), Budget::Runs(number(1)), &never, |_| {})
+        .expect("the lab works");
+    let mut violations = found.violations.iter();
+    let violation = violations.find(|it| it.requirement == requirement);
+    let violation = violation.expect("a frozen service does not answer");
+    let whole = explore.experiment(&violation.plan);
+    let timeline = whole.run(lab()).expect("the lab works");
+    let mut verdicts = whole.verdicts(&timeline).into_iter();
+    let verdict = verdicts.find(|it| it.requirement.to_string() == requirement);
+    let of_whole = verdict.expect("it is required").measured;
+    assert_eq!(violation.measured, of_whole);
+    let end = whole.length();
+    let last_answer = Duration::from_secs(2);
+    let outage: f64 = of_whole
+        .strip_suffix(" s")
+        .and_then(|seconds| seconds.parse().ok())
+        .expect("a time in seconds");
+    let outage = Duration::from_secs_f64(outage);
+    assert!(outage < end - last_answer, "{of_whole}");
+    assert!(
+        outage > end - last_answer - Duration::from_secs(2),
+        "{of_whole}"
+    );
+}
+
 /// A service that recovers from everything.
 #[test]
 fn nothing_breaks_and_a_stop_keeps_what_is_known() {

@@ -118,10 +118,14 @@ impl<'a> Report<'a> {
 
     /// For people.
     pub(super) fn text(&self) -> String {
+        let faults = match self.swept.faults().join(", ") {
+            // Interrupted before the first run, or no moment to try.
+            none if none.is_empty() => none,
+            faults => format!("{faults} in "),
+        };
         let mut text = format!(
-            "{}: {} in {}, at {} of {}\n",
+            "{}: {faults}{}, at {} of {}\n",
             style::strong(self.experiment.main_unit()),
-            self.swept.faults().join(", "),
             counted(self.swept.trials.len(), "run"),
             counted(self.swept.moments.len(), "moment"),
             span_text(self.experiment.length()),
@@ -151,7 +155,9 @@ impl<'a> Report<'a> {
             );
         }
         let required = self.experiment.requirements();
-        if !self.swept.has_hit() {
+        if self.swept.moments.is_empty() {
+            text += "\n✗ Nothing happens in this time, so there is no moment for a fault: choose a longer one with --for\n";
+        } else if !self.swept.trials.is_empty() && !self.swept.has_hit() {
             text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
         } else if self.swept.holds() && !required.is_empty() {
             text += &format!(

@@ -187,10 +187,10 @@ impl Summary {
 
 pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     let unit = experiment.main_unit();
-    let end = timeline
-        .events()
-        .last()
-        .map_or(Duration::ZERO, |event| timeline.time_of(event));
+    // The last event comes later than planned, by as long as it takes to ask systemd about the units, or earlier, with the machine's end.
+    let end = timeline.events().last();
+    let end = end.map_or(Duration::ZERO, |event| timeline.time_of(event));
+    let end = end.min(experiment.length());
     let (probed, missed): (Vec<Vec<Change>>, Vec<Vec<ListenerOutage>>) = experiment
         .probes
         .iter()
@@ -623,7 +623,7 @@ mod tests {
             source: Source::Agent,
             kind,
         });
-        let mut experiment = Experiment::new("a.service");
+        let mut experiment = Experiment::new("a.service").lasting(seconds(100));
         experiment.probes = vec![quick, slow];
         let summary = of(&experiment, &Timeline::new(events.collect()));
         let figures = summary.probes.iter().map(|it| {
