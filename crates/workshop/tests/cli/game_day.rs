@@ -138,7 +138,7 @@ fn what_is_no_day_is_refused() {
     "#);
 }
 
-/// Before anything is built: `check` reports requirement 7 last, and `watch` checks again and again.
+/// Before anything is built: the check itself would say so only with requirement 7, the last one.
 #[test]
 fn a_seed_that_is_no_number_is_refused() {
     let fixture = shop();
