@@ -4,7 +4,8 @@ use anyhow::Context;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::database::ADDRESS;
+/// Where the database listens.
+pub(crate) const ADDRESS: &str = "127.0.0.1:7879";
 
 /// Asks, and returns the answer without the end of its line.
 // TODO: how long does it wait for a database that takes the question and does not answer?

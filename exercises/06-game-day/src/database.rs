@@ -18,14 +18,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
+use crate::client::ADDRESS;
 use crate::ending::Failure;
 use crate::faults::Fault;
 use crate::log;
 use crate::signals::StopSignals;
 use crate::store::{PATH, Store};
-
-/// Where the database listens.
-pub(crate) const ADDRESS: &str = "127.0.0.1:7879";
 
 /// How often orders are written into the file. One write for many orders is faster than many.
 const WRITE_EVERY: Duration = Duration::from_secs(5);

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::database::ADDRESS;
+/// Where the database listens.
+pub(crate) const ADDRESS: &str = "127.0.0.1:7879";
 
 /// How long an answer may take. A customer waits for 3 s, and wants to hear in that time that the order was not taken.
 const DEADLINE: Duration = Duration::from_secs(2);

@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 
-use crate::client;
+use crate::client::{self, ADDRESS};
 use crate::ending::Failure;
 use crate::faults::Fault;
 use crate::log;
@@ -25,9 +25,6 @@ use crate::notify::tell_systemd;
 use crate::signals::StopSignals;
 use crate::store::{PATH, Store};
 use crate::watchdog;
-
-/// Where the database listens.
-pub(crate) const ADDRESS: &str = "127.0.0.1:7879";
 
 /// Serves until it is stopped.
 pub(crate) async fn run(mut stop: StopSignals) -> Result<(), Failure> {
