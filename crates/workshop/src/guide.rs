@@ -1,6 +1,7 @@
 //! `cargo workshop guide`: a page of the guide in the terminal, from the same sources as the book. It needs no network and no
 //! mdBook.
 
+mod command_line;
 mod render;
 mod table;
 mod wrap;

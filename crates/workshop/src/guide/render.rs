@@ -5,8 +5,8 @@ use std::mem;
 use anstyle::{AnsiColor, Style};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
-use super::table;
 use super::wrap::indented;
+use super::{command_line, table};
 use systemd_lab_cli::style;
 
 const STRONG: Style = Style::new().bold();
@@ -257,8 +257,15 @@ impl<'a> Renderer<'a> {
         self.blank_line();
         let indent = self.indent().1 + CODE_INDENT;
         let width = self.layout.table.saturating_sub(indent.chars().count());
+        let mut goes_on = false;
         for line in code.trim_end().lines() {
-            for piece in style::broken(line, width) {
+            let is_command = goes_on || command_line::begins(line);
+            goes_on = is_command && command_line::goes_on(line);
+            let pieces = match is_command {
+                true => command_line::broken(line, width),
+                false => style::broken(line, width),
+            };
+            for piece in pieces {
                 self.lines
                     .push(format!("{indent}{piece}").trim_end().to_owned());
             }
