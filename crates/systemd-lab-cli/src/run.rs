@@ -25,7 +25,7 @@ pub(crate) use self::file::read_with;
 pub(crate) use self::options::{GuestOptions, Options};
 pub(crate) use self::plan::{Planned, guest_and_files, planned};
 use self::timeline::Outcome;
-pub(crate) use self::words::{quoted, span};
+pub(crate) use self::words::span;
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, put};
 

@@ -17,6 +17,7 @@ use crate::disk;
 use crate::error::LabError;
 use crate::packages::{self, FOR_IMAGE, Manager, Needed, QEMU};
 use crate::progress::Step;
+use systemd_timeline::shell_word;
 
 /// The script in the folder that installs what is missing. It needs root, and no network.
 pub const SCRIPT: &str = "install";
@@ -175,7 +176,8 @@ pub fn install(from: &Path) -> Result<(), LabError> {
         return Ok(());
     }
     let script = from.join(SCRIPT);
-    let typed = packages::typed_as_root(&[&format!("sh {}", script.display())]);
+    let typed =
+        packages::typed_as_root(&[&format!("sh {}", shell_word(&script.to_string_lossy()))]);
     if let Some(why) = packages::why_not_install() {
         return Err(LabError::MissingPrograms {
             programs: missing,

@@ -233,7 +233,7 @@ pub use systemd_lab_protocol as protocol;
 pub use systemd_timeline::view::ERROR;
 pub use systemd_timeline::{MeasuredWith, Picture, Timeline, UnitTexts, View};
 pub use systemd_timeline::{
-    clock_time, describe, nearest_second, visible, visible_json, visible_lines,
+    clock_time, describe, nearest_second, shell_word, visible, visible_json, visible_lines,
 };
 pub use systemd_timeline::{compare, diagnosis, findings, fold, names, picture};
 pub use unit_files::unit_texts;

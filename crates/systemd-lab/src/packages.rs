@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::LabError;
 use crate::progress::Step;
-use systemd_timeline::visible;
+use systemd_timeline::{shell_word, visible};
 
 pub(crate) use manager::Manager;
 
@@ -109,7 +109,7 @@ pub(crate) fn why_not_install() -> Option<&'static str> {
 pub(crate) fn typed_as_root(commands: &[&str]) -> String {
     match find(SUDO) {
         Some(_) => format!("sudo {}", commands.join(" && sudo ")),
-        None => format!("su - -c '{}'", commands.join(" && ")),
+        None => format!("su - -c {}", shell_word(&commands.join(" && "))),
     }
 }
 

@@ -37,6 +37,7 @@ pub mod fold;
 pub mod jobs;
 pub mod names;
 pub mod picture;
+mod shell_word;
 pub mod span;
 mod timeline;
 pub mod unit_file;
@@ -46,6 +47,7 @@ mod visible;
 
 pub use clock::{clock_time, nearest_second};
 pub use picture::Picture;
+pub use shell_word::shell_word;
 pub use systemd_lab_protocol as protocol;
 pub use timeline::{MeasuredWith, Timeline};
 pub use unit_texts::UnitTexts;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use systemd_lab::experiment::{DIRECTORY_MODE, DIRECTORY_OWNER, When, is_unit_name, parse_span};
-use systemd_lab::{Fault, GuestFile, Probe};
+use systemd_lab::{Fault, GuestFile, Probe, shell_word};
 
 use crate::exit::WrongUsage;
 
@@ -20,14 +20,14 @@ pub(super) fn when(when: &str, fault: &str) -> anyhow::Result<When> {
         let got = format!("{time:?} and {in_one:?} in one word");
         return Err(expected(
             &got,
-            &format!("{} {}", quoted(time), quoted(in_one)),
+            &format!("{} {}", shell_word(time), shell_word(in_one)),
         ));
     }
     match when.parse::<When>() {
         Ok(when) => Ok(when),
         Err(_) if is_fault(when) && fault.parse::<When>().is_ok() => Err(expected(
             &format!("{when:?} first"),
-            &format!("{} {}", quoted(fault), quoted(when)),
+            &format!("{} {}", shell_word(fault), shell_word(when)),
         )),
         Err(error) => Err(WrongUsage(format!("--at: {error}")).into()),
     }
@@ -38,10 +38,16 @@ pub(super) fn half_a_fault(word: &str) -> String {
     let (got, right) = match in_one_word(word) {
         Some((time, fault)) => (
             format!("{time:?} and {fault:?} in one word"),
-            format!("{} {}", quoted(time), quoted(fault)),
+            format!("{} {}", shell_word(time), shell_word(fault)),
         ),
-        None if is_fault(word) => (format!("{word:?} alone"), format!("10s {}", quoted(word))),
-        None => (format!("{word:?} alone"), format!("{} kill", quoted(word))),
+        None if is_fault(word) => (
+            format!("{word:?} alone"),
+            format!("10s {}", shell_word(word)),
+        ),
+        None => (
+            format!("{word:?} alone"),
+            format!("{} kill", shell_word(word)),
+        ),
     };
     format!("--at: expected a time and then a fault, got {got}; write: --at {right}")
 }
@@ -51,8 +57,8 @@ pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
     let right = time.trim_start_matches('-');
     format!(
         "--at: times count from the start of the unit, so {time:?} is not possible; write: --at {} {}",
-        quoted(right),
-        quoted(fault)
+        shell_word(right),
+        shell_word(fault)
     )
 }
 
@@ -77,15 +83,6 @@ fn in_one_word(text: &str) -> Option<(&str, &str)> {
     let joints = text.match_indices([',', '=', ':', ' ']);
     let mut parts = joints.map(|(at, _)| (text[..at].trim(), text[at + 1..].trim()));
     parts.find(|(time, fault)| time.parse::<When>().is_ok() && is_fault(fault))
-}
-
-/// Quoted, so that a shell treats it as one word.
-pub(crate) fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=-_.@:/+,%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
 }
 
 pub(crate) fn span(option: &str, text: &str) -> anyhow::Result<Duration> {
@@ -117,7 +114,7 @@ pub(super) fn host_and_guest(text: &str) -> Option<(&str, String)> {
 pub(super) fn guest_file(text: &str) -> anyhow::Result<GuestFile> {
     let (host, guest) = host_and_guest(text).ok_or_else(|| match is_unit_name(text) {
         true => WrongUsage(format!(
-            "--file: {text:?} does not say where the file goes; write --unit {} for a unit file", quoted(text)
+            "--file: {text:?} does not say where the file goes; write --unit {} for a unit file", shell_word(text)
         )),
         false => WrongUsage(format!(
             "--file: {text:?} does not say where the file goes; write HOST:GUEST with an absolute path, e.g. target/release/my:/usr/bin/my"

@@ -43,19 +43,32 @@ fn no_mmdebstrap_and_no_apt_get() {
 /// A person who has to type something sees all of it at once, and that sudo wants a password.
 #[test]
 fn nothing_is_installed_and_sudo_wants_a_password() {
-    let text = answer_as_ordinary_user(&["apt-get", "sudo"]);
+    let text = answer_as_ordinary_user("open", &["apt-get", "sudo"]);
     assert_text("sudo_wants_a_password", &text, &[]);
 }
 
 /// Debian's installer leaves sudo out if root has a password.
 #[test]
 fn nothing_is_installed_and_there_is_no_sudo() {
-    let text = answer_as_ordinary_user(&["apt-get"]);
+    let text = answer_as_ordinary_user("open", &["apt-get"]);
     assert_text("no_sudo", &text, &[]);
 }
 
+/// The command can be pasted, whatever the folder of a kit is called.
+#[test]
+fn a_folder_with_a_space_is_quoted() {
+    let with_su = r"su - -c 'sh '\''/srv/my kit/install'\'''";
+    for (programs, typed) in [
+        (&["apt-get", "sudo"][..], "sudo sh '/srv/my kit/install'"),
+        (&["apt-get"], with_su),
+    ] {
+        let text = answer_as_ordinary_user("install-from /srv/my kit", programs);
+        assert!(text.contains(typed), "{text}");
+    }
+}
+
 /// What the lab answers a person who is not root, with these programs of the host.
-fn answer_as_ordinary_user(programs: &[&str]) -> String {
+fn answer_as_ordinary_user(order: &str, programs: &[&str]) -> String {
     let path = path_with(programs);
     // A place that an ordinary user can reach, no matter who runs this test: the binary may be in root's home.
     let place = tempfile::tempdir().expect("it can be made");
@@ -78,7 +91,7 @@ fn answer_as_ordinary_user(programs: &[&str]) -> String {
     } else {
         Command::new(&binary)
     };
-    as_child(&mut command, "open", &cache);
+    as_child(&mut command, order, &cache);
     answer(command.env("PATH", path.path()))
 }
 

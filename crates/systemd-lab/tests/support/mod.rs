@@ -250,6 +250,10 @@ fn obey(order: &str) -> Result<String, LabError> {
         return systemd_lab::host_packages::download(Path::new(folder))
             .map(|()| "downloaded".to_owned());
     }
+    if let Some(folder) = order.strip_prefix("install-from ") {
+        return systemd_lab::host_packages::install(Path::new(folder))
+            .map(|()| "installed".to_owned());
+    }
     if order == "repair" {
         return Lab::options()
             .repaired()

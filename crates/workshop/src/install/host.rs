@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
+use systemd_lab::shell_word;
 
 /// Exists if and only if systemd is the service manager: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
@@ -32,7 +33,8 @@ pub(super) fn as_root(argv: &[&str]) -> anyhow::Result<()> {
 /// In the form that a person could type, e.g. `sudo systemctl daemon-reload`.
 fn shown(argv: &[&str]) -> String {
     let sudo = if is_root() { "" } else { "sudo " };
-    format!("{sudo}{}", argv.join(" "))
+    let words: Vec<String> = argv.iter().map(|word| shell_word(word)).collect();
+    format!("{sudo}{}", words.join(" "))
 }
 
 fn command(argv: &[&str]) -> Command {
