@@ -215,15 +215,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let stop = Arc::new(AtomicBool::new(false));
     let handler = signal_hook::flag::register(SIGINT, Arc::clone(&stop))?;
     let lab = Lab::options().guest(&planned.guest).open()?;
-    let explored = carried_out(&explore, &lab, budget, &stop);
+    let explored = carried_out(&explore, &lab, budget, &stop).map_err(trials::of_lab)?;
+    let violations = explored.violations.iter();
+    let runs: Vec<_> = violations
+        .map(|it| (explore.experiment(&it.plan), it.requirement.as_str()))
+        .collect();
+    let shown = trials::show_again(&lab, &stop, &runs).map_err(trials::of_lab)?;
     signal_hook::low_level::unregister(handler);
-    let explored = match explored {
-        Ok(explored) => explored,
-        Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
-        Err(ExperimentError::Lab(error)) => return Err(error.into()),
-    };
     let command = trials::run_command("explore", &OWN_OPTIONS);
-    let report = report::Report::new(&explore, &planned.experiment, &explored, &command);
+    let report = report::Report::new(&explore, &planned.experiment, &explored, &command, shown);
     let is_shown_elsewhere = arguments
         .junit
         .as_deref()

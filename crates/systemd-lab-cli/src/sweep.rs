@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::signal::SIGINT;
-use systemd_lab::sweep::{MOST_MOMENTS, Swept};
-use systemd_lab::{ExperimentError, Fault, Lab, Sweep, clock_time};
+use systemd_lab::sweep::{MOST_MOMENTS, Swept, Trial};
+use systemd_lab::{Experiment, ExperimentError, Fault, Lab, Sweep, clock_time};
 
 use crate::exit::{ExitStatus, WrongUsage};
 use crate::output::{self, note, put};
@@ -108,15 +108,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let stop = Arc::new(AtomicBool::new(false));
     let handler = signal_hook::flag::register(SIGINT, Arc::clone(&stop))?;
     let lab = Lab::options().guest(&planned.guest).open()?;
-    let swept = carried_out(&sweep, &lab, &stop);
-    signal_hook::low_level::unregister(handler);
-    let swept = match swept {
-        Ok(swept) => swept,
-        Err(ExperimentError::Plan(error)) => return Err(WrongUsage::because(error)),
-        Err(ExperimentError::Lab(error)) => return Err(error.into()),
-    };
+    let swept = carried_out(&sweep, &lab, &stop).map_err(trials::of_lab)?;
     let command = trials::run_command("sweep", &OWN_OPTIONS);
     let report = report::Report::new(&planned.experiment, &swept, &command);
+    let runs: anyhow::Result<Vec<_>> = report
+        .violations()
+        .map(|(trial, requirement)| Ok((again(&sweep, &planned.experiment, trial)?, requirement)))
+        .collect();
+    let shown = trials::show_again(&lab, &stop, &runs?).map_err(trials::of_lab)?;
+    let report = report.shown_again(shown);
+    signal_hook::low_level::unregister(handler);
     if arguments.json {
         output::document(&(report.json()? + "\n"));
     } else if !files
@@ -139,6 +140,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         );
     }
     Ok(ExitStatus::holds(swept.holds()))
+}
+
+/// The experiment of this trial.
+fn again(sweep: &Sweep, base: &Experiment, trial: &Trial) -> anyhow::Result<Experiment> {
+    let (fault, unit) = Fault::parse_with_unit(&trial.fault)?;
+    let unit = unit.unwrap_or(base.main_unit());
+    Ok(sweep.experiment(trial.at, &fault, unit))
 }
 
 fn carried_out(sweep: &Sweep, lab: &Lab, stop: &AtomicBool) -> Result<Swept, ExperimentError> {

@@ -1,11 +1,18 @@
 //! What the commands that make many runs have in common: the `run` command that repeats one of them, and lines of their reports.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use systemd_lab::experiment::{Verdict, span_text};
-use systemd_lab::{shell_word, visible};
+use systemd_lab::{Experiment, ExperimentError, Lab, LabError, RunOptions, shell_word, visible};
 
+use crate::exit::WrongUsage;
 use crate::program::program;
+use crate::style;
+
+/// What a report says below a command whose own run meets the requirement.
+pub(crate) const NOT_AGAIN: &str = "      The run of this command differs by milliseconds, and meets the requirement: try the fault 10 ms earlier or later\n";
 
 /// The `run` command for the plan of this command line, which is one of `command`. `own` are the options that `run` does not have, and
 /// whether a value follows each.
@@ -56,6 +63,70 @@ pub(crate) fn with_faults(
     options
 }
 
+/// Makes the runs that the printed commands make: each from its start, and not from a copy of a guest, which may differ by
+/// milliseconds. Says for each whether this requirement is not met there either; `None` if that run took too long, or if `stop` was
+/// set.
+///
+/// # Errors
+///
+/// When the lab cannot run.
+pub(crate) fn show_again(
+    lab: &Lab,
+    stop: &AtomicBool,
+    runs: &[(Experiment, &str)],
+) -> Result<Vec<Option<bool>>, ExperimentError> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spinner = style::spinner("the commands' own runs,");
+    let shown = thread::scope(|scope| {
+        // The lab lets only as many of them run at a time as the machine can.
+        let started: Vec<_> = runs
+            .iter()
+            .map(|(experiment, requirement)| {
+                scope.spawn(move || shows_again(lab, stop, experiment, requirement))
+            })
+            .collect();
+        let ended = started.into_iter().map(|it| it.join());
+        ended
+            .map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    spinner.finish_and_clear();
+    shown
+}
+
+/// A plan that makes no sense is the caller's fault.
+pub(crate) fn of_lab(error: ExperimentError) -> anyhow::Error {
+    match error {
+        ExperimentError::Plan(error) => WrongUsage::because(error),
+        ExperimentError::Lab(error) => error.into(),
+    }
+}
+
+fn shows_again(
+    lab: &Lab,
+    stop: &AtomicBool,
+    experiment: &Experiment,
+    requirement: &str,
+) -> Result<Option<bool>, ExperimentError> {
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    let options = RunOptions::default().interrupted_by(stop);
+    match experiment.run_with(lab, options) {
+        Ok(timeline) => {
+            let mut verdicts = experiment.verdicts(&timeline).into_iter();
+            Ok(Some(verdicts.any(|it| {
+                !it.holds && it.requirement.to_string() == requirement
+            })))
+        }
+        Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
+        Err(_) if stop.load(Ordering::Relaxed) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A line for each requirement that is not met even without a fault.
 pub(crate) fn broken_without_fault(verdicts: &[Verdict]) -> String {
     let broken = verdicts.iter().filter(|verdict| !verdict.holds);
@@ -71,7 +142,32 @@ pub(crate) fn broken_without_fault(verdicts: &[Verdict]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use systemd_lab::Fault;
+
     use super::*;
+
+    /// The service is back after five seconds: what a run of its own says about that, and not what was said before, counts.
+    #[test]
+    fn a_command_is_tried_before_its_report() {
+        let folder = tempfile::tempdir().expect("it can be made");
+        let unit = folder.path().join("slow.service");
+        let text = "[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=5s\n";
+        fs::write(&unit, text).expect("it can be written");
+        let kill: Fault = "kill".parse().expect("it is a fault");
+        let requiring = |requirement: &str| {
+            Experiment::new(&unit)
+                .fault_on("slow.service", Duration::from_secs(1), kill.clone())
+                .require(requirement.parse().expect("it is a requirement"))
+                .lasting(Duration::from_secs(20))
+        };
+        let runs = ["recovery <= 4s", "recovery <= 6s"].map(|it| (requiring(it), it));
+        let lab = Lab::open().expect("the lab works");
+        let shown = |stop| show_again(&lab, &AtomicBool::new(stop), &runs).expect("it works");
+        assert_eq!(shown(false), [Some(true), Some(false)]);
+        assert_eq!(shown(true), [None, None]);
+    }
 
     #[test]
     fn the_command_of_run_has_the_options_of_the_plan() {

@@ -136,6 +136,31 @@ fn a_sweep_without_a_moment() {
     assert!(!said.contains("No fault came"), "{said}");
 }
 
+/// The command of each violation is tried before it is printed.
+#[test]
+fn a_sweep_and_an_exploration_that_find_something() {
+    let folder = folder();
+    let unit = "[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=5s\n";
+    fs::write(folder.path().join("slow.service"), unit).expect("it can be written");
+    let finds = |arguments: &[&str]| -> serde_json::Value {
+        let plan = ["--unit", "slow.service", "--fault", "kill", "--json"];
+        let output = systemd_lab(folder.path())
+            .args(arguments)
+            .args(plan)
+            .args(["--require", "recovery <= 4s"])
+            .output()
+            .expect("the command runs");
+        assert_eq!(output.status.code(), Some(1));
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    };
+    let swept = finds(&["sweep", "--for", "10s", "--moments", "4"]);
+    let again = swept["violations"].as_array().expect("there are some");
+    let again: Vec<&serde_json::Value> = again.iter().map(|it| &it["shows_again"]).collect();
+    assert_eq!(again, [true], "{swept}");
+    let explored = finds(&["explore", "--runs", "2"]);
+    assert_eq!(explored["shows_again"], serde_json::json!([true]));
+}
+
 /// What is wrong with the plan comes before what is missing.
 #[test]
 fn an_exploration_with_a_wrong_fault() {

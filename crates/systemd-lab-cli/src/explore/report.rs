@@ -10,7 +10,7 @@ use systemd_lab::{Experiment, Explore, visible};
 use crate::counted::{all, counted};
 use crate::style;
 use crate::table::table;
-use crate::trials::{broken_without_fault, with_faults};
+use crate::trials::{NOT_AGAIN, broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -25,6 +25,8 @@ pub(super) struct Report<'a> {
     explored: &'a Explored,
     /// Runs the experiment without the random faults.
     command: &'a str,
+    /// Whether the run of each violation's command shows it as well, if that is known.
+    shown_again: Vec<Option<bool>>,
 }
 
 #[derive(Serialize)]
@@ -35,6 +37,8 @@ struct Document<'a> {
     explored: &'a Explored,
     /// A command for each violation, in their order.
     reproduce: Vec<String>,
+    /// Whether the command's own run shows the violation as well, if that is known; in the same order.
+    shows_again: &'a [Option<bool>],
 }
 
 impl<'a> Report<'a> {
@@ -43,12 +47,14 @@ impl<'a> Report<'a> {
         experiment: &'a Experiment,
         explored: &'a Explored,
         command: &'a str,
+        shown_again: Vec<Option<bool>>,
     ) -> Report<'a> {
         Report {
             explore,
             experiment,
             explored,
             command,
+            shown_again,
         }
     }
 
@@ -59,6 +65,7 @@ impl<'a> Report<'a> {
             unit: self.experiment.main_unit(),
             explored: self.explored,
             reproduce: violations.map(|it| self.reproduce(&it.plan)).collect(),
+            shows_again: &self.shown_again,
         })
     }
 
@@ -111,8 +118,11 @@ impl<'a> Report<'a> {
         if !explored.violations.is_empty() {
             text += &format!("\n{}\n", style::strong("What does not hold"));
         }
-        for violation in &explored.violations {
+        for (violation, shown) in explored.violations.iter().zip(&self.shown_again) {
             text += &self.violation(violation);
+            if *shown == Some(false) {
+                text += NOT_AGAIN;
+            }
         }
         if explored.plans > 0 && explored.combinations.is_empty() {
             text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";

@@ -12,7 +12,7 @@ use systemd_lab::{Experiment, visible};
 use crate::counted::{all, counted};
 use crate::style;
 use crate::table::table;
-use crate::trials::{broken_without_fault, with_faults};
+use crate::trials::{NOT_AGAIN, broken_without_fault, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -47,6 +47,10 @@ struct Violation<'a> {
     measured: &'a str,
     what: &'a str,
     reproduce: String,
+    /// Whether the command's own run shows it as well, if that is known.
+    shows_again: Option<bool>,
+    #[serde(skip)]
+    worst: &'a Trial,
 }
 
 #[derive(Serialize)]
@@ -70,6 +74,20 @@ impl<'a> Report<'a> {
             groups: groups(&swept.trials),
             violations: violations(&swept.trials, experiment, command),
         }
+    }
+
+    /// The trial of each violation, and the requirement that is not met.
+    pub(super) fn violations(&self) -> impl Iterator<Item = (&'a Trial, &str)> {
+        let violations = self.violations.iter();
+        violations.map(|it| (it.worst, it.requirement.as_str()))
+    }
+
+    /// With what the commands' own runs showed, in the order of the violations.
+    pub(super) fn shown_again(mut self, shown: Vec<Option<bool>>) -> Report<'a> {
+        for (violation, shown) in self.violations.iter_mut().zip(shown) {
+            violation.shows_again = shown;
+        }
+        self
     }
 
     pub(super) fn json(&self) -> serde_json::Result<String> {
@@ -153,6 +171,9 @@ impl<'a> Report<'a> {
                 visible(&format!("{}, {}", violation.measured, violation.what)),
                 violation.reproduce,
             );
+            if violation.shows_again == Some(false) {
+                text += NOT_AGAIN;
+            }
         }
         let required = self.experiment.requirements();
         if self.swept.moments.is_empty() {
@@ -271,11 +292,11 @@ fn violations<'a>(
     experiment: &Experiment,
     command: &str,
 ) -> Vec<Violation<'a>> {
-    let mut found: Vec<(Violation<'a>, &'a Trial)> = Vec::new();
+    let mut found: Vec<Violation<'a>> = Vec::new();
     for trial in trials {
         for verdict in trial.verdicts.iter().filter(|verdict| !verdict.holds) {
             let requirement = verdict.requirement.to_string();
-            let same = found.iter_mut().find(|(violation, _)| {
+            let same = found.iter_mut().find(|violation| {
                 violation.requirement == requirement
                     && violation.fault == trial.fault
                     && violation.phase == trial.phase
@@ -288,20 +309,21 @@ fn violations<'a>(
                 measured: &verdict.measured,
                 what: &trial.what,
                 reproduce: reproduce(command, experiment, trial),
+                shows_again: None,
+                worst: trial,
             };
             match same {
-                Some((known, worst)) => {
+                Some(known) => {
                     known.moments += 1;
-                    if badness(trial) > badness(worst) {
+                    if badness(trial) > badness(known.worst) {
                         *known = violation(known.moments);
-                        *worst = trial;
                     }
                 }
-                None => found.push((violation(1), trial)),
+                None => found.push(violation(1)),
             }
         }
     }
-    found.into_iter().map(|(violation, _)| violation).collect()
+    found
 }
 
 /// A service that does not recover is worse than one that takes long.

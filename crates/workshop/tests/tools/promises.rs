@@ -225,6 +225,7 @@ fn has_test(place: &[&str], name: &str) -> bool {
             crates.join("workshop/tests"),
             crates.join("systemd-lab"),
             crates.join("systemd-lab-agent/tests"),
+            crates.join("systemd-lab-cli/tests"),
             crates.join("exercise-check/tests"),
         ],
     };
