@@ -203,7 +203,7 @@ impl Explore {
         let moments = moments.into_iter().map(|moment| moment.at);
         let mut generator = Generator::new(self.seed, self.limits, &self.faults, moments);
         let longest = self.experiment.length_after(self.limits.until);
-        let branches = Branches::new(lab, &self.experiment, &baseline, longest);
+        let branches = Branches::new(lab, &self.experiment, &baseline, &self.faults, longest);
         let runs = Runs::new(&self.experiment, self.limits, branches);
         // How many violations have been made smaller.
         let mut smallest = 0;

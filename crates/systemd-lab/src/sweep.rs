@@ -149,7 +149,7 @@ impl Sweep {
             .collect();
         let latest = moments.last().map_or(Duration::ZERO, |moment| moment.at);
         let longest = self.experiment.length_after(latest);
-        let branches = Branches::new(lab, &self.experiment, &baseline, longest);
+        let branches = Branches::new(lab, &self.experiment, &baseline, &self.faults, longest);
         let ended_early = AtomicBool::new(false);
         let mut results = Vec::new();
         let mut error = None;

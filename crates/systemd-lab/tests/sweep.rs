@@ -171,6 +171,35 @@ fn a_run_from_a_checkpoint_equals_a_whole_run() {
     }
 }
 
+/// A copy sees as much as a whole run of a service that a fault silences: the guest gets the lab's drop-ins before its first checkpoint.
+#[test]
+fn a_fault_that_silences_its_service() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let lines = "Restart=always\nRestartSec=2s";
+    let experiment = experiment(folder.path(), lines);
+    let silence = format!(
+        "run=mkdir -p /run/systemd/system/{UNIT}.d && printf '[Service]\\nLogLevelMax=warning\\n' \
+         >/run/systemd/system/{UNIT}.d/silent.conf && systemctl daemon-reload && systemctl kill --signal=KILL {UNIT}"
+    );
+    let silence: Fault = silence.parse().expect("it is a fault");
+    let sweep = Sweep::new(experiment).fault(silence).at_most(few(4));
+    let swept = swept(&sweep);
+    assert!(swept.trials.iter().all(Trial::is_continued), "{swept:#?}");
+    let mut trials = swept.trials.iter();
+    // Its last process is killed, and the unit is back two seconds later.
+    let is_back = |trial: &Trial| {
+        trial
+            .recovery()
+            .is_some_and(|after| after > Duration::from_secs(2))
+    };
+    assert!(trials.any(is_back), "{swept:#?}");
+    let mut trials = swept.trials.iter();
+    assert!(
+        !trials.any(|it| it.outcome == Outcome::Unseen),
+        "{swept:#?}"
+    );
+}
+
 /// When a sweep is stopped, its results so far are kept.
 #[test]
 fn a_sweep_that_is_stopped() {

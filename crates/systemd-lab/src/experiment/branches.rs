@@ -14,7 +14,7 @@ use systemd_timeline::Timeline;
 
 use super::steps::SETTLED;
 use super::summary::SUB_STATE;
-use super::{Experiment, ExperimentError};
+use super::{Experiment, ExperimentError, Fault};
 use crate::lab::Lab;
 use crate::lab::checkpoint::{Checkpoint, Checkpoints};
 use crate::lab::options::RunOptions;
@@ -37,6 +37,8 @@ const COST_OF_REQUEST: usize = 3;
 pub(crate) struct Branches<'a> {
     lab: &'a Lab,
     base: Experiment,
+    /// With every fault that may be added: what they contain decides what the guest is given.
+    with_all: Experiment,
     checkpoints: Checkpoints,
     places: Vec<Duration>,
     /// One before the beginning and one for each place, once it was needed.
@@ -44,17 +46,24 @@ pub(crate) struct Branches<'a> {
 }
 
 impl<'a> Branches<'a> {
-    /// The branches of an experiment, which was checked, and whose run is `baseline`. None of them is longer than `longest`.
+    /// The branches of an experiment, which was checked, and whose run is `baseline`. Only these faults are added to it. No branch is longer
+    /// than `longest`.
     pub(crate) fn new(
         lab: &'a Lab,
         base: &Experiment,
         baseline: &Timeline,
+        added: &[(Fault, String)],
         longest: Duration,
     ) -> Branches<'a> {
         let places = places(base, baseline);
+        let base = base.clone().lasting(longest);
+        let with_all = added.iter().fold(base.clone(), |all, (fault, unit)| {
+            all.fault_on(unit, Duration::ZERO, fault.clone())
+        });
         Branches {
             lab,
-            base: base.clone().lasting(longest),
+            base,
+            with_all,
             checkpoints: Checkpoints::new(lab),
             made: (0..=places.len()).map(|_| OnceLock::new()).collect(),
             places,
@@ -117,7 +126,11 @@ impl<'a> Branches<'a> {
             let before = places
                 .checked_sub(1)
                 .and_then(|it| self.checkpoint(it, stop));
-            let scenario = scenario(&self.base, &self.places[..places]);
+            let experiment = match places {
+                0 => &self.with_all,
+                _ => &self.base,
+            };
+            let scenario = scenario(experiment, &self.places[..places]);
             self.checkpoints
                 .make(&scenario, &self.base.files, before, stop)
         });
