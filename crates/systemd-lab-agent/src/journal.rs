@@ -1,6 +1,6 @@
 //! The guest's journal: the only source of truth about what systemd and the services did.
 //!
-//! [`file`] reads one file, [`follower`] follows journald from file to file, [`events`] turns entries
+//! [`mod@file`] reads one file, [`follower`] follows journald from file to file, [`events`] turns entries
 //! into events. Only [`synchronize`] talks to journald.
 
 pub mod events;

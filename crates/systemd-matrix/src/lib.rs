@@ -1,6 +1,6 @@
 //! Measures what systemd does with settings: one unit for each cell of a table, run in the lab.
 //!
-//! [`measure`] asks systemd. The answer is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON, and
+//! [`mod@measure`] asks systemd. The answer is a [`Matrix`] of [`Table`]s, which can be written as Markdown or JSON, and
 //! compared with a different systemd's ([`Comparison`]) and with the table in systemd's manual ([`Manual`]).
 //!
 //! [`trial`] runs many small scenarios in few guests, for these tables and for everything else that tries many things.
