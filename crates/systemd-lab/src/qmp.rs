@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// How long to wait between two questions after a migration. Saving and loading the device state take about ten
 /// milliseconds.
 const MIGRATION_POLL: Duration = Duration::from_micros(500);
+
+/// How many commands there have been. A QEMU that is copied may still owe its original an answer, so no two commands have the same number.
+static COMMANDS: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) struct Qmp {
     to_qemu: ChildStdin,
@@ -70,13 +74,23 @@ impl Qmp {
         }
     }
 
+    /// Sends a command whose answer nobody waits for. Returns its number.
+    pub(crate) fn send(&mut self, command: &str, arguments: Value) -> Result<u64, QmpError> {
+        let number = COMMANDS.fetch_add(1, Ordering::Relaxed);
+        let message = json!({ "execute": command, "arguments": arguments, "id": number });
+        writeln!(self.to_qemu, "{message}").map_err(|_| QmpError::Gone)?;
+        Ok(number)
+    }
+
     /// Runs a command and returns its result.
     pub(crate) fn execute(&mut self, command: &str, arguments: Value) -> Result<Value, QmpError> {
-        let message = json!({ "execute": command, "arguments": arguments });
-        writeln!(self.to_qemu, "{message}").map_err(|_| QmpError::Gone)?;
+        let number = self.send(command, arguments)?;
         let deadline = Instant::now() + ANSWER_DEADLINE;
         loop {
             let answer = self.receive(deadline)?;
+            if answer.get("id").is_some_and(|id| *id != number) {
+                continue;
+            }
             if let Some(result) = answer.get("return") {
                 return Ok(result.clone());
             }

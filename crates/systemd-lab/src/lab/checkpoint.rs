@@ -243,8 +243,11 @@ impl Standing {
         let mut vm = Vm::start(qemu, directory, &origin, Pace::Virtual, job, console)?;
         vm.load()?;
         let processor = vm.stop_at_checkpoint()?;
-        vm.resume()?;
-        Ok(Standing { processor, vm })
+        // From here on, the processor ends before the rest, also after an error.
+        let mut standing = Standing { processor, vm };
+        let resumed = standing.vm.resume_without_answer();
+        resumed.map_err(LabError::io("resuming the guest"))?;
+        Ok(standing)
     }
 
     /// A copy that is on its way to the next checkpoint.
