@@ -200,6 +200,20 @@ fn a_fault_that_silences_its_service() {
     );
 }
 
+/// systemd first ends the start that it is busy with, and then carries out the fault: that start is no recovery.
+#[test]
+fn a_fault_in_the_midst_of_a_start() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("asleep.service");
+    fs::write(&file, "[Service]\nExecStart=sleep infinity\n").expect("it can be written");
+    let kill: Fault = "kill".parse().expect("it is a fault");
+    let killed = Experiment::new(file).fault(Duration::from_millis(10), kill);
+    let timeline = killed.run(lab()).expect("the lab works");
+    let fault = &killed.summary(&timeline).faults[0];
+    assert_eq!(fault.refused, None);
+    assert_eq!(fault.running, Recovery::NotAgain);
+}
+
 /// When a sweep is stopped, its results so far are kept.
 #[test]
 fn a_sweep_that_is_stopped() {

@@ -396,21 +396,22 @@ fn fault_summaries(
         .enumerate()
         .map(|(number, &(at, label, planned))| {
             let next = began.get(number + 1).map(|(at, ..)| *at);
+            let hit = carried_out(timeline, planned, label, at);
             let of_probes = experiment.probes.iter().zip(probed);
             let of_probes = of_probes.map(|(probe, changes)| ProbeRecovery {
                 probe: probe.name(),
-                answering: recovery(changes, at, next),
+                answering: recovery(changes, at, hit, next),
             });
             let of_probes: Vec<ProbeRecovery> = of_probes.collect();
             FaultSummary {
                 planned: planned.clone(),
                 at: Some(planned.when.time().unwrap_or(at)),
                 refused: refusal(timeline, label),
-                job: job_of(timeline, planned, at, next),
+                job: job_of(timeline, planned, hit, next),
                 running: match blind_for(timeline, &planned.unit) {
                     // This includes earlier faults: the unit may have recovered while the lab was blind.
                     Some(_) => Recovery::Unknown,
-                    None => recovery(&state_changes(timeline, &planned.unit), at, next),
+                    None => recovery(&state_changes(timeline, &planned.unit), at, hit, next),
                 },
                 answering: of_probes.iter().map(|it| it.answering).max(),
                 probes: of_probes,
@@ -459,12 +460,41 @@ fn job_of(
     })
 }
 
-/// Whether something became unavailable after a fault, and when it recovered, both before the next fault. A later recovery
+/// When systemd carried out the fault that came at this time. It does one thing after another: what it began before, such as the start of
+/// the unit, comes first.
+fn carried_out(timeline: &Timeline, planned: &PlannedFault, step: &str, at: Duration) -> Duration {
+    let is_of = |label: &Option<String>| label.as_deref() == Some(step);
+    let events = timeline.events().iter();
+    let mut of_step = events
+        .skip_while(
+            |event| !matches!(&event.kind, EventKind::StepBegan { label, .. } if is_of(label)),
+        )
+        .take_while(
+            |event| !matches!(&event.kind, EventKind::StepEnded { label, .. } if is_of(label)),
+        );
+    let carried_out = of_step.find(|event| {
+        event.unit.as_deref() == Some(planned.unit.as_str())
+            && match &event.kind {
+                EventKind::JobQueued { job } => planned.fault.job() == Some(job.as_str()),
+                EventKind::Manager { message, .. } => message.ends_with(" on client request."),
+                _ => false,
+            }
+    });
+    carried_out.map_or(at, |event| timeline.time_of(event))
+}
+
+/// Whether something became unavailable after a fault was carried out, and when it recovered, both before the next fault. A later recovery
 /// belongs to the next fault.
-fn recovery(changes: &[Change], fault: Duration, next: Option<Duration>) -> Recovery {
-    let before = changes.iter().rev().find(|change| change.at < fault);
+fn recovery(
+    changes: &[Change],
+    fault: Duration,
+    carried_out: Duration,
+    next: Option<Duration>,
+) -> Recovery {
+    let mut before = changes.iter().rev();
+    let before = before.find(|change| change.at < carried_out);
     let gone_before = before.is_none_or(|change| !change.is_up);
-    let mut after = changes.iter().filter(|change| change.at >= fault);
+    let mut after = changes.iter().filter(|change| change.at >= carried_out);
     if !gone_before {
         let goes = after.find(|change| !change.is_up);
         if goes.is_none_or(|change| next.is_some_and(|next| change.at >= next)) {
@@ -563,14 +593,27 @@ mod tests {
             (60, false),
             (125, true),
         ]);
-        let after = |fault, next: Option<u64>| recovery(&seen, seconds(fault), next.map(seconds));
+        let after = |fault, next: Option<u64>| {
+            recovery(&seen, seconds(fault), seconds(fault), next.map(seconds))
+        };
         assert_eq!(after(5, Some(9)), Recovery::NeverGone);
         assert_eq!(after(10, Some(60)), Recovery::After(seconds(5)));
         // A hang that the next fault ends.
         assert_eq!(after(60, Some(120)), Recovery::NotBeforeNext);
         assert_eq!(after(120, None), Recovery::After(seconds(5)));
         assert_eq!(after(130, None), Recovery::NeverGone);
-        assert_eq!(recovery(&seen[..5], seconds(60), None), Recovery::NotAgain);
+        let never = recovery(&seen[..5], seconds(60), seconds(60), None);
+        assert_eq!(never, Recovery::NotAgain);
+    }
+
+    /// The start that the fault interrupts is no recovery from it.
+    #[test]
+    fn a_start_that_ends_before_the_fault_is_carried_out() {
+        let seen = changes(&[(3, true), (5, false), (35, true)]);
+        let after = |seen| recovery(seen, seconds(2), seconds(4), None);
+        assert_eq!(after(&seen), Recovery::After(seconds(33)));
+        assert_eq!(after(&seen[..2]), Recovery::NotAgain);
+        assert_eq!(after(&seen[..1]), Recovery::NeverGone);
     }
 
     /// Each has its own figures, and the total has the worst.
