@@ -227,18 +227,26 @@ pub(crate) const RELOAD: Requirement = Requirement {
     },
 };
 
-/// The reload was announced and ended, but the answers did not change.
+/// The reload was announced and ended, but the answers did not change; or the answers changed with a configuration that cannot be read.
 fn configuration_not_read(case: &Case) -> Option<String> {
-    match case.timeline.response("after a bad configuration")? {
-        ResponseOutcome::Answered { body, .. } if body.trim_end() != "Hello again!" => {
-            Some(format!(
-                "the reload was reported as done, and the answer is still {:?}: the configuration of before holds",
-                body.trim_end()
-            ))
-        }
+    let answer = |name: &str| match case.timeline.response(name)? {
+        ResponseOutcome::Answered { body, .. } => Some(body.trim_end()),
         _ => None,
-    }
+    };
+    let last = answer("after a bad configuration").filter(|body| *body != GOOD)?;
+    let was_read = answer(scenarios::IN_FLIGHT) == Some(GOOD);
+    Some(match was_read {
+        true => format!(
+            "the reload with a configuration that cannot be read changed the answer from {GOOD:?} to {last:?}: the configuration of before must hold"
+        ),
+        false => format!(
+            "the reload was reported as done, and the answer is still {last:?}: the configuration of before holds"
+        ),
+    })
 }
+
+/// The answer with the good configuration.
+const GOOD: &str = "Hello again!";
 
 /// People see the same text after both reloads.
 fn bad_configuration_not_told(timeline: &Timeline) -> Option<String> {

@@ -18,7 +18,7 @@ use crate::promises::{Promise, is_short, page_down};
 use crate::review::{Cost, Review};
 use alerts::of_alert;
 use operator::of_operator;
-use orders::of_loss;
+use orders::{acknowledged_otherwise, of_loss};
 use outage::of_outage;
 use restarts::of_loop;
 
@@ -34,7 +34,8 @@ const UNITS: &[&[Rule]] = &[
 
 /// Why this promise is broken.
 pub(crate) fn of(promise: Promise, review: &Review<'_>) -> Option<String> {
-    units(review.timeline).or_else(|| match promise {
+    let first = units(review.timeline).or_else(|| acknowledged_otherwise(review));
+    first.or_else(|| match promise {
         Promise::Answered => worst(review, |cost| cost.page_down())
             .and_then(|cost| of_outage(review, cost, true))
             .map(|why| {

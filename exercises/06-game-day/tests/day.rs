@@ -159,6 +159,7 @@ fn steps(fault: Fault) -> Vec<(Duration, Step)> {
         deadline: CUSTOMER_TIMEOUT,
         background: true,
     };
+    let usual = configure(&format!("greeting = {USUAL_GREETING}\n"));
     let reload = Step::Reload {
         unit: unit(Part::Web),
     };
@@ -192,7 +193,7 @@ fn steps(fault: Fault) -> Vec<(Duration, Step)> {
             (now, reload),
             (LOOK, look(BADLY_RELOADED)),
             (BAD_FOR, signal(Part::Web, SIGKILL)),
-            (BAD_FOR + PERSON_NEEDS, configure(USUAL)),
+            (BAD_FOR + PERSON_NEEDS, usual),
             (BAD_FOR + PERSON_NEEDS, reset(Part::Web)),
             (BAD_FOR + PERSON_NEEDS, start),
         ],
@@ -216,15 +217,15 @@ fn steps(fault: Fault) -> Vec<(Duration, Step)> {
             (now, configure(&format!("greeting = {NEW_GREETING}\n"))),
             (now, reload.clone()),
             (LOOK, look(RELOADED)),
-            (LOOK, configure(USUAL)),
+            (LOOK, usual),
             (LOOK, reload),
         ],
         Fault::StopAndStart => vec![(now, Step::Stop { unit: target() }), (STOPPED_FOR, start)],
     }
 }
 
-/// The configuration as it usually is.
-const USUAL: &str = "greeting = Hello World!\n";
+/// The greeting as it usually is, once the operator has reloaded. It is not the one that holds without a configuration.
+pub(crate) const USUAL_GREETING: &str = "Welcome to our shop!";
 
 fn command(script: &str) -> Step {
     Step::Run {

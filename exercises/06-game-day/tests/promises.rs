@@ -7,7 +7,7 @@ use systemd_lab::nearest_second;
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
 
-use crate::day::{self, BADLY_RELOADED, DAMAGE_FIRST, NEW_GREETING, RELOADED};
+use crate::day::{self, BADLY_RELOADED, DAMAGE_FIRST, NEW_GREETING, RELOADED, USUAL_GREETING};
 use crate::plan::{BAD_FOR, Fault, PERSON_NEEDS, Part, STOPPED_FOR};
 use crate::review::{Cost, Review, is_down};
 
@@ -178,6 +178,13 @@ fn lost_orders(review: &Review<'_>) -> Vec<String> {
     let mut lines: Vec<String> = costs
         .map(|cost| format!("{}: {}", at(review, cost), orders_gone(&cost.lost)))
         .collect();
+    lines.extend(review.costs.iter().filter_map(|cost| {
+        let (number, status) = cost.misled?;
+        Some(format!(
+            "{}: order {number} was refused with {status}",
+            at(review, cost)
+        ))
+    }));
     let shipped = review.shipped();
     let shipped = shipped.last().map_or(0, |(_, number)| *number);
     let kept = kept.len();
@@ -276,17 +283,28 @@ fn operator(review: &Review<'_>) -> Vec<String> {
                     lines.push(format!("{fault}: it cost requests"));
                 }
             }
-            Fault::BadConfiguration => {
-                let answer = review.timeline.response(BADLY_RELOADED);
-                let is_well = matches!(answer, Some(ResponseOutcome::Answered { status: 200, .. }));
-                if !is_well {
-                    lines.push(format!("{fault}: the reload took the page away"));
+            Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
+                Some(ResponseOutcome::Answered { status: 200, body })
+                    if body.contains(greeting_before(review, cost)) => {}
+                Some(ResponseOutcome::Answered { status: 200, .. }) => {
+                    lines.push(format!("{fault}: the reload changed the page"));
                 }
-            }
+                _ => lines.push(format!("{fault}: the reload took the page away")),
+            },
             _ => {}
         }
     }
     lines
+}
+
+/// The greeting that the page had before this fault; nothing if the operator had not reloaded: then it is the service's own.
+pub(crate) fn greeting_before(review: &Review<'_>, cost: &Cost) -> &'static str {
+    let earlier = review.costs.iter();
+    let mut earlier = earlier.take_while(|it| it.span.start < cost.span.start);
+    match earlier.any(|it| it.planned.fault == Fault::Reload) {
+        true => USUAL_GREETING,
+        false => "",
+    }
 }
 
 /// Whether a part was down when the operator had stopped the shop, and up when he had started it again. What was not up

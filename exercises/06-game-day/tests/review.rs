@@ -39,6 +39,8 @@ pub(crate) struct Cost {
     pub(crate) refused: usize,
     /// Acknowledged orders that it lost.
     pub(crate) lost: Vec<u32>,
+    /// An order that was answered with a status that does not say why it was not taken: its number, and the status.
+    pub(crate) misled: Option<(u32, u16)>,
 }
 
 impl Cost {
@@ -131,6 +133,7 @@ impl<'a> Review<'a> {
                 lost: lost(&acknowledged, kept.as_deref())
                     .filter(|number| (from..span.end).contains(&proved(*number)))
                     .collect(),
+                misled: misled(planned.fault, &refusals(&answers, of_span)),
                 span,
             }
         });
@@ -232,8 +235,36 @@ pub(crate) fn is_down(state: &str) -> bool {
     ["dead", "failed", "auto-restart", "auto-restart-queued"].contains(&state)
 }
 
+/// The task: 201 is the acknowledgement, 507 says that the disk is full, and 503 that the database does not answer.
+pub(crate) const ACKNOWLEDGED: u16 = 201;
+pub(crate) const DISK_FULL: u16 = 507;
+pub(crate) const NO_DATABASE: u16 = 503;
+
 fn is_acknowledged(answer: &Option<&ResponseOutcome>) -> bool {
-    matches!(answer, Some(ResponseOutcome::Answered { status: 201, .. }))
+    matches!(answer, Some(ResponseOutcome::Answered { status, .. }) if *status == ACKNOWLEDGED)
+}
+
+/// The orders of these that were answered with something other than an acknowledgement, and the status.
+fn refusals(answers: &[Option<&ResponseOutcome>], of: impl Fn(&u32) -> bool) -> Vec<(u32, u16)> {
+    let numbered = (1..).zip(answers).filter(|(number, _)| of(number));
+    let answered = numbered.filter_map(|(number, answer)| match answer {
+        Some(ResponseOutcome::Answered { status, .. }) if *status != ACKNOWLEDGED => {
+            Some((number, *status))
+        }
+        _ => None,
+    });
+    answered.collect()
+}
+
+/// The first refusal that does not say why. While the disk is full, the database may also be away for a moment.
+fn misled(fault: Fault, refusals: &[(u32, u16)]) -> Option<(u32, u16)> {
+    let mut refusals = refusals.iter();
+    let is_full = fault == Fault::FullDisk;
+    if is_full && !refusals.clone().any(|(_, status)| *status == DISK_FULL) {
+        return refusals.next().copied();
+    }
+    let unknown = refusals.find(|(_, status)| ![DISK_FULL, NO_DATABASE].contains(status));
+    unknown.copied()
 }
 
 /// The answers to all orders, by their numbers.

@@ -300,7 +300,13 @@ pub fn test_overlong(case: &Case, span: Range<u64>, longest: Duration) -> Option
 /// `WATCHDOG=1` in a run in which the service hangs as soon as it serves.
 pub fn pinged_untested(case: &Case) -> Option<String> {
     let ping = notified(case, "WATCHDOG=1")?;
-    let ready = notified(case, "READY=1").filter(|ready| ready.at_us <= ping.at_us)?;
+    let ready = notified(case, "READY=1")?;
+    if ping.at_us < ready.at_us {
+        return Some(format!(
+            "WATCHDOG=1 arrived {} before READY=1, when no self-test can have succeeded: send it only after one that did",
+            spoken(between(ping, ready))
+        ));
+    }
     Some(format!(
         "WATCHDOG=1 arrived {} after READY=1 in a service that never answered: the first one, too, comes after a self-test that succeeded",
         spoken(between(ready, ping))

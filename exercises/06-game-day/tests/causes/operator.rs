@@ -5,9 +5,9 @@ use systemd_lab::{Timeline, nearest_second};
 
 use super::outage::stayed_away;
 use crate::SUBJECT;
-use crate::day::{self, BADLY_RELOADED, NEW_GREETING, RELOADED};
+use crate::day::{self, BADLY_RELOADED, NEW_GREETING, RELOADED, USUAL_GREETING};
 use crate::plan::{Fault, Part, STOPPED_FOR};
-use crate::promises::{STARTS_WITHIN, STOPS_WITHIN, obeys};
+use crate::promises::{STARTS_WITHIN, STOPS_WITHIN, greeting_before, obeys};
 use crate::review::{Cost, Review};
 
 /// Why the operator's commands did not do what he expects.
@@ -18,7 +18,10 @@ pub(super) fn of_operator(review: &Review<'_>) -> Option<String> {
         .find_map(|cost| match cost.planned.fault {
             // What did not stop comes first: it may be why something else did not start.
             Fault::StopAndStart => {
-                let mut parts = Part::ALL.into_iter();
+                let mut parts = Part::ALL;
+                // One that takes long to stop may be what another one waits for.
+                parts.sort_by_key(|part| !is_stopping(review, cost, *part));
+                let mut parts = parts.into_iter();
                 let mut again = Part::ALL.into_iter();
                 parts
                     .find_map(|part| not_stopped(review, cost, part))
@@ -36,7 +39,15 @@ pub(super) fn of_operator(review: &Review<'_>) -> Option<String> {
                 )),
             },
             Fault::BadConfiguration => match review.timeline.response(BADLY_RELOADED) {
-                Some(ResponseOutcome::Answered { status: 200, .. }) => None,
+                Some(ResponseOutcome::Answered { status: 200, body })
+                    if body.contains(greeting_before(review, cost)) =>
+                {
+                    None
+                }
+                answer @ Some(ResponseOutcome::Answered { status: 200, .. }) => Some(format!(
+                    "a reload with a bad configuration must leave the greeting {USUAL_GREETING:?} as it was; the page after it: {}",
+                    said(answer)
+                )),
                 answer => Some(format!(
                     "a reload with a bad configuration must keep what worked; the page after it: {}",
                     said(answer)
@@ -55,6 +66,12 @@ fn costly_reload(cost: &Cost) -> Option<String> {
             cost.refused
         )
     })
+}
+
+/// Whether a part was still about to stop when it should have stopped.
+fn is_stopping(review: &Review<'_>, cost: &Cost, part: Part) -> bool {
+    let then = cost.span.start + STOPS_WITHIN.as_micros() as u64;
+    review.state(&day::unit(part), then).starts_with("stop")
 }
 
 /// A part that went on when the operator had stopped the shop.

@@ -12,7 +12,7 @@ use super::outage::{main_exit, stayed_away};
 use crate::SUBJECT;
 use crate::day;
 use crate::plan::{Fault, Part};
-use crate::review::Review;
+use crate::review::{ACKNOWLEDGED, DISK_FULL, NO_DATABASE, Review};
 
 /// What an order may take, from its acknowledgement to the fault that proves that it was not in the file.
 const FLUSH: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub(super) fn of_loss(review: &Review<'_>) -> Option<String> {
     }
     let mut costs = review.costs.iter();
     let Some((cost, number)) = costs.find_map(|cost| Some((cost, *cost.lost.first()?))) else {
-        return not_shipped(review);
+        return misled(review).or_else(|| not_shipped(review));
     };
     let mut later = review
         .costs
@@ -73,6 +73,25 @@ pub(super) fn of_loss(review: &Review<'_>) -> Option<String> {
             "order {number} was acknowledged with 201 and is gone at the end of the day: Store::write was not called for it, or its error was not looked at"
         ),
     })
+}
+
+/// A refusal that does not say why.
+fn misled(review: &Review<'_>) -> Option<String> {
+    let (number, status) = review.costs.iter().find_map(|cost| cost.misled)?;
+    Some(format!(
+        "order {number} was refused with {status}: an order is refused with {DISK_FULL} if the disk is full, and with {NO_DATABASE} if the database does not answer"
+    ))
+}
+
+/// Orders that are taken, and answered with another success.
+pub(super) fn acknowledged_otherwise(review: &Review<'_>) -> Option<String> {
+    let misled = review.costs.iter().filter_map(|cost| cost.misled);
+    let (number, status) = misled
+        .into_iter()
+        .find(|(_, status)| (200..300).contains(status))?;
+    Some(format!(
+        "order {number} was answered with {status}, which is no acknowledgement: that is {ACKNOWLEDGED}"
+    ))
 }
 
 /// Why the worker did not ship all orders.
