@@ -2,6 +2,14 @@
 
 use crate::unit_file::{settings, template_of};
 
+/// Settings whose lines add up to one list: systemd.service(5), systemd.exec(5).
+const LISTS: [&str; 4] = [
+    "RestartForceExitStatus",
+    "RestartPreventExitStatus",
+    "RestrictAddressFamilies",
+    "SuccessExitStatus",
+];
+
 /// The unit files and drop-ins of a service and of the other units.
 #[derive(Debug, Clone, Default)]
 pub struct UnitTexts {
@@ -24,14 +32,19 @@ impl UnitTexts {
         files.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
-    /// The value in the last line that has this setting. An empty value resets the earlier ones.
+    /// The value in the last line that has this setting. If its lines add up to a list, the whole list. An empty value resets
+    /// the earlier ones.
     pub fn value(&self, unit: &str, name: &str) -> Option<String> {
-        let mut found = None;
+        let mut found: Option<String> = None;
         for text in self.of_unit(unit) {
-            for setting in settings(text) {
-                if setting.name == name {
-                    found = Some(setting.value.to_owned()).filter(|value| !value.is_empty());
-                }
+            for setting in settings(text).iter().filter(|it| it.name == name) {
+                found = match found {
+                    _ if setting.value.is_empty() => None,
+                    Some(earlier) if LISTS.contains(&name) => {
+                        Some(format!("{earlier} {}", setting.value))
+                    }
+                    _ => Some(setting.value.to_owned()),
+                };
             }
         }
         found
@@ -87,5 +100,26 @@ mod tests {
         let first = units.first_of("a.service", &["Group", "User"]);
         assert_eq!(first.as_deref(), Some("User=x"));
         assert_eq!(units.line("a.service", 2), Some("RestartSec=20s"));
+    }
+
+    #[test]
+    fn the_lines_of_a_list_add_up() {
+        let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let units = UnitTexts::new([
+            file(
+                "a.service",
+                "[Service]\nRestartPreventExitStatus=1\nRestartPreventExitStatus=78 SIGABRT\nSuccessExitStatus=3\n",
+            ),
+            file(
+                "a.service.d/b.conf",
+                "[Service]\nSuccessExitStatus=\nSuccessExitStatus=4\nSuccessExitStatus=5\n",
+            ),
+        ]);
+        let value = |name: &str| units.value("a.service", name);
+        assert_eq!(
+            value("RestartPreventExitStatus").as_deref(),
+            Some("1 78 SIGABRT")
+        );
+        assert_eq!(value("SuccessExitStatus").as_deref(), Some("4 5"));
     }
 }
