@@ -36,7 +36,7 @@ impl UnitTexts {
     /// the earlier ones.
     pub fn value(&self, unit: &str, name: &str) -> Option<String> {
         let mut found: Option<String> = None;
-        for text in self.of_unit(unit) {
+        for (_, text) in self.of_unit(unit) {
             for setting in settings(text).iter().filter(|it| it.name == name) {
                 found = match found {
                     _ if setting.value.is_empty() => None,
@@ -48,6 +48,15 @@ impl UnitTexts {
             }
         }
         found
+    }
+
+    /// The last line of the unit's files that has this setting: the file's name and the value, which may be empty.
+    pub fn last_line(&self, unit: &str, name: &str) -> Option<(&str, &str)> {
+        let lines = self.of_unit(unit).flat_map(|(file, text)| {
+            let settings = settings(text).into_iter();
+            settings.filter_map(move |it| (it.name == name).then_some((file, it.value)))
+        });
+        lines.last()
     }
 
     /// The first of these settings that a file contains, as written: `WorkingDirectory=/srv/hello`.
@@ -65,15 +74,13 @@ impl UnitTexts {
         text.lines().nth(index).map(str::trim)
     }
 
-    fn of_unit<'a>(&'a self, unit: &'a str) -> impl Iterator<Item = &'a str> {
+    /// The names and texts of the unit's own files, its template's, and their drop-ins.
+    fn of_unit(&self, unit: &str) -> impl Iterator<Item = (&str, &str)> {
         let is_its_own = move |file: &str| {
             let of = file.split_once(".d/").map_or(file, |(of, _)| of);
             of == unit || of == template_of(unit)
         };
-        let files = self.files.iter();
-        files
-            .filter(move |(file, _)| is_its_own(file))
-            .map(|(_, text)| text.as_str())
+        self.iter().filter(move |(file, _)| is_its_own(file))
     }
 }
 

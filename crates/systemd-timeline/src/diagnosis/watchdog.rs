@@ -36,12 +36,24 @@ pub fn not_set(case: &Case) -> Option<String> {
     // Infinity may also mean that the service has already ended.
     let is_known =
         limit == u64::MAX && (timeout(case).is_some() || notified(case, "WATCHDOG=").is_some());
-    ((limit == 0 || limit == u64::MAX) && !is_known).then(|| {
-        format!(
-            "WatchdogSec= of {} is not set: systemd does not notice a service that hangs without ending",
-            case.unit
-        )
+    if (limit != 0 && limit != u64::MAX) || is_known {
+        return None;
+    }
+    const UNNOTICED: &str = "systemd does not notice a service that hangs without ending";
+    Some(match case.units.last_line(case.unit, "WatchdogSec") {
+        Some((file, value)) if is_off(value) => {
+            format!("WatchdogSec={value} in {file} turns the watchdog off: {UNNOTICED}")
+        }
+        _ => format!("WatchdogSec= of {} is not set: {UNNOTICED}", case.unit),
     })
+}
+
+/// Whether `WatchdogSec=` with this value means that there is no watchdog: 0 in any unit, `infinity`, or nothing.
+fn is_off(value: &str) -> bool {
+    let number = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number = number.trim();
+    let is_zero = !number.is_empty() && number.chars().all(|c| c == '0');
+    value.is_empty() || value == "infinity" || is_zero
 }
 
 /// `WATCHDOG=trigger` while the service was being stopped: its self-test found the listener closed.

@@ -43,6 +43,31 @@ fn a_limit_that_is_too_short_or_too_long() {
 }
 
 #[test]
+fn a_watchdog_that_is_turned_off() {
+    let service = |limit: u64| {
+        Run::new()
+            .property("WatchdogUSec", limit)
+            .states(0, &["start", "running"])
+    };
+    service(0).is_told(
+        not_set,
+        "WatchdogSec= of a.service is not set: systemd does not notice a service that hangs without ending",
+    );
+    let later = |line: &str| format!("[Service]\nWatchdogSec=10s\n{line}\n");
+    for line in ["WatchdogSec=0", "WatchdogSec=", "WatchdogSec=0s"] {
+        let off = format!(
+            "{line} in a.service turns the watchdog off: systemd does not notice a service that hangs without ending"
+        );
+        service(0).file(&later(line)).is_told(not_set, &off);
+    }
+    service(u64::MAX).file(&later("WatchdogSec=infinity")).is_told(
+        not_set,
+        "WatchdogSec=infinity in a.service turns the watchdog off: systemd does not notice a service that hangs without ending",
+    );
+    service(10 * SECOND).file(&later("")).is_not_told(not_set);
+}
+
+#[test]
 fn pings_that_cease_although_all_is_well() {
     let seldom = acts(pinged(watched(10), &[4000, 12_000]), 22_000, "10s");
     seldom.is_told(
