@@ -182,26 +182,45 @@ pub fn reloading_never_sent(case: &Case) -> Option<String> {
     })
 }
 
-/// `RELOADING=1` without `MONOTONIC_USEC=`.
+/// `RELOADING=1` without `MONOTONIC_USEC=`: systemd looks for it in the same message only.
 pub fn stamp_missing(case: &Case) -> Option<String> {
     let waited = given_up_after(case, reload(case)?)?;
-    case.notification("RELOADING=1")?;
-    case.notification("MONOTONIC_USEC=").is_none().then(|| {
-        format!("RELOADING=1 arrived without MONOTONIC_USEC=, so systemd could not tell which reload it belongs to: it waited {waited}")
-    })
+    let (reloading, _) = case.notification("RELOADING=1")?;
+    if stamp_of(reloading).is_some() {
+        return None;
+    }
+    let apart = case
+        .notification("MONOTONIC_USEC=")
+        .map_or("", |_| " in the same message");
+    Some(format!(
+        "RELOADING=1 arrived without MONOTONIC_USEC={apart}, so systemd could not tell which reload it belongs to: it waited {waited}"
+    ))
+}
+
+/// The value of `MONOTONIC_USEC=` in this message.
+fn stamp_of(message: &Event) -> Option<&str> {
+    match &message.kind {
+        EventKind::Notified { assignments, .. } => assignments
+            .iter()
+            .find_map(|one| one.strip_prefix("MONOTONIC_USEC=")),
+        _ => None,
+    }
 }
 
 /// `MONOTONIC_USEC=` is from before the reload was requested, or from a different clock, or in a different time unit.
 pub fn stamp_too_early(case: &Case) -> Option<String> {
-    given_up_after(case, reload(case)?)?;
+    let reload = reload(case)?;
+    given_up_after(case, reload)?;
     // systemd compares the stamp with a time of its own, and moves on to this state if it accepts the stamp.
     if case.entered("reload-notify").is_some() {
         return None;
     }
-    case.notification("MONOTONIC_USEC=")?;
-    Some(
-        "MONOTONIC_USEC= is from before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent".to_owned(),
-    )
+    let stamp: u64 = stamp_of(case.notification("RELOADING=1")?.0)?
+        .parse()
+        .ok()?;
+    (stamp < reload.at_us + STAMP_SLACK.as_micros() as u64).then(|| {
+        "MONOTONIC_USEC= is from before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent".to_owned()
+    })
 }
 
 /// The reload began, and the service never said that it had ended.

@@ -37,6 +37,35 @@ fn a_reload_that_is_announced_when_it_is_over() {
     assert_eq!(told(&first), None);
 }
 
+/// systemd waited ten seconds for `RELOADING=1` with the right stamp.
+fn given_up(messages: &[&[&str]]) -> Run {
+    let announced = messages.iter().fold(reloading(), |run, assignments| {
+        run.notified(2001, assignments)
+    });
+    announced.timeout(
+        12_000,
+        "Reload operation timed out. Killing reload process.",
+    )
+}
+
+#[test]
+fn a_stamp_in_a_message_of_its_own() {
+    let apart = given_up(&[&["RELOADING=1"], &["MONOTONIC_USEC=2001000"]]);
+    apart.is_told(
+        stamp_missing,
+        "RELOADING=1 arrived without MONOTONIC_USEC= in the same message, so systemd could not tell which reload it belongs to: it waited 10 s",
+    );
+    apart.is_not_told(stamp_too_early);
+    let early = given_up(&[&["RELOADING=1", "MONOTONIC_USEC=2001"]]);
+    early.is_not_told(stamp_missing);
+    early.is_told(
+        stamp_too_early,
+        "MONOTONIC_USEC= is from before the reload began: it must be CLOCK_MONOTONIC, in microseconds, read when RELOADING=1 is sent",
+    );
+    let right = given_up(&[&["RELOADING=1", "MONOTONIC_USEC=2021000"]]);
+    right.is_not_told(stamp_too_early);
+}
+
 #[test]
 fn a_request_during_the_reload() {
     let asked = |outcome| reloading().response(4000, "in flight", outcome);
