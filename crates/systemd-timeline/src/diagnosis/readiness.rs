@@ -6,7 +6,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 use systemd_lab_protocol::event::ResponseOutcome;
 
-use super::{Case, Rule, between, spoken};
+use super::{Case, Rule, between, how_ended, spoken};
 use crate::names::{SIGKILL, SIGTERM};
 
 /// Rules for a start that ended wrongly or too early.
@@ -277,7 +277,7 @@ pub fn extended_too_far(case: &Case) -> Option<String> {
     })
 }
 
-/// systemd gave up on the start and sent SIGTERM, and the service did not react.
+/// systemd gave up on the start and sent SIGTERM, and the service did not end cleanly.
 pub fn deaf_while_loading(case: &Case) -> Option<String> {
     case.first(|kind| {
         matches!(kind, EventKind::Timeout { message } if message.contains("start operation timed out"))
@@ -292,6 +292,10 @@ pub fn deaf_while_loading(case: &Case) -> Option<String> {
         ("killed", SIGTERM) => Some(
             "systemd gave up on the start and sent SIGTERM, which ended the process on the spot: nothing handles that signal in the warm-up".to_owned(),
         ),
+        ("exited", 1..) => Some(format!(
+            "systemd gave up on the start and sent SIGTERM, and the service ended {} in its warm-up: a clean stop is exit code 0",
+            how_ended(code, status)
+        )),
         _ => None,
     }
 }
