@@ -88,7 +88,7 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
             HUNG,
             scenarios::DEADLOCK_COMES,
             None,
-            with_reason,
+            SelfTest::Runs,
         )?;
         if observed.shown.contains("never noticed") {
             // The other run shows who sends the pings.
@@ -96,7 +96,7 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
         }
         let (closed, next) = (scenarios::DOOR_CLOSES, Some(scenarios::DATABASE_STOPS));
         let fault = "nobody could connect to the service";
-        let door = hang(&scenarios::NOT_WELL, fault, closed, next, with_reason)?;
+        let door = hang(&scenarios::NOT_WELL, fault, closed, next, SelfTest::Runs)?;
         let timeline = scenarios::DEADLOCK.seen.clone()?;
         // In that run, no self-test can succeed.
         let hopeless = scenarios::KEEPS_HANGING.seen.clone()?;
@@ -126,7 +126,7 @@ pub(crate) const BLOCKED: Requirement = Requirement {
             HUNG,
             scenarios::BLOCK_COMES,
             Some(scenarios::STOPPED),
-            without_reason,
+            SelfTest::StandsStill,
         )?;
         let timeline = scenarios::FROZEN.seen.clone()?;
         let threads = scenarios::runtime_threads(&timeline);
@@ -168,7 +168,7 @@ pub(crate) const STOPPED: Requirement = Requirement {
             HUNG,
             scenarios::STOPPED,
             None,
-            without_reason,
+            SelfTest::StandsStill,
         )
     },
 };
@@ -182,7 +182,7 @@ pub(crate) const WEDGE: Requirement = Requirement {
             HUNG,
             scenarios::STOPPED,
             None,
-            with_reason,
+            SelfTest::Runs,
         )?;
         let fault = "GET / was answered with 503";
         let gone = hang(
@@ -190,7 +190,7 @@ pub(crate) const WEDGE: Requirement = Requirement {
             fault,
             scenarios::DATABASE_STOPS,
             None,
-            with_reason,
+            SelfTest::Runs,
         )?;
         let shown = format!(
             "{}the database is gone: GET / is answered with 503\n{}",
@@ -303,12 +303,11 @@ fn pinged_by_a_thread() -> Option<String> {
     watchdog::pinged_by_a_thread(&SUBJECT.case(&timeline), blocked_us..u64::MAX)
 }
 
-fn without_reason(recovery: &Recovery<'_>) -> String {
-    recovery.lines()
-}
-
-fn with_reason(recovery: &Recovery<'_>) -> String {
-    recovery.lines_with_reason()
+/// Whether the service can test itself during a fault, and so say why it ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SelfTest {
+    Runs,
+    StandsStill,
 }
 
 /// What happened to the service after a fault, in a few words.
@@ -317,7 +316,7 @@ fn hang(
     fault: &'static str,
     fault_label: &str,
     next_label: Option<&str>,
-    lines: fn(&Recovery<'_>) -> String,
+    self_test: SelfTest,
 ) -> Look {
     let timeline = run.seen.clone()?;
     let Some(fault_us) = began_us(&timeline, fault_label) else {
@@ -340,7 +339,10 @@ fn hang(
     };
     let next_us = next_label.and_then(|label| began_us(&timeline, label));
     let recovery = Recovery::between(&timeline, fault_us, next_us);
-    let shown = lines(&recovery) + "\n";
+    let shown = match self_test {
+        SelfTest::Runs => recovery.lines_with_reason(),
+        SelfTest::StandsStill => recovery.lines(),
+    } + "\n";
     let mut observed = observed(&timeline, shown, &[]);
     // If there are several faults, the later ones come after a correct trigger, and after this step.
     let reset_us = began_us(&timeline, scenarios::RESET);
@@ -355,6 +357,7 @@ fn hang(
         fault,
         limit: LIMIT,
         back: BACK_WITHIN,
+        can_test: self_test == SelfTest::Runs,
         longest_test: LONGEST_TEST,
         has_reason,
         is_logged,

@@ -77,16 +77,25 @@ fn pings_that_cease_although_all_is_well() {
     pinged(watched(10), &[4000]).is_not_told(pinged_too_seldom);
 }
 
-/// The diagnosis of a fault at 20 s, if everything required after the fault was seen.
-fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
-    let promise = Promise {
+/// What is required after a fault, all of which was seen.
+fn promise(fault: &'static str) -> Promise {
+    Promise {
         fault,
         limit: LIMIT,
         back: Duration::from_secs(40),
+        can_test: true,
         longest_test: Duration::from_secs(4),
         has_reason: true,
         is_logged: true,
-    };
+    }
+}
+
+/// The diagnosis of such a fault at 20 s.
+fn after(fault: &'static str) -> impl Fn(&Case) -> Option<String> {
+    kept(promise(fault))
+}
+
+fn kept(promise: Promise) -> impl Fn(&Case) -> Option<String> {
     move |case| after_fault(case, 20 * SECOND..u64::MAX, promise)
 }
 
@@ -138,6 +147,27 @@ fn pings_after_a_fault() {
         after("GET / was answered with 503"),
         "WATCHDOG=1 arrived 5 s after the fault, when GET / was answered with 503: send it after a self-test that succeeded, not before or beside it",
     );
+}
+
+#[test]
+fn a_service_that_stands_still_cannot_say_why() {
+    let noticed = acts(pinged(watched(10), &[15_000, 20_600]), 30_700, "10s")
+        .restart(30_710, 100, 1)
+        .states(31_000, &["running"]);
+    let silent = Promise {
+        has_reason: false,
+        is_logged: false,
+        ..promise(HUNG)
+    };
+    noticed.is_told(
+        kept(silent),
+        "the self-test failed silently: WATCHDOG=1 stopped coming, but neither STATUS= nor the journal says why, and WATCHDOG=trigger would have been quicker",
+    );
+    let still = Promise {
+        can_test: false,
+        ..silent
+    };
+    noticed.is_not_told(kept(still));
 }
 
 #[test]
