@@ -41,6 +41,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The longest drain that the exercise allows.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 
+/// The `StartLimitBurst=` that the exercise asks for.
+const BURST: u64 = 4;
+
 /// The `StartLimitIntervalSec=` that the exercise asks for.
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 
@@ -220,6 +223,7 @@ pub(crate) const KEEPS_HANGING: Requirement = Requirement {
         let mut observed = observed(&timeline, shown, &rules);
         observed.diagnosis = observed
             .diagnosis
+            .or_else(|| restart::other_burst(&SUBJECT.case(&timeline), BURST))
             .or_else(|| restart::other_interval(&SUBJECT.case(&timeline), INTERVAL));
         Ok(observed)
     },
