@@ -116,7 +116,9 @@ pub(crate) const STOP: Requirement = Requirement {
             .results();
         let shown = view.without_distances().render(&stopped) + &shown::alerts(&stopped);
         let mut observed = SUBJECT.observed(&timeline, shown, &LIMIT_RULES);
-        explain(&mut observed, || why_limit(&timeline));
+        explain(&mut observed, || {
+            restart::called_after_success(&SUBJECT.case(&stopped)).or_else(|| why_limit(&timeline))
+        });
         Ok(observed)
     },
 };

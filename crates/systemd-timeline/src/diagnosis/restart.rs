@@ -14,7 +14,7 @@ use self::delays::{Delays, exactly, setting, spoken_list};
 use super::{Case, Rule, between, how_ended, spoken};
 use crate::view::activity;
 
-pub use alert::{ALERT, name_not_passed_on, other_unit_called};
+pub use alert::{ALERT, called_after_success, name_not_passed_on, other_unit_called};
 
 /// Rules for a service that systemd should have restarted and did not.
 pub const NOT_BACK: &[Rule] = &[not_restarted, growth_ignored];

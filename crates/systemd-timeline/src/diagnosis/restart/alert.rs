@@ -79,6 +79,22 @@ fn several_are_called(case: &Case) -> Option<String> {
     })
 }
 
+/// `OnSuccess=` started a unit, which then reports an end that is not a failure.
+pub fn called_after_success(case: &Case) -> Option<String> {
+    let called = case.timeline.property(case.unit, "OnSuccess")?.as_array()?;
+    let mut called = called.iter().filter_map(Value::as_str);
+    let unit = called.find(|unit| {
+        let is_start =
+            |kind: &EventKind| matches!(kind, EventKind::StateChanged { from, .. } if from == "dead");
+        case.timeline.first(unit, is_start).is_some()
+    })?;
+    Some(format!(
+        "{} of {} starts {unit} when the service ends without a failure, and a stop is such an end",
+        case.as_written("OnSuccess", unit),
+        case.unit
+    ))
+}
+
 /// systemd cannot start what `OnFailure=` names.
 fn call_fails(case: &Case) -> Option<String> {
     let messages = case

@@ -36,6 +36,21 @@ fn a_unit_without_an_alert() {
 }
 
 #[test]
+fn an_alert_after_a_stop() {
+    let stopped = Run::new()
+        .property("OnSuccess", json!(["alert@a.service"]))
+        .file("[Unit]\nOnSuccess=alert@%p.service\n")
+        .job(1000, "stop")
+        .states(1000, &["dead"]);
+    stopped.is_not_told(called_after_success);
+    let called = stopped.of("alert@a.service").states(1100, &["start"]);
+    called.is_told(
+        called_after_success,
+        "OnSuccess=alert@%p.service of a.service starts alert@a.service when the service ends without a failure, and a stop is such an end",
+    );
+}
+
+#[test]
 fn an_alert_that_fails() {
     alerted("alert@a.service", 1).is_told(
         rules,
