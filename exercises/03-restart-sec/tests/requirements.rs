@@ -40,7 +40,11 @@ pub(crate) const SURVIVES: Requirement = Requirement {
         let mut observed = SUBJECT.observed(
             &timeline,
             view.render(&timeline),
-            &[unit_file::RULES, &[never_was_an_outage], restart::NOT_BACK],
+            &[
+                unit_file::RULES,
+                &[restart::start_cut_short, never_was_an_outage],
+                restart::NOT_BACK,
+            ],
         );
         if let Some(why) = database_not_started(&timeline) {
             observed.diagnosis = Some(why);
@@ -61,7 +65,11 @@ pub(crate) const DELAY: Requirement = Requirement {
     snapshot: "delays",
     look: || {
         let timeline = scenarios::OUTAGE_ENDS.clone()?;
-        let rules: &[&[Rule]] = &[unit_file::RULES, &[never_was_an_outage], restart::NOT_BACK];
+        let rules: &[&[Rule]] = &[
+            unit_file::RULES,
+            &[restart::start_cut_short, never_was_an_outage],
+            restart::NOT_BACK,
+        ];
         let mut observed = SUBJECT.observed(&timeline, shown::delays(&timeline), rules);
         let case = SUBJECT.case(&timeline);
         explain(&mut observed, || {
@@ -149,7 +157,7 @@ pub(crate) const BY_HAND: Requirement = Requirement {
 const LIMIT_RULES: [&[Rule]; 5] = [
     unit_file::RULES,
     &[setup::ends_the_machine],
-    &[never_was_an_outage],
+    &[restart::start_cut_short, never_was_an_outage],
     &[restart::not_restarted],
     restart::NOT_GIVEN_UP,
 ];

@@ -88,6 +88,26 @@ pub fn growth_ignored(case: &Case) -> Option<String> {
     ))
 }
 
+/// `Type=exec`, and systemd gave up before it could execute the program.
+pub fn start_cut_short(case: &Case) -> Option<String> {
+    if case.timeline.text_property(case.unit, "Type")? != "exec" {
+        return None;
+    }
+    case.first(|kind| {
+        matches!(kind, EventKind::Timeout { message } if message.to_lowercase().contains("start operation timed out"))
+    })?;
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    let names = ["TimeoutStartSec", "TimeoutSec"];
+    let written = case.units.first_of(case.unit, &names);
+    let written = written.unwrap_or_else(|| format!("TimeoutStartSec={}", setting(bound)));
+    Some(format!(
+        "{written} of {} is shorter than a start takes: the start operation timed out, and systemd ended the service",
+        case.unit
+    ))
+}
+
 /// When the scenario ended, the next start was still due.
 pub fn still_waiting(case: &Case) -> Option<String> {
     if !case.is_waiting_for_restart() {

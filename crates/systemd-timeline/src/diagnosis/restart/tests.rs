@@ -60,6 +60,27 @@ fn an_end_after_which_nothing_is_restarted() {
 }
 
 #[test]
+fn a_start_that_gets_no_time() {
+    let run = |kind: &str| {
+        Run::new()
+            .property("Type", kind)
+            .property("TimeoutStartUSec", 1000)
+            .states(0, &["start"])
+    };
+    let message = "Start operation timed out. Terminating.";
+    let timed_out = run("exec").timeout(1, message);
+    timed_out.file("[Service]\nTimeoutStartSec=1ms\n").is_told(
+        start_cut_short,
+        "TimeoutStartSec=1ms of a.service is shorter than a start takes: the start operation timed out, and systemd ended the service",
+    );
+    run("exec").is_not_told(start_cut_short);
+    // Then the service may have said nothing, or too late.
+    run("notify")
+        .timeout(1, message)
+        .is_not_told(start_cut_short);
+}
+
+#[test]
 fn a_restart_that_is_still_to_come() {
     let waiting = |seconds| {
         delay(failing(&[]), seconds)
