@@ -29,6 +29,11 @@ use crate::view::{MAIN, activity};
 /// The beginning of the Rust runtime's advice to set `RUST_BACKTRACE=1`.
 const BACKTRACE_NOTE: &str = "note: run with `RUST_BACKTRACE";
 
+/// systemd's names for the priorities of syslog(3), starting at 0: systemd.exec(5), `LogLevelMax=`.
+const PRIORITIES: [&str; 8] = [
+    "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+];
+
 /// The input of a rule.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
@@ -193,6 +198,34 @@ impl<'a> Case<'a> {
         list.is_some_and(|list| {
             list.iter()
                 .any(|one| one.as_i64() == Some(i64::from(status)))
+        })
+    }
+
+    /// The setting that keeps what the unit writes with this priority out of the journal, as it is written: `LogLevelMax=crit`,
+    /// `StandardError=null`. `stream` is the name of the setting for the stream that it writes to.
+    fn kept_out_of_journal(&self, priority: u8, stream: &str) -> Option<String> {
+        let value = |name: &str| self.units.value(self.unit, name);
+        let is_elsewhere = |value: &str| {
+            let kind = value.split_once(':').map_or(value, |(kind, _)| kind);
+            ["null", "tty", "file", "append", "truncate"].contains(&kind)
+        };
+        let level = value("LogLevelMax").filter(|level| {
+            let names = PRIORITIES.iter().zip(0u8..);
+            let mut named = names.filter(|(name, _)| *name == level);
+            let number = named.next().map(|(_, number)| number);
+            number
+                .or_else(|| level.parse().ok())
+                .is_some_and(|most| most < priority)
+        });
+        let written = |name: &str| value(name).filter(|value| is_elsewhere(value));
+        let to = written(stream).map(|value| format!("{stream}={value}"));
+        let level = level.map(|level| format!("LogLevelMax={level}"));
+        level.or(to).or_else(|| {
+            // systemd.exec(5): by default, the standard error goes where the standard output goes.
+            let inherits =
+                stream == "StandardError" && value(stream).is_none_or(|it| it == "inherit");
+            let value = written("StandardOutput").filter(|_| inherits)?;
+            Some(format!("StandardOutput={value}"))
         })
     }
 

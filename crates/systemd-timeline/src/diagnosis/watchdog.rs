@@ -261,8 +261,13 @@ pub fn after_fault(case: &Case, span: Range<u64>, promise: Promise) -> Option<St
             status.unwrap_or_default()
         )),
         (true, true) if !promise.is_logged => Some(format!(
-            "STATUS= said {:?}, but the journal has no line of priority err that says so",
-            status.unwrap_or_default()
+            "STATUS= said {:?}, but the journal has no line of priority err that says so{}",
+            status.unwrap_or_default(),
+            case.kept_out_of_journal(ERROR, "StandardError")
+                .map_or(String::new(), |written| format!(
+                    ": {written} of {} keeps such a line out of it",
+                    case.unit
+                ))
         )),
         (true, true) => trigger_delayed(case, span.clone())
             .map(|delay| format!(

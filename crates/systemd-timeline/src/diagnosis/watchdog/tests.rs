@@ -150,6 +150,40 @@ fn pings_after_a_fault() {
 }
 
 #[test]
+fn a_line_that_does_not_reach_the_journal() {
+    let said = pinged(watched(10), &[5000, 10_000, 15_000])
+        .notified(24_000, &["STATUS=no answer", "WATCHDOG=trigger"])
+        .watchdog(24_001, "Watchdog request (last status: no answer)!")
+        .restart(24_010, 100, 1)
+        .states(25_000, &["running"]);
+    let unlogged = Promise {
+        is_logged: false,
+        ..promise(HUNG)
+    };
+    let no_line =
+        "STATUS= said \"no answer\", but the journal has no line of priority err that says so";
+    said.is_told(kept(unlogged), no_line);
+    for written in [
+        "LogLevelMax=crit",
+        "LogLevelMax=2",
+        "StandardError=null",
+        "StandardOutput=append:/dev/null",
+    ] {
+        let file = format!("[Service]\n{written}\n");
+        let sentence = format!("{no_line}: {written} of a.service keeps such a line out of it");
+        said.clone().file(&file).is_told(kept(unlogged), &sentence);
+    }
+    for written in [
+        "LogLevelMax=err",
+        "StandardError=journal",
+        "StandardOutput=null\nStandardError=journal",
+    ] {
+        let file = format!("[Service]\n{written}\n");
+        said.clone().file(&file).is_told(kept(unlogged), no_line);
+    }
+}
+
+#[test]
 fn a_service_that_stands_still_cannot_say_why() {
     let noticed = acts(pinged(watched(10), &[15_000, 20_600]), 30_700, "10s")
         .restart(30_710, 100, 1)
