@@ -18,6 +18,9 @@ pub const ALERT: &[Rule] = &[
     alert_ends_badly,
 ];
 
+/// syslog(3): the priority of an alert.
+const CRITICAL: u8 = 2;
+
 /// The beginning of systemd's message when it cannot do what `OnFailure=` says; the unit's name follows.
 const CALL_FAILS: &str = "Failed to enqueue OnFailure=";
 
@@ -183,7 +186,15 @@ pub fn name_not_passed_on(case: &Case, template: &str, name: &str) -> Option<Str
     let called = called_units(case)?;
     let stem = template.split_inclusive('@').next()?;
     let unit = called.iter().find(|unit| unit.starts_with(stem))?;
-    let logged = Case { unit, ..*case }.last_log();
+    let alert = Case { unit, ..*case };
+    let logged = alert.last_log();
+    if logged.is_none()
+        && let Some(written) = alert.kept_out_of_journal(CRITICAL, "StandardOutput")
+    {
+        return Some(format!(
+            "{written} of {template} keeps what {unit} says out of the journal, and so nothing there says what has failed"
+        ));
+    }
     let what = match logged {
         Some(line) if !line.contains(name) => format!("logs {line:?}"),
         None => "logs nothing".to_owned(),

@@ -36,6 +36,22 @@ fn a_unit_without_an_alert() {
 }
 
 #[test]
+fn an_alert_that_does_not_reach_the_journal() {
+    let rule = |case: &Case| name_not_passed_on(case, TEMPLATE, "a.service");
+    let alert = |line: &str| {
+        let file = format!("[Service]\n{line}\n");
+        let run = alerted("alert@a.service.service", 0).of(TEMPLATE);
+        run.file(&file)
+    };
+    alert("StandardOutput=null").is_told(
+        rule,
+        "StandardOutput=null of alert@.service keeps what alert@a.service.service says out of the journal, and so nothing there says what has failed",
+    );
+    let other = alert("StandardError=null").told(rule).unwrap_or_default();
+    assert!(other.contains("logs nothing"), "{other}");
+}
+
+#[test]
 fn an_alert_after_a_stop() {
     let stopped = Run::new()
         .property("OnSuccess", json!(["alert@a.service"]))
