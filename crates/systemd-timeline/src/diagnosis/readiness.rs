@@ -94,6 +94,9 @@ pub fn ready_never_sent(case: &Case) -> Option<String> {
     {
         return None;
     }
+    if let Some(why) = notifications_barred(case) {
+        return Some(why);
+    }
     // If no deadline passed, the run may simply have been too short to tell.
     let bound = case
         .timeline
@@ -107,6 +110,28 @@ pub fn ready_never_sent(case: &Case) -> Option<String> {
         format!(" (TimeoutStartSec={})", spoken(bound).replace(' ', ""))
     });
     Some(format!("READY=1 never arrived{after}, {listening}"))
+}
+
+/// `RestrictAddressFamilies=` leaves out the sockets that notifications need: no message ever arrived. On D-Bus, it is a list of
+/// families, and whether only these are allowed.
+fn notifications_barred(case: &Case) -> Option<String> {
+    let restricted = case
+        .timeline
+        .property(case.unit, "RestrictAddressFamilies")?;
+    let is_allowed = restricted.get(0)?.as_bool()?;
+    let mut families = restricted.get(1)?.as_array()?.iter();
+    let is_listed = families.any(|family| family.as_str() == Some("AF_UNIX"));
+    let any = case.first(|kind| matches!(kind, EventKind::Notified { .. }));
+    case.first(|kind| matches!(kind, EventKind::Timeout { .. }))?;
+    let written = case
+        .units
+        .first_of(case.unit, &["RestrictAddressFamilies"])?;
+    (is_allowed != is_listed && any.is_none()).then(|| {
+        format!(
+            "{written} of {} leaves out AF_UNIX, and notifications go through a Unix socket: READY=1 cannot reach systemd",
+            case.unit
+        )
+    })
 }
 
 /// `READY=1` came before the socket was bound.

@@ -110,6 +110,38 @@ fn a_service_that_has_ended_is_not_one_that_was_not_ready() {
 }
 
 #[test]
+fn a_service_that_cannot_notify() {
+    let run = |written: &str, allowed: bool, families: &[&str]| {
+        Run::new()
+            .property("Type", "notify")
+            .property(
+                "RestrictAddressFamilies",
+                serde_json::json!([allowed, families]),
+            )
+            .file(&format!("[Service]\nRestrictAddressFamilies={written}\n"))
+            .states(0, &["start"])
+            .timeout(10_000, "start operation timed out. Terminating.")
+    };
+    run("AF_INET", true, &["AF_INET"]).is_told(
+        ready_never_sent,
+        "RestrictAddressFamilies=AF_INET of a.service leaves out AF_UNIX, and notifications go through a Unix socket: READY=1 cannot reach systemd",
+    );
+    run("~AF_UNIX", false, &["AF_UNIX"]).is_told(
+        ready_never_sent,
+        "RestrictAddressFamilies=~AF_UNIX of a.service leaves out AF_UNIX, and notifications go through a Unix socket: READY=1 cannot reach systemd",
+    );
+    for (written, allowed, families) in [
+        ("AF_INET AF_UNIX", true, vec!["AF_INET", "AF_UNIX"]),
+        ("~AF_PACKET", false, vec!["AF_PACKET"]),
+    ] {
+        run(written, allowed, &families).is_told(
+            ready_never_sent,
+            "READY=1 never arrived, and nothing ever listened on 127.0.0.1:7878",
+        );
+    }
+}
+
+#[test]
 fn sigterm_in_a_start_that_hangs() {
     given_up().killed(10_001, SIGTERM).is_told(
         deaf_while_loading,
