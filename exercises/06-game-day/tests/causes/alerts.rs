@@ -115,6 +115,10 @@ fn needless_alert(review: &Review<'_>, cost: &Cost, alerts: &[String]) -> Option
                 "when {fault}, {unit} failed, and systemd calls the result {result}: OnFailure= acts at each failure"
             ))
         })
+        .or_else(|| {
+            let why = restart::called_after_success(&case)?;
+            Some(format!("when {fault}, there was an alert: {why}"))
+        })
 }
 
 /// With which result a unit failed, if it did.
