@@ -345,7 +345,7 @@ pub fn ready_without_port(case: &Case) -> Option<String> {
     case.first(|kind| matches!(kind, EventKind::StateChanged { .. }))?;
     match case.main_exit() {
         None => Some(format!(
-            "the service goes on although {} is taken",
+            "the service had not ended at the end of the run, although {} is taken",
             case.address
         )),
         Some((_, "exited", 0)) => Some(format!(

@@ -167,7 +167,7 @@ fn ready_although_data_stalls() {
 fn a_service_without_its_port() {
     starting().is_told(
         ready_without_port,
-        "the service goes on although 127.0.0.1:7878 is taken",
+        "the service had not ended at the end of the run, although 127.0.0.1:7878 is taken",
     );
     starting().exited(2000, 0).is_told(
         ready_without_port,
