@@ -225,6 +225,51 @@ fn restarts_and_limits() {
     );
 }
 
+/// What is said about a stop that took too long is what systemd did.
+#[test]
+fn a_stop_that_takes_too_long_names_the_signals_that_were_sent() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let said = |lines: &str| {
+        let path = folder.path().join("a.service");
+        fs::write(&path, service(&format!("TimeoutStopSec=3s\n{lines}"))).expect("there is room");
+        let experiment = Experiment::new(path)
+            .fault(Duration::from_secs(3), Fault::Stop)
+            .lasting(Duration::from_secs(20));
+        let timeline = experiment.run(lab()).expect("the lab works");
+        let findings = experiment.findings(&timeline);
+        let [finding] = &findings[..] else {
+            panic!("{findings:#?}");
+        };
+        (finding.what(), finding.manual())
+    };
+    let deaf = |signals: &str| format!("ExecStart=/usr/bin/bash -c 'trap \"\" {signals}; {LOOP}'");
+    assert_eq!(
+        said(&format!("SendSIGKILL=no\n{}", deaf("TERM"))),
+        (
+            "a.service did not end on SIGTERM within TimeoutStopSec=3s, and SendSIGKILL=no keeps systemd from sending SIGKILL: bash still ran after the stop".to_owned(),
+            "systemd.kill(5), \"SendSIGKILL=\"",
+        )
+    );
+    // It ends by itself before the second deadline.
+    let slow = "ExecStart=/usr/bin/bash -c 'trap \"\" TERM; sleep 8'";
+    assert_eq!(
+        said(&format!("SendSIGKILL=no\n{slow}")).0,
+        "a.service did not end on SIGTERM within TimeoutStopSec=3s, and SendSIGKILL=no keeps systemd from sending SIGKILL"
+    );
+    assert_eq!(
+        said(&format!("FinalKillSignal=SIGQUIT\n{}", deaf("TERM QUIT"))),
+        (
+            "a.service did not end on SIGTERM within TimeoutStopSec=3s, and because of FinalKillSignal=SIGQUIT systemd sent that signal and no SIGKILL: bash still ran after the stop".to_owned(),
+            "systemd.kill(5), \"FinalKillSignal=\"",
+        )
+    );
+    let ignores = "ExecStart=/usr/bin/env --ignore-signal=TERM sleep infinity";
+    assert_eq!(
+        said(&format!("FinalKillSignal=SIGUSR1\n{ignores}")).0,
+        "a.service did not end on SIGTERM: after TimeoutStopSec=3s systemd killed sleep with SIGUSR1"
+    );
+}
+
 #[test]
 fn stops_and_hangs() {
     let stop = |tried: Tried| tried.at(10, Fault::Stop);
@@ -235,6 +280,27 @@ fn stops_and_hangs() {
                 "deaf.service",
                 &service(&format!("TimeoutStopSec=3s\nExecStart=/usr/bin/bash -c 'trap \"\" TERM; {LOOP}'")),
                 Some(("stop-signal-ignored", "TimeoutStopSec=3s")),
+            )),
+            stop(tried(
+                "unkillable.service",
+                &service(&format!("TimeoutStopSec=3s\nSendSIGKILL=no\nExecStart=/usr/bin/bash -c 'trap \"\" TERM; {LOOP}'")),
+                Some(("stop-leaves-processes", "SendSIGKILL=no")),
+            )),
+            stop(tried(
+                "quits.service",
+                &service(&format!("TimeoutStopSec=3s\nFinalKillSignal=SIGQUIT\nExecStart=/usr/bin/bash -c 'trap \"\" TERM QUIT; {LOOP}'")),
+                Some(("stop-leaves-processes", "FinalKillSignal=SIGQUIT")),
+            )),
+            // Its last signal is a different one, and ends it.
+            stop(tried(
+                "final.service",
+                &service("TimeoutStopSec=3s\nFinalKillSignal=SIGUSR1\nExecStart=/usr/bin/env --ignore-signal=TERM sleep infinity"),
+                Some(("stop-signal-ignored", "TimeoutStopSec=3s")),
+            )),
+            stop(tried(
+                "obeys.service",
+                &service("SendSIGKILL=no\nExecStart=/usr/bin/sleep infinity"),
+                None,
             )),
             stop(tried("hears.service", &service("ExecStart=/usr/bin/sleep infinity"), None)),
             stop(tried(

@@ -35,6 +35,12 @@ impl Finding {
             Rule::StopSignalIgnored { .. } => {
                 "handle the signal, or set KillSignal= to one that the service handles. If a shell is in between, start the program with exec"
             }
+            Rule::StopLeavesProcesses { instead: None, .. } => {
+                "handle the signal, or remove SendSIGKILL=no: a process that survives a stop gets in the way of the next start"
+            }
+            Rule::StopLeavesProcesses { .. } => {
+                "handle the signals, or remove FinalKillSignal=: no process can ignore SIGKILL"
+            }
             Rule::StopCountsAsFailure { .. } => {
                 "end with exit code 0, or add the status to SuccessExitStatus="
             }
@@ -247,6 +253,8 @@ impl Finding {
             }
             Rule::StepsNeverReset { .. } => "systemd.service(5), \"RestartSteps=\"",
             Rule::StopSignalIgnored { .. } => "systemd.kill(5), \"KillSignal=\"",
+            Rule::StopLeavesProcesses { instead: None, .. } => "systemd.kill(5), \"SendSIGKILL=\"",
+            Rule::StopLeavesProcesses { .. } => "systemd.kill(5), \"FinalKillSignal=\"",
             Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
             Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
             Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",

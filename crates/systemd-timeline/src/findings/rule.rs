@@ -55,6 +55,17 @@ pub enum Rule {
         /// The signal that ended it.
         ended_by: String,
     },
+    /// A stop reached its deadline, and no SIGKILL followed.
+    StopLeavesProcesses {
+        /// The deadline, in microseconds.
+        timeout_us: u64,
+        /// The signal that was ignored.
+        signal: String,
+        /// The signal that `FinalKillSignal=` put in the place of SIGKILL; `None` if `SendSIGKILL=no` forbids both.
+        instead: Option<String>,
+        /// The name of a process that still ran after the stop, if one did.
+        process: Option<String>,
+    },
     /// A requested stop left the unit failed.
     StopCountsAsFailure {
         /// How the main process ended, in the spelling of `SuccessExitStatus=`.
@@ -382,6 +393,7 @@ impl Rule {
             | Rule::ReloadWithoutStamp
             | Rule::StepsNeverReset { .. }
             | Rule::StopSignalIgnored { .. }
+            | Rule::StopLeavesProcesses { .. }
             | Rule::StopCountsAsFailure { .. }
             | Rule::HangUnnoticed
             | Rule::LimitNeverReached { .. }

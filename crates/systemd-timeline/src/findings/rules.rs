@@ -32,6 +32,12 @@ const SOON: Duration = Duration::from_secs(1);
 /// A hang that lasts this long without a reaction was not noticed.
 const LONG_HANG: Duration = Duration::from_secs(30);
 
+/// systemd's words when `SendSIGKILL=no` forbids the last signal: `service_dispatch_timer` of its service.c.
+const NO_SIGKILL: &str = "Skipping SIGKILL";
+
+/// The end of systemd's message about a process that a stop leaves behind; the process's name comes before it.
+const SURVIVES: &str = ") remains running after unit stopped.";
+
 /// All findings about one unit.
 pub(super) fn of_unit<'a>(
     timeline: &'a Timeline,
@@ -367,26 +373,24 @@ impl<'a> Look<'a> {
         if self.sources.frozen(self.unit).is_some() || self.extension_ran_out().is_some() {
             return None;
         }
-        // SIGABRT with TimeoutStopFailureMode=abort.
-        let killed = self.events().find_map(|event| match &event.kind {
-            EventKind::Killing { signal, process }
-                if ["SIGKILL", "SIGABRT"].contains(&signal.as_str())
-                    && self.timeline.time_of(event) >= first =>
-            {
-                Some((process.clone(), signal.clone()))
-            }
-            _ => None,
+        let signal = self.signal_of("KillSignal", "SIGTERM");
+        if let Some((instead, process)) = self.left_by_stop(first) {
+            let setting = match instead {
+                None => "SendSIGKILL",
+                Some(_) => "FinalKillSignal",
+            };
+            let rule = Rule::StopLeavesProcesses {
+                timeout_us: self.number("TimeoutStopUSec"),
+                signal,
+                instead,
+                process,
+            };
+            return self.finding(rule, &[setting, "TimeoutStopSec", "ExecStart"], timed_out);
+        }
+        let (process, ended_by) = self.sent_after(first).next().unwrap_or_else(|| {
+            let main = "the main process".to_owned();
+            (main, self.final_signal())
         });
-        let (process, ended_by) = killed.unwrap_or_else(|| {
-            (
-                "the main process".to_owned(),
-                self.final_signal().to_owned(),
-            )
-        });
-        let signal = match i32::try_from(self.number("KillSignal")) {
-            Ok(number) if number > 0 => signal_name(number),
-            _ => "SIGTERM".to_owned(),
-        };
         let rule = Rule::StopSignalIgnored {
             timeout_us: self.number("TimeoutStopUSec"),
             signal,
@@ -397,11 +401,51 @@ impl<'a> Look<'a> {
         self.finding(rule, &settings, timed_out)
     }
 
+    /// Whether a stop that timed out at that time went on without SIGKILL: the signal that was sent in its place, if one was, and
+    /// a process that still ran afterwards. systemd.kill(5), "SendSIGKILL=", "FinalKillSignal=".
+    fn left_by_stop(&self, first: Duration) -> Option<(Option<String>, Option<String>)> {
+        let process = self.events().find_map(|event| match &event.kind {
+            EventKind::Manager { message, .. } if self.timeline.time_of(event) >= first => {
+                let (_, process) = message.strip_suffix(SURVIVES)?.split_once('(')?;
+                Some(process.to_owned())
+            }
+            _ => None,
+        });
+        let is_forbidden = self.events().any(|event| {
+            self.timeline.time_of(event) >= first
+                && matches!(&event.kind, EventKind::Timeout { message } if message.contains(NO_SIGKILL))
+        });
+        if is_forbidden {
+            return Some((None, process));
+        }
+        // Others may survive by KillMode=.
+        let (_, last) = self.sent_after(first).last()?;
+        (last != "SIGKILL" && process.is_some()).then_some((Some(last), process))
+    }
+
+    /// The signals that systemd sent from then on because a stop took too long, and the processes that got them.
+    fn sent_after(&self, first: Duration) -> impl Iterator<Item = (String, String)> {
+        self.events().filter_map(move |event| match &event.kind {
+            EventKind::Killing { signal, process } if self.timeline.time_of(event) >= first => {
+                Some((process.clone(), signal.clone()))
+            }
+            _ => None,
+        })
+    }
+
     /// The signal that systemd sends when a stop takes too long: systemd.service(5), "TimeoutStopFailureMode=".
-    fn final_signal(&self) -> &'static str {
+    fn final_signal(&self) -> String {
         match self.text("TimeoutStopFailureMode") {
-            "abort" => "SIGABRT",
-            _ => "SIGKILL",
+            "abort" => self.signal_of("WatchdogSignal", "SIGABRT"),
+            _ => self.signal_of("FinalKillSignal", "SIGKILL"),
+        }
+    }
+
+    /// The name of the signal that this property has.
+    fn signal_of(&self, property: &str, default: &str) -> String {
+        match i32::try_from(self.number(property)) {
+            Ok(number) if number > 0 => signal_name(number),
+            _ => default.to_owned(),
         }
     }
 

@@ -62,6 +62,26 @@ impl Finding {
                 "{unit} did not end on {signal}: after TimeoutStopSec={} systemd killed {process} with {ended_by}",
                 span(*timeout_us)
             ),
+            Rule::StopLeavesProcesses {
+                timeout_us,
+                signal,
+                instead,
+                process,
+            } => {
+                let missing = match instead {
+                    None => "SendSIGKILL=no keeps systemd from sending SIGKILL".to_owned(),
+                    Some(instead) => format!(
+                        "because of FinalKillSignal={instead} systemd sent that signal and no SIGKILL"
+                    ),
+                };
+                let left = process.as_ref().map_or_else(String::new, |process| {
+                    format!(": {process} still ran after the stop")
+                });
+                format!(
+                    "{unit} did not end on {signal} within TimeoutStopSec={}, and {missing}{left}",
+                    span(*timeout_us)
+                )
+            }
             Rule::StopCountsAsFailure { status } => format!(
                 "an ordinary stop of {unit} ended in failed: its main process ended with {status}, which doesn't count as a success"
             ),
