@@ -193,6 +193,8 @@ impl Chosen {
 ///
 /// [`WrongUsage`] when the plan makes no sense; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
+    let junit = ("--junit", arguments.junit.as_deref());
+    output::ensure_one_document(arguments.json, &[junit])?;
     let planned = run::planned(&arguments.options, arguments.plan.as_deref())?;
     let in_file = match &arguments.plan {
         Some(file) => run::read_with(file, |text| toml::from_str::<PlanFile>(text))?.explore,

@@ -197,6 +197,26 @@ pub fn ensure_writable(file: &Path, inputs: &[PathBuf], force: bool) -> Result<(
     Ok(())
 }
 
+/// Refuses two documents on standard output, because nothing could read them. `files` are the options that name files, with their
+/// values; `is_json` says whether `--json` prints a document as well.
+pub fn ensure_one_document(
+    is_json: bool,
+    files: &[(&str, Option<&Path>)],
+) -> Result<(), WrongUsage> {
+    let json = is_json.then(|| "--json".to_owned());
+    let is_printed = |(_, file): &&(&str, Option<&Path>)| *file == Some(Path::new(STANDARD_OUTPUT));
+    let files = files.iter().filter(is_printed);
+    let files = files.map(|(option, _)| format!("{option} {STANDARD_OUTPUT}"));
+    let printed: Vec<String> = json.into_iter().chain(files).collect();
+    let [.., before, last] = &printed[..] else {
+        return Ok(());
+    };
+    let option = last.trim_end_matches([' ', '-']);
+    Err(WrongUsage(format!(
+        "{before} and {last} would both write to standard output; name a file: {option} FILE"
+    )))
+}
+
 /// Refuses two names for the same file.
 pub fn ensure_distinct(files: &[&Path]) -> Result<(), WrongUsage> {
     for (index, file) in files.iter().enumerate() {
@@ -278,6 +298,45 @@ mod tests {
             let inputs = [folder.path().join("./file")];
             let why = may_be_replaced(other, &inputs, true).expect_err("it is read");
             assert!(why.contains("is read by this command"), "{why}");
+        }
+    }
+
+    #[test]
+    fn standard_output_gets_one_document() {
+        let (dash, file) = (Some(Path::new("-")), Some(Path::new("a.svg")));
+        let refused = |is_json, svg, junit| {
+            let files = [("--svg", svg), ("--junit", junit)];
+            ensure_one_document(is_json, &files).map_err(|WrongUsage(why)| why)
+        };
+        for (is_json, svg, junit) in [
+            (true, None, None),
+            (true, file, file),
+            (false, dash, file),
+            (false, None, dash),
+        ] {
+            assert_eq!(refused(is_json, svg, junit), Ok(()));
+        }
+        for (is_json, svg, junit, why) in [
+            (
+                true,
+                dash,
+                None,
+                "--json and --svg - would both write to standard output; name a file: --svg FILE",
+            ),
+            (
+                true,
+                file,
+                dash,
+                "--json and --junit - would both write to standard output; name a file: --junit FILE",
+            ),
+            (
+                false,
+                dash,
+                dash,
+                "--svg - and --junit - would both write to standard output; name a file: --junit FILE",
+            ),
+        ] {
+            assert_eq!(refused(is_json, svg, junit), Err(why.to_owned()));
         }
     }
 

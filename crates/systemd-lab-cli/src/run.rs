@@ -70,6 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
 
 /// The plan of these arguments, and nothing is wrong with it as far as possible without a lab.
 fn checked(arguments: &Arguments) -> anyhow::Result<Planned> {
+    arguments.files.ensure_one_document(arguments.json)?;
     let planned = planned(&arguments.options, arguments.plan.as_deref())?;
     let checked = planned.experiment.check();
     checked.map_err(WrongUsage::because)?;

@@ -86,6 +86,13 @@ const OWN_OPTIONS: [(&str, bool); 7] = [
 ///
 /// [`WrongUsage`] when the plan makes no sense; otherwise the lab is broken.
 pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
+    output::ensure_one_document(
+        arguments.json,
+        &[
+            ("--svg", arguments.svg.as_deref()),
+            ("--junit", arguments.junit.as_deref()),
+        ],
+    )?;
     let planned = run::planned(&arguments.options, arguments.plan.as_deref())?;
     let mut sweep = Sweep::new(planned.experiment.clone()).at_most(arguments.moments);
     for text in &arguments.fault {

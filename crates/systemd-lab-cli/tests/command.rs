@@ -176,3 +176,45 @@ fn an_exploration_with_a_wrong_fault() {
     assert!(says("kill@other.service").contains("other.service"));
     assert!(says("kill").contains("nothing is required"));
 }
+
+/// Nothing could read two documents in one stream.
+#[test]
+fn two_documents_on_standard_output_are_refused() {
+    let folder = folder();
+    let cache = folder.path().join("cache");
+    for (command, options, both) in [
+        ("run", &["--json", "--svg", "-"][..], "--json and --svg -"),
+        ("run", &["--json", "--save", "-"], "--json and --save -"),
+        ("run", &["--json", "--junit", "-"], "--json and --junit -"),
+        (
+            "run",
+            &["--svg", "-", "--save", "-"],
+            "--svg - and --save -",
+        ),
+        ("sweep", &["--json", "--svg", "-"], "--json and --svg -"),
+        ("sweep", &["--json", "--junit", "-"], "--json and --junit -"),
+        (
+            "explore",
+            &["--json", "--junit", "-"],
+            "--json and --junit -",
+        ),
+    ] {
+        let output = systemd_lab(folder.path())
+            .args([
+                command,
+                "--unit",
+                "my.service",
+                "--require",
+                "restarts <= 1",
+            ])
+            .args(options)
+            // Without a guest, anything that ran would fail in a different way.
+            .env("SYSTEMD_LAB_CACHE", &cache)
+            .output()
+            .expect("the command runs");
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{command}: {said}");
+        let why = format!("{both} would both write to standard output; name a file: ");
+        assert!(said.starts_with(&why), "{command}: {said}");
+    }
+}

@@ -60,6 +60,8 @@ pub(crate) struct Checked {
 }
 
 pub(crate) fn run(workshop: &Workshop, arguments: &Arguments) -> anyhow::Result<Outcome> {
+    let junit = ("--junit", arguments.junit.as_deref());
+    output::ensure_one_document(arguments.json, &[junit])?;
     if let Some(file) = &arguments.junit {
         output::ensure_writable(file, &[], arguments.force)?;
     }

@@ -51,6 +51,18 @@ impl Files {
         Ok(())
     }
 
+    /// Refuses two documents on standard output.
+    pub(super) fn ensure_one_document(&self, is_json: bool) -> Result<(), WrongUsage> {
+        output::ensure_one_document(
+            is_json,
+            &[
+                ("--svg", self.svg.as_deref()),
+                ("--save", self.save.as_deref()),
+                ("--junit", self.junit.as_deref()),
+            ],
+        )
+    }
+
     /// The timeline to compare with.
     pub(super) fn read_expected(&self) -> anyhow::Result<Option<String>> {
         self.expect.as_deref().map(stored::read).transpose()

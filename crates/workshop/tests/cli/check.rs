@@ -186,6 +186,17 @@ fn as_junit() {
     assert_snapshot!("junit", fixture.read("result.xml"));
 }
 
+/// Nothing could read two documents in one stream, and the check does not even begin.
+#[test]
+fn two_documents_on_standard_output() {
+    let fixture = Fixture::new();
+    assert_eq!(
+        fixture.says(&["check", "01", "--json", "--junit", "-"]),
+        "standard error:\n--json and --junit - would both write to standard output; name a file: --junit FILE\n\
+         exit status 2"
+    );
+}
+
 #[test]
 fn a_result_that_can_only_fail_to_be_written() {
     let fixture = Fixture::new();
