@@ -33,14 +33,15 @@ pub fn explained(error: &clap::Error, words: &[String]) -> Option<WrongUsage> {
     let is_option = |word: &String| word.starts_with("--");
     // The last one, because clap takes two words for all others.
     let mut places = words.iter().enumerate().rev();
-    let word = places.find_map(|(place, word)| match word.strip_prefix(AT)? {
-        "" => words
-            .get(place + 1)
-            .filter(|next| !is_option(next))
-            .map(String::as_str),
-        joined => joined.strip_prefix('='),
+    let (word, next) = places.find_map(|(place, word)| match word.strip_prefix(AT)? {
+        "" => {
+            let word = words.get(place + 1).filter(|next| !is_option(next))?;
+            Some((word.as_str(), words.get(place + 2)))
+        }
+        joined => Some((joined.strip_prefix('=')?, words.get(place + 1))),
     })?;
-    Some(WrongUsage(words::half_a_fault(word)))
+    let next = next.map(String::as_str);
+    Some(WrongUsage(words::half_a_fault(word, next)))
 }
 
 /// The word that clap does not know, if that is the error.
@@ -58,15 +59,17 @@ fn negative_time(error: &clap::Error, words: &[String]) -> Option<String> {
     };
     let at = words.iter().position(is_it)?;
     let (option, time) = (words.get(at.checked_sub(1)?)?, &words[at]);
-    let right = time.trim_start_matches('-');
     match option.as_str() {
         AT => {
-            let fault = words.get(at + 1).map_or("kill", String::as_str);
-            Some(words::no_time_before_the_start(time, fault))
+            let fault = words.get(at + 1).map(String::as_str);
+            Some(words::half_a_fault(time, fault))
         }
-        option if option.starts_with("--") => Some(format!(
-            "{option}: expected a time such as 10s, got {time:?}; write: {option} {right}"
-        )),
+        option if option.starts_with("--") => {
+            let right = words::without_minus(time).unwrap_or("10s");
+            Some(format!(
+                "{option}: expected a time such as 10s, got {time:?}; write: {option} {right}"
+            ))
+        }
         _ => None,
     }
 }

@@ -29,12 +29,17 @@ pub(super) fn when(when: &str, fault: &str) -> anyhow::Result<When> {
             &format!("{when:?} first"),
             &format!("{} {}", shell_word(fault), shell_word(when)),
         )),
-        Err(error) => Err(WrongUsage(format!("--at: {error}")).into()),
+        Err(error) => {
+            let before = before_the_start(when, fault);
+            let message = before.unwrap_or_else(|| format!("--at: {error}"));
+            Err(WrongUsage(message).into())
+        }
     }
 }
 
-/// What to write if only this one word follows `--at`.
-pub(super) fn half_a_fault(word: &str) -> String {
+/// What to write if only this one word follows `--at`; `next` is the word after it, which is not part of the option.
+pub(super) fn half_a_fault(word: &str, next: Option<&str>) -> String {
+    let fault = next.filter(|next| is_fault(next)).unwrap_or(USUAL_FAULT);
     let (got, right) = match in_one_word(word) {
         Some((time, fault)) => (
             format!("{time:?} and {fault:?} in one word"),
@@ -44,35 +49,55 @@ pub(super) fn half_a_fault(word: &str) -> String {
             format!("{word:?} alone"),
             format!("10s {}", shell_word(word)),
         ),
-        None => (
-            format!("{word:?} alone"),
-            format!("{} kill", shell_word(word)),
-        ),
+        None => match word.parse::<When>() {
+            Ok(_) => (
+                format!("{word:?} alone"),
+                format!("{} {}", shell_word(word), shell_word(fault)),
+            ),
+            Err(error) => {
+                let before = before_the_start(word, fault);
+                return before.unwrap_or_else(|| format!("--at: {error}"));
+            }
+        },
     };
     format!("--at: expected a time and then a fault, got {got}; write: --at {right}")
 }
 
-/// What to write instead of a time with a minus.
-pub(super) fn no_time_before_the_start(time: &str, fault: &str) -> String {
-    let right = time.trim_start_matches('-');
-    format!(
+/// What to write instead of a time with a minus, if that is what is wrong with it.
+pub(super) fn before_the_start(time: &str, fault: &str) -> Option<String> {
+    let right = without_minus(time)?;
+    let fault = match is_fault(fault) {
+        true => fault,
+        false => USUAL_FAULT,
+    };
+    Some(format!(
         "--at: times count from the start of the unit, so {time:?} is not possible; write: --at {} {}",
         shell_word(right),
         shell_word(fault)
-    )
+    ))
+}
+
+/// The time after a minus, if it is one.
+pub(super) fn without_minus(text: &str) -> Option<&str> {
+    let right = text.trim().strip_prefix('-')?;
+    parse_span(right).is_ok().then_some(right)
 }
 
 /// What to write in a plan's file if there is one text instead of a pair.
 pub(super) fn pair_in_one(text: &str) -> String {
+    let expected =
+        format!("at: expected a list of pairs, each a time or an event and a fault, got {text:?}");
     let right = match in_one_word(text) {
-        Some((time, fault)) => format!("at = [[{time:?}, {fault:?}]]"),
-        None if is_fault(text) => format!("at = [[\"10s\", {text:?}]]"),
-        None => format!("at = [[{text:?}, \"kill\"]]"),
+        Some((time, fault)) => format!("[[{time:?}, {fault:?}]]"),
+        None if is_fault(text) => format!("[[\"10s\", {text:?}]]"),
+        None if text.parse::<When>().is_ok() => format!("[[{text:?}, {USUAL_FAULT:?}]]"),
+        None => return format!("{expected}; write e.g. at = [[\"10s\", {USUAL_FAULT:?}]]"),
     };
-    format!(
-        "at: expected a list of pairs, each a time or an event and a fault, got {text:?}; write: {right}"
-    )
+    format!("{expected}; write: at = {right}")
 }
+
+/// The fault in a suggestion if no other is known.
+const USUAL_FAULT: &str = "kill";
 
 fn is_fault(text: &str) -> bool {
     Fault::parse_with_unit(text).is_ok()
@@ -365,6 +390,11 @@ mod tests {
             let said = pair_in_one(text);
             assert!(said.ends_with(&format!("write: {right}")), "{said}");
         }
+        for wrong in ["-5s", "soon", ""] {
+            let said = pair_in_one(wrong);
+            let example = "write e.g. at = [[\"10s\", \"kill\"]]";
+            assert!(said.ends_with(example), "{said}");
+        }
     }
 
     #[test]
@@ -376,8 +406,63 @@ mod tests {
             ("kill", "--at 10s kill"),
             ("10s", "--at 10s kill"),
         ] {
-            let said = half_a_fault(word);
+            let said = half_a_fault(word, None);
             assert!(said.ends_with(&format!("write: {right}")), "{said}");
         }
+        let said = half_a_fault("10s", Some("kill=SIGTERM"));
+        assert!(said.ends_with("write: --at 10s kill=SIGTERM"), "{said}");
+        let said = half_a_fault("10s", Some("--json"));
+        assert!(said.ends_with("write: --at 10s kill"), "{said}");
+    }
+
+    /// A person who does what a message says must not meet the next one.
+    #[test]
+    fn no_suggestion_is_refused() {
+        let words = [
+            "-5s",
+            "-1h 30min",
+            "--5s",
+            "-5x",
+            "-",
+            "",
+            "soon",
+            "5 parsecs",
+            "READY=1",
+            "10s,kill",
+            "kill",
+            "-5s,kill",
+            "10s",
+            "restart 2",
+            "ready=1",
+        ];
+        for word in words {
+            for next in [None, Some("stop"), Some("nonsense"), Some("--json")] {
+                let fault = next.unwrap_or("nonsense");
+                let refused = when(word, fault).err().map(|error| error.to_string());
+                let said = [
+                    Some(half_a_fault(word, next)),
+                    before_the_start(word, fault),
+                    refused,
+                ];
+                for said in said.into_iter().flatten() {
+                    let Some((_, right)) = said.split_once("write: --at ") else {
+                        let names_it = said.contains(&format!("got {word:?}"));
+                        assert!(names_it, "{word}: {said}");
+                        continue;
+                    };
+                    let quoted = right.strip_prefix('\'').and_then(|it| it.split_once("' "));
+                    let (time, fault) =
+                        quoted.or_else(|| right.split_once(' ')).unwrap_or_default();
+                    assert!(
+                        when(time, fault).is_ok() && is_fault(fault),
+                        "{word}: {said}"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            half_a_fault("-5s", Some("freeze")),
+            "--at: times count from the start of the unit, so \"-5s\" is not possible; write: --at 5s freeze"
+        );
     }
 }

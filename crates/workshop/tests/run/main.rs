@@ -776,6 +776,14 @@ fn words_that_stand_alone() {
         said(&["--unit", "my.service", "--at", "-5s", "stop"]),
         "standard error:\n--at: times count from the start of the unit, so \"-5s\" is not possible; write: --at 5s stop\nexit status 2"
     );
+    // A time that is joined to its option, and one that would be wrong without the minus, too.
+    assert_eq!(
+        said(&["--unit", "my.service", "--at=-5s", "stop"]),
+        "standard error:\n--at: times count from the start of the unit, so \"-5s\" is not possible; write: --at 5s stop\nexit status 2"
+    );
+    let wrong = said(&["--unit", "my.service", "--at", "-5x", "stop"]);
+    assert!(wrong.contains("got \"-5x\""), "{wrong}");
+    assert!(!wrong.contains("write: "), "{wrong}");
     assert_eq!(
         said(&["--unit", "my.service", "--for", "-5s"]),
         "standard error:\n--for: expected a time such as 10s, got \"-5s\"; write: --for 5s\nexit status 2"
