@@ -27,24 +27,34 @@ fn found(text: &str, length: Duration) -> (Vec<Finding>, u64) {
 #[test]
 fn the_setting_that_ends_the_machine_is_named() {
     let fails = "[Service]\nExecStart=/usr/bin/false\n";
-    for (text, line) in [
+    for (text, line, manual) in [
         (
             format!("[Unit]\nFailureAction=reboot\n{fails}"),
             "FailureAction=reboot",
+            "\"FailureAction=, SuccessAction=\"",
+        ),
+        (
+            "[Unit]\nJobTimeoutSec=5s\nJobTimeoutAction=reboot\n[Service]\nType=oneshot\nExecStart=/usr/bin/sleep 60\n"
+                .to_owned(),
+            "JobTimeoutAction=reboot",
+            "\"JobTimeoutAction=, JobTimeoutRebootArgument=\"",
         ),
         (
             format!("[Unit]\nFailureAction=poweroff-immediate\n{fails}"),
             "FailureAction=poweroff-immediate",
+            "\"FailureAction=, SuccessAction=\"",
         ),
         (
             format!(
                 "[Unit]\nFailureAction=none\nStartLimitAction=reboot-force\n{fails}Restart=always\n"
             ),
             "StartLimitAction=reboot-force",
+            "\"StartLimitAction=\"",
         ),
         (
             "[Unit]\nSuccessAction=poweroff\n[Service]\nExecStart=/usr/bin/true\n".to_owned(),
             "SuccessAction=poweroff",
+            "\"FailureAction=, SuccessAction=\"",
         ),
     ] {
         let (found, _) = found(&text, Duration::from_secs(60));
@@ -55,6 +65,7 @@ fn the_setting_that_ends_the_machine_is_named() {
         let place = finding.place.as_ref().map(|place| place.text.as_str());
         assert_eq!(place, Some(line));
         assert!(finding.what().contains(line), "{}", finding.what());
+        assert!(finding.manual().ends_with(manual), "{}", finding.manual());
     }
 }
 

@@ -243,6 +243,15 @@ impl Finding {
             Rule::NeverReady => "systemd.service(5), \"Type=\"",
             Rule::NeverForked => "systemd.service(5), \"Type=\"",
             Rule::StartNeverEnds => "systemd.service(5), \"TimeoutStartSec=\"",
+            Rule::SystemCallForbidden if self.is_decided_by("SystemCallArchitectures") => {
+                "systemd.exec(5), \"SystemCallArchitectures=\""
+            }
+            Rule::SystemCallForbidden if self.is_decided_by("RestrictAddressFamilies") => {
+                "systemd.exec(5), \"RestrictAddressFamilies=\""
+            }
+            Rule::SystemCallForbidden if self.is_decided_by("RestrictNamespaces") => {
+                "systemd.exec(5), \"RestrictNamespaces=\""
+            }
             Rule::SystemCallForbidden => "systemd.exec(5), \"SystemCallFilter=\"",
             Rule::ReadyBeforeListening { .. } => "sd_notify(3), \"READY=1\"",
             Rule::NotificationDropped { .. } => "systemd.service(5), \"NotifyAccess=\"",
@@ -264,7 +273,10 @@ impl Finding {
             Rule::TriggeredTooOften { .. } => "systemd.path(5), \"PathExists=\"",
             Rule::TimerNeverFires { .. } => "systemd.timer(5), \"OnUnitActiveSec=\"",
             Rule::GoesIntoBackground { .. } => "systemd.service(5), \"Type=\"",
-            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutSec=\"",
+            Rule::CommandTimedOut { timeout, .. } if timeout == "TimeoutStopSec" => {
+                "systemd.service(5), \"TimeoutStopSec=\""
+            }
+            Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutStartSec=\"",
             Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
             Rule::CannotListen { .. } => "systemd.socket(5), \"ListenStream=\"",
             Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
@@ -277,6 +289,9 @@ impl Finding {
                 ..
             } => "systemd.unit(5), \"BindsTo=\"",
             Rule::DependencyFailed { .. } => "systemd.unit(5), \"Requires=\"",
+            Rule::ConditionUnmet { .. } if self.is_decided_by("ExecCondition") => {
+                "systemd.service(5), \"ExecCondition=\""
+            }
             Rule::ConditionUnmet { .. } => "systemd.unit(5), \"Conditions and Asserts\"",
             Rule::ExecFailed { .. } => "systemd.exec(5), \"Process Exit Codes\"",
             Rule::OutOfMemory { .. } => "systemd.service(5), \"OOMPolicy=\"",
@@ -288,6 +303,17 @@ impl Finding {
                 setting: Some(_),
                 ..
             } => "systemd.exec(5), \"OOMScoreAdjust=\"",
+            Rule::MachineEnded { .. } if self.is_decided_by("JobTimeoutAction") => {
+                "systemd.unit(5), \"JobTimeoutAction=, JobTimeoutRebootArgument=\""
+            }
+            Rule::MachineEnded { .. } if self.is_decided_by("StartLimitAction") => {
+                "systemd.unit(5), \"StartLimitAction=\""
+            }
+            Rule::MachineEnded {
+                setting: None,
+                is_asked_for: true,
+                ..
+            } => "systemctl(1), \"System Commands\"",
             Rule::MachineEnded { .. } => "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
             Rule::ProcessorBusy { .. } => "systemd.resource-control(5), \"CPUQuota=\"",
             Rule::WentBlind { how, .. } => match how {
@@ -326,6 +352,9 @@ impl Finding {
             }
             Rule::CommandFailed { .. } => "systemd.service(5), \"ExecStartPre=, ExecStartPost=\"",
             Rule::NoShell { .. } => "systemd.service(5), \"Command lines\"",
+            Rule::ReloadEnds {
+                signal: Some(_), ..
+            } => "systemd.service(5), \"ReloadSignal=\"",
             Rule::ReloadEnds { .. } => "systemd.service(5), \"ExecReload=\"",
             Rule::TooManyTasks { .. } => "systemd.resource-control(5), \"TasksMax=N\"",
             Rule::TriggerLimitHit { .. } if self.unit.ends_with(".path") => {
@@ -336,6 +365,13 @@ impl Finding {
             }
             Rule::LogFlood { .. } => "journald.conf(5), \"RateLimitIntervalSec=, RateLimitBurst=\"",
         }
+    }
+
+    /// Whether the deciding line has this setting.
+    fn is_decided_by(&self, setting: &str) -> bool {
+        let place = self.place.as_ref();
+        let line = place.and_then(|place| place.text.strip_prefix(setting));
+        line.is_some_and(|value| value.trim_start().starts_with('='))
     }
 
     /// The page of the guide that explains it, if one does.
@@ -357,6 +393,99 @@ impl Finding {
                 Some("recovery.md")
             }
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::findings::Place;
+
+    fn manual(rule: Rule, line: &str) -> &'static str {
+        let place = Place {
+            file: "a.service".to_owned(),
+            line: 2,
+            text: line.to_owned(),
+        };
+        let finding = Finding {
+            place: Some(place),
+            ..Finding::new("a.service", rule, [])
+        };
+        finding.manual()
+    }
+
+    #[test]
+    fn the_manual_is_that_of_the_deciding_setting() {
+        let unmet = || Rule::ConditionUnmet {
+            message: "it did not succeed".to_owned(),
+        };
+        let ended = |line: &str| Rule::MachineEnded {
+            how: MachineEnd::Rebooted,
+            message: String::new(),
+            setting: Some(line.to_owned()),
+            is_asked_for: true,
+        };
+        let of_machine = |line: &str| manual(ended(line), line);
+        let timed_out = |timeout: &str| Rule::CommandTimedOut {
+            command: "ExecStop".to_owned(),
+            timeout: timeout.to_owned(),
+            timeout_us: 1,
+        };
+        let reload = |signal: Option<&str>| Rule::ReloadEnds {
+            status: "SIGHUP".to_owned(),
+            signal: signal.map(str::to_owned),
+        };
+        for (found, expected) in [
+            (
+                manual(unmet(), "ExecCondition=/usr/bin/false"),
+                "systemd.service(5), \"ExecCondition=\"",
+            ),
+            (
+                manual(unmet(), "ConditionPathExists=/absent"),
+                "systemd.unit(5), \"Conditions and Asserts\"",
+            ),
+            (
+                of_machine("JobTimeoutAction=reboot"),
+                "systemd.unit(5), \"JobTimeoutAction=, JobTimeoutRebootArgument=\"",
+            ),
+            (
+                of_machine("StartLimitAction=reboot"),
+                "systemd.unit(5), \"StartLimitAction=\"",
+            ),
+            (
+                of_machine("FailureAction=reboot"),
+                "systemd.unit(5), \"FailureAction=, SuccessAction=\"",
+            ),
+            (
+                manual(timed_out("TimeoutStopSec"), "ExecStop=/usr/bin/sleep 100"),
+                "systemd.service(5), \"TimeoutStopSec=\"",
+            ),
+            (
+                manual(
+                    timed_out("TimeoutStartSec"),
+                    "ExecStartPre=/usr/bin/sleep 100",
+                ),
+                "systemd.service(5), \"TimeoutStartSec=\"",
+            ),
+            (
+                manual(Rule::SystemCallForbidden, "RestrictNamespaces=yes"),
+                "systemd.exec(5), \"RestrictNamespaces=\"",
+            ),
+            (
+                manual(Rule::SystemCallForbidden, "SystemCallFilter=~pause"),
+                "systemd.exec(5), \"SystemCallFilter=\"",
+            ),
+            (
+                manual(reload(Some("SIGHUP")), "Type=notify-reload"),
+                "systemd.service(5), \"ReloadSignal=\"",
+            ),
+            (
+                manual(reload(None), "ExecReload=/bin/kill -HUP $MAINPID"),
+                "systemd.service(5), \"ExecReload=\"",
+            ),
+        ] {
+            assert_eq!(found, expected);
         }
     }
 }
