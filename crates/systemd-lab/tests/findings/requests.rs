@@ -136,6 +136,73 @@ fn each_reason_of_a_dependency_has_its_sentence() {
 }
 
 #[test]
+fn jobs_that_take_too_long() {
+    let waits = |setting: &str| {
+        format!(
+            "[Unit]\nWants=slow.service\nAfter=slow.service\n{setting}\n[Service]\nExecStart=/usr/bin/sleep infinity\n"
+        )
+    };
+    let works = |setting: &str, time: &str| {
+        format!("[Unit]\n{setting}\n[Service]\nType=oneshot\nExecStart=/usr/bin/sleep {time}\n")
+    };
+    let found = |name, text: String, line| tried(name, &text, Some(("job-timed-out", line)));
+    check(
+        &[
+            found(
+                "waits.service",
+                waits("JobTimeoutSec=10s"),
+                "JobTimeoutSec=10s",
+            ),
+            tried("in-time.service", &waits("JobTimeoutSec=1min"), None),
+            // The job of this one does not run while it waits.
+            tried(
+                "waits-to-run.service",
+                &waits("JobRunningTimeoutSec=10s"),
+                None,
+            ),
+            tried("slow.service", &works("", "40"), None),
+            found(
+                "works.service",
+                works("JobRunningTimeoutSec=10s", "30"),
+                "JobRunningTimeoutSec=10s",
+            ),
+            found(
+                "both.service",
+                works("JobRunningTimeoutSec=50s\nJobTimeoutSec=10s", "30"),
+                "JobTimeoutSec=10s",
+            ),
+            tried("quick.service", &works("JobTimeoutSec=10s", "5"), None),
+        ],
+        60,
+    );
+}
+
+#[test]
+fn what_a_job_waited_for_is_named() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("there is room");
+        path
+    };
+    let waits = "[Unit]\nWants=slow.service\nAfter=slow.service\nJobTimeoutSec=10s\n[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    let slow = "[Unit]\nJobTimeoutSec=20s\n[Service]\nType=oneshot\nExecStart=/usr/bin/sleep 60\n";
+    let experiment = Experiment::new(write("a.service", waits))
+        .unit(write("slow.service", slow))
+        .lasting(Duration::from_secs(70));
+    let timeline = experiment.run(lab()).expect("the lab works");
+    let findings = experiment.findings(&timeline);
+    let said: Vec<String> = findings.iter().map(|finding| finding.what()).collect();
+    assert_eq!(
+        said,
+        [
+            "systemd gave up on the start job of a.service after JobTimeoutSec=10s, while it still waited for slow.service: it never began",
+            "systemd gave up on the start job of slow.service after JobTimeoutSec=20s, and leaves slow.service as it is: the setting ends the job, not what the job has begun",
+        ]
+    );
+}
+
+#[test]
 fn more_time_and_other_watchdogs() {
     let extends = |time: &str, body: &str| {
         shell(

@@ -78,6 +78,14 @@ impl Finding {
             Rule::ConditionUnmet { .. } => {
                 "make the condition true, or remove it: an unmet condition is not a failure, so nobody is told"
             }
+            Rule::JobTimedOut {
+                has_begun: false, ..
+            } => {
+                "give the job as much time as all that it waits for may take, or limit the other unit with TimeoutStartSec="
+            }
+            Rule::JobTimedOut { .. } => {
+                "limit the unit with TimeoutStartSec= and TimeoutStopSec= instead: when these pass, systemd ends the unit's processes"
+            }
             Rule::OrderingCycle => {
                 "remove one of the After= and Before= that make the cycle; the timeline names its units"
             }
@@ -266,6 +274,9 @@ impl Finding {
             Rule::StopLeavesProcesses { .. } => "systemd.kill(5), \"FinalKillSignal=\"",
             Rule::StopCountsAsFailure { .. } => "systemd.service(5), \"SuccessExitStatus=\"",
             Rule::StoppedByDependency { .. } => "systemd.service(5), \"Restart=\"",
+            Rule::JobTimedOut { .. } => {
+                "systemd.unit(5), \"JobTimeoutSec=, JobRunningTimeoutSec=\""
+            }
             Rule::OrderingCycle => "systemd.unit(5), \"Before=, After=\"",
             Rule::TriggeredTooOften { by } if by.ends_with(".socket") => {
                 "systemd.socket(5), \"Description\""

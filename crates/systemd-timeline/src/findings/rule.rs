@@ -85,6 +85,19 @@ pub enum Rule {
         /// What happened to that unit.
         end: DependencyEnd,
     },
+    /// A job of the unit took longer than the unit allows.
+    JobTimedOut {
+        /// The job: `start`, `stop`, …
+        job: String,
+        /// `JobTimeoutSec` or `JobRunningTimeoutSec`.
+        setting: String,
+        /// Its value, in microseconds.
+        timeout_us: u64,
+        /// Whether systemd had begun to carry the job out. The end of the job does not undo that.
+        has_begun: bool,
+        /// A unit of `After=` that a start still waited for.
+        waited_for: Option<String>,
+    },
     /// A condition or an assert was not met: nothing was started.
     ConditionUnmet {
         /// systemd's own words.

@@ -49,7 +49,7 @@ pub(super) fn of_unit<'a>(
         unit,
         sources,
     };
-    let rules: [fn(&Look<'a>) -> Option<Finding>; 50] = [
+    let rules: [fn(&Look<'a>) -> Option<Finding>; 51] = [
         Look::never_ready,
         Look::ready_before_listening,
         Look::never_forked,
@@ -66,6 +66,7 @@ pub(super) fn of_unit<'a>(
         Look::stop_counts_as_failure,
         Look::stopped_by_dependency,
         Look::dependency_failed,
+        Look::job_timed_out,
         Look::condition_unmet,
         Look::ordering_cycle,
         Look::triggered_too_often,

@@ -94,6 +94,27 @@ impl Finding {
                 format!("{unit} was never started, because {other} did not appear in time")
             }
             Rule::DependencyFailed { other, end } => dependency(unit, other.as_deref(), *end),
+            Rule::JobTimedOut {
+                job,
+                setting,
+                timeout_us,
+                has_begun,
+                waited_for,
+            } => {
+                let gave_up = format!(
+                    "systemd gave up on the {job} job of {unit} after {setting}={}",
+                    span(*timeout_us)
+                );
+                match (has_begun, waited_for) {
+                    (true, _) => format!(
+                        "{gave_up}, and leaves {unit} as it is: the setting ends the job, not what the job has begun"
+                    ),
+                    (false, Some(other)) => {
+                        format!("{gave_up}, while it still waited for {other}: it never began")
+                    }
+                    (false, None) => format!("{gave_up}: it never began"),
+                }
+            }
             Rule::OrderingCycle => format!(
                 "systemd deleted a job of {unit}, because units wait for each other in an ordering cycle"
             ),

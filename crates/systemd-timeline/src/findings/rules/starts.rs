@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use systemd_lab_protocol::EventKind;
 
-use super::{Finding, Look, Rule};
+use super::{Finding, Look, Rule, SLACK};
 use crate::findings::DependencyEnd;
 
 /// Settings that make the start of one unit need the start of another: systemd.unit(5).
@@ -96,6 +96,68 @@ impl<'a> Look<'a> {
             }
         }
         end
+    }
+
+    /// systemd.unit(5), "JobTimeoutSec=, JobRunningTimeoutSec=".
+    pub(super) fn job_timed_out(&self) -> Option<Finding> {
+        let (mut queued, mut begun) = (None, None);
+        let (at, job) = self.events().find_map(|event| {
+            let at = self.timeline.time_of(event);
+            match &event.kind {
+                EventKind::JobQueued { .. } => (queued, begun) = (Some(at), None),
+                EventKind::StateChanged { .. } => begun = Some(at),
+                EventKind::JobEnded { job, result } if result == "timeout" => {
+                    return Some((at, job));
+                }
+                _ => {}
+            }
+            None
+        })?;
+        // What ended the machine is a different finding: JobTimeoutAction=.
+        let is_end = |kind: &EventKind| matches!(kind, EventKind::MachineEnded { .. });
+        let mut events = self.timeline.events().iter();
+        if events.any(|event| is_end(&event.kind)) {
+            return None;
+        }
+        // Both settings may apply; one counts from the time when the job was queued.
+        let limit = |property: &str| match self.number(property) {
+            0 | u64::MAX => None,
+            limit_us => Some(limit_us),
+        };
+        let waited_us = at.saturating_sub(queued?).as_micros() as u64 + SLACK.as_micros() as u64;
+        let of_job = limit("JobTimeoutUSec").map(|limit_us| ("JobTimeoutSec", limit_us));
+        let of_job = of_job.filter(|(_, limit_us)| waited_us >= *limit_us);
+        let running = limit("JobRunningTimeoutUSec");
+        let (setting, timeout_us) =
+            of_job.or(running.map(|limit_us| ("JobRunningTimeoutSec", limit_us)))?;
+        let waited_for = (begun.is_none() && job == "start")
+            .then(|| self.still_starting(at))
+            .flatten();
+        let rule = Rule::JobTimedOut {
+            job: job.clone(),
+            setting: setting.to_owned(),
+            timeout_us,
+            has_begun: begun.is_some(),
+            waited_for,
+        };
+        self.finding(rule, &[setting], vec![at])
+    }
+
+    /// A unit of `After=` that has a job at this time.
+    fn still_starting(&self, at: Duration) -> Option<String> {
+        let others = self.timeline.property(self.unit, "After")?.as_array()?;
+        let mut others = others.iter().filter_map(|other| other.as_str());
+        let other = others.find(|other| {
+            let events = self.timeline.of(other);
+            let events = events.filter(|event| self.timeline.time_of(event) < at);
+            let mut jobs = events.filter_map(|event| match &event.kind {
+                EventKind::JobQueued { .. } => Some(true),
+                EventKind::JobEnded { .. } => Some(false),
+                _ => None,
+            });
+            jobs.next_back() == Some(true)
+        });
+        other.map(str::to_owned)
     }
 
     /// systemd.unit(5), "Conditions and Asserts".
