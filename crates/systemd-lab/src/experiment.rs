@@ -43,6 +43,7 @@ mod saved;
 mod steps;
 mod story;
 mod summary;
+mod time_zones;
 mod verdict;
 mod when;
 
@@ -390,11 +391,15 @@ impl Experiment {
         }
     }
 
-    /// Lists the programs that the unit files start and that this lab's guest lacks, with file and line. The run takes place
-    /// anyway: something may put a program there in time, and how systemd behaves without it may be the point.
+    /// Lists the programs and time zones that the unit files name and that this lab's guest lacks, with file and line. The run takes
+    /// place anyway: something may put a program there in time, and how systemd behaves without it may be the point.
     pub fn guest_warnings(&self, lab: &Lab) -> Vec<String> {
-        let paths = lab.guest_paths();
-        paths.map_or_else(Vec::new, |paths| programs::warnings(&self.files, &paths))
+        let Some(paths) = lab.guest_paths() else {
+            return Vec::new();
+        };
+        let mut warnings = programs::warnings(&self.files, &paths);
+        warnings.extend(time_zones::warnings(&self.files, &paths));
+        warnings
     }
 
     /// Checks the plan, and runs it.

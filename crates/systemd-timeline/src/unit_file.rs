@@ -43,6 +43,24 @@ pub fn template_of(unit: &str) -> String {
     })
 }
 
+/// How a calendar event spells the days of the week, in any case and also in full: systemd.time(7), "Calendar Events".
+const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// The time zone that systemd always knows.
+const ALWAYS_KNOWN: &str = "UTC";
+
+/// The time zone at the end of a calendar event, unless every machine has it: systemd.time(7), "Calendar Events".
+pub fn time_zone(event: &str) -> Option<&str> {
+    // Something comes before it.
+    let (_, zone) = event.trim().rsplit_once(char::is_whitespace)?;
+    let is_of_zone = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    let is_name =
+        zone.starts_with(|c: char| c.is_ascii_alphabetic()) && zone.chars().all(is_of_zone);
+    let lower = zone.to_ascii_lowercase();
+    let is_day = !zone.contains('/') && WEEKDAYS.iter().any(|day| lower.starts_with(day));
+    (is_name && !is_day && !zone.eq_ignore_ascii_case(ALWAYS_KNOWN)).then_some(zone)
+}
+
 /// A setting of a unit file.
 pub struct Setting<'a> {
     /// Its line, counted from 1.
@@ -255,6 +273,23 @@ pub fn starts_nothing(texts: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_word_of_a_calendar_event_may_be_a_time_zone() {
+        for (event, zone) in [
+            ("*-*-* 02:30:00 Europe/Berlin", Some("Europe/Berlin")),
+            ("weekly Pacific/Auckland", Some("Pacific/Auckland")),
+            ("Mon 09:00 CET", Some("CET")),
+            ("09:00 Etc/GMT+2 ", Some("Etc/GMT+2")),
+            ("*-*-* 02:30:00 UTC", None),
+            ("*-*-* 02:30:00", None),
+            ("Mon, Tue", None),
+            ("daily", None),
+            ("", None),
+        ] {
+            assert_eq!(time_zone(event), zone, "{event}");
+        }
+    }
 
     fn warnings(text: &str) -> Vec<String> {
         unknown_names("my.service", text)

@@ -9,10 +9,17 @@ use crate::exit::WrongUsage;
 pub(super) fn error(run: &Run<'_>) -> Option<anyhow::Error> {
     let message = run.summary.start_refused.as_ref()?;
     let unit = run.experiment.main_unit();
+    let findings = run.experiment.findings(run.timeline);
+    let of_zone = findings
+        .iter()
+        .find(|it| it.unit == unit && it.names_time_zone());
+    let remedy = match of_zone {
+        Some(finding) => finding.change().to_owned(),
+        None => remedy(message, run.experiment),
+    };
     Some(WrongUsage::because(format!(
-        "systemd refused to start {unit}: {}; {}",
+        "systemd refused to start {unit}: {}; {remedy}",
         message.trim_end_matches('.'),
-        remedy(message, run.experiment)
     )))
 }
 

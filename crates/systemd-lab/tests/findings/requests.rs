@@ -395,3 +395,43 @@ fn limits_of_a_kind() {
         20,
     );
 }
+
+/// A legal line, for which the guest lacks a package.
+#[test]
+fn a_time_zone_that_the_guest_does_not_have() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("there is room");
+        path
+    };
+    let run = |calendar: &str| {
+        let timer = format!("[Timer]\n{calendar}\n");
+        let experiment = Experiment::new(write("a.timer", &timer))
+            .unit(write("a.service", "[Service]\nExecStart=/usr/bin/true\n"))
+            .lasting(Duration::from_secs(5));
+        let timeline = experiment.run(lab()).expect("the lab works");
+        let findings = experiment.findings(&timeline);
+        let found = findings.iter().map(|it| (it.change(), it.manual()));
+        (
+            experiment.guest_warnings(lab()),
+            found.collect::<Vec<(&str, &str)>>(),
+        )
+    };
+    let lacks = "add the Debian package tzdata (--package tzdata): without it, the guest has no time zones but UTC. If it is there, correct the line";
+    let manual = "systemd.time(7), \"Calendar Events\"";
+    // Refused, because nothing else makes it fire; and with one line ignored.
+    let zone = "OnCalendar=*-*-* 02:30:00 Europe/Berlin";
+    for calendar in [zone, &format!("OnCalendar=daily\n{zone}")] {
+        let (warnings, found) = run(calendar);
+        assert_eq!(found, [(lacks, manual)], "{calendar}");
+        let [warning] = &warnings[..] else {
+            panic!("{warnings:?}");
+        };
+        assert!(warning.contains("no time zone Europe/Berlin"), "{warning}");
+    }
+    assert_eq!(run("OnCalendar=*-*-* 02:30:00 UTC"), Default::default());
+    let (warnings, found) = run("OnCalendar=*-*-* 25:30:00");
+    assert_eq!(warnings, Vec::<String>::new());
+    assert!(found[0].0.starts_with("correct the line"), "{found:?}");
+}

@@ -3,6 +3,11 @@
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
 use super::{DependencyEnd, Finding, Rule};
+use crate::unit_file::time_zone;
+
+/// The beginning of systemd's message about an `OnCalendar=` that it cannot read; the value follows: `config_parse_timer` of its
+/// load-fragment.c, in versions 252 to 257.
+const NOT_A_CALENDAR_EVENT: &str = "Failed to parse calendar specification, ignoring: ";
 
 impl Finding {
     /// What to change, in a sentence without a full stop.
@@ -225,6 +230,9 @@ impl Finding {
             Rule::WatchdogShortened { .. } => {
                 "send WATCHDOG=1 at least every half of that time, or don't send WATCHDOG_USEC=, which replaces WatchdogSec="
             }
+            Rule::UnitRefused { .. } | Rule::LineIgnored { .. } if self.names_time_zone() => {
+                "add the Debian package tzdata (--package tzdata): without it, the guest has no time zones but UTC. If it is there, correct the line"
+            }
             Rule::UnitRefused { .. } => "correct the line: nothing starts until then",
             Rule::CommandFailed { .. } => {
                 "correct the command, or begin it with - if its failure does not matter"
@@ -352,6 +360,9 @@ impl Finding {
             Rule::StopCommandEnds { .. } => "systemd.service(5), \"ExecStop=\"",
             Rule::OneshotTimedOut { .. } => "systemd.service(5), \"TimeoutStartSec=\"",
             Rule::WatchdogShortened { .. } => "sd_notify(3), \"WATCHDOG_USEC=…\"",
+            Rule::LineIgnored { .. } | Rule::UnitRefused { .. } if self.names_time_zone() => {
+                "systemd.time(7), \"Calendar Events\""
+            }
             Rule::LineIgnored { .. } | Rule::UnitRefused { .. } => {
                 "systemd.unit(5), \"Description\""
             }
@@ -376,6 +387,15 @@ impl Finding {
             }
             Rule::LogFlood { .. } => "journald.conf(5), \"RateLimitIntervalSec=, RateLimitBurst=\"",
         }
+    }
+
+    /// Whether systemd does not read a calendar event that names a time zone. systemd does not say which part of it is wrong.
+    pub fn names_time_zone(&self) -> bool {
+        let (Rule::LineIgnored { message } | Rule::UnitRefused { message }) = &self.rule else {
+            return false;
+        };
+        let event = message.strip_prefix(NOT_A_CALENDAR_EVENT);
+        event.is_some_and(|event| time_zone(event).is_some())
     }
 
     /// Whether the deciding line has this setting.

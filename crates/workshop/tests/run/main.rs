@@ -211,6 +211,21 @@ fn what_the_guest_lacks_is_named() {
     );
 }
 
+/// The line is right, and what to do stands in the warning, in the finding and in the error.
+#[test]
+fn a_time_zone_that_the_guest_does_not_have() {
+    let fixture = with_unit(SLEEPER);
+    fixture.write(
+        "my.timer",
+        "[Timer]\nOnCalendar=*-*-* 02:30:00 Europe/Berlin\n",
+    );
+    let mut command = fixture.command(&["run", "--unit", "my.timer", "--unit", "my.service"]);
+    command.current_dir(fixture.root()).args(["--for", "5s"]);
+    let said = fixture.shown(&command.output().expect("the command runs"));
+    assert_eq!(said.matches("--package tzdata").count(), 3, "{said}");
+    assert!(said.ends_with("exit status 2"), "{said}");
+}
+
 /// systemd ignores an unknown setting with a warning, and so does the lab.
 #[test]
 fn unknown_settings_are_warnings() {
