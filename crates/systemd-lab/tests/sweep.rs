@@ -200,7 +200,7 @@ fn a_fault_that_silences_its_service() {
     );
 }
 
-/// systemd first ends the start that it is busy with, and then carries out the fault: that start is no recovery.
+/// systemd first ends the start that it is busy with, and then carries out the fault: that start is not a recovery.
 #[test]
 fn a_fault_in_the_midst_of_a_start() {
     let folder = tempfile::tempdir().expect("a temporary directory");

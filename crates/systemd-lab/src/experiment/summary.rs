@@ -606,7 +606,7 @@ mod tests {
         assert_eq!(never, Recovery::NotAgain);
     }
 
-    /// The start that the fault interrupts is no recovery from it.
+    /// The start that the fault interrupts is not a recovery from it.
     #[test]
     fn a_start_that_ends_before_the_fault_is_carried_out() {
         let seen = changes(&[(3, true), (5, false), (35, true)]);

@@ -90,7 +90,7 @@ pub(super) fn acknowledged_otherwise(review: &Review<'_>) -> Option<String> {
         .into_iter()
         .find(|(_, status)| (200..300).contains(status))?;
     Some(format!(
-        "order {number} was answered with {status}, which is no acknowledgement: that is {ACKNOWLEDGED}"
+        "order {number} was answered with {status}, which acknowledges nothing: the acknowledgement is {ACKNOWLEDGED}"
     ))
 }
 
