@@ -187,6 +187,43 @@ fn only_what_was_acknowledged_can_be_lost() {
     assert!(Review::of(&timeline, &plan).lost().is_empty());
 }
 
+/// A refusal says why: the disk is full, or the database does not answer.
+#[test]
+fn a_customer_is_told_why_an_order_is_refused() {
+    let broken = |fault, second: u16| {
+        let answer = move |number| match number {
+            2 => answered(second, ""),
+            _ => answered(201, ""),
+        };
+        let (plan, events) = day_of(fault, answer, |_| true);
+        let timeline = Timeline::new(events);
+        let lines = Promise::NoOrderLost.broken(&Review::of(&timeline, &plan));
+        lines.into_iter().find(|line| line.contains(" answered "))
+    };
+    let (full, killed) = (Fault::FullDisk, Fault::Kill(Part::Database));
+    assert_eq!(broken(full, 507), None);
+    assert_eq!(broken(killed, 503), None);
+    for (fault, status, line) in [
+        (
+            full,
+            503,
+            "0:30, the disk is full: order 2 was answered with 503",
+        ),
+        (
+            killed,
+            500,
+            "0:30, the database is killed: order 2 was answered with 500",
+        ),
+        (
+            killed,
+            200,
+            "0:30, the database is killed: order 2 was answered with 200",
+        ),
+    ] {
+        assert_eq!(broken(fault, status).as_deref(), Some(line));
+    }
+}
+
 #[test]
 fn what_the_operator_stopped_does_not_count() {
     let (plan, mut events) = day_of(Fault::StopAndStart, |_| answered(201, ""), |_| true);

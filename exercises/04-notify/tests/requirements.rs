@@ -229,12 +229,9 @@ pub(crate) const RELOAD: Requirement = Requirement {
 
 /// The reload was announced and ended, but the answers did not change; or the answers changed with a configuration that cannot be read.
 fn configuration_not_read(case: &Case) -> Option<String> {
-    let answer = |name: &str| match case.timeline.response(name)? {
-        ResponseOutcome::Answered { body, .. } => Some(body.trim_end()),
-        _ => None,
-    };
-    let last = answer("after a bad configuration").filter(|body| *body != GOOD)?;
-    let was_read = answer(scenarios::IN_FLIGHT) == Some(GOOD);
+    let last =
+        body(case.timeline.response("after a bad configuration")).filter(|it| *it != GOOD)?;
+    let was_read = body(case.timeline.response(scenarios::IN_FLIGHT)) == Some(GOOD);
     Some(match was_read {
         true => format!(
             "the reload with a configuration that cannot be read changed the answer from {GOOD:?} to {last:?}: the configuration of before must hold"
@@ -243,6 +240,13 @@ fn configuration_not_read(case: &Case) -> Option<String> {
             "the reload was reported as done, and the answer is still {last:?}: the configuration of before holds"
         ),
     })
+}
+
+fn body(answer: Option<&ResponseOutcome>) -> Option<&str> {
+    match answer? {
+        ResponseOutcome::Answered { body, .. } => Some(body.trim_end()),
+        _ => None,
+    }
 }
 
 /// The answer with the good configuration.

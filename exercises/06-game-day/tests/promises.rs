@@ -181,7 +181,7 @@ fn lost_orders(review: &Review<'_>) -> Vec<String> {
     lines.extend(review.costs.iter().filter_map(|cost| {
         let (number, status) = cost.misled?;
         Some(format!(
-            "{}: order {number} was refused with {status}",
+            "{}: order {number} was answered with {status}",
             at(review, cost)
         ))
     }));
