@@ -93,7 +93,7 @@ fn sweep(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
 /// Debian's sshd, which survives every SIGKILL and no SIGTERM.
 fn ssh(bench: &Bench<'_>) -> anyhow::Result<Vec<Measured>> {
     let options = "--package openssh-server --unit ssh.service --connect 127.0.0.1:22 --every 5s \
-                   --fault kill,kill=SIGTERM --for 4s --moments 6";
+                   --fault kill,kill=SIGTERM --for 6s --moments 6";
     swept(bench, "run-sweep-ssh.txt", options)
 }
 
