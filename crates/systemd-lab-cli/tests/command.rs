@@ -155,8 +155,8 @@ fn a_sweep_and_an_exploration_that_find_something() {
     };
     let swept = finds(&["sweep", "--for", "10s", "--moments", "4"]);
     let again = swept["violations"].as_array().expect("there are some");
-    let again: Vec<&serde_json::Value> = again.iter().map(|it| &it["shows_again"]).collect();
-    assert_eq!(again, [true], "{swept}");
+    assert!(!again.is_empty(), "{swept}");
+    assert!(again.iter().all(|it| it["shows_again"] == true), "{swept}");
     let explored = finds(&["explore", "--runs", "2"]);
     assert_eq!(explored["shows_again"], serde_json::json!([true]));
 }
