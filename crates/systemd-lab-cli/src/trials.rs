@@ -1,4 +1,5 @@
-//! What the commands that make many runs have in common: the `run` command that repeats one of them, and lines of their reports.
+//! What the commands that make many runs have in common: the `run` command that repeats one of them, whether its run shows the same again, and
+//! lines of their reports.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
