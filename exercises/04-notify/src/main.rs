@@ -22,7 +22,7 @@
 //!    and `STATUS=` says so: a text that differs from the one after a good reload. (Reading the configuration again
 //!    works already.)
 //! 7. All of this in this order. If the port is taken: no `READY=1`, and a failure.
-//! 8. In a terminal, without `NOTIFY_SOCKET`, everything works as before: no error.
+//! 8. In a terminal, without `NOTIFY_SOCKET`, everything works as before, also SIGHUP and Ctrl-C: no error.
 //!
 //! Look for `TODO` in `web.rs`; you do not need to change any other file here.
 

@@ -8,7 +8,7 @@ use systemd_lab::diagnosis::{
 };
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
-use systemd_lab::{Timeline, View};
+use systemd_lab::{Timeline, View, describe};
 
 use crate::{SUBJECT, scenarios, shown};
 
@@ -297,12 +297,14 @@ pub(crate) const BY_HAND: Requirement = Requirement {
         let interrupted = whole.since(scenarios::BY_HAND_CTRL_C);
         let case = SUBJECT.case_of(scenarios::BY_HAND_UNIT, &timeline);
         let mut observed = SUBJECT.observed(&timeline, shown::by_hand(&timeline), &[]);
-        observed.diagnosis = without_socket(&case).or_else(|| {
-            diagnose(
-                &SUBJECT.case_of(scenarios::BY_HAND_UNIT, &interrupted),
-                stopping::CTRL_C,
-            )
-        });
+        observed.diagnosis = without_socket(&case)
+            .or_else(|| not_reloaded_by_hand(&whole))
+            .or_else(|| {
+                diagnose(
+                    &SUBJECT.case_of(scenarios::BY_HAND_UNIT, &interrupted),
+                    stopping::CTRL_C,
+                )
+            });
         Ok(observed)
     },
 };
@@ -324,5 +326,24 @@ pub(crate) fn without_socket(case: &Case) -> Option<String> {
             case.last_words()
         ),
         false => "the run ended before the program was started by hand: what comes before that must work first".to_owned(),
+    })
+}
+
+/// What SIGHUP did to the program that was started by hand, if not what it does under systemd.
+fn not_reloaded_by_hand(whole: &Timeline) -> Option<String> {
+    let unit = scenarios::BY_HAND_UNIT;
+    let timeline = whole.between(scenarios::BY_HAND_HANGUP, scenarios::BY_HAND_CTRL_C);
+    let is_exit =
+        |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
+    if let Some(exit) = timeline.first(unit, is_exit) {
+        let how = describe(&exit.kind)?;
+        let last_words = SUBJECT.case_of(unit, &timeline).last_words();
+        return Some(format!(
+            "without NOTIFY_SOCKET, SIGHUP ends the service ({how}): it should read its configuration again, and there is nobody to tell{last_words}"
+        ));
+    }
+    let is_read = matches!(timeline.response(scenarios::BY_HAND_RELOADED), Some(ResponseOutcome::Answered { body, .. }) if body.trim_end() == scenarios::BY_HAND_GREETING);
+    (!is_read).then(|| {
+        "without NOTIFY_SOCKET, the service does not read its configuration again at SIGHUP: only the messages depend on the socket".to_owned()
     })
 }

@@ -54,6 +54,9 @@ const COMMAND_DEADLINE: Duration = Duration::from_secs(10);
 /// Where the service looks for its configuration.
 const CONFIGURATION: &str = "/etc/hello-world.conf";
 
+/// What the program that was started by hand answers after SIGHUP.
+pub(crate) const BY_HAND_GREETING: &str = "Hello by hand!";
+
 /// Occupies the service's port before the service starts. systemd itself listens on it: systemd.socket(5).
 const SOMEONE_ELSE: &str = "someone-else.socket";
 
@@ -67,6 +70,7 @@ const UNIT_PATH: &str = "/etc/systemd/system";
 pub(crate) const IN_FLIGHT: &str = "in flight";
 pub(crate) const NEW: &str = "new";
 pub(crate) const BY_HAND_FIRST: &str = "by hand";
+pub(crate) const BY_HAND_RELOADED: &str = "by hand, after SIGHUP";
 pub(crate) const LATER: &str = "two minutes later";
 pub(crate) const AT_CTRL_C: &str = "in flight at Ctrl-C";
 
@@ -81,11 +85,13 @@ pub(crate) const SECOND_START: &str = "second start";
 pub(crate) const SECOND_STOP: &str = "second stop";
 pub(crate) const PORT_TAKEN: &str = "port taken";
 
-/// The labels of other steps in [`BY_HAND`]: the program is started by hand, and Ctrl-C reaches it.
+/// The labels of other steps in [`BY_HAND`]: the program is started by hand; SIGHUP reaches it, and then Ctrl-C.
 pub(crate) const BY_HAND_START: &str = "by hand";
+pub(crate) const BY_HAND_HANGUP: &str = "SIGHUP by hand";
 pub(crate) const BY_HAND_CTRL_C: &str = "Ctrl-C by hand";
 
 /// signal(7), x86-64. SIGINT is what Ctrl-C sends.
+const SIGHUP: i32 = 1;
 const SIGINT: i32 = 2;
 
 /// Starts a dependent unit, which pulls the service in. Then stops the service while one client is in the middle of
@@ -214,7 +220,8 @@ pub(crate) static WARM_UP: LazyLock<Run> = LazyLock::new(|| {
 /// The states of a unit after its service has ended.
 const ENDED: [&str; 3] = ["auto-restart", "dead", "failed"];
 
-/// The unit, left alone for a while, and ended by SIGINT; then the program started by hand, which Ctrl-C ends as well.
+/// The unit, left alone for a while, and ended by SIGINT; then the program started by hand, which reloads at SIGHUP and ends at
+/// Ctrl-C as well.
 pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
     let service = SUBJECT.service();
     let scenario = Scenario::new("left alone, and by hand")
@@ -232,6 +239,15 @@ pub(crate) static BY_HAND: LazyLock<Run> = LazyLock::new(|| {
         .labelled(BY_HAND_START)
         .wait_for(listening(), LISTENING_DEADLINE)
         .get(BY_HAND_FIRST, &url(), RESPONSE_DEADLINE)
+        .step(Step::WriteFile {
+            path: CONFIGURATION.to_owned(),
+            content: format!("greeting = {BY_HAND_GREETING}\n"),
+            mode: 0o644,
+        })
+        .signal(BY_HAND_UNIT, SIGHUP)
+        .labelled(BY_HAND_HANGUP)
+        .sleep(READING)
+        .get(BY_HAND_RELOADED, &url(), RESPONSE_DEADLINE)
         .signal(BY_HAND_UNIT, SIGINT)
         .labelled(BY_HAND_CTRL_C)
         .wait_for_state(BY_HAND_UNIT, &["dead", "failed"], STOP_DEADLINE)

@@ -10,7 +10,7 @@ use systemd_lab::protocol::{Event, EventKind};
 use systemd_lab::{Timeline, describe};
 
 use crate::SUBJECT;
-use crate::scenarios::{AT_CTRL_C, BY_HAND_FIRST, BY_HAND_UNIT, LATER, NEW};
+use crate::scenarios::{AT_CTRL_C, BY_HAND_FIRST, BY_HAND_RELOADED, BY_HAND_UNIT, LATER, NEW};
 
 /// Nothing is in flight during the warm-up, so a service that is stopped then ends at once.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -350,8 +350,9 @@ fn main_exit<'a>(timeline: &'a Timeline, unit: &'a str) -> Option<&'a Event> {
 /// The program without systemd's socket.
 pub(crate) fn by_hand(timeline: &Timeline) -> String {
     format!(
-        "without NOTIFY_SOCKET\n{}Ctrl-C (SIGINT)\n{}\n",
+        "without NOTIFY_SOCKET\n{}SIGHUP, with another greeting\n{}Ctrl-C (SIGINT)\n{}\n",
         response(timeline, BY_HAND_FIRST),
+        response(timeline, BY_HAND_RELOADED),
         end(timeline, BY_HAND_UNIT)
     )
 }
