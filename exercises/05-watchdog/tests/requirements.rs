@@ -10,7 +10,7 @@ use systemd_lab::diagnosis::{
 };
 use systemd_lab::protocol::EventKind;
 use systemd_lab::protocol::event::ResponseOutcome;
-use systemd_lab::{Timeline, View};
+use systemd_lab::{Timeline, View, describe};
 
 use crate::SUBJECT;
 use crate::recovery::{BACK_WITHIN, LONGEST_TEST, Recovery};
@@ -99,7 +99,12 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
         }
         let (closed, next) = (scenarios::DOOR_CLOSES, Some(scenarios::DATABASE_STOPS));
         let fault = "nobody could connect to the service";
-        let door = hang(&scenarios::NOT_WELL, fault, closed, next, SelfTest::Runs)?;
+        let mut door = hang(&scenarios::NOT_WELL, fault, closed, next, SelfTest::Runs)?;
+        let not_well = scenarios::NOT_WELL.seen.clone()?;
+        if let Some((shown, why)) = reload(&not_well) {
+            door.shown.insert_str(0, &shown);
+            door.diagnosis = Some(why);
+        }
         let timeline = scenarios::DEADLOCK.seen.clone()?;
         // In that run, no self-test can succeed.
         let hopeless = scenarios::KEEPS_HANGING.seen.clone()?;
@@ -299,6 +304,27 @@ fn database_is_broken(case: &Case) -> Option<String> {
     Some(format!(
         "{why}; that unit is given, and `git restore units/{database}` brings it back as it was"
     ))
+}
+
+/// What went wrong at a reload, if anything did, as a line and as a diagnosis. While it lasts, the database does not answer, so that no
+/// self-test can succeed.
+fn reload(not_well: &Timeline) -> Option<(String, String)> {
+    let timeline = not_well.between(scenarios::RELOADS, scenarios::RESUMES);
+    let service = SUBJECT.service();
+    let is_exit =
+        |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
+    if let Some(exit) = timeline.first(service, is_exit) {
+        let how = describe(&exit.kind)?;
+        let why = format!(
+            "SIGHUP, which systemctl reload sends, ended the service ({how}): it should read its configuration again, as in stage 04{}",
+            SUBJECT.case(&timeline).last_words()
+        );
+        return Some(("SIGHUP ends the service\n".to_owned(), why));
+    }
+    timeline.first_notification(service, "WATCHDOG=1")?;
+    let why = "WATCHDOG=1 arrived at a reload (SIGHUP), while the database did not answer, so that no self-test can have succeeded: a reload changes nothing about when it is sent".to_owned();
+    let shown = "WATCHDOG=1 arrives at a reload without a self-test that succeeded\n";
+    Some((shown.to_owned(), why))
 }
 
 fn pinged_by_a_thread() -> Option<String> {

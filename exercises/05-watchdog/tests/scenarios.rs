@@ -31,6 +31,10 @@ const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long the database sometimes takes to answer, which is honest work, too.
 const SLOW_DATABASE: Duration = Duration::from_secs(3);
 
+/// From the moment at which the database stops to a reload: a self-test in progress may have been answered already. The database
+/// resumes as long after the reload, sooner than a self-test may give up on it.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// The time between the two slow things, so that a self-test meets only one of them. A report delays tests that are
 /// due, so they come at fixed times after it. The pause between them therefore grows from round to round, up to this
 /// many steps, to meet all of those times.
@@ -71,6 +75,7 @@ pub(crate) const UNWATCHED: &str = "unwatched.service";
 const UNWATCHED_FOR: Duration = Duration::from_secs(40);
 
 /// signal(7), x86-64.
+const SIGHUP: i32 = 1;
 const SIGCONT: i32 = 18;
 const SIGSTOP: i32 = 19;
 
@@ -130,6 +135,10 @@ pub(crate) const BLOCK_COMES: &str = "block";
 pub(crate) const STOPPED: &str = "stopped";
 pub(crate) const DOOR_CLOSES: &str = "door closes";
 pub(crate) const DATABASE_STOPS: &str = "database stops";
+
+/// The labels of the steps in which a service reloads while its database is stuck, and in which the database resumes.
+pub(crate) const RELOADS: &str = "reload";
+pub(crate) const RESUMES: &str = "database resumes";
 
 /// The label of `reset-failed` between two faults.
 pub(crate) const RESET: &str = "reset";
@@ -209,7 +218,7 @@ pub(crate) static KEEPS_HANGING: LazyLock<Run> = LazyLock::new(|| {
 
 /// Cases that a self-test must treat as a failure although the service does not hang: clients cannot reach it, and later its
 /// database is gone, so that it answers `GET /` with 503. Before that, the program hangs while nothing waits for its pings, and that
-/// must have no consequences.
+/// must have no consequences; and the service reloads while no self-test can succeed, because its database is slow.
 pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
     let (service, database) = (SUBJECT.service(), SUBJECT.unit("-database"));
     let scenario = Scenario::new("no watchdog, a closed door, a database that is gone")
@@ -219,6 +228,15 @@ pub(crate) static NOT_WELL: LazyLock<Run> = LazyLock::new(|| {
         .stop(UNWATCHED)
         .wait_for_state(UNWATCHED, &["dead", "failed"], STOP_DEADLINE);
     let scenario = with_database(scenario)
+        .sleep(FIRST_PINGS)
+        .signal(&database, SIGSTOP)
+        .sleep(STUCK)
+        // Not a reload job: what this sends does not depend on the unit.
+        .signal(service, SIGHUP)
+        .labelled(RELOADS)
+        .sleep(STUCK)
+        .signal(&database, SIGCONT)
+        .labelled(RESUMES)
         .sleep(FIRST_PINGS)
         .step(address(Address::Removed))
         .labelled(DOOR_CLOSES)
