@@ -150,6 +150,7 @@ pub(crate) const HANGING_START: Requirement = Requirement {
         let mut observed = SUBJECT.observed(&timeline, shown, &[UNIT, rules].concat());
         observed.diagnosis = observed
             .diagnosis
+            .or_else(|| readiness::extended_past_the_end(&SUBJECT.case(&timeline)))
             .or_else(|| readiness::other_start_timeout(&SUBJECT.case(&timeline), LONGEST_START));
         Ok(observed)
     },

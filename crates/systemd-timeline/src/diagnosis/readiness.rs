@@ -43,6 +43,14 @@ const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(90);
 /// A part may arrive this long after the start's own time is over: the service asks for this much more time.
 const A_PART: Duration = Duration::from_secs(5);
 
+/// systemd's timers may fire up to 250 ms late; stamps are taken a little after the fact.
+const LATE: Duration = Duration::from_millis(500);
+
+const EXTENSION: &str = "EXTEND_TIMEOUT_USEC=";
+
+/// The extension that stage 04 asks for.
+const EXTENSION_ASKED_FOR: &str = "EXTEND_TIMEOUT_USEC=5000000";
+
 /// A shorter extension was probably not meant in microseconds.
 const SHORTEST_SENSIBLE_EXTENSION: Duration = Duration::from_millis(100);
 
@@ -302,6 +310,29 @@ pub fn extended_too_far(case: &Case) -> Option<String> {
     })
 }
 
+/// The last extension before systemd gave up asked for other than 5 s, and so moved the end of the start past `TimeoutStartSec=`.
+pub fn extended_past_the_end(case: &Case) -> Option<String> {
+    let timeout = case.first(|kind| matches!(kind, EventKind::Timeout { .. }))?;
+    let last = last_extension(case)?;
+    let EventKind::Notified { assignments, .. } = &last.kind else {
+        return None;
+    };
+    let mut named = assignments.iter().filter(|it| it.starts_with(EXTENSION));
+    let assignment = named.next().filter(|it| *it != EXTENSION_ASKED_FOR)?;
+    let bound = case
+        .timeline
+        .duration_property(case.unit, "TimeoutStartUSec")?;
+    let start = case.entered("start")?;
+    let took = between(start, timeout);
+    (took > bound + LATE).then(|| {
+        format!(
+            "{assignment} arrived {} after the start began, so that systemd ended the start only after {}: {EXTENSION_ASKED_FOR}, in microseconds, asks for the 5 s",
+            spoken(between(start, last)),
+            spoken(took)
+        )
+    })
+}
+
 /// systemd gave up on the start and sent SIGTERM, and the service did not end cleanly.
 pub fn deaf_while_loading(case: &Case) -> Option<String> {
     case.first(|kind| {
@@ -392,14 +423,13 @@ pub fn other_start_timeout(case: &Case, wanted: Duration) -> Option<String> {
 
 /// `EXTEND_TIMEOUT_USEC=` asks for a time other than 5 s, or never came.
 pub fn other_extension(case: &Case) -> Option<String> {
-    const ASKED_FOR: &str = "EXTEND_TIMEOUT_USEC=5000000";
-    let Some((_, assignment)) = case.notification("EXTEND_TIMEOUT_USEC=") else {
+    let Some((_, assignment)) = case.notification(EXTENSION) else {
         return Some(format!(
-            "after a part was loaded, no EXTEND_TIMEOUT_USEC= arrived: {ASKED_FOR} asks for 5 s more, in microseconds"
+            "after a part was loaded, no EXTEND_TIMEOUT_USEC= arrived: {EXTENSION_ASKED_FOR} asks for 5 s more, in microseconds"
         ));
     };
-    (assignment != ASKED_FOR).then(|| {
-        format!("{assignment} arrived after a part; {ASKED_FOR}, in microseconds, asks for the 5 s")
+    (assignment != EXTENSION_ASKED_FOR).then(|| {
+        format!("{assignment} arrived after a part; {EXTENSION_ASKED_FOR}, in microseconds, asks for the 5 s")
     })
 }
 

@@ -175,11 +175,21 @@ pub fn ended_by_reload(case: &Case) -> Option<String> {
 
 /// systemd waited for `RELOADING=1` in vain.
 pub fn reloading_never_sent(case: &Case) -> Option<String> {
-    let reload = reload(case)?;
-    let waited = given_up_after(case, reload)?;
-    case.notification("RELOADING=1").is_none().then(|| {
-        format!("systemctl reload sent SIGHUP, and RELOADING=1 never arrived: systemd waited {waited} for it (TimeoutStartSec=)")
-    })
+    let (reload, timeout) = given_up(case)?;
+    let waited = spoken(between(reload, timeout));
+    let announced = case.timeline.notifications(case.unit, "RELOADING=1");
+    let last = announced
+        .filter(|(event, _)| event.at_us < timeout.at_us)
+        .last();
+    match last {
+        None => Some(format!(
+            "systemctl reload sent SIGHUP, and RELOADING=1 never arrived: systemd waited {waited} for it (TimeoutStartSec=)"
+        )),
+        Some((event, _)) if event.at_us < reload.at_us => Some(format!(
+            "systemctl reload sent SIGHUP again, and this time RELOADING=1 did not arrive: systemd waited {waited} for it (TimeoutStartSec=)"
+        )),
+        Some(_) => None,
+    }
 }
 
 /// `RELOADING=1` without `MONOTONIC_USEC=`: systemd looks for it in the same message only.
@@ -296,6 +306,21 @@ fn reload<'a>(case: &Case<'a>) -> Option<&'a Event> {
     ["reload", "reload-signal"]
         .iter()
         .find_map(|state| case.entered(state))
+}
+
+/// The first reload on which systemd gave up, and when it did.
+fn given_up<'a>(case: &Case<'a>) -> Option<(&'a Event, &'a Event)> {
+    let mut reload = None;
+    case.timeline.of(case.unit).find_map(|event| {
+        match &event.kind {
+            EventKind::StateChanged { to, .. } if to == "reload" || to == "reload-signal" => {
+                reload = Some(event);
+            }
+            EventKind::Timeout { .. } => return reload.map(|reload| (reload, event)),
+            _ => {}
+        }
+        None
+    })
 }
 
 /// How long systemd waited until it gave up on the reload.

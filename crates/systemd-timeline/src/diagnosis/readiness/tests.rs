@@ -193,6 +193,20 @@ fn another_extension_than_is_asked_for() {
 }
 
 #[test]
+fn an_extension_that_moves_the_end_of_the_start() {
+    let ended = |assignment, at_ms| {
+        let loading = starting().notified(1000, &["STATUS=loading", assignment]);
+        loading.timeout(at_ms, "start operation timed out. Terminating.")
+    };
+    ended("EXTEND_TIMEOUT_USEC=10000000", 11_000).is_told(
+        extended_past_the_end,
+        "EXTEND_TIMEOUT_USEC=10000000 arrived 1 s after the start began, so that systemd ended the start only after 11 s: EXTEND_TIMEOUT_USEC=5000000, in microseconds, asks for the 5 s",
+    );
+    ended("EXTEND_TIMEOUT_USEC=9000000", 10_200).is_not_told(extended_past_the_end);
+    ended("EXTEND_TIMEOUT_USEC=5000000", 11_000).is_not_told(extended_past_the_end);
+}
+
+#[test]
 fn a_start_that_only_the_default_bounds() {
     let bound = |seconds: u64| starting().property("TimeoutStartUSec", seconds * SECOND);
     bound(90).is_told(

@@ -49,6 +49,28 @@ fn given_up(messages: &[&[&str]]) -> Run {
 }
 
 #[test]
+fn the_second_reload_is_not_heard() {
+    let announced = reloading().notified(2001, &["RELOADING=1", "MONOTONIC_USEC=2021000"]);
+    let again = announced
+        .notified(2002, &["READY=1"])
+        .states(2002, &["running"])
+        .job(4000, "reload")
+        .states(4000, &["reload-signal"]);
+    let timed_out = |run: Run| {
+        run.timeout(
+            14_000,
+            "Reload operation timed out. Killing reload process.",
+        )
+    };
+    timed_out(again.clone()).is_told(
+        reloading_never_sent,
+        "systemctl reload sent SIGHUP again, and this time RELOADING=1 did not arrive: systemd waited 10 s for it (TimeoutStartSec=)",
+    );
+    let heard = again.notified(4001, &["RELOADING=1", "MONOTONIC_USEC=4021000"]);
+    timed_out(heard).is_not_told(reloading_never_sent);
+}
+
+#[test]
 fn a_stamp_in_a_message_of_its_own() {
     let apart = given_up(&[&["RELOADING=1"], &["MONOTONIC_USEC=2001000"]]);
     apart.is_told(
