@@ -101,8 +101,9 @@ pub(crate) const DEADLOCK: Requirement = Requirement {
         let fault = "nobody could connect to the service";
         let mut door = hang(&scenarios::NOT_WELL, fault, closed, next, SelfTest::Runs)?;
         let not_well = scenarios::NOT_WELL.seen.clone()?;
-        if let Some((shown, why)) = reload(&not_well) {
-            door.shown.insert_str(0, &shown);
+        if let Some(why) = reload(&not_well) {
+            door.shown
+                .insert_str(0, "a reload does more than it should\n");
             door.diagnosis = Some(why);
         }
         let timeline = scenarios::DEADLOCK.seen.clone()?;
@@ -306,25 +307,21 @@ fn database_is_broken(case: &Case) -> Option<String> {
     ))
 }
 
-/// What went wrong at a reload, if anything did, as a line and as a diagnosis. While it lasts, the database does not answer, so that no
-/// self-test can succeed.
-fn reload(not_well: &Timeline) -> Option<(String, String)> {
+/// What went wrong at a reload, if anything did. While it lasts, the database does not answer, so that no self-test can succeed.
+fn reload(not_well: &Timeline) -> Option<String> {
     let timeline = not_well.between(scenarios::RELOADS, scenarios::RESUMES);
     let service = SUBJECT.service();
     let is_exit =
         |kind: &EventKind| matches!(kind, EventKind::ProcessExited { role, .. } if role == "main");
     if let Some(exit) = timeline.first(service, is_exit) {
         let how = describe(&exit.kind)?;
-        let why = format!(
+        return Some(format!(
             "SIGHUP, which systemctl reload sends, ended the service ({how}): it should read its configuration again, as in stage 04{}",
             SUBJECT.case(&timeline).last_words()
-        );
-        return Some(("SIGHUP ends the service\n".to_owned(), why));
+        ));
     }
     timeline.first_notification(service, "WATCHDOG=1")?;
-    let why = "WATCHDOG=1 arrived at a reload (SIGHUP), while the database did not answer, so that no self-test can have succeeded: a reload changes nothing about when it is sent".to_owned();
-    let shown = "WATCHDOG=1 arrives at a reload without a self-test that succeeded\n";
-    Some((shown.to_owned(), why))
+    Some("WATCHDOG=1 arrived at a reload (SIGHUP), while the database did not answer, so that no self-test can have succeeded: a reload changes nothing about when it is sent".to_owned())
 }
 
 fn pinged_by_a_thread() -> Option<String> {
