@@ -8,7 +8,7 @@ mod restarts;
 
 use std::time::Duration;
 
-use systemd_lab::diagnosis::{Rule, diagnose, setup, unit_file};
+use systemd_lab::diagnosis::{Rule, diagnose, serving, setup, unit_file};
 use systemd_lab::{Timeline, nearest_second};
 
 use crate::SUBJECT;
@@ -22,13 +22,15 @@ use orders::{acknowledged_otherwise, of_loss};
 use outage::of_outage;
 use restarts::of_loop;
 
-/// Rules that come first everywhere: a unit that systemd cannot use explains everything else.
+/// Rules that come first everywhere: a unit that systemd cannot use explains everything else, and so does one whose service systemd
+/// ends again and again.
 const UNITS: &[&[Rule]] = &[
     &[unit_file::refused, unit_file::unknown_setting],
     &[
         setup::setup_failed,
         setup::command_failed,
         setup::ends_the_machine,
+        serving::ended_by_time_limit,
     ],
 ];
 

@@ -90,13 +90,8 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     case.entered("running")?;
     let (exit, code, status) = case.main_exit()?;
     // A service that systemd ended did not end by itself.
-    if let Some(message) = case.timed_out_while_running() {
-        let setting = case.units.first_of(case.unit, &["RuntimeMaxSec"]);
-        return Some(format!(
-            "{} of {} ended the service before anybody stopped it: systemd says {message:?}",
-            setting.as_deref().unwrap_or("RuntimeMaxSec="),
-            case.unit
-        ));
+    if let Some(why) = ended_by_time_limit(case) {
+        return Some(why);
     }
     // When memory runs out, systemd itself stops what the kernel has left of the unit: OOMPolicy= in
     // systemd.service(5).
@@ -111,6 +106,17 @@ pub fn ended_by_itself(case: &Case) -> Option<String> {
     Some(format!(
         "the service {how} before anybody stopped it{}",
         case.last_words()
+    ))
+}
+
+/// `RuntimeMaxSec=` ended the service.
+pub fn ended_by_time_limit(case: &Case) -> Option<String> {
+    let message = case.timed_out_while_running()?;
+    let setting = case.units.first_of(case.unit, &["RuntimeMaxSec"]);
+    Some(format!(
+        "{} of {} ended the service before anybody stopped it: systemd says {message:?}",
+        setting.as_deref().unwrap_or("RuntimeMaxSec="),
+        case.unit
     ))
 }
 
