@@ -199,12 +199,16 @@ pub fn ends_the_machine(case: &Case) -> Option<String> {
     };
     let what = match action.split('-').next() {
         // Outside containers, the system's manager turns `exit` into this: emergency-action.c.
-        Some("poweroff" | "exit") => "powers off",
-        Some("halt") => "halts",
-        _ => "reboots",
+        Some("poweroff" | "exit") => {
+            "powers off the whole machine and everything else that runs on it"
+        }
+        Some("halt") => "halts the whole machine and everything else that runs on it",
+        // Only the kernel goes on: systemd-soft-reboot.service(8).
+        Some("soft") => "ends everything else on the machine as well, and starts it again",
+        _ => "reboots the whole machine and everything else that runs on it",
     };
     Some(format!(
-        "{written} of {}: when {when}, systemd {what} the whole machine and everything else that runs on it",
+        "{written} of {}: when {when}, systemd {what}",
         case.unit
     ))
 }

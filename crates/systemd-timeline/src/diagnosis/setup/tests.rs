@@ -86,6 +86,10 @@ fn what_ends_the_machine_and_when() {
         "JobTimeoutAction=reboot-force of a.service: when one of its jobs takes too long, systemd reboots the whole machine and everything else that runs on it",
     );
     told(
+        "FailureAction=soft-reboot-force",
+        "FailureAction=soft-reboot-force of a.service: when it fails, systemd ends everything else on the machine as well, and starts it again",
+    );
+    told(
         "FailureAction=halt",
         "FailureAction=halt of a.service: when it fails, systemd halts the whole machine and everything else that runs on it",
     );
