@@ -125,7 +125,7 @@ fn log_level(texts: &UnitTexts, unit: &str) -> Option<u8> {
     let settings = read.iter().flat_map(|(_, text)| unit_file::settings(text));
     let mut level = None;
     for setting in settings.filter(|it| it.name == LOG_LEVEL_MAX) {
-        match setting.value {
+        match &*setting.value {
             "" => level = None,
             // systemd ignores unknown values.
             value => level = parsed(value).or(level),

@@ -3,6 +3,7 @@
 //! This reports only what systemd itself would complain about. Values are left to systemd: it reports bad ones when it
 //! loads the unit, and that is in the timeline.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// All sections and settings that the guest's systemd knows, as `systemd --dump-configuration-items` prints them, without
@@ -63,50 +64,122 @@ pub fn time_zone(event: &str) -> Option<&str> {
 
 /// A setting of a unit file.
 pub struct Setting<'a> {
-    /// Its line, counted from 1.
+    /// Its line, counted from 1; if it goes on in other lines, the first.
     pub line: usize,
     /// e.g. `Service`; empty before the first section.
     pub section: &'a str,
     /// e.g. `Restart`; empty for the line that begins a section.
     pub name: &'a str,
-    /// The text after the `=`, up to the end of the line.
-    pub value: &'a str,
+    /// The text after the `=`, with the lines in which it goes on. Where a line ends in a backslash, there is one space: systemd also
+    /// keeps the spaces around it, which only matter between quotes.
+    pub value: Cow<'a, str>,
 }
 
-/// The settings in a unit file or a drop-in; a line that ends in a backslash continues in the next.
+/// The settings in a unit file or a drop-in: systemd.syntax(7).
 pub fn settings(text: &str) -> Vec<Setting<'_>> {
     let mut section = "";
-    let mut goes_on = false;
     let mut found = Vec::new();
-    let text = text.trim_start_matches(BYTE_ORDER_MARK);
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.starts_with(['#', ';']) {
-            continue;
-        }
-        let is_rest = std::mem::replace(&mut goes_on, line.ends_with('\\'));
-        if is_rest {
-            continue;
-        }
-        if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+    for whole in whole_lines(text) {
+        let line = whole.first_number;
+        let is_one = whole.rest.is_empty();
+        let first = whole.first.trim();
+        if let Some(name) = first.strip_prefix('[').and_then(|it| it.strip_suffix(']'))
+            && is_one
+        {
             section = name;
             // A section without settings may be misspelt, too.
             found.push(Setting {
-                line: index + 1,
+                line,
                 section,
                 name: "",
-                value: "",
+                value: Cow::Borrowed(""),
             });
-        } else if let Some((name, value)) = line.split_once('=') {
+        } else if let Some((name, value)) = first.split_once('=') {
+            let value = match is_one {
+                true => Cow::Borrowed(value.trim()),
+                false => Cow::Owned(joined(value, &whole.rest)),
+            };
             found.push(Setting {
-                line: index + 1,
+                line,
                 section,
                 name: name.trim(),
-                value: value.trim(),
+                value,
             });
         }
     }
     found
+}
+
+/// The text that this line, counted from 1, belongs to, and the line in which that text begins. When systemd complains about a setting
+/// of several lines, it names the last of them.
+pub fn line(text: &str, number: usize) -> Option<(usize, String)> {
+    let alone = text.lines().nth(number.checked_sub(1)?)?.trim();
+    let mut lines = whole_lines(text).into_iter();
+    let whole = lines.find(|it| {
+        let has_it = (it.first_number..=it.last_number).contains(&number);
+        has_it && !is_comment(alone) && !it.rest.is_empty()
+    });
+    Some(match whole {
+        Some(whole) => (whole.first_number, joined(whole.first, &whole.rest)),
+        None => (number, alone.to_owned()),
+    })
+}
+
+/// A line as systemd reads it: with the lines in which it goes on, without the backslashes that say so.
+struct WholeLine<'a> {
+    /// The numbers of the first and the last line, counted from 1.
+    first_number: usize,
+    last_number: usize,
+    /// Its parts.
+    first: &'a str,
+    rest: Vec<&'a str>,
+}
+
+/// Lines that end in a backslash go on in the next line that is not a comment: `config_parse` in systemd's conf-parser.c.
+fn whole_lines(text: &str) -> Vec<WholeLine<'_>> {
+    let mut lines: Vec<WholeLine<'_>> = Vec::new();
+    let mut goes_on = false;
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
+    for (number, line) in (1..).zip(text.lines()) {
+        if is_comment(line) {
+            continue;
+        }
+        let is_rest = std::mem::replace(&mut goes_on, is_continued(line));
+        let part = match goes_on {
+            true => &line[..line.len() - 1],
+            false => line,
+        };
+        match lines.last_mut().filter(|_| is_rest) {
+            Some(whole) => {
+                whole.rest.push(part);
+                whole.last_number = number;
+            }
+            None => lines.push(WholeLine {
+                first_number: number,
+                last_number: number,
+                first: part,
+                rest: Vec::new(),
+            }),
+        }
+    }
+    lines
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with(['#', ';'])
+}
+
+/// Whether the line ends in a backslash that is not itself escaped by one.
+fn is_continued(line: &str) -> bool {
+    let before = line.trim_end_matches('\\');
+    (line.len() - before.len()) % 2 == 1
+}
+
+/// The parts of a value, with one space between them.
+fn joined(first: &str, rest: &[&str]) -> String {
+    let parts = [first].into_iter().chain(rest.iter().copied());
+    let parts: Vec<&str> = parts.map(str::trim).filter(|it| !it.is_empty()).collect();
+    parts.join(" ")
 }
 
 /// Lists the sections and settings that systemd does not know: it ignores them, with its own warning. That warning does not
@@ -153,7 +226,7 @@ pub fn random_delay(file: &str, text: &str) -> Option<String> {
     let set = |name: &str| settings.iter().rfind(|setting| setting.name == name);
     // systemd.timer(5), "FixedRandomDelay=": the same delay each time.
     let is_fixed =
-        set("FixedRandomDelay").is_some_and(|it| ["yes", "true", "on", "1"].contains(&it.value));
+        set("FixedRandomDelay").is_some_and(|it| ["yes", "true", "on", "1"].contains(&&*it.value));
     let delay = set("RandomizedDelaySec")?;
     let is_none = delay.value.is_empty() || delay.value.starts_with('0');
     (!is_fixed && !is_none).then(|| {
@@ -345,6 +418,47 @@ mod tests {
             warnings("[Service]\nStartLimitBurst=3\n"),
             Vec::<String>::new()
         );
+    }
+
+    /// systemd 257 read these lines in the same way.
+    #[test]
+    fn a_setting_goes_on_in_the_next_line_that_is_not_a_comment() {
+        let lines = [
+            "[Service]",
+            "ExecStart=/bin/echo a \\",
+            "# a comment",
+            "    b \\",
+            "; another \\",
+            "    c",
+            "ExecStop=/bin/echo d\\",
+            "",
+            // Something follows the backslash, or it is escaped itself.
+            "ExecReload=/bin/echo e \\ ",
+            "ExecStopPost=/bin/echo f\\\\",
+            "Environment=\\",
+            "  A=1 \\",
+            "  B=2 \\",
+        ];
+        let text = lines.join("\n");
+        let found = settings(&text);
+        let found = found.iter().map(|it| (it.line, it.name, &*it.value));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [
+                (1, "", ""),
+                (2, "ExecStart", "/bin/echo a b c"),
+                (7, "ExecStop", "/bin/echo d"),
+                (9, "ExecReload", "/bin/echo e \\"),
+                (10, "ExecStopPost", "/bin/echo f\\\\"),
+                (11, "Environment", "A=1 B=2"),
+            ]
+        );
+        let whole = Some((2, "ExecStart=/bin/echo a b c".to_owned()));
+        for number in [2, 4, 6] {
+            assert_eq!(line(&text, number), whole);
+        }
+        assert_eq!(line(&text, 3), Some((3, "# a comment".to_owned())));
+        assert_eq!((line(&text, 0), line(&text, 14)), (None, None));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The text of a run's unit files: the effective settings may differ.
 
-use crate::unit_file::{settings, template_of};
+use std::borrow::Cow;
+
+use crate::unit_file::{self, settings, template_of};
 
 /// Settings whose lines add up to one list: systemd.service(5), systemd.exec(5).
 const LISTS: [&str; 4] = [
@@ -43,7 +45,7 @@ impl UnitTexts {
                     Some(earlier) if LISTS.contains(&name) => {
                         Some(format!("{earlier} {}", setting.value))
                     }
-                    _ => Some(setting.value.to_owned()),
+                    _ => Some(setting.value.to_string()),
                 };
             }
         }
@@ -51,7 +53,7 @@ impl UnitTexts {
     }
 
     /// The last line of the unit's files that has this setting: the file's name and the value, which may be empty.
-    pub fn last_line(&self, unit: &str, name: &str) -> Option<(&str, &str)> {
+    pub fn last_line(&self, unit: &str, name: &str) -> Option<(&str, Cow<'_, str>)> {
         let lines = self.of_unit(unit).flat_map(|(file, text)| {
             let settings = settings(text).into_iter();
             settings.filter_map(move |it| (it.name == name).then_some((file, it.value)))
@@ -67,11 +69,11 @@ impl UnitTexts {
         })
     }
 
-    /// The text of a line of the unit's own file, counted from 1.
-    pub fn line(&self, unit: &str, number: u32) -> Option<&str> {
+    /// The text of a line of the unit's own file, counted from 1. A setting of several lines is one text.
+    pub fn line(&self, unit: &str, number: u32) -> Option<String> {
         let (_, text) = self.files.iter().find(|(file, _)| file == unit)?;
-        let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        text.lines().nth(index).map(str::trim)
+        let (_, text) = unit_file::line(text, usize::try_from(number).ok()?)?;
+        Some(text)
     }
 
     /// The names and texts of the unit's own files, its template's, and their drop-ins.
@@ -106,7 +108,8 @@ mod tests {
         assert_eq!(value("t@x.service", "Type").as_deref(), Some("oneshot"));
         let first = units.first_of("a.service", &["Group", "User"]);
         assert_eq!(first.as_deref(), Some("User=x"));
-        assert_eq!(units.line("a.service", 2), Some("RestartSec=20s"));
+        let line = units.line("a.service", 2);
+        assert_eq!(line.as_deref(), Some("RestartSec=20s"));
     }
 
     #[test]

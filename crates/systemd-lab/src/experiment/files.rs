@@ -34,7 +34,8 @@ pub(super) fn instances(files: &[GuestFile]) -> Vec<String> {
     let templates = units(files);
     let texts = texts(files);
     let settings = texts.iter().flat_map(|(_, text)| unit_file::settings(text));
-    let words = settings.flat_map(|setting| setting.value.split_whitespace());
+    let settings: Vec<_> = settings.collect();
+    let words = settings.iter().flat_map(|it| it.value.split_whitespace());
     let named = words.filter(|word| {
         is_unit_name(word)
             && !word.contains("@.")

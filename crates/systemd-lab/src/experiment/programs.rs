@@ -103,7 +103,7 @@ fn is_same_unit(one: &str, other: &str) -> bool {
 }
 
 /// The program that a command needs, if it is written plainly. For `env`, the program that it starts.
-fn program<'a>(setting: &Setting<'a>) -> Option<&'a str> {
+fn program<'a>(setting: &'a Setting<'_>) -> Option<&'a str> {
     if !COMMANDS.contains(&setting.name) {
         return None;
     }
@@ -154,7 +154,7 @@ fn may_be_put_there(
         others.filter(|(other, setting)| *other != unit || setting.line != line)
     });
     others.into_iter().any(|(other, setting)| {
-        let value = setting.value;
+        let value = &setting.value;
         let mut words = value.split(|c: char| c.is_whitespace() || "\"';=".contains(c));
         let names_it = words.any(|word| {
             word == program

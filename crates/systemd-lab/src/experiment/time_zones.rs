@@ -48,9 +48,9 @@ pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<Stri
 }
 
 /// The zone that a setting names, if it is written plainly and needs a file.
-fn zone<'a>(setting: &Setting<'a>) -> Option<&'a str> {
+fn zone<'a>(setting: &'a Setting<'_>) -> Option<&'a str> {
     match setting.name {
-        CALENDAR => time_zone(setting.value),
+        CALENDAR => time_zone(&setting.value),
         ENVIRONMENT => {
             let mut words = setting
                 .value

@@ -688,6 +688,15 @@ fn processes_that_cannot_be_set_up() {
                     "ExecStart=/usr/bin/env no-such-command",
                 )),
             ),
+            // The finding shows all its lines.
+            tried(
+                "continued.service",
+                &service("ExecStart=/usr/bin/env \\\n# which is not there\n    no-such-command"),
+                Some((
+                    "command-not-found",
+                    "ExecStart=/usr/bin/env no-such-command",
+                )),
+            ),
             // Its own status, and it does not mention a command.
             tried(
                 "status.service",

@@ -77,10 +77,8 @@ pub fn unknown_setting(case: &Case) -> Option<String> {
 fn ignored(case: &Case, line: u32, message: &str) -> String {
     let unit = case.unit;
     let rest = message.rsplit_once("ignoring: ").map(|(_, rest)| rest);
-    let value = case
-        .units
-        .line(unit, line)
-        .and_then(|text| text.split_once('='));
+    let text = case.units.line(unit, line);
+    let value = text.as_ref().and_then(|text| text.split_once('='));
     let is_a_part = match (rest, value) {
         (Some(rest), Some((_, value))) => value.contains(rest) && rest.trim() != value.trim(),
         _ => false,

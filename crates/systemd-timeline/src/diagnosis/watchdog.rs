@@ -41,7 +41,7 @@ pub fn not_set(case: &Case) -> Option<String> {
     }
     const UNNOTICED: &str = "systemd does not notice a service that hangs without ending";
     Some(match case.units.last_line(case.unit, "WatchdogSec") {
-        Some((file, value)) if is_off(value) => {
+        Some((file, value)) if is_off(&value) => {
             format!("WatchdogSec={value} in {file} turns the watchdog off: {UNNOTICED}")
         }
         _ => format!("WatchdogSec= of {} is not set: {UNNOTICED}", case.unit),

@@ -176,21 +176,22 @@ impl Sources {
                     line: setting.line,
                     text: format!("{}={}", setting.name, setting.value),
                 };
-                found.push((place, setting.value.to_owned()));
+                found.push((place, setting.value.into_owned()));
             }
         }
         found
     }
 
-    /// A line of a file that systemd names by its path in the guest.
+    /// A line of a file that systemd names by its path in the guest. A setting of several lines is shown as a whole: systemd names the
+    /// last of them.
     pub(super) fn line(&self, path: &str, line: usize) -> Option<Place> {
         let mut files = self.files.iter();
         let (file, text) = files.find(|(file, _)| path.ends_with(&format!("/{file}")))?;
-        let text = text.lines().nth(line.checked_sub(1)?)?;
+        let (line, text) = unit_file::line(text, line)?;
         Some(Place {
             file: file.to_owned(),
             line,
-            text: text.trim().to_owned(),
+            text,
         })
     }
 
