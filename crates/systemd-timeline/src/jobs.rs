@@ -76,6 +76,39 @@ const UNNEEDED: &str = "Unit is not needed anymore.";
 /// systemd's message when it starts a unit because of `Upholds=`; the other unit follows.
 const UPHELD: &str = "Unit is started because upheld by active unit ";
 
+/// systemd's message when it starts what `OnFailure=` or `OnSuccess=` of a unit names, and its message about each of these right after
+/// that.
+const CALLS: [&str; 2] = [
+    "Triggering OnFailure= dependencies.",
+    "Triggering OnSuccess= dependencies.",
+];
+const CALLED: &str = "Trying to enqueue job ";
+const TO_START: &str = "/start/";
+
+/// The units that systemd started because `OnFailure=` or `OnSuccess=` of another unit names them. Each appears once, in the order of
+/// time.
+pub fn called(timeline: &Timeline) -> Vec<String> {
+    let mut called: Vec<String> = Vec::new();
+    let mut calls_us = None;
+    for event in timeline.events() {
+        let (EventKind::Manager { message, .. }, Some(unit)) = (&event.kind, &event.unit) else {
+            continue;
+        };
+        if CALLS.contains(&message.as_str()) {
+            calls_us = Some(event.at_us);
+        } else if let Some(named) = message.strip_prefix(CALLED)
+            && calls_us.is_some_and(|at_us| event.at_us <= at_us + AT_ONCE_US)
+            && named
+                .strip_prefix(unit)
+                .is_some_and(|it| it.starts_with(TO_START))
+            && !called.contains(unit)
+        {
+            called.push(unit.clone());
+        }
+    }
+    called
+}
+
 /// systemd's message when this unit's job was requested directly, and not for another unit that pulls it in.
 fn request(unit: &str, job: &str) -> String {
     format!("Trying to enqueue job {unit}/{job}/replace")

@@ -33,7 +33,7 @@ pub struct Summary {
     pub went_blind: Option<Duration>,
     /// systemd's words when it refused to start the unit at time 0, if it did.
     pub start_refused: Option<String>,
-    /// One entry for each unit of the plan, the main unit first.
+    /// One entry for each unit of the plan, the main unit first; then one for each unit that `OnFailure=` or `OnSuccess=` started.
     pub units: Vec<UnitSummary>,
     /// One entry for each probe, in the order of the experiment.
     pub probes: Vec<ProbeSummary>,
@@ -204,11 +204,17 @@ pub(super) fn of(experiment: &Experiment, timeline: &Timeline) -> Summary {
     let restarts =
         restarts.filter(|event| matches!(event.kind, EventKind::RestartScheduled { .. }));
     let units = experiment.units.iter().filter(|it| !it.contains("@."));
+    let mut units: Vec<String> = units.cloned().collect();
+    // Most of these are instances, and the plan has only their template.
+    let mut called = jobs::called(timeline);
+    called.retain(|it| !units.contains(it));
+    units.append(&mut called);
     Summary {
         restarts: u32::try_from(restarts.count()).unwrap_or(u32::MAX),
         state_at_end: state_at_end(timeline, unit),
         went_blind: went_blind(experiment, timeline),
         units: units
+            .iter()
             .map(|unit| unit_summary(experiment, timeline, unit))
             .collect(),
         start_refused: refusal(timeline, steps::START),

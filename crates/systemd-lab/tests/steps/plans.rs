@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use systemd_lab::experiment::{Detail, Requirement, Verdict, When};
 use systemd_lab::protocol::EventKind;
-use systemd_lab::{Experiment, Fault, Probe, Timeline};
+use systemd_lab::{Experiment, Fault, GuestFile, Probe, Timeline};
 use tempfile::TempDir;
 
 use crate::support::{PROGRAM, UNIT, lab, program};
@@ -145,6 +145,40 @@ fn alerts_are_counted_as_starts() {
     for ((text, holds), verdict) in required.iter().zip(experiment.verdicts(&timeline)) {
         assert_eq!(verdict.holds, *holds, "{text}: {}", verdict.measured);
     }
+    let units = experiment.summary(&timeline).units.into_iter();
+    let units = units.map(|it| (it.unit, it.state_at_end));
+    assert_eq!(
+        units.collect::<Vec<_>>(),
+        [("t.service", "failed"), ("alert@t.service.service", "dead")]
+            .map(|(unit, state)| (unit.to_owned(), state.to_owned()))
+    );
+}
+
+/// The unit's own name, a file that is not a unit of the plan, and what that one calls.
+#[test]
+fn what_a_unit_calls_when_it_ends_is_in_the_summary() {
+    let (experiment, _folder) = experiment(
+        "[Unit]\nOnSuccess=next.service\n[Service]\nType=oneshot\nExecStart=/usr/bin/true\n",
+    );
+    let next = "[Unit]\nOnFailure=last@%N.service\n[Service]\nExecStart=/usr/bin/false\n";
+    let never = "[Service]\nExecStart=/usr/bin/sleep infinity\n";
+    let experiment = experiment
+        .file(GuestFile::unit("next.service", next))
+        .file(GuestFile::unit("last@.service", never))
+        .file(GuestFile::unit("never.service", never))
+        .lasting(seconds(10));
+    let timeline = run(&experiment);
+    let units = experiment.summary(&timeline).units.into_iter();
+    let units = units.map(|it| (it.unit, it.restarts, it.state_at_end));
+    assert_eq!(
+        units.collect::<Vec<_>>(),
+        [
+            ("t.service", 0, "dead"),
+            ("next.service", 0, "failed"),
+            ("last@next.service", 0, "running"),
+        ]
+        .map(|(unit, restarts, state)| (unit.to_owned(), restarts, state.to_owned()))
+    );
 }
 
 #[test]
