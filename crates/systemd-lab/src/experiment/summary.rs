@@ -80,7 +80,7 @@ pub struct FaultSummary {
     pub job: Option<JobOutcome>,
     /// When the unit that it hit was up again, according to systemd.
     pub running: Recovery,
-    /// When all probes succeeded again; `None` without a probe.
+    /// When all probes succeeded again, for at least ten seconds or until the next fault; `None` without a probe.
     pub answering: Option<Recovery>,
     /// When each of the probes succeeded again. JSON has it only if there are several.
     #[serde(skip_serializing_if = "has_one_at_most")]
@@ -406,7 +406,7 @@ fn fault_summaries(
             let of_probes = experiment.probes.iter().zip(probed);
             let of_probes = of_probes.map(|(probe, changes)| ProbeRecovery {
                 probe: probe.name(),
-                answering: recovery(changes, at, hit, next),
+                answering: recovery(changes, at, hit, next, SETTLED.max(probe.every)),
             });
             let of_probes: Vec<ProbeRecovery> = of_probes.collect();
             FaultSummary {
@@ -417,7 +417,10 @@ fn fault_summaries(
                 running: match blind_for(timeline, &planned.unit) {
                     // This includes earlier faults: the unit may have recovered while the lab was blind.
                     Some(_) => Recovery::Unknown,
-                    None => recovery(&state_changes(timeline, &planned.unit), at, hit, next),
+                    None => {
+                        let changes = state_changes(timeline, &planned.unit);
+                        recovery(&changes, at, hit, next, Duration::ZERO)
+                    }
                 },
                 answering: of_probes.iter().map(|it| it.answering).max(),
                 probes: of_probes,
@@ -489,28 +492,41 @@ fn carried_out(timeline: &Timeline, planned: &PlannedFault, step: &str, at: Dura
     carried_out.map_or(at, |event| timeline.time_of(event))
 }
 
+/// A service that stops answering again within this time had not recovered yet: within the default `StartLimitIntervalSec=`, systemd, too,
+/// counts what happens as one thing. What happens later may have nothing to do with the fault.
+const SETTLED: Duration = Duration::from_secs(10);
+
 /// Whether something became unavailable after a fault was carried out, and when it recovered, both before the next fault. A later recovery
-/// belongs to the next fault.
+/// belongs to the next fault. If it becomes unavailable again before it has settled, it had not recovered.
 fn recovery(
     changes: &[Change],
     fault: Duration,
     carried_out: Duration,
     next: Option<Duration>,
+    settled: Duration,
 ) -> Recovery {
+    let is_before_next = |at: Duration| next.is_none_or(|next| at < next);
     let mut before = changes.iter().rev();
     let before = before.find(|change| change.at < carried_out);
     let gone_before = before.is_none_or(|change| !change.is_up);
     let mut after = changes.iter().filter(|change| change.at >= carried_out);
     if !gone_before {
         let goes = after.find(|change| !change.is_up);
-        if goes.is_none_or(|change| next.is_some_and(|next| change.at >= next)) {
+        if !goes.is_some_and(|change| is_before_next(change.at)) {
             return Recovery::NeverGone;
         }
     }
-    match after.find(|change| change.is_up) {
-        Some(change) if next.is_some_and(|next| change.at >= next) => Recovery::NotBeforeNext,
-        Some(change) => Recovery::After(change.at - fault),
-        None => Recovery::NotAgain,
+    loop {
+        let Some(returns) = after.find(|change| change.is_up) else {
+            return Recovery::NotAgain;
+        };
+        if !is_before_next(returns.at) {
+            return Recovery::NotBeforeNext;
+        }
+        let goes = after.find(|change| !change.is_up);
+        if !goes.is_some_and(|it| it.at < returns.at + settled && is_before_next(it.at)) {
+            return Recovery::After(returns.at - fault);
+        }
     }
 }
 
@@ -600,7 +616,8 @@ mod tests {
             (125, true),
         ]);
         let after = |fault, next: Option<u64>| {
-            recovery(&seen, seconds(fault), seconds(fault), next.map(seconds))
+            let next = next.map(seconds);
+            recovery(&seen, seconds(fault), seconds(fault), next, SETTLED)
         };
         assert_eq!(after(5, Some(9)), Recovery::NeverGone);
         assert_eq!(after(10, Some(60)), Recovery::After(seconds(5)));
@@ -608,15 +625,41 @@ mod tests {
         assert_eq!(after(60, Some(120)), Recovery::NotBeforeNext);
         assert_eq!(after(120, None), Recovery::After(seconds(5)));
         assert_eq!(after(130, None), Recovery::NeverGone);
-        let never = recovery(&seen[..5], seconds(60), seconds(60), None);
+        let never = recovery(&seen[..5], seconds(60), seconds(60), None, SETTLED);
         assert_eq!(never, Recovery::NotAgain);
+    }
+
+    /// It is there for a moment, and goes again without a further fault.
+    #[test]
+    fn what_goes_again_at_once_has_not_recovered() {
+        let seen = changes(&[
+            (0, true),
+            (10, false),
+            (11, true),
+            (14, false),
+            (19, true),
+            (29, false),
+            (35, true),
+        ]);
+        let after = |next: Option<u64>, settled| {
+            let (fault, next) = (seconds(10), next.map(seconds));
+            recovery(&seen, fault, fault, next, settled)
+        };
+        let nine = Recovery::After(seconds(9));
+        assert_eq!(after(None, SETTLED), nine);
+        assert_eq!(after(Some(20), SETTLED), nine);
+        assert_eq!(after(Some(17), SETTLED), Recovery::NotBeforeNext);
+        assert_eq!(after(Some(14), SETTLED), Recovery::After(seconds(1)));
+        assert_eq!(after(None, Duration::ZERO), Recovery::After(seconds(1)));
+        let cut = recovery(&seen[..4], seconds(10), seconds(10), None, SETTLED);
+        assert_eq!(cut, Recovery::NotAgain);
     }
 
     /// The start that the fault interrupts is not a recovery from it.
     #[test]
     fn a_start_that_ends_before_the_fault_is_carried_out() {
         let seen = changes(&[(3, true), (5, false), (35, true)]);
-        let after = |seen| recovery(seen, seconds(2), seconds(4), None);
+        let after = |seen| recovery(seen, seconds(2), seconds(4), None, SETTLED);
         assert_eq!(after(&seen), Recovery::After(seconds(33)));
         assert_eq!(after(&seen[..2]), Recovery::NotAgain);
         assert_eq!(after(&seen[..1]), Recovery::NeverGone);

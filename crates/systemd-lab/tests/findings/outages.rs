@@ -74,3 +74,37 @@ fn a_restart_between_two_attempts_is_an_outage_and_one_behind_a_socket_is_none()
     assert!(summary.faults[2].running != Recovery::NeverGone, "{told}");
     assert_eq!(summary.faults[2].answering, Some(Recovery::NeverGone));
 }
+
+/// The process that the restart starts listens at once, and ends two seconds later. The one after that stays.
+#[test]
+fn a_service_that_goes_again_at_once_does_not_answer_again_yet() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let serve = format!("{PROGRAM} serve 127.0.0.1:7003");
+    let second = "echo >>/run/starts; [ $(wc -l </run/starts) = 2 ] && exec timeout 2";
+    let text = format!(
+        "[Service]\nExecStart=/usr/bin/bash -c '{} {serve}; exec {serve}'\nRestart=on-failure\nRestartSec=3s\n",
+        second.replace('$', "$$")
+    );
+    let unit = folder.path().join("twice.service");
+    fs::write(&unit, text).expect("there is room");
+    let experiment = Experiment::new(unit)
+        .file(program())
+        .fault(10 * SECOND, Fault::Restart)
+        .probe(Probe::get("http://127.0.0.1:7003/"))
+        .lasting(60 * SECOND);
+    let timeline = experiment.run(lab()).expect("the lab works");
+    let summary = experiment.summary(&timeline);
+    let told = experiment.text(&timeline);
+    assert_eq!(summary.probes[0].outages, 2, "{told}");
+    let [restart] = summary.faults.as_slice() else {
+        panic!("{told}");
+    };
+    let Some(Recovery::After(after)) = restart.answering else {
+        panic!("{restart:#?}\n{told}")
+    };
+    // 2 s, and `RestartSec=` with up to 250 ms; the probe asks each second.
+    assert!(
+        (5 * SECOND..7 * SECOND).contains(&after),
+        "{after:?}\n{told}"
+    );
+}
