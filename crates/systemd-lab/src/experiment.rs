@@ -40,6 +40,7 @@ mod probe;
 mod programs;
 mod requirement;
 mod saved;
+mod specifiers;
 mod steps;
 mod story;
 mod summary;
@@ -397,7 +398,9 @@ impl Experiment {
         let Some(paths) = lab.guest_paths() else {
             return Vec::new();
         };
-        let mut warnings = programs::warnings(&self.files, &paths);
+        let mut known = self.observed();
+        known.extend(self.faults.iter().map(|planned| planned.unit.clone()));
+        let mut warnings = programs::warnings(&self.files, &known, &paths);
         warnings.extend(time_zones::warnings(&self.files, &paths));
         warnings
     }

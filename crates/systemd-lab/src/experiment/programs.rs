@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use super::specifiers;
 use crate::guest_file::GuestFile;
 use crate::unit_files;
 use systemd_timeline::unit_file::template_of;
@@ -51,11 +52,16 @@ const SHELLS: [&str; 3] = ["sh", "bash", "dash"];
 /// Sets variables, and starts a program.
 const ENV: &str = "env";
 
-/// Values with these characters are not analysed: specifiers, variables, quotes and escapes.
-const NOT_PLAIN: [char; 5] = ['%', '$', '"', '\'', '\\'];
+/// Values with these characters are not analysed: variables, quotes and escapes.
+const NOT_PLAIN: [char; 4] = ['$', '"', '\'', '\\'];
 
-/// Lists the missing programs, with the lines that start them. The guest has these paths.
-pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<String> {
+/// Lists the missing programs, with the lines that start them. The guest has these paths. Of a template's instances, only those among
+/// `known` are known.
+pub(super) fn warnings(
+    files: &[GuestFile],
+    known: &[String],
+    guest: &HashSet<String>,
+) -> Vec<String> {
     let texts = unit_files::texts(files);
     let units: Vec<(&str, Vec<Setting<'_>>)> = texts
         .iter()
@@ -68,27 +74,55 @@ pub(super) fn warnings(files: &[GuestFile], guest: &HashSet<String>) -> Vec<Stri
         if of_unit.any(|setting| OTHER_FILES.contains(&setting.name)) {
             continue;
         }
-        for setting in settings {
-            let Some(program) = program(setting) else {
+        for (setting, unit) in with_units(name, settings, known) {
+            let Some(program) = program(setting, unit) else {
                 continue;
             };
             let line = setting.line;
-            let is_own = |file: &&GuestFile| below_usr(file.path()) == below_usr(program);
+            let is_own = |file: &&GuestFile| below_usr(file.path()) == below_usr(&program);
             let what = match files.iter().find(is_own) {
                 Some(file) if !file.is_executable() => {
                     format!("{program} is not executable; change that on the host (chmod +x)")
                 }
                 Some(_) => continue,
-                None if is_there(program, files, guest) => continue,
-                None if may_be_put_there(program, name, line, &units, files) => continue,
+                None if is_there(&program, files, guest) => continue,
+                None if may_be_put_there(&program, name, line, &units, known, files) => continue,
                 None => format!(
                     "the guest has no {program}; add it as a file, or add the Debian package that brings it"
                 ),
             };
-            warnings.push(format!("{name}:{line}: {what}"));
+            let warning = format!("{name}:{line}: {what}");
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
         }
     }
     warnings
+}
+
+/// The settings of this file, each with each known unit that it applies to. `None` stands for instances that are not known.
+fn with_units<'a>(
+    file: &'a str,
+    settings: &'a [Setting<'a>],
+    known: &'a [String],
+) -> impl Iterator<Item = (&'a Setting<'a>, Option<&'a str>)> {
+    let of = file.split_once(".d/").map_or(file, |(of, _)| of);
+    let is_of_many = of != file && of.contains("-.");
+    let mut units: Vec<Option<&str>> = match unit_files::is_unit_name(of) && !is_of_many {
+        true if of.contains("@.") => {
+            let is_instance = |unit: &&String| *unit != of && template_of(unit) == of;
+            let instances = known.iter().filter(is_instance);
+            instances.map(|unit| Some(unit.as_str())).collect()
+        }
+        true => vec![Some(of)],
+        // A drop-in of all services, or of all whose names begin alike.
+        false => Vec::new(),
+    };
+    if units.is_empty() {
+        units.push(None);
+    }
+    let settings = settings.iter();
+    settings.flat_map(move |setting| units.clone().into_iter().map(move |unit| (setting, unit)))
 }
 
 /// Whether both belong to the same unit: its file, its template or drop-ins of these.
@@ -102,8 +136,8 @@ fn is_same_unit(one: &str, other: &str) -> bool {
     one == other || template_of(&one) == other || template_of(&other) == one
 }
 
-/// The program that a command needs, if it is written plainly. For `env`, the program that it starts.
-fn program<'a>(setting: &'a Setting<'_>) -> Option<&'a str> {
+/// The program that a command of this unit needs, if it is written plainly. For `env`, the program that it starts.
+fn program(setting: &Setting<'_>, unit: Option<&str>) -> Option<String> {
     if !COMMANDS.contains(&setting.name) {
         return None;
     }
@@ -116,7 +150,12 @@ fn program<'a>(setting: &'a Setting<'_>) -> Option<&'a str> {
     }
     let is_plain =
         !program.contains(NOT_PLAIN) && !program.ends_with(';') && !program.starts_with('-');
-    (is_plain && !prefixes.contains(MAY_FAIL)).then_some(program)
+    let resolved = || specifiers::resolved(program, unit);
+    match is_plain && !prefixes.contains(MAY_FAIL) {
+        // systemd ignores a line with such characters, and reports it.
+        true => resolved().filter(|it| !it.contains(NOT_PLAIN)),
+        false => None,
+    }
 }
 
 /// /bin, /lib and /sbin are links into /usr.
@@ -146,26 +185,29 @@ fn may_be_put_there(
     unit: &str,
     line: usize,
     units: &[(&str, Vec<Setting<'_>>)],
+    known: &[String],
     files: &[GuestFile],
 ) -> bool {
     let (folder, name) = program.rsplit_once('/').unwrap_or(("", program));
     let others = units.iter().flat_map(|(other, settings)| {
-        let others = settings.iter().map(move |setting| (*other, setting));
-        others.filter(|(other, setting)| *other != unit || setting.line != line)
+        let others = with_units(other, settings, known);
+        let others = others.map(move |(setting, of)| (*other, setting, of));
+        others.filter(|(other, setting, _)| *other != unit || setting.line != line)
     });
-    others.into_iter().any(|(other, setting)| {
+    others.into_iter().any(|(other, setting, of)| {
         let value = &setting.value;
         let mut words = value.split(|c: char| c.is_whitespace() || "\"';=".contains(c));
         let names_it = words.any(|word| {
+            let word = &specifiers::resolved(word, of).unwrap_or_else(|| word.to_owned());
             word == program
                 || word.rsplit('/').next() == Some(name)
                 || word == folder && !folder.is_empty()
         });
-        let starts_it = self::program(setting) == Some(program);
+        let starts_it = self::program(setting, of).as_deref() == Some(program);
         let is_free = BEFORE.contains(&setting.name)
             && is_same_unit(unit, other)
-            && self::program(setting).is_none_or(|before| {
-                let name = before.rsplit('/').next().unwrap_or(before);
+            && self::program(setting, of).is_none_or(|before| {
+                let name = before.rsplit('/').next().unwrap_or(&before);
                 SHELLS.contains(&name) || files.iter().any(|file| file.path() == before)
             });
         (names_it && !starts_it) || is_free
@@ -177,14 +219,75 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> Vec<String> {
-        let unit = GuestFile::text("/etc/systemd/system/my.service", text);
+        said_about("my.service", text, &[])
+    }
+
+    /// Of the file's instances, only these are known.
+    fn said_about(name: &str, text: &str, known: &[&str]) -> Vec<String> {
+        let unit = GuestFile::unit(name, text);
+        let known: Vec<String> = known.iter().map(|it| (*it).to_owned()).collect();
         let guest = [
             "usr/bin/sleep",
             "usr/bin/mkdir",
             "usr/bin/cp",
             "usr/bin/bash",
         ];
-        warnings(&[unit], &guest.map(str::to_owned).into())
+        warnings(&[unit], &known, &guest.map(str::to_owned).into())
+    }
+
+    #[test]
+    fn specifiers_are_resolved_as_far_as_they_are_known() {
+        for (command, path) in [
+            ("%h/bin/my --home %h", "/root/bin/my"),
+            ("+%E/my/%n", "/etc/my/my.service"),
+            ("/opt/%p/%N/%j/100%%", "/opt/my/my/my/100%"),
+            ("/usr/bin/env -u A %h/my", ""),
+            ("/usr/bin/env A=%i %h/my", "/root/my"),
+            // An instance is not known, or there is none.
+            ("/opt/%i/my", "/opt/my"),
+            // Its folder is for what programs write, the machine's ID is not known, and systemd does not know %k.
+            ("%t/my", ""),
+            ("%S/my", ""),
+            ("/opt/%m/my", ""),
+            ("/opt/%k/my", ""),
+            ("/opt/my%", ""),
+            // The shell may do anything, and a line names it.
+            ("%h/my\nExecStartPre=/bin/bash -c true", ""),
+            ("%h/my\nExecStartPre=cp /srv/my /root/my", ""),
+            ("/root/my\nExecStartPre=cp /srv/my %h/my", ""),
+        ] {
+            let said = said(&format!("[Service]\nExecStart={command}\n"));
+            let paths = said.iter().filter_map(|it| {
+                let (_, rest) = it.split_once("the guest has no ")?;
+                Some(rest.split_once(';')?.0)
+            });
+            assert_eq!(paths.collect::<String>(), path, "{command}");
+        }
+    }
+
+    #[test]
+    fn a_program_of_an_instance_is_known_if_the_instance_is() {
+        let text = "[Service]\nExecStart=/opt/%I/%P%f/my\n";
+        assert_eq!(said_about("a@.service", text, &[]), [""; 0]);
+        let known = [
+            "a@x-y.service",
+            "a@.service",
+            "b@z.service",
+            "a@\\x2dz.service",
+        ];
+        let said = said_about("a@.service.d/more.conf", text, &known);
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(said[0].contains(" /opt/x/y/a/x/y/my;"), "{said:?}");
+        assert!(said[1].contains(" /opt/-z/a/-z/my;"), "{said:?}");
+        let text = "[Service]\nExecStart=/opt/%i/my\n";
+        assert_eq!(said_about("a@.service", text, &known).len(), 1);
+        // The same for all instances.
+        let text = "[Service]\nExecStart=/opt/my\n";
+        assert_eq!(said_about("a@.service", text, &known).len(), 1);
+        assert_eq!(said_about("a@.service", text, &[]).len(), 1);
+        assert_eq!(said_about("service.d/more.conf", text, &[]).len(), 1);
+        let text = "[Service]\nExecStart=/opt/%n/my\n";
+        assert_eq!(said_about("a-.service.d/more.conf", text, &[]), [""; 0]);
     }
 
     #[test]
@@ -210,7 +313,6 @@ mod tests {
             "ExecStart=@/usr/bin/sleep dream 1",
             "ExecStart=-/opt/absent",
             "ExecStart=+-/opt/absent",
-            "ExecStart=/opt/%n",
             "ExecStart=\"/opt/with space\" 1",
             "ExecStart=/run/my/server",
             "ExecStart=/opt/my\nRootDirectory=/srv/root",
@@ -242,12 +344,12 @@ mod tests {
         let program = GuestFile::program("/usr/bin/my", "/bin/sh");
         let none = HashSet::new();
         assert_eq!(
-            warnings(&[unit.clone(), program], &none),
+            warnings(&[unit.clone(), program], &[], &none),
             Vec::<String>::new()
         );
         let script = GuestFile::text("/usr/bin/my", "#!/bin/sh\n");
         assert_eq!(
-            warnings(&[unit, script], &none),
+            warnings(&[unit, script], &[], &none),
             ["my.service:2: /bin/my is not executable; change that on the host (chmod +x)"]
         );
     }
