@@ -57,6 +57,9 @@ pub struct Finding {
     pub at_us: Vec<u64>,
 }
 
+/// A part of systemd's message when it cannot load a file of `EnvironmentFile=`: `exec_spawn` in its execute.c.
+pub(crate) const ENVIRONMENT_FILE: &str = "environment file";
+
 /// How many times a finding keeps at most.
 const MOST_TIMES: usize = 10;
 

@@ -9,6 +9,7 @@ mod loops;
 mod machine;
 mod outages;
 mod requests;
+mod resources;
 mod watchdogs;
 
 use std::collections::BTreeMap;

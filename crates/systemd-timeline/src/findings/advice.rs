@@ -2,7 +2,7 @@
 
 use systemd_lab_protocol::event::{Blinding, MachineEnd};
 
-use super::{DependencyEnd, Finding, Rule};
+use super::{DependencyEnd, ENVIRONMENT_FILE, Finding, Rule};
 use crate::unit_file::time_zone;
 
 /// The beginning of systemd's message about an `OnCalendar=` that it cannot read; the value follows: `config_parse_timer` of its
@@ -118,8 +118,14 @@ impl Finding {
             Rule::CannotListen { .. } => {
                 "correct the line; with Accept=yes, systemd starts an instance of a template for each connection, NAME@.service"
             }
-            Rule::ResourcesFailed { .. } => {
+            Rule::ResourcesFailed { message, .. } if !message.contains(ENVIRONMENT_FILE) => {
+                "remove the cause that systemd's message names"
+            }
+            Rule::ResourcesFailed { message, .. } if message.contains("No such file") => {
                 "put the file into the guest, or begin its path with - if the service can do without it"
+            }
+            Rule::ResourcesFailed { .. } => {
+                "let the path lead to a text file with a line for each variable, or begin it with - if the service can do without the file"
             }
             Rule::ExecFailed { status, message } if status.starts_with("203") => match message {
                 message if message.contains("Permission denied") => {
@@ -298,7 +304,10 @@ impl Finding {
             Rule::CommandTimedOut { .. } => "systemd.service(5), \"TimeoutStartSec=\"",
             Rule::CommandNotFound { .. } => "systemd.service(5), \"Command lines\"",
             Rule::CannotListen { .. } => "systemd.socket(5), \"ListenStream=\"",
-            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"EnvironmentFile=\"",
+            Rule::ResourcesFailed { message, .. } if message.contains(ENVIRONMENT_FILE) => {
+                "systemd.exec(5), \"EnvironmentFile=\""
+            }
+            Rule::ResourcesFailed { .. } => "systemd.exec(5), \"$SERVICE_RESULT\"",
             Rule::DependencyFailed {
                 end: DependencyEnd::NotActive,
                 ..

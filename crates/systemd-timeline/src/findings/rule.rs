@@ -145,10 +145,13 @@ pub enum Rule {
         /// systemd's own words.
         message: String,
     },
-    /// systemd could not read what it needs to start a process.
+    /// systemd itself could not do what it has to do before it can start a process, e.g. read a file.
     ResourcesFailed {
         /// systemd's own words.
         message: String,
+        /// The unit was up until then, and the process is one of its stop.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_stop: bool,
     },
     /// systemd could not set up a process.
     ExecFailed {

@@ -138,7 +138,13 @@ impl Finding {
             Rule::CommandNotFound { message } => format!(
                 "{unit} ended with status 127, because it starts a command that is not there: {message}"
             ),
-            Rule::ResourcesFailed { message } | Rule::CannotListen { message } => {
+            Rule::ResourcesFailed {
+                message,
+                is_stop: true,
+            } => {
+                format!("systemd could not run the commands that end {unit}: {message}")
+            }
+            Rule::ResourcesFailed { message, .. } | Rule::CannotListen { message } => {
                 format!("systemd could not start {unit}: {message}")
             }
             Rule::ConditionUnmet { message } => format!("systemd did not start {unit}: {message}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use systemd_lab_protocol::EventKind;
 
 use super::{Finding, Look, Rule, SLACK};
-use crate::findings::DependencyEnd;
+use crate::findings::{DependencyEnd, ENVIRONMENT_FILE};
 
 /// Settings that make the start of one unit need the start of another: systemd.unit(5).
 const NEEDS: [&str; 3] = ["Requires", "BindsTo", "Requisite"];
@@ -227,37 +227,42 @@ impl<'a> Look<'a> {
         })
     }
 
-    /// What systemd has to read before it can start a process, e.g. systemd.exec(5), "EnvironmentFile=".
+    /// What systemd itself does before it can start a process: it reads the files of `EnvironmentFile=`, and makes a control group. The
+    /// result `resources` stands for all of that, so only systemd's message names the cause.
     pub(super) fn resources_failed(&self) -> Option<Finding> {
         let failed = self
             .times(|kind| matches!(kind, EventKind::Failed { result } if result == "resources"));
         let first = *failed.first()?;
-        let said = self.events().find_map(|event| match &event.kind {
-            EventKind::Manager { priority, message }
-                if *priority <= crate::view::WARNING
-                    && self.timeline.time_of(event) <= first
-                    && message.starts_with(CANNOT)
-                    && !LESS.iter().any(|less| message.starts_with(less)) =>
-            {
-                Some(message.clone())
+        let (mut state, mut said) = ("", None);
+        for event in self.events() {
+            if self.timeline.time_of(event) > first {
+                break;
             }
-            _ => None,
-        });
-        let message = said?;
+            match &event.kind {
+                EventKind::StateChanged { to, .. } => state = to,
+                EventKind::Manager { priority, message }
+                    if *priority <= crate::view::WARNING
+                        && message.starts_with(CANNOT)
+                        && !LESS.iter().any(|less| message.starts_with(less)) =>
+                {
+                    said = Some((message.clone(), is_past_start(state)));
+                }
+                _ => {}
+            }
+        }
+        let (message, is_stop) = said?;
         if self.unit.ends_with(".socket") {
             let rule = Rule::CannotListen { message };
             return self.finding(rule, &LISTENING, failed);
         }
-        let must_be_there = |value: &str| !value.starts_with('-');
-        let place = match message.contains("environment file") {
-            true => self
-                .sources
-                .setting_with(self.unit, "EnvironmentFile", must_be_there),
-            false => self.sources.setting(self.unit, "ExecStart"),
-        };
+        // systemd does not say which of several files it was.
+        let mut files = self.sources.lines(self.unit, "EnvironmentFile");
+        files.retain(|place| !place.text.starts_with("EnvironmentFile=-"));
+        let is_known = message.contains(ENVIRONMENT_FILE) && files.len() == 1;
+        let rule = Rule::ResourcesFailed { message, is_stop };
         Some(Finding {
-            place,
-            ..Finding::new(self.unit, Rule::ResourcesFailed { message }, failed)
+            place: files.pop().filter(|_| is_known),
+            ..Finding::new(self.unit, rule, failed)
         })
     }
 
@@ -319,4 +324,11 @@ impl<'a> Look<'a> {
         let settings = ["OnUnitActiveSec", "OnUnitInactiveSec", "OnCalendar"];
         self.finding(rule, &settings, vec![at])
     }
+}
+
+/// Whether a unit in this state was up, and its end has begun at most.
+fn is_past_start(state: &str) -> bool {
+    ["running", "exited", "reload", "stop", "final"]
+        .iter()
+        .any(|past| state.starts_with(past))
 }
