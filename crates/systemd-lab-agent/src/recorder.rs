@@ -175,6 +175,7 @@ impl<'a> Recorder<'a> {
             }
             batch.extend(event);
         });
+        batch.extend(interpreter.take_dropped());
         for at_us in interpreter.take_returns() {
             let restored = own_event(None, EventKind::SightRestored);
             batch.push(Event { at_us, ..restored });

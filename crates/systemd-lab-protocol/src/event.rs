@@ -207,6 +207,16 @@ pub enum EventKind {
         message: String,
     },
 
+    /// journald dropped lines that processes of the unit logged, because there were more than `LogRateLimitBurst=` allows. It reports
+    /// this before the next line that it accepts, and so never if no further line comes: systemd.exec(5), "LogRateLimitIntervalSec=".
+    LogDropped {
+        /// How many lines it dropped.
+        lines: u64,
+        /// The syslog priority of that next line. journald counts lines of priorities 0 to 2, 3, 4, 5 to 6, and 7 separately. Lines of
+        /// priority 7 may be systemd's own: in the lab it logs at debug level, also before it becomes the service.
+        priority: u8,
+    },
+
     /// A TCP socket began to listen.
     ListenerOpened {
         /// e.g. `127.0.0.1:7878`.

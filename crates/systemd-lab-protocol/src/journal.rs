@@ -19,6 +19,15 @@ const UNIT_SUCCESS: &str = "7ad2d189f7e94e70a38c781354912448";
 /// `SD_MESSAGE_INVALID_CONFIGURATION`
 const INVALID_CONFIGURATION: &str = "c772d24e9a884cbeb9ea12625c306c01";
 
+/// `SD_MESSAGE_JOURNAL_DROPPED`
+const JOURNAL_DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
+
+/// The transport of what journald itself logs: systemd.journal-fields(7), `_TRANSPORT=`. No process can send this field.
+const JOURNALD: &str = "driver";
+
+/// What comes before the unit in journald's message about lines that it dropped: `server_dispatch_message` in its journald-server.c.
+const DROPPED_FROM: &str = " messages from ";
+
 /// The syslog priority of an entry without one: `info`, systemd.exec(5), `SyslogLevel=`.
 const DEFAULT_PRIORITY: u8 = 6;
 
@@ -47,9 +56,10 @@ pub type Fields = BTreeMap<String, String>;
 pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
     let get = |name: &str| fields.get(name).map(String::as_str);
     let message = get("MESSAGE").unwrap_or_default();
-    let priority = get("PRIORITY")
-        .and_then(|p| p.parse().ok())
-        .unwrap_or(DEFAULT_PRIORITY);
+    let priority = priority_of(fields);
+    if let Some(dropped) = dropped(fields) {
+        return Some(dropped);
+    }
 
     let is_manager = get("_PID") == Some("1");
     // Between fork and exec, the child logs as "(name)" and on systemd's behalf: exec failures come from there. A service may take
@@ -81,6 +91,26 @@ pub fn classify(fields: &Fields) -> Option<(String, EventKind)> {
             Some((unit.to_owned(), EventKind::Log { priority, message }))
         }
     }
+}
+
+/// The syslog priority of an entry.
+pub fn priority_of(fields: &Fields) -> u8 {
+    let priority = fields.get("PRIORITY").and_then(|it| it.parse().ok());
+    priority.unwrap_or(DEFAULT_PRIORITY)
+}
+
+/// journald's own message about lines of a unit that it dropped. Only the entry after it says which priority these lines have.
+fn dropped(fields: &Fields) -> Option<(String, EventKind)> {
+    let is = |name: &str, value: &str| fields.get(name).is_some_and(|it| it == value);
+    if !is("_TRANSPORT", JOURNALD) || !is("MESSAGE_ID", JOURNAL_DROPPED) {
+        return None;
+    }
+    let (_, unit) = fields.get("MESSAGE")?.split_once(DROPPED_FROM)?;
+    let kind = EventKind::LogDropped {
+        lines: fields.get("N_DROPPED")?.parse().ok()?,
+        priority: DEFAULT_PRIORITY,
+    };
+    Some((unit.to_owned(), kind))
 }
 
 fn classify_manager(fields: &Fields, unit: &str, priority: u8, text: &str) -> EventKind {
@@ -491,6 +521,31 @@ mod tests {
         assert!(matches!(kind, EventKind::Log { .. }));
         let (_, kind) = said("t.service", "t.service");
         assert!(matches!(kind, EventKind::Manager { .. }), "{kind:?}");
+    }
+
+    #[test]
+    fn only_journald_says_what_it_dropped() {
+        let said = |transport: &str| {
+            let fields = [
+                ("_PID", "90"),
+                ("_SYSTEMD_UNIT", "systemd-journald.service"),
+                ("_TRANSPORT", transport),
+                ("MESSAGE_ID", JOURNAL_DROPPED),
+                ("PRIORITY", "6"),
+                ("MESSAGE", "Suppressed 955 messages from t.service"),
+                ("N_DROPPED", "955"),
+            ];
+            let fields = fields.map(|(k, v)| (k.to_owned(), v.to_owned()));
+            classify(&fields.into_iter().collect()).expect("it has a unit")
+        };
+        let kind = EventKind::LogDropped {
+            lines: 955,
+            priority: 6,
+        };
+        assert_eq!(said("driver"), ("t.service".to_owned(), kind));
+        let (unit, kind) = said("journal");
+        assert_eq!(unit, "systemd-journald.service");
+        assert!(matches!(kind, EventKind::Log { .. }));
     }
 
     /// In the words of v262.

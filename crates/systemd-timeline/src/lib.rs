@@ -23,6 +23,7 @@
 //! | [`diagnosis`] | the sentence that says which setting decides, for a check |
 //! | [`findings`] | what the author of the units should know, as data |
 //! | [`jobs`] | what queued a job that nobody asked for |
+//! | [`full_log`] | whether journald may have dropped lines without a word |
 //! | [`clock`], [`span`], [`names`] | times, time spans, and the names of signals and exit statuses |
 //! | [`unit_file`] | what unit files say |
 //!
@@ -34,6 +35,7 @@ pub mod compare;
 pub mod diagnosis;
 pub mod findings;
 pub mod fold;
+pub mod full_log;
 pub mod jobs;
 pub mod names;
 pub mod picture;

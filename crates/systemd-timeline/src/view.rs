@@ -14,7 +14,7 @@ use crate::timeline::Timeline;
 use crate::visible::visible;
 
 pub use words::describe;
-pub(crate) use words::{blinding_text, machine_end_text};
+pub(crate) use words::{DEBUG, blinding_text, machine_end_text};
 
 /// Priorities of syslog(3); a smaller number is worse.
 pub const ERROR: u8 = 3;
@@ -307,7 +307,10 @@ impl View {
                 })
                 .filter_map(|assignment| self.assignment(assignment))
                 .collect(),
-            EventKind::Log { .. }
+            EventKind::LogDropped {
+                priority: DEBUG.., ..
+            } => Vec::new(),
+            EventKind::Log { .. } | EventKind::LogDropped { .. }
                 if event
                     .unit
                     .as_ref()

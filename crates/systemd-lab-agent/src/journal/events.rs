@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use systemd_lab_protocol::event::Blinding;
 use systemd_lab_protocol::event::Source;
-use systemd_lab_protocol::journal::{Fields, classify};
+use systemd_lab_protocol::journal::{Fields, classify, priority_of};
 use systemd_lab_protocol::sight::{REHEARSAL, is_own_unit};
 use systemd_lab_protocol::{Event, EventKind};
 
@@ -133,6 +133,9 @@ pub struct Interpreter {
     reexecuted_us: Option<u64>,
     /// systemd has crashed, or is stopping everything.
     has_ended: bool,
+    /// journald's last entry, if it said that it dropped lines, and the earlier ones that were not reported yet.
+    dropped: Option<Event>,
+    all_dropped: Vec<Event>,
 }
 
 /// A process and the first letter of its transport to journald: what a process sends that way arrives in order.
@@ -164,6 +167,11 @@ impl Interpreter {
         std::mem::take(&mut self.returns_us)
     }
 
+    /// What journald dropped, as far as it has said so since the last call.
+    pub fn take_dropped(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.all_dropped)
+    }
+
     /// When systemd last logged something at debug level.
     pub fn last_debug_us(&self) -> Option<u64> {
         self.last_debug_us
@@ -185,6 +193,7 @@ impl Interpreter {
                 fields.insert(field.name.clone(), field.value.clone());
             }
         }
+        self.note_line_after_dropped(&fields);
         let at_us = self.in_order(&fields, at_us);
         let (at_us, how) = match fields.get("_PID").is_some_and(|pid| pid == SYSTEMD) {
             true => (
@@ -235,12 +244,28 @@ impl Interpreter {
         if self.reloading && matches!(kind, EventKind::StateChanged { .. }) {
             kind = as_logged(&fields, &unit);
         }
-        Some(Event {
+        let event = Event {
             at_us,
             unit: Some(unit),
             source: Source::Journal(fields),
             kind,
-        })
+        };
+        if matches!(event.kind, EventKind::LogDropped { .. }) {
+            self.dropped = Some(event);
+            return None;
+        }
+        Some(event)
+    }
+
+    /// The entry after the one that says that lines were dropped is the first line that was not, with the priority that all of them have.
+    fn note_line_after_dropped(&mut self, fields: &Fields) {
+        let Some(mut event) = self.dropped.take() else {
+            return;
+        };
+        if let EventKind::LogDropped { priority, .. } = &mut event.kind {
+            *priority = priority_of(fields);
+        }
+        self.all_dropped.push(event);
     }
 
     /// The entry's stamp, but never before that of an earlier entry of the same sender: journald reads its two clocks one
@@ -510,6 +535,46 @@ mod tests {
         };
         assert_eq!(event.kind, expected);
         assert_eq!(of("syslog"), None);
+    }
+
+    #[test]
+    fn what_journald_dropped_has_the_priority_of_the_next_line() {
+        let mut interpreter = Interpreter::default();
+        let mut nobody = Processes::untraced();
+        let said = [
+            ("_PID", "90"),
+            ("_SYSTEMD_UNIT", "systemd-journald.service"),
+            ("_TRANSPORT", "driver"),
+            ("MESSAGE_ID", "a596d6fe7bfa4994828e72309e95d61e"),
+            ("PRIORITY", "6"),
+            ("MESSAGE", "Suppressed 3 messages from t.service"),
+            ("N_DROPPED", "3"),
+        ];
+        assert_eq!(interpreter.event(entry(&said), &mut nobody), None);
+        assert_eq!(interpreter.take_dropped(), []);
+        let line = [
+            ("_PID", "130"),
+            ("_SYSTEMD_UNIT", "t.service"),
+            ("PRIORITY", "4"),
+            ("MESSAGE", "words"),
+        ];
+        for dropped in [1, 0] {
+            let logged = interpreter.event(entry(&line), &mut nobody);
+            assert!(matches!(
+                logged,
+                Some(Event {
+                    kind: EventKind::Log { .. },
+                    ..
+                })
+            ));
+            let events = interpreter.take_dropped();
+            assert_eq!(events.len(), dropped);
+            for event in events {
+                assert_eq!(event.unit.as_deref(), Some("t.service"));
+                let (lines, priority) = (3, 4);
+                assert_eq!(event.kind, EventKind::LogDropped { lines, priority });
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use systemd_timeline::Timeline;
 use systemd_timeline::clock::{clock_time, nearest_second};
 use systemd_timeline::compare::Moment;
 use systemd_timeline::fold::Foldable;
+use systemd_timeline::full_log::FullLog;
 use systemd_timeline::jobs;
 use systemd_timeline::picture::settled;
 use systemd_timeline::view::{WARNING, describe};
@@ -182,7 +183,26 @@ pub(super) fn tell(experiment: &Experiment, timeline: &Timeline, detail: Detail)
             });
         }
     }
+    add_full_logs(&mut lines, experiment, &timeline);
     lines
+}
+
+/// Adds what is not known about the logs of units with a limit of their own, each at its time.
+fn add_full_logs(lines: &mut Vec<Line>, experiment: &Experiment, timeline: &Timeline) {
+    for unit in experiment.observed() {
+        for full in FullLog::all(timeline, &unit) {
+            // What is known only at the end comes before the line that says so.
+            let is_later = |line: &Line| line.at > full.known || line.text == END;
+            let place = lines.iter().position(is_later).unwrap_or(lines.len());
+            let end = lines.get(place).map_or(full.known, |line| line.at);
+            let line = Line {
+                at: full.known.min(end),
+                unit: unit.clone(),
+                text: full.to_string(),
+            };
+            lines.insert(place, line);
+        }
+    }
 }
 
 /// The event from which the machine shuts down, if the run ends like that. systemd then also stops all of the guest's own units,
@@ -274,6 +294,10 @@ fn words(kind: &EventKind, detail: Detail) -> Option<String> {
             (!told.is_empty()).then(|| told.join(" "))?
         }
         EventKind::Log { .. } if !logs => return None,
+        // In the lab systemd logs at debug level, and these lines may be its own.
+        EventKind::LogDropped {
+            priority: DEBUG.., ..
+        } => return None,
         EventKind::UnitFile { priority, .. } if *priority > WARNING => return None,
         EventKind::JobEnded { result, .. } if result == "done" => return None,
         EventKind::CommandCutOff { .. } => "command did not end before the run did".to_owned(),

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use systemd_lab::experiment::Detail;
 use systemd_lab::protocol::{Event, EventKind, Scenario};
-use systemd_lab::{GuestFile, Timeline};
+use systemd_lab::{Experiment, GuestFile, Timeline};
 
-use crate::support::{LONG, PROGRAM, UNIT, program, run, unit};
+use crate::support::{LONG, PROGRAM, UNIT, lab, program, run, unit};
 use crate::{assert_all_done, commands};
 
 /// systemd's timers fire on multiples of this: see `boot.rs` of the agent.
@@ -156,4 +157,62 @@ fn exit_statuses_have_the_names_that_systemd_gives_them() {
         .into_iter()
         .collect();
     assert_eq!(known, names);
+}
+
+/// What journald dropped is said as soon as it says so, and what it keeps to itself is not passed over.
+#[test]
+fn lines_that_journald_drops_are_said() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let many = "for i in {1..1000}; do echo $$i; done";
+    let limit = "LogRateLimitIntervalSec=10s\nLogRateLimitBurst=20";
+    let units = [
+        ("t.service", format!("{many}; sleep 30; echo later"), limit),
+        ("silent.service", many.to_owned(), limit),
+        ("few.service", "echo 1".to_owned(), limit),
+        ("free.service", many.to_owned(), "LogRateLimitBurst=20"),
+    ];
+    let wants = "[Unit]\nWants=silent.service few.service free.service\n";
+    let paths = units.map(|(name, body, limit)| {
+        let wants = if name == UNIT { wants } else { "" };
+        let text = format!(
+            "{wants}[Service]\nExecStart=/usr/bin/bash -c '{body}; sleep infinity'\n{limit}\n"
+        );
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("there is room");
+        path
+    });
+    let [main, others @ ..] = paths;
+    let experiment = Experiment::new(main).lasting(Duration::from_secs(60));
+    let experiment = others.into_iter().fold(experiment, Experiment::unit);
+    let timeline = experiment.run(lab()).expect("the lab works");
+
+    let logged = |unit: &str| {
+        let lines = timeline.of(unit);
+        lines
+            .filter(|event| matches!(event.kind, EventKind::Log { .. }))
+            .count()
+    };
+    assert_eq!((logged("few.service"), logged("free.service")), (1, 1000));
+    let dropped = 1001 - logged(UNIT);
+    assert!(dropped > 900, "{dropped}");
+    let said = |unit: &str, detail: Detail| {
+        let lines = experiment.lines(&timeline, detail).into_iter();
+        let lines = lines.filter(|line| line.unit == unit && line.text().contains("LogRateLimit"));
+        lines
+            .map(|line| (line.seconds(), line.text()))
+            .collect::<Vec<_>>()
+    };
+    let words = format!(
+        "journald dropped {dropped} lines of the log: more than LogRateLimitBurst= allows within LogRateLimitIntervalSec="
+    );
+    let may = format!(
+        "journald may have dropped lines of the log after 0:00: it took {}, as many as LogRateLimitBurst=20 allows with the space that it has here, and has reported nothing since",
+        logged("silent.service")
+    );
+    for detail in [Detail::Usual, Detail::Logs, Detail::Full] {
+        assert_eq!(said(UNIT, detail), [(30, words.clone())]);
+        assert_eq!(said("silent.service", detail), [(60, may.clone())]);
+        assert_eq!(said("few.service", detail), []);
+        assert_eq!(said("free.service", detail), []);
+    }
 }

@@ -9,7 +9,7 @@ use systemd_lab_protocol::{Event, EventKind};
 use super::answers::{Answers, asked_of};
 use crate::clock::nearest_second;
 use crate::timeline::Timeline;
-use crate::view::{ERROR, WARNING, describe};
+use crate::view::{DEBUG, ERROR, WARNING, describe};
 
 /// The name of the lane for events that are not about a unit.
 const REQUESTS: &str = "requests";
@@ -406,6 +406,7 @@ pub(super) fn row_of(kind: &EventKind, logs: bool) -> Option<(Mark, String)> {
         EventKind::Manager { .. } => Mark::Note,
         EventKind::ListenerOpened { .. } | EventKind::ListenerClosed { .. } => Mark::Note,
         EventKind::Log { .. } if logs => Mark::Note,
+        EventKind::LogDropped { priority, .. } if *priority < DEBUG => Mark::Note,
         _ => return None,
     };
     Some((mark, describe(kind)?))

@@ -10,7 +10,7 @@ use crate::names::{exit_status, signal_name};
 use crate::visible::visible;
 
 /// syslog(3), the least severe.
-const DEBUG: u8 = 7;
+pub(crate) const DEBUG: u8 = 7;
 
 /// One event as a line, in systemd's own words if there are any. `None` for events that people need not see. A service's
 /// words are [`visible`].
@@ -55,6 +55,19 @@ fn words(kind: &EventKind) -> Option<String> {
             format!("systemd: {}", message.trim_start())
         }
         EventKind::Log { message, .. } => format!("log: {message}"),
+        EventKind::LogDropped { lines, priority } => {
+            let lines = match lines {
+                1 => "1 line".to_owned(),
+                many => format!("{many} lines"),
+            };
+            let whose = match *priority {
+                DEBUG.. => " at debug level, which may be systemd's own",
+                _ => "",
+            };
+            format!(
+                "journald dropped {lines} of the log{whose}: more than LogRateLimitBurst= allows within LogRateLimitIntervalSec="
+            )
+        }
         EventKind::ListenerOpened { address } => format!("listening on {address}"),
         EventKind::ListenerClosed { address } => format!("no longer listening on {address}"),
         EventKind::Response { name, outcome } => {
@@ -234,6 +247,23 @@ mod tests {
     fn said(priority: u8, message: &str) -> Option<String> {
         let message = message.to_owned();
         describe(&EventKind::Manager { priority, message })
+    }
+
+    #[test]
+    fn dropped_lines_are_counted() {
+        let said = |lines, priority| describe(&EventKind::LogDropped { lines, priority });
+        for (said, expected) in [
+            (
+                said(955, 6),
+                "journald dropped 955 lines of the log: more than LogRateLimitBurst= allows within LogRateLimitIntervalSec=",
+            ),
+            (
+                said(1, 7),
+                "journald dropped 1 line of the log at debug level, which may be systemd's own: more than LogRateLimitBurst= allows within LogRateLimitIntervalSec=",
+            ),
+        ] {
+            assert_eq!(said.as_deref(), Some(expected));
+        }
     }
 
     #[test]
