@@ -21,10 +21,12 @@ done
 
 const PINGER: &str = "/usr/local/bin/pinger.sh";
 
-/// Serves on this port, and does this in parallel.
+/// Serves on this port, and does this in parallel. It is ready when it listens.
 fn serving(port: u16, beside: &str) -> String {
+    let ready =
+        format!("until : 3<>/dev/tcp/127.0.0.1/{port}; do sleep 0.1; done; systemd-notify --ready");
     service(&format!(
-        "Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nTimeoutAbortSec=2s\nRestart=on-failure\nExecStart=/usr/bin/bash -c '{beside} & systemd-notify --ready; exec {PROGRAM} serve 127.0.0.1:{port}'"
+        "Type=notify\nNotifyAccess=all\nWatchdogSec=5s\nTimeoutAbortSec=2s\nRestart=on-failure\nExecStart=/usr/bin/bash -c '{beside} & {{ {ready}; }} 2>/dev/null & exec {PROGRAM} serve 127.0.0.1:{port}'"
     ))
 }
 
