@@ -42,7 +42,8 @@ A plan's file may have these options as a table that run ignores:
     most = 4
     apart = \"2s\"
 
-Ctrl-C ends it and shows what is known by then. After a stop, requirements on answers and recovery do not count.";
+Ctrl-C ends it and shows what is known by then; if nothing is broken so far, the exit status is 4. After a stop, requirements on
+answers and recovery do not count.";
 
 /// Hit a service with random faults from a seed.
 #[derive(clap::Args)]
@@ -200,6 +201,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         Some(file) => run::read_with(file, |text| toml::from_str::<PlanFile>(text))?.explore,
         None => Chosen::default(),
     };
+    if in_file.runs.is_some() && in_file.wall.is_some() {
+        return Err(WrongUsage(
+            "the plan's table [explore] has both runs and wall: keep the one that should end it"
+                .to_owned(),
+        )
+        .into());
+    }
     let chosen = in_file.and(&arguments.chosen);
     let explore = chosen.explore(planned.experiment.clone())?;
     let budget = chosen.budget()?;
@@ -224,8 +232,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
         .collect();
     let shown = trials::show_again(&lab, &stop, &runs).map_err(trials::of_lab)?;
     signal_hook::low_level::unregister(handler);
-    let command = trials::run_command("explore", &OWN_OPTIONS);
-    let report = report::Report::new(&explore, &planned.experiment, &explored, &command, shown);
+    let command = trials::run_command("explore", &OWN_OPTIONS, planned.guest.suite());
+    let interrupted = stop.load(Ordering::Relaxed);
+    let report = report::Report::new(
+        &explore,
+        &planned.experiment,
+        &explored,
+        &command,
+        interrupted,
+        shown,
+    );
     let is_shown_elsewhere = arguments
         .junit
         .as_deref()
@@ -240,10 +256,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     {
         note!("{} is written.", file.display());
     }
-    if stop.load(Ordering::Relaxed) {
+    if interrupted {
         note!("Interrupted after {}.", counted(explored.plans, "plan"));
     }
-    Ok(ExitStatus::holds(explored.holds()))
+    let is_broken =
+        explored.without_fault.iter().any(|it| !it.holds) || !explored.violations.is_empty();
+    Ok(match interrupted && !is_broken {
+        // A plan that was not tried may break a requirement.
+        true => ExitStatus::OutOfTime,
+        false => ExitStatus::holds(explored.holds()),
+    })
 }
 
 fn carried_out(

@@ -25,13 +25,14 @@ use crate::trials;
 const ENOUGH_TRIALS: usize = 4;
 
 const AFTER_HELP: &str = "\
-The plan runs once without the faults. Each event of that run is a moment, and so is each request: every fault comes a
-millisecond before and after it, in a run of its own, as often as there are moments.
+The plan runs once without the faults. Each event of that run is a moment, and so is each request (without a probe, the
+middle of the run): every fault comes a millisecond before and after it, in a run of its own, as often as there are moments.
 
     systemd-lab sweep --unit my.service --file target/debug/my:/usr/local/bin/my \\
         --get http://127.0.0.1:8080/ --fault kill,freeze,restart --require 'recovery <= 10s'
 
-Ctrl-C ends it and shows what is known by then. After a stop, requirements on answers and recovery do not count.";
+Ctrl-C ends it and shows what is known by then; if nothing is broken so far, the exit status is 4. After a stop, requirements on
+answers and recovery do not count.";
 
 /// Hit a service with a fault at every moment of its run.
 #[derive(clap::Args)]
@@ -116,7 +117,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
     let handler = signal_hook::flag::register(SIGINT, Arc::clone(&stop))?;
     let lab = Lab::options().guest(&planned.guest).open()?;
     let swept = carried_out(&sweep, &lab, &stop).map_err(trials::of_lab)?;
-    let command = trials::run_command("sweep", &OWN_OPTIONS);
+    let command = trials::run_command("sweep", &OWN_OPTIONS, planned.guest.suite());
     let report = report::Report::new(&planned.experiment, &swept, &command);
     let runs: anyhow::Result<Vec<_>> = report
         .violations()
@@ -146,7 +147,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitStatus> {
             swept.planned
         );
     }
-    Ok(ExitStatus::holds(swept.holds()))
+    let is_broken = swept.without_fault.iter().any(|it| !it.holds)
+        || swept.trials.iter().any(|trial| !trial.holds());
+    Ok(match swept.trials.len() < swept.planned && !is_broken {
+        // What is left may break a requirement.
+        true => ExitStatus::OutOfTime,
+        false => ExitStatus::holds(swept.holds()),
+    })
 }
 
 /// The experiment of this trial.

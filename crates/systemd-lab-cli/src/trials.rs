@@ -5,21 +5,35 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use systemd_lab::experiment::{Verdict, span_text};
-use systemd_lab::{Experiment, ExperimentError, Lab, LabError, RunOptions, shell_word, visible};
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, XmlString};
+use systemd_lab::experiment::{FaultSummary, Verdict, span_text};
+use systemd_lab::{
+    Experiment, ExperimentError, Lab, LabError, RunOptions, SUITE_VARIABLE, Suite, shell_word,
+    visible,
+};
 
 use crate::exit::WrongUsage;
 use crate::program::program;
 use crate::style;
 
+/// What a report says if systemd refused all faults.
+pub(crate) const NO_FAULT: &str =
+    "No fault came, so nothing is known: see the unit's run without one";
+
 /// What a report says below a command whose own run meets the requirement.
-pub(crate) const NOT_AGAIN: &str = "      The run of this command differs by milliseconds, and meets the requirement: try the fault 10 ms earlier or later\n";
+pub(crate) const NOT_AGAIN: &str = "      The run of this command differs by milliseconds, and does not show it: try the fault 10 ms earlier or later\n";
 
 /// The `run` command for the plan of this command line, which is one of `command`. `own` are the options that `run` does not have, and
-/// whether a value follows each.
-pub(crate) fn run_command(command: &str, own: &[(&str, bool)]) -> String {
+/// whether a value follows each. A suite that only a variable names is named: the variable may have another value later.
+pub(crate) fn run_command(command: &str, own: &[(&str, bool)], suite: Suite) -> String {
+    const SUITE: &str = "--suite";
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    run_command_of(words, command, own)
+    let run = run_command_of(words, command, own);
+    let is_named = std::env::args().any(|word| word.split('=').next() == Some(SUITE));
+    match is_named || std::env::var_os(SUITE_VARIABLE).is_none() {
+        true => run,
+        false => format!("{run} {SUITE} {}", suite.alias()),
+    }
 }
 
 fn run_command_of(
@@ -118,14 +132,28 @@ fn shows_again(
     match experiment.run_with(lab, options) {
         Ok(timeline) => {
             let mut verdicts = experiment.verdicts(&timeline).into_iter();
-            Ok(Some(verdicts.any(|it| {
-                !it.holds && it.requirement.to_string() == requirement
-            })))
+            let is_broken =
+                verdicts.any(|it| !it.holds && it.requirement.to_string() == requirement);
+            // If systemd refuses all of the faults, a requirement on recovery is broken for another reason.
+            let faults = experiment.summary(&timeline).faults;
+            Ok(Some(is_broken && faults.iter().any(FaultSummary::has_hit)))
         }
         Err(ExperimentError::Lab(LabError::OutOfTime { .. })) => Ok(None),
         Err(_) if stop.load(Ordering::Relaxed) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A case of JUnit XML that failed.
+pub(crate) fn failed_case(
+    name: impl Into<XmlString>,
+    message: impl Into<XmlString>,
+    description: impl Into<XmlString>,
+) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(message);
+    status.set_description(description);
+    TestCase::new(name, status)
 }
 
 /// A line for each requirement that is not met even without a fault.
@@ -163,11 +191,20 @@ mod tests {
                 .require(requirement.parse().expect("it is a requirement"))
                 .lasting(Duration::from_secs(20))
         };
-        let runs = ["recovery <= 4s", "recovery <= 6s"].map(|it| (requiring(it), it));
+        let mut runs = ["recovery <= 4s", "recovery <= 6s"]
+            .map(|it| (requiring(it), it))
+            .to_vec();
+        // systemd refuses this fault, because there is nothing to kill. That is another failure.
+        let ended = folder.path().join("ended.service");
+        fs::write(&ended, "[Service]\nExecStart=true\n").expect("it can be written");
+        let refused = Experiment::new(&ended)
+            .fault_on("ended.service", Duration::from_secs(5), kill.clone())
+            .require("recovery <= 4s".parse().expect("it is a requirement"));
+        runs.push((refused, "recovery <= 4s"));
         let lab = Lab::open().expect("the lab works");
         let shown = |stop| show_again(&lab, &AtomicBool::new(stop), &runs).expect("it works");
-        assert_eq!(shown(false), [Some(true), Some(false)]);
-        assert_eq!(shown(true), [None, None]);
+        assert_eq!(shown(false), [Some(true), Some(false), Some(false)]);
+        assert_eq!(shown(true), [None, None, None]);
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use insta::assert_snapshot;
+use rustix::process::{Pid, Signal, kill_process};
 
 const SLEEPER: &str = "\
 [Service]
@@ -148,17 +151,73 @@ fn a_sweep_and_an_exploration_that_find_something() {
             .args(arguments)
             .args(plan)
             .args(["--require", "recovery <= 4s"])
+            // The printed commands name it: the variable may have another value later.
+            .env("SYSTEMD_LAB_SUITE", "stable")
             .output()
             .expect("the command runs");
         assert_eq!(output.status.code(), Some(1));
         serde_json::from_slice(&output.stdout).expect("it is JSON")
     };
-    let swept = finds(&["sweep", "--for", "10s", "--moments", "4"]);
+    let swept = finds(&["sweep", "--for", "10s", "--moments", "12"]);
     let again = swept["violations"].as_array().expect("there are some");
     assert!(!again.is_empty(), "{swept}");
     assert!(again.iter().all(|it| it["shows_again"] == true), "{swept}");
+    let command = again[0]["reproduce"].as_str().expect("there is one");
+    assert!(command.contains(" --suite stable --for "), "{command}");
     let explored = finds(&["explore", "--runs", "2"]);
     assert_eq!(explored["shows_again"], serde_json::json!([true]));
+}
+
+/// JUnit XML has everything that the text has: each broken requirement, also one that is broken without a fault.
+#[test]
+fn a_sweep_as_junit_has_everything_that_is_broken() {
+    let folder = folder();
+    let unit = "[Service]\nExecStart=sleep infinity\nRestart=always\nRestartSec=5s\n";
+    fs::write(folder.path().join("slow.service"), unit).expect("it can be written");
+    let sweep = |fault: &str, required: &[&str]| {
+        let plan = "sweep --unit slow.service --for 8s --junit -";
+        let required = required.iter().flat_map(|it| ["--require", it]);
+        let mut command = systemd_lab(folder.path());
+        let command = command.args(plan.split(' ')).args(["--fault", fault]);
+        let output = command.args(required).output().expect("the command runs");
+        assert_eq!(output.status.code(), Some(1));
+        said(&output)
+    };
+    let both = sweep("kill", &["recovery <= 4s", "restarts <= 0"]);
+    let of_one = both.lines().filter(|line| line.contains("<failure"));
+    let of_one = of_one.filter(|it| it.contains("recovery") && it.contains("restarts"));
+    assert!(of_one.count() > 0, "{both}");
+    // After a stop, the only requirement does not count.
+    let none = sweep("stop", &["recovery <= 4s"]);
+    assert!(none.contains("Nothing was judged: after a stop"), "{none}");
+    let broken = sweep("kill", &["starts of slow.service <= 0"]);
+    let name = "name=\"starts of slow.service &lt;= 0 without a fault\"";
+    assert!(broken.contains(name), "{broken}");
+}
+
+/// Nothing is broken so far, and most of the runs are missing.
+#[test]
+fn an_interrupted_sweep_has_not_passed() {
+    /// Its run without a fault has begun, and all others take much longer.
+    const A_MOMENT: Duration = Duration::from_secs(3);
+    let folder = folder();
+    let plan = "sweep --unit my.service --fault kill,freeze,restart,stop --for 2min --connect 127.0.0.1:1 --require";
+    let mut command = systemd_lab(folder.path());
+    let child = command
+        .args(plan.split(' '))
+        .arg("restarts <= 9")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    thread::sleep(A_MOMENT);
+    let pid = Pid::from_raw(child.id().cast_signed()).expect("it has one");
+    kill_process(pid, Signal::INT).expect("it is ours");
+    let output = child.wait_with_output().expect("it ends");
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(said.contains("Interrupted: "), "{said}");
+    assert!(!said.contains('✓'), "{said}");
 }
 
 /// What is wrong with the plan comes before what is missing.
@@ -175,6 +234,14 @@ fn an_exploration_with_a_wrong_fault() {
     };
     assert!(says("kill@other.service").contains("other.service"));
     assert!(says("kill").contains("nothing is required"));
+    let plan = "unit = \"my.service\"\nrequire = [\"restarts <= 1\"]\n[explore]\nruns = 3\nwall = \"1s\"\n";
+    fs::write(folder.path().join("both.toml"), plan).expect("it can be written");
+    let output = systemd_lab(folder.path())
+        .args(["explore", "--plan", "both.toml"])
+        .output()
+        .expect("the command runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("both runs and wall"));
 }
 
 /// Nothing could read two documents in one stream.

@@ -79,6 +79,8 @@ pub struct Violation {
     pub found: Plan,
     /// The smallest plan that still breaks it: the fewest faults, then the roundest times.
     pub plan: Plan,
+    /// Whether it is: `false` if the exploration was stopped before it was found, and then `plan` is the first one.
+    pub is_smallest: bool,
     /// How many of the plans broke it.
     pub plans: usize,
 }
@@ -135,10 +137,13 @@ impl Explore {
         self.fault_on(&unit, fault)
     }
 
-    /// May hit another unit of the experiment with this fault.
+    /// May hit another unit of the experiment with this fault. The same fault twice counts once.
     #[must_use]
     pub fn fault_on(mut self, unit: &str, fault: Fault) -> Explore {
-        self.faults.push((fault, unit.to_owned()));
+        let fault = (fault, unit.to_owned());
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
         self
     }
 
@@ -260,6 +265,7 @@ impl Explore {
                 explored.shrinking += shrunk.runs;
                 let violation = &mut explored.violations[smallest];
                 violation.plan = shrunk.plan;
+                violation.is_smallest = true;
                 if let Some(measured) = shrunk.measured {
                     violation.measured = measured;
                 }
@@ -293,6 +299,7 @@ impl Explored {
                 number: self.plans,
                 found: plan.clone(),
                 plan: plan.clone(),
+                is_smallest: false,
                 plans: 1,
             }),
         }

@@ -76,6 +76,10 @@ pub(crate) fn of(
             add(at + ASIDE, format!("just after {words}"), false);
         }
     }
+    // Without a probe, nothing else may happen after the start.
+    if experiment.probes().is_empty() && !length.is_zero() {
+        add(length / 2, "in the middle of the run".to_owned(), false);
+    }
     for probe in experiment.probes() {
         let mut at = probe.first_attempt();
         while at <= length {

@@ -60,6 +60,9 @@ pub struct Swept {
     pub trials: Vec<Trial>,
     /// How many trials there are to run.
     pub planned: usize,
+    /// Whether the experiment has requirements.
+    #[serde(skip)]
+    is_required: bool,
     /// The timeline of the run without the swept faults.
     #[serde(skip)]
     pub baseline: Timeline,
@@ -82,10 +85,13 @@ impl Sweep {
         self.fault_on(&unit, fault)
     }
 
-    /// Hits another unit of the experiment with this fault.
+    /// Hits another unit of the experiment with this fault. The same fault twice counts once.
     #[must_use]
     pub fn fault_on(mut self, unit: &str, fault: Fault) -> Sweep {
-        self.faults.push((fault, unit.to_owned()));
+        let fault = (fault, unit.to_owned());
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
         self
     }
 
@@ -188,6 +194,7 @@ impl Sweep {
             without_fault,
             trials: results.into_iter().map(|(_, trial)| trial).collect(),
             planned: planned.len(),
+            is_required: !self.experiment.requirements().is_empty(),
             moments,
             baseline,
         })
@@ -208,10 +215,31 @@ impl Swept {
         trials.any(|trial| trial.outcome != Outcome::Refused)
     }
 
-    /// Whether all requirements are met in every run, and a fault came at all: without one, nothing is known.
+    /// In how many runs at least one requirement was judged: see [`Trial::verdicts`].
+    pub fn judged(&self) -> usize {
+        let judged = self.trials.iter().filter(|it| !it.verdicts.is_empty());
+        judged.count()
+    }
+
+    /// Whether all requirements are met in every run, and a fault came at all: without one, nothing is known. Neither is it if there are
+    /// requirements and none was judged in any run.
     pub fn holds(&self) -> bool {
         self.has_hit()
+            && (self.judged() > 0 || !self.is_required)
             && self.without_fault.iter().all(|verdict| verdict.holds)
             && self.trials.iter().all(Trial::holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_counts_once() {
+        let kill = || Fault::Kill(9);
+        let sweep = Sweep::new(Experiment::new("a.service")).fault(kill());
+        let sweep = sweep.fault(kill()).fault_on("b.service", kill());
+        assert_eq!(sweep.fault(kill()).faults.len(), 2);
     }
 }

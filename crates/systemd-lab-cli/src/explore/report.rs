@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use systemd_lab::explore::{Explored, Plan, Violation};
 use systemd_lab::{Experiment, Explore, visible};
@@ -10,7 +10,7 @@ use systemd_lab::{Experiment, Explore, visible};
 use crate::counted::{all, counted};
 use crate::style;
 use crate::table::table;
-use crate::trials::{NOT_AGAIN, broken_without_fault, with_faults};
+use crate::trials::{NO_FAULT, NOT_AGAIN, broken_without_fault, failed_case, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -25,6 +25,7 @@ pub(super) struct Report<'a> {
     explored: &'a Explored,
     /// Runs the experiment without the random faults.
     command: &'a str,
+    interrupted: bool,
     /// Whether the run of each violation's command shows it as well, if that is known.
     shown_again: Vec<Option<bool>>,
 }
@@ -47,9 +48,11 @@ impl<'a> Report<'a> {
         experiment: &'a Experiment,
         explored: &'a Explored,
         command: &'a str,
+        interrupted: bool,
         shown_again: Vec<Option<bool>>,
     ) -> Report<'a> {
         Report {
+            interrupted,
             explore,
             experiment,
             explored,
@@ -76,18 +79,28 @@ impl<'a> Report<'a> {
         for requirement in self.experiment.requirements() {
             let text = requirement.to_string();
             let mut violations = self.explored.violations.iter();
-            let status = match violations.find(|it| it.requirement == text) {
-                None => TestCaseStatus::success(),
-                Some(violation) => {
-                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let mut without = self.explored.without_fault.iter();
+            let without = without
+                .find(|it| !it.holds && it.requirement.to_string() == requirement.to_string());
+            let mut case = match (violations.find(|it| it.requirement == text), without) {
+                (Some(violation), _) => {
                     let plan = self.in_words(&violation.plan);
                     let measured = visible(&violation.measured);
-                    status.set_message(format!("{plan}: {measured}"));
-                    status.set_description(self.reproduce(&violation.plan));
-                    status
+                    let message = format!("{plan}: {measured}");
+                    failed_case(text, message, self.reproduce(&violation.plan))
                 }
+                (None, Some(verdict)) => {
+                    let message = format!("without a fault: {}", visible(&verdict.measured));
+                    failed_case(text, message, "")
+                }
+                (None, None) => TestCase::new(text, TestCaseStatus::success()),
             };
-            let mut case = TestCase::new(text, status);
+            case.set_classname(unit);
+            suite.add_test_case(case);
+        }
+        // Whatever is not known must not look as if it had passed.
+        for why in self.unknown() {
+            let mut case = failed_case("what is required was judged", why, "");
             case.set_classname(unit);
             suite.add_test_case(case);
         }
@@ -106,12 +119,9 @@ impl<'a> Report<'a> {
             explored.seed,
             counted(explored.combinations.len(), "combination"),
         );
-        if explored.out_of_time > 0 {
-            text += &format!(
-                "✗ {} took too long, without a result\n",
-                counted(explored.out_of_time, "plan")
-            );
-        }
+        text += &self
+            .slow()
+            .map_or(String::new(), |why| format!("✗ {why}\n"));
         text += &broken_without_fault(&explored.without_fault);
         text += "\n";
         text += &self.table();
@@ -124,22 +134,43 @@ impl<'a> Report<'a> {
                 text += NOT_AGAIN;
             }
         }
-        if explored.plans > 0 && explored.combinations.is_empty() {
-            text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
+        if self.is_unhit() {
+            text += &format!("\n✗ {NO_FAULT}\n");
         } else if explored.plans > 0 && explored.holds() {
-            text += &format!(
-                "\n✓ What is required holds with {}\n",
-                all(explored.plans, "plan")
-            );
+            let plans = all(explored.plans, "plan");
+            text += &match self.interrupted {
+                true => format!("\nWhat is required holds so far, with {plans}\n"),
+                false => format!("\n✓ What is required holds with {plans}\n"),
+            };
         }
         text
+    }
+
+    /// Whether systemd refused all faults of all plans.
+    fn is_unhit(&self) -> bool {
+        self.explored.plans > 0 && self.explored.combinations.is_empty()
+    }
+
+    fn slow(&self) -> Option<String> {
+        let slow = self.explored.out_of_time;
+        (slow > 0).then(|| format!("{} took too long, without a result", counted(slow, "plan")))
+    }
+
+    /// Why some of what is required is not known.
+    fn unknown(&self) -> impl Iterator<Item = String> {
+        let unhit = self.is_unhit().then(|| NO_FAULT.to_owned());
+        self.slow().into_iter().chain(unhit)
     }
 
     fn violation(&self, violation: &Violation) -> String {
         let plans = counted(violation.plans, "plan");
         let from = counted(violation.found.faults.len(), "fault");
+        let smallest = match violation.is_smallest {
+            true => "; the smallest that breaks it",
+            false => ", not made smaller",
+        };
         format!(
-            "  ✗ {}: {plans}, first plan {} with {from}; the smallest that breaks it:\n      {}: {}\n      {}\n",
+            "  ✗ {}: {plans}, first plan {} with {from}{smallest}:\n      {}: {}\n      {}\n",
             violation.requirement,
             violation.number,
             self.in_words(&violation.plan),

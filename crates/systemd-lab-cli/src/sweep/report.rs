@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 use systemd_lab::experiment::span_text;
 use systemd_lab::sweep::{Outcome, Swept, Trial};
@@ -12,7 +12,7 @@ use systemd_lab::{Experiment, visible};
 use crate::counted::{all, counted};
 use crate::style;
 use crate::table::table;
-use crate::trials::{NOT_AGAIN, broken_without_fault, with_faults};
+use crate::trials::{NO_FAULT, NOT_AGAIN, broken_without_fault, failed_case, with_faults};
 
 /// Increased when a field of the JSON is removed or changes its meaning.
 const VERSION: u32 = 1;
@@ -107,25 +107,48 @@ impl<'a> Report<'a> {
     pub(super) fn junit(&self) -> Result<String, quick_junit::SerializeError> {
         let unit = self.experiment.main_unit();
         let mut suite = TestSuite::new(unit);
-        let mut cases: BTreeMap<(&str, &str), Option<&Violation<'_>>> = BTreeMap::new();
+        let mut cases: BTreeMap<(&str, &str), Vec<&Violation<'_>>> = BTreeMap::new();
         for group in &self.groups {
             cases.entry((group.fault, group.phase)).or_default();
         }
         for violation in &self.violations {
-            cases.insert((violation.fault, violation.phase), Some(violation));
+            let case = cases.entry((violation.fault, violation.phase));
+            case.or_default().push(violation);
         }
-        for ((fault, phase), violation) in cases {
-            let status = match violation {
-                None => TestCaseStatus::success(),
-                Some(violation) => {
-                    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-                    let measured = visible(violation.measured);
-                    status.set_message(format!("{}: {measured}", violation.requirement));
-                    status.set_description(violation.reproduce.clone());
-                    status
+        let mut cases: Vec<TestCase> = cases
+            .into_iter()
+            .map(|((fault, phase), violations)| {
+                let name = format!("{fault} while {phase}");
+                let messages = violations.iter().map(|violation| {
+                    format!("{}: {}", violation.requirement, visible(violation.measured))
+                });
+                let commands = violations.iter().map(|it| it.reproduce.as_str());
+                let mut trials = self.swept.trials.iter();
+                let is_slow = trials.any(|it| {
+                    it.fault == fault && it.phase == phase && it.outcome == Outcome::OutOfTime
+                });
+                let slow = is_slow.then(|| "a run took too long".to_owned());
+                let messages: Vec<String> = messages.chain(slow).collect();
+                match messages.is_empty() {
+                    true => TestCase::new(name, TestCaseStatus::success()),
+                    false => {
+                        let commands: Vec<&str> = commands.collect();
+                        failed_case(name, messages.join("; "), commands.join("\n"))
+                    }
                 }
-            };
-            let mut case = TestCase::new(format!("{fault} while {phase}"), status);
+            })
+            .collect();
+        let without = self.swept.without_fault.iter().filter(|it| !it.holds);
+        cases.extend(without.map(|it| {
+            let name = format!("{} without a fault", it.requirement);
+            failed_case(name, visible(&it.measured), "")
+        }));
+        // Whatever is not known must not look as if it had passed.
+        cases.extend(
+            self.nothing_known()
+                .map(|why| failed_case("what is required was judged", why, "")),
+        );
+        for mut case in cases {
             case.set_classname(unit);
             suite.add_test_case(case);
         }
@@ -175,18 +198,50 @@ impl<'a> Report<'a> {
                 text += NOT_AGAIN;
             }
         }
-        let required = self.experiment.requirements();
-        if self.swept.moments.is_empty() {
-            text += "\n✗ Nothing happens in this time, so there is no moment for a fault: choose a longer one with --for\n";
-        } else if !self.swept.trials.is_empty() && !self.swept.has_hit() {
-            text += "\n✗ No fault came, so nothing is known: see the unit's run without one\n";
-        } else if self.swept.holds() && !required.is_empty() {
-            text += &format!(
-                "\n✓ What is required holds in {}\n",
-                all(self.swept.trials.len(), "run")
-            );
+        let (made, judged) = (self.swept.trials.len(), self.swept.judged());
+        if let Some(why) = self.nothing_known() {
+            text += &format!("\n✗ {why}\n");
+        } else if self.swept.holds() && !self.experiment.requirements().is_empty() {
+            text += &match judged {
+                _ if made < self.swept.planned => format!(
+                    "\nWhat is required holds so far, in {made} of {} runs\n",
+                    self.swept.planned
+                ),
+                judged if judged < made => {
+                    format!(
+                        "\n✓ What is required holds in the {judged} of {made} runs in which it counts\n"
+                    )
+                }
+                _ => format!("\n✓ What is required holds in {}\n", all(made, "run")),
+            };
         }
         text
+    }
+
+    /// Why nothing is known about what is required, if that is so.
+    fn nothing_known(&self) -> Option<&'static str> {
+        let swept = self.swept;
+        if swept.moments.is_empty() {
+            return Some(
+                "Nothing happens in this time, so there is no moment for a fault: choose a longer one with --for",
+            );
+        }
+        if swept.trials.is_empty() {
+            return None;
+        }
+        if !swept.has_hit() {
+            return Some(match swept.left_out {
+                0 => NO_FAULT,
+                _ => {
+                    "No fault came: at these moments there was nothing to hit; --moments tries more"
+                }
+            });
+        }
+        let is_required = !self.experiment.requirements().is_empty();
+        let is_slow = |trial: &Trial| trial.outcome == Outcome::OutOfTime;
+        (is_required && swept.judged() == 0 && !swept.trials.iter().all(is_slow)).then_some(
+            "Nothing was judged: after a stop, requirements on answers and recovery do not count",
+        )
     }
 
     fn table(&self) -> String {

@@ -125,7 +125,7 @@ fn has_one_at_most(probes: &[ProbeRecovery]) -> bool {
 
 impl FaultSummary {
     /// Whether it came, and systemd did not refuse it.
-    pub(crate) fn has_hit(&self) -> bool {
+    pub fn has_hit(&self) -> bool {
         self.at.is_some() && self.refused.is_none()
     }
 

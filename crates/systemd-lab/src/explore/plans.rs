@@ -42,6 +42,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Whether a plan may have these times.
+    pub(super) fn allow(&self, faults: &[PlannedFault]) -> bool {
+        let mut times: Vec<Duration> = faults.iter().filter_map(|it| it.when.time()).collect();
+        times.sort();
+        let is_within = times
+            .iter()
+            .all(|time| (self.from..=self.until).contains(time));
+        let mut pairs = times.windows(2);
+        is_within && pairs.all(|pair| pair[1] - pair[0] >= self.apart)
+    }
+}
+
 /// The faults of one run, in order of their times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -279,6 +292,25 @@ mod tests {
         plans
     }
 
+    /// A plan with rounder times is also one.
+    #[test]
+    fn limits_are_for_all_times_of_a_plan() {
+        let allowed = |times: &[u64]| {
+            let faults = times.iter().map(|time| PlannedFault {
+                when: Duration::from_millis(*time).into(),
+                fault: Fault::Freeze,
+                unit: "a.service".to_owned(),
+            });
+            limits().allow(&faults.collect::<Vec<_>>())
+        };
+        assert!(allowed(&[2000, 3000, 20_000]));
+        assert!(allowed(&[5000, 3000]));
+        assert!(!allowed(&[1999]));
+        assert!(!allowed(&[20_001]));
+        assert!(!allowed(&[5000, 9000, 4001]));
+        assert!(!allowed(&[5000, 5000]));
+    }
+
     /// Values of the paper's algorithm, as in Java's SplittableRandom with the seed 0.
     #[test]
     fn a_seed_means_the_same_numbers_forever() {
@@ -301,17 +333,7 @@ mod tests {
         assert_ne!(of_seed, plans(8, 300));
         for plan in &of_seed {
             assert!((1..=3).contains(&plan.faults.len()), "{plan:?}");
-            let times: Vec<Duration> = plan.faults.iter().filter_map(|it| it.when.time()).collect();
-            assert!(
-                times
-                    .iter()
-                    .all(|it| (limits().from..=limits().until).contains(it)),
-                "{plan:?}"
-            );
-            assert!(
-                times.windows(2).all(|it| it[0] + limits().apart <= it[1]),
-                "{plan:?}"
-            );
+            assert!(limits().allow(&plan.faults), "{plan:?}");
         }
         // All numbers of faults and all faults occur, and some times are near the two moments in the window.
         for number in 1..=3 {

@@ -160,8 +160,9 @@ impl<'a> Runs<'a> {
         };
         let limits = self.limits;
         let round = shrink::roundest(time, |time| {
-            match (limits.from..=limits.until).contains(&time) {
-                true => fails(with(time)),
+            let faults = with(time);
+            match limits.allow(&faults) {
+                true => fails(faults),
                 false => Ok(false),
             }
         })?;
