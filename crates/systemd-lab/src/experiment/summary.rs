@@ -419,7 +419,7 @@ fn fault_summaries(
                     Some(_) => Recovery::Unknown,
                     None => {
                         let changes = state_changes(timeline, &planned.unit);
-                        recovery(&changes, at, hit, next, Duration::ZERO)
+                        recovery(&changes, at, hit, next, ENDING)
                     }
                 },
                 answering: of_probes.iter().map(|it| it.answering).max(),
@@ -495,6 +495,10 @@ fn carried_out(timeline: &Timeline, planned: &PlannedFault, step: &str, at: Dura
 /// A service that stops answering again within this time had not recovered yet: within the default `StartLimitIntervalSec=`, systemd, too,
 /// counts what happens as one thing. What happens later may have nothing to do with the fault.
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// systemd may read READY=1 of a process after the signal that ends it, and enters `running` before it learns of the end: that is a matter
+/// of milliseconds.
+const ENDING: Duration = Duration::from_millis(100);
 
 /// Whether something became unavailable after a fault was carried out, and when it recovered, both before the next fault. A later recovery
 /// belongs to the next fault. If it becomes unavailable again before it has settled, it had not recovered.
@@ -653,6 +657,19 @@ mod tests {
         assert_eq!(after(None, Duration::ZERO), Recovery::After(seconds(1)));
         let cut = recovery(&seen[..4], seconds(10), seconds(10), None, SETTLED);
         assert_eq!(cut, Recovery::NotAgain);
+    }
+
+    /// READY=1 was on its way when the signal came.
+    #[test]
+    fn a_process_that_is_ending_has_not_recovered() {
+        let at = Duration::from_millis;
+        let change = |(at_ms, is_up)| Change {
+            at: at(at_ms),
+            is_up,
+        };
+        let seen = [(2152, true), (2160, false), (12_600, true)].map(change);
+        let recovered = recovery(&seen, at(2140), at(2140), None, ENDING);
+        assert_eq!(recovered, Recovery::After(at(10_460)));
     }
 
     /// The start that the fault interrupts is not a recovery from it.
