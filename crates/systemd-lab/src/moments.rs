@@ -10,8 +10,8 @@ use systemd_timeline::{Timeline, describe};
 
 use crate::experiment::Experiment;
 
-/// How long before and after an event the fault comes. Up to the fault, a run has the same stamps as the run without it, so this
-/// is enough to be on the right side.
+/// How long before and after an event the fault comes. A planned fault changes the order of work in the guest, so near the start a run's
+/// stamps differ by some milliseconds from those of the run without it: there, a fault may come on the other side.
 const ASIDE: Duration = Duration::from_millis(1);
 
 /// The sub-state of a unit before anything has happened to it.

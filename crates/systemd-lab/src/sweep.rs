@@ -18,8 +18,8 @@
 //! ```
 //!
 //! The plan runs once without the swept faults. Each event of that run is a moment: every fault comes a millisecond before it and a
-//! millisecond after it, in separate runs, and also during each request. Virtual time makes this exact: up to the fault, every run
-//! equals the run without it.
+//! millisecond after it, in separate runs, and also during each request. Virtual time makes this repeatable. Near the start, a run's
+//! stamps differ by some milliseconds from those of the run without the fault.
 
 mod trial;
 
