@@ -238,11 +238,11 @@ mod tests {
     #[test]
     fn specifiers_are_resolved_as_far_as_they_are_known() {
         for (command, path) in [
-            ("%h/bin/my --home %h", "/root/bin/my"),
+            ("%E/bin/my --home %h", "/etc/bin/my"),
             ("+%E/my/%n", "/etc/my/my.service"),
             ("/opt/%p/%N/%j/100%%", "/opt/my/my/my/100%"),
             ("/usr/bin/env -u A %h/my", ""),
-            ("/usr/bin/env A=%i %h/my", "/root/my"),
+            ("/usr/bin/env A=%i %E/my", "/etc/my"),
             // An instance is not known, or there is none.
             ("/opt/%i/my", "/opt/my"),
             // Its folder is for what programs write, the machine's ID is not known, and systemd does not know %k.
@@ -253,8 +253,8 @@ mod tests {
             ("/opt/my%", ""),
             // The shell may do anything, and a line names it.
             ("%h/my\nExecStartPre=/bin/bash -c true", ""),
-            ("%h/my\nExecStartPre=cp /srv/my /root/my", ""),
-            ("/root/my\nExecStartPre=cp /srv/my %h/my", ""),
+            ("%E/my\nExecStartPre=cp /srv/my /etc/my", ""),
+            ("/etc/my\nExecStartPre=cp /srv/my %E/my", ""),
         ] {
             let said = said(&format!("[Service]\nExecStart={command}\n"));
             let paths = said.iter().filter_map(|it| {

@@ -84,3 +84,15 @@ fn unescaped(name: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The manager's, and not those of `User=`.
+    #[test]
+    fn the_user_and_the_home_directory_are_those_of_the_manager() {
+        let of_manager = resolved("%h %u %U %g %G", Some("a.service"));
+        assert_eq!(of_manager.as_deref(), Some("/root root 0 root 0"));
+    }
+}
